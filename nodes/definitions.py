@@ -1,0 +1,153 @@
+"""The four nodes, each defined once: ports, parameters and the function that computes it.
+
+Command-line options, host interfaces, the JSON schema and the reference page are all generated from here. Nothing
+heavy is imported, so that `faceplate --help` is instant; `compute` names a function to import when it is called.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from nodes.spec import Node, Parameters, Port, parameter
+
+
+class Detector(StrEnum):
+    SHORT = "short"
+    FULL = "full"
+    AUTO = "auto"
+    S3FD = "s3fd"
+
+
+class Landmarker(StrEnum):
+    MESH = "mesh"
+    FAN = "fan"
+
+
+class Region(StrEnum):
+    FACE = "face"
+    FOREHEAD = "forehead"
+    BROWS = "brows"
+    EYES = "eyes"
+    MOUTH = "mouth"
+
+
+class Method(StrEnum):
+    REFERENCE = "reference"
+    MODEL = "model"
+
+
+class ColourMatch(StrEnum):
+    NONE = "none"
+    REINHARD = "reinhard"
+    MKL = "mkl"
+
+
+class DetectParameters(Parameters):
+    """Find and follow the faces of a shot."""
+
+    detector: Detector = parameter(
+        Detector.AUTO,
+        help="Face detector: short range (faces within about 2 m), full range (smaller faces), auto (short, then full where it finds nothing), or S3FD through face-alignment.",
+    )
+    every: int = parameter(
+        12, ge=1, le=250, unit="frames", help="Run the detector every N frames and follow the landmarks in between."
+    )
+    min_score: float = parameter(0.5, ge=0, le=1, help="Detections below this score are dropped.")
+    min_size: float = parameter(
+        0.02, ge=0, le=1, unit="of the frame's height", help="Faces smaller than this are dropped."
+    )
+    max_faces: int = parameter(8, ge=1, le=64, help="At most this many faces a frame, the largest first.")
+    any_angle: bool = parameter(True, help="Where no upright face is found, look for faces lying sideways or upside down.")
+    track_score: float = parameter(
+        0.5, ge=0, le=1, help="Detect again as soon as the landmarker's presence score falls below this."
+    )
+    cut_threshold: float = parameter(
+        27.0, ge=1, le=255, help="Change of content between two frames that counts as a cut; no track crosses one."
+    )
+
+
+class AlignParameters(Parameters):
+    """Landmarks, a smoothed similarity transform and crops."""
+
+    landmarker: Landmarker = parameter(Landmarker.MESH, help="468-point mesh, or FAN through face-alignment.")
+    smoothing: float = parameter(
+        0.12, ge=0, le=2, unit="seconds", help="Width of the zero-phase smoothing of position, scale and rotation."
+    )
+    coverage: float = parameter(
+        1.0, ge=0.3, le=3, unit="of the crop template", help="How much of the head the crop covers; 1 holds the whole face with the forehead."
+    )
+    size: int = parameter(256, ge=32, le=1024, multiple_of=8, unit="pixels", help="Side of the crop.")
+
+
+class MaskParameters(Parameters):
+    """Which pixels are face."""
+
+    regions: tuple[Region, ...] = parameter(
+        (Region.FACE, Region.FOREHEAD, Region.BROWS, Region.EYES, Region.MOUTH),
+        help="Regions that are replaced.",
+    )
+    grow: float = parameter(
+        0.0, ge=-0.25, le=0.25, unit="of the crop", keyframeable=True, help="Grow (positive) or shrink (negative) the mask."
+    )
+    feather: float = parameter(
+        0.08, ge=0, le=0.5, unit="of the crop", keyframeable=True, help="Width of the soft edge, inside the mask's outline."
+    )
+
+
+class SwapParameters(Parameters):
+    """Put the source's face into the plate, as a patch with a matte."""
+
+    method: Method = parameter(
+        Method.REFERENCE, help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model."
+    )
+    model: Path | None = parameter(None, help="ONNX model (.onnx or .dfm) for the method 'model'.")
+    shape: float = parameter(
+        0.5, ge=0, le=1, keyframeable=True, help="Face shape: 0 keeps the target's proportions, 1 gives the source's own."
+    )
+    expression: float = parameter(
+        1.0, ge=0, le=1.5, keyframeable=True, help="Gain of the plate's expression on the source's face."
+    )
+    steadiness: float = parameter(
+        0.5, ge=0, le=1, help="How strongly the choice of reference frames resists jumping from frame to frame."
+    )
+    colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
+    sharpen: float = parameter(0.0, ge=0, le=2, keyframeable=True, help="Unsharp mask on the new face.")
+    opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, help="Opacity of the patch.")
+
+
+DETECT = Node(
+    name="Detect",
+    inputs=(Port("plate", "footage"),),
+    outputs=(Port("faces", "faces"),),
+    parameters=DetectParameters,
+    compute="nodes.detect:detect",
+)
+ALIGN = Node(
+    name="Align",
+    inputs=(Port("plate", "footage"), Port("faces", "faces")),
+    outputs=(Port("faces", "faces"), Port("crops", "crops")),
+    parameters=AlignParameters,
+    compute="nodes.align:align",
+)
+MASK = Node(
+    name="Mask",
+    inputs=(Port("faces", "faces"), Port("crops", "crops"), Port("roto", "matte", optional=True)),
+    outputs=(Port("mattes", "matte"),),
+    parameters=MaskParameters,
+    compute="nodes.mask:mask",
+)
+SWAP = Node(
+    name="Swap",
+    inputs=(
+        Port("plate", "footage"),
+        Port("crops", "crops"),
+        Port("mattes", "matte"),
+        Port("source", "footage", optional=True),
+        Port("model", "model", optional=True),
+    ),
+    outputs=(Port("patch", "patch"), Port("matte", "matte")),
+    parameters=SwapParameters,
+    compute="nodes.swap:swap",
+)
+NODES = (DETECT, ALIGN, MASK, SWAP)

@@ -1,0 +1,81 @@
+"""The one error type a user meets, and the exit status each kind ends the process with."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class FaceplateError(Exception):
+    """A problem that the user can mend: says what, in which file and frame, and what to do about it."""
+
+    exit_status = 1
+
+    def __init__(
+        self, what: str, *, file: Path | str | None = None, frame: int | None = None, remedy: str | None = None
+    ) -> None:
+        self.what, self.file, self.frame, self.remedy = what, file, frame, remedy
+        where = "" if file is None else f"{file}"
+        where += "" if frame is None else f"{', ' if where else ''}frame {frame}"
+        super().__init__(
+            (f"{where}: " if where else "") + what.rstrip(".") + "." + (f" {remedy.rstrip('.')}." if remedy else "")
+        )
+
+
+class FootageError(FaceplateError):
+    """Footage that is missing, damaged, or of a kind that cannot be used."""
+
+    exit_status = 3
+
+
+class NoFaceError(FaceplateError):
+    """Footage in which the face that is asked for cannot be found."""
+
+    exit_status = 4
+
+
+class ModelError(FaceplateError):
+    """Weights or a model file that is missing, corrupt, or made for something else."""
+
+    exit_status = 5
+
+
+class OutputError(FaceplateError):
+    """A result that cannot be written: disk full, folder read-only, name taken."""
+
+    exit_status = 6
+
+
+class SchemaError(FaceplateError):
+    """A document that is damaged, or written by a newer Faceplate."""
+
+    exit_status = 7
+
+
+class MissingDependencyError(FaceplateError):
+    """An optional backend that is not installed."""
+
+    exit_status = 8
+
+
+_OUTPUT_REMEDIES = {
+    errno.ENOSPC: ("the disk is full", "Free some space or choose another output folder with --out"),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another output folder with --out"),
+    errno.EROFS: ("the disk is read-only", "Choose another output folder with --out"),
+    errno.EACCES: ("permission denied", "Choose a folder that you may write to with --out"),
+    errno.EPERM: ("permission denied", "Choose a folder that you may write to with --out"),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another output folder with --out"),
+    errno.EFBIG: ("the file is too large for this disk", "Choose another output folder with --out"),
+}
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into an :class:`OutputError` with a remedy."""
+    try:
+        yield
+    except OSError as e:
+        what, remedy = _OUTPUT_REMEDIES.get(e.errno or 0, (e.strerror or str(e), "Check the output folder"))
+        raise OutputError(f"cannot be written: {what}", file=path, remedy=remedy) from e

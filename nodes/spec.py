@@ -1,0 +1,64 @@
+"""The language in which nodes are defined: ports, parameters with range, unit and help, and a JSON schema of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PortType = Literal["footage", "faces", "crops", "matte", "patch", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One input or output of a node."""
+
+    name: str
+    type: PortType
+    optional: bool = False
+
+
+def parameter(default: Any, *, help: str, unit: str | None = None, keyframeable: bool = False, **limits: Any) -> Any:
+    """Declare a parameter: default, help, unit, whether it can be keyframed, and pydantic limits (ge, le, ...)."""
+    extra: dict[str, Any] = {"keyframeable": keyframeable} | ({"unit": unit} if unit else {})
+    return Field(default, description=help, json_schema_extra=extra, validate_default=True, **limits)
+
+
+class Parameters(BaseModel):
+    """The parameters of one node: validated, immutable, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node: its ports, its parameters and, as `module:function`, what computes it."""
+
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    parameters: type[Parameters]
+    compute: str
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that computes this node, imported when first asked for."""
+        module, name = self.compute.split(":")
+        found: Callable[..., Any] = getattr(import_module(module), name)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        """Describe the node as JSON: ports, and its parameters as JSON Schema with `unit` and `keyframeable`."""
+        ports = {
+            side: [{"name": p.name, "type": p.type, "optional": p.optional} for p in ports]
+            for side, ports in (("inputs", self.inputs), ("outputs", self.outputs))
+        }
+        return {
+            "name": self.name,
+            "help": (self.parameters.__doc__ or "").strip(),
+            **ports,
+            "parameters": self.parameters.model_json_schema(),
+        }
