@@ -1,0 +1,10 @@
+"""Footage: clips and image sequences, read and written at their own depth, frame by frame, with the colour of each known.
+
+Nothing here knows what is in a picture.
+"""
+
+from nodes.footage.footage import Footage, open_footage
+from nodes.footage.frame import Frame
+from nodes.footage.info import ColourTags, FootageInfo
+
+__all__ = ["ColourTags", "Footage", "FootageInfo", "Frame", "open_footage"]

@@ -1,0 +1,141 @@
+"""Open a clip, whatever it is, and read its frames."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from nodes.errors import FootageError
+from nodes.footage.ahead import run_ahead
+from nodes.footage.frame import Frame, MovieFrame
+from nodes.footage.info import FootageInfo
+from nodes.footage.movie import MovieDecoder
+from nodes.footage.probe import Timeline, probe
+
+_NEAR = 12
+
+
+class Reader(Protocol):
+    """What reads the frames of one kind of footage, in order."""
+
+    def read(self, first: int, last: int) -> Generator[Frame, None, None]:
+        """Yield the frames first..last."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class MovieReader:
+    """Frames of a movie."""
+
+    def __init__(self, info: FootageInfo, timeline: Timeline) -> None:
+        self.info = info
+        self._decoder = MovieDecoder(info.path, info, timeline)
+
+    def read(self, first: int, last: int) -> Generator[Frame, None, None]:
+        """Yield the frames first..last."""
+        for index, picture in self._decoder.decode(first, last):
+            yield MovieFrame(index, self.info, picture)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoder.close()
+
+
+class Footage:
+    """A clip. Frames are addressed by their position, 0 .. info.frames - 1. A context manager; safe to use from several threads."""
+
+    def __init__(self, info: FootageInfo, timeline: Timeline | None) -> None:
+        self.info = info
+        self._timeline = timeline
+        self._lock = threading.Lock()
+        self._reader: Reader | None = None
+        self._run: Generator[Frame, None, None] | None = None
+        self._last: Frame | None = None
+
+    def frames(self, first: int | None = None, last: int | None = None, *, ahead: int = 8) -> Iterator[Frame]:
+        """Yield the frames first..last (inclusive; by default all), decoding up to `ahead` frames early on another thread.
+
+        Closing the iterator stops the thread. Raises FootageError for a range outside the clip and for a frame that cannot be
+        read, when it is reached.
+        """
+        start = 0 if first is None else first
+        end = self.info.frames - 1 if last is None else last
+        self._check(start)
+        self._check(end)
+        if end < start:
+            raise FootageError(f"has no frames {start}-{end}", file=self.info.path, remedy="Give the first frame first")
+        return run_ahead(self._read_all(start, end), ahead)
+
+    def frame(self, index: int) -> Frame:
+        """Return one frame, exactly as reading the clip in order gives it; fast for the same, the next and near frames."""
+        self._check(index)
+        with self._lock:
+            if self._last is not None and self._last.index == index:
+                return self._last
+            near = self._last is not None and 0 < index - self._last.index <= _NEAR
+            try:
+                if self._run is None or not near:
+                    if self._reader is None:
+                        self._reader = self._open()
+                    if self._run is not None:
+                        self._run.close()
+                    self._run = self._reader.read(index, self.info.frames - 1)
+                for found in self._run:
+                    if found.index == index:
+                        self._last = found
+                        return found
+            except BaseException:
+                self._run = self._last = None
+                raise
+        raise FootageError("cannot be read", file=self.info.path, frame=index, remedy="Copy or export it again")
+
+    def close(self) -> None:
+        """Close the file; iterators that are running keep their own."""
+        with self._lock:
+            if self._run is not None:
+                self._run.close()
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = self._run = self._last = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> Reader:
+        assert self._timeline is not None
+        return MovieReader(self.info, self._timeline)
+
+    def _read_all(self, first: int, last: int) -> Generator[Frame, None, None]:
+        reader = self._open()
+        try:
+            yield from reader.read(first, last)
+        finally:
+            reader.close()
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < self.info.frames:
+            raise FootageError(
+                f"has {self.info.frames} frames, 0-{self.info.frames - 1}; there is no frame {index}",
+                file=self.info.path,
+                remedy="Choose a range inside the clip",
+            )
+
+
+def open_footage(path: Path | str, *, rate: Fraction | None = None) -> Footage:
+    """Open a movie, a single image, a sequence (name.%04d.exr, name.####.png) or a folder that holds exactly one sequence.
+
+    rate: frames per second of a sequence whose files do not say (24 where neither does); ignored for movies. Raises
+    FootageError for what is missing, damaged or cannot be used, with what to do about it.
+    """
+    info, timeline = probe(Path(path))
+    return Footage(info, timeline)

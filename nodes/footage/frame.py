@@ -1,0 +1,141 @@
+"""One picture of a clip, upright, at its own depth, with the views of it that detection, alignment and swapping need."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from typing import Any
+
+import av
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from nodes.footage.info import FootageInfo
+from nodes.footage.planes import is_full_range, layout
+from nodes.types import Float, Image8, Patch, Roi
+
+_THREADS = min(4, os.cpu_count() or 1)
+_scalers = threading.local()
+
+
+class Frame(ABC):
+    """One picture. index: 0-based position within its clip. Frames are immutable; they may be shared between threads."""
+
+    def __init__(self, index: int, info: FootageInfo) -> None:
+        self.index, self.info = index, info
+        self._lock = threading.Lock()
+        self._rgb8: Image8 | None = None
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, upright."""
+        return self.info.width
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, upright."""
+        return self.info.height
+
+    def rgb8(self) -> Image8:
+        """Return the picture as display-referred sRGB, uint8 [H, W, 3], read-only; converted once and kept."""
+        with self._lock:
+            if self._rgb8 is None:
+                self._rgb8 = self._convert_rgb8()
+                self._rgb8.flags.writeable = False
+            return self._rgb8
+
+    @abstractmethod
+    def _convert_rgb8(self) -> Image8: ...
+
+    @abstractmethod
+    def thumbnail(self, width: int, height: int) -> Image8:
+        """Return the whole picture scaled to uint8 [height, width, 3] display-referred sRGB, averaging what it drops."""
+
+    @abstractmethod
+    def rgb(self, roi: Roi | None = None) -> Float:
+        """Return display-referred sRGB, float32 [h, w, 3], 0..1 (pictures beyond white may exceed it), exact to the bit depth."""
+
+    @abstractmethod
+    def linear(self, roi: Roi | None = None) -> Float:
+        """Return scene-linear Rec.709, float32 [h, w, 3]."""
+
+    @abstractmethod
+    def over(self, patch: Patch) -> Frame:
+        """Composite a premultiplied scene-linear patch over the picture and return the result at the picture's own depth.
+
+        Pixels where the patch's alpha is 0 keep their code values.
+        """
+
+
+class MovieFrame(Frame):
+    """A picture of a movie, in one of FFmpeg's pixel formats."""
+
+    def __init__(self, index: int, info: FootageInfo, picture: av.VideoFrame) -> None:
+        super().__init__(index, info)
+        self.picture = picture
+
+    def _convert_rgb8(self) -> Image8:
+        return self._scaled("rgb8", self.width, self.height, Interpolation.BILINEAR)
+
+    def thumbnail(self, width: int, height: int) -> Image8:
+        """Return the picture scaled by swscale straight from its planes, uint8 [height, width, 3]."""
+        with self._lock:
+            return self._scaled("thumbnail", width, height, Interpolation.AREA)
+
+    def rgb(self, roi: Roi | None = None) -> Float:
+        raise NotImplementedError
+
+    def linear(self, roi: Roi | None = None) -> Float:
+        raise NotImplementedError
+
+    def over(self, patch: Patch) -> Frame:
+        raise NotImplementedError
+
+    def _scaled(self, purpose: str, width: int, height: int, interpolation: int) -> Image8:
+        lay = layout(self.picture.format.name)
+        assert lay is not None
+        source = {}
+        if lay.family == "yuv":
+            source = {
+                "src_colorspace": SWS_MATRIX[resolved_space(self.info)],
+                "src_color_range": ColorRange.JPEG if is_full_range(lay, self.info.tags) else ColorRange.MPEG,
+            }
+        picture = _scaler((purpose, lay.name, width, height)).reformat(
+            self.picture,
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation=interpolation,
+            threads=_THREADS,
+            **source,
+        )
+        return np.ascontiguousarray(picture.to_ndarray(), np.uint8)
+
+
+def resolved_space(info: FootageInfo) -> int:
+    """Return the matrix (H.273) of a clip; where it is unspecified, BT.709 for HD and BT.601 for smaller, as players do."""
+    space = info.tags.space
+    if space in SWS_MATRIX:
+        return space
+    return 1 if info.width >= 1280 or info.height > 576 else 6
+
+
+SWS_MATRIX: dict[int, Any] = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+
+
+def _scaler(key: tuple[str, str, int, int]) -> VideoReformatter:
+    """Keep a scaler for each purpose and thread: setting one up costs more than a thumbnail."""
+    kept = _scalers.__dict__.setdefault("kept", {})
+    if key not in kept:
+        if len(kept) > 16:
+            kept.clear()
+        kept[key] = VideoReformatter()
+    found: VideoReformatter = kept[key]
+    return found

@@ -1,0 +1,120 @@
+"""Decode a movie: in order, from any frame, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from nodes.errors import FootageError
+from nodes.footage.info import FootageInfo
+from nodes.footage.orientation import turn_upright
+from nodes.footage.planes import layout, native_format
+from nodes.footage.probe import Timeline, open_container, video_stream
+
+
+class MovieDecoder:
+    """One open container, decoding in order from wherever it was last asked to start; not for use by several threads."""
+
+    def __init__(self, path: Path, info: FootageInfo, timeline: Timeline) -> None:
+        self.info, self.timeline = info, timeline
+        self._container: InputContainer = open_container(path)
+        self._stream: VideoStream = video_stream(self._container, path)
+        self._to_native = VideoReformatter()
+        self._fresh = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def decode(self, first: int, last: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Yield (index, picture) for the frames first..last, upright and in a native format.
+
+        Raises FootageError with the number of the frame that does not decode.
+        """
+        expected = first
+        for index, picture in self._from(first):
+            if index > expected:
+                raise self._broken(expected)
+            if index < expected:
+                continue
+            if picture.is_corrupt:
+                raise self._broken(expected)
+            yield index, self._upright(picture, index)
+            expected += 1
+            if expected > last:
+                return
+        raise self._broken(expected)
+
+    def _from(self, first: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Yield (index, picture) in order, starting at or before frame `first`."""
+        if self.timeline.counted:
+            self._seek(None)
+            yield from enumerate(self._pictures(first))
+            return
+        pts = self.timeline.pts
+        at = int(np.searchsorted(self.timeline.keys, pts[first], side="right")) - 1
+        while True:
+            self._seek(int(self.timeline.keys[at]) if at > 0 else None)
+            started = False
+            for picture in self._pictures(first):
+                index = int(np.searchsorted(pts, picture.pts)) if picture.pts is not None else len(pts)
+                if index == len(pts) or pts[index] != picture.pts:
+                    continue
+                if not started and index > first and at > 0:
+                    break  # the demuxer came down behind the key frame: start from the one before
+                started = True
+                yield index, picture
+            else:
+                return
+            at -= 1
+
+    def _seek(self, pts: int | None) -> None:
+        if pts is None and self._fresh:
+            self._fresh = False
+            return
+        if pts is None:
+            start = self._stream.start_time
+            self._container.seek(min(0, start or 0), stream=self._stream)
+        else:
+            self._container.seek(pts, stream=self._stream)
+        self._fresh = False
+
+    def _pictures(self, frame: int) -> Generator[av.VideoFrame, None, None]:
+        try:
+            yield from self._container.decode(self._stream)
+        except av.FFmpegError as e:
+            raise self._broken(frame) from e
+
+    def _upright(self, picture: av.VideoFrame, index: int) -> av.VideoFrame:
+        info, turn = self.info, self.timeline.orientation
+        size = (picture.height, picture.width) if turn.transposed else (picture.width, picture.height)
+        if size != (info.width, info.height):
+            raise FootageError(
+                f"changes its size to {size[0]}x{size[1]} from {info.width}x{info.height}",
+                file=info.path,
+                frame=index,
+                remedy="Cut the clip there, or conform it to one size",
+            )
+        wanted = layout(info.pixel_format)
+        assert wanted is not None
+        stored = native_format(picture.format.name) if any(wanted.shift) else wanted.name
+        if picture.format.name != stored:
+            picture = self._to_native.reformat(picture, format=stored, interpolation=_EXACT)
+        return turn_upright(picture, turn, info.pixel_format, info.tags)
+
+    def _broken(self, frame: int) -> FootageError:
+        return FootageError(
+            "cannot be decoded; the file is damaged there",
+            file=self.info.path,
+            frame=frame,
+            remedy="Copy or export it again, or use a range without this frame",
+        )
+
+
+_EXACT = 0x2000 | 0x40000 | 0x80000 | 4  # FULL_CHR_H_INT | ACCURATE_RND | BITEXACT | BICUBIC

@@ -1,0 +1,182 @@
+"""Planes of a decoded picture as numpy views: which formats are handled natively, and how the others are converted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from nodes.footage.info import RANGE_FULL, ColourTags
+
+Plane = npt.NDArray[Any]
+Family = Literal["yuv", "rgb", "gray"]
+
+_YUV = re.compile(r"yuv(j|a)?(410|411|420|422|440|444)p(9|10|12|14|16)?(le)?$")
+_SUBSAMPLING = {"410": (2, 2), "411": (2, 0), "420": (1, 1), "422": (1, 0), "440": (0, 1), "444": (0, 0)}
+_PLANAR = re.compile(r"(gray|gbrp|gbrap)(9|10|12|14|16|f32)?(le)?$")
+_PACKED = {
+    "rgb24": (8, (0, 1, 2), None, 3),
+    "bgr24": (8, (2, 1, 0), None, 3),
+    "rgb0": (8, (0, 1, 2), None, 4),
+    "bgr0": (8, (2, 1, 0), None, 4),
+    "rgba": (8, (0, 1, 2), 3, 4),
+    "bgra": (8, (2, 1, 0), 3, 4),
+    "rgb48le": (16, (0, 1, 2), None, 3),
+    "bgr48le": (16, (2, 1, 0), None, 3),
+    "rgba64le": (16, (0, 1, 2), 3, 4),
+    "bgra64le": (16, (2, 1, 0), 3, 4),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a pixel format lies in memory.
+
+    order: for yuv the planes of Y, Cb, Cr; for rgb the planes (or, when `step` > 0, the channels of the one packed plane)
+    of R, G, B; for gray the one plane. alpha: plane or channel of alpha. step: channels of a packed pixel, 0 for planar.
+    shift: log2 of the chroma subsampling, x and y. full_range: the name itself says full range (yuvj).
+    """
+
+    name: str
+    family: Family
+    bits: int
+    is_float: bool
+    order: tuple[int, ...]
+    alpha: int | None
+    step: int = 0
+    shift: tuple[int, int] = (0, 0)
+    full_range: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a sample in memory."""
+        return np.dtype("<f4" if self.is_float else "<u2" if self.bits > 8 else "u1")
+
+    @property
+    def planes(self) -> int:
+        """Number of planes in memory."""
+        return 1 if self.step else len(self.order) + (self.alpha is not None)
+
+    def plane_shift(self, plane: int) -> tuple[int, int]:
+        """Log2 of the subsampling of one plane, x and y."""
+        return self.shift if self.family == "yuv" and plane in (1, 2) else (0, 0)
+
+
+@lru_cache(maxsize=64)
+def layout(name: str) -> Layout | None:
+    """Return the layout of a pixel format that is handled natively, else None."""
+    if m := _YUV.match(name):
+        return Layout(
+            name,
+            "yuv",
+            int(m[3] or 8),
+            False,
+            (0, 1, 2),
+            3 if m[1] == "a" else None,
+            shift=_SUBSAMPLING[m[2]],
+            full_range=m[1] == "j",
+        )
+    if m := _PLANAR.match(name):
+        is_float = m[2] == "f32"
+        bits = 32 if is_float else int(m[2] or 8)
+        if m[1] == "gray":
+            return Layout(name, "gray", bits, is_float, (0,), None)
+        return Layout(name, "rgb", bits, is_float, (2, 0, 1), 3 if m[1] == "gbrap" else None)
+    if found := _PACKED.get(name):
+        bits, order, alpha, step = found
+        return Layout(name, "rgb", bits, False, order, alpha, step)
+    return None
+
+
+@lru_cache(maxsize=64)
+def exists(name: str) -> bool:
+    """Tell whether FFmpeg knows a pixel format by this name and it is handled natively."""
+    try:
+        av.VideoFormat(name, 2, 2)
+    except ValueError:
+        return False
+    return layout(name) is not None
+
+
+@lru_cache(maxsize=64)
+def native_format(name: str) -> str:
+    """Name the natively handled format that holds every picture of the format `name` at its depth or deeper.
+
+    Repackings (nv12, p010, yuyv422, big-endian) lose nothing. Palettes become rgba, bayer and XYZ rgb48le.
+    """
+    if layout(name):
+        return name
+    fmt = av.VideoFormat(name, 64, 64)
+    parts = fmt.components
+    alpha = any(c.is_alpha for c in parts) or fmt.has_palette
+    bits = max(c.bits for c in parts)
+    depth = next(d for d in (8, 9, 10, 12, 14, 16, 99) if bits <= d)
+    if "f32" in name or "f16" in name or depth == 99:
+        return "gbrapf32le" if alpha else "gbrpf32le"
+    if fmt.is_rgb or fmt.is_bayer or fmt.has_palette or name.startswith("xyz"):
+        if bits <= 8 and not fmt.is_bayer:
+            return "rgba" if alpha else "rgb24"
+        return "gbrap16le" if alpha else "gbrp16le" if depth not in (10, 12) else f"gbrp{depth}le"
+    if len(parts) <= 2:
+        if alpha:
+            return "rgba" if bits <= 8 else "rgba64le"
+        return "gray" if bits <= 8 else f"gray{depth}le"
+    shift = (64 // fmt.chroma_width(64)).bit_length() - 1, (64 // fmt.chroma_height(64)).bit_length() - 1
+    sampling = next((k for k, v in _SUBSAMPLING.items() if v == shift), "444")
+    if alpha:
+        sampling, depth = "444", {9: 10, 14: 16}.get(depth, depth)
+    return f"yuv{'a' if alpha else ''}{sampling}p" + (f"{depth}le" if depth > 8 else "")
+
+
+def views(frame: av.VideoFrame) -> tuple[Plane, ...]:
+    """View the planes of a frame in a native format as arrays [h, w], or one [H, W, C] for packed formats, writable."""
+    lay = layout(frame.format.name)
+    assert lay is not None
+    found = []
+    for i, plane in enumerate(frame.planes[: lay.planes]):
+        sx, sy = lay.plane_shift(i)
+        width, height = -(-frame.width // (1 << sx)), -(-frame.height // (1 << sy))
+        stride = abs(plane.line_size)
+        row_bytes = width * lay.dtype.itemsize * max(lay.step, 1)
+        rows = np.frombuffer(memoryview(plane), np.uint8, count=stride * (height - 1) + row_bytes)
+        array = np.lib.stride_tricks.as_strided(rows, (height, row_bytes), (stride, 1)).view(lay.dtype)
+        if plane.line_size < 0:
+            array = array[::-1]
+        found.append(array.reshape(height, width, lay.step) if lay.step else array)
+    return tuple(found)
+
+
+def new_frame(name: str, width: int, height: int, tags: ColourTags) -> av.VideoFrame:
+    """Allocate a picture, with its colour tags set."""
+    frame = av.VideoFrame(width, height, name)
+    tag(frame, tags)
+    return frame
+
+
+def tag(frame: av.VideoFrame, tags: ColourTags) -> None:
+    """Set a picture's colour tags."""
+    frame.colorspace, frame.color_range = tags.space, tags.range
+    frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer
+
+
+def tags_of(frame: av.VideoFrame) -> ColourTags:
+    """Read a picture's colour tags."""
+    return ColourTags(frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)
+
+
+def copy(frame: av.VideoFrame) -> av.VideoFrame:
+    """Copy a picture in a native format, tags and time included."""
+    twin = new_frame(frame.format.name, frame.width, frame.height, tags_of(frame))
+    for new, old in zip(views(twin), views(frame), strict=True):
+        new[...] = old
+    return twin
+
+
+def is_full_range(lay: Layout, tags: ColourTags) -> bool:
+    """Tell whether code values span the whole range (always so for rgb)."""
+    return lay.family == "rgb" or lay.full_range or tags.range == RANGE_FULL

@@ -1,0 +1,228 @@
+"""Read a movie's container without decoding it: streams, rate, the time stamp of every picture, and the first picture."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from nodes.errors import FootageError
+from nodes.footage.info import SPACE_UNSPECIFIED, ColourTags, FootageInfo
+from nodes.footage.orientation import Orientation, orientation_of
+from nodes.footage.planes import layout, native_format, tags_of
+from nodes.footage.rates import exact_rate
+from nodes.types import Int
+
+_MATRICES = {0, 1, SPACE_UNSPECIFIED, 4, 5, 6, 7, 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When each picture is shown. pts: int64 [N], ascending, in the stream's time base; empty if the stream has none, and then
+    pictures are found by counting from the start. keys: int64 [K], ascending, pts of the key frames.
+    """
+
+    pts: Int
+    keys: Int
+    origin: Fraction
+    orientation: Orientation
+
+    @property
+    def counted(self) -> bool:
+        """Whether pictures have no time stamps to find them by."""
+        return len(self.pts) == 0
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a media file; raises FootageError when there is none, or when it cannot be read."""
+    try:
+        if path.stat().st_size == 0:
+            raise FootageError("is empty", file=path, remedy="Copy or export it again")
+        return av.open(f"file:{path}", "r", metadata_errors="replace")
+    except FileNotFoundError:
+        raise FootageError("does not exist", file=path, remedy="Check the path") from None
+    except PermissionError:
+        raise FootageError("may not be read", file=path, remedy="Check the file's permissions") from None
+    except (av.FFmpegError, ValueError, OSError) as e:
+        cut = _lacks_index(path)
+        raise FootageError(
+            "is cut off: its index (moov) is missing" if cut else "is not a movie that can be read",
+            file=path,
+            remedy="Copy or export it again; the recording or the copy was not finished"
+            if cut
+            else "Use a video file, an image, or a sequence as name.%04d.exr",
+        ) from e
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Return the picture stream, set to decode on all cores; raises FootageError when there is none (cover art is none)."""
+    found = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not found:
+        what = "has sound but no picture" if container.streams.audio else "has no picture"
+        raise FootageError(what, file=path, remedy="Choose a file with a video stream")
+    stream = found[0]
+    if stream.codec_context is None:
+        raise FootageError("is coded in a way that FFmpeg cannot decode", file=path, remedy="Transcode it first")
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def probe(path: Path) -> tuple[FootageInfo, Timeline]:
+    """Describe a movie, counting its pictures from its packets; raises FootageError for what cannot be used."""
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        promised = stream.frames
+        pts, keys, complete, end = _stamps(container, stream)
+        first = _first_picture(path)
+        if first is None or (not len(pts) and complete):
+            raise FootageError("holds no picture that decodes", file=path, remedy="Copy or export it again")
+        time_base = stream.time_base or Fraction(1, 90000)
+        declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        if complete:
+            # Pictures before the first that decodes (an open group at the start of a capture) are never shown.
+            pts = pts[np.searchsorted(pts, first.pts) :] if first.pts is not None else pts
+            count = len(pts) - _undecodable_tail(path, stream, pts, keys, promised)
+            pts = pts[:count]
+            _refuse_if_cut_off(path, container, promised, count, end)
+            rate = exact_rate(pts, time_base, declared, path)
+            origin = int(pts[0]) * time_base
+        else:
+            pts, keys = np.empty(0, np.int64), np.empty(0, np.int64)
+            count = sum(1 for _ in _decoded(path))
+            rate, origin = next((r for r in declared if r), Fraction(24)), Fraction(0)
+        timeline = Timeline(pts, keys, origin, orientation_of(first))
+        return _describe(path, container, stream, first, timeline, count, rate), timeline
+
+
+def _describe(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    timeline: Timeline,
+    count: int,
+    rate: Fraction,
+) -> FootageInfo:
+    turn = timeline.orientation
+    name = turn.format(native_format(first.format.name), first.width, first.height)
+    lay = layout(name)
+    assert lay is not None
+    tags = tags_of(first)
+    if lay.family == "yuv" and tags.space not in _MATRICES:
+        raise FootageError(
+            f"uses a colour matrix that is not supported (H.273 code {tags.space})",
+            file=path,
+            remedy="Convert it to BT.709 first: ffmpeg -i IN -vf colorspace=bt709 -c:v ffv1 OUT.mkv",
+        )
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    swap = turn.transposed
+    return FootageInfo(
+        path=path,
+        width=first.height if swap else first.width,
+        height=first.width if swap else first.height,
+        rate=rate,
+        frames=count,
+        bit_depth=lay.bits,
+        is_float=lay.is_float,
+        pixel_format=name,
+        has_alpha=lay.alpha is not None,
+        has_audio=bool(container.streams.audio),
+        rotation=turn.degrees,
+        tags=ColourTags(tags.space, tags.range, tags.primaries, tags.transfer),
+        pixel_aspect=1 / aspect if swap else aspect,
+    )
+
+
+def _stamps(container: InputContainer, stream: VideoStream) -> tuple[Int, Int, bool, float]:
+    """Read all packets: pts of the shown pictures and of the key frames, ascending; whether every picture has one of its own;
+    and the end of the last packet of any stream, in seconds."""
+    pts: list[int] = []
+    keys: list[int] = []
+    complete, end = True, 0.0
+    bases = {s.index: float(s.time_base or 0) for s in container.streams}
+    for packet in container.demux():
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None and packet.size:
+            end = max(end, (stamp + (packet.duration or 0)) * bases[packet.stream_index])
+        if packet.stream_index != stream.index or not packet.size:
+            continue
+        if packet.pts is None:
+            complete = False
+        elif not packet.is_discard:
+            pts.append(packet.pts)
+        if packet.is_keyframe and packet.pts is not None:
+            keys.append(packet.pts)
+    times = np.unique(np.array(pts, np.int64))
+    complete &= len(times) == len(pts)
+    return times, np.unique(np.array(keys, np.int64)), complete, end
+
+
+def _decoded(path: Path, seek: int | None = None) -> list[int | None]:
+    """Decode from a time stamp (or the start) to the end and list the pts of what comes out, stopping at damage."""
+    found: list[int | None] = []
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        if seek is not None:
+            container.seek(seek, stream=stream)
+        with suppress(av.FFmpegError):
+            found.extend(f.pts for f in container.decode(stream))
+    return found
+
+
+def _first_picture(path: Path) -> av.VideoFrame | None:
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        try:
+            return next(iter(container.decode(stream)), None)
+        except av.FFmpegError as e:
+            raise FootageError("cannot be decoded", file=path, frame=0, remedy="Copy or export it again") from e
+
+
+def _undecodable_tail(path: Path, stream: VideoStream, pts: Int, keys: Int, promised: int) -> int:
+    """Count the pictures at the end that do not decode; only looked for where the container cannot vouch for its count."""
+    if promised == len(pts) or not len(keys):
+        return 0
+    tail = _decoded(path, int(keys[-1]))
+    good = {p for p in tail if p is not None}
+    since = int(np.searchsorted(pts, keys[-1]))
+    bad = [i for i in range(since, len(pts)) if int(pts[i]) not in good]
+    return len(pts) - bad[0] if bad else 0
+
+
+def _refuse_if_cut_off(path: Path, container: InputContainer, promised: int, count: int, end: float) -> None:
+    """Raise FootageError where the container promises more than the file holds."""
+    remedy = "Copy or export it again"
+    if promised > count + 2:
+        raise FootageError(f"is cut off: {count} of {promised} frames are there", file=path, remedy=remedy)
+    header_knows = "matroska" in container.format.name
+    length = (container.duration or 0) / av.time_base
+    if header_knows and length - end > max(1.0, 0.02 * length):
+        raise FootageError(
+            f"is cut off: {end:.1f} s of {length:.1f} s are there ({count} frames)", file=path, remedy=remedy
+        )
+
+
+def _lacks_index(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[4:8] != b"ftyp":
+            return False
+        position, size = 0, path.stat().st_size
+        while position + 8 <= size:
+            file.seek(position)
+            box = file.read(16)
+            length = int.from_bytes(box[:4], "big")
+            if box[4:8] == b"moov":
+                return False
+            if length == 1:
+                length = int.from_bytes(box[8:16], "big")
+            if length < 8:
+                break
+            position += length
+    return True

@@ -1,0 +1,61 @@
+"""The exact rate of a clip from the time stamps of its pictures, or the refusal of a variable one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from nodes.errors import FootageError
+from nodes.types import Int
+
+STANDARD = tuple(
+    Fraction(n * 1000, 1001) if ntsc else Fraction(n)
+    for n in (24, 25, 30, 48, 50, 60, 12, 15, 8, 10, 100, 120, 144, 200, 240)
+    for ntsc in ((False, True) if n in (24, 30, 48, 60, 120, 240) else (False,))
+)
+DEFAULT = Fraction(24)
+
+
+def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None], path: Path) -> Fraction:
+    """Return the constant rate in frames per second that explains the time stamps.
+
+    pts: int64 [N], ascending, in `time_base` seconds. declared: what the container claims. Time stamps may differ from the
+    exact rate by the rounding of their time base only. Raises FootageError for a variable rate, with the frame at which it
+    changes.
+    """
+    claims = [r for r in declared if r]
+    if len(pts) < 2:
+        return next(iter(claims), DEFAULT)
+    mean = Fraction(len(pts) - 1) / (int(pts[-1] - pts[0]) * time_base) if pts[-1] > pts[0] else DEFAULT
+    steps = np.diff(pts)
+    if (steps == steps[0]).all():
+        exact = 1 / (int(steps[0]) * time_base)
+        if exact in claims or (len(pts) > 2 and exact in STANDARD):
+            return exact
+    near = sorted((r for r in STANDARD if abs(r / mean - 1) < Fraction(1, 20)), key=lambda r: abs(r - mean))
+    for rate in (*near, *claims, mean.limit_denominator(1001), mean):
+        if _explains(rate, pts, time_base):
+            return rate
+    usual = near[0] if near else min(STANDARD, key=lambda r: abs(r - mean))
+    raise FootageError(
+        f"the frame rate varies (about {float(mean):.3f} frames/s on average)",
+        file=path,
+        frame=_first_irregular(steps),
+        remedy=f"Conform it to a constant rate first: ffmpeg -i {path.name} -fps_mode cfr -r {usual} "
+        f"-c:v ffv1 -c:a copy {path.stem}_cfr.mkv",
+    )
+
+
+def _explains(rate: Fraction, pts: Int, time_base: Fraction) -> bool:
+    """Tell whether rounding to the time base (twice, for remuxed files) is all that sets the time stamps off the rate."""
+    step = 1 / (rate * time_base)
+    residual = (pts - pts[0]).astype(np.float64) - np.arange(len(pts)) * float(step)
+    return float(np.ptp(residual)) <= min(2.0, 0.4 * float(step)) + 1e-6 * len(pts)
+
+
+def _first_irregular(steps: Int) -> int:
+    usual = np.median(steps)
+    return int(np.argmax(np.abs(steps - usual) > max(1.0, 0.1 * usual))) + 1
