@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from nodes.footage.info import FootageInfo
@@ -109,7 +110,8 @@ class MovieFrame(Frame):
             threads=_THREADS,
             **source,
         )
-        return np.ascontiguousarray(picture.to_ndarray(), np.uint8)
+        array: Image8 = np.ascontiguousarray(picture.to_ndarray(), np.uint8)
+        return array
 
 
 def resolved_space(info: FootageInfo) -> int:
