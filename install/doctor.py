@@ -1,0 +1,324 @@
+"""What is there on this machine: `diagnose()` lists it as data, which `faceplate doctor` prints as a table or as JSON.
+
+Every check stands alone: whatever is missing or broken is a finding, never an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["ok", "warn", "fail"]
+
+REINSTALL = "Run `python3 install/bootstrap.py demo` again; if it stays so, remove .venv first"
+BUILTIN_OCIO_CONFIG = "ocio://default"
+
+_DECODERS = ("h264", "hevc", "prores", "ffv1", "aac", "flac")
+_ENCODERS = ("h264", "hevc", "prores", "ffv1", "aac", "flac")
+_REQUIRED = {("decode", "h264"), ("decode", "ffv1"), ("encode", "ffv1"), ("encode", "h264"), ("encode", "aac")}
+_IMAGES = {"exr": "openexr", "dpx": "dpx", "png": "png", "tiff": "tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding: ok, warn (works, but less well) or fail (something of Faceplate does not work), with a remedy."""
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """The finding as a JSON object with the keys name, status, detail and remedy."""
+        return asdict(self)
+
+
+def diagnose() -> list[Check]:
+    """Look at everything that Faceplate needs or can use; takes a second or two, writes nothing and never raises."""
+    checks: tuple[Callable[[], Iterator[Check]], ...] = (
+        check_python,
+        check_onnxruntime,
+        check_codecs,
+        check_image_formats,
+        check_colour,
+        check_weights,
+        check_disk,
+        check_hosts,
+    )
+    return [finding for check in checks for finding in _guarded(check)]
+
+
+def worst(findings: list[Check]) -> Status:
+    """The gravest status among `findings`; "ok" for none."""
+    order: tuple[Status, ...] = ("ok", "warn", "fail")
+    return max((c.status for c in findings), key=order.index, default="ok")
+
+
+def check_python() -> Iterator[Check]:
+    """The interpreter and Faceplate's own version."""
+    ok = sys.version_info >= (3, 11)
+    yield Check(
+        "Python",
+        "ok" if ok else "fail",
+        f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        None if ok else "Install Python 3.11 or newer, then run install/bootstrap.py with it",
+    )
+    try:
+        yield Check("Faceplate", "ok", version("faceplate"))
+    except PackageNotFoundError:
+        yield Check("Faceplate", "warn", "not installed, run from its sources", REINSTALL)
+
+
+def check_onnxruntime() -> Iterator[Check]:
+    """ONNX Runtime with its execution providers, and the NVIDIA GPU that it could use."""
+    ort = import_module("onnxruntime")
+    providers = [p.removesuffix("ExecutionProvider") for p in ort.get_available_providers()]
+    yield Check("ONNX Runtime", "ok", f"{ort.__version__}: {', '.join(providers)}")
+    gpu = nvidia_gpu()
+    if gpu is None:
+        yield Check("NVIDIA GPU", "ok", "none found: models run on " + _without_cuda(providers))
+    elif "CUDA" in providers and _cuda_starts(ort):
+        yield Check("NVIDIA GPU", "ok", gpu)
+    else:
+        yield Check(
+            "NVIDIA GPU",
+            "warn",
+            f"{gpu}, but ONNX Runtime cannot use it: models run on {_without_cuda(providers)}",
+            "Update the NVIDIA driver to one with CUDA 13, remove .venv and run install/bootstrap.py again",
+        )
+
+
+def _cuda_starts(ort: Any) -> bool:
+    """Whether a model really lands on the GPU: the provider is listed even when CUDA's own libraries are missing."""
+    ort.preload_dlls()
+    model = min(_weights_folder().glob("*.onnx"), key=lambda file: file.stat().st_size)
+    session = ort.InferenceSession(str(model), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+    return "CUDAExecutionProvider" in session.get_providers()
+
+
+def nvidia_gpu() -> str | None:
+    """Name the NVIDIA GPUs with driver and memory, as nvidia-smi tells; None when there is none or no driver."""
+    tool = shutil.which("nvidia-smi")
+    said = tool and _output([tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"])
+    lines = said.splitlines() if said else []
+    named = [
+        f"{f[0]} (driver {f[1]}, {f[2]})"
+        for f in ([x.strip() for x in line.split(",")] for line in lines)
+        if len(f) == 3
+    ]
+    return "; ".join(named) or None
+
+
+def check_codecs() -> Iterator[Check]:
+    """What this build of FFmpeg, through PyAV, decodes and encodes."""
+    av = import_module("av")
+    for way, mode, wanted in (("decode", "r", _DECODERS), ("encode", "w", _ENCODERS)):
+        missing = [codec for codec in wanted if not _has_codec(av, codec, mode)]
+        there = ", ".join(codec for codec in wanted if codec not in missing)
+        needed = any((way, codec) in _REQUIRED for codec in missing)
+        yield Check(
+            f"Video and audio: {way}",
+            "fail" if needed else "warn" if missing else "ok",
+            f"{there} (PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info})"
+            + (f"; missing: {', '.join(missing)}" if missing else ""),
+            REINSTALL if missing else None,
+        )
+
+
+def check_image_formats() -> Iterator[Check]:
+    """Which image sequences OpenImageIO reads and writes."""
+    oiio = import_module("OpenImageIO")
+    reads, writes = (
+        set(str(oiio.get_string_attribute(f"{way}_format_list")).split(",")) for way in ("input", "output")
+    )
+    missing = [name for name, format in _IMAGES.items() if format not in reads & writes]
+    yield Check(
+        "Image sequences",
+        "fail" if missing else "ok",
+        ", ".join(n for n in _IMAGES if n not in missing)
+        + f" (OpenImageIO {oiio.VERSION_STRING})"
+        + (f"; missing: {', '.join(missing)}" if missing else ""),
+        REINSTALL if missing else None,
+    )
+
+
+def check_colour() -> Iterator[Check]:
+    """OpenColorIO and the configuration that it would use: the one $OCIO names, else a built-in one."""
+    ocio = import_module("PyOpenColorIO")
+    named = os.environ.get("OCIO")
+    try:
+        config = ocio.Config.CreateFromFile(named or BUILTIN_OCIO_CONFIG)
+        name = config.getName() or "unnamed"
+        yield Check("OpenColorIO", "ok", f"{ocio.GetVersion()}, {named or 'built-in'}: {name}")
+    except Exception as e:
+        yield Check(
+            "OpenColorIO",
+            "fail",
+            f"{ocio.GetVersion()}, cannot read {named or BUILTIN_OCIO_CONFIG}: {_first_line(e)}",
+            "Point the environment variable OCIO to a readable config.ocio, or unset it" if named else REINSTALL,
+        )
+
+
+def check_weights(folder: Path | None = None) -> Iterator[Check]:
+    """Every file of the weights' manifest against its SHA-256."""
+    folder = folder or _weights_folder()
+    restore = "Restore it: `git checkout -- nodes/weights`"
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        models: Mapping[str, Mapping[str, str]] = manifest["models"]
+        if manifest["schema"] != "faceplate.weights/1":
+            yield Check("Weights", "fail", f"manifest.json has the schema {manifest['schema']!r}", "Update Faceplate")
+            return
+        listed = [(name, folder / model["file"], model["sha256"]) for name, model in models.items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        yield Check("Weights", "fail", f"{folder / 'manifest.json'} cannot be read: {_first_line(e)}", restore)
+        return
+    for name, path, digest in listed:
+        try:
+            data = path.read_bytes()
+        except OSError as e:
+            yield Check(f"Weights: {name}", "fail", f"{path}: {e.strerror or e}", restore)
+            continue
+        same = hashlib.sha256(data).hexdigest() == digest
+        detail = f"{path.name}, {len(data) / 1e6:.1f} MB, sha256 {digest[:12]}"
+        yield Check(
+            f"Weights: {name}",
+            "ok" if same else "fail",
+            detail if same else f"{path} is corrupt: its SHA-256 is not the manifest's",
+            None if same else restore,
+        )
+
+
+def _weights_folder() -> Path:
+    return Path(str(import_module("nodes").__file__)).parent / "weights"
+
+
+def check_disk() -> Iterator[Check]:
+    """Free space where Faceplate keeps what it computed and where it is run."""
+    cache = Path(str(import_module("platformdirs").user_cache_path("faceplate")))
+    for name, folder in (("Disk: cache", cache), ("Disk: current folder", Path.cwd())):
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        free = shutil.disk_usage(there).free / 1e9
+        status: Status = "ok" if free >= 5 else "warn" if free >= 1 else "fail"
+        remedy = None if status == "ok" else "Free some space: a minute of lossless 1080p takes 2 to 5 GB"
+        yield Check(name, status, f"{free:.1f} GB free for {folder}", remedy)
+
+
+def check_hosts() -> Iterator[Check]:
+    """The hosts that are installed, with their versions."""
+    found = find_hosts(platform.system(), Path.home(), os.environ)
+    for host, programs in found.items():
+        if not programs:
+            yield Check(f"Host: {host}", "ok", "not found (needed only to work inside it)")
+        for program in programs:
+            number = _host_version(host, program)
+            yield Check(f"Host: {host}", "ok", f"{number or 'version unknown'}, {program}")
+
+
+def find_hosts(
+    system: str, home: Path, environ: Mapping[str, str], root: Path = Path("/")
+) -> dict[str, tuple[Path, ...]]:
+    """Find the programs of Blender, DaVinci Resolve and Fusion Studio where their installers put them, and on PATH.
+
+    system: as `platform.system()` names it. root: what the absolute places are under, for tests.
+    """
+    on_path = shutil.which("blender", path=environ.get("PATH", ""))
+    found: dict[str, dict[Path, Path]] = {}
+    for host, patterns in _places(system, environ).items():
+        hits = [Path(on_path)] if on_path and host == "Blender" else []
+        for pattern in patterns:
+            base = home if pattern.startswith("~/") else root
+            hits += sorted(base.glob(pattern.removeprefix("~/").lstrip("/")))
+        found[host] = {hit.resolve(): hit for hit in reversed(hits) if hit.exists()}
+    return {host: tuple(reversed(hits.values())) for host, hits in found.items()}
+
+
+def _places(system: str, environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    if system == "Darwin":
+        blender = "Applications/Blender*.app/Contents/MacOS/Blender"
+        return {
+            "Blender": (f"/{blender}", f"~/{blender}"),
+            "DaVinci Resolve": ("/Applications/DaVinci Resolve/DaVinci Resolve.app",),
+            "Fusion Studio": ("/Applications/Blackmagic Fusion */Fusion.app",),
+        }
+    if system == "Windows":
+        programs = Path(environ.get("PROGRAMFILES", r"C:\Program Files"))
+        base = programs.as_posix().removeprefix(programs.drive)
+        return {
+            "Blender": (f"{base}/Blender Foundation/Blender*/blender.exe",),
+            "DaVinci Resolve": (f"{base}/Blackmagic Design/DaVinci Resolve/Resolve.exe",),
+            "Fusion Studio": (f"{base}/Blackmagic Design/Fusion */Fusion.exe",),
+        }
+    return {
+        "Blender": (
+            "/opt/blender*/blender",
+            "~/blender*/blender",
+            "~/.local/opt/blender*/blender",
+            "~/.steam/steam/steamapps/common/Blender/blender",
+            "/snap/bin/blender",
+            "/var/lib/flatpak/exports/bin/org.blender.Blender",
+            "~/.local/share/flatpak/exports/bin/org.blender.Blender",
+        ),
+        "DaVinci Resolve": ("/opt/resolve/bin/resolve",),
+        "Fusion Studio": ("/opt/BlackmagicDesign/Fusion*/Fusion",),
+    }
+
+
+def _host_version(host: str, program: Path) -> str | None:
+    """Ask the program when that is cheap, else read its version off its folder; None when neither tells."""
+    if host == "Blender":
+        told = re.search(r"Blender (\d+\.\d+(?:\.\d+)?)", _output([str(program), "--version"]) or "")
+        if told:
+            return told.group(1)
+    readme = program.parent.parent / "docs/ReadMe.html"
+    if host == "DaVinci Resolve" and readme.is_file():
+        told = re.search(r"DaVinci Resolve (?:Studio )?(\d+(?:\.\d+)*)", readme.read_text("utf-8", "replace"))
+        return told.group(1) if told else None
+    told = re.search(r"(?:blender|fusion)\D{0,12}(\d+(?:\.\d+)*)", str(program.parent), re.IGNORECASE)
+    return told.group(1) if told else None
+
+
+def _guarded(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Run a check; what it cannot survive (a library that does not load, say) is a finding too."""
+    try:
+        yield from check()
+    except Exception as e:
+        what = (check.__doc__ or check.__name__).split(".")[0]
+        yield Check(what, "fail", f"{type(e).__name__}: {_first_line(e)}", REINSTALL)
+
+
+def _has_codec(av: Any, codec: str, mode: str) -> bool:
+    try:
+        av.codec.Codec(codec, mode)
+    except ValueError:  # what PyAV's UnknownCodecError is
+        return False
+    return True
+
+
+def _without_cuda(providers: list[str]) -> str:
+    return next((p for p in providers if p in ("CoreML", "Dml")), "the CPU")
+
+
+def _output(command: list[str]) -> str | None:
+    """What `command` prints, None when it cannot be run, fails or hangs."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=15, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

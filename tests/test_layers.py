@@ -1,0 +1,153 @@
+"""Imports point one way, host code stands alone, and nothing is ever unpickled (DESIGN.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TORCH = {"torch", "torchvision", "face_alignment"}
+BLENDER = {"bpy", "bpy_extras", "bl_ui", "bl_math", "blf", "bmesh", "gpu", "gpu_extras", "mathutils"}
+FUSION = {"DaVinciResolveScript", "BlackmagicFusion", "fusionscript"}
+IN_HOSTS = ("host_bridge.blender", "host_bridge.fusion", "host_bridge.client")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement, or a call of import_module with a literal name."""
+
+    module: str
+    line: int
+    in_function: bool
+
+    @property
+    def top(self) -> str:
+        return self.module.split(".")[0]
+
+
+def imports_of(source: str, package: str = "") -> Iterator[Import]:
+    """List what `source` imports, anywhere in it; relative names are resolved against `package`."""
+
+    def visit(node: ast.AST, in_function: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, in_function) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield from (Import(f"{base}.{alias.name}", node.lineno, in_function) for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield Import(node.args[0].value, node.lineno, in_function)
+        inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside)
+
+    yield from visit(ast.parse(source), False)
+
+
+def imports_under(folder: str) -> Iterator[tuple[Path, Import]]:
+    """List the imports of a file or of every file of a folder, relative to the root of the tree."""
+    start = ROOT / folder
+    for file in [start] if start.is_file() else sorted(start.rglob("*.py")):
+        package = ".".join(file.relative_to(ROOT).parent.parts)
+        yield from ((file.relative_to(ROOT), found) for found in imports_of(file.read_text("utf-8"), package))
+
+
+def show(broken: list[tuple[Path, Import]]) -> str:
+    return "\n".join(f"{file}:{found.line} imports {found.module}" for file, found in broken)
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("nodes", {"trainer", "host_bridge", "install"}),
+        ("trainer", {"host_bridge", "install"}),
+        ("install", {"trainer", "host_bridge"}),
+    ],
+)
+def test_imports_point_from_host_bridge_to_trainer_to_nodes(folder: str, forbidden: set[str]) -> None:
+    broken = [(file, found) for file, found in imports_under(folder) if found.top in forbidden]
+    assert not broken, show(broken)
+
+
+def test_only_the_trainer_imports_torch_but_a_chosen_backend_of_nodes_may_do_so_in_a_function() -> None:
+    broken = [
+        (file, found)
+        for folder in ("nodes", "host_bridge", "install")
+        for file, found in imports_under(folder)
+        if found.top in TORCH and not (folder == "nodes" and found.in_function)
+    ]
+    assert not broken, show(broken)
+
+
+@pytest.mark.parametrize(
+    ("folder", "host"),
+    [
+        ("host_bridge/blender", BLENDER),
+        ("host_bridge/fusion", FUSION),
+        ("host_bridge/client", set()),
+        ("host_bridge/client.py", set()),
+    ],
+)
+def test_code_inside_a_host_imports_only_the_standard_library_and_the_host(folder: str, host: set[str]) -> None:
+    broken = [
+        (file, found)
+        for file, found in imports_under(folder)
+        if found.top not in sys.stdlib_module_names | host and not found.module.startswith(IN_HOSTS)
+    ]
+    assert not broken, show(broken)
+
+
+@pytest.mark.parametrize("file", ["install/bootstrap.py", "install/samples.py"])
+def test_what_runs_before_the_installation_imports_only_the_standard_library(file: str) -> None:
+    broken = [(file, found) for file, found in imports_under(file) if found.top not in sys.stdlib_module_names]
+    assert not broken, show(broken)
+
+
+@pytest.mark.parametrize("file", ["install/bootstrap.py", "install/samples.py"])
+def test_an_old_python_can_parse_what_tells_it_that_it_is_too_old(file: str) -> None:
+    ast.parse((ROOT / file).read_text("utf-8"), feature_version=(3, 7))
+
+
+def test_nothing_in_the_tree_is_ever_unpickled() -> None:
+    # put together from halves, so that this file does not hold what it looks for
+    banned = re.compile("pickle" + r"\.(load|Unpickler)|\bimport \w*" + r"pickle\b|allow_" + r"pickle\s*=\s*True")
+    folders = ("nodes", "trainer", "host_bridge", "install", "tests")
+    kinds = {".py", ".lua", ".fuse", ".toml", ".html", ".sh"}
+    files = [f for folder in folders for f in (ROOT / folder).rglob("*") if f.suffix in kinds]
+    assert len(files) > 10
+    broken = [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in files
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        if banned.search(line)
+    ]
+    assert not broken, "\n".join(broken)
+
+
+def test_this_check_sees_every_way_to_import() -> None:
+    source = """
+import trainer.loop
+from trainer import loss
+from ..host_bridge import client
+from . import spec
+def f():
+    import torch
+    return importlib.import_module("face_alignment")
+"""
+    found = {(i.module, i.in_function) for i in imports_of(source, "nodes.swap")}
+    assert found == {
+        ("trainer.loop", False),
+        ("trainer.loss", False),
+        ("nodes.host_bridge.client", False),
+        ("nodes.swap.spec", False),
+        ("torch", True),
+        ("face_alignment", True),
+    }
