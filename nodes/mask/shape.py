@@ -1,0 +1,111 @@
+"""The outline of a mask moved and softened by distance, and masks combined; all in crop pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from nodes.types import Bool, Float
+
+
+def grow_and_feather(mask: Float, grow: float | Float, feather: float | Float) -> Float:
+    """Move the outline of masks and soften it inward, so that the matte is exactly 0 on and outside the new outline.
+
+    mask: [B, S, S], coverage 0..1 (antialiased or not; the outline is where it crosses ½). grow: by how much the outline
+    moves outward, feather: width of the smoothstep inside it; both as fractions of S, one for all or [B]. Outside the
+    crop there is no mask: the matte falls to 0 at its border too. Without feather the edge is antialiased over one pixel.
+    Returns [B, S, S], 0..1.
+    """
+    count, size = mask.shape[0], mask.shape[-1]
+    grows = np.broadcast_to(np.asarray(grow, np.float32) * size, (count,))
+    feathers = np.broadcast_to(np.asarray(feather, np.float32) * size, (count,))
+    border = _distance_to_border(*mask.shape[-2:])
+    out = np.zeros(mask.shape, np.float32)
+    for one, moved, width, into in zip(mask, grows, feathers, out, strict=True):
+        if one.max(initial=0) < 0.5:
+            continue
+        # The matte changes only between the new outline and where the feather ends.
+        depth = np.minimum(signed_distance(one, -moved - 1, width - moved + 1) + moved, border)
+        # An edge thinner than a pixel is one pixel wide, and centred on the outline when it has no width at all.
+        ramp = np.clip((depth + max(0.0, 1 - width) / 2) / max(width, 1.0), 0, 1)
+        into[:] = ramp * ramp * (3 - 2 * ramp) if width > 1 else ramp
+    return out
+
+
+def signed_distance(mask: Float, least: float = -np.inf, most: float = np.inf) -> Float:
+    """Measure the distance to the outline of a mask [H, W] in pixels, positive inside, to a fraction of a pixel.
+
+    The outline is where the mask crosses ½; outside the image there is no mask. Distances outside least..most may come
+    out as infinite. After the antialiased Euclidean distance transform of Gustavson & Strand 2011: the distance to the
+    outline's point in the nearest pixel that it runs through.
+    """
+    level: Float = np.pad(np.asarray(mask, np.float32), 1) - np.float32(0.5)
+    within = level >= 0
+    distance = np.where(within, np.float32(np.inf), np.float32(-np.inf))
+    seeds = _at_outline(within)
+    if seeds.any():
+        rough, labels = cv2.distanceTransformWithLabels(
+            (~seeds).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        label, seed = labels.ravel(), np.flatnonzero(seeds)
+        depth, x, y = _outline(level, seed)
+        x_of, y_of = np.zeros((2, len(seed) + 1), np.float32)
+        x_of[label[seed]], y_of[label[seed]] = x, y
+        # OpenCV's own distance is approximate and ends at the seed's centre: measure to the outline.
+        reach = np.where(within, most, -least)
+        here = np.flatnonzero(rough < 1.1 * reach + 2)
+        row, column = np.divmod(here, level.shape[1])
+        length = np.hypot(column - x_of[label[here]], row - y_of[label[here]])
+        distance.ravel()[here] = np.where(within.ravel()[here], length, -length)
+        distance.ravel()[seed] = depth
+    return np.asarray(distance[1:-1, 1:-1], np.float32)
+
+
+def combine(*masks: Float | None) -> Float:
+    """Multiply masks of one shape, those that are given: the regions, the model's own, the artist's roto.
+
+    A product, not a minimum: where two soft edges cross a minimum has a crease, and black in any of them stays black
+    and white leaves the others as they are in both. Values are clipped to 0..1.
+    """
+    given = [np.clip(m, 0, 1, dtype=np.float32) for m in masks if m is not None]
+    if not given:
+        raise ValueError("combine needs at least one mask")
+    return np.prod(given, axis=0, dtype=np.float32) if len(given) > 1 else given[0]
+
+
+def _at_outline(within: Bool) -> Bool:
+    """Pixels one of whose four neighbours is on the other side of the outline."""
+    seeds = np.zeros_like(within)
+    down, right = within[1:] != within[:-1], within[:, 1:] != within[:, :-1]
+    seeds[1:] |= down
+    seeds[:-1] |= down
+    seeds[:, 1:] |= right
+    seeds[:, :-1] |= right
+    return seeds
+
+
+def _outline(level: Float, at: npt.NDArray[np.intp]) -> tuple[Float, Float, Float]:
+    """How deep the pixels `at` lie inside the outline, where `level` crosses 0, and the points x, y on it near them."""
+    flat, width = level.ravel(), level.shape[1]
+
+    def slope(step: int) -> Float:
+        back = flat[at] - flat[np.maximum(at - step, 0)]
+        ahead = flat[np.minimum(at + step, flat.size - 1)] - flat[at]
+        steeper: Float = np.where(np.abs(back) > np.abs(ahead), back, ahead)
+        return steeper
+
+    dx, dy = slope(1), slope(width)
+    steepness = np.maximum(np.hypot(dx, dy), np.float32(1e-3))
+    depth: Float = np.clip(flat[at] / steepness, -0.75, 0.75)
+    row, column = np.divmod(at, width)
+    x: Float = (column - depth * dx / steepness).astype(np.float32)
+    y: Float = (row - depth * dy / steepness).astype(np.float32)
+    return depth, x, y
+
+
+def _distance_to_border(height: int, width: int) -> Float:
+    x = np.minimum(np.arange(width), np.arange(width)[::-1]) + 0.5
+    y = np.minimum(np.arange(height), np.arange(height)[::-1]) + 0.5
+    border: Float = np.minimum(x, y[:, None]).astype(np.float32)
+    return border

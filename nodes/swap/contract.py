@@ -1,0 +1,116 @@
+"""Reads a model made after our contract, `docs/model-contract.md`, and refuses one that breaks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nodes.errors import ModelError
+from nodes.schema import check_schema
+from nodes.swap.runner import DOCS, INPUTS, Feed, SwapModel, check_result, check_tensor, fixed_batch, run_session
+from nodes.types import Float
+
+SCHEMA = "faceplate.model/1"
+OUTPUTS = {"face": 3, "mask": 1}
+
+
+def load_contract(
+    file: Path, session: Any, metadata: Mapping[str, str], subject: str | None, template: str | None
+) -> SwapModel:
+    """Read what a model says about itself, and check it against its session and against what is wanted of it.
+
+    Raises ModelError where they differ, and SchemaError for a model made for a newer Faceplate.
+    """
+    check_schema(metadata["faceplate.schema"], SCHEMA, file)
+    said = _Said.read(metadata, file)
+    for what, wanted, has in (("subject", subject, said.subject), ("crop template", template, said.template)):
+        if wanted is not None and wanted != has:
+            raise ModelError(
+                f"is made for the {what} '{has}', not '{wanted}'", file=file, remedy="Choose another model"
+            )
+    there = {i.name: i for i in session.get_inputs()}
+    back = {o.name: o for o in session.get_outputs()}
+    if set(there) != set(said.inputs) or not set(OUTPUTS) <= set(back):
+        raise ModelError(
+            f"has inputs {sorted(there)} and outputs {sorted(back)}; its metadata promises inputs {sorted(said.inputs)} "
+            f"and outputs {sorted(OUTPUTS)}",
+            file=file,
+            remedy=DOCS,
+        )
+    for name in said.inputs:
+        check_tensor(there[name], INPUTS[name], said.size, said.layout, file)
+    for name, channels in OUTPUTS.items():
+        check_tensor(back[name], channels, said.size, said.layout, file)
+    return SwapModel(
+        file=file,
+        subject=said.subject,
+        template=said.template,
+        size=said.size,
+        coverage=said.coverage,
+        inputs=said.inputs,
+        batch=fixed_batch(session, file),
+        metadata=metadata,
+        infer=_inference(session, said, file),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a model says about itself, parsed."""
+
+    subject: str
+    template: str
+    size: int
+    coverage: float
+    colour: Literal["rgb", "bgr"]
+    layout: Literal["nchw", "nhwc"]
+    inputs: tuple[str, ...]
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, str], file: Path) -> _Said:
+        def one(key: str, parse: Callable[[str], Any], right: Callable[[Any], bool]) -> Any:
+            text = metadata.get(f"faceplate.{key}")
+            try:
+                if text is not None and right(value := parse(text)):
+                    return value
+            except (ValueError, TypeError):
+                pass
+            raise ModelError(f"has no usable 'faceplate.{key}' in its metadata ({text!r})", file=file, remedy=DOCS)
+
+        return cls(
+            subject=one("subject", str, bool),
+            template=one("template", str, bool),
+            size=one("size", int, lambda v: 16 <= v <= 4096),
+            coverage=one("coverage", float, lambda v: 0.05 <= v <= 20),
+            colour=one("colour", str, {"rgb", "bgr"}.__contains__),
+            layout=one("layout", str, {"nchw", "nhwc"}.__contains__),
+            inputs=one(
+                "inputs",
+                lambda text: tuple(json.loads(text)),
+                lambda v: "crop" in v and len(set(v)) == len(v) and set(v) <= set(INPUTS),
+            ),
+        )
+
+
+def _inference(session: Any, said: _Said, file: Path) -> Callable[[Feed], tuple[Float, Float]]:
+    flip = [2, 1, 0] if said.colour == "bgr" else [0, 1, 2]
+    planar = said.layout == "nchw"
+
+    def encoded(name: str, values: Float) -> Float:
+        if name == "landmarks":
+            return values
+        colours = values[..., flip + list(range(3, values.shape[-1]))]
+        return colours.transpose(0, 3, 1, 2) if planar else colours
+
+    def infer(feed: Feed) -> tuple[Float, Float]:
+        count = len(feed["crop"])
+        face, mask = run_session(session, list(OUTPUTS), {n: encoded(n, v) for n, v in feed.items()}, file)
+        if planar and face.ndim == mask.ndim == 4:
+            face, mask = face.transpose(0, 2, 3, 1), mask.transpose(0, 2, 3, 1)
+        check_result(face, mask, (count, said.size, said.size), file)
+        return face[..., flip], mask[..., 0]
+
+    return infer

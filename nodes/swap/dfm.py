@@ -1,0 +1,73 @@
+"""DeepFaceLab's `.dfm` models: ONNX, NHWC, float BGR 0..1, as its exporter writes them.
+
+A `.dfm` says neither which performer it is nor how its crops were framed. Ours were not compared against DeepFaceLab's own
+alignment: `FRAMING` scales our template by its published padding of each face type, and an artist may have to try another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nodes.errors import ModelError
+from nodes.swap.runner import Feed, SwapModel, check_result, check_tensor, fixed_batch, run_session
+from nodes.types import Float
+
+TEMPLATE = "dfm"
+# Coverage by face type; `whole_face`, with the forehead, is what a coverage of 1 holds.
+FRAMING = {"half_face": 0.47, "mid_full_face": 0.56, "full_face": 0.75, "whole_face": 1.0, "head": 1.4}
+
+_FACE, _MORPH = "in_face:0", "morph_value:0"
+_OUTPUTS = ["out_celeb_face:0", "out_celeb_face_mask:0", "out_face_mask:0"]
+
+
+def is_dfm(session: Any) -> bool:
+    """Say whether a session has the input and outputs of a `.dfm`, whatever its file is called."""
+    return _FACE in {i.name for i in session.get_inputs()} and set(_OUTPUTS) <= {o.name for o in session.get_outputs()}
+
+
+def load_dfm(file: Path, session: Any, metadata: Mapping[str, str], framing: str, morph: float) -> SwapModel:
+    """Read a `.dfm` as a swap model; its mask is the product of the two that it gives.
+
+    framing: its face type, a key of `FRAMING`. morph: for AMP models, 0..1 from the target's face to the source's.
+    Raises ModelError when it is not square or leaves its size open.
+    """
+    inputs = {i.name: i for i in session.get_inputs()}
+    shape = inputs[_FACE].shape
+    size = shape[1] if len(shape) == 4 else None
+    remedy = "Export it from DeepFaceLab again"
+    if framing not in FRAMING:
+        raise ModelError(f"there is no face type '{framing}'", file=file, remedy=f"There are: {', '.join(FRAMING)}")
+    if not isinstance(size, int):
+        raise ModelError(f"its crop has no fixed size ({shape})", file=file, remedy=remedy)
+    if unknown := set(inputs) - {_FACE, _MORPH}:
+        raise ModelError(f"has inputs that no .dfm has: {sorted(unknown)}", file=file, remedy=remedy)
+    check_tensor(inputs[_FACE], 3, size, "nhwc", file)
+    for output in session.get_outputs():
+        if output.name in _OUTPUTS:
+            check_tensor(output, 3 if output.name == _OUTPUTS[0] else 1, size, "nhwc", file)
+
+    def infer(feed: Feed) -> tuple[Float, Float]:
+        crops = feed["crop"]
+        values = {_FACE: crops[..., ::-1]}
+        if _MORPH in inputs:
+            values[_MORPH] = np.full([1] * len(inputs[_MORPH].shape), morph, np.float32)
+        face, source_mask, target_mask = run_session(session, _OUTPUTS, values, file)
+        for mask in (source_mask, target_mask):
+            check_result(face, mask, crops.shape[:3], file)
+        return face[..., ::-1], np.clip(source_mask[..., 0], 0, 1) * np.clip(target_mask[..., 0], 0, 1)
+
+    return SwapModel(
+        file=file,
+        subject="face",
+        template=TEMPLATE,
+        size=size,
+        coverage=FRAMING[framing],
+        inputs=("crop",),
+        batch=fixed_batch(session, file),
+        metadata=metadata,
+        infer=infer,
+    )

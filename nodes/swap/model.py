@@ -1,0 +1,41 @@
+"""Loads the model of Swap's method `model`: ours, after `docs/model-contract.md`, or DeepFaceLab's `.dfm`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nodes.errors import ModelError
+from nodes.runtime import create_session
+from nodes.swap.contract import load_contract
+from nodes.swap.dfm import is_dfm, load_dfm
+from nodes.swap.runner import DOCS, SwapModel
+
+__all__ = ["SwapModel", "load_model"]
+
+
+def load_model(
+    path: Path | str,
+    *,
+    subject: str = "face",
+    template: str | None = None,
+    framing: str = "whole_face",
+    morph: float = 0.75,
+    cpu: bool = False,
+    threads: int | None = None,
+) -> SwapModel:
+    """Load a swap model and check that it fits.
+
+    subject, template: what the crops are of; template None takes any. framing, morph: what a `.dfm` leaves open, see
+    `nodes.swap.dfm`. Raises ModelError for a file that is missing, corrupt, or made for something else; SchemaError for
+    one made for a newer Faceplate.
+    """
+    file = Path(path)
+    session = create_session(file, cpu=cpu, threads=threads)
+    metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+    if "faceplate.schema" in metadata:
+        return load_contract(file, session, metadata, subject, template)
+    if is_dfm(session):
+        return load_dfm(file, session, metadata, framing, morph)
+    raise ModelError(
+        "is an ONNX model, but no swap model: its metadata has no 'faceplate.schema'", file=file, remedy=DOCS
+    )

@@ -1,0 +1,132 @@
+"""A swap model that runs in batches, and the checks that every ONNX model shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nodes.errors import ModelError
+from nodes.types import Float
+
+INPUTS = {"crop": 3, "reference": 4, "landmarks": 2}  # what a model may ask for, and its channels
+DOCS = "See docs/model-contract.md"
+
+_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+# Values by input name, one batch → outputs by name.
+Feed = Mapping[str, Float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SwapModel:
+    """A model that turns crops of the target's face into faces of the source, with masks.
+
+    size: side of its crops in pixels. coverage: of the crop template (see AlignParameters). template: id of the crop
+    template. inputs: what it is given, out of `INPUTS`. batch: the one batch size that it takes, None for any.
+    metadata: everything the file says about itself.
+    """
+
+    file: Path
+    subject: str
+    template: str
+    size: int
+    coverage: float
+    inputs: tuple[str, ...]
+    batch: int | None
+    metadata: Mapping[str, str]
+    infer: Callable[[Feed], tuple[Float, Float]]
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the model is given the warped reference beside the plate's crop."""
+        return "reference" in self.inputs
+
+    def run(
+        self, crops: Float, references: Float | None = None, landmarks: Float | None = None, *, batch: int = 8
+    ) -> tuple[Float, Float]:
+        """Make the faces and masks of crops.
+
+        crops: [B, S, S, 3], display-referred RGB 0..1, S = `size`. references: [B, S, S, 4], RGB premultiplied by alpha.
+        landmarks: [B, L, 2], 0..1 across the crop. batch: how many at a time. Returns faces [B, S, S, 3], RGB 0..1, not
+        premultiplied, and masks [B, S, S], 0..1. Raises ModelError for another size, for an input that is missing, and
+        when the model fails or gives values that are not numbers.
+        """
+        given = {"crop": crops, "reference": references, "landmarks": landmarks}
+        feed = {name: self._checked(name, given[name], len(crops)) for name in self.inputs}
+        faces = np.empty((len(crops), self.size, self.size, 3), np.float32)
+        masks = np.empty(faces.shape[:3], np.float32)
+        step = self.batch or max(1, batch)
+        for start in range(0, len(crops), step):
+            part = {name: values[start : start + step] for name, values in feed.items()}
+            count = min(step, len(crops) - start)
+            if self.batch:  # repeats its last: a model of a fixed batch takes no less
+                part = {n: np.pad(v, [(0, step - count)] + [(0, 0)] * (v.ndim - 1), "edge") for n, v in part.items()}
+            face, mask = self.infer(part)
+            if not (np.isfinite(face).all() and np.isfinite(mask).all()):
+                raise ModelError("gave values that are not numbers", file=self.file, remedy="Use an earlier checkpoint")
+            np.clip(face[:count], 0, 1, out=faces[start : start + count])
+            np.clip(mask[:count], 0, 1, out=masks[start : start + count])
+        return faces, masks
+
+    def _checked(self, name: str, values: Float | None, count: int) -> Float:
+        if values is None:
+            raise ModelError(f"needs '{name}' as an input, which is not there", file=self.file, remedy=DOCS)
+        side = () if name == "landmarks" else (self.size, self.size)
+        if len(values) != count or values.shape[1:-1][: len(side)] != side or values.shape[-1] != INPUTS[name]:
+            raise ModelError(
+                f"takes '{name}' of {self.size}×{self.size} and is given an array of {values.shape}",
+                file=self.file,
+                remedy=f"Align with a crop size of {self.size}",
+            )
+        return np.asarray(values, np.float32)
+
+
+def check_tensor(tensor: Any, channels: int, size: int, layout: str, file: Path) -> None:
+    """Check type and shape of an input or output of a session, as far as its shape is fixed; raises ModelError."""
+    wanted: tuple[int | None, ...] = (None, size, size, channels)
+    if layout == "nchw":
+        wanted = (None, channels, size, size)
+    if tensor.name == "landmarks":
+        wanted = (None, None, channels)
+    agrees = len(tensor.shape) == len(wanted) and all(
+        not isinstance(is_, int) or want is None or is_ == want for is_, want in zip(tensor.shape, wanted, strict=True)
+    )
+    if tensor.type not in _FLOATS or not agrees:
+        shape = "×".join("any" if want is None else str(want) for want in wanted)
+        raise ModelError(
+            f"'{tensor.name}' is {tensor.type} {tensor.shape}; a float tensor of {shape} is needed",
+            file=file,
+            remedy=DOCS,
+        )
+
+
+def fixed_batch(session: Any, file: Path) -> int | None:
+    """Return the batch size that a session insists on, None when it takes any."""
+    sizes = {t.shape[0] for t in session.get_inputs() if len(t.shape) > 1 and isinstance(t.shape[0], int)}
+    if len(sizes) > 1 or any(s < 1 for s in sizes):
+        raise ModelError(f"its inputs insist on different batch sizes {sorted(sizes)}", file=file, remedy=DOCS)
+    return sizes.pop() if sizes else None
+
+
+def run_session(session: Any, outputs: list[str], feed: Mapping[str, npt.NDArray[Any]], file: Path) -> list[Float]:
+    """Run a session in the float type that each input wants; raises ModelError when ONNX Runtime does."""
+    types = {i.name: _FLOATS.get(i.type, np.float32) for i in session.get_inputs()}
+    try:
+        got = session.run(outputs, {n: np.ascontiguousarray(v, types[n]) for n, v in feed.items()})
+    except Exception as e:  # ONNX Runtime's exceptions share no base class of their own
+        reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
+        raise ModelError(f"failed while running ({reason})", file=file, remedy="Try a smaller batch, or the CPU") from e
+    return [np.asarray(values, np.float32) for values in got]
+
+
+def check_result(face: Float, mask: Float, shape: tuple[int, int, int], file: Path) -> None:
+    """Check that a model of free shapes gave faces [*shape, 3] and masks [*shape, 1]; raises ModelError."""
+    if face.shape != (*shape, 3) or mask.shape != (*shape, 1):
+        raise ModelError(
+            f"gave a face of {face.shape} and a mask of {mask.shape} for crops of {shape}", file=file, remedy=DOCS
+        )
