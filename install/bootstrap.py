@@ -317,6 +317,12 @@ def run_pip(env: Path, root: Path, arguments: Sequence[str], steps: Steps) -> No
         )
 
 
+def pin(root: Path, package: str) -> str:
+    """The line of constraints.txt that pins `package`."""
+    lines = (root / "install/constraints.txt").read_text("utf-8").splitlines()
+    return next(line for line in lines if line.startswith(package + "=="))
+
+
 def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     """Bring `env` to what the two package lists say; `need` is from `plan`. Raises Problem."""
     want = wanted(root)
@@ -330,7 +336,7 @@ def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     (env / "install.log").unlink(missing_ok=True)
     constraints = ("-c", str(root / "install/constraints.txt"))
     # setuptools first, and the project without build isolation: an isolated build would ignore the constraints
-    run_pip(env, root, ("install", *constraints, "setuptools"), steps)
+    run_pip(env, root, ("install", pin(root, "setuptools")), steps)
     run_pip(env, root, ("install", *constraints, "--no-build-isolation", "-e", ".[dev]"), steps)
     if device == "cuda":
         # both unpack into the same folder, so both go before one comes
