@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +73,8 @@ def combine(*masks: Float | None) -> Float:
     given = [np.clip(m, 0, 1, dtype=np.float32) for m in masks if m is not None]
     if not given:
         raise ValueError("combine needs at least one mask")
-    return np.prod(given, axis=0, dtype=np.float32) if len(given) > 1 else given[0]
+    product: Float = reduce(np.multiply, given)
+    return product
 
 
 def _at_outline(within: Bool) -> Bool:
