@@ -228,12 +228,13 @@ def check_hosts() -> Iterator[Check]:
 
 
 def find_hosts(
-    system: str, home: Path, environ: Mapping[str, str], root: Path = Path("/")
+    system: str, home: Path, environ: Mapping[str, str], root: Path | None = None
 ) -> dict[str, tuple[Path, ...]]:
     """Find the programs of Blender, DaVinci Resolve and Fusion Studio where their installers put them, and on PATH.
 
-    system: as `platform.system()` names it. root: what the absolute places are under, for tests.
+    system: as `platform.system()` names it. root: what the absolute places are under.
     """
+    root = root or Path(Path(environ.get("PROGRAMFILES", "/")).anchor)  # on Windows, the drive that has the programs
     on_path = shutil.which("blender", path=environ.get("PATH", ""))
     found: dict[str, dict[Path, Path]] = {}
     for host, patterns in _places(system, environ).items():
