@@ -11,8 +11,11 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from nodes.footage.colour import to_linear
+from nodes.footage.composite import composite_planar, inside, planar_rgb
 from nodes.footage.info import FootageInfo
-from nodes.footage.planes import is_full_range, layout
+from nodes.footage.matrix import resolved_space
+from nodes.footage.planes import Layout, copy, is_full_range, layout, views
 from nodes.types import Float, Image8, Patch, Roi
 
 _THREADS = min(4, os.cpu_count() or 1)
@@ -44,6 +47,9 @@ class Frame(ABC):
                 self._rgb8 = self._convert_rgb8()
                 self._rgb8.flags.writeable = False
             return self._rgb8
+
+    def _whole(self, roi: Roi | None) -> Roi:
+        return Roi(0, 0, self.width, self.height) if roi is None else roi
 
     @abstractmethod
     def _convert_rgb8(self) -> Image8: ...
@@ -84,17 +90,31 @@ class MovieFrame(Frame):
             return self._scaled("thumbnail", width, height, Interpolation.AREA)
 
     def rgb(self, roi: Roi | None = None) -> Float:
-        raise NotImplementedError
+        """Return display-referred sRGB, float32 [h, w, 3], clipped to 0..1; chroma is interpolated bilinearly."""
+        display = planar_rgb(views(self.picture), self._layout, self.info, self._whole(roi))
+        return display if self._layout.is_float else np.clip(display, 0, 1, out=display)
 
     def linear(self, roi: Roi | None = None) -> Float:
-        raise NotImplementedError
+        """Return scene-linear Rec.709, float32 [h, w, 3]."""
+        return to_linear(self.rgb(roi), self.info.colour, exact=self.info.bit_depth > 12)
 
-    def over(self, patch: Patch) -> Frame:
-        raise NotImplementedError
+    def over(self, patch: Patch) -> MovieFrame:
+        """Composite a patch into a copy of the planes; see `nodes.footage.composite`."""
+        found = inside(patch, self.width, self.height)
+        if found is None:
+            return self
+        picture = copy(self.picture)
+        composite_planar(views(picture), self._layout, self.info, *found)
+        return MovieFrame(self.index, self.info, picture)
 
-    def _scaled(self, purpose: str, width: int, height: int, interpolation: int) -> Image8:
+    @property
+    def _layout(self) -> Layout:
         lay = layout(self.picture.format.name)
         assert lay is not None
+        return lay
+
+    def _scaled(self, purpose: str, width: int, height: int, interpolation: int) -> Image8:
+        lay = self._layout
         source = {}
         if lay.family == "yuv":
             source = {
@@ -112,14 +132,6 @@ class MovieFrame(Frame):
         )
         array: Image8 = np.ascontiguousarray(picture.to_ndarray(), np.uint8)
         return array
-
-
-def resolved_space(info: FootageInfo) -> int:
-    """Return the matrix (H.273) of a clip; where it is unspecified, BT.709 for HD and BT.601 for smaller, as players do."""
-    space = info.tags.space
-    if space in SWS_MATRIX:
-        return space
-    return 1 if info.width >= 1280 or info.height > 576 else 6
 
 
 SWS_MATRIX: dict[int, Any] = {

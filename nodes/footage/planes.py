@@ -62,6 +62,11 @@ class Layout:
         """Number of planes in memory."""
         return 1 if self.step else len(self.order) + (self.alpha is not None)
 
+    @property
+    def white(self) -> int:
+        """Largest code value; 1 for float."""
+        return 1 if self.is_float else int(2**self.bits - 1)
+
     def plane_shift(self, plane: int) -> tuple[int, int]:
         """Log2 of the subsampling of one plane, x and y."""
         return self.shift if self.family == "yuv" and plane in (1, 2) else (0, 0)
