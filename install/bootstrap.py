@@ -300,7 +300,7 @@ def run_pip(env: Path, root: Path, arguments: Sequence[str], steps: Steps) -> No
                 packages += 1
                 at = f"{words[1]}, {packages} of about {total} packages"
             elif line.startswith("Installing collected"):
-                at = f"unpacking {line.count(',') + 1} packages"
+                at = f"unpacking, {line.count(',') + 1} in all"
             steps.progress(at)
     except BaseException:
         pip.terminate()
