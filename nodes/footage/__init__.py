@@ -6,5 +6,16 @@ Nothing here knows what is in a picture.
 from nodes.footage.footage import Footage, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.info import ColourTags, FootageInfo
+from nodes.footage.patch_files import read_matte, read_patch, write_matte, write_patch
 
-__all__ = ["ColourTags", "Footage", "FootageInfo", "Frame", "open_footage"]
+__all__ = [
+    "ColourTags",
+    "Footage",
+    "FootageInfo",
+    "Frame",
+    "open_footage",
+    "read_matte",
+    "read_patch",
+    "write_matte",
+    "write_patch",
+]

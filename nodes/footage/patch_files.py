@@ -1,0 +1,97 @@
+"""Patches and mattes as OpenEXR files, as compositing programs expect them.
+
+A patch is half-float R, G, B, A, premultiplied, scene-linear, its data window the region and its display window the frame.
+A matte is one half-float channel over the whole frame's display window. Both are compressed with PXR24, which loses nothing
+on half floats and was the fastest of OpenEXR's methods (400x400, 2 cores: PXR24 9.5 ms of processor time and 362 kB, ZIP
+11.3 and 372, ZIPS 15.9 and 423, PIZ 19.7 and 579, RLE 10.3 and 753).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nodes.errors import FootageError
+from nodes.footage.images import Pixels, half_spec, read_window, write_image
+from nodes.footage.whole import whole_file
+from nodes.types import Float, Patch, Roi
+
+_HALF_MAX = 65504.0
+EMPTY = Roi(0, 0, 0, 0)
+
+
+def write_patch(path: Path, patch: Patch, width: int, height: int) -> None:
+    """Write a patch in a frame of `width` x `height`; an empty one as a transparent pixel that reads back as empty.
+
+    Values beyond half float are clipped to +-65504. Raises OutputError.
+    """
+    pixels = np.zeros((1, 1, 4), np.float32) if patch.roi.empty else patch.rgba
+    spec = _windows(
+        half_spec(pixels.shape[1], pixels.shape[0], ("R", "G", "B", "A"), "pxr24"), patch.roi, width, height
+    )
+    spec.alpha_channel = 3
+    spec.attribute("faceplate:frame", patch.frame)
+    with whole_file(Path(path), sync=False) as temporary:
+        write_image(temporary, _half(pixels), spec)
+
+
+def read_patch(path: Path) -> Patch:
+    """Read a patch, or any RGBA EXR with a data window, as premultiplied float32; raises FootageError."""
+    spec, pixels = read_window(Path(path))
+    names = [name.rsplit(".", 1)[-1].upper() for name in spec.channelnames]
+    if not set("RGBA") <= set(names):
+        raise FootageError("has no R, G, B and A channels", file=path, remedy="Give a patch that Faceplate wrote")
+    rgba: Float = pixels[..., [names.index(c) for c in "RGBA"]].astype(np.float32)
+    roi = Roi(spec.x, spec.y, spec.x + spec.width, spec.y + spec.height)
+    frame = spec.getattribute("faceplate:frame")
+    if roi.width == roi.height == 1 and not rgba.any():
+        roi, rgba = EMPTY, np.zeros((0, 0, 4), np.float32)
+    return Patch(int(frame) if frame is not None else 0, roi, rgba)
+
+
+def write_matte(path: Path, matte: Float, roi: Roi, width: int, height: int) -> None:
+    """Write coverage 0..1, float32 [roi.height, roi.width], as a single-channel EXR of a frame of `width` x `height`.
+
+    The channel is `Y`, luminance, which viewers and readers show as grey. An empty region is written as a pixel of 0.
+    Raises OutputError.
+    """
+    pixels = np.zeros((1, 1, 1), np.float32) if roi.empty else matte[..., None]
+    spec = _windows(half_spec(pixels.shape[1], pixels.shape[0], ("Y",), "pxr24"), roi, width, height)
+    with whole_file(Path(path), sync=False) as temporary:
+        write_image(temporary, _half(pixels), spec)
+
+
+def read_matte(path: Path) -> Float:
+    """Read a matte over its whole display window, float32 [H, W]; 0 outside the data window. Raises FootageError.
+
+    Any image will do: its alpha where it has one that is not opaque, else its luminance channel, else its red.
+    """
+    spec, pixels = read_window(Path(path))
+    names = [name.rsplit(".", 1)[-1].upper() for name in spec.channelnames]
+    index = next((names.index(c) for c in "AYR" if c in names), 0)
+    if names[index] == "A" and len(names) > 1 and bool((pixels[..., index] == _white(pixels)).all()):
+        index = 0
+    value = pixels[..., index].astype(np.float32) / np.float32(_white(pixels))
+    full = np.zeros((spec.full_height, spec.full_width), np.float32)
+    x, y = spec.x - spec.full_x, spec.y - spec.full_y
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + spec.width, spec.full_width), min(y + spec.height, spec.full_height)
+    if x1 > x0 and y1 > y0:
+        full[y0:y1, x0:x1] = value[y0 - y : y1 - y, x0 - x : x1 - x]
+    return full
+
+
+def _windows(spec: Any, roi: Roi, width: int, height: int) -> Any:
+    spec.x, spec.y = (0, 0) if roi.empty else (roi.x0, roi.y0)
+    spec.full_x, spec.full_y, spec.full_width, spec.full_height = 0, 0, width, height
+    spec.attribute("oiio:ColorSpace", "lin_rec709_scene")
+    return spec
+
+
+def _half(pixels: Float) -> Pixels:
+    return np.clip(pixels, -_HALF_MAX, _HALF_MAX).astype(np.float16)
+
+
+def _white(pixels: Pixels) -> float:
+    return 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
