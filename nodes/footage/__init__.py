@@ -6,6 +6,7 @@ Nothing here knows what is in a picture.
 from nodes.footage.footage import Footage, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.info import ColourTags, FootageInfo
+from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import read_matte, read_patch, write_matte, write_patch
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Footage",
     "FootageInfo",
     "Frame",
+    "MovieWriter",
     "open_footage",
     "read_matte",
     "read_patch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -75,6 +76,15 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 def probe(path: Path) -> tuple[FootageInfo, Timeline]:
     """Describe a movie, counting its pictures from its packets; raises FootageError for what cannot be used."""
+    try:
+        state = path.stat()
+    except OSError:
+        return _probe(path, 0, 0)
+    return _probe(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=16)
+def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, Timeline]:
     with open_container(path) as container:
         stream = video_stream(container, path)
         promised = stream.frames
