@@ -8,6 +8,7 @@ from nodes.footage.frame import Frame
 from nodes.footage.info import ColourTags, FootageInfo
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import read_matte, read_patch, write_matte, write_patch
+from nodes.footage.sequence_writer import SequenceWriter
 
 __all__ = [
     "ColourTags",
@@ -15,6 +16,7 @@ __all__ = [
     "FootageInfo",
     "Frame",
     "MovieWriter",
+    "SequenceWriter",
     "open_footage",
     "read_matte",
     "read_patch",

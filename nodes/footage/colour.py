@@ -63,12 +63,12 @@ def _processor(source: str, target: str, exact: bool) -> Any:
         )
     else:
         transform = ocio.LogAffineTransform(
-            base=10,
             logSideSlope=[300 / 1023] * 3,
             logSideOffset=[685 / 1023] * 3,
             linSideSlope=[1 - _CINEON_BLACK] * 3,
             linSideOffset=[_CINEON_BLACK] * 3,
         )
+        transform.setBase(10)
         decode = not decode
     transform.setDirection(ocio.TRANSFORM_DIR_FORWARD if decode else ocio.TRANSFORM_DIR_INVERSE)
     effort = ocio.OPTIMIZATION_LOSSLESS if exact else ocio.OPTIMIZATION_DEFAULT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,9 @@ from nodes.footage.ahead import run_ahead
 from nodes.footage.frame import Frame, MovieFrame
 from nodes.footage.info import FootageInfo
 from nodes.footage.movie import MovieDecoder
+from nodes.footage.numbering import IMAGES, Sequence, find_sequence
 from nodes.footage.probe import Timeline, probe
+from nodes.footage.sequence import SequenceReader, describe
 
 _NEAR = 12
 
@@ -49,9 +51,9 @@ class MovieReader:
 class Footage:
     """A clip. Frames are addressed by their position, 0 .. info.frames - 1. A context manager; safe to use from several threads."""
 
-    def __init__(self, info: FootageInfo, timeline: Timeline | None) -> None:
+    def __init__(self, info: FootageInfo, reader: Callable[[], Reader]) -> None:
         self.info = info
-        self._timeline = timeline
+        self._open = reader
         self._lock = threading.Lock()
         self._reader: Reader | None = None
         self._run: Generator[Frame, None, None] | None = None
@@ -111,10 +113,6 @@ class Footage:
     ) -> None:
         self.close()
 
-    def _open(self) -> Reader:
-        assert self._timeline is not None
-        return MovieReader(self.info, self._timeline)
-
     def _read_all(self, first: int, last: int) -> Generator[Frame, None, None]:
         reader = self._open()
         try:
@@ -137,5 +135,13 @@ def open_footage(path: Path | str, *, rate: Fraction | None = None) -> Footage:
     rate: frames per second of a sequence whose files do not say (24 where neither does); ignored for movies. Raises
     FootageError for what is missing, damaged or cannot be used, with what to do about it.
     """
-    info, timeline = probe(Path(path))
-    return Footage(info, timeline)
+    path = Path(path)
+    sequence = find_sequence(path)
+    if sequence is None and path.suffix.lower() in IMAGES:
+        sequence = Sequence(path, (path,), 0)
+    if sequence is not None:
+        info = describe(sequence, rate)
+        files = sequence.files
+        return Footage(info, lambda: SequenceReader(info, files))
+    movie, timeline = probe(path)
+    return Footage(movie, lambda: MovieReader(movie, timeline))

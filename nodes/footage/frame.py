@@ -67,6 +67,10 @@ class Frame(ABC):
         """Return scene-linear Rec.709, float32 [h, w, 3]."""
 
     @abstractmethod
+    def alpha(self, roi: Roi | None = None) -> Float | None:
+        """Return the picture's own alpha, float32 [h, w] in 0..1, or None where it has none."""
+
+    @abstractmethod
     def over(self, patch: Patch) -> Frame:
         """Composite a premultiplied scene-linear patch over the picture and return the result at the picture's own depth.
 
@@ -97,6 +101,15 @@ class MovieFrame(Frame):
     def linear(self, roi: Roi | None = None) -> Float:
         """Return scene-linear Rec.709, float32 [h, w, 3]."""
         return to_linear(self.rgb(roi), self.info.colour, exact=self.info.bit_depth > 12)
+
+    def alpha(self, roi: Roi | None = None) -> Float | None:
+        """Return the picture's own alpha, float32 [h, w] in 0..1, or None where it has none."""
+        lay = self._layout
+        if lay.alpha is None:
+            return None
+        planes = views(self.picture)
+        plane = planes[0][..., lay.alpha] if lay.step else planes[lay.alpha]
+        return plane[self._whole(roi).slices].astype(np.float32) / np.float32(lay.white)
 
     def over(self, patch: Patch) -> MovieFrame:
         """Composite a patch into a copy of the planes; see `nodes.footage.composite`."""

@@ -1,0 +1,236 @@
+"""Read image sequences and single images, each file at its own depth, over its display window, upright."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from nodes.errors import FootageError
+from nodes.footage.colour import to_linear, to_srgb
+from nodes.footage.composite import blend, grey, inside, store
+from nodes.footage.frame import Frame
+from nodes.footage.images import Pixels, open_image, read_window
+from nodes.footage.info import Colour, FootageInfo
+from nodes.footage.numbering import Sequence
+from nodes.footage.rates import DEFAULT
+from nodes.types import Float, Image8, Patch, Roi
+
+_TURNS = {
+    1: (False, 0),
+    2: (True, 0),
+    3: (False, 2),
+    4: (True, 2),
+    5: (True, 1),
+    6: (False, 3),
+    7: (True, 3),
+    8: (False, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Where red, green, blue and alpha are among a file's channels; grey images name one channel three times."""
+
+    rgb: tuple[int, int, int]
+    alpha: int | None
+
+    @property
+    def grey(self) -> bool:
+        """Whether one channel stands for all three colours."""
+        return self.rgb[0] == self.rgb[1] == self.rgb[2]
+
+
+class ImageFrame(Frame):
+    """A picture of a sequence: pixels [H, W, C] in the file's own type, and the file's header for writing it again."""
+
+    def __init__(
+        self, index: int, info: FootageInfo, pixels: Pixels, channels: Channels, header: Any, file: Path
+    ) -> None:
+        super().__init__(index, info)
+        self.pixels, self.channels, self.header, self.file = pixels, channels, header, file
+
+    def _convert_rgb8(self) -> Image8:
+        if self.pixels.dtype == np.uint8 and self.info.colour == "srgb":
+            return np.ascontiguousarray(self.pixels[..., self.channels.rgb])
+        return _eight_bit(self.rgb())
+
+    def thumbnail(self, width: int, height: int) -> Image8:
+        """Return the picture scaled by averaging, in its own encoding, uint8 [height, width, 3]."""
+        picked = self.pixels[..., self.channels.rgb]
+        picked = picked.astype(np.float32) if picked.dtype == np.float16 else np.ascontiguousarray(picked)
+        small = np.asarray(cv2.resize(picked, (width, height), interpolation=cv2.INTER_AREA))
+        if small.dtype == np.uint8 and self.info.colour == "srgb":
+            return small.astype(np.uint8, copy=False)
+        return _eight_bit(to_srgb(_unit(small), self.info.colour))
+
+    def rgb(self, roi: Roi | None = None) -> Float:
+        """Return display-referred sRGB, float32 [h, w, 3]; EXR may exceed 0..1."""
+        return to_srgb(self._codes(roi), self.info.colour, exact=self._exact)
+
+    def linear(self, roi: Roi | None = None) -> Float:
+        """Return scene-linear Rec.709, float32 [h, w, 3]."""
+        return to_linear(self._codes(roi), self.info.colour, exact=self._exact)
+
+    def alpha(self, roi: Roi | None = None) -> Float | None:
+        """Return the picture's own alpha, float32 [h, w] in 0..1, or None where it has none."""
+        if self.channels.alpha is None:
+            return None
+        return _unit(self.pixels[self._whole(roi).slices][..., self.channels.alpha])
+
+    def over(self, patch: Patch) -> ImageFrame:
+        """Composite a patch; alpha and further channels stay as they are."""
+        found = inside(patch, self.width, self.height)
+        if found is None:
+            return self
+        roi, rgba = found
+        covered = rgba[..., 3] > 0
+        new = blend(
+            self._codes(roi), grey(rgba) if self.channels.grey else rgba, self.info.colour, 16 if self._exact else 8
+        )
+        pixels = self.pixels.copy()
+        part = pixels[roi.slices]
+        for i, channel in enumerate(self.channels.rgb[: 1 if self.channels.grey else 3]):
+            store(part[..., channel], new[..., i] * np.float32(_white(pixels)), covered)
+        return ImageFrame(self.index, self.info, pixels, self.channels, self.header, self.file)
+
+    def _codes(self, roi: Roi | None) -> Float:
+        return _unit(np.ascontiguousarray(self.pixels[self._whole(roi).slices][..., self.channels.rgb]))
+
+    @property
+    def _exact(self) -> bool:
+        return self.pixels.dtype != np.uint8
+
+
+class SequenceReader:
+    """Frames of an image sequence."""
+
+    def __init__(self, info: FootageInfo, files: tuple[Path, ...]) -> None:
+        self.info, self._files = info, files
+
+    def read(self, first: int, last: int) -> Generator[Frame, None, None]:
+        """Yield the frames first..last; raises FootageError naming the file and its number."""
+        for index in range(first, last + 1):
+            yield self._frame(index)
+
+    def close(self) -> None:
+        """Nothing stays open between files."""
+
+    def _frame(self, index: int) -> ImageFrame:
+        path, number = self._files[index], self.info.first + index
+        header, pixels = read_window(path, number)
+        pixels = _upright(_display_window(header, pixels), header)
+        height, width = pixels.shape[:2]
+        if (width, height, tuple(header.channelnames)) != (self.info.width, self.info.height, self.info.channels):
+            raise FootageError(
+                f"is {width}x{height} ({', '.join(header.channelnames)}), unlike the first image, "
+                f"{self.info.width}x{self.info.height} ({', '.join(self.info.channels)})",
+                file=path,
+                frame=number,
+                remedy="All images of a sequence have one size and the same channels",
+            )
+        return ImageFrame(index, self.info, pixels, channels_of(header), header, path)
+
+
+def describe(sequence: Sequence, rate: Fraction | None) -> FootageInfo:
+    """Describe a sequence from the header of its first file."""
+    path = sequence.files[0]
+    image = open_image(path, sequence.first)
+    try:
+        header = image.spec().copy()
+    finally:
+        image.close()
+    _, quarter = _TURNS.get(int(header.get_int_attribute("Orientation", 1)), (False, 0))
+    width, height = header.full_width, header.full_height
+    if width <= 0 or height <= 0:
+        raise FootageError("has no pixels", file=path, frame=sequence.first, remedy="Render it again")
+    kind = str(header.format)
+    is_float = kind in ("half", "float", "double")
+    stored = 16 if kind == "half" else 32 if is_float else 8 if kind == "uint8" else 16
+    aspect = Fraction(float(header.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0).limit_denominator(1000)
+    return FootageInfo(
+        path=sequence.pattern,
+        width=height if quarter % 2 else width,
+        height=width if quarter % 2 else height,
+        rate=rate or _rate(header) or DEFAULT,
+        frames=len(sequence.files),
+        first=sequence.first,
+        bit_depth=stored if is_float else int(header.get_int_attribute("oiio:BitsPerSample", stored)) or stored,
+        is_float=is_float,
+        pixel_format={"double": "float", "uint8": "uint8"}.get(kind, kind if is_float else "uint16"),
+        has_alpha=channels_of(header).alpha is not None,
+        rotation=90 * quarter,
+        colour=_colour(path, header),
+        pixel_aspect=aspect,
+        channels=tuple(header.channelnames),
+    )
+
+
+def channels_of(header: Any) -> Channels:
+    """Find red, green, blue and alpha by their names, else by their order."""
+    names = [str(name).upper() for name in header.channelnames]
+    alpha = names.index("A") if "A" in names else None
+    if alpha is None and 0 <= header.alpha_channel < len(names):
+        alpha = header.alpha_channel
+    if {"R", "G", "B"} <= set(names):
+        return Channels((names.index("R"), names.index("G"), names.index("B")), alpha)
+    colour = [i for i in range(len(names)) if i != alpha] or [0]
+    first = names.index("Y") if "Y" in names else colour[0]
+    if len(colour) < 3 or "Y" in names:
+        return Channels((first, first, first), alpha if alpha != first else None)
+    return Channels((colour[0], colour[1], colour[2]), alpha)
+
+
+def _colour(path: Path, header: Any) -> Colour:
+    if path.suffix.lower() in (".exr", ".hdr", ".pfm"):
+        return "scene_linear"
+    said = " ".join(str(header.getattribute(name) or "") for name in ("oiio:ColorSpace", "dpx:Transfer")).lower()
+    if path.suffix.lower() in (".dpx", ".cin") and ("log" in said or "density" in said):
+        return "log"
+    return "srgb"
+
+
+def _rate(header: Any) -> Fraction | None:
+    said = header.getattribute("FramesPerSecond") or header.getattribute("dpx:FrameRate")
+    if isinstance(said, tuple) and len(said) == 2 and said[1]:
+        return Fraction(int(said[0]), int(said[1]))
+    if isinstance(said, (int, float)) and 0 < said < 1000:
+        return Fraction(float(said)).limit_denominator(1001)
+    return None
+
+
+def _display_window(header: Any, pixels: Pixels) -> Pixels:
+    """Place the data window in the display window; overscan is cut off, what is not there is 0."""
+    x, y = header.x - header.full_x, header.y - header.full_y
+    width, height = header.full_width, header.full_height
+    if (x, y, header.width, header.height) == (0, 0, width, height):
+        return pixels
+    full = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + header.width, width), min(y + header.height, height)
+    if x1 > x0 and y1 > y0:
+        full[y0:y1, x0:x1] = pixels[y0 - y : y1 - y, x0 - x : x1 - x]
+    return full
+
+
+def _upright(pixels: Pixels, header: Any) -> Pixels:
+    mirrored, quarter = _TURNS.get(int(header.get_int_attribute("Orientation", 1)), (False, 0))
+    if not mirrored and not quarter:
+        return pixels
+    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, quarter))
+
+
+def _white(pixels: Pixels) -> float:
+    return 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
+
+
+def _unit(pixels: Pixels) -> Float:
+    return np.multiply(pixels, np.float32(1 / _white(pixels)), dtype=np.float32)
+
+
+def _eight_bit(display: Float) -> Image8:
+    return (np.clip(np.nan_to_num(display), 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)

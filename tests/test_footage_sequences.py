@@ -1,0 +1,213 @@
+"""Image sequences are read at their own depth, refused when broken, and written so that they read back the same."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+
+from nodes.errors import FootageError, OutputError
+from nodes.footage import SequenceWriter, open_footage
+from nodes.types import Patch, Roi
+
+W, H = 64, 48
+
+
+def save(path: Path, pixels: np.ndarray, **attributes: Any) -> None:
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], KINDS[pixels.dtype.name])
+    for name, value in attributes.items():
+        spec.attribute(name.replace("__", ":"), value)
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), spec), output.geterror()
+    assert output.write_image(pixels), output.geterror()
+    output.close()
+
+
+KINDS = {"uint8": oiio.UINT8, "uint16": oiio.UINT16, "float16": oiio.HALF, "float32": oiio.FLOAT}
+
+
+def picture(kind: str, channels: int = 3, seed: int = 0) -> np.ndarray:
+    values = np.random.default_rng(seed).random((H, W, channels), np.float32)
+    if kind.startswith("float"):
+        return (values * 2).astype(kind)
+    return (values * np.iinfo(kind).max).astype(kind)
+
+
+def a_patch(roi: Roi) -> Patch:
+    y, x = np.mgrid[: roi.height, : roi.width]
+    alpha = np.clip(1.3 - np.hypot(y / roi.height * 2 - 1, x / roi.width * 2 - 1), 0, 1)
+    alpha = np.minimum(alpha * 4, 1)
+    return Patch(0, roi, np.dstack([alpha * 0.6, alpha * 0.3, alpha * 0.1, alpha]).astype(np.float32))
+
+
+FORMATS = [
+    ("png", "uint8", 3),
+    ("png", "uint16", 4),
+    ("tif", "uint8", 4),
+    ("tif", "uint16", 3),
+    ("tif", "float32", 3),
+    ("exr", "float16", 4),
+    ("exr", "float32", 3),
+    ("dpx", "uint16", 3),
+    ("png", "uint8", 1),
+]
+
+
+@pytest.mark.parametrize(("suffix", "kind", "channels"), FORMATS)
+def test_what_is_written_again_has_the_same_code_values(tmp_path: Path, suffix: str, kind: str, channels: int) -> None:
+    pixels = picture(kind, channels)
+    save(tmp_path / f"in.0009.{suffix}", pixels, oiio__UnassociatedAlpha=1)
+    with open_footage(tmp_path / f"in.%04d.{suffix}") as clip:
+        assert clip.info.first == 9
+        assert clip.info.is_float == kind.startswith("float")
+        assert clip.info.has_alpha == (channels == 4)
+        with SequenceWriter(tmp_path / "out" / f"out.####.{suffix}", clip.info) as writer:
+            writer.write(clip.frame(0))
+        np.testing.assert_array_equal(clip.frame(0).pixels, pixels)  # type: ignore[attr-defined]
+    again = open_footage(tmp_path / "out")
+    np.testing.assert_array_equal(again.frame(0).pixels, pixels)  # type: ignore[attr-defined]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [f"out.0009.{suffix}"]
+
+
+@pytest.mark.parametrize(("suffix", "kind", "channels"), FORMATS)
+def test_a_patch_leaves_everything_outside_its_alpha_alone(
+    tmp_path: Path, suffix: str, kind: str, channels: int
+) -> None:
+    save(tmp_path / f"in.1.{suffix}", picture(kind, channels), oiio__UnassociatedAlpha=1)
+    frame = open_footage(tmp_path / f"in.%d.{suffix}").frame(0)
+    patch = a_patch(Roi(10, 8, 50, 40))
+    after = frame.over(patch)
+    alpha = np.zeros((H, W), np.float32)
+    alpha[patch.roi.slices] = patch.rgba[..., 3]
+    old, new = frame.pixels, after.pixels  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(new[alpha == 0], old[alpha == 0])
+    if channels == 4:
+        np.testing.assert_array_equal(new[..., 3], old[..., 3])
+    if channels > 1:
+        opaque = patch.rgba[..., 3] == 1
+        expected = patch.rgba[opaque][:, :3]
+        assert np.abs(after.linear(patch.roi)[opaque] - expected).max() < (0.005 if kind == "uint8" else 1e-3)
+    nothing = frame.over(Patch(0, patch.roi, patch.rgba * 1e-9))
+    slack = 2e-6 if kind == "float32" else 0  # no rounding hides 1e-9 in a float
+    np.testing.assert_allclose(nothing.pixels, old, rtol=0, atol=slack)  # type: ignore[attr-defined]
+
+
+def test_exr_is_scene_linear_and_png_is_srgb(tmp_path: Path) -> None:
+    save(tmp_path / "a.exr", np.full((4, 4, 3), 0.5, np.float32))
+    save(tmp_path / "a.png", np.full((4, 4, 3), 188, np.uint8))
+    exr, png = open_footage(tmp_path / "a.exr").frame(0), open_footage(tmp_path / "a.png").frame(0)
+    assert exr.linear()[0, 0, 0] == pytest.approx(0.5)
+    assert exr.rgb()[0, 0, 0] == pytest.approx(0.7354, abs=1e-3)
+    assert exr.rgb8()[0, 0, 0] == 188
+    assert png.linear()[0, 0, 0] == pytest.approx(0.5029, abs=1e-3)
+    assert png.rgb8()[0, 0, 0] == 188
+    assert exr.thumbnail(2, 2).tolist() == png.thumbnail(2, 2).tolist()
+
+
+def test_log_dpx_is_decoded_as_cineon(tmp_path: Path) -> None:
+    save(tmp_path / "a.dpx", np.full((4, 4, 3), round(685 / 1023 * 65535), np.uint16), oiio__ColorSpace="KodakLog")
+    clip = open_footage(tmp_path / "a.dpx")
+    assert clip.info.colour == "log"
+    assert clip.frame(0).linear()[0, 0, 0] == pytest.approx(1, abs=2e-3)
+
+
+def test_ten_bit_dpx_keeps_its_codes_outside_the_patch(tmp_path: Path) -> None:
+    codes = np.random.default_rng(3).integers(0, 1024, (H, W, 3)).astype(np.uint16)
+    save(tmp_path / "a.1.dpx", codes << 6 | codes >> 4, oiio__BitsPerSample=10)
+    clip = open_footage(tmp_path / "a.%d.dpx")
+    assert clip.info.bit_depth == 10
+    with SequenceWriter(tmp_path / "b.%d.dpx", clip.info) as writer:
+        writer.write(clip.frame(0))
+    again = open_footage(tmp_path / "b.%d.dpx")
+    assert again.info.bit_depth == 10
+    np.testing.assert_array_equal(again.frame(0).pixels, clip.frame(0).pixels)  # type: ignore[attr-defined]
+
+
+def test_a_missing_number_is_named(tmp_path: Path) -> None:
+    for n in (1, 2, 4):
+        save(tmp_path / f"a.{n:04d}.png", picture("uint8"))
+    with pytest.raises(FootageError, match="frame 3: is missing"):
+        open_footage(tmp_path / "a.%04d.png")
+    with pytest.raises(FootageError, match="frame 3: is missing"):
+        open_footage(tmp_path)
+
+
+def test_a_folder_must_hold_exactly_one_sequence(tmp_path: Path) -> None:
+    with pytest.raises(FootageError, match="no image files"):
+        open_footage(tmp_path)
+    for n in range(3):
+        save(tmp_path / f"a.{n:04d}.png", picture("uint8", seed=n))
+    (tmp_path / ".a.0000.part.png").write_text("someone is writing")
+    (tmp_path / "notes.txt").write_text("not an image")
+    assert open_footage(tmp_path).info.frames == 3
+    save(tmp_path / "b.0000.png", picture("uint8"))
+    with pytest.raises(FootageError, match="2 sequences"):
+        open_footage(tmp_path)
+
+
+def test_frames_come_in_order_and_one_by_one_the_same(tmp_path: Path) -> None:
+    for n in range(95, 105):  # the number grows a digit on the way
+        save(tmp_path / f"a.{n}.png", picture("uint8", seed=n))
+    clip = open_footage(tmp_path / "a.%d.png", rate=Fraction(24000, 1001))
+    assert (clip.info.first, clip.info.frames, clip.info.rate) == (95, 10, Fraction(24000, 1001))
+    for index, frame in enumerate(clip.frames()):
+        np.testing.assert_array_equal(frame.rgb8(), picture("uint8", seed=95 + index))
+        np.testing.assert_array_equal(clip.frame(index).rgb8(), frame.rgb8())
+    assert [f.index for f in clip.frames(3, 5)] == [3, 4, 5]
+
+
+def test_a_damaged_image_and_one_of_another_size_are_named(tmp_path: Path) -> None:
+    for n in range(1, 4):
+        save(tmp_path / f"a.{n:04d}.exr", picture("float16", seed=n))
+    data = (tmp_path / "a.0002.exr").read_bytes()
+    (tmp_path / "a.0002.exr").write_bytes(data[: len(data) // 3])
+    frames = open_footage(tmp_path / "a.%04d.exr").frames()
+    next(frames)
+    with pytest.raises(FootageError, match=r"a\.0002\.exr, frame 2"):
+        next(frames)
+    save(tmp_path / "a.0002.exr", picture("float16")[:, :32])
+    with pytest.raises(FootageError, match=r"a\.0002\.exr, frame 2: is 32x48"):
+        list(open_footage(tmp_path / "a.%04d.exr").frames())
+
+
+def test_a_data_window_is_placed_in_the_frame(tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(8, 6, 3, oiio.HALF)
+    spec.x, spec.y, spec.full_width, spec.full_height = 4, 3, W, H
+    output = oiio.ImageOutput.create(str(tmp_path / "a.exr"))
+    output.open(str(tmp_path / "a.exr"), spec)
+    output.write_image(np.ones((6, 8, 3), np.float16))
+    output.close()
+    clip = open_footage(tmp_path / "a.exr")
+    assert (clip.info.width, clip.info.height) == (W, H)
+    expected = np.zeros((H, W), np.float32)
+    expected[3:9, 4:12] = 1
+    np.testing.assert_array_equal(clip.frame(0).linear()[..., 0], expected)
+
+
+def test_a_turned_photograph_stands_upright(tmp_path: Path) -> None:
+    save(tmp_path / "a.tif", picture("uint8"), Orientation=6)
+    clip = open_footage(tmp_path / "a.tif")
+    assert (clip.info.width, clip.info.height) == (H, W)
+    np.testing.assert_array_equal(clip.frame(0).rgb8(), np.rot90(picture("uint8"), -1))
+
+
+def test_one_pixel_is_a_picture(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.full((1, 1, 4), 9, np.uint8), oiio__UnassociatedAlpha=1)
+    frame = open_footage(tmp_path / "a.png").frame(0)
+    assert frame.rgb8().tolist() == [[[9, 9, 9]]]
+    assert frame.over(Patch(0, Roi(0, 0, 1, 1), np.ones((1, 1, 4), np.float32))).rgb8().tolist() == [[[255] * 3]]
+
+
+def test_an_error_while_writing_leaves_no_files(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", picture("uint8"))
+    clip = open_footage(tmp_path / "a.png")
+    with pytest.raises(RuntimeError), SequenceWriter(tmp_path / "out" / "b.%04d.png", clip.info) as writer:
+        writer.write(clip.frame(0))
+        raise RuntimeError
+    assert not list((tmp_path / "out").iterdir())
+    with pytest.raises(OutputError, match="no pattern"):
+        SequenceWriter(tmp_path / "b.mov", clip.info)
