@@ -86,12 +86,12 @@ class MovieFrame(Frame):
         self.picture = picture
 
     def _convert_rgb8(self) -> Image8:
-        return self._scaled("rgb8", self.width, self.height, Interpolation.BILINEAR)
+        return self._scaled("rgb8", self.width, self.height, Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT)
 
     def thumbnail(self, width: int, height: int) -> Image8:
         """Return the picture scaled by swscale straight from its planes, uint8 [height, width, 3]."""
         with self._lock:
-            return self._scaled("thumbnail", width, height, Interpolation.AREA)
+            return self._scaled("thumbnail", width, height, Interpolation.AREA | Interpolation.FULL_CHR_H_INT)
 
     def rgb(self, roi: Roi | None = None) -> Float:
         """Return display-referred sRGB, float32 [h, w, 3], clipped to 0..1; chroma is interpolated bilinearly."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import av
@@ -38,58 +38,57 @@ class MovieDecoder:
         Raises FootageError with the number of the frame that does not decode.
         """
         expected = first
-        for index, picture in self._from(first):
-            if index > expected:
-                raise self._broken(expected)
-            if index < expected:
-                continue
-            if picture.is_corrupt:
-                raise self._broken(expected)
-            yield index, self._upright(picture, index)
-            expected += 1
-            if expected > last:
-                return
+        try:
+            for index, picture in self._from(first):
+                if index > expected or (index == expected and picture.is_corrupt):
+                    raise self._broken(expected)
+                if index < expected:
+                    continue
+                yield index, self._upright(picture, index)
+                expected += 1
+                if expected > last:
+                    return
+        except av.FFmpegError as e:
+            raise self._broken(expected) from e
         raise self._broken(expected)
 
-    def _from(self, first: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
+    def _from(self, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield (index, picture) in order, starting at or before frame `first`."""
         if self.timeline.counted:
-            self._seek(None)
-            yield from enumerate(self._pictures(first))
+            self._restart()
+            yield from enumerate(self._container.decode(self._stream))
             return
         pts = self.timeline.pts
-        at = int(np.searchsorted(self.timeline.keys, pts[first], side="right")) - 1
-        while True:
-            self._seek(int(self.timeline.keys[at]) if at > 0 else None)
-            started = False
-            for picture in self._pictures(first):
-                index = int(np.searchsorted(pts, picture.pts)) if picture.pts is not None else len(pts)
-                if index == len(pts) or pts[index] != picture.pts:
-                    continue
-                if not started and index > first and at > 0:
-                    break  # the demuxer came down behind the key frame: start from the one before
-                started = True
+        for picture in self._since(int(pts[first])):
+            index = int(np.searchsorted(pts, picture.pts)) if picture.pts is not None else len(pts)
+            if index < len(pts) and pts[index] == picture.pts:
                 yield index, picture
-            else:
-                return
-            at -= 1
 
-    def _seek(self, pts: int | None) -> None:
-        if pts is None and self._fresh:
+    def _since(self, pts: int) -> Iterator[av.VideoFrame]:
+        """Decode from the last key frame at or before a time stamp, going further back where the demuxer comes down late."""
+        at = int(np.searchsorted(self.timeline.keys, pts, side="right")) - 1
+        for key in self.timeline.keys[max(0, at) : 0 : -1]:
+            self._container.seek(int(key), stream=self._stream)
             self._fresh = False
-            return
-        if pts is None:
-            start = self._stream.start_time
-            self._container.seek(min(0, start or 0), stream=self._stream)
-        else:
-            self._container.seek(pts, stream=self._stream)
-        self._fresh = False
+            pictures = iter(self._container.decode(self._stream))
+            try:
+                head = next((p for p in pictures if p.pts is not None), None)
+            except av.FFmpegError:
+                continue
+            if head is not None and head.pts is not None and head.pts <= pts:
+                yield head
+                yield from pictures
+                return
+        self._restart()
+        yield from self._container.decode(self._stream)
 
-    def _pictures(self, frame: int) -> Generator[av.VideoFrame, None, None]:
-        try:
-            yield from self._container.decode(self._stream)
-        except av.FFmpegError as e:
-            raise self._broken(frame) from e
+    def _restart(self) -> None:
+        """Go to the start; not every container can seek there, but every file can be opened again."""
+        if not self._fresh:
+            self._container.close()
+            self._container = open_container(self.info.path)
+            self._stream = video_stream(self._container, self.info.path)
+        self._fresh = False
 
     def _upright(self, picture: av.VideoFrame, index: int) -> av.VideoFrame:
         info, turn = self.info, self.timeline.orientation

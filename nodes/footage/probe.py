@@ -20,6 +20,7 @@ from nodes.footage.planes import layout, native_format, tags_of
 from nodes.footage.rates import exact_rate
 from nodes.types import Int
 
+_REORDERED = 16  # more pictures than any coder holds back
 _MATRICES = {0, 1, SPACE_UNSPECIFIED, 4, 5, 6, 7, 9}
 
 
@@ -98,7 +99,8 @@ def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, Timeline
             # Pictures before the first that decodes (an open group at the start of a capture) are never shown.
             pts = pts[np.searchsorted(pts, first.pts) :] if first.pts is not None else pts
             count = len(pts) - _undecodable_tail(path, stream, pts, keys, promised)
-            pts = pts[:count]
+            pts = _without_ragged_end(pts[:count]) if _unfinished(container, promised) else pts[:count]
+            count = len(pts)
             _refuse_if_cut_off(path, container, promised, count, end)
             rate = exact_rate(pts, time_base, declared, path)
             origin = int(pts[0]) * time_base
@@ -198,11 +200,26 @@ def _undecodable_tail(path: Path, stream: VideoStream, pts: Int, keys: Int, prom
     """Count the pictures at the end that do not decode; only looked for where the container cannot vouch for its count."""
     if promised == len(pts) or not len(keys):
         return 0
-    tail = _decoded(path, int(keys[-1]))
-    good = {p for p in tail if p is not None}
-    since = int(np.searchsorted(pts, keys[-1]))
+    for key in keys[::-1]:
+        good = _decoded(path, int(key) if key > keys[0] else None)
+        if int(key) in good:  # else the demuxer came down behind the key frame
+            break
+    since = int(np.searchsorted(pts, key))
     bad = [i for i in range(since, len(pts)) if int(pts[i]) not in good]
     return len(pts) - bad[0] if bad else 0
+
+
+def _unfinished(container: InputContainer, promised: int) -> bool:
+    """Tell whether nothing in the container says how long it should be, as in a recording that was stopped."""
+    return not promised and not ("matroska" in container.format.name and container.duration)
+
+
+def _without_ragged_end(pts: Int) -> Int:
+    """Drop the last pictures where, in display order, ones before them are missing: they were yet to be written."""
+    steps = np.diff(pts)
+    late = np.flatnonzero(steps > 1.5 * np.median(steps)) if len(steps) else steps
+    late = late[late >= len(steps) - _REORDERED]
+    return pts[: late[0] + 1] if len(late) else pts
 
 
 def _refuse_if_cut_off(path: Path, container: InputContainer, promised: int, count: int, end: float) -> None:

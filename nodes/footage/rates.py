@@ -39,7 +39,8 @@ def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None
     for rate in (*near, *claims, mean.limit_denominator(1001), mean):
         if _explains(rate, pts, time_base):
             return rate
-    usual = near[0] if near else min(STANDARD, key=lambda r: abs(r - mean))
+    typical = 1 / (Fraction(float(np.median(steps))) * time_base)
+    usual = min(STANDARD, key=lambda r: abs(r - typical))
     raise FootageError(
         f"the frame rate varies (about {float(mean):.3f} frames/s on average)",
         file=path,

@@ -1,0 +1,282 @@
+"""Movies are read frame-exactly at their exact rate, upright, and refused with a reason where they cannot be."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from nodes.errors import FootageError
+from nodes.footage import open_footage
+from nodes.footage.planes import views
+
+NTSC = Fraction(24000, 1001)
+
+
+def picture(index: int, width: int, height: int) -> np.ndarray:
+    """Draw a moving pattern in which no two frames are alike."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    waves = [
+        np.sin((x * a + y * b) / 9 + index * c) for a, b, c in ((1, 0.3, 0.31), (0.2, 1, -0.17), (0.7, -0.6, 0.23))
+    ]
+    return np.dstack([127 + 90 * w for w in waves]).astype(np.uint8)
+
+
+def encode(
+    path: Path,
+    count: int = 50,
+    size: tuple[int, int] = (96, 64),
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    rate: Fraction = Fraction(25),
+    options: dict[str, str] | None = None,
+    times: list[int] | None = None,
+    rotation: int = 0,
+    tags: tuple[int, int] | None = None,
+    **container: str,
+) -> Path:
+    """Encode a movie; `times`: when each picture is shown, in frames of `rate` (to make the rate vary)."""
+    with av.open(str(path), "w", options=container) as output:
+        stream: Any = output.add_stream(codec, rate=rate, options=options or {}, time_base=1 / rate)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if tags:
+            stream.codec_context.colorspace, stream.codec_context.color_range = tags
+        for i in range(count):
+            rgb = av.VideoFrame.from_ndarray(picture(i, *size), "rgb24")
+            frame = rgb.reformat(
+                format=pix_fmt, dst_colorspace=tags[0] if tags else None, dst_color_range=tags[1] if tags else None
+            )
+            frame.pts, frame.time_base = (times[i] if times else i), 1 / rate
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+B_FRAMES = {"bf": "3", "g": "12", "b_strategy": "0", "sc_threshold": "0"}
+KINDS: dict[str, dict[str, Any]] = {
+    "h264.mp4": {"options": B_FRAMES},
+    "h264.mkv": {"options": B_FRAMES, "rate": NTSC},
+    "open_group.mp4": {"options": B_FRAMES | {"x264-params": "open-gop=1"}},
+    "open_group.ts": {"options": B_FRAMES | {"x264-params": "open-gop=1"}},
+    "ten_bit.mp4": {"options": B_FRAMES, "pix_fmt": "yuv420p10le", "rate": Fraction(30000, 1001)},
+    "four_two_two.mov": {"codec": "prores_ks", "pix_fmt": "yuv422p10le", "rate": NTSC},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"bf": "2", "g": "10"}},
+    "mpeg2.ts": {"codec": "mpeg2video", "options": {"bf": "2", "g": "10", "b": "2000000"}},
+    "one_key.mp4": {"options": {"g": "1000", "bf": "3"}},
+    "ffv1.mkv": {"codec": "ffv1", "pix_fmt": "yuv444p"},
+    "raw.h264": {"options": B_FRAMES},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_any_frame_is_the_one_that_reading_in_order_gives(tmp_path: Path, name: str) -> None:
+    path = encode(tmp_path / name, **KINDS[name])
+    with av.open(str(path)) as container:
+        linear = [[p.copy() for p in views(f)] for f in container.decode(video=0)]
+    clip = open_footage(path)
+    assert clip.info.frames == len(linear) == 50
+    assert clip.info.rate == KINDS[name].get("rate", 25)
+    for index in [49, 0, *random.Random(0).sample(range(50), 20)]:
+        frame: Any = clip.frame(index)
+        assert all(np.array_equal(a, b) for a, b in zip(views(frame.picture), linear[index], strict=True)), index
+    ahead: list[Any] = list(clip.frames(17, 33))
+    assert [f.index for f in ahead] == list(range(17, 34))
+    for f in ahead:
+        assert all(np.array_equal(a, b) for a, b in zip(views(f.picture), linear[f.index], strict=True)), f.index
+
+
+@pytest.mark.parametrize("name", ["franck", "cap13_edit2"])
+def test_real_footage_seeks_exactly(samples: Path, name: str) -> None:
+    clip = open_footage(samples / f"{name}.mp4")
+    start = 300
+    linear = {f.index: f.rgb8() for f in clip.frames(0, start + 60) if f.index >= start}
+    for index in random.Random(1).sample(range(start, start + 61), 10):
+        np.testing.assert_array_equal(clip.frame(index).rgb8(), linear[index])
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "mov", "ts"])
+@pytest.mark.parametrize("rate", [NTSC, Fraction(30000, 1001), Fraction(60000, 1001), Fraction(24), Fraction(50)])
+def test_rates_are_exact(tmp_path: Path, container: str, rate: Fraction) -> None:
+    assert open_footage(encode(tmp_path / f"a.{container}", count=40, rate=rate)).info.rate == rate
+
+
+def test_a_variable_rate_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    times = [i if i < 20 else i + 3 for i in range(40)]
+    for container in ("mp4", "mkv"):
+        path = encode(tmp_path / f"phone.{container}", count=40, times=times)
+        with pytest.raises(FootageError, match=r"frame 20: the frame rate varies.*ffmpeg -i phone.*-r 25") as caught:
+            open_footage(path)
+        assert caught.value.exit_status == 3
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.parametrize(("pix_fmt", "size"), [("yuv420p", (96, 64)), ("yuv422p", (96, 64)), ("yuv420p", (95, 63))])
+def test_turned_footage_stands_upright(tmp_path: Path, degrees: int, pix_fmt: str, size: tuple[int, int]) -> None:
+    options = {"codec": "ffv1", "pix_fmt": pix_fmt, "size": size, "count": 3}
+    plain = open_footage(encode(tmp_path / "plain.mkv", **options)).frame(1)
+    clip = open_footage(encode(tmp_path / "turned.mkv", rotation=degrees, **options))
+    expected = np.rot90(plain.rgb(), degrees // 90)
+    assert clip.info.rotation == degrees
+    assert (clip.info.height, clip.info.width) == expected.shape[:2]
+    assert np.abs(clip.frame(1).rgb() - expected).mean() < 0.02  # chroma sites move by half a pixel
+    assert clip.frame(1).rgb8().shape == expected.shape
+
+
+def test_the_matrix_and_range_of_the_tags_are_used(tmp_path: Path) -> None:
+    for space, range_ in ((1, 1), (1, 2), (6, 1), (9, 1)):
+        path = encode(tmp_path / "a.mkv", count=1, codec="ffv1", pix_fmt="yuv444p", tags=(space, range_))
+        frame = open_footage(path).frame(0)
+        expected = picture(0, 96, 64)
+        assert np.abs(frame.rgb8().astype(int) - expected).max() <= 4, (space, range_)
+        assert np.abs(frame.rgb() * 255 - expected).max() <= 3, (space, range_)
+
+
+def test_thumbnails_are_the_picture_made_small(tmp_path: Path) -> None:
+    frame = open_footage(encode(tmp_path / "a.mkv", count=1, size=(640, 360))).frame(0)
+    small = frame.thumbnail(64, 36).astype(int)
+    assert small.shape == (36, 64, 3)
+    expected = frame.rgb8().reshape(36, 10, 64, 10, 3).mean((1, 3))
+    assert np.abs(small - expected).mean() < 2
+
+
+def test_pictures_are_read_only_and_kept(tmp_path: Path) -> None:
+    frame = open_footage(encode(tmp_path / "a.mp4", count=1)).frame(0)
+    assert frame.rgb8() is frame.rgb8()
+    with pytest.raises(ValueError, match="read-only"):
+        frame.rgb8()[0] = 0
+
+
+def test_closing_the_iterator_stops_its_thread(tmp_path: Path) -> None:
+    clip = open_footage(encode(tmp_path / "a.mp4"))
+    frames: Any = clip.frames(ahead=2)
+    next(frames)
+    assert any(t.name == "faceplate-decode" for t in threading.enumerate())
+    frames.close()
+    assert not any(t.name == "faceplate-decode" for t in threading.enumerate())
+
+
+def test_decoding_runs_ahead_but_not_further_than_asked(tmp_path: Path) -> None:
+    from nodes.footage.ahead import run_ahead
+
+    made = []
+
+    def items() -> Any:
+        for i in range(20):
+            made.append(i)
+            yield i
+
+    run = run_ahead(items(), 3)
+    assert next(run) == 0
+    time.sleep(0.3)
+    assert 4 <= len(made) <= 6
+    assert list(run) == list(range(1, 20))
+
+
+def test_a_range_outside_the_clip_is_refused(tmp_path: Path) -> None:
+    clip = open_footage(encode(tmp_path / "a.mp4", count=5))
+    with pytest.raises(FootageError, match="there is no frame 5"):
+        clip.frame(5)
+    with pytest.raises(FootageError, match="no frame 9"):
+        clip.frames(2, 9)
+
+
+def test_clips_of_one_frame_and_of_one_pixel_are_clips(tmp_path: Path) -> None:
+    clip = open_footage(encode(tmp_path / "a.mp4", count=1, rate=NTSC))
+    assert (clip.info.frames, clip.info.rate) == (1, NTSC)
+    tiny = open_footage(encode(tmp_path / "tiny.mkv", count=2, size=(1, 1), codec="ffv1"))
+    assert [f.rgb8().shape for f in tiny.frames()] == [(1, 1, 3)] * 2
+    assert tiny.frame(1).rgb().shape == (1, 1, 3)
+
+
+def sound_only(path: Path) -> Path:
+    with av.open(str(path), "w") as output:
+        stream: Any = output.add_stream("aac", rate=48000)
+        for i in range(20):
+            block = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+            block.sample_rate, block.pts = 48000, i * 1024
+            output.mux(stream.encode(block))
+        output.mux(stream.encode(None))
+    return path
+
+
+def test_what_is_no_footage_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mov").write_text("this is not a movie\n" * 100)
+    (tmp_path / "noise.mkv").write_bytes(random.Random(0).randbytes(5000))
+    sound_only(tmp_path / "sound.m4a")
+    for name, reason in {
+        "none.mp4": "does not exist",
+        "empty.mp4": "is empty",
+        "text.mov": "not a movie",
+        "noise.mkv": "not a movie",
+        "sound.m4a": "sound but no picture",
+    }.items():
+        with pytest.raises(FootageError, match=rf"{name}: .*{reason}.*\. .+\."):
+            open_footage(tmp_path / name)
+
+
+def test_a_movie_without_frames_is_refused(tmp_path: Path) -> None:
+    encode(tmp_path / "full.ts", count=10)
+    data = (tmp_path / "full.ts").read_bytes()
+    (tmp_path / "head.ts").write_bytes(data[: 188 * 3])
+    with pytest.raises(FootageError, match=r"head\.ts"):
+        open_footage(tmp_path / "head.ts")
+
+
+def cut(path: Path, part: float) -> Path:
+    data = path.read_bytes()
+    short = path.with_stem("cut")
+    short.write_bytes(data[: int(len(data) * part)])
+    return short
+
+
+def test_a_movie_that_is_cut_off_is_refused_and_says_how_much_is_there(tmp_path: Path) -> None:
+    late = cut(encode(tmp_path / "late.mp4"), 0.6)
+    with pytest.raises(FootageError, match=r"cut\.mp4: is cut off: its index"):
+        open_footage(late)
+    early = cut(encode(tmp_path / "early.mp4", movflags="+faststart"), 0.6)
+    with pytest.raises(FootageError, match=r"cut\.mp4: is cut off: \d+ of 50 frames"):
+        open_footage(early)
+    matroska = cut(encode(tmp_path / "a.mkv", count=100), 0.5)
+    with pytest.raises(FootageError, match=r"cut\.mkv: is cut off"):
+        open_footage(matroska)
+
+
+def test_a_recording_that_stopped_midway_has_as_many_frames_as_decode(tmp_path: Path) -> None:
+    clip = open_footage(cut(encode(tmp_path / "a.ts", options=B_FRAMES), 0.63))
+    assert 20 < clip.info.frames < 40
+    assert len(list(clip.frames())) == clip.info.frames
+    assert clip.frame(clip.info.frames - 1).index == clip.info.frames - 1
+
+
+def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mkv", codec="mjpeg", pix_fmt="yuvj420p", count=12)
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][6]
+        coded, size = bytes(packet), packet.size
+    data = bytearray(path.read_bytes())
+    start = data.find(coded)
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    found = []
+    with pytest.raises(FootageError, match=r"a\.mkv, frame 6: cannot be decoded"):
+        for frame in open_footage(path).frames():
+            found.append(frame.index)
+    assert found == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_change_of_size_names_the_frame(tmp_path: Path) -> None:
+    encode(tmp_path / "a.ts", count=10)
+    encode(tmp_path / "b.ts", count=10, size=(64, 64), times=list(range(10, 20)))
+    (tmp_path / "c.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    with pytest.raises(FootageError, match=r"c\.ts"):
+        list(open_footage(tmp_path / "c.ts").frames())
