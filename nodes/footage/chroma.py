@@ -1,7 +1,7 @@
 """Subsampled chroma: where its samples lie, to the luma grid and back, and which of them a region alone decides.
 
-Sites follow H.264 and MPEG-2: horizontally on the first luma column of each group, vertically midway (JPEG's yuvj formats:
-midway both ways).
+Sites follow H.264 and MPEG-2: horizontally on the first luma column of each group, vertically midway. Other sites (JPEG's, in
+the middle both ways) are read as these: no decoder tells, and what lies outside a patch does not depend on it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ def upsample(chroma: Float, lay: Layout, width: int, height: int, margin: tuple[
     """
     sx, sy = lay.shift
     step_x, step_y = 1 / (1 << sx), 1 / (1 << sy)
-    offset_x = (step_x - 1) / 2 if lay.full_range else 0.0
-    affine = np.array([[step_x, 0, margin[0] + offset_x], [0, step_y, margin[1] + (step_y - 1) / 2]])
+    affine = np.array([[step_x, 0, margin[0]], [0, step_y, margin[1] + (step_y - 1) / 2]])
     found = cv2.warpAffine(
         chroma,
         affine,
@@ -38,10 +37,10 @@ def upsample(chroma: Float, lay: Layout, width: int, height: int, margin: tuple[
 
 
 def downsample(full: Float, lay: Layout) -> Float:
-    """Filter luma-sized [h, w, C] (whole groups) down to the chroma grid: tents where sites lie on a column, boxes where midway."""
+    """Filter luma-sized [h, w, C] (whole groups) down to the chroma grid: tents across, boxes down."""
     sx, sy = lay.shift
     height, width = full.shape[:2]
-    if sx and not lay.full_range:
+    if sx:
         group = 1 << sx
         tent = np.concatenate([np.arange(1, group + 1), np.arange(group - 1, 0, -1)]).astype(np.float32)[None]
         wide = cv2.filter2D(full, -1, tent / tent.sum(), borderType=cv2.BORDER_REPLICATE)

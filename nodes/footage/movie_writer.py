@@ -212,8 +212,11 @@ def _renamed(picture: av.VideoFrame, name: str, tags: ColourTags) -> av.VideoFra
 
 def _options(codec: Codec, picture: av.VideoFrame) -> dict[str, str]:
     options = dict(_OPTIONS[codec])
-    if codec == "ffv1" and min(picture.width, picture.height) < 64:
-        options["slices"] = "1"
+    lay = layout(picture.format.name)
+    assert lay is not None
+    whole = picture.width % (1 << lay.shift[0]) == 0 and picture.height % (1 << lay.shift[1]) == 0
+    if codec == "ffv1" and (min(picture.width, picture.height) < 64 or not whole):
+        options["slices"] = "1"  # slices need whole groups of pixels that share chroma
     return options
 
 
