@@ -67,8 +67,15 @@ def write_image(path: Path, pixels: Pixels, spec: Any) -> None:
         raise OSError(errno.EINVAL, f"no image format is called {path.suffix}: {oiio.geterror()}")
     done = output.open(str(path), spec) and output.write_image(np.ascontiguousarray(pixels))
     done = output.close() and done
-    if not done:
+    if not done or (path.suffix.lower() == ".png" and not _ends(path)):
         raise _refusal(path, str(output.geterror()).strip())
+
+
+def _ends(path: Path) -> bool:
+    """Tell whether a PNG file has its end: the library does not look whether its last bytes were written."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 12))
+        return file.read() == b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def half_spec(width: int, height: int, channels: tuple[str, ...], compression: str) -> Any:

@@ -148,7 +148,7 @@ class MovieWriter:
         context = stream.codec_context
         stream.pix_fmt = picture.format.name
         stream.thread_type = "SLICE" if self.codec == "ffv1" else "AUTO"
-        context.sample_aspect_ratio = self.info.pixel_aspect
+        context.sample_aspect_ratio = self.info.pixel_aspect  # kept by MP4; for Matroska, PyAV has no way to set it
         context.colorspace, context.color_range = picture.colorspace, picture.color_range
         context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
         source, first, last = self._sound_of

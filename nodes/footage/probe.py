@@ -98,7 +98,7 @@ def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, Timeline
         if complete:
             # Pictures before the first that decodes (an open group at the start of a capture) are never shown.
             pts = pts[np.searchsorted(pts, first.pts) :] if first.pts is not None else pts
-            count = len(pts) - _undecodable_tail(path, stream, pts, keys, promised)
+            count = len(pts) - (_undecodable_tail(path, pts, keys) if _unfinished(container, promised) else 0)
             pts = _without_ragged_end(pts[:count]) if _unfinished(container, promised) else pts[:count]
             count = len(pts)
             _refuse_if_cut_off(path, container, promised, count, end)
@@ -196,9 +196,9 @@ def _first_picture(path: Path) -> av.VideoFrame | None:
             raise FootageError("cannot be decoded", file=path, frame=0, remedy="Copy or export it again") from e
 
 
-def _undecodable_tail(path: Path, stream: VideoStream, pts: Int, keys: Int, promised: int) -> int:
-    """Count the pictures at the end that do not decode; only looked for where the container cannot vouch for its count."""
-    if promised == len(pts) or not len(keys):
+def _undecodable_tail(path: Path, pts: Int, keys: Int) -> int:
+    """Count the pictures at the end that do not decode, by decoding from the last key frame."""
+    if not len(keys):
         return 0
     for key in keys[::-1]:
         good = _decoded(path, int(key) if key > keys[0] else None)

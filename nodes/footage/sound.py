@@ -19,8 +19,9 @@ from av.packet import Packet
 from nodes.footage.probe import open_container, probe
 
 _FLAC_RATE = 655350
+_LAYOUTS = ("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1")
 _COPIED = {
-    "matroska": {"aac", "flac", "mp3", "opus", "vorbis", "ac3", "eac3", "dts", "alac", "truehd", "mp2"},
+    "matroska": {"aac", "mp3", "opus", "vorbis", "ac3", "eac3", "dts", "mp2"},
     "mp4": {"aac"},
 }
 
@@ -28,8 +29,8 @@ _COPIED = {
 class Sound:
     """The sound tracks of a movie, added to an output and muxed up to a time.
 
-    Time runs from the range's first picture. Matroska: tracks are copied when the range starts with the movie (whole packets
-    then do) and its format allows, else re-encoded without loss as FLAC, to the sample. MP4: AAC.
+    Time runs from the range's first picture. Matroska: tracks in a lossy format are copied when the range starts with the
+    movie (their short packets then end within 30 ms of it), all else is stored without loss as FLAC, to the sample. MP4: AAC.
     """
 
     def __init__(self, source: Path, output: OutputContainer, first: int, last: int) -> None:
@@ -119,14 +120,15 @@ def _copied(
 
 def _encoder(output: OutputContainer, stream: AudioStream, container: str) -> AudioStream:
     context = stream.codec_context
-    layout = context.layout.name
+    channels = min(context.layout.nb_channels, 8)
+    # Recorders often leave the layout open ("2 channels"), which coders refuse.
+    layout = _LAYOUTS[channels - 1]
     if container == "mp4":
         encoder = output.add_stream("aac", rate=context.sample_rate)
-        encoder.layout = layout if context.layout.nb_channels <= 8 else "stereo"
-        encoder.bit_rate = 96_000 * min(context.layout.nb_channels, 8)
+        encoder.layout, encoder.bit_rate = layout, 96_000 * channels
         return encoder
     encoder = output.add_stream("flac", rate=min(context.sample_rate, _FLAC_RATE))
-    encoder.layout = layout if context.layout.nb_channels <= 8 else "stereo"
+    encoder.layout = layout
     deep = context.format.name not in ("s16", "s16p", "u8", "u8p")
     encoder.format = "s32" if deep else "s16"
     return encoder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 from collections.abc import Iterator
@@ -15,7 +16,10 @@ _count = itertools.count()
 
 def beside(path: Path) -> Path:
     """Name a temporary file beside `path`, hidden, of the same kind; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as e:
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands there", str(path.parent)) from e
     return path.with_name(f".{path.stem}.{os.getpid()}-{next(_count)}.part{path.suffix}")
 
 
