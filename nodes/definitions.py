@@ -13,6 +13,8 @@ from nodes.spec import Node, Parameters, Port, parameter
 
 
 class Detector(StrEnum):
+    """Which face detector."""
+
     SHORT = "short"
     FULL = "full"
     AUTO = "auto"
@@ -20,11 +22,15 @@ class Detector(StrEnum):
 
 
 class Landmarker(StrEnum):
+    """Which landmarker."""
+
     MESH = "mesh"
     FAN = "fan"
 
 
 class Region(StrEnum):
+    """A part of the face that can be replaced."""
+
     FACE = "face"
     FOREHEAD = "forehead"
     BROWS = "brows"
@@ -33,11 +39,15 @@ class Region(StrEnum):
 
 
 class Method(StrEnum):
+    """How Swap makes the new face."""
+
     REFERENCE = "reference"
     MODEL = "model"
 
 
 class ColourMatch(StrEnum):
+    """How the new face's colours are matched to the plate's."""
+
     NONE = "none"
     REINHARD = "reinhard"
     MKL = "mkl"
@@ -58,7 +68,9 @@ class DetectParameters(Parameters):
         0.02, ge=0, le=1, unit="of the frame's height", help="Faces smaller than this are dropped."
     )
     max_faces: int = parameter(8, ge=1, le=64, help="At most this many faces a frame, the largest first.")
-    any_angle: bool = parameter(True, help="Where no upright face is found, look for faces lying sideways or upside down.")
+    any_angle: bool = parameter(
+        True, help="Where no upright face is found, look for faces lying sideways or upside down."
+    )
     track_score: float = parameter(
         0.5, ge=0, le=1, help="Detect again as soon as the landmarker's presence score falls below this."
     )
@@ -72,12 +84,23 @@ class AlignParameters(Parameters):
 
     landmarker: Landmarker = parameter(Landmarker.MESH, help="468-point mesh, or FAN through face-alignment.")
     smoothing: float = parameter(
-        0.12, ge=0, le=2, unit="seconds", help="Width of the zero-phase smoothing of position, scale and rotation."
+        0.36, ge=0, le=2, unit="seconds", help="Window of the zero-phase smoothing of position, scale and rotation."
     )
     coverage: float = parameter(
-        1.0, ge=0.3, le=3, unit="of the crop template", help="How much of the head the crop covers; 1 holds the whole face with the forehead."
+        1.0,
+        ge=0.3,
+        le=3,
+        unit="of the crop template",
+        help="How much of the head the crop covers; 1 holds the whole face with the forehead.",
     )
-    size: int = parameter(256, ge=32, le=1024, multiple_of=8, unit="pixels", help="Side of the crop.")
+    size: int | None = parameter(
+        None,
+        ge=32,
+        le=1024,
+        multiple_of=8,
+        unit="pixels",
+        help="Side of the crop; by default as large as the face in the plate, 128 to 512.",
+    )
 
 
 class MaskParameters(Parameters):
@@ -88,10 +111,20 @@ class MaskParameters(Parameters):
         help="Regions that are replaced.",
     )
     grow: float = parameter(
-        0.0, ge=-0.25, le=0.25, unit="of the crop", keyframeable=True, help="Grow (positive) or shrink (negative) the mask."
+        0.0,
+        ge=-0.25,
+        le=0.25,
+        unit="of the crop",
+        keyframeable=True,
+        help="Grow (positive) or shrink (negative) the mask.",
     )
     feather: float = parameter(
-        0.08, ge=0, le=0.5, unit="of the crop", keyframeable=True, help="Width of the soft edge, inside the mask's outline."
+        0.08,
+        ge=0,
+        le=0.5,
+        unit="of the crop",
+        keyframeable=True,
+        help="Width of the soft edge, inside the mask's outline.",
     )
 
 
@@ -99,11 +132,16 @@ class SwapParameters(Parameters):
     """Put the source's face into the plate, as a patch with a matte."""
 
     method: Method = parameter(
-        Method.REFERENCE, help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model."
+        Method.REFERENCE,
+        help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model.",
     )
     model: Path | None = parameter(None, help="ONNX model (.onnx or .dfm) for the method 'model'.")
     shape: float = parameter(
-        0.5, ge=0, le=1, keyframeable=True, help="Face shape: 0 keeps the target's proportions, 1 gives the source's own."
+        0.8,
+        ge=0,
+        le=1,
+        keyframeable=True,
+        help="Face shape: 0 keeps the target's proportions, 1 gives the source's own.",
     )
     expression: float = parameter(
         1.0, ge=0, le=1.5, keyframeable=True, help="Gain of the plate's expression on the source's face."
@@ -112,6 +150,13 @@ class SwapParameters(Parameters):
         0.5, ge=0, le=1, help="How strongly the choice of reference frames resists jumping from frame to frame."
     )
     colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
+    light: float = parameter(
+        0.5,
+        ge=0,
+        le=1,
+        keyframeable=True,
+        help="How much of the plate's own light, shade and tint the new face takes on.",
+    )
     sharpen: float = parameter(0.0, ge=0, le=2, keyframeable=True, help="Unsharp mask on the new face.")
     opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, help="Opacity of the patch.")
 

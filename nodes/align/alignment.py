@@ -1,0 +1,92 @@
+"""From the landmarks of a track to a steady crop: similarity fit on what does not move with expression, smoothed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nodes.align import fan
+from nodes.definitions import AlignParameters, Landmarker
+from nodes.footage import Footage
+from nodes.geometry.sampling import invert, transform_points
+from nodes.geometry.similarity import fit_similarity
+from nodes.geometry.smoothing import smooth, window_length
+from nodes.subjects import load_subject
+from nodes.types import Faces, Float, Track
+
+HALF_SIDE = 1.9  # of the crop, in units of the template, at coverage 1: the face with its forehead and a margin
+_PERFORMANCE_WINDOW = 0.28  # seconds over which landmarks are smoothed: short enough for a blink
+_AUTO_SIZES = (128, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """One track, aligned. T frames.
+
+    track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
+    (pixels a template unit), angle (radians) and position x, y (pixels), before and after smoothing. size: side of the crop
+    in pixels. coverage: see :class:`nodes.definitions.AlignParameters`.
+    """
+
+    track: Track
+    raw: Float
+    smoothed: Float
+    size: int
+    coverage: float
+
+    @property
+    def to_plate(self) -> Float:
+        """Crop pixels → plate pixels, [T, 2, 3]."""
+        scale, angle, x, y = self.smoothed.T
+        step = scale * 2 * HALF_SIDE * self.coverage / self.size
+        cos, sin = np.cos(angle) * step, np.sin(angle) * step
+        linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], 1)
+        shift = np.stack([x, y], -1) - linear @ np.full(2, self.size / 2, np.float32)
+        return np.concatenate([linear, shift[..., None]], axis=-1).astype(np.float32)
+
+    @property
+    def landmarks(self) -> Float:
+        """The track's landmarks in crop pixels, [T, L, 3]; z in the same scale."""
+        return self.to_crop(self.track.landmarks)
+
+    def to_crop(self, points: Float) -> Float:
+        """Plate points [T, N, 3] in crop pixels."""
+        to_plate = self.to_plate
+        scale = np.sqrt(np.abs(np.linalg.det(to_plate[:, :, :2])))
+        xy = transform_points(invert(to_plate), points[..., :2])
+        return np.concatenate([xy, points[..., 2:] / scale[:, None, None]], axis=-1).astype(np.float32)
+
+    def at(self, size: int, coverage: float | None = None) -> Alignment:
+        """The same alignment with crops of another size or coverage."""
+        return replace(self, size=size, coverage=self.coverage if coverage is None else coverage)
+
+
+def align(
+    faces: Faces, parameters: AlignParameters | None = None, plate: Footage | None = None
+) -> tuple[Alignment, ...]:
+    """Align every track of a shot, the longest first.
+
+    plate: the footage, needed by the landmarker `fan` alone. The fit is that of Umeyama 1991 on the template's x and y, each
+    landmark weighted by how little it moves with expression (:mod:`nodes.subjects.estimate`).
+    """
+    parameters = parameters or AlignParameters()
+    if parameters.landmarker is Landmarker.FAN:
+        faces = fan.refine(faces, plate)
+    return tuple(_align(track, float(faces.rate), parameters) for track in faces.tracks)
+
+
+def _align(track: Track, rate: float, parameters: AlignParameters) -> Alignment:
+    subject = load_subject()
+    scale, rotation, position = fit_similarity(subject.template[None, :, :2], track.landmarks[..., :2], subject.weights)
+    angle = np.unwrap(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
+    raw = np.stack([scale, angle, *position.T], axis=1).astype(np.float32)
+    smoothed = smooth(raw, window_length(parameters.smoothing, rate))
+    size = parameters.size or _fitting_size(float(np.percentile(scale, 90)) * 2 * HALF_SIDE * parameters.coverage)
+    steady = replace(track, landmarks=smooth(track.landmarks, window_length(_PERFORMANCE_WINDOW, rate)))
+    return Alignment(steady, raw, smoothed, size, parameters.coverage)
+
+
+def _fitting_size(pixels: float) -> int:
+    """A crop side that holds what the plate holds."""
+    return int(np.clip(np.ceil(pixels / 8) * 8, *_AUTO_SIZES))

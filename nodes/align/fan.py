@@ -1,0 +1,55 @@
+"""FAN landmarks through the optional `face-alignment` package: an opinion that does not come from the mesh.
+
+Bulat & Tzimiropoulos 2017, "How far are we from solving the 2D & 3D Face Alignment problem?". FAN finds 68 points; the mesh
+that everything downstream works on is bent so that its 68 counterparts lie on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import RBFInterpolator
+
+from nodes.align.landmarks68 import to_68
+from nodes.errors import FaceplateError, MissingDependencyError
+from nodes.footage import Footage
+from nodes.types import Faces, Float
+
+
+@cache
+def _network() -> Any:
+    try:
+        import torch
+        from face_alignment import FaceAlignment, LandmarksType
+    except ImportError as e:
+        raise MissingDependencyError(
+            "the landmarker fan needs the package face-alignment",
+            remedy="Install it with: pip install 'faceplate[fan]', or use the embedded mesh with --landmarker mesh",
+        ) from e
+    return FaceAlignment(LandmarksType.TWO_D, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def bend(mesh: Float, points: Float) -> Float:
+    """Bend a mesh [468, 3] so that its 68 counterparts lie on `points` [68, 2], smoothly in between (thin plate)."""
+    anchors = to_68(mesh)
+    size = float(np.ptp(anchors))
+    field = RBFInterpolator(anchors / size, points - anchors, kernel="thin_plate_spline", smoothing=1e-3)
+    return np.concatenate([mesh[:, :2] + field(mesh[:, :2] / size), mesh[:, 2:]], axis=1).astype(np.float32)
+
+
+def refine(faces: Faces, plate: Footage | None) -> Faces:
+    """Move the landmarks of all tracks to where FAN sees them."""
+    network = _network()
+    if plate is None:
+        raise FaceplateError("the landmarker fan needs the footage as well as its faces", remedy="Connect the plate")
+    meshes = {track.id: track.landmarks.copy() for track in faces.tracks}
+    for frame in plate.frames(faces.first, faces.first + faces.count - 1):
+        seen = [(t, frame.index - int(t.frames[0])) for t in faces.tracks if t.frames[0] <= frame.index <= t.frames[-1]]
+        if seen:
+            found = network.get_landmarks_from_image(frame.rgb8(), [t.boxes[i].tolist() for t, i in seen])
+            for (track, i), points in zip(seen, found, strict=True):
+                meshes[track.id][i] = bend(track.landmarks[i], np.asarray(points, np.float32) + 0.5)
+    return replace(faces, tracks=tuple(replace(t, landmarks=meshes[t.id]) for t in faces.tracks))

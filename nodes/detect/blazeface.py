@@ -1,0 +1,146 @@
+"""BlazeFace detection: anchors, decoding and the blending of overlapping boxes as its authors define it.
+
+Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from nodes.runtime import load_weights
+from nodes.types import Float, Image8
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """K detections in one image. boxes: [K, 4] as x0, y0, x1, y1; keypoints: [K, 6, 2], the eyes first (the subject's
+    right eye, then the left), both in image pixels; scores: [K], 0..1."""
+
+    boxes: Float
+    keypoints: Float
+    scores: Float
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, index: object) -> Detections:
+        return Detections(self.boxes[index], self.keypoints[index], self.scores[index])  # type: ignore[index]
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    weights: str
+    size: int
+    grids: tuple[tuple[int, int], ...]  # (cells a side, anchors a cell)
+
+
+_NETWORKS = {
+    "short": _Network("face_detection_short", 128, ((16, 2), (8, 6))),
+    "full": _Network("face_detection_full", 192, ((48, 1),)),
+}
+_BLEND_OVERLAP = 0.3
+
+
+@cache
+def anchors(network: str) -> Float:
+    """Anchor centres [A, 2] in the unit square, cell by cell, row by row."""
+    blocks = []
+    for cells, count in _NETWORKS[network].grids:
+        centre = (np.arange(cells, dtype=np.float32) + 0.5) / cells
+        y, x = np.meshgrid(centre, centre, indexing="ij")
+        blocks.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), count, axis=0))
+    return np.concatenate(blocks)
+
+
+def letterbox(image: Image8, size: int) -> tuple[Float, float, Float]:
+    """Fit `image` into a square of `size` with black bars; also the scale and the offset [2] that were used."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    fitted = (max(round(width * scale), 1), max(round(height * scale), 1))
+    offset = (size - np.array(fitted)) // 2
+    square = np.zeros((size, size, 3), np.uint8)
+    area = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    square[offset[1] : offset[1] + fitted[1], offset[0] : offset[0] + fitted[0]] = cv2.resize(
+        image, fitted, interpolation=area
+    )
+    return square.astype(np.float32) / 127.5 - 1, scale, offset.astype(np.float32)
+
+
+def overlap(box: Float, boxes: Float) -> Float:
+    """Intersection over union of `box` [..., 4] with `boxes` [K, 4] → [..., K]."""
+    box = box[..., None, :]
+    low, high = np.maximum(box[..., :2], boxes[:, :2]), np.minimum(box[..., 2:], boxes[:, 2:])
+    inter = np.prod(np.clip(high - low, 0, None), axis=-1)
+    area = np.prod(box[..., 2:] - box[..., :2], axis=-1) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) - inter
+    iou: Float = inter / np.maximum(area, 1e-9)
+    return iou
+
+
+def blend_overlapping(found: Detections) -> Detections:
+    """Replace each cluster of overlapping detections by their mean, weighted by score (section 4.2 of the paper)."""
+    rest, kept = found[np.argsort(-found.scores)], []
+    while len(rest):
+        near = overlap(rest.boxes[0], rest.boxes) > _BLEND_OVERLAP
+        near[0] = True
+        weight = rest.scores[near] / rest.scores[near].sum()
+        kept.append(
+            (np.tensordot(weight, rest.boxes[near], 1), np.tensordot(weight, rest.keypoints[near], 1), rest.scores[0])
+        )
+        rest = rest[~near]
+    if not kept:
+        return found
+    boxes, keypoints, scores = zip(*kept, strict=True)
+    return Detections(np.array(boxes, np.float32), np.array(keypoints, np.float32), np.array(scores, np.float32))
+
+
+def find_faces(image: Image8, network: str, min_score: float) -> Detections:
+    """Find the faces of one image [H, W, 3] with the `short` or the `full` range network; coordinates in its pixels."""
+    spec = _NETWORKS[network]
+    session = load_weights(spec.weights, threads=1)
+    square, scale, offset = letterbox(image, spec.size)
+    raw, logits = session.run(None, {session.get_inputs()[0].name: square[None]})
+    if raw.shape[-1] == 1:
+        raw, logits = logits, raw
+    scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
+    likely = scores >= min_score
+    values = raw[0, likely].reshape(-1, 8, 2)
+    centre = anchors(network)[likely] * spec.size
+    points = values + centre[:, None]
+    middle, half = points[:, 0], values[:, 1] / 2
+    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    corner = np.tile(offset, 2)
+    return blend_overlapping(
+        Detections((boxes - corner) / scale, (points[:, 2:] - offset) / scale, scores[likely].astype(np.float32))
+    )
+
+
+def find_faces_at_any_angle(image: Image8, network: str, min_score: float) -> Detections:
+    """As :func:`find_faces`, over the four quarter turns of the image; the best scoring of overlapping faces wins."""
+    height, width = image.shape[:2]
+    found = []
+    for turns in range(4):
+        turned = find_faces(np.ascontiguousarray(np.rot90(image, turns)), network, min_score)
+        points = np.concatenate([turned.boxes.reshape(-1, 2, 2), turned.keypoints], axis=1)
+        x, y = points[..., 0], points[..., 1]
+        x, y = [(x, y), (width - y, x), (width - x, height - y), (y, height - x)][turns]
+        points = np.stack([x, y], -1)
+        corners = points[:, :2]
+        boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
+        found.append(Detections(boxes, points[:, 2:], turned.scores))
+    everything = Detections(
+        *(
+            np.concatenate([getattr(f, name) for f in found]).astype(np.float32)
+            for name in ("boxes", "keypoints", "scores")
+        )
+    )
+    order = np.argsort(-everything.scores)
+    everything = everything[order]
+    keep: list[int] = []
+    for i in range(len(everything)):
+        if not keep or overlap(everything.boxes[i], everything.boxes[keep]).max() < _BLEND_OVERLAP:
+            keep.append(i)
+    return everything[keep]

@@ -1,0 +1,256 @@
+"""Follow faces through a shot: detect every N frames, follow the mesh in between, look again where it is lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nodes.definitions import DetectParameters, Detector
+from nodes.detect import s3fd
+from nodes.detect.blazeface import Detections, find_faces, find_faces_at_any_angle, overlap
+from nodes.detect.cuts import CutDetector
+from nodes.detect.mesh import find_landmarks, squares_from_keypoints, squares_from_landmarks
+from nodes.footage import Footage, Frame
+from nodes.types import Faces, Float, Image8, Int, Track
+
+_SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
+_BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
+_THUMBNAIL = 256  # long side of the picture that cuts and faces are looked for in
+Progress = Callable[[int], None]
+
+
+@dataclass
+class _Thread:
+    """A track under construction: what was found, frame by frame."""
+
+    frames: deque[int] = field(default_factory=deque)
+    landmarks: deque[Float] = field(default_factory=deque)
+    scores: deque[float] = field(default_factory=deque)
+
+    def box(self) -> Float:
+        return _box(self.landmarks[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadState:
+    """A thread as arrays: frames int64 [n], scores float64 [n], landmarks float32 [n, 468, 3]; whether it is still followed."""
+
+    frames: Int
+    scores: npt.NDArray[np.float64]
+    landmarks: Float
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerState:
+    """All that a tracker knows before it takes `next_frame`, except for pixels."""
+
+    next_frame: int
+    last_detection: int
+    cuts: tuple[int, ...]
+    threads: tuple[ThreadState, ...]
+
+
+class Checkpoint(Protocol):
+    """Where `detect` finds the state to go on from, if any, and leaves its own from time to time."""
+
+    def load(self) -> TrackerState | None:
+        """Return the state to go on from."""
+
+    def offer(self, tracker: Tracker) -> None:
+        """Take the tracker's state after a frame, if it is time for that."""
+
+
+def _box(landmarks: Float) -> Float:
+    """Bounding boxes [..., 4] of landmarks [..., L, 3]."""
+    points = landmarks[..., :2]
+    return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
+
+
+class Tracker:
+    """Takes the frames of a shot in order; `finish` returns its tracks.
+
+    A face that is first seen by a detection is followed backwards to the detection before it, so that a face that comes
+    into the picture between two detections is not missed.
+    """
+
+    def __init__(self, parameters: DetectParameters, rate: float) -> None:
+        self._parameters = parameters
+        self._bridge = max(round(_BRIDGE * rate), 1)
+        self._cuts = CutDetector(parameters.cut_threshold)
+        self._recent: deque[Frame] = deque(maxlen=parameters.every)
+        self._active: list[_Thread] = []
+        self._finished: list[_Thread] = []
+        self._last_detection = -(10**9)
+        self.cuts: list[int] = []
+
+    def take(self, frame: Frame) -> None:
+        """Take the next frame."""
+        thumbnail = _thumbnail(frame)
+        if self._cuts.begins_scene(thumbnail):
+            self.cuts.append(frame.index)
+            self._finished += self._active
+            self._active = []
+            self._recent.clear()
+        lost = self._follow(frame, self._active)
+        due = frame.index - self._last_detection >= self._parameters.every
+        if lost or due or not self._active:
+            self._detect(frame, thumbnail)
+        self._recent.append(frame)
+        ended = [t for t in self._active if frame.index - t.frames[-1] > self._bridge]
+        self._finished += ended
+        self._active = [t for t in self._active if t not in ended]
+
+    def state(self) -> TrackerState:
+        """What it takes to go on later with the frame after the last one taken."""
+        threads = [(t, False) for t in self._finished] + [(t, True) for t in self._active]
+        arrays = (
+            ThreadState(np.array(t.frames), np.array(t.scores), np.stack(list(t.landmarks)), active)
+            for t, active in threads
+        )
+        return TrackerState(self._recent[-1].index + 1, self._last_detection, tuple(self.cuts), tuple(arrays))
+
+    def resume(self, state: TrackerState, recent: Iterable[Frame]) -> None:
+        """Go on from `state`; recent: the frames from `earliest` to the one before `state.next_frame`."""
+        since = max(state.cuts, default=-1)
+        for frame in recent:
+            self._cuts.begins_scene(_thumbnail(frame))  # which knows nothing but the frame before
+            if frame.index >= since:
+                self._recent.append(frame)
+        self._last_detection, self.cuts = state.last_detection, list(state.cuts)
+        for t in state.threads:
+            thread = _Thread(deque(t.frames.tolist()), deque(t.landmarks), deque(t.scores.tolist()))
+            (self._active if t.active else self._finished).append(thread)
+
+    def earliest(self, state: TrackerState) -> int:
+        """First frame whose pixels are needed to go on from `state`."""
+        return state.next_frame - self._parameters.every
+
+    def finish(self) -> tuple[Track, ...]:
+        """All tracks, the longest first, numbered from 0."""
+        threads = sorted(self._finished + self._active, key=lambda t: -len(t.frames))
+        return tuple(_to_track(i, t) for i, t in enumerate(threads))
+
+    def _follow(self, frame: Frame, threads: list[_Thread], backwards: bool = False) -> bool:
+        """Extend `threads` to `frame`; true when one of them was lost."""
+        if not threads:
+            return False
+        last = np.stack([t.landmarks[0 if backwards else -1] for t in threads])
+        landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(last))
+        found = scores >= self._parameters.track_score
+        for thread, points, score in (
+            (t, p, s) for t, p, s, ok in zip(threads, landmarks, scores, found, strict=True) if ok
+        ):
+            for values, value in (
+                (thread.frames, frame.index),
+                (thread.landmarks, points),
+                (thread.scores, float(score)),
+            ):
+                (values.appendleft if backwards else values.append)(value)  # type: ignore[attr-defined]
+        return not found.all()
+
+    def _detect(self, frame: Frame, thumbnail: np.ndarray) -> None:
+        """Look for faces; each one that no thread is on starts a thread, or takes up one that was just lost."""
+        since, self._last_detection = self._last_detection, frame.index
+        found = find(thumbnail, frame, self._parameters)
+        for thread in self._active:
+            if thread.frames[-1] == frame.index and len(found):
+                found = found[overlap(thread.box(), found.boxes) < _SAME_FACE]
+        room = self._parameters.max_faces - sum(t.frames[-1] == frame.index for t in self._active)
+        size = found.boxes[:, 3] - found.boxes[:, 1]
+        found = found[size >= self._parameters.min_size * frame.height]
+        found = found[np.argsort(-(found.boxes[:, 3] - found.boxes[:, 1]))[: max(room, 0)]]
+        if not len(found):
+            return
+        landmarks, _ = find_landmarks(frame.rgb8(), squares_from_keypoints(found.boxes, found.keypoints))
+        # A detection's box is looser than the landmarks' own: a second look, framed as in tracking, is steadier.
+        landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(landmarks))
+        for points, score in zip(landmarks, scores, strict=True):
+            if score < self._parameters.track_score:
+                continue
+            box = _box(points)
+            taken = [t for t in self._active if overlap(box, t.box()[None])[0] >= _SAME_FACE]
+            if any(t.frames[-1] == frame.index for t in taken):
+                continue
+            if taken:
+                thread = taken[0]
+                thread.frames.append(frame.index)
+                thread.landmarks.append(points)
+                thread.scores.append(float(score))
+                continue
+            thread = _Thread(deque([frame.index]), deque([points]), deque([float(score)]))
+            for earlier in reversed(self._recent):
+                if earlier.index <= since or self._follow(earlier, [thread], backwards=True):
+                    break
+            self._active.append(thread)
+
+
+def _thumbnail(frame: Frame) -> Image8:
+    scale = min(_THUMBNAIL / max(frame.width, frame.height), 1.0)
+    return frame.thumbnail(max(round(frame.width * scale), 1), max(round(frame.height * scale), 1))
+
+
+def find(thumbnail: np.ndarray, frame: Frame, parameters: DetectParameters) -> Detections:
+    """Faces of one frame in plate pixels, by the detector that the parameters name."""
+    if parameters.detector is Detector.S3FD:
+        return s3fd.find_faces(frame.rgb8(), parameters.min_score)
+    networks = {Detector.SHORT: ["short"], Detector.FULL: ["full"]}.get(parameters.detector, ["short", "full"])
+    found = find_faces(thumbnail, networks[0], parameters.min_score)
+    for network in networks[1:]:
+        if not len(found):
+            found = find_faces(thumbnail, network, parameters.min_score)
+    if not len(found) and parameters.any_angle:
+        found = find_faces_at_any_angle(thumbnail, networks[-1], parameters.min_score)
+    scale = frame.width / thumbnail.shape[1]
+    return Detections(found.boxes * scale, found.keypoints * scale, found.scores)
+
+
+def _to_track(number: int, thread: _Thread) -> Track:
+    """Fill the frames for which a face was lost and found again by interpolation, with score 0."""
+    seen = np.array(thread.frames)
+    frames = np.arange(seen[0], seen[-1] + 1)
+    right = np.searchsorted(seen, frames)
+    left = np.maximum(right - (seen[right] != frames), 0)
+    span = np.maximum(seen[right] - seen[left], 1)
+    weight = ((frames - seen[left]) / span).astype(np.float32)[:, None, None]
+    points = np.stack(thread.landmarks)
+    landmarks = points[left] * (1 - weight) + points[right] * weight
+    scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
+    return Track(number, frames, _box(landmarks), scores, landmarks)
+
+
+def detect(
+    plate: Footage,
+    parameters: DetectParameters | None = None,
+    first: int = 0,
+    last: int | None = None,
+    progress: Progress = lambda done: None,
+    checkpoint: Checkpoint | None = None,
+) -> Faces:
+    """Find and follow the faces of `plate` from frame `first` to `last`, inclusive; `progress` is told frames done.
+
+    checkpoint: where to go on from and where to leave the state; the result is the same.
+    Raises FootageError for footage that cannot be decoded. No face at all is not an error: `Faces.tracks` is empty.
+    """
+    parameters = parameters or DetectParameters()
+    info = plate.info
+    tracker = Tracker(parameters, float(info.rate))
+    state = checkpoint.load() if checkpoint else None
+    start = max(first, tracker.earliest(state)) if state else first
+    end = info.frames - 1 if last is None else last
+    count = end - first + 1
+    frames = plate.frames(start, end)
+    if state:
+        tracker.resume(state, islice(frames, state.next_frame - start))
+    for frame in frames:
+        tracker.take(frame)
+        progress(frame.index - first + 1)
+        if checkpoint:
+            checkpoint.offer(tracker)
+    return Faces(info.width, info.height, info.rate, first, count, tuple(tracker.cuts), tracker.finish())
