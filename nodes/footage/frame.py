@@ -27,7 +27,7 @@ class Frame(ABC):
 
     def __init__(self, index: int, info: FootageInfo) -> None:
         self.index, self.info = index, info
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._rgb8: Image8 | None = None
 
     @property
@@ -42,7 +42,7 @@ class Frame(ABC):
 
     def rgb8(self) -> Image8:
         """Return the picture as display-referred sRGB, uint8 [H, W, 3], read-only; converted once and kept."""
-        with self._lock:
+        with self.lock:
             if self._rgb8 is None:
                 self._rgb8 = self._convert_rgb8()
                 self._rgb8.flags.writeable = False
@@ -90,7 +90,7 @@ class MovieFrame(Frame):
 
     def thumbnail(self, width: int, height: int) -> Image8:
         """Return the picture scaled by swscale straight from its planes, uint8 [height, width, 3]."""
-        with self._lock:
+        with self.lock:
             return self._scaled("thumbnail", width, height, Interpolation.AREA | Interpolation.FULL_CHR_H_INT)
 
     def rgb(self, roi: Roi | None = None) -> Float:

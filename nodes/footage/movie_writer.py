@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -65,7 +65,9 @@ class MovieWriter:
     def write(self, frame: Frame | Image8) -> None:
         """Append a picture: a Frame, or display-referred sRGB uint8 [H, W, 3]. Raises OutputError when it cannot be written."""
         assert self._output is not None
-        picture = self._picture(frame)
+        # Scaling a picture sets its tags for a moment, so one writer or reader at a time.
+        with frame.lock if isinstance(frame, MovieFrame) else nullcontext():
+            picture = self._picture(frame)
         try:
             with _coding(self.path):
                 if self._stream is None:

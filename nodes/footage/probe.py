@@ -161,7 +161,7 @@ def _stamps(container: InputContainer, stream: VideoStream) -> tuple[Int, Int, b
     for packet in container.demux():
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is not None and packet.size:
-            end = max(end, (stamp + (packet.duration or 0)) * bases[packet.stream_index])
+            end = max(end, (stamp + (packet.duration or 0)) * bases.get(packet.stream_index, 0.0))
         if packet.stream_index != stream.index or not packet.size:
             continue
         if packet.pts is None:
