@@ -1,0 +1,73 @@
+"""`faceplate swap`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from host_bridge.cli.footage import frame_rate, opened, positions
+from host_bridge.cli.options import ALIGN, DETECT, MASK, SWAP, Flag, Numbers, Range, node_options
+from host_bridge.cli.output import print_json
+from host_bridge.cli.progress import show_progress
+from host_bridge.cli.summary import print_shot
+from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, SwapParameters
+
+
+@node_options
+def swap(
+    *,
+    plate: Path,
+    out: Path,
+    source: Path | None = None,
+    range_: Range = None,
+    roto: Path | None = None,
+    track: Numbers = (),
+    rate: str | None = None,
+    json: Flag = False,
+    detect_parameters: DetectParameters = DETECT,
+    align_parameters: AlignParameters = ALIGN,
+    mask_parameters: MaskParameters = MASK,
+    swap_parameters: SwapParameters = SWAP,
+) -> None:
+    """Replace a face in a shot. Interrupted, the same command goes on from where it stopped.
+
+    Parameters
+    ----------
+    plate
+        Footage of the shot: a movie, an image, a sequence as name.%04d.exr, or a folder that holds one.
+    out
+        Folder for the results; those of an earlier run are replaced at the end.
+    source
+        Footage of the performer whose face is put in; the method 'model' can do without.
+    range_
+        Frames A-B of the plate, both included, by its own numbers (a movie's first frame is 0); by default all.
+    roto
+        An artist's own matte as footage: the face is replaced only where it is white.
+    track
+        Number of a track to replace, as `faceplate detect` lists them; can be repeated. By default one face at a time,
+        the one that is followed longest.
+    rate
+        Frames per second of image sequences that do not say, as 25 or 24000/1001.
+    json
+        Print the shot's document and its report as JSON.
+    """
+    from nodes.shot.render import render_shot
+    from nodes.shot.settings import Settings
+
+    with opened(plate, source, roto, rate=frame_rate(rate)) as (plates, sources, rotos), show_progress() as progress:
+        assert plates is not None
+        first, last = positions(range_, plates.info)
+        rendered = render_shot(
+            plates,
+            sources,
+            out,
+            Settings(detect=detect_parameters, align=align_parameters, mask=mask_parameters, swap=swap_parameters),
+            first,
+            last,
+            roto=rotos,
+            tracks=track,
+            progress=progress,
+        )
+    if json:
+        print_json({"folder": str(rendered.folder), "shot": rendered.document, "report": rendered.report})
+    else:
+        print_shot(rendered)

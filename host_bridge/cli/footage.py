@@ -1,0 +1,58 @@
+"""Footage and ranges as they are given on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+from nodes.errors import FaceplateError
+from nodes.footage import Footage, FootageInfo, open_footage
+
+_RANGE = re.compile(r"(\d+)?-(\d+)?|(\d+)")
+
+
+class UsageError(FaceplateError):
+    """An option whose value cannot be understood."""
+
+    exit_status = 2
+
+
+def positions(text: str | None, info: FootageInfo) -> tuple[int, int]:
+    """Turn a range of a clip's own frame numbers (`A-B`, `A-`, `-B` or `A`, inclusive) into its first and last position.
+
+    Raises UsageError. Whether the clip has these frames is not looked at.
+    """
+    if text is None:
+        return 0, info.frames - 1
+    found = _RANGE.fullmatch(text.strip())
+    if found is None or text.strip() == "-":
+        raise UsageError(f"--range {text}: is no range of frames", remedy="Write it as 12-48, both included")
+    first, last, only = (None if part is None else int(part) - info.first for part in found.groups())
+    if only is not None:
+        return only, only
+    return first if first is not None else 0, last if last is not None else info.frames - 1
+
+
+def frame_rate(text: str | None) -> Fraction | None:
+    """Read a rate such as 24, 23.976 or 24000/1001; raises UsageError."""
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+        if not 0 < rate <= 1000:
+            raise ValueError
+    except (ValueError, ZeroDivisionError) as e:
+        raise UsageError(f"--rate {text}: is no frame rate", remedy="Write it as 25 or 24000/1001") from e
+    # 23.976 and 29.97 mean the NTSC rates, which no decimal can say.
+    ntsc = Fraction(round(rate) * 1000, 1001)
+    return ntsc if rate != ntsc and abs(rate - ntsc) < Fraction(1, 100) and rate.denominator > 1 else rate
+
+
+@contextmanager
+def opened(*paths: Path | None, rate: Fraction | None = None) -> Iterator[list[Footage | None]]:
+    """Open clips, None for None, and close them in the end."""
+    with ExitStack() as stack:
+        yield [None if p is None else stack.enter_context(open_footage(p.expanduser(), rate=rate)) for p in paths]

@@ -1,0 +1,48 @@
+"""The end of a swap: where the files are, and the key figures of the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from host_bridge.cli.output import print_table
+
+if TYPE_CHECKING:
+    from nodes.shot.render import Rendered
+
+_FILES = {
+    "composite.mkv": "the finished picture, lossless",
+    "plate.mkv": "the same frames of the plate, lossless",
+    "preview.mp4": "plate and composite beside each other",
+    "patch": "the new face, premultiplied half-float EXR",
+    "matte": "where it is, half-float EXR",
+    "composite": "the finished picture in the plate's own format",
+    "sheet.png": "a few frames at a glance",
+    "report.html": "how good it is",
+}
+
+
+def print_shot(rendered: Rendered) -> None:
+    """Print where the results of a swap are, and how good they are."""
+    found = rendered.document["results"]
+    span = rendered.document["range"]
+    print(f"{rendered.folder}")
+    print(f"frames {span['first']}-{span['last']}: {found['frames_with_face']} of {found['frames']} with a new face")
+    print_table(("file", "what"), ((n, w) for n, w in _FILES.items() if (rendered.folder / n).exists()))
+    print_figures(rendered.report)
+
+
+def print_figures(report: dict[str, Any]) -> None:
+    """Print the key figures of a report, each with its bar and whether it is kept."""
+    figures = report.get("figures")
+    if isinstance(figures, list):
+        print_table(
+            ("figure", "value", "bar", ""),
+            ((f.get("label", f.get("name")), _value(f), f.get("bar") or "", f.get("verdict", "")) for f in figures),
+        )
+
+
+def _value(figure: dict[str, Any]) -> str:
+    if figure.get("shown"):
+        return str(figure["shown"])
+    value = figure.get("value")
+    return f"{value:.3g}{figure.get('unit') or ''}" if isinstance(value, int | float) else "-"

@@ -1,0 +1,63 @@
+"""Which frames and which of the faces that were found are meant, and whether they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nodes.errors import FootageError, NoFaceError, SchemaError
+from nodes.footage import FootageInfo
+from nodes.types import Faces, Track
+
+
+def check_range(info: FootageInfo, first: int, last: int) -> None:
+    """Raise FootageError unless the positions first..last (inclusive) lie in the clip; frames are told by its own numbers."""
+    if not 0 <= first <= last < info.frames:
+        raise FootageError(
+            f"has the frames {info.first}-{info.first + info.frames - 1}, not {info.first + first}-{info.first + last}",
+            file=info.path,
+            remedy="Choose a range inside the clip",
+        )
+
+
+def check_fits(faces: Faces, info: FootageInfo) -> None:
+    """Raise SchemaError when faces were found in footage of another size or length than this."""
+    if (faces.width, faces.height) != (info.width, info.height) or faces.first + faces.count > info.frames:
+        raise SchemaError(
+            f"has {info.frames} frames of {info.width}x{info.height}; the faces are of another clip "
+            f"({faces.width}x{faces.height}, frames up to {faces.first + faces.count - 1})",
+            file=info.path,
+            remedy="Give the clip that the faces were found in, or detect again",
+        )
+
+
+def choose_tracks(faces: Faces, wanted: Sequence[int], file: object, number: int = 0) -> tuple[Track, ...]:
+    """Choose the tracks with the ids `wanted`; by default one face at a time: the longest tracks that never overlap.
+
+    So a performer who is seen again after a cut, or lost and found, is replaced throughout, and a second person is not.
+    file, number: what an error calls the plate and its first frame. Raises NoFaceError.
+    """
+    if not faces.tracks:
+        raise NoFaceError(
+            "shows no face that can be found",
+            file=str(file),
+            remedy="Try --detector full or a lower --min-score, or choose another --range",
+        )
+    if wanted:
+        there = {t.id: t for t in faces.tracks}
+        missing = [w for w in wanted if w not in there]
+        if missing:
+            listed = ", ".join(
+                f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in faces.tracks[:8]
+            )
+            raise NoFaceError(f"has no track {missing[0]}", file=str(file), remedy=f"There are: {listed}")
+        return tuple(there[w] for w in dict.fromkeys(wanted))
+    taken = np.zeros(faces.count, bool)
+    chosen = []
+    for track in sorted(faces.tracks, key=lambda t: -len(t)):
+        part = track.frames - faces.first
+        if not taken[part].any():
+            taken[part] = True
+            chosen.append(track)
+    return tuple(chosen)

@@ -1,0 +1,130 @@
+"""The document `faceplate.faces/1`: the faces of a shot as one .npz, never pickled, whole or not at all.
+
+`header` is UTF-8 JSON: schema, size, rate, range, cuts, the id and length of each track and, when known, the footage. The
+other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N], landmarks [N, L, 3].
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from nodes.errors import SchemaError
+from nodes.footage.whole import whole_file
+from nodes.schema import check_schema
+from nodes.types import Faces, Track
+
+SCHEMA = "faceplate.faces/1"
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FacesFile:
+    """Faces with the footage they were found in, as its path was given then; None when that is not known."""
+
+    faces: Faces
+    footage: Path | None = None
+
+
+def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> None:
+    """Write faces to `path`; raises OutputError."""
+    tracks = faces.tracks
+    header = {
+        "schema": SCHEMA,
+        "width": faces.width,
+        "height": faces.height,
+        "rate": str(faces.rate),
+        "first": faces.first,
+        "count": faces.count,
+        "cuts": list(faces.cuts),
+        "tracks": [{"id": t.id, "length": len(t)} for t in tracks],
+        "footage": None if footage is None else str(footage),
+    }
+    empty: Arrays = {
+        "frames": np.zeros(0, np.int64),
+        "boxes": np.zeros((0, 4), np.float32),
+        "scores": np.zeros(0, np.float32),
+        "landmarks": np.zeros((0, 0, 3), np.float32),
+    }
+    arrays = {name: np.concatenate([getattr(t, name) for t in tracks]) if tracks else empty[name] for name in empty}
+    save_document(path, header, arrays)
+
+
+def load_faces(path: Path | str) -> FacesFile:
+    """Read faces; raises SchemaError for a file that is missing, damaged, of another kind, or newer."""
+    header, arrays = load_document(path, SCHEMA)
+    try:
+        ends = np.cumsum([t["length"] for t in header["tracks"]], dtype=np.int64)
+        parts = {k: np.split(arrays[k], ends[:-1]) for k in ("frames", "boxes", "scores", "landmarks")}
+        tracks = tuple(
+            Track(
+                int(t["id"]),
+                parts["frames"][i].astype(np.int64, copy=False),
+                *(parts[k][i].astype(np.float32, copy=False) for k in ("boxes", "scores", "landmarks")),
+            )
+            for i, t in enumerate(header["tracks"])
+        )
+        faces = Faces(
+            int(header["width"]),
+            int(header["height"]),
+            Fraction(header["rate"]),
+            int(header["first"]),
+            int(header["count"]),
+            tuple(int(c) for c in header["cuts"]),
+            tracks,
+        )
+        if not all(_sound(t, faces) for t in tracks):
+            raise ValueError("tracks do not fit the range")
+        footage = header.get("footage")
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, AttributeError) as e:
+        raise _damaged(path) from e
+    return FacesFile(faces, Path(footage) if footage else None)
+
+
+def save_document(path: Path | str, header: dict[str, Any], arrays: Arrays) -> None:
+    """Write a JSON header and arrays as one .npz; raises OutputError."""
+    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, header=text, **cast(Any, arrays))
+
+
+def load_document(path: Path | str, schema: str) -> tuple[dict[str, Any], Arrays]:
+    """Read what :func:`save_document` wrote; raises SchemaError for what is missing, damaged, of another kind, or newer."""
+    try:
+        with np.load(Path(path), allow_pickle=False) as document:
+            arrays: Arrays = {name: document[name] for name in document.files}
+        header: dict[str, Any] = json.loads(arrays.pop("header").tobytes())
+        found = header["schema"]
+    except FileNotFoundError as e:
+        raise SchemaError("does not exist", file=path, remedy="Check the path") from e
+    except OSError as e:
+        raise SchemaError(f"cannot be read ({e.strerror or e})", file=path, remedy="Check the path") from e
+    except (KeyError, TypeError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, NotImplementedError) as e:
+        raise _damaged(path) from e
+    check_schema(found, schema, path)
+    return header, arrays
+
+
+def _sound(track: Track, faces: Faces) -> bool:
+    n = len(track.frames)
+    return (
+        n > 0
+        and track.boxes.shape == (n, 4)
+        and track.scores.shape == (n,)
+        and track.landmarks.shape == (n, track.landmarks.shape[1], 3)
+        and bool((np.diff(track.frames) == 1).all())
+        and faces.first <= track.frames[0]
+        and track.frames[-1] < faces.first + faces.count
+        and bool(np.isfinite(track.landmarks).all())
+    )
+
+
+def _damaged(path: Path | str) -> SchemaError:
+    return SchemaError("is damaged, or no document of Faceplate", file=path, remedy="Make it again")

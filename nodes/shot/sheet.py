@@ -1,0 +1,89 @@
+"""The contact sheet: plate, composite and matte side by side in a few frames, to see at a glance what a shot became."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nodes.footage import Frame
+from nodes.footage.whole import whole_file
+from nodes.types import Image8, Patch, Roi, Track
+
+COLUMNS = 10
+_CELL = 240  # long side of a picture on the sheet
+_LABEL, _GAP = 22, 4
+_AROUND = 1.8  # how much more than the faces is shown
+_ROWS = ("plate", "composite", "matte")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One frame of the sheet: its number, and three small pictures of one size."""
+
+    number: int
+    plate: Image8
+    composite: Image8
+    matte: Image8
+
+
+def pick(first: int, last: int, count: int = COLUMNS) -> frozenset[int]:
+    """Choose frames evenly, the first and the last among them."""
+    return frozenset(np.unique(np.linspace(first, last, count).round().astype(int)).tolist())
+
+
+def window(tracks: Sequence[Track], width: int, height: int) -> Roi:
+    """Choose the part of the picture that the sheet shows: around the faces of `tracks`, with the picture's proportions."""
+    boxes = np.concatenate([t.boxes for t in tracks])
+    low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    scale = min(float(_AROUND * ((high - low) / (width, height)).max()), 1.0)
+    w, h = max(round(width * scale), 1), max(round(height * scale), 1)
+    x, y = np.clip(((low + high) / 2 - (w / 2, h / 2)).round(), 0, (width - w, height - h)).astype(int).tolist()
+    return Roi(x, y, x + w, y + h)
+
+
+def column(number: int, plate: Frame, composite: Frame, patch: Patch, part: Roi) -> Column:
+    """Scale the region `part` of one frame to the size of the sheet."""
+    scale = min(_CELL / max(part.width, part.height), 1.0)
+    size = max(round(part.width * scale), 1), max(round(part.height * scale), 1)
+    matte = np.zeros((plate.height, plate.width), np.float32)
+    if not patch.roi.empty:
+        inside = Roi(max(patch.roi.x0, 0), max(patch.roi.y0, 0), patch.roi.x1, patch.roi.y1)
+        alpha = patch.rgba[inside.y0 - patch.roi.y0 :, inside.x0 - patch.roi.x0 :, 3]
+        there = matte[inside.slices]
+        there[:] = alpha[: there.shape[0], : there.shape[1]]
+    grey = (np.clip(matte[part.slices], 0, 1) * 255 + 0.5).astype(np.uint8)
+    pictures = (plate.rgb8()[part.slices], composite.rgb8()[part.slices], np.dstack([grey] * 3))
+    small = (np.asarray(cv2.resize(p, size, interpolation=cv2.INTER_AREA), np.uint8) for p in pictures)
+    return Column(number, *small)
+
+
+def contact_sheet(columns: list[Column]) -> Image8:
+    """Lay columns out with their frame numbers above and the names of the rows at the left; uint8 [H, W, 3]."""
+    height, width = columns[0].plate.shape[:2]
+    left = 84
+    pitch_x, pitch_y = max(width, 48) + _GAP, height + _GAP
+    sheet = np.full((_LABEL + len(_ROWS) * pitch_y, left + len(columns) * pitch_x, 3), 24, np.uint8)
+    for row, name in enumerate(_ROWS):
+        _write(sheet, name, 6, _LABEL + row * pitch_y + height // 2 + 5)
+    for i, found in enumerate(columns):
+        x = left + i * pitch_x
+        _write(sheet, str(found.number), x, _LABEL - 7)
+        for row, picture in enumerate((found.plate, found.composite, found.matte)):
+            y = _LABEL + row * pitch_y
+            sheet[y : y + height, x : x + width] = picture
+    return sheet
+
+
+def write_png(path: Path, picture: Image8) -> None:
+    """Write display-referred sRGB uint8 [H, W, 3] as PNG; raises OutputError."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    with whole_file(path, sync=False) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+def _write(sheet: Image8, text: str, x: int, y: int) -> None:
+    cv2.putText(sheet, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (220, 220, 220), 1, cv2.LINE_AA)

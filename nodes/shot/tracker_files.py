@@ -1,0 +1,49 @@
+"""The document `faceplate.tracker/1`: the state of an analysis that is under way, so that it can go on later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nodes.detect.track import ThreadState, TrackerState
+from nodes.errors import SchemaError
+from nodes.shot.faces_files import load_document, save_document
+
+SCHEMA = "faceplate.tracker/1"
+
+
+def save_state(path: Path, state: TrackerState) -> None:
+    """Write the state of a tracker; raises OutputError."""
+    threads = state.threads
+    header = {
+        "schema": SCHEMA,
+        "next_frame": state.next_frame,
+        "last_detection": state.last_detection,
+        "cuts": list(state.cuts),
+        "lengths": [len(t.frames) for t in threads],
+        "active": [t.active for t in threads],
+    }
+    arrays = {
+        "frames": np.concatenate([t.frames for t in threads]) if threads else np.zeros(0, np.int64),
+        "scores": np.concatenate([t.scores for t in threads]) if threads else np.zeros(0),
+        "landmarks": np.concatenate([t.landmarks for t in threads]) if threads else np.zeros((0, 0, 3), np.float32),
+    }
+    save_document(path, header, arrays)
+
+
+def load_state(path: Path) -> TrackerState:
+    """Read the state of a tracker; raises SchemaError when there is none that can be used."""
+    header, arrays = load_document(path, SCHEMA)
+    try:
+        ends = np.cumsum(header["lengths"], dtype=np.int64)[:-1]
+        parts = [np.split(arrays[name], ends) for name in ("frames", "scores", "landmarks")]
+        threads = tuple(
+            ThreadState(frames, scores, landmarks, bool(active))
+            for frames, scores, landmarks, active in zip(*parts, header["active"], strict=False)
+        )
+        return TrackerState(
+            int(header["next_frame"]), int(header["last_detection"]), tuple(map(int, header["cuts"])), threads
+        )
+    except (KeyError, TypeError, ValueError) as e:
+        raise SchemaError("is damaged", file=path, remedy="Start the analysis again") from e
