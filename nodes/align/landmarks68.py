@@ -17,81 +17,19 @@ import numpy as np
 
 from nodes.types import Float, Int
 
-MESH_TO_68: Int = np.array(
-    # fmt: off
-    [
-        127,
-        234,
-        132,
-        58,
-        172,
-        136,
-        149,
-        148,
-        152,
-        377,
-        378,
-        365,
-        397,
-        288,
-        361,
-        454,
-        356,  # jaw
-        70,
-        63,
-        105,
-        66,
-        55,  # right brow, from its outer end
-        285,
-        296,
-        334,
-        293,
-        300,  # left brow, from its inner end
-        168,
-        197,
-        195,
-        4,  # bridge of the nose, down
-        240,
-        99,
-        2,
-        328,
-        460,  # under the nose
-        33,
-        160,
-        158,
-        133,
-        153,
-        144,  # right eye, from its outer corner
-        362,
-        385,
-        387,
-        263,
-        373,
-        380,  # left eye, from its inner corner
-        61,
-        39,
-        37,
-        0,
-        267,
-        269,
-        291,
-        405,
-        314,
-        17,
-        84,
-        181,  # outer lips
-        78,
-        82,
-        13,
-        312,
-        308,
-        317,
-        14,
-        87,  # inner lips
-    ],
-    # fmt: on
-    np.int64,
-)
+# fmt: off
+MESH_TO_68: Int = np.array([
+    127, 234, 132, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 361, 454, 356,  # jaw
+    70, 63, 105, 66, 55,  # right brow, from its outer end
+    285, 296, 334, 293, 300,  # left brow, from its inner end
+    168, 197, 195, 4,  # bridge of the nose, down
+    240, 99, 2, 328, 460,  # under the nose
+    33, 160, 158, 133, 153, 144,  # right eye, from its outer corner
+    362, 385, 387, 263, 373, 380,  # left eye, from its inner corner
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,  # outer lips
+    78, 82, 13, 312, 308, 317, 14, 87,  # inner lips
+])
+# fmt: on
 
 
 def to_68(landmarks: Float) -> Float:
