@@ -17,7 +17,8 @@ from nodes.types import Faces, Float, Track
 
 HALF_SIDE = 1.9  # of the crop, in units of the template, at coverage 1: the face with its forehead and a margin
 _PERFORMANCE_WINDOW = 0.28  # seconds over which landmarks are smoothed: short enough for a blink
-_AUTO_SIZES = (128, 512)
+_AUTO_SIZES = (192, 512)
+_OVERSAMPLING = 1.25  # of crops over the plate: what is resampled twice should not get softer
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +90,4 @@ def _align(track: Track, rate: float, parameters: AlignParameters) -> Alignment:
 
 def _fitting_size(pixels: float) -> int:
     """A crop side that holds what the plate holds."""
-    return int(np.clip(np.ceil(pixels / 8) * 8, *_AUTO_SIZES))
+    return int(np.clip(np.ceil(_OVERSAMPLING * pixels / 8) * 8, *_AUTO_SIZES))

@@ -225,6 +225,19 @@ def _to_track(number: int, thread: _Thread) -> Track:
     return Track(number, frames, _box(landmarks), scores, landmarks)
 
 
+def main_tracks(faces: Faces) -> list[Track]:
+    """The tracks of the face that a shot is about, in order of time: of those seen at once, the larger and longer."""
+
+    def presence(track: Track) -> float:
+        return float((track.boxes[:, 3] - track.boxes[:, 1]).sum())
+
+    kept: list[Track] = []
+    for track in sorted(faces.tracks, key=presence, reverse=True):
+        if all(track.frames[0] > k.frames[-1] or track.frames[-1] < k.frames[0] for k in kept):
+            kept.append(track)
+    return sorted(kept, key=lambda t: int(t.frames[0]))
+
+
 def detect(
     plate: Footage,
     parameters: DetectParameters | None = None,

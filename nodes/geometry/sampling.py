@@ -27,30 +27,34 @@ def invert(matrices: Float) -> Float:
 
 
 def resample(
-    image: np.ndarray, grid: Float, minification: float = 1.0, border: int = cv2.BORDER_REPLICATE
+    image: np.ndarray,
+    grid: Float,
+    minification: float = 1.0,
+    border: int = cv2.BORDER_REPLICATE,
+    interpolation: int = cv2.INTER_LINEAR,
 ) -> np.ndarray:
     """Sample `image` at continuous coordinates `grid` [h, w, 2]; area-filtered first where it is minified.
 
-    image: [H, W, C] uint8 or float32. minification: how many image pixels one step of the grid spans. Only the part of
-    the image that the grid touches is filtered.
+    image: [H, W] or [H, W, C], uint8 or float32. minification: how many image pixels one step of the grid spans. Only the
+    part of the image that the grid touches is filtered.
     """
     factor = int(minification)
-    offset = np.zeros(2, np.float32)
-    if factor > 1:
-        height, width = image.shape[:2]
-        low = np.floor(grid.reshape(-1, 2).min(0) / factor).astype(int) * factor - 2 * factor
-        high = np.ceil(grid.reshape(-1, 2).max(0) / factor).astype(int) * factor + 2 * factor
-        x0, y0 = (int(v) for v in np.clip(low, 0, [max(width - factor, 0), max(height - factor, 0)]))
-        x1, y1 = (int(v) for v in np.clip(high, [x0 + factor, y0 + factor], [width, height]))
-        x1, y1 = x1 - (x1 - x0) % factor, y1 - (y1 - y0) % factor
-        if x1 > x0 and y1 > y0:
-            size = ((x1 - x0) // factor, (y1 - y0) // factor)
-            image = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
-            offset = np.float32([x0, y0])
-        else:
-            factor = 1
-    grid = (grid - offset) / max(factor, 1) - 0.5
-    return cv2.remap(image, grid.astype(np.float32, copy=False), None, cv2.INTER_LINEAR, borderMode=border)
+    if factor < 2 or min(image.shape[:2]) < factor:
+        return _remap(image, grid, border, interpolation)
+    height, width = image.shape[:2]
+    touched = grid.reshape(-1, 2)
+    low = np.clip(np.floor(touched.min(0)) - 2 * factor, 0, [width - factor, height - factor]).astype(int)
+    high = np.clip(np.ceil(touched.max(0)) + 2 * factor, low + factor, [width, height]).astype(int)
+    high -= (high - low) % factor
+    reduced = cv2.resize(
+        image[low[1] : high[1], low[0] : high[0]], tuple((high - low) // factor), interpolation=cv2.INTER_AREA
+    )
+    return _remap(reduced, (grid - low) / factor, border, interpolation)
+
+
+def _remap(image: np.ndarray, grid: Float, border: int, interpolation: int) -> np.ndarray:
+    places = np.asarray(grid, np.float32) - np.float32(0.5)
+    return cv2.remap(image, places, None, interpolation, borderMode=border)
 
 
 def crop(image: np.ndarray, to_plate: Float, size: int) -> np.ndarray:

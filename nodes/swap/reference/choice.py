@@ -1,0 +1,106 @@
+"""Which source frames to show for each plate frame: nearest in expression and pose, without jumping.
+
+Dynamic programming over the track (Viterbi) between the nearest candidates of each frame; then each choice is spread over
+its neighbours in time, so that one reference fades into the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nodes.swap.reference.expression import squared_distances
+from nodes.types import Float, Int
+
+_CANDIDATES = 80
+_BLOCK = 256  # plate frames whose distances to the whole source are held at once
+_POSE_UNIT = np.array(
+    [9.1, 13.0], np.float32
+)  # degrees of yaw and pitch that weigh as much as one spread of expression
+_OVERSHOOT = (
+    2.0  # extra cost of a source frame that shows more expression than the plate: its wrinkles cannot be undone
+)
+_NEAR_IN_TIME = 2  # frames of the source that count as going on, not as a jump
+_FADE = 3.0  # frames over which references fade at full steadiness
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """For each of T plate frames, up to K source frames. index: [T, K] into the source; weight: [T, K], rows sum to 1."""
+
+    index: Int
+    weight: Float
+
+
+def overshoot(plate: Float, source: Float) -> Float:
+    """By how much source frames [B, D] go beyond plate frames [A, D] in expression, squared and summed: [A, B]."""
+    total = np.zeros((len(plate), len(source)), np.float32)
+    for p, s in zip(plate.T, source.T, strict=True):
+        along = s[None] * np.where(p < 0, -1, 1)[:, None]
+        total += np.where(along > 0, np.maximum(along - np.abs(p)[:, None], 0), -along) ** 2
+    return total
+
+
+def choose(
+    plate: Float, source: Float, plate_pose: Float, source_pose: Float, penalty: Float, steadiness: float
+) -> Choice:
+    """Choose source frames for every plate frame.
+
+    plate: [T, D] and source: [N, D], expressions in spreads. plate_pose: [T, 2] and source_pose: [N, 2], yaw and pitch in
+    degrees. penalty: [N], extra cost of a source frame. steadiness: 0..1.
+    """
+    poses, source_poses = plate_pose / _POSE_UNIT, source_pose / _POSE_UNIT
+    nearest, costs = _candidates(plate, source, poses, source_poses, penalty)
+    path = _steadiest_path(nearest, costs, np.concatenate([source, source_poses], 1), steadiness)
+    return _fade(path, _FADE * steadiness)
+
+
+def _candidates(
+    plate: Float, source: Float, plate_pose: Float, source_pose: Float, penalty: Float
+) -> tuple[Int, Float]:
+    count = min(_CANDIDATES, len(source))
+    nearest = np.empty((len(plate), count), np.int64)
+    costs = np.empty((len(plate), count), np.float32)
+    for start in range(0, len(plate), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        cost = squared_distances(plate[rows], source) + squared_distances(plate_pose[rows], source_pose)
+        cost += _OVERSHOOT * overshoot(plate[rows], source) + penalty
+        nearest[rows] = np.argpartition(cost, count - 1, axis=1)[:, :count]
+        costs[rows] = np.take_along_axis(cost, nearest[rows], axis=1)
+    return nearest, costs
+
+
+def _steadiest_path(nearest: Int, costs: Float, descriptors: Float, steadiness: float) -> Int:
+    """Viterbi: the sequence of candidates with the least cost plus change, [T]."""
+    total = costs[0].copy()
+    came_from = np.zeros(nearest.shape, np.int64)
+    columns = np.arange(nearest.shape[1])
+    for t in range(1, len(nearest)):
+        before, now = nearest[t - 1], nearest[t]
+        change = squared_distances(descriptors[before], descriptors[now])
+        change += np.abs(now[None] - before[:, None]) > _NEAR_IN_TIME
+        reached = total[:, None] + steadiness * change
+        came_from[t] = reached.argmin(0)
+        total = reached[came_from[t], columns] + costs[t]
+    path = np.empty(len(nearest), np.int64)
+    best = int(total.argmin())
+    for t in range(len(nearest) - 1, -1, -1):
+        path[t] = nearest[t, best]
+        best = int(came_from[t, best])
+    return path
+
+
+def _fade(path: Int, sigma: float, most: int = 5) -> Choice:
+    """Spread a path [T] over time by a Gaussian; of each frame's references the `most` heaviest are kept."""
+    radius = round(3 * sigma)
+    offsets = np.arange(-radius, radius + 1)
+    kernel = np.exp(-0.5 * (offsets / max(sigma, 1e-6)) ** 2).astype(np.float32)
+    seen = path[np.clip(np.arange(len(path))[:, None] + offsets, 0, len(path) - 1)]
+    # Sum the kernel over equal references: each keeps its sum at its first place in the row, 0 at the others.
+    same = seen[:, :, None] == seen[:, None, :]
+    summed = (same * kernel).sum(-1)
+    summed[np.tril(same, -1).any(-1)] = 0
+    order = np.argsort(-summed, axis=1)[:, :most]
+    weight = np.take_along_axis(summed, order, axis=1)
+    return Choice(np.take_along_axis(seen, order, axis=1), (weight / weight.sum(1, keepdims=True)).astype(np.float32))

@@ -1,0 +1,88 @@
+"""Expressions as a few numbers that two people share: mouth, lids and brows, relative to each one's own neutral face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nodes.types import Float
+
+# Spread of each number within one person's talking (template units): what makes them comparable.
+_LOWER_SPREAD = np.array([0.08, 0.05, 0.037, 0.01, 0.012, 0.014], np.float32)
+_UPPER_SPREAD = np.array([0.014, 0.014, 0.024, 0.024, 0.02, 0.02, 0.01], np.float32)
+# How much each counts: the corners of the mouth make wrinkles; the thickness of lips is mostly noise of the mesh.
+_LOWER_WEIGHT = np.array([1, 1, 1.5, 0.5, 0.5, 0.5], np.float32)
+_UPPER_WEIGHT = np.array([1.5, 1.5, 0.7, 0.7, 0.7, 0.7, 0.4], np.float32)
+_NEUTRAL_SHARE = 1 / 12
+_NEUTRAL_SAMPLES = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Expressions of T frames, in units of their usual spread, 0 for the neutral face. lower: [T, 6]; upper: [T, 7]."""
+
+    lower: Float
+    upper: Float
+
+
+def _distance(shape: Float, a: int, b: int) -> Float:
+    return np.asarray(np.linalg.norm(shape[:, a] - shape[:, b], axis=-1))
+
+
+def measure_lower(shape: Float) -> Float:
+    """Mouth of shapes [T, 468, 3]: opening, width, height of the corners, thickness of both lips, upper lip to nose."""
+    opening = (_distance(shape, 13, 14) + _distance(shape, 82, 87) + _distance(shape, 312, 317)) / 3
+    corners = shape[:, [61, 291], 1].mean(1) - shape[:, [0, 17], 1].mean(1)
+    lips = _distance(shape, 0, 13), _distance(shape, 14, 17)
+    return np.stack([opening, _distance(shape, 61, 291), corners, *lips, shape[:, 0, 1] - shape[:, 2, 1]], axis=1)
+
+
+def measure_upper(shape: Float) -> Float:
+    """Eyes of shapes [T, 468, 3]: opening of both, height of both brows within and without, distance of the brows."""
+    right = (_distance(shape, 159, 145) + _distance(shape, 158, 153) + _distance(shape, 160, 144)) / 3
+    left = (_distance(shape, 386, 374) + _distance(shape, 385, 380) + _distance(shape, 387, 373)) / 3
+    right_eye, left_eye = shape[:, [33, 133], 1].mean(1), shape[:, [263, 362], 1].mean(1)
+    brows = [
+        shape[:, points, 1].mean(1) - eye
+        for points, eye in (
+            ([107, 66], right_eye),
+            ([336, 296], left_eye),
+            ([70, 63], right_eye),
+            ([300, 293], left_eye),
+        )
+    ]
+    return np.stack([right, left, *brows, _distance(shape, 107, 336)], axis=1)
+
+
+def squared_distances(a: Float, b: Float) -> Float:
+    """Squared Euclidean distances [A, B] between rows of [A, D] and [B, D]."""
+    found: Float = np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0)
+    return found
+
+
+def neutral_shape(shape: Float) -> Float:
+    """The neutral face [468, 3] of a person, from shapes [T, 468, 3]: the median of the expressions most often held."""
+    step = max(1, len(shape) // _NEUTRAL_SAMPLES)
+    numbers = np.concatenate(
+        [measure_lower(shape) / _LOWER_SPREAD * _LOWER_WEIGHT, measure_upper(shape) / _UPPER_SPREAD * _UPPER_WEIGHT], 1
+    )[::step]
+    neighbours = max(int(len(numbers) * _NEUTRAL_SHARE), 1)
+    radius = np.partition(squared_distances(numbers, numbers), min(neighbours, len(numbers) - 1), axis=1)
+    densest = np.argsort(radius[:, min(neighbours, len(numbers) - 1)])[:neighbours] * step
+    return np.asarray(np.median(shape[densest], axis=0), np.float32)
+
+
+def read_expression(shape: Float, neutral: Float, lids_like: Float | None = None) -> Expression:
+    """Read the expressions of shapes [T, 468, 3] against a neutral face [468, 3].
+
+    lids_like: another person's neutral face: the opening of the eyes is then given as that person would show it.
+    """
+    lower = measure_lower(shape) - measure_lower(neutral[None])
+    upper = measure_upper(shape) - measure_upper(neutral[None])
+    if lids_like is not None:
+        upper[:, :2] *= (measure_upper(lids_like[None]) / np.maximum(measure_upper(neutral[None]), 1e-3))[:, :2]
+    return Expression(
+        (lower / _LOWER_SPREAD * _LOWER_WEIGHT).astype(np.float32),
+        (upper / _UPPER_SPREAD * _UPPER_WEIGHT).astype(np.float32),
+    )

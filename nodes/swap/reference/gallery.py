@@ -1,0 +1,62 @@
+"""The pixels of the chosen source frames, fetched in one pass over the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from nodes.footage import Footage
+from nodes.types import Float, Image8, Int
+
+_MARGIN = 0.06  # of the face's extent, around it
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One source frame around the face. image: [h, w, 3]; landmarks: [468, 2] in its pixels."""
+
+    image: Image8
+    landmarks: Float
+
+
+def fetch_references(
+    source: Footage, frames: Int, landmarks: Float, size: int, progress: Callable[[int], None] = lambda done: None
+) -> list[Reference]:
+    """Cut the face out of `frames` [N] of the source, given its landmarks [N, 468, 3] there.
+
+    size: side of the crops they are for; a source face much larger is reduced, by whole factors, area-filtered.
+    """
+    order = np.argsort(frames)
+    found: list[Reference | None] = [None] * len(frames)
+    wanted = iter(order)
+    k = next(wanted, None)
+    if k is None:
+        return []
+    for done, frame in enumerate(source.frames(int(frames[order[0]]), int(frames[order[-1]]))):
+        while k is not None and frames[k] == frame.index:
+            found[k] = _cut(frame.rgb8(), landmarks[k, :, :2], size)
+            k = next(wanted, None)
+        progress(done)
+    return [f for f in found if f is not None]
+
+
+def _cut(image: Image8, points: Float, size: int) -> Reference:
+    low, high = points.min(0), points.max(0)
+    margin = (high - low) * _MARGIN
+    factor = max(int((high - low).max() / (1.5 * size)), 1)
+    x0, y0 = np.maximum(np.floor(low - margin), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(high + margin), [image.shape[1], image.shape[0]]).astype(int)
+    x1, y1 = max(x1, x0 + factor), max(y1, y0 + factor)
+    cut = image[y0:y1, x0:x1]
+    if not cut.size:
+        # A face that lies wholly outside the picture, as landmarks guess it: grey, and never near a good match.
+        return Reference(np.full((2, 2, 3), 128, np.uint8), points - low)
+    if factor > 1:
+        cut = cv2.resize(
+            cut, (max(cut.shape[1] // factor, 1), max(cut.shape[0] // factor, 1)), interpolation=cv2.INTER_AREA
+        )
+    scale = np.float32([cut.shape[1] / (x1 - x0), cut.shape[0] / (y1 - y0)])
+    return Reference(np.ascontiguousarray(cut), ((points - np.float32([x0, y0])) * scale).astype(np.float32))

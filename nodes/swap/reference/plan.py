@@ -1,0 +1,170 @@
+"""Everything the reference method decides before the first pixel: shapes, choices, and the references themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nodes.align import Alignment
+from nodes.align.pose import Performance, take_performance
+from nodes.definitions import SwapParameters
+from nodes.detect import main_tracks
+from nodes.errors import NoFaceError
+from nodes.footage import Footage
+from nodes.geometry.smoothing import blur, smooth, window_length
+from nodes.subjects import load_subject
+from nodes.swap.reference.choice import Choice, choose
+from nodes.swap.reference.expression import neutral_shape, read_expression
+from nodes.swap.reference.gallery import Reference, fetch_references
+from nodes.swap.reference.warp import MeshWarp
+from nodes.types import Bool, Faces, Float, Int
+
+_SOURCE_WINDOW = 0.2  # seconds over which the source's landmarks are smoothed: their noise would shake the texture
+_POSE_WINDOW = 0.36
+_MOST_SOURCE_FRAMES = 8000
+_RELAX = 0.25  # how far the mouth gives way to the shape that the chosen references really have
+_RELAX_SIGMA = 2.0  # frames
+_LID_GAIN = 1.3  # the mesh follows lids less far than they go
+_SPEED_UNIT = 0.06  # template units a frame: faster source frames are likely to be blurred
+_RIM = 0.45  # template units from the outline over which the source's shape takes over from the target's
+_WAIST = (-0.35, 0.10)  # template heights between which the upper face fades into the lower
+_MOST_PITCH_BIAS = 15.0  # degrees
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The frames of the source that may serve. frames: [N] in its footage; landmarks: [N, 468, 3]; penalty: [N]."""
+
+    footage: Footage
+    frames: Int
+    landmarks: Float
+    performance: Performance
+    neutral: Float
+    penalty: Float
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTrack:
+    """One track of the plate, ready to render. vertices: [T, 468, 3], the new face in plate pixels."""
+
+    vertices: Float
+    upper: Choice
+    lower: Choice
+    references: dict[int, Reference]
+
+    def render(self, t: int, vertices: Float, size: int) -> tuple[Float, Bool]:
+        """Render frame `t` of the track: display-referred RGB [size, size, 3], 0..1, and where it is defined.
+
+        vertices: those of the frame, [468, 3], in crop pixels.
+        """
+        warp = MeshWarp(vertices, size)
+        upper = warp.spread(_upper_weight()[:, None])
+        weights: dict[int, Float | float] = {}
+        for choice, share in ((self.upper, upper), (self.lower, 1 - upper)):
+            for index, weight in zip(choice.index[t], choice.weight[t], strict=True):
+                if weight > 0.01:
+                    weights[int(index)] = weights.get(int(index), 0.0) + share * weight
+        total = np.zeros((size, size, 3), np.float32)
+        whole = np.zeros((size, size, 1), np.float32)
+        for index, weight in weights.items():
+            total += warp.fetch(self.references[index]) * weight
+            whole += weight
+        return np.clip(total / np.maximum(whole * 255, 1e-6), 0, 1), warp.visible
+
+
+def _smoothstep(x: Float) -> Float:
+    x = np.clip(x, 0, 1)
+    return (x * x * (3 - 2 * x)).astype(np.float32)
+
+
+def _upper_weight() -> Float:
+    """Share of the upper face at each vertex, [468]."""
+    high, low = _WAIST
+    return _smoothstep((low - load_subject().template[:, 1]) / (low - high))
+
+
+def _inner_weight() -> Float:
+    """1 well inside the face, 0 on its outline, where the new face must meet the plate: [468]."""
+    subject = load_subject()
+    flat = subject.template[:, :2]
+    outline = flat[subject.contours["oval"]]
+    return _smoothstep(np.linalg.norm(flat[:, None] - outline[None], axis=-1).min(1) / _RIM)
+
+
+def take_source(footage: Footage, faces: Faces) -> Source:
+    """Collect the usable frames of the source's main face; NoFaceError when there are none."""
+    rate = float(faces.rate)
+    tracks = main_tracks(faces)
+    if not tracks:
+        raise NoFaceError(
+            "no face was found in the source",
+            file=footage.info.path,
+            remedy="Choose footage that shows the performer's face",
+        )
+    landmarks = np.concatenate([smooth(t.landmarks, window_length(_SOURCE_WINDOW, rate)) for t in tracks])
+    frames = np.concatenate([t.frames for t in tracks])
+    seen = np.concatenate([t.scores for t in tracks]) > 0
+    performance = take_performance(landmarks)
+    middle = performance.position[:, :2] / performance.scale[:, None]
+    speed = np.linalg.norm(np.gradient(middle, axis=0), axis=1) if len(middle) > 1 else np.zeros(1)
+    step = max(1, -(-len(frames) // _MOST_SOURCE_FRAMES))
+    keep = np.flatnonzero(seen)[::step]
+    return Source(
+        footage,
+        frames[keep],
+        landmarks[keep],
+        Performance(*(getattr(performance, n)[keep] for n in ("scale", "rotation", "position", "shape"))),
+        neutral_shape(performance.shape[keep]),
+        ((speed[keep] / _SPEED_UNIT) ** 2).astype(np.float32),
+    )
+
+
+def plan_reference(
+    alignments: Sequence[Alignment],
+    source: Source,
+    parameters: SwapParameters,
+    rate: float,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[ReferenceTrack]:
+    """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source."""
+    chosen = [_plan_track(a, source, parameters, rate) for a in alignments]
+    needed = np.unique(np.concatenate([c.index.ravel() for _, *both in chosen for c in both]))
+    size = max(a.size for a in alignments)
+    pictures = fetch_references(source.footage, source.frames[needed], source.landmarks[needed], size, progress)
+    references = dict(zip(needed.tolist(), pictures, strict=True))
+    return [ReferenceTrack(vertices, upper, lower, references) for vertices, upper, lower in chosen]
+
+
+def _plan_track(
+    alignment: Alignment, source: Source, parameters: SwapParameters, rate: float
+) -> tuple[Float, Choice, Choice]:
+    plate = take_performance(alignment.track.landmarks, window_length(_POSE_WINDOW, rate))
+    neutral = neutral_shape(plate.shape)
+    expression = read_expression(plate.shape, neutral, lids_like=source.neutral)
+    own = read_expression(source.performance.shape, source.neutral)
+    pose, source_pose = plate.yaw_pitch, source.performance.yaw_pitch
+    # People hold their heads, and cameras stand, at different heights; a nod is a change from each one's own.
+    bias = np.clip(np.median(source_pose[:, 1]) - np.median(pose[:, 1]), -_MOST_PITCH_BIAS, _MOST_PITCH_BIAS)
+    source_pose = source_pose - np.float32([0, bias])
+    upper, lower = (
+        choose(getattr(expression, part), getattr(own, part), pose, source_pose, source.penalty, parameters.steadiness)
+        for part in ("upper", "lower")
+    )
+    inner, low = _inner_weight()[:, None], 1 - _upper_weight()[:, None]
+    change = plate.shape - neutral
+    shown = source.performance.shape[lower.index[:, 0]] - source.neutral
+    change = parameters.expression * change + _RELAX * low * inner * blur(shown - change, _RELAX_SIGMA)
+    shape = neutral + _open_lids(change) + parameters.shape * inner * (source.neutral - neutral)
+    return plate.place(shape.astype(np.float32)), upper, lower
+
+
+def _open_lids(change: Float) -> Float:
+    """Exaggerate the vertical motion of the lids around the middle of each eye; change: [T, 468, 3]."""
+    contours = load_subject().contours
+    change = change.copy()
+    for eye in (contours["right_eye"], contours["left_eye"]):
+        height = change[:, eye, 1]
+        change[:, eye, 1] += (_LID_GAIN - 1) * (height - height.mean(1, keepdims=True))
+    return change

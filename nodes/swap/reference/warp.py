@@ -1,0 +1,74 @@
+"""Warp images through the mesh: piecewise affine, the nearer surface hiding the farther."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from scipy.sparse import csr_array
+
+from nodes.subjects import load_subject
+from nodes.swap.reference.gallery import Reference
+from nodes.types import Bool, Float
+
+_SUBPIXEL = 4  # bits
+
+
+def visible_triangles(vertices: Float, size: int) -> np.ndarray:
+    """Index of the nearest triangle in each pixel [size, size], -1 where there is none; vertices [L, 3] in pixels."""
+    triangles = load_subject().triangles
+    corners = vertices[triangles]
+    fixed = np.round((corners[..., :2] - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
+    nearest = np.full((size, size), -1, np.int32)
+    for k in np.argsort(-corners[..., 2].mean(1)):  # painter's algorithm: the farthest first
+        cv2.fillConvexPoly(nearest, fixed[k], int(k), cv2.LINE_8, _SUBPIXEL)
+    return nearest
+
+
+class MeshWarp:
+    """Where every pixel of one crop lies on the mesh, ready to fetch it from any image of the same mesh.
+
+    Coordinates are worked out at half the crop's resolution, and interpolated: within a triangle they are linear.
+    """
+
+    def __init__(self, vertices: Float, size: int) -> None:
+        """vertices: [L, 3] in crop pixels."""
+        triangles = load_subject().triangles
+        self.size, self._half = size, size // 2
+        half = vertices * 0.5
+        nearest = visible_triangles(half, self._half)
+        self._inside = nearest >= 0
+        pixel = np.flatnonzero(self._inside)
+        corners = triangles[nearest.ravel()[pixel]]
+        a, b, c = (half[corners[:, i], :2] for i in range(3))
+        p = np.stack([pixel % self._half, pixel // self._half], 1).astype(np.float32) + 0.5
+        v0, v1, v2 = b - a, c - a, p - a
+        area = v0[:, 0] * v1[:, 1] - v0[:, 1] * v1[:, 0]
+        area = np.where(np.abs(area) < 1e-3, 1e-3, area)
+        u = (v2[:, 0] * v1[:, 1] - v2[:, 1] * v1[:, 0]) / area
+        v = (v0[:, 0] * v2[:, 1] - v0[:, 1] * v2[:, 0]) / area
+        # A pixel on the rim of a sliver may lie far outside it in barycentric terms: keep it on the triangle.
+        weights = np.clip(np.stack([1 - u - v, u, v], 1), -0.5, 1.5)
+        weights /= weights.sum(1, keepdims=True)
+        starts = np.arange(0, 3 * len(pixel) + 1, 3)
+        shape = (len(pixel), len(vertices))
+        self._weights = csr_array((weights.ravel().astype(np.float32), corners.ravel(), starts), shape=shape)
+
+    @property
+    def visible(self) -> Bool:
+        """Pixels that the mesh covers, [size, size]."""
+        grown = cv2.resize(self._inside.astype(np.uint8), (self.size, self.size), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(grown > 0)
+
+    def spread(self, values: Float) -> Float:
+        """Interpolate values at the vertices [L, C] over the crop: [size, size, C]; 0 off the mesh."""
+        out = np.zeros((self._half * self._half, values.shape[1]), np.float32)
+        out[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values, np.float32)
+        grid = out.reshape(self._half, self._half, -1)
+        spread = cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+        return spread.reshape(self.size, self.size, -1)
+
+    def fetch(self, reference: Reference) -> Float:
+        """The image of another mesh, warped onto this one: float32 [size, size, 3], 0..255; undefined off the mesh."""
+        grid = self.spread(reference.landmarks) - np.float32(0.5)
+        warped = cv2.remap(reference.image, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return warped.astype(np.float32)

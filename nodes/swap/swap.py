@@ -1,0 +1,213 @@
+"""The Swap node: both methods behind one door, with colour, light and the way back into the plate in common."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from nodes.align import Alignment
+from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
+from nodes.errors import FaceplateError, ModelError
+from nodes.footage import Footage, Frame
+from nodes.geometry.sampling import crop
+from nodes.mask import mask
+from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
+from nodes.swap.light import take_light
+from nodes.swap.model import SwapModel, load_model
+from nodes.swap.place import merge, place
+from nodes.swap.reference import ReferenceTrack, plan_reference
+from nodes.swap.reference.plan import take_source
+from nodes.swap.sharpen import unsharp_mask
+from nodes.types import Bool, Faces, Float, Patch
+
+_BATCH = 8
+_LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
+_COLOUR_SIGMA = 6.0  # frames
+_STATISTICS_STEP = 4  # every fourth pixel says enough about colour
+
+
+@dataclass(frozen=True, slots=True)
+class SwapTrack:
+    """One track in crop space, T frames from `first` on.
+
+    to_plate: [T, 2, 3], crop pixels → plate pixels. landmarks: the plate's face, [T, 468, 3], in crop pixels, and vertices:
+    the new face's, where there is a `reference` to warp onto them.
+    """
+
+    first: int
+    size: int
+    to_plate: Float
+    landmarks: Float
+    vertices: Float | None = None
+    reference: ReferenceTrack | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwapPlan:
+    """Everything decided before the first pixel. `tracks`: those that are swapped, in order of painting."""
+
+    tracks: tuple[SwapTrack, ...]
+    parameters: SwapParameters
+    mask: MaskParameters
+    model: SwapModel | None = None
+    roto: Footage | None = None
+    lookahead: int = _LOOKAHEAD
+
+
+@dataclass(slots=True)
+class _Face:
+    """One face of one frame on its way through the node, in crop space."""
+
+    plate: Float
+    face: Float
+    visible: Bool
+    matte: Float
+    landmarks: Float
+    affine: Float
+    to_plate: Float
+
+
+_Shot = tuple[Frame, dict[int, _Face]]
+_IDENTITY = np.eye(3, 4, dtype=np.float32)
+
+
+def plan_swap(
+    alignments: Sequence[Alignment],
+    parameters: SwapParameters | None = None,
+    source: Footage | None = None,
+    source_faces: Faces | None = None,
+    mask: MaskParameters | None = None,
+    roto: Footage | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> SwapPlan:
+    """Decide everything that needs the whole shot: references for every frame, or the model.
+
+    alignments: of the tracks to swap. source, source_faces: the performer's footage, for the method `reference` and for
+    models that are given references. progress: is told source frames read. Raises NoFaceError when the source shows no
+    face, ModelError for a model that does not fit.
+    """
+    parameters, mask = parameters or SwapParameters(), mask or MaskParameters()
+    model = None
+    if parameters.method is Method.MODEL:
+        if parameters.model is None:
+            raise ModelError("the method 'model' needs a model", remedy="Name an ONNX file with --model")
+        model = load_model(parameters.model)
+        alignments = [a.at(model.size, model.coverage) for a in alignments]
+    references: Sequence[ReferenceTrack | None] = [None] * len(alignments)
+    if alignments and (model is None or model.needs_reference):
+        if source is None or source_faces is None:
+            raise FaceplateError("this method needs footage of the source", remedy="Name a clip with --source")
+        taken = take_source(source, source_faces)
+        references = plan_reference(alignments, taken, parameters, float(source_faces.rate), progress)
+    tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
+    return SwapPlan(tracks, parameters, mask, model, roto)
+
+
+def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> SwapTrack:
+    vertices = alignment.to_crop(reference.vertices) if reference else None
+    first = int(alignment.track.frames[0])
+    return SwapTrack(first, alignment.size, alignment.to_plate, alignment.landmarks, vertices, reference)
+
+
+def swap(frames: Iterable[Frame], plan: SwapPlan) -> Iterator[tuple[Frame, Patch]]:
+    """Render the patch of every frame, in order; a frame without a face gets an empty one.
+
+    Works up to `plan.lookahead` frames and a batch ahead of what it yields. To start at frame k, feed it from
+    k - plan.lookahead and drop the first results: from there on they are those of a whole run.
+    """
+    window: deque[_Shot] = deque(maxlen=2 * plan.lookahead + 1)
+    waiting = 0
+    for batch in _batched(frames, _BATCH):
+        for begun in _begin(batch, plan):
+            window.append(begun)
+            waiting += 1
+            if waiting > plan.lookahead:
+                waiting -= 1
+                yield _finish(window, len(window) - 1 - plan.lookahead, plan)
+    for left in range(waiting, 0, -1):
+        yield _finish(window, len(window) - left, plan)
+
+
+def _batched(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
+    iterator = iter(frames)
+    while batch := list(islice(iterator, count)):
+        yield batch
+
+
+def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
+    """Everything that one frame can do without its neighbours, for a batch of frames."""
+    faces = [
+        (f, number, t)
+        for f, frame in enumerate(frames)
+        for number, track in enumerate(plan.tracks)
+        if 0 <= (t := frame.index - track.first) < len(track.to_plate)
+    ]
+    shots: list[_Shot] = [(frame, {}) for frame in frames]
+    made = [_crop_face(frames[f], plan, plan.tracks[number], t) for f, number, t in faces]
+    if plan.model is not None and made:
+        _run_model(plan.model, made)
+    for (f, number, _), face in zip(faces, made, strict=True):
+        face.affine = _match(face, plan.parameters.colour)
+        shots[f][1][number] = face
+    return shots
+
+
+def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
+    size, to_plate, landmarks = track.size, track.to_plate[t], track.landmarks[t]
+    plate = crop(frame.rgb8(), to_plate[None], size)[0].astype(np.float32) / 255
+    matte = mask(landmarks[None], size, plan.mask)[0]
+    face, visible = plate, np.ones((size, size), bool)
+    if track.reference is not None and track.vertices is not None:
+        face, visible = track.reference.render(t, track.vertices[t], size)
+        matte = matte * visible
+    return _Face(plate, face, visible, matte, landmarks, _IDENTITY, to_plate)
+
+
+def _run_model(model: SwapModel, faces: list[_Face]) -> None:
+    """Replace what is there so far, plate or reference, by what the model makes of it."""
+    references = None
+    if model.needs_reference:
+        references = np.stack([np.dstack([f.face * f.visible[..., None], f.visible]) for f in faces]).astype(np.float32)
+    points = np.stack([f.landmarks[:, :2] for f in faces]) / model.size
+    made, masks = model.run(np.stack([f.plate for f in faces]), references, points)
+    for face, image, predicted in zip(faces, made, masks, strict=True):
+        face.face, face.visible, face.matte = image, np.ones_like(face.visible), face.matte * predicted
+
+
+def _match(face: _Face, method: ColourMatch) -> Float:
+    thin = np.s_[None, ::_STATISTICS_STEP, ::_STATISTICS_STEP]
+    weight = face.matte[thin]
+    like, own = colour_statistics(face.plate[thin], weight), colour_statistics(face.face[thin], weight)
+    return colour_transform(own, like, method)[0]
+
+
+def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch]:
+    """Match colours, over the neighbours in the window, and put the faces of one frame back into the plate."""
+    frame, faces = window[at]
+    p = plan.parameters
+    patches = []
+    for number, face in faces.items():
+        affine = _average_affine(window, at, number)
+        image = apply_colour(face.face[None], affine[None])[0]
+        if p.colour is not ColourMatch.NONE:
+            image = take_light(image, face.plate, face.matte, face.visible, p.light)
+        image = unsharp_mask(image[None], face.matte[None], p.sharpen)[0]
+        # Off the mesh there is nothing to show: the plate, so that resampling at the matte's edge finds no foreign colour.
+        image = np.where(face.visible[..., None], image, face.plate)
+        patches.append(place(frame.index, image, face.matte * p.opacity, face.to_plate, frame.width, frame.height))
+    patch = merge(patches, frame.index)
+    if plan.roto is not None and not patch.roi.empty:
+        patch = replace(patch, rgba=patch.rgba * plan.roto.frame(frame.index).linear(patch.roi)[..., :1])
+    return frame, patch
+
+
+def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:
+    """Gaussian mean of one track's colour matches around `at`."""
+    near = [(abs(i - at), faces[number].affine) for i, (_, faces) in enumerate(window) if number in faces]
+    weight = np.exp(-0.5 * (np.array([d for d, _ in near]) / _COLOUR_SIGMA) ** 2)
+    weight[[d > _LOOKAHEAD for d, _ in near]] = 0
+    return np.tensordot(weight / weight.sum(), np.stack([a for _, a in near]), 1).astype(np.float32)
