@@ -14,7 +14,7 @@ from nodes.report.gather import Gathered
 from nodes.report.pictures import Column, Pair
 
 _SUBJECTS = 3  # faces that get curves of their own
-_SETTINGS = 32
+_SETTINGS = 100
 
 
 def render(

@@ -20,10 +20,12 @@ from nodes.report.pictures import pictures
 SCHEMA = "faceplate.report/1"
 
 
-def write_report(shot: Path, progress: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
+def write_report(
+    shot: Path, progress: Callable[[float], None] = lambda done: None, name: str | None = None
+) -> dict[str, Any]:
     """Measure the shot in a folder that `faceplate swap` wrote, write report.json and report.html there, and return the former.
 
-    Needs plate.mkv and composite.mkv; matte/matte.*.exr and shot.json where they are there. progress: told 0..1. Both files appear
+    Needs plate.mkv and composite.mkv; matte/matte.*.exr and shot.json where they are there. progress: told 0..1. name: what the shot is called, by default as its folder. Both files appear
     whole or not at all, and neither before all is measured and drawn. Raises FootageError for what is missing, damaged or does not match, OutputError where
     the folder cannot be written to.
     """
@@ -32,7 +34,7 @@ def write_report(shot: Path, progress: Callable[[float], None] = lambda done: No
     measured = curves(found)
     figures = key_figures(found, measured)
     looks = look_first(found, measured)
-    document = _document(found, measured, figures, looks)
+    document = _document(name or found.name, found, measured, figures, looks)
     sheet, pairs = pictures(shot, found, looks)
     html = render(found, measured, figures, document, sheet, pairs)
     with whole_file(shot / "report.html") as page, whole_file(shot / "report.json") as data:
@@ -42,11 +44,11 @@ def write_report(shot: Path, progress: Callable[[float], None] = lambda done: No
     return document
 
 
-def _document(shot: Gathered, c: Curves, figures: list[Figure], looks: list[Look]) -> dict[str, Any]:
+def _document(name: str, shot: Gathered, c: Curves, figures: list[Figure], looks: list[Look]) -> dict[str, Any]:
     verdict, sentence = overall(figures)
     return {
         "schema": SCHEMA,
-        "shot": shot.name,
+        "shot": name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "width": shot.faces.width,
         "height": shot.faces.height,
@@ -65,6 +67,8 @@ def _document(shot: Gathered, c: Curves, figures: list[Figure], looks: list[Look
                 "unit": f.unit.strip(),
                 "low": f.low,
                 "high": f.high,
+                "shown": f.shown,
+                "bar": f.bar,
                 "verdict": f.verdict,
                 "meaning": f.meaning,
             }
