@@ -83,11 +83,12 @@ def _align(track: Track, rate: float, parameters: AlignParameters) -> Alignment:
     angle = np.unwrap(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
     raw = np.stack([scale, angle, *position.T], axis=1).astype(np.float32)
     smoothed = smooth(raw, window_length(parameters.smoothing, rate))
-    size = parameters.size or _fitting_size(float(np.percentile(scale, 90)) * 2 * HALF_SIDE * parameters.coverage)
+    size = parameters.size or fitting_size(float(np.percentile(scale, 90)), parameters.coverage)
     steady = replace(track, landmarks=smooth(track.landmarks, window_length(_PERFORMANCE_WINDOW, rate)))
     return Alignment(steady, raw, smoothed, size, parameters.coverage)
 
 
-def _fitting_size(pixels: float) -> int:
-    """A crop side that holds what the plate holds."""
-    return int(np.clip(np.ceil(_OVERSAMPLING * pixels / 8) * 8, *_AUTO_SIZES))
+def fitting_size(scale: float, coverage: float) -> int:
+    """Side of crops that hold all that pictures of a face hold; scale: of the similarity, in pixels a template unit."""
+    pixels = _OVERSAMPLING * scale * 2 * HALF_SIDE * coverage
+    return int(np.clip(np.ceil(pixels / 8) * 8, *_AUTO_SIZES))

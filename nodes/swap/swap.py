@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from nodes.align import Alignment
+from nodes.align.alignment import fitting_size
 from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
 from nodes.errors import FaceplateError, ModelError
 from nodes.footage import Footage, Frame
@@ -102,6 +103,10 @@ def plan_swap(
         if source is None or source_faces is None:
             raise FaceplateError("this method needs footage of the source", remedy="Name a clip with --source")
         taken = take_source(source, source_faces)
+        if model is None:
+            # A crop finer than what the source's own frames hold would only cost time.
+            finest = float(np.median(taken.performance.scale))
+            alignments = [a.at(min(a.size, fitting_size(finest, a.coverage))) for a in alignments]
         references = plan_reference(alignments, taken, parameters, float(source_faces.rate), progress)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     return SwapPlan(tracks, parameters, mask, model, roto)

@@ -91,7 +91,7 @@ def _steadiest_path(nearest: Int, costs: Float, descriptors: Float, steadiness: 
     return path
 
 
-def _fade(path: Int, sigma: float, most: int = 5) -> Choice:
+def _fade(path: Int, sigma: float, most: int = 3) -> Choice:
     """Spread a path [T] over time by a Gaussian; of each frame's references the `most` heaviest are kept."""
     radius = round(3 * sigma)
     offsets = np.arange(-radius, radius + 1)

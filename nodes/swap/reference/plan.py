@@ -64,7 +64,7 @@ class ReferenceTrack:
         weights: dict[int, Float | float] = {}
         for choice, share in ((self.upper, upper), (self.lower, 1 - upper)):
             for index, weight in zip(choice.index[t], choice.weight[t], strict=True):
-                if weight > 0.01:
+                if weight > 0:
                     weights[int(index)] = weights.get(int(index), 0.0) + share * weight
         total = np.zeros((size, size, 3), np.float32)
         whole = np.zeros((size, size, 1), np.float32)
