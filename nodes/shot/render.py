@@ -16,7 +16,8 @@ import numpy as np
 from nodes.align import align
 from nodes.definitions import Method
 from nodes.errors import FaceplateError, FootageError
-from nodes.footage import Footage, Frame, MovieWriter, SequenceWriter, read_patch, write_matte, write_patch
+from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, read_patch, write_matte, write_patch
+from nodes.footage.numbering import find_sequence
 from nodes.report import write_report
 from nodes.shot import document, results
 from nodes.shot.alignment_files import save_alignments
@@ -133,7 +134,7 @@ def render_shot(
             results=found | {"seconds": round(time.monotonic() - began, 1)},
         )
         document.save(folder / results.DOCUMENT, record)
-        report = write_report(folder, progress=lambda share: progress("report", round(100 * share), 100))
+        report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
         results.publish(folder, out)
     except Exception:
         results.discard(folder)  # an interruption, which is no Exception, keeps it
@@ -151,6 +152,14 @@ def as_written(patch: Patch) -> Patch:
 
 def _check(shot: _Shot) -> None:
     check_range(shot.plate.info, shot.first, shot.last)
+    roto, info = shot.roto and shot.roto.info, shot.plate.info
+    if roto and ((roto.width, roto.height) != (info.width, info.height) or roto.frames <= shot.last):
+        raise FootageError(
+            f"is {roto.width}x{roto.height} with {roto.frames} frames; the plate is {info.width}x{info.height} "
+            f"and frame {shot.number(shot.last)} is its {shot.last + 1}. one",
+            file=roto.path,
+            remedy="Give a matte that goes with the plate frame by frame, from its first one on",
+        )
     method = shot.settings.swap.method
     if method is Method.REFERENCE and shot.source is None:
         raise FaceplateError("the method 'reference' needs a source", remedy="Give one with --source")
@@ -181,7 +190,7 @@ def _key(shot: _Shot, inputs: dict[str, Any]) -> str:
 
 
 def _source_faces(shot: _Shot, progress: Progress) -> Faces | None:
-    if shot.source is None or shot.settings.swap.method is not Method.REFERENCE:
+    if shot.source is None:
         return None
     faces = analyse(shot.source, shot.settings.detect, progress=progress, name="detect source")
     choose_tracks(faces, (), shot.source.info.path)  # for its error
@@ -208,7 +217,7 @@ def _render(shot: _Shot, plan: SwapPlan, tracks: Sequence[Track], folder: Path, 
         preview = open_files.enter_context(movie("preview.mp4", "h264"))
         previews = worker(lambda pair: preview.write(side_by_side(*pair)))
         patches = worker(lambda item: _write_patch(shot, folder, *item))
-        suffix = info.path.suffix.lower() if info.channels else ""
+        suffix = _image_suffix(info)
         images = None
         if suffix in _WRITABLE:
             pattern = folder / "composite" / f"composite.%04d{suffix}"
@@ -229,6 +238,14 @@ def _render(shot: _Shot, plan: SwapPlan, tracks: Sequence[Track], folder: Path, 
             tell(done)
     write_png(folder / "sheet.png", contact_sheet(tally.columns))
     return tally
+
+
+def _image_suffix(info: FootageInfo) -> str:
+    """Tell the kind of files of an image sequence; empty for a movie."""
+    if not info.channels:
+        return ""
+    sequence = find_sequence(info.path)
+    return (sequence.files[0] if sequence else info.path).suffix.lower()
 
 
 def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
