@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -92,8 +93,7 @@ class Tracker:
 
     def take(self, frame: Frame) -> None:
         """Take the next frame."""
-        thumbnail = _thumbnail(frame)
-        if self._cuts.begins_scene(thumbnail):
+        if self._cuts.begins_scene(_thumbnail(frame)):
             self.cuts.append(frame.index)
             self._finished += self._active
             self._active = []
@@ -101,7 +101,7 @@ class Tracker:
         lost = self._follow(frame, self._active)
         due = frame.index - self._last_detection >= self._parameters.every
         if lost or due or not self._active:
-            self._detect(frame, thumbnail)
+            self._detect(frame, _thumbnail(frame, cv2.INTER_AREA))
         self._recent.append(frame)
         ended = [t for t in self._active if frame.index - t.frames[-1] > self._bridge]
         self._finished += ended
@@ -191,9 +191,11 @@ class Tracker:
             self._active.append(thread)
 
 
-def _thumbnail(frame: Frame) -> Image8:
+def _thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
+    """A small picture of the whole frame: sampled, which does for the measure of change between frames, or filtered."""
     scale = min(_THUMBNAIL / max(frame.width, frame.height), 1.0)
-    return frame.thumbnail(max(round(frame.width * scale), 1), max(round(frame.height * scale), 1))
+    size = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
+    return np.asarray(cv2.resize(frame.rgb8(), size, interpolation=interpolation))
 
 
 def find(thumbnail: np.ndarray, frame: Frame, parameters: DetectParameters) -> Detections:
@@ -258,7 +260,7 @@ def detect(
     start = max(first, tracker.earliest(state)) if state else first
     end = info.frames - 1 if last is None else last
     count = end - first + 1
-    frames = plate.frames(start, end)
+    frames = plate.frames(start, end, prepare=Frame.rgb8)
     if state:
         tracker.resume(state, islice(frames, state.next_frame - start))
     for frame in frames:

@@ -48,6 +48,18 @@ class MovieReader:
         self._decoder.close()
 
 
+def _prepared(
+    frames: Generator[Frame, None, None], prepare: Callable[[Frame], object] | None
+) -> Generator[Frame, None, None]:
+    try:
+        for frame in frames:
+            if prepare is not None:
+                prepare(frame)
+            yield frame
+    finally:
+        frames.close()
+
+
 class Footage:
     """A clip. Frames are addressed by their position, 0 .. info.frames - 1. A context manager; safe to use from several threads."""
 
@@ -59,8 +71,17 @@ class Footage:
         self._run: Generator[Frame, None, None] | None = None
         self._last: Frame | None = None
 
-    def frames(self, first: int | None = None, last: int | None = None, *, ahead: int = 8) -> Iterator[Frame]:
+    def frames(
+        self,
+        first: int | None = None,
+        last: int | None = None,
+        *,
+        ahead: int = 8,
+        prepare: Callable[[Frame], object] | None = None,
+    ) -> Iterator[Frame]:
         """Yield the frames first..last (inclusive; by default all), decoding up to `ahead` frames early on another thread.
+
+        prepare: is called with every frame on that thread, such as `Frame.rgb8`, whose result the frame keeps.
 
         Closing the iterator stops the thread. Raises FootageError for a range outside the clip and for a frame that cannot be
         read, when it is reached.
@@ -71,7 +92,7 @@ class Footage:
         self._check(end)
         if end < start:
             raise FootageError(f"has no frames {start}-{end}", file=self.info.path, remedy="Give the first frame first")
-        return run_ahead(self._read_all(start, end), ahead)
+        return run_ahead(_prepared(self._read_all(start, end), prepare), ahead)
 
     def frame(self, index: int) -> Frame:
         """Return one frame, exactly as reading the clip in order gives it; fast for the same, the next and near frames."""

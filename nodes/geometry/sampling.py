@@ -33,7 +33,7 @@ def resample(
     border: int = cv2.BORDER_REPLICATE,
     interpolation: int = cv2.INTER_LINEAR,
 ) -> np.ndarray:
-    """Sample `image` at continuous coordinates `grid` [h, w, 2]; area-filtered first where it is minified.
+    """Sample `image` at continuous coordinates `grid` [h, w, 2], affine along its rows; area-filtered where minified.
 
     image: [H, W] or [H, W, C], uint8 or float32. minification: how many image pixels one step of the grid spans. Only the
     part of the image that the grid touches is filtered.
@@ -42,7 +42,7 @@ def resample(
     if factor < 2 or min(image.shape[:2]) < factor:
         return _remap(image, grid, border, interpolation)
     height, width = image.shape[:2]
-    touched = grid.reshape(-1, 2)
+    touched = grid[:, [0, -1]].reshape(-1, 2)  # an affine grid reaches farthest in its first and last columns
     low = np.clip(np.floor(touched.min(0)) - 2 * factor, 0, [width - factor, height - factor]).astype(int)
     high = np.clip(np.ceil(touched.max(0)) + 2 * factor, low + factor, [width, height]).astype(int)
     high -= (high - low) % factor
