@@ -30,7 +30,8 @@ class Performance:
         """Turn to the side and nod in degrees, [T, 2]."""
         facing = self.rotation[:, 2]
         pitch = np.arcsin(np.clip(facing[:, 1], -1, 1))
-        return np.degrees(np.stack([np.arctan2(facing[:, 0], facing[:, 2]), pitch], axis=1)).astype(np.float32)
+        yaw = np.arctan2(facing[:, 0], facing[:, 2])
+        return np.asarray(np.degrees(np.stack([yaw, pitch], axis=1)), np.float32)
 
 
 def take_performance(landmarks: Float, window: int = 1) -> Performance:

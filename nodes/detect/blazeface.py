@@ -10,9 +10,10 @@ from functools import cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nodes.runtime import load_weights
-from nodes.types import Float, Image8
+from nodes.types import Bool, Float, Image8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(self, index: object) -> Detections:
-        return Detections(self.boxes[index], self.keypoints[index], self.scores[index])  # type: ignore[index]
+    def __getitem__(self, index: npt.NDArray[np.intp] | Bool | list[int]) -> Detections:
+        return Detections(self.boxes[index], self.keypoints[index], self.scores[index])
 
 
 @dataclass(frozen=True, slots=True)

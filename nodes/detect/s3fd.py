@@ -15,7 +15,7 @@ from nodes.errors import MissingDependencyError
 from nodes.types import Image8
 
 # Where the eyes lie in an upright S3FD box, in fractions of it: the mesh only needs to know that they are level.
-_EYES = np.float32([[0.3, 0.4], [0.7, 0.4]])
+_EYES = np.array([[0.3, 0.4], [0.7, 0.4]], np.float32)
 
 
 @cache

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nodes.definitions import DetectParameters, Detector
+from nodes.definitions import Detector, DetectParameters
 from nodes.detect import s3fd
 from nodes.detect.blazeface import Detections, find_faces, find_faces_at_any_angle, overlap
 from nodes.detect.cuts import CutDetector
@@ -33,6 +33,11 @@ class _Thread:
     frames: deque[int] = field(default_factory=deque)
     landmarks: deque[Float] = field(default_factory=deque)
     scores: deque[float] = field(default_factory=deque)
+
+    def add(self, frame: int, landmarks: Float, score: float, before: bool = False) -> None:
+        for values, value in ((self.frames, frame), (self.landmarks, landmarks), (self.scores, score)):
+            ends: deque[Any] = values
+            (ends.appendleft if before else ends.append)(value)
 
     def box(self) -> Float:
         return _box(self.landmarks[-1])
@@ -144,15 +149,9 @@ class Tracker:
         last = np.stack([t.landmarks[0 if backwards else -1] for t in threads])
         landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(last))
         found = scores >= self._parameters.track_score
-        for thread, points, score in (
-            (t, p, s) for t, p, s, ok in zip(threads, landmarks, scores, found, strict=True) if ok
-        ):
-            for values, value in (
-                (thread.frames, frame.index),
-                (thread.landmarks, points),
-                (thread.scores, float(score)),
-            ):
-                (values.appendleft if backwards else values.append)(value)  # type: ignore[attr-defined]
+        for thread, points, score, there in zip(threads, landmarks, scores, found, strict=True):
+            if there:
+                thread.add(frame.index, points, float(score), backwards)
         return not found.all()
 
     def _detect(self, frame: Frame, thumbnail: np.ndarray) -> None:
@@ -179,10 +178,7 @@ class Tracker:
             if any(t.frames[-1] == frame.index for t in taken):
                 continue
             if taken:
-                thread = taken[0]
-                thread.frames.append(frame.index)
-                thread.landmarks.append(points)
-                thread.scores.append(float(score))
+                taken[0].add(frame.index, points, float(score))
                 continue
             thread = _Thread(deque([frame.index]), deque([points]), deque([float(score)]))
             for earlier in reversed(self._recent):

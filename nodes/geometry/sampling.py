@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
 from nodes.types import Float
+
+_ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
 
 
 def pixel_centres(width: int, height: int) -> Float:
@@ -54,7 +58,7 @@ def resample(
 
 def _remap(image: np.ndarray, grid: Float, border: int, interpolation: int) -> np.ndarray:
     places = np.asarray(grid, np.float32) - np.float32(0.5)
-    return cv2.remap(image, places, None, interpolation, borderMode=border)
+    return np.asarray(cv2.remap(image, places, _ONE_MAP, interpolation, borderMode=border))
 
 
 def crop(image: np.ndarray, to_plate: Float, size: int) -> np.ndarray:

@@ -40,8 +40,8 @@ def apply_similarity(points: Float, scale: Float, rotation: Float, translation: 
 
 def remove_similarity(points: Float, scale: Float, rotation: Float, translation: Float) -> Float:
     """The inverse of :func:`apply_similarity`."""
-    back: Float = (points - translation[..., None, :]) @ rotation / np.asarray(scale)[..., None, None]
-    return back
+    back = (points - translation[..., None, :]) @ rotation
+    return np.asarray(back / np.asarray(scale)[..., None, None], np.float32)
 
 
 def mean_shape(shapes: Float, weights: Float | None = None, rounds: int = 5) -> Float:
@@ -49,11 +49,12 @@ def mean_shape(shapes: Float, weights: Float | None = None, rounds: int = 5) -> 
 
     Generalised Procrustes analysis: Gower 1975. The result is centred and has unit root-mean-square radius.
     """
-    mean = shapes[len(shapes) // 2]
+    mean = _unit(shapes[len(shapes) // 2])
     for _ in range(rounds):
-        mean = mean - mean.mean(0)
-        mean = mean / np.sqrt((mean**2).sum(1).mean())
-        mean = apply_similarity(shapes, *fit_similarity(shapes, mean[None], weights)).mean(0)
-    mean = mean - mean.mean(0)
-    unit: Float = (mean / np.sqrt((mean**2).sum(1).mean())).astype(np.float32)
-    return unit
+        mean = _unit(apply_similarity(shapes, *fit_similarity(shapes, mean[None], weights)).mean(0))
+    return mean
+
+
+def _unit(shape: Float) -> Float:
+    centred = shape - shape.mean(0)
+    return np.asarray(centred / np.sqrt((centred**2).sum(1).mean()), np.float32)

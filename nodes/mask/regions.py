@@ -51,11 +51,11 @@ def draw_regions(landmarks: Float, size: int, regions: tuple[Region, ...]) -> Fl
                 continue
             feature = np.zeros_like(canvas)
             for name in names:
-                outline = cv2.convexHull(np.ascontiguousarray(points[contours[name]]))[:, 0]
-                _fill(feature, outline, 255)
-            feature = cv2.dilate(feature, kernel)
+                outline = cv2.convexHull(np.ascontiguousarray(points[contours[name]], np.float32))[:, 0]
+                _fill(feature, np.asarray(outline, np.float32), 255)
+            cv2.dilate(feature, kernel, feature)
             canvas[:] = np.maximum(canvas, feature) if region in regions else np.minimum(canvas, 255 - feature)
-    return out.astype(np.float32) / 255
+    return out.astype(np.float32) / np.float32(255)
 
 
 def mask(

@@ -25,7 +25,7 @@ def low_band(image: Float, weight: Float, scale: float) -> Float:
     small = cv2.resize(stack, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), scale * _GRID, borderType=cv2.BORDER_CONSTANT)
     band = blurred[..., :-1] / (blurred[..., -1:] + 1e-4)
-    return cv2.resize(band, (size, size), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+    return np.asarray(cv2.resize(band, (size, size), interpolation=cv2.INTER_LINEAR), np.float32).reshape(image.shape)
 
 
 def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: float) -> Float:
@@ -38,10 +38,12 @@ def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: f
         return face
     weight = (visible & (matte > 0)).astype(np.float32)
     difference = plate - face
-    luma = (difference @ _LUMA)[..., None]
-    lit = face + amount * low_band(luma, weight, _LUMA_SCALE)
-    lit = lit + min(_CHROMA_GAIN * amount, 1.0) * low_band(difference - luma, weight, _CHROMA_SCALE)
+    luma = np.asarray((difference @ _LUMA)[..., None], np.float32)
+    tint = min(_CHROMA_GAIN * amount, 1.0)
+    change = amount * low_band(luma, weight, _LUMA_SCALE) + tint * low_band(difference - luma, weight, _CHROMA_SCALE)
+    lit = np.asarray(face + change, np.float32)
     # What still differs at the rim, where face and plate meet, fades away inwards.
-    rim = weight * (matte < 0.9)
+    rim = np.where(matte < 0.9, weight, np.float32(0))
     near = low_band(rim[..., None], weight, _RIM_SCALE)
-    return np.asarray(lit + np.clip(near, 0, 1) * low_band(plate - lit, rim + 1e-3 * weight, _RIM_SCALE), np.float32)
+    faded = low_band(plate - lit, rim + np.float32(1e-3) * weight, _RIM_SCALE)
+    return np.asarray(lit + np.clip(near, 0, 1) * faded, np.float32)

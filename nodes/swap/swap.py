@@ -177,7 +177,7 @@ def _run_model(model: SwapModel, faces: list[_Face]) -> None:
     references = None
     if model.needs_reference:
         references = np.stack([np.dstack([f.face * f.visible[..., None], f.visible]) for f in faces]).astype(np.float32)
-    points = np.stack([f.landmarks[:, :2] for f in faces]) / model.size
+    points = np.stack([f.landmarks[:, :2] for f in faces]) / np.float32(model.size)
     made, masks = model.run(np.stack([f.plate for f in faces]), references, points)
     for face, image, predicted in zip(faces, made, masks, strict=True):
         face.face, face.visible, face.matte = image, np.ones_like(face.visible), face.matte * predicted
@@ -187,7 +187,7 @@ def _match(face: _Face, method: ColourMatch) -> Float:
     thin = np.s_[None, ::_STATISTICS_STEP, ::_STATISTICS_STEP]
     weight = face.matte[thin]
     like, own = colour_statistics(face.plate[thin], weight), colour_statistics(face.face[thin], weight)
-    return colour_transform(own, like, method)[0]
+    return np.asarray(colour_transform(own, like, method)[0])
 
 
 def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch]:
@@ -215,4 +215,5 @@ def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:
     near = [(abs(i - at), faces[number].affine) for i, (_, faces) in enumerate(window) if number in faces]
     weight = np.exp(-0.5 * (np.array([d for d, _ in near]) / _COLOUR_SIGMA) ** 2)
     weight[[d > _LOOKAHEAD for d, _ in near]] = 0
-    return np.tensordot(weight / weight.sum(), np.stack([a for _, a in near]), 1).astype(np.float32)
+    mean: Float = np.tensordot(weight / weight.sum(), np.stack([a for _, a in near]), 1).astype(np.float32)
+    return mean

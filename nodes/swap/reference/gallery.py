@@ -55,8 +55,8 @@ def _cut(image: Image8, points: Float, size: int) -> Reference:
         # A face that lies wholly outside the picture, as landmarks guess it: grey, and never near a good match.
         return Reference(np.full((2, 2, 3), 128, np.uint8), points - low)
     if factor > 1:
-        cut = cv2.resize(
-            cut, (max(cut.shape[1] // factor, 1), max(cut.shape[0] // factor, 1)), interpolation=cv2.INTER_AREA
-        )
-    scale = np.float32([cut.shape[1] / (x1 - x0), cut.shape[0] / (y1 - y0)])
-    return Reference(np.ascontiguousarray(cut), ((points - np.float32([x0, y0])) * scale).astype(np.float32))
+        smaller = max(cut.shape[1] // factor, 1), max(cut.shape[0] // factor, 1)
+        cut = np.asarray(cv2.resize(cut, smaller, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = np.array([cut.shape[1] / (x1 - x0), cut.shape[0] / (y1 - y0)], np.float32)
+    corner = np.array([x0, y0], np.float32)
+    return Reference(np.ascontiguousarray(cut), ((points - corner) * scale).astype(np.float32))

@@ -147,7 +147,7 @@ def _plan_track(
     pose, source_pose = plate.yaw_pitch, source.performance.yaw_pitch
     # People hold their heads, and cameras stand, at different heights; a nod is a change from each one's own.
     bias = np.clip(np.median(source_pose[:, 1]) - np.median(pose[:, 1]), -_MOST_PITCH_BIAS, _MOST_PITCH_BIAS)
-    source_pose = source_pose - np.float32([0, bias])
+    source_pose = source_pose - np.array([0, bias], np.float32)
     upper, lower = (
         choose(getattr(expression, part), getattr(own, part), pose, source_pose, source.penalty, parameters.steadiness)
         for part in ("upper", "lower")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from scipy.sparse import csr_array
@@ -11,6 +13,7 @@ from nodes.swap.reference.gallery import Reference
 from nodes.types import Bool, Float
 
 _SUBPIXEL = 4  # bits
+_ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
 
 
 def visible_triangles(vertices: Float, size: int) -> np.ndarray:
@@ -64,11 +67,11 @@ class MeshWarp:
         out = np.zeros((self._half * self._half, values.shape[1]), np.float32)
         out[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values, np.float32)
         grid = out.reshape(self._half, self._half, -1)
-        spread = cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+        spread = np.asarray(cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
         return spread.reshape(self.size, self.size, -1)
 
     def fetch(self, reference: Reference) -> Float:
         """The image of another mesh, warped onto this one: float32 [size, size, 3], 0..255; undefined off the mesh."""
         grid = self.spread(reference.landmarks) - np.float32(0.5)
-        warped = cv2.remap(reference.image, grid, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return warped.astype(np.float32)
+        warped = cv2.remap(reference.image, grid, _ONE_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(warped, np.float32)
