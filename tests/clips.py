@@ -27,7 +27,8 @@ def write_movie(
     """Write a movie; with `sound`, a tone of the same length."""
     with av.open(str(path), "w") as output:
         stream, tone, count = None, None, 0
-        for count, picture in enumerate(frames, 1):
+        for picture in frames:
+            count += 1
             if stream is None:
                 options = {"crf": "12", "preset": "veryfast"} if codec == "libx264" else {}
                 stream = output.add_stream(codec, rate=rate, options=options)

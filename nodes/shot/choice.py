@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from nodes.detect import main_tracks
 from nodes.errors import FootageError, NoFaceError, SchemaError
 from nodes.footage import FootageInfo
 from nodes.types import Faces, Track
@@ -33,7 +32,7 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
 
 
 def choose_tracks(faces: Faces, wanted: Sequence[int], file: object, number: int = 0) -> tuple[Track, ...]:
-    """Choose the tracks with the ids `wanted`; by default one face at a time: the longest tracks that never overlap.
+    """Choose the tracks with the ids `wanted`; by default one face at a time, the main one (`nodes.detect.main_tracks`).
 
     So a performer who is seen again after a cut, or lost and found, is replaced throughout, and a second person is not.
     file, number: what an error calls the plate and its first frame. Raises NoFaceError.
@@ -53,11 +52,4 @@ def choose_tracks(faces: Faces, wanted: Sequence[int], file: object, number: int
             )
             raise NoFaceError(f"has no track {missing[0]}", file=str(file), remedy=f"There are: {listed}")
         return tuple(there[w] for w in dict.fromkeys(wanted))
-    taken = np.zeros(faces.count, bool)
-    chosen = []
-    for track in sorted(faces.tracks, key=lambda t: -len(t)):
-        part = track.frames - faces.first
-        if not taken[part].any():
-            taken[part] = True
-            chosen.append(track)
-    return tuple(chosen)
+    return tuple(main_tracks(faces))

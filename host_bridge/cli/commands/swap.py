@@ -44,7 +44,7 @@ def swap(
         An artist's own matte as footage: the face is replaced only where it is white.
     track
         Number of a track to replace, as `faceplate detect` lists them; can be repeated. By default one face at a time,
-        the one that is followed longest.
+        the larger and longer seen.
     rate
         Frames per second of image sequences that do not say, as 25 or 24000/1001.
     json
