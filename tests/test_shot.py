@@ -59,7 +59,7 @@ def plate(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report is tested elsewhere, and takes longer than the shot."""
-    monkeypatch.setattr(render, "write_report", lambda folder, progress: {})
+    monkeypatch.setattr(render, "write_report", lambda folder, progress, faces=None: {})
 
 
 @pytest.fixture(scope="module")

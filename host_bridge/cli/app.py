@@ -78,7 +78,7 @@ def _end(message: str, status: int) -> int:
     """Print the one line that says why it ended."""
     if os.environ.get(DEBUG):
         traceback.print_exc()
-    print(f"faceplate: {message}", file=sys.stderr)
+    print(f"faceplate: {' '.join(message.split())}", file=sys.stderr)
     return status
 
 

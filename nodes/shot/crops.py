@@ -19,7 +19,6 @@ from nodes.geometry.sampling import crop
 from nodes.shot.alignment_files import save_alignments
 from nodes.shot.document import describe_tracks
 from nodes.shot.progress import Progress, quiet, stage
-from nodes.shot.results import check_writable
 from nodes.shot.sheet import write_png
 from nodes.shot.worker import Worker
 from nodes.types import Image8
@@ -35,7 +34,6 @@ def write_crops(
 
     All appears in `out` at the end; crops that an earlier run left there go. Raises OutputError and FootageError.
     """
-    check_writable(out)
     number = footage.info.first
     first = min(int(a.track.frames[0]) for a in alignments)
     last = max(int(a.track.frames[-1]) for a in alignments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host_bridge.cli.footage import frame_rate, opened, positions
+from host_bridge.cli.footage import UsageError, frame_rate, opened, positions
 from host_bridge.cli.options import ALIGN, DETECT, Flag, Numbers, Range, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
@@ -49,16 +49,16 @@ def align(
     from nodes.shot.choice import check_fits, check_range, choose_tracks
     from nodes.shot.crops import write_crops
     from nodes.shot.faces_files import load_faces
+    from nodes.shot.results import check_writable
 
     clip, out = clip.expanduser(), out.expanduser().resolve()
     kept = load_faces(clip) if clip.suffix.lower() == ".npz" else None
     footage_path = (plate or kept.footage) if kept else clip
     with opened(footage_path, rate=frame_rate(rate)) as (footage,), show_progress() as progress:
         if footage is None:
-            from host_bridge.cli.footage import UsageError
-
             raise UsageError(f"{clip}: does not say which footage it belongs to", remedy="Name it with --plate")
         info = footage.info
+        check_writable(out)
         if kept is not None:
             check_fits(kept.faces, info)
             faces = kept.faces
