@@ -5,6 +5,7 @@ Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mob
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,6 +29,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def scaled(self, factor: float) -> Detections:
+        """The same in an image that is `factor` times as large."""
+        return Detections(self.boxes * factor, self.keypoints * factor, self.scores)
+
     def __getitem__(self, index: npt.NDArray[np.intp] | Bool | list[int]) -> Detections:
         return Detections(self.boxes[index], self.keypoints[index], self.scores[index])
 
@@ -44,6 +49,8 @@ _NETWORKS = {
     "full": _Network("face_detection_full", 192, ((48, 1),)),
 }
 _BLEND_OVERLAP = 0.3
+_LEAST_TILE = 96  # pixels: enlarged more than twice there is nothing to see
+_TILE = 0.4  # side of a tile, of the image's height: the network finds faces down to 6 % of its picture
 
 
 @cache
@@ -132,16 +139,36 @@ def find_faces_at_any_angle(image: Image8, network: str, min_score: float) -> De
         corners = points[:, :2]
         boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
         found.append(Detections(boxes, points[:, 2:], turned.scores))
-    everything = Detections(
+    return best_of(found)
+
+
+def find_small_faces(image: Image8, min_score: float) -> Detections:
+    """As :func:`find_faces` by the `full` range network, over tiles of the image that overlap by a third.
+
+    Finds faces down to 2.5 % of the image's height; some 0.1 s at 16:9 on one core.
+    """
+    height, width = image.shape[:2]
+    side = max(round(_TILE * height), _LEAST_TILE)
+    starts = [np.linspace(0, max(n - side, 0), 1 + max(int(np.ceil(1.5 * (n / side - 1))), 0)) for n in (height, width)]
+    found = []
+    for y, x in itertools.product(*(s.astype(int).tolist() for s in starts)):
+        tile = find_faces(image[y : y + side, x : x + side], "full", min_score)
+        corner = np.array([x, y], np.float32)
+        found.append(Detections(tile.boxes + np.tile(corner, 2), tile.keypoints + corner, tile.scores))
+    return best_of(found)
+
+
+def best_of(found: list[Detections]) -> Detections:
+    """The best scoring of detections that overlap, out of several searches of one image."""
+    together = Detections(
         *(
             np.concatenate([getattr(f, name) for f in found]).astype(np.float32)
             for name in ("boxes", "keypoints", "scores")
         )
     )
-    order = np.argsort(-everything.scores)
-    everything = everything[order]
+    together = together[np.argsort(-together.scores)]
     keep: list[int] = []
-    for i in range(len(everything)):
-        if not keep or overlap(everything.boxes[i], everything.boxes[keep]).max() < _BLEND_OVERLAP:
+    for i in range(len(together)):
+        if not keep or overlap(together.boxes[i], together.boxes[keep]).max() < _BLEND_OVERLAP:
             keep.append(i)
-    return everything[keep]
+    return together[keep]

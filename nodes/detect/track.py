@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import combinations, islice, takewhile
 from typing import Any, Protocol
 
 import cv2
@@ -14,14 +14,17 @@ import numpy.typing as npt
 
 from nodes.definitions import Detector, DetectParameters
 from nodes.detect import s3fd
-from nodes.detect.blazeface import Detections, find_faces, find_faces_at_any_angle, overlap
+from nodes.detect.blazeface import Detections, find_faces, find_faces_at_any_angle, find_small_faces, overlap
 from nodes.detect.cuts import CutDetector
 from nodes.detect.mesh import find_landmarks, squares_from_keypoints, squares_from_landmarks
 from nodes.footage import Footage, Frame
 from nodes.types import Faces, Float, Image8, Int, Track
 
 _SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
+_ONE_FACE = 0.6  # and above which two threads cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
+_AT_REST, _MOST_LOOKS = 0.8, 6  # intersection over union of two looks at one face; its loosest boxes take five
+_NEVER = -(10**9)
 _THUMBNAIL = 256  # long side of the picture that cuts and faces are looked for in
 Progress = Callable[[int], None]
 
@@ -39,8 +42,25 @@ class _Thread:
             ends: deque[Any] = values
             (ends.appendleft if before else ends.append)(value)
 
+    def drop(self, first: bool = False) -> None:
+        for values in (self.frames, self.landmarks, self.scores):
+            ends: deque[Any] = values
+            (ends.popleft if first else ends.pop)()
+
     def box(self) -> Float:
         return _box(self.landmarks[-1])
+
+    def box_at(self, frame: int) -> Float | None:
+        near = zip(reversed(self.frames), reversed(self.landmarks), strict=True)
+        return next((_box(points) for f, points in takewhile(lambda n: n[0] >= frame, near) if f == frame), None)
+
+    def jolt(self, frames: int) -> float:
+        """By how much the face's way over the last frames differs from that over as many before, in face sizes."""
+        step = min(frames, (len(self.landmarks) - 1) // 2)
+        if not step:
+            return float("inf")
+        now, then, before = (_box(self.landmarks[-1 - i * step]) for i in range(3))
+        return float(np.abs(now - 2 * then + before).max() / (now[3] - now[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +102,9 @@ def _box(landmarks: Float) -> Float:
 class Tracker:
     """Takes the frames of a shot in order; `finish` returns its tracks.
 
-    A face that is first seen by a detection is followed backwards to the detection before it, so that a face that comes
-    into the picture between two detections is not missed.
+    A face that is first seen by a detection is followed backwards, so that a face that comes into the picture between two
+    detections is not missed. While there is no face at all the quick detectors look at every frame, and the thorough ones
+    at every Nth.
     """
 
     def __init__(self, parameters: DetectParameters, rate: float) -> None:
@@ -93,7 +114,7 @@ class Tracker:
         self._recent: deque[Frame] = deque(maxlen=parameters.every)
         self._active: list[_Thread] = []
         self._finished: list[_Thread] = []
-        self._last_detection = -(10**9)
+        self._last_detection = _NEVER
         self.cuts: list[int] = []
 
     def take(self, frame: Frame) -> None:
@@ -103,10 +124,12 @@ class Tracker:
             self._finished += self._active
             self._active = []
             self._recent.clear()
+            self._last_detection = _NEVER
         lost = self._follow(frame, self._active)
+        lost |= self._part(frame)
         due = frame.index - self._last_detection >= self._parameters.every
         if lost or due or not self._active:
-            self._detect(frame, _thumbnail(frame, cv2.INTER_AREA))
+            self._detect(frame, thorough=lost or due)
         self._recent.append(frame)
         ended = [t for t in self._active if frame.index - t.frames[-1] > self._bridge]
         self._finished += ended
@@ -154,37 +177,69 @@ class Tracker:
                 thread.add(frame.index, points, float(score), backwards)
         return not found.all()
 
-    def _detect(self, frame: Frame, thumbnail: np.ndarray) -> None:
-        """Look for faces; each one that no thread is on starts a thread, or takes up one that was just lost."""
-        since, self._last_detection = self._last_detection, frame.index
-        found = find(thumbnail, frame, self._parameters)
-        for thread in self._active:
-            if thread.frames[-1] == frame.index and len(found):
-                found = found[overlap(thread.box(), found.boxes) < _SAME_FACE]
-        room = self._parameters.max_faces - sum(t.frames[-1] == frame.index for t in self._active)
+    def _part(self, frame: Frame) -> bool:
+        """Where one face passed before another and two threads follow it, let go of the one that jumped to it."""
+        followed = [t for t in self._active if t.frames[-1] == frame.index]
+        parted = False
+        for pair in combinations(followed, 2):
+            stays, goes = sorted(pair, key=lambda t: t.jolt(self._bridge))
+            if goes.frames[-1] == stays.frames[-1] and overlap(goes.box(), stays.box()[None])[0] > _ONE_FACE:
+                parted = True
+                while (box := stays.box_at(goes.frames[-1])) is not None and len(goes.frames) > 1:
+                    if overlap(goes.box(), box[None])[0] < _SAME_FACE:
+                        break
+                    goes.drop()
+        return parted
+
+    def _detect(self, frame: Frame, thorough: bool) -> None:
+        """Look for faces, by one search after the other, until one finds any."""
+        if thorough:
+            self._last_detection = frame.index
+        followed = any(t.frames[-1] == frame.index for t in self._active)
+        for found in searches(frame, self._parameters, thorough, small=not followed):
+            if self._take_up(frame, found):
+                return
+
+    def _take_up(self, frame: Frame, found: Detections) -> bool:
+        """Start a thread on each face that no thread is on, or take up one that was just lost; true when faces are there."""
         size = found.boxes[:, 3] - found.boxes[:, 1]
         found = found[size >= self._parameters.min_size * frame.height]
+        there = False
+        for thread in self._active:
+            if thread.frames[-1] == frame.index and len(found):
+                new = overlap(thread.box(), found.boxes) < _SAME_FACE
+                there |= not new.all()
+                found = found[new]
+        room = self._parameters.max_faces - sum(t.frames[-1] == frame.index for t in self._active)
         found = found[np.argsort(-(found.boxes[:, 3] - found.boxes[:, 1]))[: max(room, 0)]]
         if not len(found):
-            return
-        landmarks, _ = find_landmarks(frame.rgb8(), squares_from_keypoints(found.boxes, found.keypoints))
-        # A detection's box is looser than the landmarks' own: a second look, framed as in tracking, is steadier.
-        landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(landmarks))
+            return there
+        landmarks, scores = _first_landmarks(frame, found)
         for points, score in zip(landmarks, scores, strict=True):
             if score < self._parameters.track_score:
                 continue
+            there = True
             box = _box(points)
             taken = [t for t in self._active if overlap(box, t.box()[None])[0] >= _SAME_FACE]
             if any(t.frames[-1] == frame.index for t in taken):
                 continue
             if taken:
                 taken[0].add(frame.index, points, float(score))
-                continue
-            thread = _Thread(deque([frame.index]), deque([points]), deque([float(score)]))
-            for earlier in reversed(self._recent):
-                if earlier.index <= since or self._follow(earlier, [thread], backwards=True):
-                    break
-            self._active.append(thread)
+            else:
+                self._start(frame, points, float(score))
+        return there
+
+    def _start(self, frame: Frame, landmarks: Float, score: float) -> None:
+        thread = _Thread(deque([frame.index]), deque([landmarks]), deque([score]))
+        others = self._finished + self._active
+        for earlier in reversed(self._recent):
+            if self._follow(earlier, [thread], backwards=True):
+                break
+            there = [box for t in others if (box := t.box_at(earlier.index)) is not None]
+            if there and overlap(_box(thread.landmarks[0]), np.stack(there)).max() >= _SAME_FACE:
+                thread.drop(first=True)
+                break
+        self._active.append(thread)
 
 
 def _thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
@@ -194,19 +249,35 @@ def _thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
     return np.asarray(cv2.resize(frame.rgb8(), size, interpolation=interpolation))
 
 
-def find(thumbnail: np.ndarray, frame: Frame, parameters: DetectParameters) -> Detections:
-    """Faces of one frame in plate pixels, by the detector that the parameters name."""
-    if parameters.detector is Detector.S3FD:
-        return s3fd.find_faces(frame.rgb8(), parameters.min_score)
-    networks = {Detector.SHORT: ["short"], Detector.FULL: ["full"]}.get(parameters.detector, ["short", "full"])
-    found = find_faces(thumbnail, networks[0], parameters.min_score)
-    for network in networks[1:]:
-        if not len(found):
-            found = find_faces(thumbnail, network, parameters.min_score)
-    if not len(found) and parameters.any_angle:
-        found = find_faces_at_any_angle(thumbnail, networks[-1], parameters.min_score)
+def searches(frame: Frame, parameters: DetectParameters, thorough: bool, small: bool) -> Iterator[Detections]:
+    """Search one frame by the detectors that the parameters name, the quickest first; detections in plate pixels.
+
+    thorough: also for faces that lie sideways or upside down; small: and by `full` and `auto` for small ones, tile by tile.
+    """
+    score, detector = parameters.min_score, parameters.detector
+    if detector is Detector.S3FD:
+        yield s3fd.find_faces(frame.rgb8(), score)
+        return
+    networks = {Detector.SHORT: ["short"], Detector.FULL: ["full"]}.get(detector, ["short", "full"])
+    thumbnail = _thumbnail(frame, cv2.INTER_AREA)
     scale = frame.width / thumbnail.shape[1]
-    return Detections(found.boxes * scale, found.keypoints * scale, found.scores)
+    for network in networks:
+        yield find_faces(thumbnail, network, score).scaled(scale)
+    if thorough and parameters.any_angle:
+        yield find_faces_at_any_angle(thumbnail, networks[-1], score).scaled(scale)
+    if thorough and small and "full" in networks:
+        yield find_small_faces(frame.rgb8(), score)
+
+
+def _first_landmarks(frame: Frame, found: Detections) -> tuple[Float, Float]:
+    """Landmarks and scores of detections, whose boxes are looser than the landmarks' own: looked at again until they rest."""
+    landmarks, _ = find_landmarks(frame.rgb8(), squares_from_keypoints(found.boxes, found.keypoints))
+    for _ in range(_MOST_LOOKS):
+        before = landmarks
+        landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(before))
+        if np.diag(overlap(_box(before), _box(landmarks))).min() > _AT_REST:
+            break
+    return landmarks, scores
 
 
 def _to_track(number: int, thread: _Thread) -> Track:
