@@ -131,7 +131,7 @@ def test_the_preview_of_a_large_plate_is_small(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "large.png"), np.zeros((2161, 4095, 3), np.uint8))
     with open_footage(tmp_path / "large.png") as footage:
         height, width, _ = side_by_side(footage.frame(0), footage.frame(0)).shape
-    assert (width, height) == (1920, 506)
+    assert (width, height) == (1280, 338)
 
 
 def test_the_document_says_what_the_shot_was_made_from(shot: Rendered, plate: Path) -> None:
@@ -424,7 +424,7 @@ def test_a_swap_that_is_stopped_goes_on_and_gives_the_same(
     assert resumed.document["results"]["frames_resumed"] >= 12
     assert [f.name for f in tmp_path.iterdir()] == ["out"]
     for name in ("composite.mkv", "plate.mkv"):
-        assert packets(out / name) == packets(undisturbed.folder / name)
+        assert (out / name).read_bytes() == (undisturbed.folder / name).read_bytes()
     for file in sorted((undisturbed.folder / "patch").iterdir()):
         a, b = read_patch(file), read_patch(out / "patch" / file.name)
         assert (a.frame, a.roi) == (b.frame, b.roi)

@@ -59,7 +59,9 @@ class MovieWriter:
         self._count = 0
         with writing(self.path):
             self._temporary = beside(self.path)
-            kind, options = ("matroska", {}) if codec == "ffv1" else ("mp4", {"movflags": "+faststart"})
+            # Without random ids the same pictures make the same file.
+            lossless = "matroska", {"fflags": "+bitexact"}
+            kind, options = lossless if codec == "ffv1" else ("mp4", {"movflags": "+faststart"})
             self._output = av.open(str(self._temporary), "w", format=kind, container_options=options)
 
     def write(self, frame: Frame | Image8) -> None:

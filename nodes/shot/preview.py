@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from nodes.footage import Frame
 from nodes.types import Image8
 
-_WIDTH, _HEIGHT = 960, 1080  # of each half
+_WIDTH, _HEIGHT = 640, 640  # of each half: a preview shall not cost more than the shot
 
 
 def side_by_side(plate: Frame, composite: Frame) -> Image8:
-    """Return both pictures beside each other, uint8 [h, 2 w, 3], w at most 960 and h at most 1080."""
-    scale = min(_WIDTH / plate.width, _HEIGHT / plate.height)
+    """Return both pictures beside each other, uint8 [h, 2 w, 3], neither side of one above 640."""
+    return np.hstack([_small(plate), _small(composite)])
+
+
+def _small(frame: Frame) -> Image8:
+    # Not the frame's thumbnail: that of the plate is converted already, and averaging whole pixels is quick.
+    picture = frame.rgb8()
+    scale = min(_WIDTH / frame.width, _HEIGHT / frame.height)
     if scale >= 1:
-        return np.hstack([plate.rgb8(), composite.rgb8()])
-    size = max(round(plate.width * scale / 2), 1) * 2, max(round(plate.height * scale / 2), 1) * 2
-    return np.hstack([plate.thumbnail(*size), composite.thumbnail(*size)])
+        return picture
+    size = max(round(frame.width * scale / 2), 1) * 2, max(round(frame.height * scale / 2), 1) * 2
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -250,7 +250,7 @@ def _image_suffix(info: FootageInfo) -> str:
 
 def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
     """Yield each frame with its patch as written and whether that is new: first those on disk, then swap from there on."""
-    frames = shot.plate.frames(shot.first, shot.last)
+    frames = shot.plate.frames(shot.first, shot.last, prepare=Frame.rgb8)
     before: deque[Frame] = deque(maxlen=plan.lookahead)
     for frame in frames:
         patch = _kept(shot, folder, frame.index)
