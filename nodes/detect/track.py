@@ -24,6 +24,7 @@ _SAME_FACE = 0.3  # intersection over union above which two boxes are the same f
 _ONE_FACE = 0.6  # and above which two threads cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
 _AT_REST, _MOST_LOOKS = 0.8, 6  # intersection over union of two looks at one face; its loosest boxes take five
+_UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, and found as if it were not
 _NEVER = -(10**9)
 _THUMBNAIL = 256  # long side of the picture that cuts and faces are looked for in
 Progress = Callable[[int], None]
@@ -129,7 +130,7 @@ class Tracker:
         lost |= self._part(frame)
         due = frame.index - self._last_detection >= self._parameters.every
         if lost or due or not self._active:
-            self._detect(frame, thorough=lost or due)
+            self._detect(frame, lost, due)
         self._recent.append(frame)
         ended = [t for t in self._active if frame.index - t.frames[-1] > self._bridge]
         self._finished += ended
@@ -191,12 +192,12 @@ class Tracker:
                     goes.drop()
         return parted
 
-    def _detect(self, frame: Frame, thorough: bool) -> None:
+    def _detect(self, frame: Frame, lost: bool, due: bool) -> None:
         """Look for faces, by one search after the other, until one finds any."""
-        if thorough:
+        if due:
             self._last_detection = frame.index
         followed = any(t.frames[-1] == frame.index for t in self._active)
-        for found in searches(frame, self._parameters, thorough, small=not followed):
+        for found in searches(frame, self._parameters, turned=lost or due, small=due and not followed):
             if self._take_up(frame, found):
                 return
 
@@ -249,10 +250,10 @@ def _thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
     return np.asarray(cv2.resize(frame.rgb8(), size, interpolation=interpolation))
 
 
-def searches(frame: Frame, parameters: DetectParameters, thorough: bool, small: bool) -> Iterator[Detections]:
+def searches(frame: Frame, parameters: DetectParameters, turned: bool, small: bool) -> Iterator[Detections]:
     """Search one frame by the detectors that the parameters name, the quickest first; detections in plate pixels.
 
-    thorough: also for faces that lie sideways or upside down; small: and by `full` and `auto` for small ones, tile by tile.
+    turned: also for faces that lie sideways or upside down; small: by `full` and `auto`, for small ones tile by tile.
     """
     score, detector = parameters.min_score, parameters.detector
     if detector is Detector.S3FD:
@@ -262,10 +263,13 @@ def searches(frame: Frame, parameters: DetectParameters, thorough: bool, small: 
     thumbnail = _thumbnail(frame, cv2.INTER_AREA)
     scale = frame.width / thumbnail.shape[1]
     for network in networks:
-        yield find_faces(thumbnail, network, score).scaled(scale)
-    if thorough and parameters.any_angle:
+        found = find_faces(thumbnail, network, score)
+        if parameters.any_angle and len(found) and found.scores.min() < _UPRIGHT_SCORE:
+            found = find_faces_at_any_angle(thumbnail, network, score)
+        yield found.scaled(scale)
+    if turned and parameters.any_angle:
         yield find_faces_at_any_angle(thumbnail, networks[-1], score).scaled(scale)
-    if thorough and small and "full" in networks:
+    if small and "full" in networks:
         yield find_small_faces(frame.rgb8(), score)
 
 
