@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 from scipy.signal import savgol_filter
 
 from nodes.types import Float
 
 _ORDER = 3
+_REACH = 5  # frames, at least, whose range the smoothed value stays within
 
 
 def window_length(seconds: float, rate: float) -> int:
@@ -25,7 +26,11 @@ def smooth(values: Float, window: int) -> Float:
     window = min(window, len(values) - (len(values) + 1) % 2)
     if window <= _ORDER:
         return values
-    return savgol_filter(values, window, _ORDER, axis=0, mode="interp").astype(np.float32)
+    smoothed = savgol_filter(values, window, _ORDER, axis=0, mode="interp")
+    # A cubic overshoots beside a sudden change, such as a mouth that snaps shut: stay within what was really there.
+    reach = max(_REACH, window // 2 | 1)
+    low, high = (f(values, reach, axis=0, mode="nearest") for f in (minimum_filter1d, maximum_filter1d))
+    return np.clip(smoothed, low, high).astype(np.float32)
 
 
 def smooth_rotations(rotations: Float, window: int) -> Float:
