@@ -20,8 +20,6 @@ ALL = tuple(Region)
 INSIDE = {
     Region.FACE: [4, 50, 280, 205, 425, 199],  # nose, cheeks, chin
     Region.FOREHEAD: [151, 69, 108, 337],
-    Region.BROWS: [105, 334],
-    Region.EYES: [],  # the middle between the lids
     Region.MOUTH: [13, 14, 0, 17],
 }
 
@@ -36,6 +34,9 @@ def probes(landmarks: Float, region: Region) -> Float:
     """Points [T, K, 2] inside a region."""
     if region is Region.EYES:
         return (landmarks[:, [159, 386], :2] + landmarks[:, [145, 374], :2]) / 2
+    if region is Region.BROWS:
+        contours = load_subject().contours
+        return np.stack([landmarks[:, contours[n], :2].mean(1) for n in ("right_brow", "left_brow")], axis=1)
     return landmarks[:, INSIDE[region], :2]
 
 

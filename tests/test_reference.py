@@ -1,0 +1,299 @@
+"""The reference method: what expressions have in common, which frames are chosen, and how they are warped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from memory import clip_of
+
+from nodes.align import Alignment, align
+from nodes.align.pose import Performance, take_performance
+from nodes.definitions import AlignParameters, SwapParameters
+from nodes.errors import NoFaceError
+from nodes.geometry.sampling import crop
+from nodes.subjects import load_subject
+from nodes.swap.reference import plan_reference
+from nodes.swap.reference.choice import Choice, choose, overshoot
+from nodes.swap.reference.expression import measure_lower, measure_upper, neutral_shape, read_expression
+from nodes.swap.reference.gallery import Reference, fetch_references
+from nodes.swap.reference.plan import take_source
+from nodes.swap.reference.warp import MeshWarp, visible_triangles
+from nodes.types import Faces
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def alignment(plate_faces) -> Alignment:
+    return align(plate_faces, AlignParameters(size=SIZE))[0]
+
+
+@pytest.fixture(scope="module")
+def performance(source_faces) -> Performance:
+    return take_performance(source_faces.tracks[0].landmarks)
+
+
+def darkness_inside_lips(source, landmarks: np.ndarray, frame: int) -> float:
+    """How much of the picture an open mouth blackens: area of dark pixels inside the outer lips, per eye distance."""
+    image = cv2.cvtColor(source.frame(frame).rgb8(), cv2.COLOR_RGB2GRAY)
+    lips = np.zeros_like(image)
+    cv2.fillPoly(lips, [np.round(landmarks[load_subject().contours["lips_outer"], :2]).astype(np.int32)], 1)
+    return float(lips.sum()) / np.linalg.norm(landmarks[33] - landmarks[263]) ** 2
+
+
+def test_the_numbers_rise_with_what_they_are_named_after():
+    shape = load_subject().template[None]
+    opened, raised, closed = shape.copy(), shape.copy(), shape.copy()
+    opened[:, [14, 87, 317, 17, 152], 1] += 0.2
+    raised[:, [107, 66, 336, 296, 70, 63, 300, 293], 1] -= 0.1
+    closed[:, [159, 158, 160, 386, 385, 387], 1] += 0.05
+    assert measure_lower(opened)[0, 0] > measure_lower(shape)[0, 0] + 0.15
+    assert (measure_upper(raised)[0, 2:6] < measure_upper(shape)[0, 2:6] - 0.09).all()
+    assert (measure_upper(closed)[0, :2] < measure_upper(shape)[0, :2]).all()
+    np.testing.assert_allclose(measure_upper(opened), measure_upper(shape), atol=1e-6)
+
+
+def test_a_mouth_that_really_opens_is_read_as_opening(source, source_faces, performance):
+    (track,) = source_faces.tracks
+    opening = measure_lower(performance.shape)[:, 0]
+    widest, closed = np.argsort(opening)[[-1, 0]]
+    assert opening[widest] > opening[closed] + 0.08
+    areas = [darkness_inside_lips(source, track.landmarks[i], int(track.frames[i])) for i in (closed, widest)]
+    assert areas[1] > 1.1 * areas[0]
+
+
+def test_the_neutral_face_is_zero_and_hardly_depends_on_which_frames_are_seen(performance):
+    neutral = neutral_shape(performance.shape)
+    for expression in (read_expression(neutral[None], neutral).lower, read_expression(neutral[None], neutral).upper):
+        np.testing.assert_allclose(expression, 0, atol=1e-3)
+    spread = performance.shape.std(0).max()
+    for part in (performance.shape[::2], performance.shape[1::2], performance.shape[::3]):
+        assert np.linalg.norm(neutral_shape(part) - neutral, axis=1).max() < 0.3 * spread
+    for few in (1, 2, 3):
+        assert np.isfinite(neutral_shape(performance.shape[:few])).all()
+    np.testing.assert_array_equal(neutral_shape(performance.shape[:1]), performance.shape[0])
+
+
+def chosen(performance: Performance, rows=slice(None), columns=slice(None), steadiness=0.5, penalty=None) -> Choice:
+    neutral = neutral_shape(performance.shape)
+    lower, pose = read_expression(performance.shape, neutral).lower, performance.yaw_pitch
+    cost = np.zeros(len(lower[columns]), np.float32) if penalty is None else penalty
+    return choose(lower[rows], lower[columns], pose[rows], pose[columns], cost, steadiness)
+
+
+def test_a_clip_that_is_its_own_source_shows_itself(performance):
+    choice = chosen(performance, steadiness=0)
+    np.testing.assert_array_equal(choice.index[:, 0], np.arange(len(choice.index)))
+    np.testing.assert_allclose(choice.weight[:, 0], 1)
+    steady = chosen(performance, slice(30, 60), steadiness=0.5)
+    assert np.abs(steady.index[:, 0] - np.arange(30, 60)).mean() < 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 200])
+@pytest.mark.parametrize("steadiness", [0, 0.5, 1])
+def test_weights_of_a_frame_sum_to_one_however_few_there_are_to_choose_from(performance, count, steadiness):
+    choice = chosen(performance, slice(0, 40), slice(0, count), steadiness)
+    assert choice.index.shape == choice.weight.shape and len(choice.index) == 40
+    assert choice.index.min() >= 0 and choice.index.max() < count
+    assert choice.weight.min() >= 0
+    np.testing.assert_allclose(choice.weight.sum(1), 1, atol=1e-5)
+    for index, weight in zip(choice.index, choice.weight, strict=True):
+        used = index[weight > 0]
+        assert len(set(used.tolist())) == len(used)  # no frame twice
+
+
+def test_a_plate_of_one_frame_has_a_choice(performance):
+    assert chosen(performance, slice(5, 6)).index[0, 0] in range(len(performance.shape))
+
+
+def test_steadiness_makes_the_choice_jump_less(alignment, performance):
+    plate = take_performance(alignment.track.landmarks)
+    expression = read_expression(plate.shape, neutral_shape(plate.shape)).lower
+    own = read_expression(performance.shape, neutral_shape(performance.shape)).lower
+    jumps = []
+    for steadiness in (0, 0.3, 1):
+        choice = choose(
+            expression, own, plate.yaw_pitch, performance.yaw_pitch, np.zeros(len(own), np.float32), steadiness
+        )
+        jumps.append(int((np.abs(np.diff(choice.index[:, 0])) > 2).sum()))
+    assert jumps[0] > jumps[1] > jumps[2]
+
+
+def test_a_frame_of_high_penalty_is_left_alone(performance):
+    penalty = np.zeros(len(performance.shape), np.float32)
+    penalty[50] = 1000
+    assert 50 not in chosen(performance, slice(45, 56), steadiness=0, penalty=penalty).index[:, 0]
+
+
+def test_overshoot_counts_what_goes_beyond_the_plate_and_nothing_else():
+    plate = np.float32([[1, -2, 0.0]])
+    for source, wanted in (
+        ([1, -2, 0], 0),
+        ([0.5, -1, 0], 0),  # less of the same: can be exaggerated
+        ([2, -2, 0], 1),
+        ([1, -4, 0], 4),
+        ([-1, -2, 0], 1),  # the other way: all of it
+        ([1, -2, 3], 9),
+    ):
+        assert overshoot(plate, np.float32([source]))[0, 0] == pytest.approx(wanted)
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 4)).astype(np.float32), rng.normal(size=(7, 4)).astype(np.float32)
+    assert overshoot(a, b).shape == (5, 7) and (overshoot(a, b) >= 0).all()
+    np.testing.assert_allclose(overshoot(-a, -b), overshoot(a, b), rtol=1e-5)
+
+
+def test_a_mesh_warped_onto_itself_is_the_picture(alignment, plate):
+    image = crop(plate.frame(0).rgb8(), alignment.to_plate[:1], SIZE)[0]
+    vertices = alignment.landmarks[0]
+    warp = MeshWarp(vertices, SIZE)
+    warped = warp.fetch(Reference(image, vertices[:, :2]))
+    difference = np.abs(warped - image)[warp.visible]
+    assert difference.mean() < 0.5 and np.percentile(difference, 99) < 2
+    assert 0.15 < warp.visible.mean() < 0.6
+
+
+def test_a_mesh_moved_and_enlarged_takes_its_picture_along(alignment, plate):
+    image = crop(plate.frame(0).rgb8(), alignment.to_plate[:1], SIZE)[0]
+    vertices = alignment.landmarks[0]
+    small = (vertices * 0.5 + [20, 30, 0]).astype(np.float32)
+    warp = MeshWarp(small, 192)
+    warped = warp.fetch(Reference(image, vertices[:, :2]))
+    wanted = cv2.warpAffine(image, np.float32([[0.5, 0, 19.75], [0, 0.5, 29.75]]), (192, 192), flags=cv2.INTER_CUBIC)
+    assert np.abs(warped - wanted)[warp.visible].mean() < 1.5
+
+
+def test_spread_values_are_those_of_the_vertices(alignment):
+    vertices = alignment.landmarks[0]
+    warp = MeshWarp(vertices, SIZE)
+    spread = warp.spread(vertices[:, :2])
+    y, x = np.nonzero(cv2.erode(warp.visible.astype(np.uint8), np.ones((7, 7))))
+    off = np.abs(spread[y, x] - np.stack([x, y], 1) - 0.5)
+    assert np.percentile(off, 99) < 0.05 and off.max() < 3  # more only where one part of the face hides another
+    constant = warp.spread(np.full((468, 1), 3.0, np.float32))
+    np.testing.assert_allclose(constant[y, x], 3, atol=1e-4)
+    assert (constant[0] == 0).all()
+
+
+def test_what_is_turned_away_is_hidden_by_what_is_nearer():
+    subject = load_subject()
+    turn = np.radians(50)
+    rotation = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
+    vertices = ((subject.template @ rotation.T) * 60 + 128).astype(np.float32)
+    nearest = visible_triangles(vertices, SIZE)
+    shown = subject.triangles[np.unique(nearest[nearest >= 0])]
+    nose, ears = vertices[4], vertices[[234, 454]]
+    hidden = 234 if abs(ears[0, 0] - nose[0]) < abs(ears[1, 0] - nose[0]) else 454
+    rims = [(shown == v).any() for v in (hidden, {234: 454, 454: 234}[hidden])]
+    assert rims == [False, True]
+    # Of the triangles that cover a pixel the nearest is shown.
+    depth = vertices[subject.triangles][:, :, 2].mean(1)
+    rows, columns = np.nonzero(nearest >= 0)
+    right = []
+    for i in np.random.default_rng(0).integers(0, len(rows), 300):
+        x, y = columns[i], rows[i]
+        ahead = vertices[subject.triangles][:, :, :2] - np.float32([x + 0.5, y + 0.5])
+        behind = np.roll(ahead, -1, axis=1)
+        sides = ahead[..., 0] * behind[..., 1] - ahead[..., 1] * behind[..., 0]
+        covers = np.append(np.flatnonzero((sides > 0).all(1) | (sides < 0).all(1)), nearest[y, x])
+        right.append(depth[nearest[y, x]] <= depth[covers].min())
+    assert np.mean(right) > 0.95
+
+
+def test_a_mesh_outside_the_crop_covers_nothing():
+    warp = MeshWarp(np.float32(load_subject().template * 20 + 5000), 64)
+    assert not warp.visible.any()
+    assert np.isfinite(warp.fetch(Reference(np.zeros((4, 4, 3), np.uint8), np.zeros((468, 2), np.float32)))).all()
+
+
+def test_references_hold_the_face_of_their_own_frame_in_any_order(source, source_faces):
+    (track,) = source_faces.tracks
+    rows = np.array([40, 3, 17])
+    found = fetch_references(source, track.frames[rows], track.landmarks[rows], SIZE)
+    assert len(found) == 3
+    for row, reference in zip(rows, found, strict=True):
+        picture = source.frame(int(track.frames[row])).rgb8()
+        move = track.landmarks[row, 4, :2] - reference.landmarks[4]
+        x, y = np.round(move).astype(int)
+        np.testing.assert_allclose(move, [x, y], atol=1e-3)
+        height, width = reference.image.shape[:2]
+        np.testing.assert_array_equal(reference.image, picture[y : y + height, x : x + width])
+        assert reference.landmarks.min() >= 0 and (reference.landmarks < [width, height]).all()
+    assert fetch_references(source, np.zeros(0, np.int64), np.zeros((0, 468, 3), np.float32), SIZE) == []
+
+
+def test_a_huge_source_is_reduced(source, source_faces):
+    (track,) = source_faces.tracks
+    picture = cv2.resize(source.frame(int(track.frames[0])).rgb8(), None, fx=12, fy=12)
+    (huge,) = fetch_references(clip_of([picture]), np.array([0]), track.landmarks[:1] * 12, 128)
+    (own,) = fetch_references(source, track.frames[:1], track.landmarks[:1], 128)
+    face = np.ptp(huge.landmarks, axis=0).max()
+    assert 128 <= face <= 3 * 128
+    factor = face / np.ptp(own.landmarks, axis=0).max()
+    vertices = np.concatenate([own.landmarks, track.landmarks[0, :, 2:]], 1)
+    warp = MeshWarp(vertices, 256)
+    assert 1 < factor < 4 and np.abs(warp.fetch(huge) - warp.fetch(own))[warp.visible].mean() < 3
+
+
+def test_a_face_at_or_beyond_the_pictures_edge_still_gives_a_reference(source, source_faces):
+    (track,) = source_faces.tracks
+    for shift in (-120, 200, 5000):
+        moved = track.landmarks[:1] + np.float32([shift, 0, 0])
+        (found,) = fetch_references(source, track.frames[:1], moved, SIZE)
+        assert found.image.size and np.isfinite(found.landmarks).all()
+
+
+def only(faces: Faces, count: int) -> Faces:
+    (track,) = faces.tracks
+    less = replace(track, **{n: getattr(track, n)[:count] for n in ("frames", "boxes", "scores", "landmarks")})
+    return replace(faces, tracks=(less,), count=count)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_source_of_very_few_frames_is_enough(alignment, source, source_faces, count):
+    taken = take_source(source, only(source_faces, count))
+    assert len(taken.frames) == count
+    (track,) = plan_reference([alignment], taken, SwapParameters(), 25)
+    assert set(track.references) <= set(range(count))
+    image, visible = track.render(0, alignment.to_crop(track.vertices)[0], SIZE)
+    assert image.shape == (SIZE, SIZE, 3) and image.min() >= 0 and image.max() <= 1
+    assert image[visible].std() > 0.05
+
+
+def test_a_source_without_a_face_is_named(source, source_faces):
+    with pytest.raises(NoFaceError, match=r"franck\.mp4.*no face.*Choose footage"):
+        take_source(source, replace(source_faces, tracks=()))
+
+
+def test_frames_on_which_the_face_was_only_guessed_do_not_serve(source, source_faces):
+    (track,) = source_faces.tracks
+    scores = track.scores.copy()
+    scores[10:20] = 0
+    taken = take_source(source, replace(source_faces, tracks=(replace(track, scores=scores),)))
+    assert not set(track.frames[10:20]) & set(taken.frames)
+    assert len(taken.frames) == len(taken.landmarks) == len(taken.performance.shape) == len(track) - 10
+
+
+def test_a_face_in_the_middle_of_the_references_is_neither_of_the_two_people(alignment, source, source_faces):
+    taken = take_source(source, source_faces)
+    (plain,), (full,) = (plan_reference([alignment], taken, SwapParameters(shape=s), 25) for s in (0, 1))
+    target = alignment.track.landmarks
+    eyes = np.linalg.norm(target[:, 33, :2] - target[:, 263, :2], axis=-1)[:, None]
+    away = [np.linalg.norm(t.vertices[..., :2] - target[..., :2], axis=-1) / eyes for t in (plain, full)]
+    stays = np.setdiff1d(np.arange(468), np.concatenate([load_subject().contours[n] for n in
+                         ("lips_outer", "lips_inner", "right_eye", "left_eye")]))  # fmt: skip
+    assert away[0][:, stays].mean() < 0.6 * away[1][:, stays].mean()
+    oval = load_subject().contours["oval"]
+    np.testing.assert_allclose(full.vertices[:, oval], plain.vertices[:, oval], atol=0.5)  # meets the plate at its rim
+
+
+def test_expression_is_a_gain(alignment, source, source_faces):
+    taken = take_source(source, source_faces)
+
+    def opening(gain: float) -> np.ndarray:
+        (track,) = plan_reference([alignment], taken, SwapParameters(expression=gain, shape=0), 25)
+        return np.linalg.norm(track.vertices[:, 13] - track.vertices[:, 14], axis=-1)
+
+    assert opening(0).std() < 0.7 * opening(1).std() < 0.7 * opening(1.5).std()
