@@ -38,7 +38,8 @@ def place(frame: int, face: Float, matte: Float, to_plate: Float, width: int, he
     step = float(np.sqrt(np.abs(np.linalg.det(to_crop[:, :2]))))
     alpha = np.clip(resample(matte, grid, step, cv2.BORDER_CONSTANT), 0, 1)
     colour = np.ascontiguousarray(np.maximum(resample(face, grid, step, interpolation=cv2.INTER_CUBIC), 0))
-    rgba = np.dstack([to_linear(colour, "srgb") * alpha[..., None], alpha]).astype(np.float32)
+    linear = np.maximum(to_linear(colour, "srgb"), 0)  # black may come out a millionth below
+    rgba = np.dstack([linear * alpha[..., None], alpha]).astype(np.float32)
     return Patch(frame, roi, rgba)
 
 

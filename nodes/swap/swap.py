@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from nodes.swap.place import merge, place
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.plan import take_source
 from nodes.swap.sharpen import unsharp_mask
-from nodes.types import Bool, Faces, Float, Patch
+from nodes.types import Bool, Faces, Float, Patch, Roi
 
 _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
@@ -138,9 +138,9 @@ def swap(frames: Iterable[Frame], plan: SwapPlan) -> Iterator[tuple[Frame, Patch
 
 
 def _batched(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
-    iterator = iter(frames)
-    while batch := list(islice(iterator, count)):
-        yield batch
+    # By number, so that a run that starts later has the same batches: in another one a network's last bits may differ.
+    for _, batch in groupby(frames, lambda frame: frame.index // count):
+        yield list(batch)
 
 
 def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
@@ -206,14 +206,22 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
         patches.append(place(frame.index, image, face.matte * p.opacity, face.to_plate, frame.width, frame.height))
     patch = merge(patches, frame.index)
     if plan.roto is not None and not patch.roi.empty:
-        patch = replace(patch, rgba=patch.rgba * plan.roto.frame(frame.index).linear(patch.roi)[..., :1])
+        patch = replace(patch, rgba=patch.rgba * _coverage(plan.roto.frame(frame.index), patch.roi))
     return frame, patch
+
+
+def _coverage(roto: Frame, roi: Roi) -> Float:
+    """The artist's matte, [h, w, 1], 0..1: its code values, for coverage is no light and has no transfer curve."""
+    values = roto.linear(roi) if roto.info.colour == "scene_linear" else roto.rgb(roi)
+    return np.clip(values[..., :1], 0, 1)
 
 
 def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:
     """Gaussian mean of one track's colour matches around `at`."""
-    near = [(abs(i - at), faces[number].affine) for i, (_, faces) in enumerate(window) if number in faces]
+    frames = islice(window, max(at - _LOOKAHEAD, 0), at + _LOOKAHEAD + 1)
+    near = [
+        (abs(i - min(at, _LOOKAHEAD)), faces[number].affine) for i, (_, faces) in enumerate(frames) if number in faces
+    ]
     weight = np.exp(-0.5 * (np.array([d for d, _ in near]) / _COLOUR_SIGMA) ** 2)
-    weight[[d > _LOOKAHEAD for d, _ in near]] = 0
     mean: Float = np.tensordot(weight / weight.sum(), np.stack([a for _, a in near]), 1).astype(np.float32)
     return mean
