@@ -29,13 +29,13 @@ EVERY = DetectParameters().every
 def scale_up(clip: Path, path: Path, size: tuple[int, int], count: int) -> None:
     """Write the first frames of a clip as H.264 of another size."""
     with av.open(str(clip)) as given, av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=given.streams.video[0].average_rate)
+        rate = given.streams.video[0].average_rate
+        stream = output.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "20"}
         for number, frame in zip(range(count), given.decode(video=0), strict=False):
             picture = frame.reformat(*size, interpolation="BICUBIC")
-            picture.pts, picture.time_base, picture.pict_type = number, stream.time_base, 0
-            picture.time_base = 1 / given.streams.video[0].average_rate
+            picture.pts, picture.time_base, picture.pict_type = number, 1 / rate, 0
             output.mux(stream.encode(picture))
         output.mux(stream.encode(None))
 

@@ -55,7 +55,7 @@ class MeshWarp:
         starts = np.arange(0, 3 * len(pixel) + 1, 3)
         shape = (len(pixel), len(vertices))
         # At the rim a pixel is interpolated between those half-size ones that the mesh covers.
-        self._cover = np.maximum(self._enlarged(self._inside.astype(np.float32)[..., None]), 1e-3)
+        self._cover = np.maximum(self._enlarged(self._inside.astype(np.float32)[..., None]), np.float32(1e-3))
         self._weights = csr_array((weights.ravel().astype(np.float32), corners.ravel(), starts), shape=shape)
 
     @property
@@ -68,8 +68,7 @@ class MeshWarp:
         """Interpolate values at the vertices [L, C] over the crop: [size, size, C]; 0 off the mesh."""
         out = np.zeros((self._half * self._half, values.shape[1]), np.float32)
         out[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values, np.float32)
-        spread: Float = self._enlarged(out.reshape(self._half, self._half, -1)) / self._cover
-        return spread
+        return np.asarray(self._enlarged(out.reshape(self._half, self._half, -1)) / self._cover, np.float32)
 
     def _enlarged(self, grid: Float) -> Float:
         large = np.asarray(cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
