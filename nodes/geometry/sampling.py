@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from nodes.types import Float
+from nodes.types import Float, Roi
 
 _ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
 
@@ -16,6 +16,16 @@ def pixel_centres(width: int, height: int) -> Float:
     """Continuous coordinates of all pixel centres, [height, width, 2] as x, y."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32) + 0.5)
     return np.stack([x, y], axis=-1)
+
+
+def affine_grid(matrix: Float, roi: Roi) -> Float:
+    """Where an affine transform [2, 3] takes the pixel centres of a rectangle: [height, width, 2] as x, y."""
+    x = np.arange(roi.x0, roi.x1, dtype=np.float32) + np.float32(0.5)
+    y = np.arange(roi.y0, roi.y1, dtype=np.float32) + np.float32(0.5)
+    grid = np.empty((roi.height, roi.width, 2), np.float32)
+    for axis, (along, down, shift) in enumerate(matrix):
+        np.add.outer(y * down + shift, x * along, out=grid[..., axis])
+    return grid
 
 
 def transform_points(matrices: Float, points: Float) -> Float:
@@ -67,9 +77,9 @@ def crop(image: np.ndarray, to_plate: Float, size: int) -> np.ndarray:
     image: [H, W, C], uint8 or float32. to_plate: [B, 2, 3], crop pixels → plate pixels. Returns [B, size, size, C]. Faces
     whose minification differs by a whole octave are filtered separately.
     """
-    grids = transform_points(
-        to_plate[:, None], np.broadcast_to(pixel_centres(size, size), (len(to_plate), size, size, 2))
-    )
+    grids = np.empty((len(to_plate), size, size, 2), np.float32)
+    for grid, matrix in zip(grids, to_plate, strict=True):
+        grid[:] = affine_grid(matrix, Roi(0, 0, size, size))
     spans = np.sqrt(np.abs(np.linalg.det(to_plate[:, :, :2])))
     octaves = np.floor(np.log2(np.maximum(spans, 1))).astype(int)
     out = np.empty((len(to_plate), size, size, *image.shape[2:]), image.dtype)

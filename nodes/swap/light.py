@@ -18,14 +18,23 @@ _GRID = 64  # side of the grid that low bands are worked out on
 _CHROMA_GAIN = 1.8  # chroma follows the light faster than luma
 
 
-def low_band(image: Float, weight: Float, scale: float) -> Float:
-    """Blur [S, S, C] by a Gaussian of `scale` (fraction of S) inside `weight` [S, S] only: normalised convolution."""
-    size = image.shape[0]
-    stack = np.dstack([image * weight[..., None], weight])
-    small = cv2.resize(stack, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(small, (0, 0), scale * _GRID, borderType=cv2.BORDER_CONSTANT)
-    band = blurred[..., :-1] / (blurred[..., -1:] + 1e-4)
-    return np.asarray(cv2.resize(band, (size, size), interpolation=cv2.INTER_LINEAR), np.float32).reshape(image.shape)
+def reduce(image: Float, weight: Float) -> Float:
+    """Average [S, S, C] times `weight` [S, S], and the weight, over the cells of a small grid: [64, 64, C + 1]."""
+    stack = np.empty((*weight.shape, image.shape[-1] + 1), np.float32)
+    np.multiply(image, weight[..., None], out=stack[..., :-1])
+    stack[..., -1] = weight
+    return np.asarray(cv2.resize(stack, (_GRID, _GRID), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def low_band(reduced: Float, scale: float) -> Float:
+    """Blur what :func:`reduce` gives by a Gaussian of `scale` (fraction of the side): normalised convolution, [64, 64, C]."""
+    blurred = cv2.GaussianBlur(reduced, (0, 0), scale * _GRID, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(blurred[..., :-1] / (blurred[..., -1:] + 1e-4), np.float32)
+
+
+def _enlarge(band: Float, size: int) -> Float:
+    large = np.asarray(cv2.resize(band, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+    return large.reshape(size, size, -1)
 
 
 def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: float) -> Float:
@@ -36,14 +45,15 @@ def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: f
     """
     if amount <= 0:
         return face
+    size = face.shape[0]
     weight = (visible & (matte > 0)).astype(np.float32)
-    difference = plate - face
-    luma = np.asarray((difference @ _LUMA)[..., None], np.float32)
-    tint = min(_CHROMA_GAIN * amount, 1.0)
-    change = amount * low_band(luma, weight, _LUMA_SCALE) + tint * low_band(difference - luma, weight, _CHROMA_SCALE)
-    lit = np.asarray(face + change, np.float32)
+    reduced = reduce(plate - face, weight)
+    luma = (reduced[..., :-1] @ _LUMA)[..., None]
+    broad = low_band(np.concatenate([luma, reduced[..., -1:]], -1), _LUMA_SCALE)
+    fine = low_band(np.concatenate([reduced[..., :-1] - luma, reduced[..., -1:]], -1), _CHROMA_SCALE)
+    lit = np.asarray(face + _enlarge(amount * broad + min(_CHROMA_GAIN * amount, 1.0) * fine, size), np.float32)
     # What still differs at the rim, where face and plate meet, fades away inwards.
     rim = np.where(matte < 0.9, weight, np.float32(0))
-    near = low_band(rim[..., None], weight, _RIM_SCALE)
-    faded = low_band(plate - lit, rim + np.float32(1e-3) * weight, _RIM_SCALE)
-    return np.asarray(lit + np.clip(near, 0, 1) * faded, np.float32)
+    near = np.clip(low_band(reduce(rim[..., None], weight), _RIM_SCALE), 0, 1)
+    faded = low_band(reduce(plate - lit, rim + np.float32(1e-3) * weight), _RIM_SCALE)
+    return np.asarray(lit + _enlarge(near, size) * _enlarge(faded, size), np.float32)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from nodes.footage.colour import to_linear
-from nodes.geometry.sampling import invert, pixel_centres, resample, transform_points
+from nodes.geometry.sampling import affine_grid, invert, resample, transform_points
 from nodes.types import Float, Patch, Roi
 
 EMPTY = Roi(0, 0, 0, 0)
@@ -33,13 +33,14 @@ def place(frame: int, face: Float, matte: Float, to_plate: Float, width: int, he
     if roi.empty:
         return empty_patch(frame)
     to_crop = invert(to_plate)
-    grid = transform_points(to_crop, (pixel_centres(roi.width, roi.height) + low.astype(np.float32)).reshape(-1, 2))
-    grid = grid.reshape(roi.height, roi.width, 2).astype(np.float32)
+    grid = affine_grid(to_crop, roi)
     step = float(np.sqrt(np.abs(np.linalg.det(to_crop[:, :2]))))
     alpha = np.clip(resample(matte, grid, step, cv2.BORDER_CONSTANT), 0, 1)
     colour = np.ascontiguousarray(np.maximum(resample(face, grid, step, interpolation=cv2.INTER_CUBIC), 0))
     linear = np.maximum(to_linear(colour, "srgb"), 0)  # black may come out a millionth below
-    rgba = np.dstack([linear * alpha[..., None], alpha]).astype(np.float32)
+    rgba = np.empty((roi.height, roi.width, 4), np.float32)
+    np.multiply(linear, alpha[..., None], out=rgba[..., :3])
+    rgba[..., 3] = alpha
     return Patch(frame, roi, rgba)
 
 
