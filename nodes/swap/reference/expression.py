@@ -14,6 +14,8 @@ _UPPER_SPREAD = np.array([0.014, 0.014, 0.024, 0.024, 0.02, 0.02, 0.01], np.floa
 # How much each counts: the corners of the mouth make wrinkles; the thickness of lips is mostly noise of the mesh.
 _LOWER_WEIGHT = np.array([1, 1, 1.5, 0.5, 0.5, 0.5], np.float32)
 _UPPER_WEIGHT = np.array([1.5, 1.5, 0.7, 0.7, 0.7, 0.7, 0.4], np.float32)
+_LEAST_BLINK = 0.15  # of the neutral opening: lids that travel less do not blink
+_CLOSING_LIMITS = (0.8, 2.2)
 _NEUTRAL_SHARE = 1 / 12
 _NEUTRAL_SAMPLES = 1500
 
@@ -24,6 +26,14 @@ class Expression:
 
     lower: Float
     upper: Float
+
+
+@dataclass(frozen=True, slots=True)
+class LidMatch:
+    """One person's eyes against another's. height: ratio of the neutral openings; closing: of the lids' travel."""
+
+    height: float
+    closing: float
 
 
 def _distance(shape: Float, a: int, b: int) -> Float:
@@ -73,16 +83,37 @@ def neutral_shape(shape: Float) -> Float:
     return np.asarray(np.median(shape[densest], axis=0), np.float32)
 
 
-def read_expression(shape: Float, neutral: Float, lids_like: Float | None = None) -> Expression:
-    """Read the expressions of shapes [T, 468, 3] against a neutral face [468, 3].
-
-    lids_like: another person's neutral face: the opening of the eyes is then given as that person would show it.
-    """
+def read_expression(shape: Float, neutral: Float) -> Expression:
+    """Read the expressions of shapes [T, 468, 3] against a neutral face [468, 3]."""
     lower = measure_lower(shape) - measure_lower(neutral[None])
     upper = measure_upper(shape) - measure_upper(neutral[None])
-    if lids_like is not None:
-        upper[:, :2] *= (measure_upper(lids_like[None]) / np.maximum(measure_upper(neutral[None]), 1e-3))[:, :2]
     return Expression(
         (lower / _LOWER_SPREAD * _LOWER_WEIGHT).astype(np.float32),
         (upper / _UPPER_SPREAD * _UPPER_WEIGHT).astype(np.float32),
     )
+
+
+def lid_travel(shape: Float, neutral: Float) -> float:
+    """How far the lids of shapes [T, 468, 3] close at most, as a fraction of the neutral opening; 0 if they never blink.
+
+    The mesh reports a closed eye as half open, on small or dark faces as three quarters open: only against a person's own
+    travel does it say that an eye is closed.
+    """
+    opening = measure_upper(shape)[:, :2].mean(1) / max(float(measure_upper(neutral[None])[:, :2].mean()), 1e-6)
+    travel = 1 - float(np.percentile(opening, 1))
+    return travel if travel >= _LEAST_BLINK else 0.0
+
+
+def as_if_lids_of(expression: Expression, lids: LidMatch) -> Expression:
+    """Read the opening of the eyes as the other person would show it."""
+    upper = expression.upper.copy()
+    upper[:, :2] *= np.where(upper[:, :2] < 0, lids.closing, 1) * lids.height
+    return Expression(expression.lower, upper)
+
+
+def match_lids(plate: Float, plate_neutral: Float, source: Float, source_neutral: Float) -> LidMatch:
+    """Compare the eyes of two people, given shapes [T, 468, 3] and the neutral face [468, 3] of each."""
+    travel, own = lid_travel(plate, plate_neutral), lid_travel(source, source_neutral)
+    closing = float(np.clip(own / travel, *_CLOSING_LIMITS)) if travel and own else 1.0
+    height, own_height = (float(measure_upper(n[None])[:, :2].mean()) for n in (plate_neutral, source_neutral))
+    return LidMatch(own_height / max(height, 1e-3), closing)

@@ -16,7 +16,7 @@ from nodes.footage import Footage
 from nodes.geometry.smoothing import blur, smooth, window_length
 from nodes.subjects import load_subject
 from nodes.swap.reference.choice import Choice, choose
-from nodes.swap.reference.expression import neutral_shape, read_expression
+from nodes.swap.reference.expression import LidMatch, as_if_lids_of, match_lids, neutral_shape, read_expression
 from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.warp import MeshWarp
 from nodes.types import Bool, Faces, Float, Int
@@ -142,7 +142,8 @@ def _plan_track(
 ) -> tuple[Float, Choice, Choice]:
     plate = take_performance(alignment.track.landmarks, window_length(_POSE_WINDOW, rate))
     neutral = neutral_shape(plate.shape)
-    expression = read_expression(plate.shape, neutral, lids_like=source.neutral)
+    lids = match_lids(plate.shape, neutral, source.performance.shape, source.neutral)
+    expression = as_if_lids_of(read_expression(plate.shape, neutral), lids)
     own = read_expression(source.performance.shape, source.neutral)
     pose, source_pose = plate.yaw_pitch, source.performance.yaw_pitch
     # People hold their heads, and cameras stand, at different heights; a nod is a change from each one's own.
@@ -156,15 +157,21 @@ def _plan_track(
     change = plate.shape - neutral
     shown = source.performance.shape[lower.index[:, 0]] - source.neutral
     change = parameters.expression * change + _RELAX * low * inner * blur(shown - change, _RELAX_SIGMA)
-    shape = neutral + _open_lids(change) + parameters.shape * inner * (source.neutral - neutral)
+    shape = neutral + _move_lids(change, lids) + parameters.shape * inner * (source.neutral - neutral)
     return plate.place(shape.astype(np.float32)), upper, lower
 
 
-def _open_lids(change: Float) -> Float:
-    """Exaggerate the vertical motion of the lids around the middle of each eye; change: [T, 468, 3]."""
+def _move_lids(change: Float, lids: LidMatch) -> Float:
+    """Let the lids travel as far as the source's would: scale their motion around the middle of each eye.
+
+    change: [T, 468, 3], from the neutral face.
+    """
     contours = load_subject().contours
     change = change.copy()
-    for eye in (contours["right_eye"], contours["left_eye"]):
-        height = change[:, eye, 1]
-        change[:, eye, 1] += (_LID_GAIN - 1) * (height - height.mean(1, keepdims=True))
+    for eye, top, bottom in (("right_eye", 159, 145), ("left_eye", 386, 374)):
+        points = contours[eye]
+        height = change[:, points, 1]
+        closes = change[:, bottom, 1] < change[:, top, 1]
+        gain = np.where(closes, max(lids.closing, _LID_GAIN), _LID_GAIN)[:, None]
+        change[:, points, 1] += (gain - 1) * (height - height.mean(1, keepdims=True))
     return change
