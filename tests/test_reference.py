@@ -79,7 +79,7 @@ def test_the_neutral_face_is_zero_and_hardly_depends_on_which_frames_are_seen(pe
 
 def chosen(performance: Performance, rows=slice(None), columns=slice(None), steadiness=0.5, penalty=None) -> Choice:
     neutral = neutral_shape(performance.shape)
-    lower, pose = read_expression(performance.shape, neutral).lower, performance.yaw_pitch
+    lower, pose = read_expression(performance.shape, neutral).lower, performance.yaw_pitch / 10
     cost = np.zeros(len(lower[columns]), np.float32) if penalty is None else penalty
     return choose(lower[rows], lower[columns], pose[rows], pose[columns], cost, steadiness)
 
@@ -116,7 +116,7 @@ def test_steadiness_makes_the_choice_jump_less(alignment, performance):
     jumps = []
     for steadiness in (0, 0.3, 1):
         choice = choose(
-            expression, own, plate.yaw_pitch, performance.yaw_pitch, np.zeros(len(own), np.float32), steadiness
+            expression, own, plate.yaw_pitch / 10, performance.yaw_pitch / 10, np.zeros(len(own), np.float32), steadiness
         )
         jumps.append(int((np.abs(np.diff(choice.index[:, 0])) > 2).sum()))
     assert jumps[0] > jumps[1] > jumps[2]

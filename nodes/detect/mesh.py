@@ -5,6 +5,7 @@ Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video o
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from nodes.geometry.sampling import crop, transform_points
@@ -14,6 +15,7 @@ from nodes.types import Float
 POINTS = 468
 SIZE = 192
 _MARGIN = 1.5  # side of the square the network looks at, over the box it is made from: as it was trained
+_BLUR = 5  # pixels of the square over which luma is averaged
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners, the subject's own right and left
 
 
@@ -51,15 +53,24 @@ def squares_from_landmarks(landmarks: Float) -> Float:
 
 
 def find_landmarks(image: np.ndarray, squares: Float) -> tuple[Float, Float]:
-    """Landmarks [B, 468, 3] in plate pixels and presence scores [B], 0..1, of the faces in `squares` [B, 2, 3]."""
+    """Meshes [B, 468, 4] and presence scores [B], 0..1, of the faces in `squares` [B, 2, 3].
+
+    A mesh gives x, y and z of each landmark in plate pixels and, fourth, the luma there, 0..255.
+    """
     session = load_weights("face_landmark", threads=1)
-    crops = crop(image, squares, SIZE).astype(np.float32) / 255
-    raw, logits = session.run(None, {session.get_inputs()[0].name: crops})
+    crops = crop(image, squares, SIZE)
+    raw, logits = session.run(None, {session.get_inputs()[0].name: crops.astype(np.float32) / 255})
     if raw.size < logits.size:
         raw, logits = logits, raw
     points = raw.reshape(-1, POINTS, 3)
     scale = np.sqrt(np.abs(np.linalg.det(squares[:, :, :2])))
-    landmarks = np.concatenate(
-        [transform_points(squares, points[..., :2]), points[..., 2:] * scale[:, None, None]], axis=-1
-    )
-    return landmarks.astype(np.float32), (1 / (1 + np.exp(-np.clip(logits.reshape(-1), -80, 80)))).astype(np.float32)
+    xy = transform_points(squares, points[..., :2])
+    meshes = np.concatenate([xy, points[..., 2:] * scale[:, None, None], _luma_at(crops, points)[..., None]], axis=-1)
+    return meshes.astype(np.float32), (1 / (1 + np.exp(-np.clip(logits.reshape(-1), -80, 80)))).astype(np.float32)
+
+
+def _luma_at(crops: np.ndarray, points: Float) -> Float:
+    """Luma [B, L] of crops [B, S, S, 3] at points [B, L, >=2], averaged over a few pixels."""
+    stack = cv2.blur(cv2.cvtColor(crops.reshape(-1, SIZE, 3), cv2.COLOR_RGB2GRAY), (_BLUR, _BLUR))
+    column, row = (np.clip(points[..., i].astype(np.intp), 0, SIZE - 1) for i in (0, 1))
+    return np.asarray(stack.reshape(-1, SIZE, SIZE)[np.arange(len(crops))[:, None], row, column], np.float32)

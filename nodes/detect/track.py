@@ -66,7 +66,8 @@ class _Thread:
 
 @dataclass(frozen=True, slots=True)
 class ThreadState:
-    """A thread as arrays: frames int64 [n], scores float64 [n], landmarks float32 [n, 468, 3]; whether it is still followed."""
+    """A thread as arrays: frames int64 [n], scores float64 [n], landmarks float32 [n, 468, 4] as x, y, z and
+    luma; whether it is still followed."""
 
     frames: Int
     scores: npt.NDArray[np.float64]
@@ -295,7 +296,7 @@ def _to_track(number: int, thread: _Thread) -> Track:
     points = np.stack(thread.landmarks)
     landmarks = points[left] * (1 - weight) + points[right] * weight
     scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
-    return Track(number, frames, _box(landmarks), scores, landmarks)
+    return Track(number, frames, _box(landmarks), scores, landmarks[..., :3], landmarks[..., 3])
 
 
 def main_tracks(faces: Faces) -> list[Track]:

@@ -1,7 +1,7 @@
 """The document `faceplate.faces/1`: the faces of a shot as one .npz, never pickled, whole or not at all.
 
 `header` is UTF-8 JSON: schema, size, rate, range, cuts, the id and length of each track and, when known, the footage. The
-other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N], landmarks [N, L, 3].
+other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N], landmarks [N, L, 3] and, when known, tones uint8 [N, L].
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
         "landmarks": np.zeros((0, 0, 3), np.float32),
     }
     arrays = {name: np.concatenate([getattr(t, name) for t in tracks]) if tracks else empty[name] for name in empty}
+    tones = [t.tones for t in tracks if t.tones is not None]
+    if tones and len(tones) == len(tracks):
+        arrays["tones"] = np.rint(np.concatenate(tones)).astype(np.uint8)
     save_document(path, header, arrays)
 
 
@@ -63,11 +66,13 @@ def load_faces(path: Path | str) -> FacesFile:
     try:
         ends = np.cumsum([t["length"] for t in header["tracks"]], dtype=np.int64)
         parts = {k: np.split(arrays[k], ends[:-1]) for k in ("frames", "boxes", "scores", "landmarks")}
+        tones = np.split(arrays["tones"].astype(np.float32), ends[:-1]) if "tones" in arrays else None
         tracks = tuple(
             Track(
                 int(t["id"]),
                 parts["frames"][i].astype(np.int64, copy=False),
                 *(parts[k][i].astype(np.float32, copy=False) for k in ("boxes", "scores", "landmarks")),
+                None if tones is None else tones[i],
             )
             for i, t in enumerate(header["tracks"])
         )

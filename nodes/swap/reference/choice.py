@@ -15,9 +15,6 @@ from nodes.types import Float, Int
 
 _CANDIDATES = 80
 _BLOCK = 256  # plate frames whose distances to the whole source are held at once
-_POSE_UNIT = np.array(
-    [9.1, 13.0], np.float32
-)  # degrees of yaw and pitch that weigh as much as one spread of expression
 _OVERSHOOT = (
     2.0  # extra cost of a source frame that shows more expression than the plate: its wrinkles cannot be undone
 )
@@ -43,28 +40,28 @@ def overshoot(plate: Float, source: Float) -> Float:
 
 
 def choose(
-    plate: Float, source: Float, plate_pose: Float, source_pose: Float, penalty: Float, steadiness: float
+    plate: Float, source: Float, plate_view: Float, source_view: Float, penalty: Float, steadiness: float
 ) -> Choice:
     """Choose source frames for every plate frame.
 
-    plate: [T, D] and source: [N, D], expressions in spreads. plate_pose: [T, 2] and source_pose: [N, 2], yaw and pitch in
-    degrees. penalty: [N], extra cost of a source frame. steadiness: 0..1.
+    plate: [T, D] and source: [N, D], expressions in spreads. plate_view: [T, E] and source_view: [N, E], whatever else
+    should be alike, such as pose, in units that weigh as much as one spread. penalty: [N], extra cost of a source frame.
+    steadiness: 0..1.
     """
-    poses, source_poses = plate_pose / _POSE_UNIT, source_pose / _POSE_UNIT
-    nearest, costs = _candidates(plate, source, poses, source_poses, penalty)
-    path = _steadiest_path(nearest, costs, np.concatenate([source, source_poses], 1), steadiness)
+    nearest, costs = _candidates(plate, source, plate_view, source_view, penalty)
+    path = _steadiest_path(nearest, costs, np.concatenate([source, source_view], 1), steadiness)
     return _fade(path, _FADE * steadiness)
 
 
 def _candidates(
-    plate: Float, source: Float, plate_pose: Float, source_pose: Float, penalty: Float
+    plate: Float, source: Float, plate_view: Float, source_view: Float, penalty: Float
 ) -> tuple[Int, Float]:
     count = min(_CANDIDATES, len(source))
     nearest = np.empty((len(plate), count), np.int64)
     costs = np.empty((len(plate), count), np.float32)
     for start in range(0, len(plate), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        cost = squared_distances(plate[rows], source) + squared_distances(plate_pose[rows], source_pose)
+        cost = squared_distances(plate[rows], source) + squared_distances(plate_view[rows], source_view)
         cost += _OVERSHOOT * overshoot(plate[rows], source) + penalty
         nearest[rows] = np.argpartition(cost, count - 1, axis=1)[:, :count]
         costs[rows] = np.take_along_axis(cost, nearest[rows], axis=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nodes.subjects import load_subject
 from nodes.types import Float
 
 # Spread of each number within one person's talking (template units): what makes them comparable.
@@ -14,6 +15,7 @@ _UPPER_SPREAD = np.array([0.014, 0.014, 0.024, 0.024, 0.02, 0.02, 0.01], np.floa
 # How much each counts: the corners of the mouth make wrinkles; the thickness of lips is mostly noise of the mesh.
 _LOWER_WEIGHT = np.array([1, 1, 1.5, 0.5, 0.5, 0.5], np.float32)
 _UPPER_WEIGHT = np.array([1.5, 1.5, 0.7, 0.7, 0.7, 0.7, 0.4], np.float32)
+_TONE_WEIGHT = 20.0  # of the mean squared difference in shading
 _LEAST_BLINK = 0.15  # of the neutral opening: lids that travel less do not blink
 _CLOSING_LIMITS = (0.8, 2.2)
 _NEUTRAL_SHARE = 1 / 12
@@ -91,6 +93,21 @@ def read_expression(shape: Float, neutral: Float) -> Expression:
         (lower / _LOWER_SPREAD * _LOWER_WEIGHT).astype(np.float32),
         (upper / _UPPER_SPREAD * _UPPER_WEIGHT).astype(np.float32),
     )
+
+
+def read_tones(tones: Float, expression: Expression) -> Float:
+    """Shading of the lower face against the person's own neutral face, [T, D], in spreads: folds that the mesh misses.
+
+    tones: [T, 468], luma at each landmark. Level and contrast are taken out frame by frame.
+    """
+    template = load_subject().template
+    below = (template[:, 1] > 0.1) & (template[:, 1] < 1.25) & (np.abs(template[:, 0]) < 0.8)
+    near = tones[:, below]
+    near = (near - near.mean(1, keepdims=True)) / np.maximum(near.std(1, keepdims=True), 1.0)
+    far = (expression.lower**2).sum(1) + (expression.upper**2).sum(1)
+    neutral = np.argsort(far)[: max(len(far) // 10, 1)]
+    shading: Float = (near - np.median(near[neutral], axis=0)) * np.sqrt(_TONE_WEIGHT / near.shape[1])
+    return shading.astype(np.float32)
 
 
 def lid_travel(shape: Float, neutral: Float) -> float:

@@ -16,13 +16,24 @@ from nodes.footage import Footage
 from nodes.geometry.smoothing import blur, smooth, window_length
 from nodes.subjects import load_subject
 from nodes.swap.reference.choice import Choice, choose
-from nodes.swap.reference.expression import LidMatch, as_if_lids_of, match_lids, neutral_shape, read_expression
+from nodes.swap.reference.expression import (
+    LidMatch,
+    as_if_lids_of,
+    match_lids,
+    neutral_shape,
+    read_expression,
+    read_tones,
+)
 from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.warp import MeshWarp
 from nodes.types import Bool, Faces, Float, Int
 
 _SOURCE_WINDOW = 0.2  # seconds over which the source's landmarks are smoothed: their noise would shake the texture
 _POSE_WINDOW = 0.36
+_TONE_WINDOW = 0.28
+_POSE_UNIT = np.array(
+    [9.1, 13.0], np.float32
+)  # degrees of yaw and pitch that weigh as much as one spread of expression
 _MOST_SOURCE_FRAMES = 8000
 _RELAX = 0.25  # how far the mouth gives way to the shape that the chosen references really have
 _RELAX_SIGMA = 2.0  # frames
@@ -35,7 +46,7 @@ _MOST_PITCH_BIAS = 15.0  # degrees
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The frames of the source that may serve. frames: [N] in its footage; landmarks: [N, 468, 3]; penalty: [N]."""
+    """The frames of the source that may serve. frames: [N] in its footage; landmarks: [N, 468, 3]; penalty: [N]; tones: [N, 468]."""
 
     footage: Footage
     frames: Int
@@ -43,6 +54,7 @@ class Source:
     performance: Performance
     neutral: Float
     penalty: Float
+    tones: Float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,7 @@ def take_source(footage: Footage, faces: Faces) -> Source:
     performance = take_performance(landmarks)
     middle = performance.position[:, :2] / performance.scale[:, None]
     speed = np.linalg.norm(np.gradient(middle, axis=0), axis=1) if len(middle) > 1 else np.zeros(1)
+    tones = [smooth(t.tones, window_length(_SOURCE_WINDOW, rate)) for t in tracks if t.tones is not None]
     step = max(1, -(-len(frames) // _MOST_SOURCE_FRAMES))
     keep = np.flatnonzero(seen)[::step]
     return Source(
@@ -118,6 +131,7 @@ def take_source(footage: Footage, faces: Faces) -> Source:
         Performance(*(getattr(performance, n)[keep] for n in ("scale", "rotation", "position", "shape"))),
         neutral_shape(performance.shape[keep]),
         ((speed[keep] / _SPEED_UNIT) ** 2).astype(np.float32),
+        np.concatenate(tones)[keep] if len(tones) == len(tracks) else None,
     )
 
 
@@ -149,10 +163,13 @@ def _plan_track(
     # People hold their heads, and cameras stand, at different heights; a nod is a change from each one's own.
     bias = np.clip(np.median(source_pose[:, 1]) - np.median(pose[:, 1]), -_MOST_PITCH_BIAS, _MOST_PITCH_BIAS)
     source_pose = source_pose - np.array([0, bias], np.float32)
-    upper, lower = (
-        choose(getattr(expression, part), getattr(own, part), pose, source_pose, source.penalty, parameters.steadiness)
-        for part in ("upper", "lower")
-    )
+    view, source_view = pose / _POSE_UNIT, source_pose / _POSE_UNIT
+    upper = choose(expression.upper, own.upper, view, source_view, source.penalty, parameters.steadiness)
+    if alignment.track.tones is not None and source.tones is not None:
+        tones = smooth(alignment.track.tones, window_length(_TONE_WINDOW, rate))
+        view = np.concatenate([view, read_tones(tones, expression)], axis=1)
+        source_view = np.concatenate([source_view, read_tones(source.tones, own)], axis=1)
+    lower = choose(expression.lower, own.lower, view, source_view, source.penalty, parameters.steadiness)
     inner, low = _inner_weight()[:, None], 1 - _upper_weight()[:, None]
     change = plate.shape - neutral
     shown = source.performance.shape[lower.index[:, 0]] - source.neutral
