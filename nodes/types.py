@@ -62,18 +62,22 @@ class Roi:
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return self.y1 - self.y0
 
     @property
     def empty(self) -> bool:
+        """Whether it holds no pixel."""
         return self.x1 <= self.x0 or self.y1 <= self.y0
 
     @property
     def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an image with."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
 

@@ -116,7 +116,12 @@ def test_steadiness_makes_the_choice_jump_less(alignment, performance):
     jumps = []
     for steadiness in (0, 0.3, 1):
         choice = choose(
-            expression, own, plate.yaw_pitch / 10, performance.yaw_pitch / 10, np.zeros(len(own), np.float32), steadiness
+            expression,
+            own,
+            plate.yaw_pitch / 10,
+            performance.yaw_pitch / 10,
+            np.zeros(len(own), np.float32),
+            steadiness,
         )
         jumps.append(int((np.abs(np.diff(choice.index[:, 0])) > 2).sum()))
     assert jumps[0] > jumps[1] > jumps[2]
@@ -149,7 +154,7 @@ def test_a_mesh_warped_onto_itself_is_the_picture(alignment, plate):
     image = crop(plate.frame(0).rgb8(), alignment.to_plate[:1], SIZE)[0]
     vertices = alignment.landmarks[0]
     warp = MeshWarp(vertices, SIZE)
-    warped = warp.fetch(Reference(image, vertices[:, :2]))
+    warped = warp.fetch([Reference(image, vertices[:, :2])])[0]
     difference = np.abs(warped - image)[warp.visible]
     assert difference.mean() < 0.5 and np.percentile(difference, 99) < 2
     assert 0.15 < warp.visible.mean() < 0.6
@@ -160,7 +165,7 @@ def test_a_mesh_moved_and_enlarged_takes_its_picture_along(alignment, plate):
     vertices = alignment.landmarks[0]
     small = (vertices * 0.5 + [20, 30, 0]).astype(np.float32)
     warp = MeshWarp(small, 192)
-    warped = warp.fetch(Reference(image, vertices[:, :2]))
+    warped = warp.fetch([Reference(image, vertices[:, :2])])[0]
     wanted = cv2.warpAffine(image, np.float32([[0.5, 0, 19.75], [0, 0.5, 29.75]]), (192, 192), flags=cv2.INTER_CUBIC)
     assert np.abs(warped - wanted)[warp.visible].mean() < 1.5
 
@@ -205,7 +210,7 @@ def test_what_is_turned_away_is_hidden_by_what_is_nearer():
 def test_a_mesh_outside_the_crop_covers_nothing():
     warp = MeshWarp(np.float32(load_subject().template * 20 + 5000), 64)
     assert not warp.visible.any()
-    assert np.isfinite(warp.fetch(Reference(np.zeros((4, 4, 3), np.uint8), np.zeros((468, 2), np.float32)))).all()
+    assert np.isfinite(warp.fetch([Reference(np.zeros((4, 4, 3), np.uint8), np.zeros((468, 2), np.float32))])[0]).all()
 
 
 def test_references_hold_the_face_of_their_own_frame_in_any_order(source, source_faces):
@@ -234,7 +239,7 @@ def test_a_huge_source_is_reduced(source, source_faces):
     factor = face / np.ptp(own.landmarks, axis=0).max()
     vertices = np.concatenate([own.landmarks, track.landmarks[0, :, 2:]], 1)
     warp = MeshWarp(vertices, 256)
-    assert 1 < factor < 4 and np.abs(warp.fetch(huge) - warp.fetch(own))[warp.visible].mean() < 3
+    assert 1 < factor < 4 and np.abs(np.subtract(*warp.fetch([huge, own])))[warp.visible].mean() < 3
 
 
 def test_a_face_at_or_beyond_the_pictures_edge_still_gives_a_reference(source, source_faces):

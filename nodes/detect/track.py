@@ -296,7 +296,7 @@ def _to_track(number: int, thread: _Thread) -> Track:
     points = np.stack(thread.landmarks)
     landmarks = points[left] * (1 - weight) + points[right] * weight
     scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
-    return Track(number, frames, _box(landmarks), scores, landmarks[..., :3], landmarks[..., 3])
+    return Track(number, frames, _box(landmarks), scores, landmarks[..., :3], np.rint(landmarks[..., 3]))
 
 
 def main_tracks(faces: Faces) -> list[Track]:

@@ -15,6 +15,9 @@ from nodes.errors import FootageError
 
 Pixels = npt.NDArray[Any]
 
+# Readers and writers have threads of their own; waking OpenEXR's pool for each small file costs more than it does.
+oiio.attribute("exr_threads", -1)
+
 _KEPT = (oiio.UINT8, oiio.UINT16, oiio.HALF, oiio.FLOAT)
 _WIDE = (oiio.INT16, oiio.INT32, oiio.UINT32)
 

@@ -26,7 +26,7 @@ from nodes.types import Image8
 Codec = Literal["ffv1", "h264"]
 
 _OPTIONS = {
-    "ffv1": {"level": "3", "slicecrc": "1", "slices": "12", "g": "1", "coder": "1", "context": "0"},
+    "ffv1": {"level": "3", "slicecrc": "1", "slices": "4", "g": "1", "coder": "0", "context": "0"},
     "h264": {"preset": "veryfast", "crf": "17"},
 }
 _LOSSLESS_AS = {"rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "gbrp": "bgr0", "rgba": "bgra", "gbrap": "bgra"}

@@ -72,7 +72,7 @@ def load_faces(path: Path | str) -> FacesFile:
                 int(t["id"]),
                 parts["frames"][i].astype(np.int64, copy=False),
                 *(parts[k][i].astype(np.float32, copy=False) for k in ("boxes", "scores", "landmarks")),
-                None if tones is None else tones[i],
+                tones=None if tones is None else tones[i],
             )
             for i, t in enumerate(header["tracks"])
         )

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from nodes.align import align
@@ -208,6 +209,9 @@ def _render(shot: _Shot, plan: SwapPlan, tracks: Sequence[Track], folder: Path, 
         return MovieWriter(folder / name, info, codec, sound, shot.first, shot.last)
 
     with ExitStack() as open_files, ExitStack() as workers:
+        # The other cores belong to the writers: OpenCV's own threads would wait for each other, and win nothing here.
+        open_files.callback(cv2.setNumThreads, cv2.getNumThreads())
+        cv2.setNumThreads(1)
 
         def worker(work: Any) -> Worker[Any]:
             return workers.enter_context(Worker(work))

@@ -50,9 +50,9 @@ OPSET = 18
 def download_wheels(folder: Path) -> dict[str, zipfile.ZipFile]:
     """Fetch the publishers' wheels with pip; name → open wheel."""
     for requirement in WHEELS.values():
+        options = ["-q", "--no-deps", "--python-version", "3.11", "--only-binary=:all:", "-d", str(folder)]
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--python-version", "3.11"]
-            + ["--only-binary=:all:", "-d", str(folder), requirement],
+            [sys.executable, "-m", "pip", "download", *options, requirement],
             check=True,
         )
     return {name: zipfile.ZipFile(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in WHEELS}

@@ -15,10 +15,10 @@ from nodes.types import Float, Int
 
 _CANDIDATES = 80
 _BLOCK = 256  # plate frames whose distances to the whole source are held at once
-_OVERSHOOT = (
-    2.0  # extra cost of a source frame that shows more expression than the plate: its wrinkles cannot be undone
-)
+# Extra cost of a source frame that shows more expression than the plate: its wrinkles cannot be undone.
+_OVERSHOOT = 2.0
 _NEAR_IN_TIME = 2  # frames of the source that count as going on, not as a jump
+_FAINTEST = 0.08  # share of the picture below which a reference is not worth its warp
 _FADE = 3.0  # frames over which references fade at full steadiness
 
 
@@ -100,4 +100,5 @@ def _fade(path: Int, sigma: float, most: int = 3) -> Choice:
     summed[np.tril(same, -1).any(-1)] = 0
     order = np.argsort(-summed, axis=1)[:, :most]
     weight = np.take_along_axis(summed, order, axis=1)
+    weight[weight < _FAINTEST * weight.sum(1, keepdims=True)] = 0
     return Choice(np.take_along_axis(seen, order, axis=1), (weight / weight.sum(1, keepdims=True)).astype(np.float32))

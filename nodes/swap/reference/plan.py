@@ -80,8 +80,8 @@ class ReferenceTrack:
                     weights[int(index)] = weights.get(int(index), 0.0) + share * weight
         total = np.zeros((size, size, 3), np.float32)
         whole = np.zeros((size, size, 1), np.float32)
-        for index, weight in weights.items():
-            total += warp.fetch(self.references[index]) * weight
+        for image, weight in zip(warp.fetch([self.references[i] for i in weights]), weights.values(), strict=True):
+            total += image * weight
             whole += weight
         return np.clip(total / np.maximum(whole * 255, 1e-6), 0, 1), warp.visible
 

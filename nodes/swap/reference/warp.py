@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -74,8 +75,17 @@ class MeshWarp:
         large = np.asarray(cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
         return large.reshape(self.size, self.size, -1)
 
-    def fetch(self, reference: Reference) -> Float:
-        """The image of another mesh, warped onto this one: float32 [size, size, 3], 0..255; undefined off the mesh."""
-        grid = self.spread(reference.landmarks) - np.float32(0.5)
-        warped = cv2.remap(reference.image, grid, _ONE_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(warped, np.float32)
+    def fetch(self, references: Sequence[Reference]) -> list[Float]:
+        """The images of other meshes, warped onto this one: float32 [size, size, 3], 0..255; undefined off the mesh."""
+        places = self.spread(np.concatenate([r.landmarks for r in references], axis=1) - np.float32(0.5))
+        warped = (
+            cv2.remap(
+                r.image,
+                np.ascontiguousarray(places[..., 2 * k : 2 * k + 2]),
+                _ONE_MAP,
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for k, r in enumerate(references)
+        )
+        return [np.asarray(w, np.float32) for w in warped]
