@@ -71,8 +71,10 @@ def load_faces(path: Path | str) -> FacesFile:
             Track(
                 int(t["id"]),
                 parts["frames"][i].astype(np.int64, copy=False),
-                *(parts[k][i].astype(np.float32, copy=False) for k in ("boxes", "scores", "landmarks")),
-                tones=None if tones is None else tones[i],
+                parts["boxes"][i].astype(np.float32, copy=False),
+                parts["scores"][i].astype(np.float32, copy=False),
+                parts["landmarks"][i].astype(np.float32, copy=False),
+                None if tones is None else tones[i],
             )
             for i, t in enumerate(header["tracks"])
         )

@@ -16,6 +16,8 @@ _UPPER_SPREAD = np.array([0.014, 0.014, 0.024, 0.024, 0.02, 0.02, 0.01], np.floa
 _LOWER_WEIGHT = np.array([1, 1, 1.5, 0.5, 0.5, 0.5], np.float32)
 _UPPER_WEIGHT = np.array([1.5, 1.5, 0.7, 0.7, 0.7, 0.7, 0.4], np.float32)
 _TONE_WEIGHT = 20.0  # of the mean squared difference in shading
+_CLOSED = (0.05, 0.1)  # opening (template units) up to which a mouth counts as closed, and from which as open
+_ALIKE = 20
 _LEAST_BLINK = 0.15  # of the neutral opening: lids that travel less do not blink
 _CLOSING_LIMITS = (0.8, 2.2)
 _NEUTRAL_SHARE = 1 / 12
@@ -83,6 +85,21 @@ def neutral_shape(shape: Float) -> Float:
     radius = np.partition(squared_distances(numbers, numbers), min(neighbours, len(numbers) - 1), axis=1)
     densest = np.argsort(radius[:, min(neighbours, len(numbers) - 1)])[:neighbours] * step
     return np.asarray(np.median(shape[densest], axis=0), np.float32)
+
+
+def close_mouth(neutral: Float, others: Float, other_neutral: Float) -> Float:
+    """Close the mouth of a neutral face [468, 3] that is not neutral, because its shot is short and he talks all through it.
+
+    others: shapes [T, 468, 3] of another person, other_neutral: his neutral face; how he opens his mouth as far is taken
+    back from the first.
+    """
+    opening = measure_lower(neutral[None])[0, 0]
+    share = np.clip((opening - _CLOSED[0]) / (_CLOSED[1] - _CLOSED[0]), 0, 1)
+    if share == 0:
+        return neutral
+    numbers = (measure_lower(others) - measure_lower(neutral[None]))[:, :2] / _LOWER_SPREAD[:2]
+    alike = np.argsort((numbers**2).sum(1))[:_ALIKE]
+    return np.asarray(neutral - share * (np.median(others[alike], axis=0) - other_neutral), np.float32)
 
 
 def read_expression(shape: Float, neutral: Float) -> Expression:

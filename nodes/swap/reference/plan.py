@@ -19,6 +19,7 @@ from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import (
     LidMatch,
     as_if_lids_of,
+    close_mouth,
     match_lids,
     neutral_shape,
     read_expression,
@@ -155,7 +156,7 @@ def _plan_track(
     alignment: Alignment, source: Source, parameters: SwapParameters, rate: float
 ) -> tuple[Float, Choice, Choice]:
     plate = take_performance(alignment.track.landmarks, window_length(_POSE_WINDOW, rate))
-    neutral = neutral_shape(plate.shape)
+    neutral = close_mouth(neutral_shape(plate.shape), source.performance.shape, source.neutral)
     lids = match_lids(plate.shape, neutral, source.performance.shape, source.neutral)
     expression = as_if_lids_of(read_expression(plate.shape, neutral), lids)
     own = read_expression(source.performance.shape, source.neutral)
