@@ -18,6 +18,7 @@ _UPPER_WEIGHT = np.array([1.5, 1.5, 0.7, 0.7, 0.7, 0.7, 0.4], np.float32)
 _TONE_WEIGHT = 20.0  # of the mean squared difference in shading
 _CLOSED = (0.05, 0.1)  # opening (template units) up to which a mouth counts as closed, and from which as open
 _ALIKE = 20
+_FARTHEST = 2.5  # times as far as the other person ever opened it
 _LEAST_BLINK = 0.15  # of the neutral opening: lids that travel less do not blink
 _CLOSING_LIMITS = (0.8, 2.2)
 _NEUTRAL_SHARE = 1 / 12
@@ -99,7 +100,10 @@ def close_mouth(neutral: Float, others: Float, other_neutral: Float) -> Float:
         return neutral
     numbers = (measure_lower(others) - measure_lower(neutral[None]))[:, :2] / _LOWER_SPREAD[:2]
     alike = np.argsort((numbers**2).sum(1))[:_ALIKE]
-    return np.asarray(neutral - share * (np.median(others[alike], axis=0) - other_neutral), np.float32)
+    opened = np.median(others[alike], axis=0) - other_neutral
+    closed, reached = (float(measure_lower(shape[None])[0, 0]) for shape in (other_neutral, other_neutral + opened))
+    farther = np.clip((opening - closed) / max(reached - closed, 1e-3), 0, _FARTHEST)
+    return np.asarray(neutral - share * farther * opened, np.float32)
 
 
 def read_expression(shape: Float, neutral: Float) -> Expression:
