@@ -26,7 +26,7 @@ from nodes.types import Image8
 Codec = Literal["ffv1", "h264"]
 
 _OPTIONS = {
-    "ffv1": {"level": "3", "slicecrc": "1", "slices": "4", "g": "1", "coder": "0", "context": "0"},
+    "ffv1": {"level": "3", "slicecrc": "1", "slices": "12", "g": "1", "coder": "0", "context": "0"},
     "h264": {"preset": "veryfast", "crf": "17"},
 }
 _LOSSLESS_AS = {"rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "gbrp": "bgr0", "rgba": "bgra", "gbrap": "bgra"}
@@ -214,11 +214,16 @@ def _renamed(picture: av.VideoFrame, name: str, tags: ColourTags) -> av.VideoFra
     return twin
 
 
+_FEW_SLICES = 1920 * 1080
+
+
 def _options(codec: Codec, picture: av.VideoFrame) -> dict[str, str]:
     options = dict(_OPTIONS[codec])
     lay = layout(picture.format.name)
     assert lay is not None
     whole = picture.width % (1 << lay.shift[0]) == 0 and picture.height % (1 << lay.shift[1]) == 0
+    if codec == "ffv1" and picture.width * picture.height <= _FEW_SLICES:
+        options["slices"] = "4"  # each costs time; a large picture needs them
     if codec == "ffv1" and (min(picture.width, picture.height) < 64 or not whole):
         options["slices"] = "1"  # slices need whole groups of pixels that share chroma
     return options

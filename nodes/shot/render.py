@@ -226,19 +226,25 @@ def _render(shot: _Shot, plan: SwapPlan, tracks: Sequence[Track], folder: Path, 
         if suffix in _WRITABLE:
             pattern = folder / "composite" / f"composite.%04d{suffix}"
             images = worker(open_files.enter_context(SequenceWriter(pattern, info, shot.number(shot.first))).write)
-        for done, (frame, patch, fresh) in enumerate(_patches(shot, plan, folder), 1):
-            if fresh:
-                patches.put((frame.index, patch))
+
+        def finish(item: tuple[Frame, Patch]) -> None:
+            frame, patch = item
             composite = frame.over(patch)
-            plates.put(frame)
             composites.put(composite)
             previews.put((frame, composite))
             if images is not None:
                 images.put(composite)
-            tally.with_face += not patch.roi.empty
-            tally.rendered += fresh
             if frame.index in wanted:
                 tally.columns.append(column(shot.number(frame.index), frame, composite, patch, part))
+
+        finished = worker(finish)  # made last, and so ended first: it feeds the others
+        for done, (frame, patch, fresh) in enumerate(_patches(shot, plan, folder), 1):
+            if fresh:
+                patches.put((frame.index, patch))
+            plates.put(frame)
+            finished.put((frame, patch))
+            tally.with_face += not patch.roi.empty
+            tally.rendered += fresh
             tell(done)
     write_png(folder / "sheet.png", contact_sheet(tally.columns))
     return tally

@@ -18,7 +18,7 @@ def save_state(path: Path, state: TrackerState) -> None:
     threads = state.threads
     header = {
         "schema": SCHEMA,
-        "next_frame": state.next_frame,
+        "recent": list(state.recent),
         "last_detection": state.last_detection,
         "cuts": list(state.cuts),
         "lengths": [len(t.frames) for t in threads],
@@ -42,8 +42,9 @@ def load_state(path: Path) -> TrackerState:
             ThreadState(frames, scores, landmarks, bool(active))
             for frames, scores, landmarks, active in zip(*parts, header["active"], strict=False)
         )
-        return TrackerState(
-            int(header["next_frame"]), int(header["last_detection"]), tuple(map(int, header["cuts"])), threads
-        )
+        recent, cuts = (tuple(map(int, header[name])) for name in ("recent", "cuts"))
+        if not recent:
+            raise ValueError("no frame to go on from")
+        return TrackerState(recent, int(header["last_detection"]), cuts, threads)
     except (KeyError, TypeError, ValueError) as e:
         raise SchemaError("is damaged", file=path, remedy="Start the analysis again") from e

@@ -1,6 +1,6 @@
 """How fast `swap --method reference` is at 720p, stage by stage: run it as a script.
 
-python tests/benchmarks/bench_swap.py [FRAMES]   (sample footage, scaled up; the bar: 24 frames/s of render, over and write)
+python tests/benchmarks/bench_swap.py [FRAMES]   (sample footage, scaled up; the bar: 24 frames/s of a shot)
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from install.samples import fetch_samples, samples_folder
 from nodes.align import align
 from nodes.detect import detect
 from nodes.footage import Frame, MovieWriter, open_footage, write_matte, write_patch
-from nodes.shot.worker import Worker
+from nodes.shot.render import render_shot
+from nodes.shot.settings import Settings
 from nodes.swap import plan_swap, swap
 from nodes.types import Patch
 
@@ -25,7 +26,7 @@ SIZE = 1280, 720
 
 
 def main() -> None:
-    """Print one line per stage, each alone, and then all of them at once as a shot is rendered."""
+    """Print one line per stage, each alone, and then all of them at once, with the preview, as a shot is rendered."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     samples = fetch_samples(samples_folder(), print)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -61,18 +62,16 @@ def main() -> None:
         tell("write patch and matte, EXR", min(50, count))
         del rendered, composites
         mark = time.perf_counter()
-        with (
-            MovieWriter(folder / "plate.mkv", plate.info) as plates,
-            MovieWriter(folder / "composite.mkv", plate.info) as movies,
-            Worker(plates.write) as copying,
-            Worker(movies.write) as writing,
-            Worker(lambda item: write_patches(folder, *item)) as patches,
-        ):
-            for frame, patch in swap(plate.frames(), plan):
-                copying.put(frame)
-                writing.put(frame.over(patch))
-                patches.put((frame, patch))
-        tell("render, over and write (bar: 24)", count)
+        last, begun = 0.0, 0.0
+
+        def note(stage: str, done: int, total: int | None) -> None:
+            nonlocal last, begun
+            begun = last if stage == "swap" and not begun else begun
+            last = time.perf_counter() if stage != "report" else last
+
+        render_shot(plate, source, folder / "shot", Settings(), 0, count - 1, progress=note)
+        mark += (begun - mark) + (time.perf_counter() - last)
+        tell("the stage `swap` of a shot (bar: 24)", count)
 
 
 def write_patches(folder: Path, frame: Frame, patch: Patch) -> None:
