@@ -168,14 +168,35 @@ def test_a_cut_ends_every_track(person, other, third):
 
 
 @pytest.mark.parametrize("level", [0, 255])
-@pytest.mark.parametrize("count", [1, 3])
-def test_around_a_flash_or_black_frames_the_face_is_followed_to_the_last_frame_and_from_the_first(person, level, count):
+def test_a_flash_or_black_frame_is_no_cut_and_the_face_keeps_its_track(person, level):
     frames = list(person[:40])
-    for i in range(20, 20 + count):
+    odd = [8, 10, 20, 38]
+    for i in odd:
         frames[i] = np.full_like(frames[i], level)
     faces = find(frames)
+    (track,) = faces.tracks
+    assert faces.cuts == ()
+    np.testing.assert_array_equal(track.frames, np.arange(40))
+    np.testing.assert_array_equal(np.flatnonzero(track.scores == 0), odd)
+    np.testing.assert_allclose(track.landmarks[20], (track.landmarks[19] + track.landmarks[21]) / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_around_longer_flashes_the_face_is_followed_to_the_last_frame_and_from_the_first(person, level):
+    frames = list(person[:40])
+    for i in range(20, 23):
+        frames[i] = np.full_like(frames[i], level)
+    faces = find(frames)
+    assert faces.cuts == (20, 23)
     seen = np.concatenate([t.frames[t.scores > 0] for t in faces.tracks])
-    np.testing.assert_array_equal(np.sort(seen), np.setdiff1d(np.arange(40), np.arange(20, 20 + count)))
+    np.testing.assert_array_equal(np.sort(seen), np.setdiff1d(np.arange(40), np.arange(20, 23)))
+
+
+def test_a_flash_on_a_cut_and_at_either_end_joins_nothing(person, third):
+    flash = [np.full_like(person[0], 255)]
+    faces = find(flash + person[:10] + flash + third[:10] + flash)
+    assert faces.cuts == (1, 11, 12, 22)
+    assert sorted(spans(faces)) == [(1, 10), (12, 21)]
 
 
 def test_a_face_that_is_hidden_for_a_moment_keeps_its_track(person, plate_faces):
@@ -244,22 +265,27 @@ def test_a_face_that_jumps_is_looked_for_again_at_once(person):
     assert centre(boxes[13])[0] - centre(boxes[12])[0] == pytest.approx(210, abs=10)
 
 
-def test_a_tracker_that_goes_on_from_its_state_finds_the_same(person):
-    frames = [without_face(p) if 8 <= i < 11 or 16 <= i < 25 else p for i, p in enumerate(person[:32])]
-    whole = find(frames)
-    for stop in (1, 9, 20, 26):
-        first = Tracker(DetectParameters(), 25)
+@pytest.mark.parametrize(("every", "stops"), [(2, (27, 28, 33)), (12, (1, 9, 20, 27, 28, 33))])
+def test_a_tracker_that_goes_on_from_its_state_finds_the_same(person, third, every, stops):
+    frames = [without_face(p) if 8 <= i < 11 or 16 <= i < 23 else p for i, p in enumerate(person[:32])] + third[:4]
+    frames[26] = np.zeros_like(frames[26])
+    whole = find(frames, every=every)
+    assert whole.cuts == (32,)
+    for stop in stops:
+        first = Tracker(DetectParameters(every=every), 25)
         for frame in clip_of(frames).frames(0, stop - 1):
             first.take(frame)
         state = first.state()
-        again = Tracker(DetectParameters(), 25)
-        again.resume(state, clip_of(frames).frames(max(again.earliest(state), 0), stop - 1))
-        for frame in clip_of(frames).frames(stop):
+        assert state.next_frame == {27: 26, 33: 32}.get(stop, stop)  # what may be a flash is not certain yet
+        again = Tracker(DetectParameters(every=every), 25)
+        again.resume(state, clip_of(frames).frames(state.recent[0], state.next_frame - 1))
+        for frame in clip_of(frames).frames(state.next_frame):
             again.take(frame)
         for a, b in zip(whole.tracks, again.finish(), strict=True):
             np.testing.assert_array_equal(a.frames, b.frames)
             np.testing.assert_array_equal(a.landmarks, b.landmarks)
             np.testing.assert_array_equal(a.scores, b.scores)
+        assert tuple(again.cuts) == whole.cuts
 
 
 def test_odd_sizes_one_frame_and_8k(person):
@@ -360,4 +386,5 @@ def test_a_quarter_of_the_face_is_enough_for_the_detector_at_the_pictures_edge(p
 def test_slow_change_is_no_cut(person):
     cuts = CutDetector(27.0)
     dimming = [(p * (1 - i / 60)).astype(np.uint8) for i, p in enumerate(person[:50])]
-    assert not any(cuts.begins_scene(cv2.resize(p, (80, 60))) for p in dimming)
+    found = [cuts.take(frame, cv2.resize(frame.rgb8(), (80, 60))) for frame in clip_of(dimming).frames()]
+    assert [[(f.index, begins) for f, begins in certain] for certain in found] == [[(i, False)] for i in range(50)]

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -305,6 +306,20 @@ def test_faces_survive_being_saved(tmp_path: Path, tracks: tuple[Track, ...]) ->
     found = load_faces(tmp_path / "faces.npz")
     assert_same(found.faces, faces)
     assert found.footage == Path("clip.mov")
+
+
+def test_tones_survive_being_saved_and_are_not_missed_where_there_are_none(tmp_path: Path) -> None:
+    tones = [np.random.default_rng(i).integers(0, 256, (n, 468)).astype(np.float32) for i, n in enumerate((10, 2))]
+    plain = track(0, 5, 10), track(3, 9, 2)
+    toned = tuple(replace(t, tones=x) for t, x in zip(plain, tones, strict=True))
+    path = tmp_path / "faces.npz"
+    for tracks, wanted in ((toned, tones), (plain, [None, None]), ((toned[0], plain[1]), [None, None])):
+        save_faces(path, Faces(400, 300, Fraction(25), 5, 10, (), tracks))
+        found = [t.tones for t in load_faces(path).faces.tracks]
+        for a, b in zip(found, wanted, strict=True):
+            assert (a is None) == (b is None)
+            np.testing.assert_array_equal(a, b)
+            assert a is None or a.dtype == np.float32
 
 
 def rewritten(path: Path, **changes: object) -> Path:

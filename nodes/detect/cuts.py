@@ -4,21 +4,48 @@ from __future__ import annotations
 
 from scenedetect import FrameTimecode
 from scenedetect.detectors import ContentDetector
-from scenedetect.detectors.content_detector import FlashFilter
 
+from nodes.footage import Frame
 from nodes.types import Image8
+
+_TIMES = FrameTimecode(0, 25.0), FrameTimecode(1, 25.0)
 
 
 class CutDetector:
-    """Says of each frame, in order, whether a new scene begins with it."""
+    """Says with which frames, taken in order, a new scene begins.
+
+    A frame unlike the last one is held back until the next has come. When that one is like the last again, the frame
+    between was no cut but a flash or a black frame, and it is dropped: it belongs to no scene.
+    """
 
     def __init__(self, threshold: float) -> None:
-        # With a minimum length of one frame nothing is held back, so that the answer comes with the frame itself.
-        self._measure = ContentDetector(threshold, min_scene_len=1, filter_mode=FlashFilter.Mode.SUPPRESS)
-        self._index = 0
+        # With a minimum length of no frames it only compares, and remembers nothing but the frame before.
+        self._measure = ContentDetector(threshold, min_scene_len=0)
+        self._last: Image8 | None = None
+        self._held: tuple[Frame, Image8] | None = None
 
-    def begins_scene(self, thumbnail: Image8) -> bool:
-        """Take the next frame, as a small picture [h, w, 3] whose size never changes."""
-        found = self._measure.process_frame(FrameTimecode(self._index, 25.0), thumbnail)
-        self._index += 1
-        return bool(found)
+    def take(self, frame: Frame, thumbnail: Image8) -> list[tuple[Frame, bool]]:
+        """Take the next frame, and a small picture of it [h, w, 3] whose size never changes.
+
+        Returns the frames that are certain now, and whether a new scene begins with each.
+        """
+        certain = self.rest() if self._held is not None and self._cuts_to(thumbnail) else []
+        if self._cuts_to(thumbnail):
+            self._held = frame, thumbnail
+            return certain
+        self._held, self._last = None, thumbnail
+        return [*certain, (frame, False)]
+
+    def rest(self) -> list[tuple[Frame, bool]]:
+        """Return the frame that is still held back, if there is one: no other came after it."""
+        if self._held is None:
+            return []
+        frame, self._last = self._held
+        self._held = None
+        return [(frame, True)]
+
+    def _cuts_to(self, thumbnail: Image8) -> bool:
+        if self._last is None:
+            return False
+        self._measure.process_frame(_TIMES[0], self._last)
+        return bool(self._measure.process_frame(_TIMES[1], thumbnail))

@@ -77,12 +77,20 @@ class ThreadState:
 
 @dataclass(frozen=True, slots=True)
 class TrackerState:
-    """All that a tracker knows before it takes `next_frame`, except for pixels."""
+    """All that a tracker knows before it takes `next_frame`, except for pixels.
 
-    next_frame: int
+    recent: the last frames of the scene, whose pixels it needs; never empty.
+    """
+
+    recent: tuple[int, ...]
     last_detection: int
     cuts: tuple[int, ...]
     threads: tuple[ThreadState, ...]
+
+    @property
+    def next_frame(self) -> int:
+        """The frame to go on with."""
+        return self.recent[-1] + 1
 
 
 class Checkpoint(Protocol):
@@ -106,7 +114,7 @@ class Tracker:
 
     A face that is first seen by a detection is followed backwards, so that a face that comes into the picture between two
     detections is not missed. While there is no face at all the quick detectors look at every frame, and the thorough ones
-    at every Nth.
+    at every Nth. A single odd frame is passed over, as if every face had been lost there for a moment.
     """
 
     def __init__(self, parameters: DetectParameters, rate: float) -> None:
@@ -121,7 +129,11 @@ class Tracker:
 
     def take(self, frame: Frame) -> None:
         """Take the next frame."""
-        if self._cuts.begins_scene(_thumbnail(frame)):
+        for certain, begins_scene in self._cuts.take(frame, _thumbnail(frame)):
+            self._take(certain, begins_scene)
+
+    def _take(self, frame: Frame, begins_scene: bool) -> None:
+        if begins_scene:
             self.cuts.append(frame.index)
             self._finished += self._active
             self._active = []
@@ -138,32 +150,29 @@ class Tracker:
         self._active = [t for t in self._active if t not in ended]
 
     def state(self) -> TrackerState:
-        """What it takes to go on later with the frame after the last one taken."""
+        """What it takes to go on later, with the frame after the last one that is certain to be no flash."""
         threads = [(t, False) for t in self._finished] + [(t, True) for t in self._active]
         arrays = (
             ThreadState(np.array(t.frames), np.array(t.scores), np.stack(list(t.landmarks)), active)
             for t, active in threads
         )
-        return TrackerState(self._recent[-1].index + 1, self._last_detection, tuple(self.cuts), tuple(arrays))
+        recent = tuple(f.index for f in self._recent)
+        return TrackerState(recent, self._last_detection, tuple(self.cuts), tuple(arrays))
 
     def resume(self, state: TrackerState, recent: Iterable[Frame]) -> None:
-        """Go on from `state`; recent: the frames from `earliest` to the one before `state.next_frame`."""
-        since = max(state.cuts, default=-1)
+        """Go on from `state`; recent: the frames from the first of `state.recent` to the one before `state.next_frame`."""
         for frame in recent:
-            self._cuts.begins_scene(_thumbnail(frame))  # which knows nothing but the frame before
-            if frame.index >= since:
-                self._recent.append(frame)
+            if frame.index in state.recent:  # all of one scene, so that each is certain at once
+                self._recent.extend(certain for certain, _ in self._cuts.take(frame, _thumbnail(frame)))
         self._last_detection, self.cuts = state.last_detection, list(state.cuts)
         for t in state.threads:
             thread = _Thread(deque(t.frames.tolist()), deque(t.landmarks), deque(t.scores.tolist()))
             (self._active if t.active else self._finished).append(thread)
 
-    def earliest(self, state: TrackerState) -> int:
-        """First frame whose pixels are needed to go on from `state`."""
-        return state.next_frame - self._parameters.every
-
     def finish(self) -> tuple[Track, ...]:
         """All tracks, the longest first, numbered from 0."""
+        for frame, begins_scene in self._cuts.rest():
+            self._take(frame, begins_scene)
         threads = sorted(self._finished + self._active, key=lambda t: -len(t.frames))
         return tuple(_to_track(i, t) for i, t in enumerate(threads))
 
@@ -329,7 +338,7 @@ def detect(
     info = plate.info
     tracker = Tracker(parameters, float(info.rate))
     state = checkpoint.load() if checkpoint else None
-    start = max(first, tracker.earliest(state)) if state else first
+    start = state.recent[0] if state else first
     end = info.frames - 1 if last is None else last
     count = end - first + 1
     frames = plate.frames(start, end, prepare=Frame.rgb8)
@@ -340,4 +349,5 @@ def detect(
         progress(frame.index - first + 1)
         if checkpoint:
             checkpoint.offer(tracker)
-    return Faces(info.width, info.height, info.rate, first, count, tuple(tracker.cuts), tracker.finish())
+    tracks = tracker.finish()
+    return Faces(info.width, info.height, info.rate, first, count, tuple(tracker.cuts), tracks)
