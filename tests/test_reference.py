@@ -17,7 +17,19 @@ from nodes.geometry.sampling import crop
 from nodes.subjects import load_subject
 from nodes.swap.reference import plan_reference
 from nodes.swap.reference.choice import Choice, choose, overshoot
-from nodes.swap.reference.expression import measure_lower, measure_upper, neutral_shape, read_expression
+from nodes.swap.reference.expression import (
+    Expression,
+    LidMatch,
+    as_if_lids_of,
+    close_mouth,
+    lid_travel,
+    match_lids,
+    measure_lower,
+    measure_upper,
+    neutral_shape,
+    read_expression,
+    read_tones,
+)
 from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.plan import take_source
 from nodes.swap.reference.warp import MeshWarp, visible_triangles
@@ -77,6 +89,115 @@ def test_the_neutral_face_is_zero_and_hardly_depends_on_which_frames_are_seen(pe
     np.testing.assert_array_equal(neutral_shape(performance.shape[:1]), performance.shape[0])
 
 
+UPPER_LIDS, LOWER_LIDS = [159, 158, 160, 386, 385, 387], [145, 153, 144, 374, 380, 373]
+
+
+def blinking(travel: float, openness: float = 1.0) -> np.ndarray:
+    """Shapes [40, 468, 3] of a face whose eyes are open so far, and once close by `travel` of that."""
+    shape = np.repeat(load_subject().template[None], 40, axis=0)
+    for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
+        share = np.full((40, 1), openness, np.float32)
+        share[20:24] *= 1 - travel
+        shape[:, upper] = shape[:, lower] + share * (shape[:, upper] - shape[:, lower])
+    return shape
+
+
+def test_lids_travel_as_far_as_they_close_and_not_at_all_without_a_blink():
+    for travel in (0.3, 0.5, 1):
+        assert lid_travel(blinking(travel), blinking(0)[0]) == pytest.approx(travel, abs=0.02)
+    for less in (0, 0.1):  # eyes that narrow, or the noise of the mesh
+        assert lid_travel(blinking(less), blinking(0)[0]) == 0
+    assert lid_travel(blinking(0, openness=1.5), blinking(0)[0]) == 0
+
+
+def test_lids_of_two_people_are_matched_by_how_far_each_one_s_travel():
+    open_eyes = blinking(0)[0]
+
+    def match(plate: float, source: float) -> LidMatch:
+        return match_lids(blinking(plate), open_eyes, blinking(source), open_eyes)
+
+    assert match(0.4, 0.6).closing == pytest.approx(1.5, abs=0.05)
+    assert match(0.5, 0.5).closing == pytest.approx(1)
+    assert match(0.2, 1).closing == pytest.approx(2.2)  # the most
+    assert match(1, 0.2).closing == pytest.approx(0.8)  # the least
+    for plate, source in ((0, 0.6), (0.6, 0), (0, 0)):  # where one never blinks nothing is known
+        assert match(plate, source).closing == 1
+    narrow = blinking(0, openness=0.5)
+    assert match_lids(narrow, narrow[0], blinking(0), open_eyes).height == pytest.approx(2, rel=1e-3)
+
+
+def test_people_in_real_footage_blink_and_their_match_is_moderate(performance, plate_faces):
+    plate = take_performance(plate_faces.tracks[0].landmarks)
+    lids = match_lids(plate.shape, neutral_shape(plate.shape), performance.shape, neutral_shape(performance.shape))
+    assert 0.8 <= lids.closing <= 2.2 and 0.5 < lids.height < 2
+
+
+def test_only_closing_is_scaled_by_the_travel_of_the_lids():
+    upper = np.float32([[-2, 2, 1, 1, 1, 1, 1], [0, -1, -3, 0, 0, 0, 0]])
+    expression = Expression(np.ones((2, 6), np.float32), upper)
+    seen = as_if_lids_of(expression, LidMatch(height=0.5, closing=2))
+    np.testing.assert_allclose(seen.upper[:, :2], [[-2, 1], [0, -1]])
+    np.testing.assert_array_equal(seen.upper[:, 2:], upper[:, 2:])
+    np.testing.assert_array_equal(seen.lower, expression.lower)
+    assert expression.upper[0, 0] == -2  # left as it was
+
+
+@pytest.fixture(scope="module")
+def shading(source_faces, performance) -> tuple[np.ndarray, Expression]:
+    """Luma at the landmarks of the source, [T, 468], and its expressions."""
+    return source_faces.tracks[0].tones, read_expression(performance.shape, neutral_shape(performance.shape))
+
+
+def test_shading_does_not_depend_on_how_bright_or_contrasty_a_frame_is(shading):
+    tones, expression = shading
+    rng = np.random.default_rng(0)
+    gain, lift = rng.uniform(0.5, 2, (len(tones), 1)), rng.uniform(-40, 40, (len(tones), 1))
+    read = read_tones(tones, expression)
+    assert read.shape[0] == len(tones) and 20 < read.shape[1] < 468 and read.dtype == np.float32
+    np.testing.assert_allclose(read_tones((tones * gain + lift).astype(np.float32), expression), read, atol=1e-3)
+    flat = read_tones(np.full_like(tones, 80), expression)  # a frame without any shading is no division by nothing
+    np.testing.assert_array_equal(flat, 0)
+
+
+def test_shading_of_neutral_frames_is_near_zero_and_far_from_it_where_the_mouth_opens(shading):
+    tones, expression = shading
+    amount = (read_tones(tones, expression) ** 2).sum(1)
+    far = (expression.lower**2).sum(1) + (expression.upper**2).sum(1)
+    order = np.argsort(far)
+    tenth = len(far) // 10
+    assert np.median(amount[order[:tenth]]) < 0.5 * np.median(amount[order[-tenth:]])
+    same = np.repeat(tones[order[:1]], len(tones), axis=0)
+    np.testing.assert_allclose(read_tones(same, expression), 0, atol=1e-5)
+    assert read_tones(tones[:1], Expression(expression.lower[:1], expression.upper[:1])).shape[0] == 1
+
+
+def test_a_neutral_face_whose_mouth_is_closed_stays_as_it_is(performance):
+    neutral = neutral_shape(performance.shape)
+    assert measure_lower(neutral[None])[0, 0] < 0.05
+    np.testing.assert_array_equal(close_mouth(neutral, performance.shape, neutral), neutral)
+
+
+def test_a_neutral_face_whose_mouth_is_open_is_closed_as_the_other_person_closes_his(performance, plate_faces):
+    source, plate = performance.shape, take_performance(plate_faces.tracks[0].landmarks).shape
+
+    def opening(shape: np.ndarray) -> float:
+        return float(measure_lower(shape[None])[0, 0])
+
+    def talking(shape: np.ndarray) -> np.ndarray:
+        return np.median(shape[np.argsort(measure_lower(shape)[:, 0])[-20:]], axis=0)
+
+    for own in (source, plate):  # who closes his mouth in his own way is himself again
+        neutral = neutral_shape(own)
+        found = close_mouth(talking(own), own, neutral)
+        assert opening(talking(own)) > opening(neutral) + 0.1
+        assert opening(found) == pytest.approx(opening(neutral), abs=0.01)
+        away, before = (np.linalg.norm(s - neutral, axis=1).max() for s in (found, talking(own)))
+        assert away < 0.1 * before
+        assert found.dtype == np.float32 and found.shape == (468, 3)
+    found = close_mouth(talking(source), plate, neutral_shape(plate))
+    assert opening(found) < 0.06 < 0.2 < opening(talking(source))
+
+
 def chosen(performance: Performance, rows=slice(None), columns=slice(None), steadiness=0.5, penalty=None) -> Choice:
     neutral = neutral_shape(performance.shape)
     lower, pose = read_expression(performance.shape, neutral).lower, performance.yaw_pitch / 10
@@ -103,6 +224,14 @@ def test_weights_of_a_frame_sum_to_one_however_few_there_are_to_choose_from(perf
     for index, weight in zip(choice.index, choice.weight, strict=True):
         used = index[weight > 0]
         assert len(set(used.tolist())) == len(used)  # no frame twice
+
+
+@pytest.mark.parametrize("steadiness", [0.2, 0.5, 1])
+def test_a_reference_too_faint_to_be_seen_is_not_warped(performance, steadiness):
+    weight = chosen(performance, slice(0, 80), slice(None, None, 5), steadiness).weight
+    assert ((weight == 0) | (weight >= 0.08)).all()
+    assert (weight == 0).any() and (weight > 0).sum(1).max() > 1  # some were left out, some fade into each other
+    np.testing.assert_allclose(weight.sum(1), 1, atol=1e-6)
 
 
 def test_a_plate_of_one_frame_has_a_choice(performance):
