@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import compress, groupby, islice
 
 import numpy as np
 
@@ -29,6 +29,7 @@ _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
 _COLOUR_SIGMA = 6.0  # frames
 _STATISTICS_STEP = 4  # every fourth pixel says enough about colour
+_BLANK = 2 / 255  # standard deviation up to which a crop shows nothing: a black frame or a flash between others
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,8 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
     ]
     shots: list[_Shot] = [(frame, {}) for frame in frames]
     made = [_crop_face(frames[f], plan, plan.tracks[number], t) for f, number, t in faces]
+    shown = [face.plate[::_STATISTICS_STEP, ::_STATISTICS_STEP].std((0, 1)).max() > _BLANK for face in made]
+    faces, made = list(compress(faces, shown)), list(compress(made, shown))
     if plan.model is not None and made:
         _run_model(plan.model, made)
     for (f, number, _), face in zip(faces, made, strict=True):
