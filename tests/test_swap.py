@@ -104,6 +104,13 @@ def test_frames_without_a_face_get_an_empty_patch(samples, plate_pictures, sourc
             np.testing.assert_array_equal(frame.over(patch).rgb8(), frame.rgb8())
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_nothing_is_put_into_a_black_frame_or_a_flash_that_the_track_goes_on_through(plate_pictures, plan, level):
+    frames = list(plate_pictures[:8])
+    frames[4] = np.full_like(frames[4], level)
+    assert [p.roi.empty for p in render(clip_of(frames), plan, last=7)] == [i == 4 for i in range(8)]
+
+
 def test_a_plate_without_any_face_gives_empty_patches(source, source_faces):
     clip = clip_of([np.full((1, 1, 3), 99, np.uint8)] * 3)
     faces = detect(clip)
