@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -282,7 +283,7 @@ def test_too_little_memory_is_said_plainly(run: Run, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 def test_a_reader_that_has_enough_is_no_error() -> None:
-    command = f"{sys.executable} -m host_bridge.cli nodes --json | head -1"
+    command = f"{shlex.quote(sys.executable)} -m host_bridge.cli nodes --json | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{\n", "")
 

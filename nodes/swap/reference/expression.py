@@ -92,16 +92,21 @@ def close_mouth(neutral: Float, others: Float, other_neutral: Float) -> Float:
     """Close the mouth of a neutral face [468, 3] that is not neutral, because its shot is short and he talks all through it.
 
     others: shapes [T, 468, 3] of another person, other_neutral: his neutral face; how he opens his mouth as far is taken
-    back from the first.
+    back from the first, which stays as it is where he never comes half as far.
     """
     opening = measure_lower(neutral[None])[0, 0]
     share = np.clip((opening - _CLOSED[0]) / (_CLOSED[1] - _CLOSED[0]), 0, 1)
     if share == 0:
         return neutral
-    numbers = (measure_lower(others) - measure_lower(neutral[None]))[:, :2] / _LOWER_SPREAD[:2]
-    alike = np.argsort((numbers**2).sum(1))[:_ALIKE]
+    closed = float(measure_lower(other_neutral[None])[0, 0])
+    numbers = measure_lower(others)[:, :2]
+    open_too = np.flatnonzero(numbers[:, 0] >= (closed + opening) / 2)
+    if not len(open_too):
+        return neutral
+    apart = (numbers[open_too] - measure_lower(neutral[None])[:, :2]) / _LOWER_SPREAD[:2]
+    alike = open_too[np.argsort((apart**2).sum(1))[:_ALIKE]]
     opened = np.median(others[alike], axis=0) - other_neutral
-    closed, reached = (float(measure_lower(shape[None])[0, 0]) for shape in (other_neutral, other_neutral + opened))
+    reached = float(measure_lower((other_neutral + opened)[None])[0, 0])
     farther = np.clip((opening - closed) / max(reached - closed, 1e-3), 0, _FARTHEST)
     return np.asarray(neutral - share * farther * opened, np.float32)
 
