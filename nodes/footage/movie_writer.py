@@ -27,7 +27,7 @@ Codec = Literal["ffv1", "h264"]
 
 _OPTIONS = {
     "ffv1": {"level": "3", "slicecrc": "1", "slices": "12", "g": "1", "coder": "0", "context": "0"},
-    "h264": {"preset": "veryfast", "crf": "17"},
+    "h264": {"preset": "superfast", "crf": "17"},
 }
 _LOSSLESS_AS = {"rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "gbrp": "bgr0", "rgba": "bgra", "gbrap": "bgra"}
 

@@ -17,10 +17,15 @@ def side_by_side(plate: Frame, composite: Frame) -> Image8:
 
 
 def _small(frame: Frame) -> Image8:
-    # Not the frame's thumbnail: that of the plate is converted already, and averaging whole pixels is quick.
+    # Not the frame's thumbnail: the plate's picture is converted already.
     picture = frame.rgb8()
     scale = min(_WIDTH / frame.width, _HEIGHT / frame.height)
     if scale >= 1:
         return picture
     size = max(round(frame.width * scale / 2), 1) * 2, max(round(frame.height * scale / 2), 1) * 2
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    # Averaging is quick by whole factors only; the rest is less than a halving, which sampling does without aliasing.
+    factor = int(1 / scale)
+    if factor > 1:
+        whole = frame.width // factor, frame.height // factor
+        picture = cv2.resize(picture[: whole[1] * factor, : whole[0] * factor], whole, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
