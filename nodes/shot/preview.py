@@ -27,5 +27,6 @@ def _small(frame: Frame) -> Image8:
     factor = int(1 / scale)
     if factor > 1:
         whole = frame.width // factor, frame.height // factor
-        picture = cv2.resize(picture[: whole[1] * factor, : whole[0] * factor], whole, interpolation=cv2.INTER_AREA)
+        part = picture[: whole[1] * factor, : whole[0] * factor]
+        picture = np.asarray(cv2.resize(part, whole, interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -14,6 +14,7 @@ from nodes.align.alignment import fitting_size
 from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
 from nodes.errors import FaceplateError, ModelError
 from nodes.footage import Footage, Frame
+from nodes.footage.ahead import run_ahead
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
@@ -127,13 +128,13 @@ def swap(frames: Iterable[Frame], plan: SwapPlan) -> Iterator[tuple[Frame, Patch
     """
     window: deque[_Shot] = deque(maxlen=2 * plan.lookahead + 1)
     waiting = 0
-    for batch in _batched(frames, _BATCH):
-        for begun in _begin(batch, plan):
-            window.append(begun)
-            waiting += 1
-            if waiting > plan.lookahead:
-                waiting -= 1
-                yield _finish(window, len(window) - 1 - plan.lookahead, plan)
+    # What a frame needs of itself alone is done on another thread, while this one finishes earlier frames.
+    for begun in run_ahead((shot for batch in _batched(frames, _BATCH) for shot in _begin(batch, plan)), _BATCH):
+        window.append(begun)
+        waiting += 1
+        if waiting > plan.lookahead:
+            waiting -= 1
+            yield _finish(window, len(window) - 1 - plan.lookahead, plan)
     for left in range(waiting, 0, -1):
         yield _finish(window, len(window) - left, plan)
 
