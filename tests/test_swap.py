@@ -138,7 +138,7 @@ def test_it_works_no_further_ahead_than_it_says(plate, plan):
 
     for number, (frame, _) in enumerate(swap(watched(), plan)):
         assert frame.index == number
-        assert len(taken) <= number + 1 + plan.lookahead + 8 + 1
+        assert len(taken) <= number + 1 + plan.lookahead + 2 * 8 + 1
         if number == 20:
             break
 

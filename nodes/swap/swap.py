@@ -123,7 +123,7 @@ def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> Sw
 def swap(frames: Iterable[Frame], plan: SwapPlan) -> Iterator[tuple[Frame, Patch]]:
     """Render the patch of every frame, in order; a frame without a face gets an empty one.
 
-    Works up to `plan.lookahead` frames and a batch ahead of what it yields. To start at frame k, feed it from
+    Works up to `plan.lookahead` frames and two batches of eight ahead of what it yields. To start at frame k, feed it from
     k - plan.lookahead and drop the first results: from there on they are those of a whole run.
     """
     window: deque[_Shot] = deque(maxlen=2 * plan.lookahead + 1)
