@@ -1,5 +1,5 @@
-"""Builds models for Swap: facesets, networks, losses, the training loop, export to ONNX.
+"""Builds models for Swap. The only package that imports torch; `host_bridge → trainer → nodes` is the direction of imports.
 
-The only package that imports torch. Empty until the trainer lands; `host_bridge → trainer → nodes` is the
-direction of imports, and `tests/test_layers.py` holds it.
+`faceset` is what is trained on, `models` are the networks, `loop` trains one with `hooks` around it, `export` writes the ONNX
+file that Swap runs. What a model needs of a batch, and how it is made, is the model's own affair.
 """

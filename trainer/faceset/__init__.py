@@ -1,0 +1,5 @@
+"""Facesets: the crops, masks and landmarks of one performer, memory-mapped, and how they are gathered from clips. No torch."""
+
+from trainer.faceset.faceset import Faceset, open_faceset
+
+__all__ = ["Faceset", "open_faceset"]
