@@ -1,0 +1,71 @@
+"""A few crops of a sample clip as a faceset, for tests that need real faces and not a real gathering of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nodes.align import align
+from nodes.definitions import AlignParameters
+from nodes.footage import open_footage
+from nodes.geometry.sampling import crop
+from nodes.mask import mask
+from nodes.shot.analysis import analyse
+from nodes.types import Float
+from trainer.faceset import Faceset
+
+TEMPLATE = "face/1"
+_FRAMES = 160
+
+
+def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: int = 96) -> Faceset:
+    """Cut `count` crops of `size` pixels out of the first frames of a sample clip, evenly; arrays memory-mapped in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_footage(samples / clip) as footage:
+        faces = analyse(footage, first=0, last=_FRAMES - 1)
+        found = align(faces, AlignParameters(size=size))[0]
+        chosen = np.linspace(0, len(found.track) - 1, count).round().astype(int)
+        frames = {int(found.track.frames[i]): i for i in chosen}
+        crops = np.stack(
+            [
+                crop(frame.rgb8(), found.to_plate[frames[frame.index]][None], size)[0]
+                for frame in footage.frames(min(frames), max(frames))
+                if frame.index in frames
+            ]
+        )
+        rate = float(footage.info.rate)
+    landmarks = found.landmarks[chosen]
+    tones = found.track.tones
+    return Faceset(
+        folder=folder,
+        performer=Path(clip).stem,
+        subject="face",
+        template=TEMPLATE,
+        coverage=found.coverage,
+        size=size,
+        clips=(clip,),
+        rates=(rate,),
+        crops=_mapped(folder / "crops.npy", crops),
+        masks=_mapped(folder / "masks.npy", np.round(mask(landmarks, size) * 255).astype(np.uint8)),
+        landmarks=_mapped(folder / "landmarks.npy", landmarks.astype(np.float32)),
+        clip=np.zeros(count, np.int64),
+        frame=found.track.frames[chosen],
+        track=np.zeros(count, np.int64),
+        to_plate=found.to_plate[chosen],
+        yaw_pitch=np.zeros((count, 2), np.float32),
+        sharpness=np.array([cv2.Laplacian(c, cv2.CV_32F).var() for c in crops], np.float32),
+        score=found.track.scores[chosen],
+        tones=np.zeros((count, landmarks.shape[1]), np.float32) if tones is None else _floats(tones[chosen]),
+        digest=f"{clip} {count} {size}",
+    )
+
+
+def _mapped(path: Path, values: np.ndarray) -> np.ndarray:
+    np.save(path, values)
+    return np.load(path, mmap_mode="r")
+
+
+def _floats(values: np.ndarray) -> Float:
+    return np.asarray(values, np.float32)
