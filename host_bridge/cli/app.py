@@ -21,6 +21,7 @@ COMMANDS = {
     "detect": "Find and follow the faces of a clip.",
     "align": "Write aligned crops of the faces of a clip, with their transforms.",
     "swap": "Replace a face in a shot: composite, patch, matte, preview and report.",
+    "faceset": "Gather the crops of one performer from clips, ready to train on.",
     "demo": "Swap a face in the sample footage.",
     "report": "Measure a finished shot and write its report again.",
     "doctor": "Say what is there on this machine, and what is missing.",

@@ -25,13 +25,13 @@ _GROUPS = {node.parameters: Group(node.name, sort_key=10 + i) for i, node in enu
 
 
 def node_options(command: F) -> F:
-    """Turn each argument of `command` that is a node's parameters into that node's options."""
+    """Turn each argument of `command` that is a node's parameters, or other Parameters, into options."""
     hints = get_type_hints(command, include_extras=True)
     for name, hint in hints.items():
-        if hint in _GROUPS:
+        if isinstance(hint, type) and issubclass(hint, Parameters):
             flat = Parameter(
                 name="*",
-                group=_GROUPS[hint],
+                group=_GROUPS.get(hint) or Group(hint.__name__.removesuffix("Parameters"), sort_key=5),
                 negative_iterable=(),
                 negative_none=(),
                 consume_multiple=True,

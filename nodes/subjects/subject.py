@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,12 @@ class Subject:
     mirror: Int
     triangles: Int
     contours: dict[str, Int]
+
+    @cached_property
+    def template_id(self) -> str:
+        """Names the crop template: crops, models and facesets go together when theirs is the same. Changes with the numbers."""
+        numbers = np.concatenate([self.template.ravel(), self.weights]).astype("<f4")
+        return f"{self.name}/{hashlib.sha256(numbers.tobytes()).hexdigest()[:8]}"
 
 
 @cache

@@ -1,13 +1,42 @@
-"""A faceset on disk: `faceset.json`, and arrays that are memory-mapped."""
+"""A faceset on disk: `faceset.json`, arrays that are memory-mapped, and `entries.npz` with a few numbers a crop."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from nodes.errors import FootageError, SchemaError
+from nodes.schema import check_schema
 from nodes.types import Float, Image8, Int
 
 SCHEMA = "faceplate.faceset/1"
+DOCUMENT, ENTRIES = "faceset.json", "entries.npz"
+ARRAYS = ("crops", "masks", "landmarks", "tones")
+_MAKE = "Make the faceset again with faceplate faceset"
+# name → type and shape after the first axis, for a crop each
+_ENTRIES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "clip": ("i8", ()),
+    "frame": ("i8", ()),
+    "track": ("i8", ()),
+    "to_plate": ("f4", (2, 3)),
+    "yaw_pitch": ("f4", (2,)),
+    "sharpness": ("f4", ()),
+    "score": ("f4", ()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """One file of a faceset. stamp: inode, time of change (ns) and size when it was opened; sha256: of what it should hold."""
+
+    stamp: tuple[int, int, int]
+    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,10 +44,10 @@ class Faceset:
     """The usable crops of one performer, N of them, in the order of clips and frames.
 
     crops: uint8 [N, S, S, 3], display-referred RGB. masks: uint8 [N, S, S], coverage of the face. landmarks: float32
-    [N, L, 3] in crop pixels, smoothed over the clip, z in the same scale. All three memory-mapped, read-only. clip: [N], number
-    of the clip in `clips`. frame: [N], position in it. track: [N]. to_plate: [N, 2, 3]. yaw_pitch: [N, 2], degrees.
-    sharpness: [N]. score: [N]. tones: [N, L], luma at each landmark. rate: frames a second, of each clip. digest: of all
-    that training depends on; changes when the files do.
+    [N, L, 3] in crop pixels, smoothed over the clip, z in the same scale. tones: [N, L], luma 0..255 at each landmark. These
+    four are memory-mapped, read-only. clip: [N], number of the clip in `clips`. frame: [N], position in it. track: [N].
+    to_plate: [N, 2, 3]. yaw_pitch: [N, 2], degrees. sharpness: [N], within one clip comparable. score: [N]. rates: frames a
+    second, of each clip. digest: of all that training depends on; changes when the content does, not when it is copied.
     """
 
     folder: Path
@@ -41,11 +70,137 @@ class Faceset:
     score: Float
     tones: Float
     digest: str
+    files: Mapping[str, FileFacts] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.crops)
 
+    def changed(self) -> bool:
+        """Whether the files on disk are other than those that were opened: replaced, written to, or gone. Reads none."""
+        return any(_stamp(self.folder / name) != facts.stamp for name, facts in self.files.items())
+
+    def verify(self) -> None:
+        """Read every file and compare it with what was written; raises SchemaError for the first that differs."""
+        for name, facts in self.files.items():
+            if facts.sha256 and sha256_of(self.folder / name) != facts.sha256:
+                raise SchemaError("does not hold what was written into it", file=self.folder / name, remedy=_MAKE)
+
+
+def read_document(folder: Path | str) -> dict[str, Any]:
+    """Read `faceset.json`: how a faceset was made, of what, and what was left out; errors as of :func:`open_faceset`."""
+    path = Path(folder) / DOCUMENT
+    try:
+        document = json.loads(path.read_bytes())
+        check_schema(document["schema"], SCHEMA, path)
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise FootageError(
+            "holds no faceset", file=folder, remedy="Make one with faceplate faceset CLIP --performer NAME --out DIR"
+        ) from e
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise SchemaError(f"is damaged ({e})", file=path, remedy=_MAKE) from e
+    return dict(document)
+
 
 def open_faceset(folder: Path | str) -> Faceset:
-    """Open a faceset. Raises SchemaError when it is damaged or newer, FootageError when there is none."""
-    raise NotImplementedError
+    """Open a faceset; nothing of its pixels is read. Raises SchemaError when it is damaged or newer, FootageError when there is none."""
+    folder = Path(folder)
+    document = read_document(folder)
+    try:
+        listed = {str(name): (int(f["bytes"]), str(f["sha256"])) for name, f in document["files"].items()}
+        count, size, clips = int(document["count"]), int(document["size"]), document["clips"]
+        points = int(document["landmarks"])
+        facts: dict[str, Any] = {
+            "performer": str(document["performer"]),
+            "subject": str(document["subject"]),
+            "template": str(document["template"]),
+            "coverage": float(document["coverage"]),
+            "clips": tuple(str(c["path"]) for c in clips),
+            "rates": tuple(float(c["rate"]) for c in clips),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise SchemaError(f"is damaged ({type(e).__name__}: {e})", file=folder / DOCUMENT, remedy=_MAKE) from e
+    shapes = {
+        "crops": ("u1", (count, size, size, 3)),
+        "masks": ("u1", (count, size, size)),
+        "landmarks": ("f4", (count, points, 3)),
+        "tones": ("f4", (count, points)),
+    }
+    files = {
+        name: FileFacts(_checked(folder / name, listed), listed[name][1]) for name in (*map(_npy, shapes), ENTRIES)
+    }
+    files[DOCUMENT] = FileFacts(_stamp(folder / DOCUMENT), "")
+    arrays = {name: _mapped(folder / _npy(name), *like) for name, like in shapes.items()}
+    arrays |= _entries(folder / ENTRIES, count, len(clips))
+    return Faceset(folder, size=size, digest=digest_of(document), files=files, **facts, **arrays)
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """Digest what training depends on, from the digests in the document; SHA-256, hex."""
+    what = [document[key] for key in ("schema", "subject", "template", "coverage", "size")]
+    what += [(name, facts["sha256"]) for name, facts in sorted(document["files"].items())]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a whole file, hex; raises SchemaError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as e:
+        raise SchemaError(f"cannot be read ({e.strerror or e})", file=path, remedy=_MAKE) from e
+
+
+def _npy(name: str) -> str:
+    return f"{name}.npy"
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, -1)
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _checked(path: Path, listed: Mapping[str, tuple[int, str]]) -> tuple[int, int, int]:
+    """The stamp of a file that the document lists and that has the size it should have."""
+    stamp = _stamp(path)
+    if stamp[2] < 0:
+        raise SchemaError("is missing", file=path, remedy=_MAKE)
+    if path.name not in listed or stamp[2] != listed[path.name][0]:
+        wanted = listed.get(path.name, ("no", ""))[0]
+        raise SchemaError(f"is damaged: {stamp[2]} bytes instead of {wanted}", file=path, remedy=_MAKE)
+    return stamp
+
+
+def _mapped(path: Path, kind: str, shape: tuple[int, ...]) -> Any:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as e:
+        raise SchemaError(f"is damaged ({e})", file=path, remedy=_MAKE) from e
+    _compare(array, kind, shape, path)
+    return array
+
+
+def _entries(path: Path, count: int, clips: int) -> dict[str, Any]:
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in _ENTRIES}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+        raise SchemaError(f"is damaged ({e})", file=path, remedy=_MAKE) from e
+    for name, (kind, shape) in _ENTRIES.items():
+        _compare(arrays[name], kind, (count, *shape), path)
+    if count and not 0 <= arrays["clip"].min() <= arrays["clip"].max() < clips:
+        raise SchemaError("is damaged: names a clip that is not there", file=path, remedy=_MAKE)
+    return arrays
+
+
+def _compare(array: Any, kind: str, shape: tuple[int, ...], path: Path) -> None:
+    if array.shape != shape or array.dtype != np.dtype(kind):
+        raise SchemaError(
+            f"is damaged: holds {array.dtype} {array.shape} instead of {np.dtype(kind)} {shape}",
+            file=path,
+            remedy=_MAKE,
+        )

@@ -1,0 +1,86 @@
+"""The faces of one clip that a faceset may take, and what is known of them before a pixel is cut out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nodes.align import align
+from nodes.align.pose import take_performance
+from nodes.definitions import AlignParameters, DetectParameters
+from nodes.footage import Footage
+from nodes.shot.analysis import analyse
+from nodes.shot.choice import choose_tracks
+from nodes.shot.progress import Progress
+from nodes.types import Float, Int
+from trainer.faceset.parameters import FacesetParameters
+from trainer.faceset.select import describe
+
+_SHAPES = 500  # of a clip that say how the performer usually looks
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """T faces of one clip, in the order of frames, at most one a frame.
+
+    frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. tones: [T, L] or None. jump: [T], how
+    far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture.
+    """
+
+    footage: Footage
+    frame: Int
+    track: Int
+    score: Float
+    to_plate: Float
+    landmarks: Float
+    tones: Float | None
+    jump: Float
+    cut: Float
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def shapes(self, rows: slice | Int = slice(None)) -> Float:
+        """Shapes with the pose taken out, template units, [n, L, 3]."""
+        return take_performance(self.landmarks[rows]).shape
+
+    def some_shapes(self) -> Float:
+        """Some of the shapes, spread over the clip."""
+        return self.shapes(np.unique(np.linspace(0, len(self) - 1, min(len(self), _SHAPES)).astype(np.int64)))
+
+    def views(self) -> tuple[Float, Float]:
+        """Yaw and pitch in degrees [T, 2], and descriptors of pose and expression [T, D]."""
+        performance = take_performance(self.landmarks)
+        return performance.yaw_pitch, describe(performance.shape, performance.yaw_pitch)
+
+
+def find_candidates(
+    footage: Footage, parameters: FacesetParameters, detect: DetectParameters, progress: Progress, name: str
+) -> Candidates:
+    """Find, follow and align the clip's main face; raises NoFaceError where there is none, and FootageError."""
+    info = footage.info
+    faces = analyse(footage, detect, progress=progress, name=name)
+    tracks = {t.id: t for t in choose_tracks(faces, (), info.path, info.first)}
+    asked = AlignParameters(size=parameters.size, coverage=parameters.coverage)
+    aligned = sorted((a for a in align(faces, asked) if a.track.id in tracks), key=lambda a: int(a.track.frames[0]))
+    landmarks, jumps, cuts = [], [], []
+    for a in aligned:
+        found = tracks[a.track.id].landmarks
+        steady = a.landmarks
+        landmarks.append(steady)
+        jumps.append(np.linalg.norm((a.to_crop(found) - steady)[..., :2], axis=-1).mean(1) / a.size)
+        xy = found[..., :2]
+        cuts.append(((xy < 0) | (xy > (info.width, info.height))).any(-1).mean(1))
+    tones = [a.track.tones for a in aligned if a.track.tones is not None]
+    return Candidates(
+        footage,
+        np.concatenate([a.track.frames for a in aligned]),
+        np.concatenate([np.full(len(a.track), a.track.id, np.int64) for a in aligned]),
+        np.concatenate([a.track.scores for a in aligned]).astype(np.float32),
+        np.concatenate([a.to_plate for a in aligned]),
+        np.concatenate(landmarks),
+        np.concatenate(tones) if len(tones) == len(aligned) else None,
+        np.concatenate(jumps).astype(np.float32),
+        np.concatenate(cuts).astype(np.float32),
+    )
