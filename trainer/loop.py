@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -21,15 +21,20 @@ class Hook:
     def after_step(self, loop: Loop) -> None:
         """Called after each step; `loop.step` steps are done."""
 
+    def after_out_of_memory(self, loop: Loop) -> bool:
+        """Called when the device had no memory for a step; True when it now needs less, and is to be tried again."""
+        return False
+
     def after_training(self, loop: Loop) -> None:
-        """Called once, also when a step or another hook has raised."""
+        """Called once, the last hook's first, also when something has raised: then `loop.error` is that."""
 
 
 @dataclass
 class Loop:
     """Trains `network` (a Network, or DDP around one) from `step` on until a hook sets `stop`.
 
-    losses: those of the last step, by name, detached, still on the device.
+    losses: those of the last step, by name, detached, still on the device. loss: their sum. error: what ended the training
+    early, if anything did.
     """
 
     network: nn.Module
@@ -41,3 +46,47 @@ class Loop:
     step: int = 0
     stop: str = ""
     losses: dict[str, Tensor] = field(default_factory=dict)
+    loss: Tensor | None = None
+    error: BaseException | None = None
+
+    def run(self) -> None:
+        """Train until `stop` is set. Raises what a step or a hook raises, after every hook's `after_training`."""
+        with ExitStack() as at_end:
+            try:
+                for hook in self.hooks:
+                    at_end.callback(hook.after_training, self)
+                    hook.before_training(self)
+                while not self.stop:
+                    self._try_step()
+                    for hook in self.hooks:
+                        hook.after_step(self)
+            except BaseException as e:
+                self.error = e
+                raise
+
+    def _try_step(self) -> None:
+        try:
+            self._do_step()
+            return
+        except torch.OutOfMemoryError as e:
+            failed = e.with_traceback(None)  # its frames hold the tensors of the step that failed
+        self.optimiser.zero_grad(set_to_none=True)
+        if not any(hook.after_out_of_memory(self) for hook in self.hooks):
+            raise failed
+
+    def _do_step(self) -> None:
+        batch = self.batches(self.step)
+        with self.autocast or nullcontext():
+            losses: dict[str, Tensor] = self.network(batch)
+            loss = torch.stack([value.float() for value in losses.values()]).sum()
+        if self.scaler is None:
+            torch.autograd.backward(loss)
+            self.optimiser.step()
+        else:
+            torch.autograd.backward(self.scaler.scale(loss))
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.losses = {name: value.detach() for name, value in losses.items()}
+        self.loss = loss.detach()
+        self.step += 1

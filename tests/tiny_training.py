@@ -1,0 +1,162 @@
+"""A network small enough to train for hundreds of steps in a test, and a training of it as a process of its own.
+
+As a program: `python tiny_training.py FOLDER SETTINGS.json [resume]`, where FOLDER holds source.npy, target.npy and gets `out`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nodes.footage.whole import whole_file
+from trainer.faceset import Faceset
+from trainer.hooks.progress import Progress, Watcher
+from trainer.network import Network, Options, Share, Views
+from trainer.settings import TrainSettings
+from trainer.train import Trained, fit
+
+
+class TinyOptions(Options):
+    size: int = 32
+    width: int = 8
+
+
+class Tiny(Network):
+    """One encoder, a decoder for each performer, and dropout, so that the network's own random numbers count as well."""
+
+    name = "tiny"
+    options_type = TinyOptions
+    learning_rate = 2e-3
+    batch = 8
+
+    def __init__(self, options: TinyOptions) -> None:
+        super().__init__()
+        self.options = options
+        w = options.width
+        self.encoder = nn.Sequential(nn.Conv2d(3, w, 5, 2, 2), nn.LeakyReLU(0.1), nn.Conv2d(w, w, 5, 2, 2))
+        self.decoders = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(w, 48, 3, 1, 1), nn.PixelShuffle(4), nn.Sigmoid()) for _ in range(2)
+        )
+
+    def batches(self, source: Faceset, target: Faceset, share: Share) -> TinyBatches:
+        return TinyBatches([shrunk(s, self.options.size) for s in (source, target)], share)
+
+    def forward(self, batch: list[Tensor]) -> dict[str, Tensor]:
+        codes = [F.dropout(self.encoder(b), 0.1, self.training) for b in batch]
+        pairs = zip(("source", "target"), batch, codes, self.decoders, strict=True)
+        return {name: F.l1_loss(decode(code), b) for name, b, code, decode in pairs}
+
+    def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        face = self.decoders[0](self.encoder(inputs["crop"]))
+        return face, torch.ones_like(face[:, :1])
+
+    def views(self, batches: Any, rows: int) -> Views:
+        crops = batches.pictures[1][:rows]
+        return Views({"target": crops, "swap": self.swap(crop=crops)[0]})
+
+
+def shrunk(faceset: Faceset, size: int) -> Tensor:
+    pictures = torch.from_numpy(np.array(faceset.crops)).permute(0, 3, 1, 2).float() / 255
+    return F.adaptive_avg_pool2d(pictures, size)
+
+
+@dataclass
+class TinyBatches:
+    """Rows drawn at random. bad: steps, of the first stream of random numbers, whose batch is not a number."""
+
+    pictures: list[Tensor]
+    share: Share
+
+    def __call__(self, step: int) -> list[Tensor]:
+        draw = self.share.generator(step)
+        chosen = [torch.randint(len(p), (self.share.batch,), generator=draw)[self.share.rows] for p in self.pictures]
+        return [p[c] for p, c in zip(self.pictures, chosen, strict=True)]
+
+
+@dataclass
+class Listener(Watcher):
+    """Keeps what it is told."""
+
+    lines: list[str] = field(default_factory=list)
+    told: list[Progress] = field(default_factory=list)
+    previews: list[Path] = field(default_factory=list)
+
+    def progress(self, now: Progress) -> None:
+        self.told.append(now)
+
+    def message(self, line: str) -> None:
+        self.lines.append(line)
+
+    def preview(self, picture: Path) -> None:
+        self.previews.append(picture)
+
+
+def settings(**told: Any) -> TrainSettings:
+    """Settings for a test: on the CPU, no previews."""
+    return TrainSettings(**{"model": "tiny", "device": "cpu", "preview_every": 0, **told})
+
+
+def plain_faceset(folder: Path, name: str) -> Faceset:
+    """A faceset of the crops in `folder/NAME.npy`, with nothing beside them that the tiny network would use."""
+    crops = np.load(folder / f"{name}.npy", mmap_mode="r")
+    count, size = crops.shape[:2]
+    zeros = np.zeros(count, np.float32)
+    return Faceset(
+        folder=folder,
+        performer=name,
+        subject="face",
+        template="face/1",
+        coverage=1.0,
+        size=size,
+        clips=(name,),
+        rates=(25.0,),
+        crops=crops,
+        masks=np.full((count, size, size), 255, np.uint8),
+        landmarks=np.zeros((count, 468, 3), np.float32),
+        clip=np.zeros(count, np.int64),
+        frame=np.arange(count),
+        track=np.zeros(count, np.int64),
+        to_plate=np.zeros((count, 2, 3), np.float32),
+        yaw_pitch=np.zeros((count, 2), np.float32),
+        sharpness=zeros,
+        score=zeros,
+        tones=np.zeros((count, 468), np.float32),
+        digest=f"{name} {count}",
+    )
+
+
+def process(folder: Path, told: TrainSettings, *more: str, torchrun: int = 0, **options: Any) -> subprocess.Popen[str]:
+    """Start a training in a process of its own, or in several."""
+    file = folder / "settings.json"
+    with whole_file(file) as temporary:
+        temporary.write_text(told.model_dump_json(), "utf-8")
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={torchrun}"] if torchrun else []
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.Popen(
+        [sys.executable, *launcher, __file__, str(folder), str(file), *more],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def main(folder: Path, file: Path, *more: str) -> Trained:
+    torch.set_num_threads(1)
+    told = TrainSettings.model_validate_json(file.read_text("utf-8"))
+    source, target = plain_faceset(folder, "source"), plain_faceset(folder, "target")
+    return fit(source, target, folder / "out", told, resume="resume" in more, kind=Tiny)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

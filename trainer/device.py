@@ -1,0 +1,56 @@
+"""What a training computes on, and in what numbers."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+
+from nodes.errors import FaceplateError
+from trainer.settings import Precision
+
+
+def choose_device(asked: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises FaceplateError when there is none such."""
+    if asked == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device(asked)
+    if device.type == "cuda":
+        number = device.index or 0
+        if number >= (count := torch.cuda.device_count()):
+            raise FaceplateError(
+                f"there is no GPU {number}: torch sees {count}",
+                remedy="Choose --device cpu, or install a torch that fits the GPU's driver",
+            )
+        return torch.device("cuda", number)
+    return device
+
+
+def choose_precision(asked: Precision, device: torch.device) -> torch.dtype:
+    """The numbers to compute in; auto is bf16 where the GPU has it, else fp16, and float32 on the CPU."""
+    if asked is Precision.AUTO:
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}[asked]
+
+
+def place(network: nn.Module, device: torch.device) -> None:
+    """Move a network to its device, channels last; on a GPU it is compiled at its first step."""
+    network.to(device=device, memory_format=torch.channels_last)
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+        if find_spec("triton"):
+            network.compile()
+
+
+def scaler_for(number: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
+    """What keeps small gradients from vanishing in fp16; nothing else needs it."""
+    return torch.amp.GradScaler(device.type) if number is torch.float16 else None
+
+
+def autocast_for(number: torch.dtype, device: torch.device) -> torch.autocast | None:
+    """The context that computes in `number`, or None for float32."""
+    return None if number is torch.float32 else torch.autocast(device.type, dtype=number)

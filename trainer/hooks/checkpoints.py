@@ -1,0 +1,49 @@
+"""Writes checkpoints: every so many seconds, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nodes.errors import OutputError
+from trainer.clock import Every
+from trainer.hooks.guard import Guard, Snapshot
+from trainer.loop import Hook, Loop
+
+
+class Checkpoints(Hook):
+    """Writes the guard's last snapshot, so that a checkpoint is never of a training that has gone wrong.
+
+    write: writes one, and returns its file. A disk that is full is told of, and tried again the next time; at the end it raises
+    OutputError. written: the step of which there is one already. After another error nothing is written: the last checkpoint is what is to be trusted.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Snapshot], Path],
+        guard: Guard,
+        seconds: float,
+        tell: Callable[[str], None],
+        written: int | None = None,
+    ) -> None:
+        self._write, self._guard, self._tell = write, guard, tell
+        self._every = Every(seconds)
+        self._written = written
+        self.file: Path | None = None
+
+    def after_step(self, loop: Loop) -> None:
+        """Write one, if it is time."""
+        if self._guard.snapshot.step != self._written and self._every.due:
+            try:
+                self._save()
+            except OutputError as e:
+                self._tell(f"No checkpoint at step {loop.step}; training goes on, and it is tried again. {e}")
+
+    def after_training(self, loop: Loop) -> None:
+        """Write the last one."""
+        if loop.error is None and self._guard.snapshot.step != self._written:
+            self._save()
+
+    def _save(self) -> None:
+        self.file = self._write(self._guard.snapshot)
+        self._written = self._guard.snapshot.step
