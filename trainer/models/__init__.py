@@ -1,1 +1,31 @@
 """The models, each one class in one file, found by its name; a new one is found by being put here."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from nodes.errors import ModelError
+from trainer.network import Network
+
+
+@cache
+def _found() -> dict[str, type[Network]]:
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    classes = (c for m in modules for _, c in inspect.getmembers(m, inspect.isclass) if c.__module__ == m.__name__)
+    return {c.name: c for c in classes if issubclass(c, Network) and "name" in vars(c)}
+
+
+def model_names() -> tuple[str, ...]:
+    """The names of all models, sorted."""
+    return tuple(sorted(_found()))
+
+
+def find_model(name: str) -> type[Network]:
+    """The class of a model by its name; ModelError, which lists the names there are, when there is none."""
+    try:
+        return _found()[name]
+    except KeyError:
+        raise ModelError(f"no model is called '{name}'", remedy=f"Choose one of: {', '.join(model_names())}") from None

@@ -1,0 +1,145 @@
+"""Rows of memory-mapped arrays on the device: kept there when they fit, else fetched ahead by a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nodes.definitions import Region
+from nodes.mask.regions import draw_regions
+from trainer.faceset import Faceset
+
+T = TypeVar("T")
+Rows = npt.NDArray[Any] | Tensor
+
+HOST_BUDGET = 2 << 30  # bytes of crops that are kept in memory; more stay on disk
+FULL_WEIGHT = 3.0  # of eyes and mouth, against 1 of the rest of the face; what 255 stands for in a map of weights
+_CHUNK = 256  # rows
+_RIM = 0.02  # of the crop, around the mask, where the face is learned too: a mask a little too large then shows skin
+
+
+def budget(device: torch.device) -> int:
+    """How many bytes of crops may be kept on a device: on a GPU, up to a third of what is free."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] // 3)
+    return HOST_BUDGET
+
+
+def draw_rows(count: int, batch: int, generator: torch.Generator) -> Tensor:
+    """Draw which of `count` rows a joint batch takes: int64 [batch], on the CPU."""
+    return torch.randint(count, (batch,), generator=generator)
+
+
+def gather(rows: Rows, index: Tensor, device: torch.device) -> Tensor:
+    """Rows by their numbers, on a device, without waiting for it.
+
+    rows: [N, ...], a tensor on that device or an array, memory-mapped or not. index: int64 [n], on the CPU. Returns [n, ...].
+    """
+    if isinstance(rows, Tensor):
+        return rows.index_select(0, index.to(rows.device, non_blocking=True))
+    return to_device(read_rows(rows, index, pinned=device.type == "cuda"), device)
+
+
+def read_rows(rows: npt.NDArray[Any], index: Tensor, *, pinned: bool = False) -> Tensor:
+    """Read rows of an array into host memory of its own; `pinned`: from where a GPU copies in the background."""
+    dtype = torch.from_numpy(np.empty(0, rows.dtype)).dtype
+    out = torch.empty((len(index), *rows.shape[1:]), dtype=dtype, pin_memory=pinned)
+    # With another mode NumPy fills a copy first.
+    np.take(rows, index.numpy(), axis=0, out=out.numpy(), mode="clip")
+    return out
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy host memory to a device without waiting for it (when it is pinned)."""
+    return values.to(device, non_blocking=True)
+
+
+def fill(make: Callable[[Tensor], Tensor], count: int, device: torch.device) -> Tensor:
+    """Keep all `count` rows that `make` (index → rows) gives on a device, made a part at a time."""
+    parts = [torch.arange(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+    first = make(parts[0])
+    kept = torch.empty((count, *first.shape[1:]), dtype=first.dtype, device=device)
+    for part in parts:
+        kept[part[0] : part[-1] + 1] = make(part) if part[0] else first
+    return kept
+
+
+class Ahead(Generic[T]):
+    """Makes the result of a step while the one before is being used, in one thread; any step may be asked for."""
+
+    def __init__(self, make: Callable[[int], T]) -> None:
+        self._make = make
+        self._pool = ThreadPoolExecutor(1, "batches")
+        self._next: tuple[int, Future[T]] | None = None
+
+    def __call__(self, step: int) -> T:
+        """The result of `step`; that of the next is begun."""
+        step_, future = self._next or (None, None)
+        result = future.result() if future is not None and step_ == step else self._make(step)
+        self._next = (step + 1, self._pool.submit(self._make, step + 1))
+        return result
+
+
+class Crops:
+    """The crops, masks and weights of a faceset as one array of bytes, shrunk to what a network of `size` pixels needs.
+
+    Rows are uint8 [n, F, F, 5]: RGB, coverage of the face, and weight (see FULL_WEIGHT). F is the faceset's size over the
+    largest whole factor that leaves `size` or more. resident: kept on the device; else a call gives rows in host memory.
+    """
+
+    def __init__(self, faceset: Faceset, size: int, device: torch.device, limit: int | None = None) -> None:
+        self._faceset, self._device = faceset, device
+        self._factor = max(
+            f for f in range(1, faceset.size + 1) if faceset.size % f == 0 and (faceset.size // f >= size or f == 1)
+        )
+        side = faceset.size // self._factor
+        fits = len(faceset) * side * side * 5 <= (budget(device) if limit is None else limit)
+        self._kept = fill(self._paint, len(faceset), device) if fits else None
+
+    def __len__(self) -> int:
+        return len(self._faceset)
+
+    @property
+    def resident(self) -> bool:
+        """Whether all rows are on the device."""
+        return self._kept is not None
+
+    def __call__(self, index: Tensor) -> Tensor:
+        """Rows by their numbers, int64 [n] on the CPU."""
+        return self._paint(index) if self._kept is None else gather(self._kept, index, self._device)
+
+    def _paint(self, index: Tensor) -> Tensor:
+        f, rows = self._faceset, index.numpy()
+        pictures = np.concatenate([f.crops[rows], f.masks[rows][..., None]], -1)
+        small = shrink(torch.from_numpy(pictures), self._factor)
+        weight = torch.from_numpy(weigh(small[..., 3].numpy(), f.landmarks[rows] / self._factor))
+        painted = torch.cat([small, weight[..., None]], -1)
+        return painted.pin_memory() if self._device.type == "cuda" else painted
+
+
+def shrink(pictures: Tensor, factor: int) -> Tensor:
+    """Shrink bytes [N, H, W, C] by a whole factor, each pixel the mean of those it covers."""
+    if factor == 1:
+        return pictures
+    planes = pictures.permute(0, 3, 1, 2).float()
+    return torch.nn.functional.avg_pool2d(planes, factor).round_().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def weigh(masks: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """How much each pixel counts, uint8 [N, S, S], 255 for FULL_WEIGHT: the mask and its rim, more in eyes and mouth.
+
+    masks: uint8 [N, S, S]. landmarks: [N, L, >=2] in pixels of the masks.
+    """
+    size = masks.shape[-1]
+    width = 2 * max(round(_RIM * size), 1) + 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    within = np.stack([cv2.dilate(m, around) for m in masks])
+    features = draw_regions(landmarks, size, (Region.EYES, Region.MOUTH))
+    return np.round(within * (1 + (FULL_WEIGHT - 1) * features) / FULL_WEIGHT).astype(np.uint8)

@@ -1,0 +1,48 @@
+"""LIAE, after DeepFaceLab's SAEHD: one encoder and one decoder for all, and codes that tell the performers apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainer.models.blocks import Bottleneck, Decoder, Encoder, initialise
+from trainer.models.df import DFOptions
+from trainer.models.paired import Paired
+
+
+class LIAEOptions(DFOptions):
+    """As those of DF."""
+
+
+class LIAE(Paired):
+    """Every performer's picture is [own code, common code]; the source's own is the common one. Suits unlike faces and light."""
+
+    name = "liae"
+    options_type = LIAEOptions
+    own: ClassVar[str] = "others"
+    options: LIAEOptions
+
+    def __init__(self, options: LIAEOptions) -> None:
+        super().__init__()
+        o = self.options = options
+        self.encoder = Encoder(o.e_dims)
+        self.common = self._inter()
+        self.others = nn.ModuleList(self._inter() for _ in range(o.performers - 1))
+        self.decoder = Decoder(4 * o.ae_dims, o.d_dims, o.d_mask_dims)
+        initialise(self)
+
+    def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """One pass through encoder and decoder for all."""
+        seen = self.encoder(crops)
+        common = self.common(seen)
+        parts = zip(performers, seen.chunk(len(performers)), common.chunk(len(performers)), strict=True)
+        own = torch.cat([known if k == 0 else self.others[k - 1](part) for k, part, known in parts])
+        faces, masks = self.decoder(torch.cat([own, common], 1))
+        return faces, masks
+
+    def _inter(self) -> Bottleneck:
+        o = self.options
+        return Bottleneck(8 * o.e_dims, o.size // 16, o.ae_dims, o.size // 32, 2 * o.ae_dims, 2 * o.ae_dims)

@@ -1,0 +1,180 @@
+"""What the shared-encoder models have in common: one network looks at every performer, and learns to draw each of them.
+
+To swap, the target's crop is drawn as the source. A base over many performers is the same with more of them: performer 0 is the
+source, 1 the target.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from nodes.errors import ModelError
+from trainer.augment import Amounts, colour, draw, identity, planes, sample, sampling_grid
+from trainer.data import FULL_WEIGHT, Ahead, Crops, draw_rows, to_device
+from trainer.faceset import Faceset
+from trainer.losses import mask_loss, picture_loss
+from trainer.network import Network, Options, Share, Views
+
+
+class PairedOptions(Options):
+    """What every shared-encoder model can be asked for. performers: how many it learns; more than two make a base."""
+
+    size: int = Field(128, ge=32, le=512, multiple_of=32)
+    performers: int = Field(2, ge=2, le=256)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crops of P performers, n each, one performer after another.
+
+    input, target: [P·n, 3, S, S], 0..1 RGB; the input is warped. mask: [P·n, 1, S, S], coverage of the face. weight: the same
+    shape, how much each pixel counts: 0 outside the mask and its rim, 1 inside, 3 in eyes and mouth.
+    """
+
+    input: Tensor
+    target: Tensor
+    mask: Tensor
+    weight: Tensor
+
+
+class PairedBatches:
+    """Makes batches of some performers' facesets for networks of `size` pixels."""
+
+    def __init__(self, facesets: Sequence[Faceset], size: int, share: Share, amounts: Amounts | None = None) -> None:
+        same_framing(facesets)
+        self.size, self.share, self._amounts = size, share, amounts
+        self._crops = [Crops(faceset, size, share.device) for faceset in facesets]
+        resident = all(c.resident for c in self._crops)
+        self._read: Callable[[int], list[Tensor]] = self._gather if resident else Ahead(self._gather)
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        generator, device = self.share.generator(step), self.share.device
+        self._choose(generator)  # the same numbers as in _gather, to draw on from there
+        parts = []
+        for pictures in self._read(step):
+            draws = draw(self.share.batch, generator, self._amounts).rows(self.share.rows, device)
+            whole = planes(to_device(pictures, device))
+            warped = sample(whole[:, :3], sampling_grid(draws, self.size, warped=True))
+            still = sample(whole, sampling_grid(draws, self.size, warped=False))
+            parts.append(torch.cat([colour(warped, draws), colour(still[:, :3], draws), still[:, 3:]], 1))
+        return _batch(parts)
+
+    def plain(self, rows: int) -> Batch:
+        """`rows` crops of each performer, evenly chosen and not augmented."""
+        level, parts = identity(rows).rows(slice(None), self.share.device), []
+        grid = sampling_grid(level, self.size, warped=False)
+        for crops in self._crops:
+            chosen = torch.linspace(0, len(crops) - 1, rows).round().long()
+            still = sample(planes(to_device(crops(chosen), self.share.device)), grid)
+            parts.append(torch.cat([still[:, :3], still], 1))
+        return _batch(parts)
+
+    def _choose(self, generator: torch.Generator) -> list[Tensor]:
+        return [draw_rows(len(c), self.share.batch, generator)[self.share.rows] for c in self._crops]
+
+    def _gather(self, step: int) -> list[Tensor]:
+        chosen = self._choose(self.share.generator(step))
+        return [crops(rows) for crops, rows in zip(self._crops, chosen, strict=True)]
+
+
+class Paired(Network):
+    """A network with something that all performers share, and something of each one's own."""
+
+    options: PairedOptions
+    own: ClassVar[str]  # the list of modules that are the performers' own, the first performer's first
+
+    @abstractmethod
+    def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Draw crops [P·n, 3, S, S] as P performers, n after n: faces of the same shape and masks [P·n, 1, S, S], 0..1."""
+
+    def batches(self, source: Faceset, target: Faceset, share: Share) -> PairedBatches:
+        """Batches of two performers. For a base over many, give PairedBatches all their facesets."""
+        return PairedBatches([source, target], self.options.size, share)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of each performer's faces, and of all masks."""
+        performers = self.options.performers
+        faces, masks = self.generate(batch.input, range(performers))
+        losses = picture_loss(faces, batch.target, batch.weight).view(performers, -1).mean(1)
+        return dict(zip(_names(performers), losses.unbind(), strict=True)) | {
+            "mask": mask_loss(masks, batch.mask).mean()
+        }
+
+    def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The target's crops drawn as the source."""
+        return self.generate(inputs["crop"], (0,))
+
+    @torch.no_grad()
+    def views(self, batches: PairedBatches, rows: int) -> Views:
+        """The first two performers, each drawn as itself and as the other, over its own crop."""
+        shown = batches.plain(rows).target[: 2 * rows]
+        (source, target), own = shown.chunk(2), self._over(shown, (0, 1)).chunk(2)
+        return Views(
+            {
+                "source": source,
+                "source drawn": own[0],
+                "target": target,
+                "target drawn": own[1],
+                "target as source": self._over(target, (0,)),
+                "source as target": self._over(source, (1,)),
+            }
+        )
+
+    def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the weights of a base over any number of performers so that they fit this network's performers.
+
+        What is shared stays, and performer k begins as the base's k-th did; those beyond begin as its first: what any face
+        needs, each of them has learned. Raises ModelError for weights of other dimensions.
+        """
+        fitted = {}
+        for name, mine in self.state_dict().items():
+            found = weights.get(name)
+            if found is None and name.startswith(f"{self.own}."):
+                found = weights.get(f"{self.own}.0.{name.split('.', 2)[2]}")
+            if found is None or found.shape != mine.shape:
+                there = "nothing" if found is None else str(tuple(found.shape))
+                raise ModelError(
+                    f"the base has {there} for '{name}' of {tuple(mine.shape)}",
+                    remedy="Choose the size and dimensions of the base, or another base",
+                )
+            fitted[name] = found
+        return fitted
+
+    def _over(self, crops: Tensor, performers: Sequence[int]) -> Tensor:
+        """Draw crops, and lay the faces over them by their masks."""
+        faces, masks = self.generate(crops, performers)
+        return torch.lerp(crops, faces.float(), masks.float())
+
+
+def same_framing(facesets: Sequence[Faceset]) -> None:
+    """Raise ModelError unless all facesets show the same subject, cut by the same template and coverage, and none is empty."""
+    first = facesets[0]
+    for other in facesets:
+        if not len(other):
+            raise ModelError("has no crops", file=other.folder, remedy="Make it again from footage that shows the face")
+        for what in ("subject", "template", "coverage"):
+            mine, its = getattr(first, what), getattr(other, what)
+            if mine != its:
+                raise ModelError(
+                    f"was made with {what} {its}, {first.folder} with {mine}",
+                    file=other.folder,
+                    remedy="Make both facesets again in the same way",
+                )
+
+
+def _names(performers: int) -> list[str]:
+    return ["source", "target"] if performers == 2 else [f"performer {k}" for k in range(performers)]
+
+
+def _batch(parts: list[Tensor]) -> Batch:
+    whole = torch.cat(parts).contiguous(memory_format=torch.channels_last)
+    warped, target, mask, weight = whole[:, :3], whole[:, 3:6], whole[:, 6:7], whole[:, 7:]
+    return Batch(warped.contiguous(memory_format=torch.channels_last), target, mask, weight * FULL_WEIGHT)
