@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,14 +35,13 @@ def dssim_map(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     square = prediction.square() + target.square()
     moments = torch.cat([prediction, target, square, prediction * target], 1) * mask
-    blurred = _blur(torch.cat([moments, mask], 1))
-    means = blurred[:, :-1] / blurred[:, -1:].clamp_min(_LEAST)
+    means = blur(moments) * (1 / blur(mask).clamp_min(_LEAST))
     x, y, xx_yy, xy = means.chunk(4, 1)
     product, squares = x * y, x.square() + y.square()
     luminance = (2 * product + _C1) / (squares + _C1)
-    structure = (2 * (xy - product) + _C2) / ((xx_yy - squares).clamp_min(0) + _C2)
+    structure = (2 * (xy - product) + _C2) / (xx_yy - squares + _C2)
     similarity: Tensor = luminance * structure
-    return (1 - similarity).clamp(0, 2) / 2
+    return 0.5 - 0.5 * similarity
 
 
 def dssim(prediction: Tensor, target: Tensor, mask: Tensor, weight: Tensor, scales: int = SCALES) -> Tensor:
@@ -81,11 +81,24 @@ def _window(device: torch.device) -> Tensor:
     return (taps / taps.sum()).float().to(device)
 
 
-def _blur(values: Tensor) -> Tensor:
-    """Gaussian blur [N, C, H, W], zero beyond the border, which normalised convolution makes good."""
-    channels = values.shape[1]
-    window = _window(values.device).expand(channels, 1, 1, -1)
-    # On the CPU a convolution of each channel by itself is ten times as fast with the channels last.
-    values = values.contiguous(memory_format=torch.channels_last)
-    across = F.conv2d(values, window, padding=(0, _RADIUS), groups=channels)
-    return F.conv2d(across, window.mT, padding=(_RADIUS, 0), groups=channels)
+class _Blur(torch.autograd.Function):
+    """Its derivative is itself, since the window is symmetric; PyTorch would compute the window's derivative besides."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        channels = values.shape[1]
+        window = _window(values.device).expand(channels, 1, 1, -1)
+        # On the CPU a convolution of each channel by itself is ten times as fast with the channels last.
+        values = values.contiguous(memory_format=torch.channels_last)
+        across = F.conv2d(values, window, padding=(0, _RADIUS), groups=channels)
+        return F.conv2d(across, window.mT, padding=(_RADIUS, 0), groups=channels)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        return blur(gradient)
+
+
+def blur(values: Tensor) -> Tensor:
+    """Blur [N, C, H, W] by the Gaussian window; zero beyond the border."""
+    blurred: Tensor = _Blur.apply(values)
+    return blurred

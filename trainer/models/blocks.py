@@ -64,24 +64,22 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Module):
-    """Three doublings, a residual block after each, and a branch for the mask without: the face and the mask, 0..1.
+    """Four doublings: the face with a residual block after each of the first three, the mask without; both 0..1.
 
-    [N, channels, G, G] → [N, 3, 8 G, 8 G] and [N, 1, 8 G, 8 G]. After DeepFaceLab's SAEHD models; widths of 8, 4 and 2 times
-    `face` and `mask`.
+    [N, channels, G, G] → [N, 3, 16 G, 16 G] and [N, 1, 16 G, 16 G]. After the `d` variant of DeepFaceLab's SAEHD models, whose
+    last doubling is cheap: the colours of four pixels are computed at half the size. Widths: 8, 4 and 2 times `face` and `mask`.
     """
 
     def __init__(self, channels: int, face: int, mask: int) -> None:
         super().__init__()
-        self.face = nn.Sequential()
-        self.mask = nn.Sequential()
+        self.face, self.mask = nn.Sequential(), nn.Sequential()
         for branch, width, residual in ((self.face, face, True), (self.mask, mask, False)):
-            widths = (channels, 8 * width, 4 * width, 2 * width)
-            for a, b in pairwise(widths):
+            for a, b in pairwise((channels, 8 * width, 4 * width, 2 * width)):
                 branch.append(Up(a, b))
                 if residual:
                     branch.append(Residual(b))
-        self.face.append(nn.Conv2d(2 * face, 3, 1))
-        self.mask.append(nn.Conv2d(2 * mask, 1, 1))
+        self.face.extend([nn.Conv2d(2 * face, 12, 3, padding=1), nn.PixelShuffle(2)])
+        self.mask.extend([Up(2 * mask, mask), nn.Conv2d(mask, 1, 1)])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Face and mask."""

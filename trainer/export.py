@@ -1,0 +1,161 @@
+"""Export to ONNX after `docs/model-contract.md`, and the proof that the file does what the network does."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from nodes.errors import ModelError
+from nodes.footage.whole import whole_file
+from nodes.subjects import load_subject
+from nodes.swap.contract import SCHEMA
+from nodes.swap.model import load_model
+from trainer.faceset import Faceset
+from trainer.network import Network
+
+OPSET = 18
+TOLERANCE = 1e-3
+_LIMIT = 2**31 - 2**20  # bytes of one ONNX file, with some room for the graph
+_POINTS = len(load_subject().mirror)
+# Shapes after the first axis; None is the side of the crop.
+_SHAPES: dict[str, tuple[int | None, ...]] = {
+    "crop": (3, None, None),
+    "reference": (4, None, None),
+    "landmarks": (_POINTS, 2),
+    "vertices": (_POINTS, 2),
+}
+_ARGUMENTS = {"crop": "crops", "reference": "references"}  # of SwapModel.run, where they differ
+_PREFIX = "faceplate."
+
+
+def facts_of(source: Faceset, target: Faceset) -> dict[str, str]:
+    """What the metadata of an export says about the two facesets: framing, and who was learned from how many crops."""
+    return {
+        "subject": source.subject,
+        "template": source.template,
+        "coverage": f"{source.coverage:g}",
+        "source": source.performer,
+        "target": target.performer,
+        "source_crops": str(len(source)),
+        "target_crops": str(len(target)),
+        "source_digest": source.digest,
+        "target_digest": target.digest,
+    }
+
+
+def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
+    """Write `network.swap` as an ONNX file with a dynamic batch, whole or not at all; the network is left as it was.
+
+    facts: metadata beside what the network says of itself; `subject`, `template` and `coverage` must be among them, see
+    :func:`facts_of`; `faceplate.` is put before each name. Raises ModelError for a network too large for one file, OutputError.
+    """
+    size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    if size > _LIMIT:
+        raise ModelError(
+            f"its weights of {size / 2**30:.1f} GiB are too large for an ONNX file of 2 GiB",
+            file=path,
+            remedy="Train a smaller size or smaller dimensions",
+        )
+    example = tuple(_example(name, network.options.size) for name in network.inputs)
+    batch = torch.export.Dim("batch", min=1, max=1 << 16)
+    with whole_file(path) as temporary:
+        with _quiet(), torch.no_grad():
+            torch.onnx.export(
+                _Swap(network),
+                example,
+                temporary,
+                input_names=list(network.inputs),
+                output_names=["face", "mask"],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                dynamic_shapes={"inputs": tuple({0: batch} for _ in example)},
+                verbose=False,
+            )
+        model = onnx.load(temporary)
+        onnx.helper.set_model_props(model, _metadata(network, facts))
+        onnx.save(model, temporary)
+
+
+def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> float:
+    """The largest difference between an exported file and its network, on real inputs; ModelError when above 1e-3.
+
+    inputs: by name, NCHW as `network.swap` takes them, on any device. The file is loaded and run as Swap does it.
+    """
+    model = load_model(path, cpu=True)
+    here = {name: inputs[name].detach().float().cpu() for name in network.inputs}
+    with torch.no_grad():
+        face, mask = _Swap(network)(*here.values())
+    arrays: dict[str, Any] = {_ARGUMENTS.get(name, name): _as_swap_gives(values) for name, values in here.items()}
+    got = model.run(**arrays)
+    wanted = _as_swap_gives(face.clamp(0, 1)), _as_swap_gives(mask.clamp(0, 1))[..., 0]
+    difference = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"differs from the network by {difference:.2g}, more than {TOLERANCE:g}",
+            file=path,
+            remedy="Export again; if that does not help, report it with the versions of torch and onnxruntime",
+        )
+    return difference
+
+
+class _Swap(nn.Module):
+    """A copy of a network on the CPU, to evaluate; its inputs by position, in the order of `Network.inputs`."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).cpu().eval()
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Faces and masks."""
+        face, mask = self.network.swap(**dict(zip(self.network.inputs, inputs, strict=True)))
+        return face, mask
+
+
+def _example(name: str, size: int) -> Tensor:
+    # Two rows: of one, torch would conclude that the batch is always one.
+    return torch.rand(2, *(size if side is None else side for side in _SHAPES[name]))
+
+
+def _as_swap_gives(values: Tensor) -> np.ndarray:
+    """Pictures as [N, H, W, C]; points as they are."""
+    return np.asarray((values.permute(0, 2, 3, 1) if values.ndim == 4 else values).contiguous().numpy())
+
+
+def _metadata(network: Network, facts: Mapping[str, str]) -> dict[str, str]:
+    own = {
+        "schema": SCHEMA,
+        "size": str(network.options.size),
+        "colour": "rgb",
+        "layout": "nchw",
+        "inputs": json.dumps(list(network.inputs)),
+        "model": network.name,
+        "options": network.options.model_dump_json(),
+    }
+    missing = {"subject", "template", "coverage"} - {name.removeprefix(_PREFIX) for name in facts}
+    if missing:
+        raise ValueError(f"facts lack {', '.join(sorted(missing))}")
+    return {_PREFIX + name.removeprefix(_PREFIX): value for name, value in {**facts, **own}.items()}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter's remarks about packages that nobody needs from the terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
