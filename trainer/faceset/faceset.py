@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,8 +184,6 @@ def _mapped(path: Path, kind: str, shape: tuple[int, ...]) -> Any:
 
 
 def _entries(path: Path, count: int, clips: int) -> dict[str, Any]:
-    import zipfile
-
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in _ENTRIES}

@@ -43,7 +43,7 @@ class GrowingArray:
         out = np.empty((len(rows), *self.shape), self.dtype)
         for into, row in zip(out, rows, strict=True):
             self._file.seek(_HEADER + int(row) * self._row)
-            self._file.readinto(into.data)  # type: ignore[attr-defined]
+            self._file.readinto(into.data)
         return out
 
     def keep(self, rows: Int, start: int = 0) -> None:

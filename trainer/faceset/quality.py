@@ -38,9 +38,9 @@ def look(crops: Image8, landmarks: Float) -> Look:
     """
     side = min(crops.shape[1], _MEASURED)
     scale = side / crops.shape[1]
-    luma = crops.astype(np.float32) @ _LUMA
+    luma: Float = np.asarray(crops.astype(np.float32) @ _LUMA, np.float32)
     if scale < 1:
-        luma = np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in luma])
+        luma = np.stack([_reduced(one, side) for one in luma])
     points = landmarks[..., :2] * np.float32(scale)
     middle = points[:, load_subject().contours["oval"]].mean(1, keepdims=True)
     inner = draw_regions(middle + np.float32(_INNER) * (points - middle), side, FACE)[:, 1:-1, 1:-1] > 0.5
@@ -48,8 +48,8 @@ def look(crops: Image8, landmarks: Float) -> Look:
     laplacian = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] - 4 * near
     contrast = _variance(near, inner)
     face = luma * draw_regions(points, side, FACE)
-    small = np.stack([cv2.resize(one, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA) for one in face])
-    sharpness = _variance(laplacian, inner) / np.maximum(contrast, 1e-3)
+    small = np.stack([_reduced(one, _SMALL) for one in face])
+    sharpness = np.asarray(_variance(laplacian, inner) / np.maximum(contrast, 1e-3), np.float32)
     return Look(sharpness, np.sqrt(contrast), np.asarray(np.rint(small), np.uint8))
 
 
@@ -62,7 +62,7 @@ def find_blurred(sharpness: Float) -> Bool:
         return np.zeros(len(sharpness), bool)
     level = np.log(np.maximum(sharpness, 1e-9))
     median, spread = _robust(level)
-    blurred = level < median + min(-_BLURRED * spread, np.log(_FAINTER))
+    blurred: Bool = level < median + min(-_BLURRED * spread, float(np.log(_FAINTER)))
     if blurred.mean() > _SHARE:
         blurred = np.zeros(len(level), bool)
         blurred[np.argsort(level)[: int(len(level) * _SHARE)]] = True
@@ -102,6 +102,10 @@ def _robust(values: Float) -> tuple[float, float]:
     """Median, and what would be the standard deviation of a normal distribution with this median absolute deviation."""
     median = float(np.median(values))
     return median, 1.4826 * float(np.median(np.abs(values - median)))
+
+
+def _reduced(picture: Float, side: int) -> Float:
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _variance(values: Float, where: Bool) -> Float:
