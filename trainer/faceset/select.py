@@ -18,6 +18,7 @@ _PARTS = {
 }
 _LEVELS = 4.0  # root-mean-square change of a small grey picture of the face, of 255
 _BLOCK = 1 << 24  # numbers in a block of distances
+_LOST = 0.02  # mean square of what is neglected, for speed; 1 is the distance of duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def cover(points: Float, most: int, least: float) -> Cover:
     points = np.asarray(points, np.float32)
     if not len(points):
         return Cover(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
-    points = points - points.mean(0)  # small numbers: their squares are subtracted
+    points = _reduced(points - points.mean(0), least)  # small numbers: their squares are subtracted
     norms = np.einsum("ij,ij->i", points, points)
     rows, there, squares = np.arange(len(points)), points, norms
     nearest = np.full(len(points), np.inf, np.float32)
@@ -75,6 +76,12 @@ def cover(points: Float, most: int, least: float) -> Cover:
             if open_.mean() < 0.7:
                 rows, there, squares, nearest = rows[open_], there[open_], squares[open_], nearest[open_]
     return _assign(points, norms, np.sort(np.asarray(kept, np.int64)))
+
+
+def _reduced(points: Float, least: float) -> Float:
+    """Turn centred points onto the few axes along which they differ: what is lost is small against `least`."""
+    spread, axes = np.linalg.eigh((points.T @ points).astype(np.float64) / len(points))
+    return np.asarray(points @ axes[:, np.cumsum(spread) > _LOST * least**2].astype(np.float32), np.float32)
 
 
 def _assign(points: Float, norms: Float, kept: Int) -> Cover:
