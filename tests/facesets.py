@@ -13,10 +13,10 @@ from nodes.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.shot.analysis import analyse
+from nodes.subjects import load_subject
 from nodes.types import Float
 from trainer.faceset import Faceset
 
-TEMPLATE = "face/1"
 _FRAMES = 160
 
 
@@ -42,7 +42,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         folder=folder,
         performer=Path(clip).stem,
         subject="face",
-        template=TEMPLATE,
+        template=load_subject().template_id,
         coverage=found.coverage,
         size=size,
         clips=(clip,),

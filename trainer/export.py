@@ -89,11 +89,18 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
 
 
 def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> float:
-    """The largest difference between an exported file and its network, on real inputs; ModelError when above 1e-3.
+    """The largest difference between an exported file and its network, on real inputs.
 
     inputs: by name, NCHW as `network.swap` takes them, on any device. The file is loaded and run as Swap does it.
+    Raises ModelError for a difference above 1e-3, and for a file of a fixed batch.
     """
     model = load_model(path, cpu=True)
+    if model.batch is not None:
+        raise ModelError(
+            f"takes batches of {model.batch} alone",
+            file=path,
+            remedy="The network must not ask how many crops it is given: report this",
+        )
     here = {name: inputs[name].detach().float().cpu() for name in network.inputs}
     with torch.no_grad():
         face, mask = _Swap(network)(*here.values())

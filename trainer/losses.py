@@ -76,9 +76,9 @@ def mask_loss(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 @cache
-def _window(device: torch.device) -> Tensor:
+def _window(device: torch.device, dtype: torch.dtype) -> Tensor:
     taps = torch.tensor([math.exp(-0.5 * (i / _SIGMA) ** 2) for i in range(-_RADIUS, _RADIUS + 1)], dtype=torch.float64)
-    return (taps / taps.sum()).float().to(device)
+    return (taps / taps.sum()).to(device, dtype)
 
 
 class _Blur(torch.autograd.Function):
@@ -87,7 +87,7 @@ class _Blur(torch.autograd.Function):
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:
         channels = values.shape[1]
-        window = _window(values.device).expand(channels, 1, 1, -1)
+        window = _window(values.device, values.dtype).expand(channels, 1, 1, -1)
         # On the CPU a convolution of each channel by itself is ten times as fast with the channels last.
         values = values.contiguous(memory_format=torch.channels_last)
         across = F.conv2d(values, window, padding=(0, _RADIUS), groups=channels)
@@ -100,5 +100,5 @@ class _Blur(torch.autograd.Function):
 
 def blur(values: Tensor) -> Tensor:
     """Blur [N, C, H, W] by the Gaussian window; zero beyond the border."""
-    blurred: Tensor = _Blur.apply(values)
+    blurred: Tensor = _Blur.apply(values)  # type: ignore[no-untyped-call]
     return blurred

@@ -97,7 +97,8 @@ def initialise(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, _SLOPE if isinstance(module, nn.Conv2d) else 1.0)
             nn.init.zeros_(module.bias) if module.bias is not None else None
     for module in network.modules():
-        if isinstance(module, Up):
-            convolution = module[0]
-            assert isinstance(convolution, nn.Conv2d)
-            convolution.weight.copy_(convolution.weight[::4].repeat_interleave(4, 0))
+        parts = list(module) if isinstance(module, nn.Sequential) else []
+        for at, part in enumerate(parts):
+            if isinstance(part, nn.PixelShuffle):
+                shuffled = next(p for p in reversed(parts[:at]) if isinstance(p, nn.Conv2d))
+                shuffled.weight.copy_(shuffled.weight[::4].repeat_interleave(4, 0))

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainer.models.blocks import Bottleneck, Encoder, Up, initialise
-from trainer.models.paired import Paired, PairedOptions
+from trainer.models.paired import Paired, PairedOptions, shares
 
 
 class BookOptions(PairedOptions):
@@ -40,7 +40,7 @@ class Book(Paired):
 
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """One pass through the encoder for all, then each performer's decoder."""
-        codes = self.encoder(crops).chunk(len(performers))
+        codes = shares(self.encoder(crops), performers)
         drawn = torch.cat([self.decoders[k](code) for k, code in zip(performers, codes, strict=True)])
         return drawn[:, :3], drawn[:, 3:]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainer.models.blocks import Bottleneck, Decoder, Encoder, initialise
-from trainer.models.paired import Paired, PairedOptions
+from trainer.models.paired import Paired, PairedOptions, shares
 
 
 class DFOptions(PairedOptions):
@@ -39,7 +39,7 @@ class DF(Paired):
 
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """One pass through encoder and code for all, then each performer's decoder."""
-        codes = self.inter(self.encoder(crops)).chunk(len(performers))
+        codes = shares(self.inter(self.encoder(crops)), performers)
         drawn = [self.decoders[k](code) for k, code in zip(performers, codes, strict=True)]
         faces, masks = zip(*drawn, strict=True)
         return torch.cat(faces), torch.cat(masks)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainer.models.blocks import Bottleneck, Decoder, Encoder, initialise
 from trainer.models.df import DFOptions
-from trainer.models.paired import Paired
+from trainer.models.paired import Paired, shares
 
 
 class LIAEOptions(DFOptions):
@@ -38,7 +38,7 @@ class LIAE(Paired):
         """One pass through encoder and decoder for all."""
         seen = self.encoder(crops)
         common = self.common(seen)
-        parts = zip(performers, seen.chunk(len(performers)), common.chunk(len(performers)), strict=True)
+        parts = zip(performers, shares(seen, performers), shares(common, performers), strict=True)
         own = torch.cat([known if k == 0 else self.others[k - 1](part) for k, part, known in parts])
         faces, masks = self.decoder(torch.cat([own, common], 1))
         return faces, masks

@@ -45,12 +45,22 @@ class Batch:
 
 
 class PairedBatches:
-    """Makes batches of some performers' facesets for networks of `size` pixels."""
+    """Makes batches of some performers' facesets for networks of `size` pixels.
 
-    def __init__(self, facesets: Sequence[Faceset], size: int, share: Share, amounts: Amounts | None = None) -> None:
+    limit: bytes of each faceset that may be kept on the device. Raises ModelError when the facesets do not go together.
+    """
+
+    def __init__(
+        self,
+        facesets: Sequence[Faceset],
+        size: int,
+        share: Share,
+        amounts: Amounts | None = None,
+        limit: int | None = None,
+    ) -> None:
         same_framing(facesets)
         self.size, self.share, self._amounts = size, share, amounts
-        self._crops = [Crops(faceset, size, share.device) for faceset in facesets]
+        self._crops = [Crops(faceset, size, share.device, limit) for faceset in facesets]
         resident = all(c.resident for c in self._crops)
         self._read: Callable[[int], list[Tensor]] = self._gather if resident else Ahead(self._gather)
 
@@ -152,6 +162,11 @@ class Paired(Network):
         """Draw crops, and lay the faces over them by their masks."""
         faces, masks = self.generate(crops, performers)
         return torch.lerp(crops, faces.float(), masks.float())
+
+
+def shares(rows: Tensor, performers: Sequence[int]) -> Sequence[Tensor]:
+    """The rows of each performer; of one alone all of them, without a word about their number, which an export leaves open."""
+    return rows.chunk(len(performers)) if len(performers) > 1 else (rows,)
 
 
 def same_framing(facesets: Sequence[Faceset]) -> None:
