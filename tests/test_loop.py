@@ -15,6 +15,7 @@ from tiny_training import Listener, Tiny, settings
 from torch.overrides import TorchFunctionMode
 
 from nodes.errors import FaceplateError, ModelError
+from nodes.swap.model import load_model
 from trainer.checkpoint import checkpoints, read_checkpoint
 from trainer.faceset import Faceset
 from trainer.hooks.average import Average
@@ -24,7 +25,7 @@ from trainer.hooks.stops import StopAtPlateau, StopAtStep
 from trainer.loop import Hook, Loop
 from trainer.network import Share
 from trainer.state import AVERAGE, NETWORK, part
-from trainer.train import fit
+from trainer.train import fit, train
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -122,7 +123,7 @@ def test_a_device_without_memory_for_one_crop_is_an_error_with_a_remedy(pair, tm
         def forward(self, batch):
             raise torch.OutOfMemoryError("no memory")
 
-    with pytest.raises(FaceplateError, match="no memory for a batch of 1.*smaller --size"):
+    with pytest.raises(FaceplateError, match=r"no memory for a batch of 1.*smaller --size"):
         fit(*pair, tmp_path, settings(steps=20), kind=Hopeless)
 
 
@@ -197,6 +198,12 @@ def test_a_preview_is_made_early_and_at_the_end(pair, tmp_path):
     assert not trained.network.training
 
 
+def test_what_was_trained_is_exported_and_agrees_with_torch_on_real_crops(pair, tmp_path):
+    trained = train(*pair, tmp_path, settings(steps=20), kind=Tiny)
+    told = load_model(trained.model, cpu=True).metadata
+    assert (told["faceplate.steps"], told["faceplate.source"]) == ("20", "franck")
+
+
 def test_a_network_starts_from_the_averaged_weights_of_an_earlier_training(pair, tmp_path):
     class Wide(Tiny):
         def __init__(self, options):
@@ -216,13 +223,13 @@ def test_a_network_starts_from_the_averaged_weights_of_an_earlier_training(pair,
 
     fit(*pair, tmp_path / "wide", settings(steps=1, base=base.checkpoint), told, kind=Wide)
     assert "6 of 8 tensors did not fit" in told.lines[-1]
-    with pytest.raises(ModelError, match="holds the model 'tiny', not 'other'.*--model tiny"):
+    with pytest.raises(ModelError, match=r"holds the model 'tiny', not 'other'.*--model tiny"):
         fit(*pair, tmp_path / "other", settings(steps=1, base=tmp_path / "base"), kind=Other)
 
 
 def test_a_folder_with_a_training_is_not_trained_in_again_unasked(pair, tmp_path):
     fit(*pair, tmp_path, settings(steps=5), kind=Tiny)
-    with pytest.raises(FaceplateError, match="a training is already there.*--resume"):
+    with pytest.raises(FaceplateError, match=r"a training is already there.*--resume"):
         fit(*pair, tmp_path, settings(steps=5), kind=Tiny)
     with pytest.raises(FaceplateError, match="no training here to go on with"):
         fit(*pair, tmp_path / "empty", settings(steps=5), kind=Tiny, resume=True)

@@ -1,14 +1,16 @@
 """A network small enough to train for hundreds of steps in a test, and a training of it as a process of its own.
 
-As a program: `python tiny_training.py FOLDER SETTINGS.json [resume]`, where FOLDER holds source.npy, target.npy and gets `out`.
+As a program: `tiny_training.py FOLDER SETTINGS.json`, where FOLDER holds source.npy and target.npy, and gets `out`.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess as Process
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.footage.whole import whole_file
 from trainer.faceset import Faceset
 from trainer.hooks.progress import Progress, Watcher
 from trainer.network import Network, Options, Share, Views
 from trainer.settings import TrainSettings
-from trainer.train import Trained, fit
+from trainer.train import fit
 
 
 class TinyOptions(Options):
@@ -38,6 +39,7 @@ class Tiny(Network):
     learning_rate = 2e-3
     batch = 8
     dropout = 0.1
+    compare = staticmethod(F.l1_loss)
 
     def __init__(self, options: TinyOptions) -> None:
         super().__init__()
@@ -54,7 +56,7 @@ class Tiny(Network):
     def forward(self, batch: list[Tensor]) -> dict[str, Tensor]:
         codes = [F.dropout(self.encoder(b), self.dropout, self.training) for b in batch]
         pairs = zip(("source", "target"), batch, codes, self.decoders, strict=True)
-        return {name: F.l1_loss(decode(code), b) for name, b, code, decode in pairs}
+        return {name: self.compare(decode(code), b) for name, b, code, decode in pairs}
 
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         face = self.decoders[0](self.encoder(inputs["crop"]))
@@ -66,10 +68,11 @@ class Tiny(Network):
 
 
 class Steady(Tiny):
-    """Without dropout: what it learns does not depend on how many processes it learns in."""
+    """What it learns does not depend on how many processes it learns in: no dropout, and no loss whose gradient jumps."""
 
     name = "steady"
     dropout = 0.0
+    compare = staticmethod(F.mse_loss)
 
 
 class Shaky(Steady):
@@ -162,28 +165,32 @@ def plain_faceset(folder: Path, name: str) -> Faceset:
     )
 
 
-def process(folder: Path, told: TrainSettings, *more: str, torchrun: int = 0) -> subprocess.Popen[str]:
-    """Start a training in a process of its own, or in several."""
+def torchrun(folder: Path, told: TrainSettings, processes: int) -> subprocess.CompletedProcess[str]:
+    """Train in several processes that torchrun starts."""
     file = folder / "settings.json"
-    with whole_file(file) as temporary:
-        temporary.write_text(told.model_dump_json(), "utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={torchrun}"] if torchrun else []
+    file.write_text(told.model_dump_json(), "utf-8")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
-    return subprocess.Popen(
-        [sys.executable, *launcher, __file__, str(folder), str(file), *more],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    told_ = [*launcher, __file__, str(folder), str(file)]
+    return subprocess.run(told_, env=environment, stdout=-1, stderr=-2, text=True, timeout=120, check=False)
 
 
-def main(folder: Path, file: Path, *more: str) -> Trained:
+def process(folder: Path, told: TrainSettings, *more: str, environment: dict[str, str] | None = None) -> Process:
+    """Start a training in a process of its own, forked from one that has torch loaded and has done nothing with it yet."""
+    os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{Path(__file__).parent.parent}"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tiny_training"])
+    started = context.Process(target=main, args=(folder, told, *more), kwargs={"environment": environment})
+    started.start()
+    return started
+
+
+def main(folder: Path, told: TrainSettings, *more: str, environment: dict[str, str] | None = None) -> None:
+    os.environ.update(environment or {})
     torch.set_num_threads(1)
-    told = TrainSettings.model_validate_json(file.read_text("utf-8"))
     source, target = plain_faceset(folder, "source"), plain_faceset(folder, "target")
-    return fit(source, target, folder / "out", told, resume="resume" in more, kind=KINDS[told.model])
+    fit(source, target, folder / "out", told, resume="resume" in more, kind=KINDS[told.model])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    main(Path(sys.argv[1]), TrainSettings.model_validate_json(Path(sys.argv[2]).read_text("utf-8")))

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
 
 from nodes.errors import FootageError, ModelError, OutputError, writing
 from nodes.footage.whole import whole_file
 from nodes.schema import check_schema
+from trainer.network import Network
 from trainer.state import AVERAGE, Tensors, part
 
 SCHEMA = "faceplate.training/1"
@@ -123,21 +123,20 @@ def read_checkpoint(file: Path) -> Checkpoint:
         raise _damaged(file) from e
 
 
-def load_weights(path: Path, network: nn.Module, model: str, tell: Callable[[str], None]) -> None:
+def load_weights(path: Path, network: Network, tell: Callable[[str], None]) -> None:
     """Start `network` from the averaged weights of an earlier training: its folder, or a checkpoint in it.
 
-    Weights whose names and shapes agree are taken, and it is told how many do not. Raises ModelError when the earlier model is
+    What fits is the network's to say (`fit_base`); it is told how much does not. Raises ModelError when the earlier model is
     another one or nothing fits, and what :func:`last_checkpoint` raises.
     """
     found = last_checkpoint(path, tell) if path.is_dir() else read_checkpoint(path.with_suffix(".json"))
-    if found.facts.model != model:
+    if found.facts.model != network.name:
         raise ModelError(
-            f"holds the model '{found.facts.model}', not '{model}'",
+            f"holds the model '{found.facts.model}', not '{network.name}'",
             file=path,
             remedy=f"Choose --model {found.facts.model}, or another base",
         )
-    mine, theirs = network.state_dict(), part(found.tensors, AVERAGE)
-    fitting = {n: v for n, v in theirs.items() if n in mine and mine[n].shape == v.shape}
+    mine, fitting = network.state_dict(), network.fit_base(part(found.tensors, AVERAGE))
     if not fitting:
         raise ModelError("nothing of it fits the network", file=path, remedy="Choose the same size, or another base")
     network.load_state_dict(fitting, strict=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -82,3 +83,12 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def views(self, batches: Any, rows: int) -> Views:
         """Show `rows` fixed crops: source, its reconstruction, target, its reconstruction, both swaps (what it has of these)."""
+
+    def examples(self, batches: Any, rows: int) -> dict[str, Tensor]:
+        """Real inputs of `swap` by name, `rows` of each, to check the export on; none by default, and none are needed for crops alone."""
+        return {}
+
+    def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of an earlier model that this one can begin with, by its own names; by default all that fit."""
+        mine = self.state_dict()
+        return {name: value for name, value in weights.items() if name in mine and mine[name].shape == value.shape}

@@ -23,7 +23,12 @@ class Supply:
 
     def __call__(self, step: int) -> Any:
         """The batch of a step."""
-        torch.manual_seed((self.share.seed * 1_000_003 + step) * self.share.world + self.share.rank)
+        share = self.share
+        seed = (share.seed * 1_000_003 + step) * share.world + share.rank
+        # torch.manual_seed takes a millisecond, and without a GPU remembers every call.
+        torch.default_generator.manual_seed(seed)
+        if share.device.type == "cuda":
+            torch.cuda.default_generators[share.device.index or 0].manual_seed(seed)
         return self.batches(step)
 
     def halve(self) -> bool:

@@ -7,8 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 from nodes.errors import FaceplateError, ModelError, OutputError
 from trainer.checkpoint import Checkpoint, Facts, checkpoints, last_checkpoint, load_weights, save_checkpoint
@@ -29,7 +32,7 @@ from trainer.hooks.watch import Watch
 from trainer.lock import only_training
 from trainer.loop import Hook, Loop
 from trainer.models import find_model
-from trainer.network import Network, Share
+from trainer.network import Batches, Network, Share
 from trainer.settings import TrainSettings, Until
 from trainer.state import State
 from trainer.supply import Supply
@@ -43,13 +46,16 @@ _READ_EVERY = {"cpu": 10, "cuda": 40}  # steps: a GPU is kept busy in between, a
 class Trained:
     """A training that has ended. network: with its averaged weights, in evaluation mode. reason: why it ended.
 
-    model: the ONNX file, once it is exported. losses: means over the last steps. rank: of this process.
+    batches: that it learned from last. model: the ONNX file, once it is exported. loss, losses: means over the last steps.
+    rank: of this process.
     """
 
     network: Network
+    batches: Batches
     step: int
     seconds: float
     reason: str
+    loss: float
     losses: dict[str, float]
     checkpoint: Path | None
     model: Path | None = None
@@ -64,21 +70,19 @@ def train(
     watcher: Watcher | None = None,
     *,
     resume: bool = False,
+    kind: type[Network] | None = None,
 ) -> Trained:
     """Train a model in the folder `out` and export it there; arguments and errors as of :func:`fit`."""
     with ExitStack() as group:
-        trained = fit(source, target, out, settings, watcher, resume=resume, stay=group)
+        trained = fit(source, target, out, settings, watcher, resume=resume, kind=kind, stay=group)
         if trained.rank:
             return trained
-        from trainer.export import export
+        from trainer.export import check_export, export, facts_of
 
-        facts = {
-            "faceplate.source": source.performer,
-            "faceplate.target": target.performer,
-            "faceplate.steps": str(trained.step),
-            "faceplate.minutes": f"{trained.seconds / 60:.1f}",
-        }
-        export(trained.network, out / MODEL, facts)
+        told = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
+        export(trained.network, out / MODEL, {**facts_of(source, target), **told})
+        if examples := _examples(trained, target):
+            check_export(trained.network, out / MODEL, examples)
         return replace(trained, model=out / MODEL)
 
 
@@ -138,7 +142,7 @@ class _Training:
         torch.manual_seed(settings.seed)
         self.network = network = _build(kind, settings, facts)
         if settings.base is not None and facts is None:
-            load_weights(settings.base, network, kind.name, watcher.message)
+            load_weights(settings.base, network, watcher.message)
         place(network, device)
         batch = facts.batch if facts else settings.batch or kind.batch
         batch = -(-batch // group.world) * group.world
@@ -179,12 +183,20 @@ class _Training:
             ) from e
 
     def result(self) -> Trained:
-        loop = self.loop
-        seconds = self.clock.seconds
+        seconds, losses = self.clock.seconds, recent(self.record)
         self.average.put()
         self.network.eval()
-        losses = recent(self.record)
-        return Trained(self.network, loop.step, seconds, loop.stop, losses, self.saved.file, rank=self.group.rank)
+        return Trained(
+            network=self.network,
+            batches=self.supply.batches,
+            step=self.loop.step,
+            seconds=seconds,
+            reason=self.loop.stop,
+            loss=losses.pop("all", float("nan")),
+            losses=losses,
+            checkpoint=self.saved.file,
+            rank=self.group.rank,
+        )
 
     def _hooks(self, every: int) -> list[Hook]:
         """Their order matters: first who wishes to stop, then who reads, then who judges, and last who shows and keeps."""
@@ -240,6 +252,16 @@ class _Training:
             ) from e
         if scaler is not None and found.facts.scaler:
             scaler.load_state_dict(dict(found.facts.scaler))
+
+
+def _examples(trained: Trained, target: Faceset, rows: int = 8) -> dict[str, Tensor]:
+    """Real inputs of the network, as many as there are up to `rows`."""
+    network = trained.network
+    if network.inputs != ("crop",):
+        return network.examples(trained.batches, rows)
+    chosen = np.linspace(0, len(target) - 1, min(rows, len(target))).astype(int)
+    crops = torch.from_numpy(np.array(target.crops[chosen])).permute(0, 3, 1, 2).float() / 255
+    return {"crop": interpolate(crops, size=(network.options.size,) * 2, mode="area")}
 
 
 def _build(kind: type[Network], settings: TrainSettings, facts: Facts | None) -> Network:

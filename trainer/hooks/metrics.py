@@ -28,7 +28,7 @@ class Metrics(Hook):
     all of it is written anew at a resume.
     """
 
-    def __init__(self, folder: Path, record: Record, curve_every: float = 30.0) -> None:
+    def __init__(self, folder: Path, record: Record, curve_every: float = 60.0) -> None:
         self._folder, self._record, self._curve = folder, record, Every(curve_every)
         self._written = 0
         self._events: Any = None
