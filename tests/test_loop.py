@@ -227,6 +227,18 @@ def test_a_network_starts_from_the_averaged_weights_of_an_earlier_training(pair,
         fit(*pair, tmp_path / "other", settings(steps=1, base=tmp_path / "base"), kind=Other)
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns_and_goes_on_bit_equal(pair, tmp_path, precision):
+    whole = fit(*pair, tmp_path / "whole", settings(steps=50, precision=precision), kind=Tiny)
+    assert whole.loss < 0.3
+    fit(*pair, tmp_path / "parts", settings(steps=23, precision=precision), kind=Tiny)
+    parts = fit(*pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Tiny, resume=True)
+    ours, theirs = (read_checkpoint(t.checkpoint) for t in (whole, parts))
+    assert ours.facts.scaler == theirs.facts.scaler
+    assert bool(ours.facts.scaler) == (precision == "fp16")
+    assert all(torch.equal(value, theirs.tensors[name]) for name, value in ours.tensors.items())
+
+
 def test_a_folder_with_a_training_is_not_trained_in_again_unasked(pair, tmp_path):
     fit(*pair, tmp_path, settings(steps=5), kind=Tiny)
     with pytest.raises(FaceplateError, match=r"a training is already there.*--resume"):

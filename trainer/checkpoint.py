@@ -40,7 +40,7 @@ class Facts(BaseModel):
     seconds: float
     batch: int
     seed: int
-    scaler: dict[str, float] = {}
+    scaler: dict[str, int | float] = {}
     facesets: dict[str, str] = {}
     performers: dict[str, str] = {}
     losses: dict[str, float] = {}

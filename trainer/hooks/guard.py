@@ -48,7 +48,7 @@ class Snapshot:
 
     step: int
     tensors: Tensors
-    scaler: dict[str, float] = field(default_factory=dict)
+    scaler: dict[str, int | float] = field(default_factory=dict)
 
 
 class Guard(Hook):
