@@ -34,8 +34,13 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
     "reference": (4, None, None),
     "landmarks": (_POINTS, 2),
     "vertices": (_POINTS, 2),
+    "performance": (4, None, None),
 }
-_ARGUMENTS = {"crop": "crops", "reference": "references"}  # of SwapModel.run, where they differ
+_ARGUMENTS = {
+    "crop": "crops",
+    "reference": "references",
+    "performance": "performances",
+}  # of SwapModel.run, where they differ
 _PREFIX = "faceplate."
 
 
