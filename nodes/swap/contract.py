@@ -10,7 +10,17 @@ from typing import Any, Literal
 
 from nodes.errors import ModelError
 from nodes.schema import check_schema
-from nodes.swap.runner import DOCS, INPUTS, Feed, SwapModel, check_result, check_tensor, fixed_batch, run_session
+from nodes.swap.runner import (
+    DOCS,
+    INPUTS,
+    POINTS,
+    Feed,
+    SwapModel,
+    check_result,
+    check_tensor,
+    fixed_batch,
+    run_session,
+)
 from nodes.types import Float
 
 SCHEMA = "faceplate.model/1"
@@ -100,7 +110,7 @@ def _inference(session: Any, said: _Said, file: Path) -> Callable[[Feed], tuple[
     planar = said.layout == "nchw"
 
     def encoded(name: str, values: Float) -> Float:
-        if name == "landmarks":
+        if name in POINTS:
             return values
         colours = values[..., flip + list(range(3, values.shape[-1]))]
         return colours.transpose(0, 3, 1, 2) if planar else colours

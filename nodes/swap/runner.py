@@ -13,7 +13,9 @@ import numpy.typing as npt
 from nodes.errors import ModelError
 from nodes.types import Float
 
-INPUTS = {"crop": 3, "reference": 4, "landmarks": 2}  # what a model may ask for, and its channels
+# What a model may ask for, and its channels.
+INPUTS = {"crop": 3, "reference": 4, "landmarks": 2, "vertices": 2, "performance": 4}
+POINTS = ("landmarks", "vertices")
 DOCS = "See docs/model-contract.md"
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -43,20 +45,27 @@ class SwapModel:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether the model is given the warped reference beside the plate's crop."""
-        return "reference" in self.inputs
+        """Whether the model is given anything that takes footage of the source."""
+        return not {"reference", "vertices", "performance"}.isdisjoint(self.inputs)
 
     def run(
-        self, crops: Float, references: Float | None = None, landmarks: Float | None = None, *, batch: int = 8
+        self,
+        crops: Float,
+        references: Float | None = None,
+        landmarks: Float | None = None,
+        vertices: Float | None = None,
+        performances: Float | None = None,
+        *,
+        batch: int = 8,
     ) -> tuple[Float, Float]:
         """Make the faces and masks of crops.
 
         crops: [B, S, S, 3], display-referred RGB 0..1, S = `size`. references: [B, S, S, 4], RGB premultiplied by alpha.
-        landmarks: [B, L, 2], 0..1 across the crop. batch: how many at a time. Returns faces [B, S, S, 3], RGB 0..1, not
+        landmarks, vertices: [B, L, 2], 0..1 across the crop. performances: as references. batch: how many at a time. Returns faces [B, S, S, 3], RGB 0..1, not
         premultiplied, and masks [B, S, S], 0..1. Raises ModelError for another size, for an input that is missing, and
         when the model fails or gives values that are not numbers.
         """
-        given = {"crop": crops, "reference": references, "landmarks": landmarks}
+        given = dict(zip(INPUTS, (crops, references, landmarks, vertices, performances), strict=True))
         feed = {name: self._checked(name, given[name], len(crops)) for name in self.inputs}
         faces = np.empty((len(crops), self.size, self.size, 3), np.float32)
         masks = np.empty(faces.shape[:3], np.float32)
@@ -76,7 +85,7 @@ class SwapModel:
     def _checked(self, name: str, values: Float | None, count: int) -> Float:
         if values is None:
             raise ModelError(f"needs '{name}' as an input, which is not there", file=self.file, remedy=DOCS)
-        side = () if name == "landmarks" else (self.size, self.size)
+        side = () if name in POINTS else (self.size, self.size)
         if len(values) != count or values.shape[1:-1][: len(side)] != side or values.shape[-1] != INPUTS[name]:
             raise ModelError(
                 f"takes '{name}' of {self.size}×{self.size} and is given an array of {values.shape}",
@@ -91,7 +100,7 @@ def check_tensor(tensor: Any, channels: int, size: int, layout: str, file: Path)
     wanted: tuple[int | None, ...] = (None, size, size, channels)
     if layout == "nchw":
         wanted = (None, channels, size, size)
-    if tensor.name == "landmarks":
+    if tensor.name in POINTS:
         wanted = (None, None, channels)
     agrees = len(tensor.shape) == len(wanted) and all(
         not isinstance(is_, int) or want is None or is_ == want for is_, want in zip(tensor.shape, wanted, strict=True)

@@ -22,7 +22,9 @@ from nodes.swap.light import take_light
 from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, place
 from nodes.swap.reference import ReferenceTrack, plan_reference
+from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.plan import take_source
+from nodes.swap.reference.warp import MeshWarp
 from nodes.swap.sharpen import unsharp_mask
 from nodes.types import Bool, Faces, Float, Patch, Roi
 
@@ -70,6 +72,7 @@ class _Face:
     visible: Bool
     matte: Float
     landmarks: Float
+    vertices: Float | None
     affine: Float
     to_plate: Float
 
@@ -109,7 +112,8 @@ def plan_swap(
             # A crop finer than what the source's own frames hold would only cost time.
             finest = float(np.median(taken.performance.scale))
             alignments = [a.at(min(a.size, fitting_size(finest, a.coverage))) for a in alignments]
-        references = plan_reference(alignments, taken, parameters, float(source_faces.rate), progress)
+        drawn = model is not None and "vertices" in model.inputs
+        references = plan_reference(alignments, taken, parameters, float(source_faces.rate), progress, drawn=drawn)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     return SwapPlan(tracks, parameters, mask, model, roto)
 
@@ -173,18 +177,46 @@ def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     if track.reference is not None and track.vertices is not None:
         face, visible = track.reference.render(t, track.vertices[t], size)
         matte = matte * visible
-    return _Face(plate, face, visible, matte, landmarks, _IDENTITY, to_plate)
+    vertices = None if track.vertices is None else track.vertices[t]
+    return _Face(plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
 
 
 def _run_model(model: SwapModel, faces: list[_Face]) -> None:
     """Replace what is there so far, plate or reference, by what the model makes of it."""
-    references = None
-    if model.needs_reference:
-        references = np.stack([np.dstack([f.face * f.visible[..., None], f.visible]) for f in faces]).astype(np.float32)
-    points = np.stack([f.landmarks[:, :2] for f in faces]) / np.float32(model.size)
-    made, masks = model.run(np.stack([f.plate for f in faces]), references, points)
+
+    def points(which: Callable[[_Face], Float]) -> Float:
+        return np.stack([which(f)[:, :2] for f in faces]) / np.float32(model.size)
+
+    ask: dict[str, Callable[[], Float]] = {
+        "reference": lambda: np.stack([_premultiplied(f.face, f.visible) for f in faces]),
+        "landmarks": lambda: points(lambda f: f.landmarks),
+        "vertices": lambda: points(_vertices),
+        "performance": lambda: np.stack([_performance(f, model.size) for f in faces]),
+    }
+    reference, landmarks, vertices, performance = (
+        make() if name in model.inputs else None for name, make in ask.items()
+    )
+    crops = np.stack([f.plate for f in faces])
+    made, masks = model.run(crops, reference, landmarks, vertices, performance)
     for face, image, predicted in zip(faces, made, masks, strict=True):
         face.face, face.visible, face.matte = image, np.ones_like(face.visible), face.matte * predicted
+
+
+def _premultiplied(image: Float, visible: Bool) -> Float:
+    return np.dstack([image * visible[..., None], visible]).astype(np.float32)
+
+
+def _vertices(face: _Face) -> Float:
+    if face.vertices is None:
+        raise ValueError("a face without a reference has no vertices")
+    return face.vertices
+
+
+def _performance(face: _Face, size: int) -> Float:
+    """The plate's own face, warped onto the new one's mesh: RGB premultiplied by alpha, [size, size, 4]."""
+    warp = MeshWarp(_vertices(face), size)
+    plate = Reference(np.round(face.plate * 255).astype(np.uint8), face.landmarks[:, :2])
+    return _premultiplied(warp.fetch([plate])[0] / np.float32(255), warp.visible)
 
 
 def _match(face: _Face, method: ColourMatch) -> Float:

@@ -48,14 +48,13 @@ def choose(
     should be alike, such as pose, in units that weigh as much as one spread. penalty: [N], extra cost of a source frame.
     steadiness: 0..1.
     """
-    nearest, costs = _candidates(plate, source, plate_view, source_view, penalty)
+    nearest, costs = candidates(plate, source, plate_view, source_view, penalty)
     path = _steadiest_path(nearest, costs, np.concatenate([source, source_view], 1), steadiness)
     return _fade(path, _FADE * steadiness)
 
 
-def _candidates(
-    plate: Float, source: Float, plate_view: Float, source_view: Float, penalty: Float
-) -> tuple[Int, Float]:
+def candidates(plate: Float, source: Float, plate_view: Float, source_view: Float, penalty: Float) -> tuple[Int, Float]:
+    """The source frames nearest to each plate frame, in no order, and their costs: both [T, up to 80]; arguments as of `choose`."""
     count = min(_CANDIDATES, len(source))
     nearest = np.empty((len(plate), count), np.int64)
     costs = np.empty((len(plate), count), np.float32)

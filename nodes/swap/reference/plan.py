@@ -32,13 +32,11 @@ from nodes.types import Bool, Faces, Float, Int
 _SOURCE_WINDOW = 0.2  # seconds over which the source's landmarks are smoothed: their noise would shake the texture
 _POSE_WINDOW = 0.36
 _TONE_WINDOW = 0.28
-_POSE_UNIT = np.array(
-    [9.1, 13.0], np.float32
-)  # degrees of yaw and pitch that weigh as much as one spread of expression
+POSE_UNIT = np.array([9.1, 13.0], np.float32)  # degrees of yaw and pitch that weigh as much as one spread of expression
 _MOST_SOURCE_FRAMES = 8000
 _RELAX = 0.25  # how far the mouth gives way to the shape that the chosen references really have
 _RELAX_SIGMA = 2.0  # frames
-_LID_GAIN = 1.3  # the mesh follows lids less far than they go
+_LID_GAIN = 1.3
 _SPEED_UNIT = 0.06  # template units a frame: faster source frames are likely to be blurred
 _RIM = 0.45  # template units from the outline over which the source's shape takes over from the target's
 _WAIST = (-0.35, 0.10)  # template heights between which the upper face fades into the lower
@@ -47,9 +45,12 @@ _MOST_PITCH_BIAS = 15.0  # degrees
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The frames of the source that may serve. frames: [N] in its footage; landmarks: [N, 468, 3]; penalty: [N]; tones: [N, 468]."""
+    """The frames of the source that may serve, and the footage that they are fetched from, where it is needed.
 
-    footage: Footage
+    frames: [N] in its footage; landmarks: [N, 468, 3]; penalty: [N], what choosing a frame costs; tones: [N, 468].
+    """
+
+    footage: Footage | None
     frames: Int
     landmarks: Float
     performance: Performance
@@ -73,7 +74,7 @@ class ReferenceTrack:
         vertices: those of the frame, [468, 3], in crop pixels.
         """
         warp = MeshWarp(vertices, size)
-        upper = warp.spread(_upper_weight()[:, None])
+        upper = warp.spread(upper_weight()[:, None])
         weights: dict[int, Float | float] = {}
         for choice, share in ((self.upper, upper), (self.lower, 1 - upper)):
             for index, weight in zip(choice.index[t], choice.weight[t], strict=True):
@@ -92,7 +93,7 @@ def _smoothstep(x: Float) -> Float:
     return (x * x * (3 - 2 * x)).astype(np.float32)
 
 
-def _upper_weight() -> Float:
+def upper_weight() -> Float:
     """Share of the upper face at each vertex, [468]."""
     high, low = _WAIST
     return _smoothstep((low - load_subject().template[:, 1]) / (low - high))
@@ -142,9 +143,16 @@ def plan_reference(
     parameters: SwapParameters,
     rate: float,
     progress: Callable[[int], None] = lambda done: None,
+    *,
+    drawn: bool = False,
 ) -> list[ReferenceTrack]:
-    """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source."""
-    chosen = [_plan_track(a, source, parameters, rate) for a in alignments]
+    """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source.
+
+    drawn: as in :func:`retarget`.
+    """
+    if source.footage is None:
+        raise ValueError("references are fetched from footage")
+    chosen = [retarget(a.track.landmarks, a.track.tones, source, parameters, rate, drawn=drawn) for a in alignments]
     needed = np.unique(np.concatenate([c.index.ravel() for _, *both in chosen for c in both]))
     size = max(a.size for a in alignments)
     pictures = fetch_references(source.footage, source.frames[needed], source.landmarks[needed], size, progress)
@@ -152,10 +160,21 @@ def plan_reference(
     return [ReferenceTrack(vertices, upper, lower, references) for vertices, upper, lower in chosen]
 
 
-def _plan_track(
-    alignment: Alignment, source: Source, parameters: SwapParameters, rate: float
+def retarget(
+    landmarks: Float,
+    tones: Float | None,
+    source: Source,
+    parameters: SwapParameters,
+    rate: float,
+    *,
+    drawn: bool = False,
 ) -> tuple[Float, Choice, Choice]:
-    plate = take_performance(alignment.track.landmarks, window_length(_POSE_WINDOW, rate))
+    """Give the source a performance: the new face's vertices [T, 468, 3], and references for its upper and lower half.
+
+    landmarks: [T, 468, 3], of the plate's face in any pixels, which are those of the result. tones: [T, 468], or None. drawn: a
+    network draws what the vertices show; else references are warped onto them, and the mouth gives way to what those have.
+    """
+    plate = take_performance(landmarks, window_length(_POSE_WINDOW, rate))
     neutral = close_mouth(neutral_shape(plate.shape), source.performance.shape, source.neutral)
     lids = match_lids(plate.shape, neutral, source.performance.shape, source.neutral)
     expression = as_if_lids_of(read_expression(plate.shape, neutral), lids)
@@ -164,25 +183,28 @@ def _plan_track(
     # People hold their heads, and cameras stand, at different heights; a nod is a change from each one's own.
     bias = np.clip(np.median(source_pose[:, 1]) - np.median(pose[:, 1]), -_MOST_PITCH_BIAS, _MOST_PITCH_BIAS)
     source_pose = source_pose - np.array([0, bias], np.float32)
-    view, source_view = pose / _POSE_UNIT, source_pose / _POSE_UNIT
+    view, source_view = pose / POSE_UNIT, source_pose / POSE_UNIT
     upper = choose(expression.upper, own.upper, view, source_view, source.penalty, parameters.steadiness)
-    if alignment.track.tones is not None and source.tones is not None:
-        tones = smooth(alignment.track.tones, window_length(_TONE_WINDOW, rate))
+    if tones is not None and source.tones is not None:
+        tones = smooth(tones, window_length(_TONE_WINDOW, rate))
         view = np.concatenate([view, read_tones(tones, expression)], axis=1)
         source_view = np.concatenate([source_view, read_tones(source.tones, own)], axis=1)
     lower = choose(expression.lower, own.lower, view, source_view, source.penalty, parameters.steadiness)
-    inner, low = _inner_weight()[:, None], 1 - _upper_weight()[:, None]
-    change = plate.shape - neutral
-    shown = source.performance.shape[lower.index[:, 0]] - source.neutral
-    change = parameters.expression * change + _RELAX * low * inner * blur(shown - change, _RELAX_SIGMA)
-    shape = neutral + _move_lids(change, lids) + parameters.shape * inner * (source.neutral - neutral)
+    inner, low = _inner_weight()[:, None], 1 - upper_weight()[:, None]
+    change = parameters.expression * (plate.shape - neutral)
+    if not drawn:
+        shown = source.performance.shape[lower.index[:, 0]] - source.neutral
+        change = change + _RELAX * low * inner * blur(shown - (plate.shape - neutral), _RELAX_SIGMA)
+    # The mesh follows lids less far than they go: a network has learned how far, a warp has not.
+    shape = neutral + _move_lids(change, lids, 1.0 if drawn else _LID_GAIN)
+    shape = shape + parameters.shape * inner * (source.neutral - neutral)
     return plate.place(shape.astype(np.float32)), upper, lower
 
 
-def _move_lids(change: Float, lids: LidMatch) -> Float:
+def _move_lids(change: Float, lids: LidMatch, gain: float) -> Float:
     """Let the lids travel as far as the source's would: scale their motion around the middle of each eye.
 
-    change: [T, 468, 3], from the neutral face.
+    change: [T, 468, 3], from the neutral face. gain: of the opening, and at least of the closing.
     """
     contours = load_subject().contours
     change = change.copy()
@@ -190,6 +212,6 @@ def _move_lids(change: Float, lids: LidMatch) -> Float:
         points = contours[eye]
         height = change[:, points, 1]
         closes = change[:, bottom, 1] < change[:, top, 1]
-        gain = np.where(closes, max(lids.closing, _LID_GAIN), _LID_GAIN)[:, None]
-        change[:, points, 1] += (gain - 1) * (height - height.mean(1, keepdims=True))
+        factor = np.where(closes, max(lids.closing, gain), gain)[:, None]
+        change[:, points, 1] += (factor - 1) * (height - height.mean(1, keepdims=True))
     return change

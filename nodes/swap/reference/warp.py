@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from nodes.subjects import load_subject
 from nodes.swap.reference.gallery import Reference
-from nodes.types import Bool, Float
+from nodes.types import Bool, Float, Int
 
 _SUBPIXEL = 4  # bits
 _ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
@@ -28,6 +28,29 @@ def visible_triangles(vertices: Float, size: int) -> np.ndarray:
     return nearest
 
 
+def rasterise(vertices: Float, size: int) -> tuple[Bool, Int, Float]:
+    """Where every pixel of a square image lies on the mesh: vertices [L, 3] in its pixels.
+
+    Returns which of the pixels the mesh covers, [size, size], and of those P in order the corners of their triangles, [P, 3],
+    and how much each counts, [P, 3], rows sum to 1.
+    """
+    nearest = visible_triangles(vertices, size)
+    inside = nearest >= 0
+    pixel = np.flatnonzero(inside)
+    corners = load_subject().triangles[nearest.ravel()[pixel]]
+    a, b, c = (vertices[corners[:, i], :2] for i in range(3))
+    p = np.stack([pixel % size, pixel // size], 1).astype(np.float32) + 0.5
+    v0, v1, v2 = b - a, c - a, p - a
+    area = v0[:, 0] * v1[:, 1] - v0[:, 1] * v1[:, 0]
+    area = np.where(np.abs(area) < 1e-3, 1e-3, area)
+    u = (v2[:, 0] * v1[:, 1] - v2[:, 1] * v1[:, 0]) / area
+    v = (v0[:, 0] * v2[:, 1] - v0[:, 1] * v2[:, 0]) / area
+    # A pixel on the rim of a sliver may lie far outside it in barycentric terms: keep it on the triangle.
+    weights = np.clip(np.stack([1 - u - v, u, v], 1), -0.5, 1.5)
+    weights /= weights.sum(1, keepdims=True)
+    return inside, corners, weights.astype(np.float32)
+
+
 class MeshWarp:
     """Where every pixel of one crop lies on the mesh, ready to fetch it from any image of the same mesh.
 
@@ -36,28 +59,13 @@ class MeshWarp:
 
     def __init__(self, vertices: Float, size: int) -> None:
         """vertices: [L, 3] in crop pixels."""
-        triangles = load_subject().triangles
         self.size, self._half = size, size // 2
-        half = vertices * 0.5
-        nearest = visible_triangles(half, self._half)
-        self._inside = nearest >= 0
-        pixel = np.flatnonzero(self._inside)
-        corners = triangles[nearest.ravel()[pixel]]
-        a, b, c = (half[corners[:, i], :2] for i in range(3))
-        p = np.stack([pixel % self._half, pixel // self._half], 1).astype(np.float32) + 0.5
-        v0, v1, v2 = b - a, c - a, p - a
-        area = v0[:, 0] * v1[:, 1] - v0[:, 1] * v1[:, 0]
-        area = np.where(np.abs(area) < 1e-3, 1e-3, area)
-        u = (v2[:, 0] * v1[:, 1] - v2[:, 1] * v1[:, 0]) / area
-        v = (v0[:, 0] * v2[:, 1] - v0[:, 1] * v2[:, 0]) / area
-        # A pixel on the rim of a sliver may lie far outside it in barycentric terms: keep it on the triangle.
-        weights = np.clip(np.stack([1 - u - v, u, v], 1), -0.5, 1.5)
-        weights /= weights.sum(1, keepdims=True)
-        starts = np.arange(0, 3 * len(pixel) + 1, 3)
-        shape = (len(pixel), len(vertices))
+        self._inside, corners, weights = rasterise(vertices * 0.5, self._half)
         # At the rim a pixel is interpolated between those half-size ones that the mesh covers.
         self._cover = np.maximum(self._enlarged(self._inside.astype(np.float32)[..., None]), np.float32(1e-3))
-        self._weights = csr_array((weights.ravel().astype(np.float32), corners.ravel(), starts), shape=shape)
+        starts = np.arange(0, 3 * len(corners) + 1, 3)
+        shape = (len(corners), len(vertices))
+        self._weights = csr_array((weights.ravel(), corners.ravel(), starts), shape=shape)
 
     @property
     def visible(self) -> Bool:
