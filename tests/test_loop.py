@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 from facesets import tiny_faceset
+from safetensors.torch import load
 from tiny_training import Listener, Tiny, settings
 from torch.overrides import TorchFunctionMode
 
 from nodes.errors import FaceplateError, ModelError
 from nodes.swap.model import load_model
+from trainer import clock
 from trainer.checkpoint import checkpoints, read_checkpoint
 from trainer.faceset import Faceset
 from trainer.hooks.average import Average
@@ -25,6 +28,7 @@ from trainer.hooks.stops import StopAtPlateau, StopAtStep
 from trainer.loop import Hook, Loop
 from trainer.network import Share
 from trainer.state import AVERAGE, NETWORK, part
+from trainer.tensors import write_tensors
 from trainer.train import fit, train
 
 
@@ -245,6 +249,32 @@ def test_a_folder_with_a_training_is_not_trained_in_again_unasked(pair, tmp_path
         fit(*pair, tmp_path, settings(steps=5), kind=Tiny)
     with pytest.raises(FaceplateError, match="no training here to go on with"):
         fit(*pair, tmp_path / "empty", settings(steps=5), kind=Tiny, resume=True)
+
+
+def test_what_takes_long_is_done_less_often(monkeypatch):
+    monkeypatch.setattr(clock, "SHARE", 0.05)
+    every = clock.Every(0.001, at_once=True)
+    assert every.due
+    time.sleep(0.02)
+    every.done()
+    time.sleep(0.1)
+    assert not every.due
+    time.sleep(0.4)
+    assert every.due
+
+
+def test_tensors_are_written_as_the_library_reads_them(tmp_path):
+    kinds = (torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
+    told = {
+        f"{i}": (torch.rand(2, 3, 4, 5) * 9).to(kind).to(memory_format=torch.channels_last)
+        for i, kind in enumerate(kinds)
+    }
+    told |= {"none": torch.zeros(0, 3), "one": torch.tensor(2.5)}
+    size, digest = write_tensors(tmp_path / "t.safetensors", told)
+    data = (tmp_path / "t.safetensors").read_bytes()
+    assert (size, digest) == (len(data), hashlib.sha256(data).hexdigest())
+    found = load(data)
+    assert all(torch.equal(value, found[name]) and value.dtype == found[name].dtype for name, value in told.items())
 
 
 def test_three_checkpoints_are_kept(pair, tmp_path):

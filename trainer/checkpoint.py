@@ -11,13 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 
 from nodes.errors import FootageError, ModelError, OutputError, writing
 from nodes.footage.whole import whole_file
 from nodes.schema import check_schema
 from trainer.network import Network
 from trainer.state import AVERAGE, Tensors, part
+from trainer.tensors import write_tensors
 
 SCHEMA = "faceplate.training/1"
 FOLDER = "checkpoints"
@@ -62,18 +63,17 @@ def save_checkpoint(folder: Path, facts: Facts, tensors: Tensors) -> Path:
     """
     file = folder / FOLDER / f"step-{facts.step:09d}.json"
     weights = file.with_suffix(".safetensors")
-    data = save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
-    document = {
-        "schema": SCHEMA,
-        **facts.model_dump(mode="json"),
-        "tensors": {"file": weights.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()},
-    }
-    document["sha256"] = _digest(document)
     try:
         with writing(file):
             file.unlink(missing_ok=True)  # one of the same step, which would not fit the new tensors for a moment
         with whole_file(weights) as temporary:
-            temporary.write_bytes(data)
+            size, digest = write_tensors(temporary, tensors)
+        document = {
+            "schema": SCHEMA,
+            **facts.model_dump(mode="json"),
+            "tensors": {"file": weights.name, "bytes": size, "sha256": digest},
+        }
+        document["sha256"] = _digest(document)
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     except OutputError:

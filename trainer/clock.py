@@ -21,11 +21,14 @@ class Clock:
         return self._before + (time.monotonic() - self._started if self._started else 0.0)
 
 
+SHARE = 0.05  # of the time that what comes due may take
+
+
 class Every:
-    """Comes due each `seconds`, first after that time or, with `at_once`, immediately."""
+    """Comes due each `seconds`, first after that time or, with `at_once`, immediately; less often when it takes long."""
 
     def __init__(self, seconds: float, *, at_once: bool = False) -> None:
-        self._seconds = seconds
+        self._seconds, self._began = seconds, 0.0
         self._next = 0.0 if at_once else time.monotonic() + seconds
 
     @property
@@ -33,5 +36,10 @@ class Every:
         """Whether it has come due; if so, the next time is counted from now."""
         if (now := time.monotonic()) < self._next:
             return False
-        self._next = now + self._seconds
+        self._began, self._next = now, now + self._seconds
         return True
+
+    def done(self) -> None:
+        """Say that what came due has been done: the next time waits until that is a small part of the whole."""
+        now = time.monotonic()
+        self._next = max(self._began + self._seconds, now + (now - self._began) / SHARE)

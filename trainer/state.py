@@ -23,15 +23,17 @@ class State:
         self._network, self._optimiser, self._average = network, optimiser, average
 
     @torch.no_grad()
-    def take(self, device: torch.device | None = None) -> Tensors:
-        """Copy all of it, to another device if one is named."""
+    def take(self, into: Tensors | None = None, device: torch.device | None = None) -> Tensors:
+        """Copy all of it, over an earlier copy if one is given; to another device if one is named."""
         found = {f"{NETWORK}{name}": value for name, value in self._network.state_dict().items()}
         found |= {f"{AVERAGE}{name}": value for name, value in self._average.items()}
         for number, values in self._optimiser.state_dict()["state"].items():
             found |= {f"{OPTIMISER}{number}.{name}": value for name, value in values.items()}
-        if device is None:
-            return {name: value.detach().clone() for name, value in found.items()}
-        return {name: value.detach().to(device, copy=True) for name, value in found.items()}
+        old = [name for name in found if name in (into or {})]
+        kept = {name: (into or {})[name] for name in old}
+        if old:
+            torch._foreach_copy_(list(kept.values()), [found[name].detach() for name in old])
+        return {name: kept[name] if name in kept else _copied(value, device) for name, value in found.items()}
 
     @torch.no_grad()
     def put(self, tensors: Mapping[str, Tensor]) -> None:
@@ -51,6 +53,10 @@ class State:
 def part(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
     """Those whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _copied(value: Tensor, device: torch.device | None) -> Tensor:
+    return value.detach().clone() if device is None else value.detach().to(device, copy=True)
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:

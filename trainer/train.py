@@ -159,9 +159,7 @@ class _Training:
         if found is not None:
             self._restore(found, scaler)
         self.guard = Guard(self.record, self.state, self.supply, watcher.message)
-        self.saved = Checkpoints(
-            self._save, self.guard, settings.checkpoint_every, watcher.message, facts.step if facts else None
-        )
+        self.saved = Checkpoints(self._save, self.guard, settings.checkpoint_every, watcher.message)
         self.loop = Loop(
             group.wrap(network),
             self.supply,
@@ -248,7 +246,7 @@ class _Training:
             raise ModelError(
                 f"does not fit the network '{self.network.name}' of this Faceplate",
                 file=found.file,
-                remedy="Train anew with --base, which takes the weights that fit",
+                remedy="Train anew with --from, which takes the weights that fit",
             ) from e
         if scaler is not None and found.facts.scaler:
             scaler.load_state_dict(dict(found.facts.scaler))

@@ -15,7 +15,7 @@ class Checkpoints(Hook):
     """Writes the guard's last snapshot, so that a checkpoint is never of a training that has gone wrong.
 
     write: writes one, and returns its file. A disk that is full is told of, and tried again the next time; at the end it raises
-    OutputError. written: the step of which there is one already. After another error nothing is written: the last checkpoint is what is to be trusted.
+    OutputError. After another error nothing is written: the last checkpoint is what is to be trusted.
     """
 
     def __init__(
@@ -24,12 +24,15 @@ class Checkpoints(Hook):
         guard: Guard,
         seconds: float,
         tell: Callable[[str], None],
-        written: int | None = None,
     ) -> None:
         self._write, self._guard, self._tell = write, guard, tell
         self._every = Every(seconds)
-        self._written = written
+        self._written = 0
         self.file: Path | None = None
+
+    def before_training(self, loop: Loop) -> None:
+        """What nothing has been learned by yet, or what was read from a checkpoint, need not be written."""
+        self._written = loop.step
 
     def after_step(self, loop: Loop) -> None:
         """Write one, if it is time."""
@@ -38,6 +41,7 @@ class Checkpoints(Hook):
                 self._save()
             except OutputError as e:
                 self._tell(f"No checkpoint at step {loop.step}; training goes on, and it is tried again. {e}")
+            self._every.done()
 
     def after_training(self, loop: Loop) -> None:
         """Write the last one."""

@@ -44,7 +44,7 @@ def trouble(past: Float, new: Float, *, scaled: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A training as it was after `step` steps, of which nothing bad is known; on the device."""
+    """A training as it was after `step` steps, of which nothing bad is known; its tensors are good until the next is taken."""
 
     step: int
     tensors: Tensors
@@ -62,6 +62,7 @@ class Guard(Hook):
     ) -> None:
         self._record, self._state, self._supply, self._tell, self._patience = record, state, supply, tell, patience
         self._rollbacks, self._since = 0, 0
+        self._tensors: Tensors | None = None  # of the last snapshot, for the next to be written over
         self._device: torch.device | None = None  # of the snapshots; None: where the tensors are
 
     def before_training(self, loop: Loop) -> None:
@@ -83,11 +84,14 @@ class Guard(Hook):
                 self._rollbacks = 0
 
     def _take(self, loop: Loop) -> None:
+        old, self._tensors = self._tensors, None
         try:
-            tensors = self._state.take(self._device)
+            tensors = self._state.take(old, self._device)
         except torch.OutOfMemoryError:
+            del old
             self._device = torch.device("cpu")
-            tensors = self._state.take(self._device)
+            tensors = self._state.take(None, self._device)
+        self._tensors = tensors
         scaler = {} if loop.scaler is None else dict(loop.scaler.state_dict())
         self.snapshot = Snapshot(loop.step, tensors, scaler)
 

@@ -48,6 +48,7 @@ class Metrics(Hook):
             self._append()
             if loop.stop or self._curve.due:
                 draw(self._folder / CURVE, self._record)
+                self._curve.done()
         except (OSError, OutputError):
             self._begun = False  # the table is written whole the next time
 

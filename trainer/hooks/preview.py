@@ -35,3 +35,4 @@ class Preview(Hook):
                 self._tell(self._write())
             except OutputError as e:
                 self._warn(f"No preview at step {loop.step}. {e}")
+            self._every.done()
