@@ -29,7 +29,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 CUDA = 13  # what the onnxruntime-gpu of constraints.txt is built for
-FREE_GB = {"cpu": 2, "cuda": 8}  # installed: 0.9 and 3.2 GB (measured); the rest is for downloads and caches
+# Installed, with the trainer: 1.7 GB (measured) with a CPU build of torch; the rest is for downloads and caches.
+FREE_GB = {"cpu": 4, "cuda": 14}
+TORCH_GB = 12  # torch of the package index is on Linux the one for CUDA, also without a GPU: 2.7 GB to download (measured)
 CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
@@ -329,6 +331,8 @@ def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     device, why = accelerator()
     if need == "make":
         require_space(root, FREE_GB[device])
+        if device == "cpu" and platform.system() == "Linux" and shutil.disk_usage(root).free / 1e9 < TORCH_GB:
+            steps.say(f"with less than {TORCH_GB} GB free, torch may not fit unless pip finds a CPU build: see docs/install.md")
         steps.say(f"making {env.name} with Python {platform.python_version()} for {device.upper()}: {why}")
         make_environment(env)
     else:
@@ -337,7 +341,7 @@ def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     constraints = ("-c", str(root / "install/constraints.txt"))
     # setuptools first, and the project without build isolation: an isolated build would ignore the constraints
     run_pip(env, root, ("install", pin(root, "setuptools")), steps)
-    run_pip(env, root, ("install", *constraints, "--no-build-isolation", "-e", ".[dev]"), steps)
+    run_pip(env, root, ("install", *constraints, "--no-build-isolation", "-e", ".[dev,train]"), steps)
     if device == "cuda":
         # both unpack into the same folder, so both go before one comes
         run_pip(env, root, ("uninstall", "-y", "onnxruntime", "onnxruntime-gpu"), steps)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+from pydantic import model_validator
 
 from nodes.spec import Node, Parameters, Port, parameter
 
@@ -133,7 +136,7 @@ class SwapParameters(Parameters):
 
     method: Method = parameter(
         Method.REFERENCE,
-        help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model.",
+        help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model, the default where one is given.",
     )
     model: Path | None = parameter(None, help="ONNX model (.onnx or .dfm) for the method 'model'.")
     shape: float = parameter(
@@ -159,6 +162,14 @@ class SwapParameters(Parameters):
     )
     sharpen: float = parameter(0.0, ge=0, le=2, keyframeable=True, help="Unsharp mask on the new face.")
     opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, help="Opacity of the patch.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_model_is_given_to_be_used(cls, told: Any) -> Any:
+        """Whoever names a method as well, such as a host that shows both, is taken at their word."""
+        if isinstance(told, dict) and told.get("model") is not None and "method" not in told:
+            return {**told, "method": Method.MODEL}
+        return told
 
 
 DETECT = Node(

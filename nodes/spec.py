@@ -21,9 +21,21 @@ class Port:
     optional: bool = False
 
 
-def parameter(default: Any, *, help: str, unit: str | None = None, keyframeable: bool = False, **limits: Any) -> Any:
-    """Declare a parameter: default, help, unit, whether it can be keyframed, and pydantic limits (ge, le, ...)."""
+def parameter(
+    default: Any,
+    *,
+    help: str,
+    unit: str | None = None,
+    keyframeable: bool = False,
+    option: str | None = None,
+    **limits: Any,
+) -> Any:
+    """Declare a parameter: default, help, unit, whether it can be keyframed, and pydantic limits (ge, le, ...).
+
+    option: its name on the command line, where that is another.
+    """
     extra: dict[str, Any] = {"keyframeable": keyframeable} | ({"unit": unit} if unit else {})
+    extra |= {"option": option} if option else {}
     return Field(default, description=help, json_schema_extra=extra, validate_default=True, **limits)
 
 

@@ -216,7 +216,7 @@ def test_an_installation_asks_pip_for_the_project_and_swaps_onnxruntime_for_a_gp
     swap = ["uninstall -y onnxruntime onnxruntime-gpu", "install onnxruntime-gpu[cuda,cudnn]"]
     assert pip.asked == [
         "install " + bootstrap.pin(checkout, "setuptools"),
-        "install --no-build-isolation -e .[dev]",
+        "install --no-build-isolation -e .[dev,train]",
         *(swap if device == "cuda" else []),
     ]
     stamp = bootstrap.read_stamp(checkout / ".venv")
@@ -239,7 +239,8 @@ def test_the_versions_of_everything_are_pinned() -> None:
 
     pinned = {plain(line) for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    needed = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
+    extras = project["project"]["optional-dependencies"]
+    needed = project["project"]["dependencies"] + extras["dev"] + extras["train"]
     needed += project["build-system"]["requires"] + ["onnxruntime-gpu"]
     assert {plain(n) for n in needed} <= pinned
 

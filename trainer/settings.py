@@ -57,7 +57,9 @@ class TrainSettings(Parameters):
     preview_every: float = parameter(30.0, ge=0, unit="seconds", help="Time between two previews; 0 makes none.")
     checkpoint_every: float = parameter(60.0, gt=0, unit="seconds", help="Time between two checkpoints.")
     base: Path | None = parameter(
-        None, help="Start from the weights of an earlier training of the same model: its folder or a checkpoint in it."
+        None,
+        option="from",
+        help="Start from the weights of an earlier training of the same model: its folder or a checkpoint in it.",
     )
 
     @field_validator("device")

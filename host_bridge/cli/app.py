@@ -16,13 +16,15 @@ from nodes.errors import FaceplateError
 
 USAGE, INTERRUPTED, TERMINATED = 2, 130, 143
 DEBUG = "FACEPLATE_DEBUG"
+AGAIN = "the same command goes on from here"
 
 COMMANDS = {
     "detect": "Find and follow the faces of a clip.",
     "align": "Write aligned crops of the faces of a clip, with their transforms.",
     "swap": "Replace a face in a shot: composite, patch, matte, preview and report.",
     "faceset": "Gather the crops of one performer from clips, ready to train on.",
-    "demo": "Swap a face in the sample footage.",
+    "train": "Train a model for a shot on two facesets.",
+    "demo": "Train on the sample footage and swap a face in it.",
     "report": "Measure a finished shot and write its report again.",
     "doctor": "Say what is there on this machine, and what is missing.",
     "nodes": "List the nodes and their parameters.",
@@ -30,14 +32,14 @@ COMMANDS = {
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: end as cleanly as on Ctrl-C."""
+    """SIGTERM: end as cleanly as on Ctrl-C. Both may say how to go on, where that is not by the same command."""
 
 
 def make_app() -> App:
     """Put the commands together; none is imported."""
     app = App(
         name="faceplate",
-        help="Face replacement as nodes: detect, align, mask, swap.",
+        help="Face replacement as nodes: detect, align, mask, swap; and a trainer that makes the model for a shot.",
         version=_version,
         help_format="plaintext",
         suppress_keyboard_interrupt=False,
@@ -59,10 +61,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _end(str(e), e.exit_status)
     except CycloptsError as e:
         return _end(_usage(e, tokens), USAGE)
-    except Terminated:
-        return _end("terminated; the same command goes on from here", TERMINATED)
-    except KeyboardInterrupt:
-        return _end("interrupted; the same command goes on from here", INTERRUPTED)
+    except Terminated as e:
+        return _end(f"terminated; {str(e) or AGAIN}", TERMINATED)
+    except KeyboardInterrupt as e:
+        return _end(f"interrupted; {str(e) or AGAIN}", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has enough of it; Python would complain once more when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

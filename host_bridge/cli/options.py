@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 from cyclopts import Group, Parameter
 from pydantic import create_model
@@ -31,7 +31,7 @@ def node_options(command: F) -> F:
         if isinstance(hint, type) and issubclass(hint, Parameters):
             flat = Parameter(
                 name="*",
-                group=_GROUPS.get(hint) or Group(hint.__name__.removesuffix("Parameters"), sort_key=5),
+                group=_GROUPS.get(hint) or Group(title(hint), sort_key=5),
                 negative_iterable=(),
                 negative_none=(),
                 consume_multiple=True,
@@ -58,13 +58,25 @@ def explained(description: str, extra: object, metadata: list[Any]) -> str:
     return f"{description.rstrip('.')}{f' ({told})' if told else ''}."
 
 
+def option_of(name: str, extra: object) -> str:
+    """What a parameter is called on the command line, without the dashes before it."""
+    told = extra.get("option") if isinstance(extra, dict) else None
+    return str(told or _plain(name))
+
+
+def title(model: type[Parameters]) -> str:
+    """What the options of a model are headed with: `Detect`, `Train`."""
+    return model.__name__.removesuffix("Parameters").removesuffix("Settings")
+
+
 @cache
 def _described(model: type[Parameters]) -> type[Parameters]:
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         twin = copy(field)
         twin.description = explained(field.description or "", field.json_schema_extra, field.metadata)
-        fields[name] = (field.annotation, twin)
+        spelt, kind = option_of(name, field.json_schema_extra), cast(Any, field.annotation)
+        fields[name] = (kind if spelt == _plain(name) else Annotated[kind, Parameter(name=f"--{spelt}")], twin)
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
 
 

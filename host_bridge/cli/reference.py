@@ -6,16 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from host_bridge.cli.options import explained
+from host_bridge.cli.options import explained, option_of, title
 from nodes.definitions import NODES
-from nodes.spec import Node
+from nodes.spec import Parameters
+from trainer.faceset.parameters import FacesetParameters
+from trainer.settings import TrainSettings
 
-HEADING = "## The options of the nodes\n"
+HEADING = "## The options of the nodes, of facesets and of training\n"
 
 
 def option_tables() -> str:
-    """Describe the options of all nodes, a table a node, as Markdown."""
-    return "\n".join(_table(node) for node in NODES)
+    """Describe all options that are generated, a table a definition, as Markdown."""
+    models: list[type[Parameters]] = [*(node.parameters for node in NODES), FacesetParameters, TrainSettings]
+    return "\n".join(map(_table, models))
 
 
 def written_into(page: str) -> str:
@@ -24,12 +27,12 @@ def written_into(page: str) -> str:
     return head + heading + rest.partition("\n\n")[0].rstrip("\n") + "\n\n" + option_tables()
 
 
-def _table(node: Node) -> str:
+def _table(parameters: type[Parameters]) -> str:
     rows = [
-        f"| `--{name.replace('_', '-')}` | {_shown(f.get_default())} | {explained(f.description or '', f.json_schema_extra, f.metadata)} |"
-        for name, f in node.parameters.model_fields.items()
+        f"| `--{option_of(name, f.json_schema_extra)}` | {_shown(f.get_default())} | {explained(f.description or '', f.json_schema_extra, f.metadata)} |"
+        for name, f in parameters.model_fields.items()
     ]
-    return "\n".join([f"### {node.name}", "| option | default | what |", "| --- | --- | --- |", *rows, ""])
+    return "\n".join([f"### {title(parameters)}", "| option | default | what |", "| --- | --- | --- |", *rows, ""])
 
 
 def _shown(value: Any) -> str:
