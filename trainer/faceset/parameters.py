@@ -8,7 +8,7 @@ from nodes.spec import Parameters, parameter
 class FacesetParameters(Parameters):
     """Gather the crops of one performer, ready to train on."""
 
-    size: int = parameter(128, ge=32, le=1024, multiple_of=8, unit="pixels", help="Side of the crops.")
+    size: int = parameter(192, ge=32, le=1024, multiple_of=8, unit="pixels", help="Side of the crops.")
     coverage: float = parameter(
         1.0,
         ge=0.3,

@@ -1,0 +1,308 @@
+"""The model for a shot: it is given the reference method's picture, and learns what that lacks.
+
+From other frames of the source, warped onto the mesh of a frame, it rebuilds that frame: closes what the warp tore, draws teeth and
+lids that the mesh only hints at, and settles between references. The mesh is drawn for it as lines; of the plate's own face it
+sees the eyes and the mouth alone, in grey and without their contrast, so that gaze and teeth come through and the target's looks do
+not. Everything is learned from the source's footage; the target's says how it will be used (the preview).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from nodes.definitions import SwapParameters
+from nodes.swap.reference.plan import retarget
+from trainer.drawing import AREAS, Areas, Lines
+from trainer.faceset import Faceset
+from trainer.gallery import Gallery, Raster, rasterised
+from trainer.losses import blur, picture_loss, weighted_mean
+from trainer.models.paired import same_framing
+from trainer.network import Network, Options, Share, Views
+
+_LUMA = (0.299, 0.587, 0.114)  # Rec.601
+_FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
+_RANKS = 24  # how far down its neighbours a reference is taken from
+_REFERENCES = 2  # for each half of a face
+_FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
+_TEXTURE = 0.05
+_LEVEL = 2.0  # of the difference in colour, over that of structure
+
+
+class ShotOptions(Options):
+    """What the model for a shot can be asked for.
+
+    base: side of the finest grid that it computes on; a pixel of it stands for (size / base)² pixels of the crop. widths:
+    channels of its three levels.
+    """
+
+    size: int = Field(192, ge=64, le=512)
+    base: int = Field(64, ge=32, le=256, multiple_of=4)
+    widths: tuple[int, int, int] = (32, 64, 96)
+
+    @model_validator(mode="after")
+    def _whole(self) -> ShotOptions:
+        if self.size % self.base:
+            raise ValueError(f"size must be a multiple of {self.base}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """n frames of the source and what they are rebuilt from.
+
+    reference, performance: [n, 4, S, S], see docs/model-contract.md. vertices: [n, L, 2]. target: [n, 3, S, S].
+    """
+
+    reference: Tensor
+    vertices: Tensor
+    performance: Tensor
+    target: Tensor
+
+
+class ShotBatches:
+    """Frames of the source with references from its other frames, and the target's frames as they will be swapped."""
+
+    def __init__(self, source: Faceset, target: Faceset, size: int, share: Share) -> None:
+        same_framing([source, target])
+        self.share, self.size = share, size
+        self.source, self._target_set = Gallery(source, size, share.device), target
+        self._target: Gallery | None = None
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        generator, batch, rows = self.share.generator(step), self.share.batch, self.share.rows
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(batch, *shape, generator=generator)[rows].to(self.share.device)
+
+        frame = torch.randint(len(self.source), (batch,), generator=generator)[rows]
+        rank = (uniform(2, _REFERENCES).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])).long()
+        among = self.source.neighbours[:, frame].transpose(0, 1)
+        # Half of the time one reference alone, as it is where the choice is steady.
+        first = torch.where(uniform(2) < 0.5, torch.ones((), device=self.share.device), uniform(2))
+        share = torch.stack([first, 1 - first], -1)
+        reference = self.source.reference(self.source.raster[frame], torch.gather(among, 2, rank), share)
+        target = self.source.pictures(frame)
+        gain = 0.75 + 0.5 * uniform(1, 1, 1) + 0.15 * (uniform(3, 1, 1) - 0.5)
+        return Batch(
+            torch.cat([(reference[:, :3] * gain).clamp(0, 1), reference[:, 3:]], 1),
+            self.source.points[frame.to(self.share.device)],
+            torch.cat([_disguise(target, uniform) * reference[:, 3:], reference[:, 3:]], 1),
+            (target * gain).clamp(0, 1),
+        )
+
+    def rehearsed(self, rows: int) -> Batch:
+        """`rows` frames of the source, evenly chosen, from the nearest reference, undisguised."""
+        frame = torch.linspace(0, len(self.source) - 1, rows).round().long()
+        chosen = self.source.neighbours[:, frame, :1].transpose(0, 1)
+        reference = self.source.reference(self.source.raster[frame], chosen, torch.ones(chosen.shape))
+        target = self.source.pictures(frame)
+        performance = torch.cat([target * reference[:, 3:], reference[:, 3:]], 1)
+        return Batch(reference, self.source.points[frame.to(self.share.device)], performance, target)
+
+    def swapped(self, rows: int) -> Batch:
+        """`rows` frames of the target as the source will play them; `target` are the target's own crops."""
+        if self._target is None:
+            self._target = Gallery(self._target_set, self.size, self.share.device)
+        tones = self._target.tones if self._target.tones.any() else None
+        parameters = SwapParameters(steadiness=0)
+        # A rate of 0 smooths nothing: the crops of a faceset do not follow each other.
+        vertices, upper, lower = retarget(
+            self._target.landmarks, tones, self.source.as_source(), parameters, 0.0, drawn=True
+        )
+        frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
+        at = frame.numpy()
+        chosen = torch.from_numpy(np.stack([upper.index[at, :1], lower.index[at, :1]], 1))
+        onto = rasterised(vertices[at], self.size, self.share.device)
+        target = self._target.pictures(frame)
+        points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
+        return Batch(
+            self.source.reference(onto, chosen, torch.ones(chosen.shape)),
+            points,
+            _warp(target, self._target.points[frame.to(self.share.device)], onto),
+            target,
+        )
+
+
+class Shot(Network):
+    """A U-Net (Ronneberger et al. 2015) on a coarse grid of many-channelled pixels, which corrects the warped reference."""
+
+    name: ClassVar[str] = "shot"
+    options_type: ClassVar[type[Options]] = ShotOptions
+    inputs: ClassVar[tuple[str, ...]] = ("crop", "reference", "vertices", "performance")
+    learning_rate: ClassVar[float] = 1.5e-3
+    batch: ClassVar[int] = 8
+
+    options: ShotOptions
+
+    def __init__(self, options: ShotOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.factor = options.size // options.base
+        fine, middle, coarse = options.widths
+        pixels = self.factor**2
+        self.lines, self.areas = Lines(options.base), Areas(options.base)
+        self.enter = nn.Sequential(_convolution(5 * pixels + self.lines.channels + len(AREAS), fine), _Residual(fine))
+        self.down = nn.Sequential(_convolution(fine, middle, 2), _Residual(middle))
+        self.core = nn.Sequential(_convolution(middle, coarse, 2), _Residual(coarse), _Residual(coarse))
+        self.up = nn.Sequential(_convolution(coarse + middle, middle), _Residual(middle))
+        self.leave = nn.Sequential(_convolution(middle + fine, fine), _Residual(fine))
+        self.out = nn.Conv2d(fine, 4 * pixels, 3, padding=1)
+        # It begins as the reference method: no change, and a gate that is nearly shut.
+        nn.init.zeros_(self.out.weight)
+        self.out.bias = nn.Parameter(torch.cat([torch.zeros(3 * pixels), torch.full((pixels,), -1.0)]))
+
+    def batches(self, source: Faceset, target: Faceset, share: Share) -> ShotBatches:
+        """Frames of the source to rebuild; those of the target for the preview."""
+        return ShotBatches(source, target, self.options.size, share)
+
+    def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
+        """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
+        with torch.autocast(reference.device.type, enabled=False):
+            seen = self._told(reference.float(), vertices.float(), performance.float())
+        fine = self.enter(seen)
+        middle = self.down(fine)
+        coarse = self.core(middle)
+        middle = self.up(torch.cat([_doubled(coarse), middle], 1))
+        fine = self.leave(torch.cat([_doubled(middle), fine], 1))
+        out = F.pixel_shuffle(self.out(fine).float(), self.factor)
+        return self._corrected(reference.float(), out)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """How far structure, colour and texture are from the frame, inside the mesh; eyes and mouth count more."""
+        drawn = self.draw(batch.reference, batch.vertices, batch.performance)
+        inside = batch.reference[:, 3:]
+        with torch.no_grad():
+            features = self.areas(batch.vertices).amax(1, keepdim=True)
+            weight = inside * (1 + _FEATURES * F.interpolate(features, inside.shape[-2:], mode="bilinear"))
+        return {
+            "structure": picture_loss(drawn, batch.target, weight).mean(),
+            "colour": _LEVEL * weighted_mean((drawn - batch.target).abs(), weight).mean(),
+            "texture": _TEXTURE * _texture_loss(drawn, batch.target, inside).mean(),
+        }
+
+    def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The new face where the mesh is, the plate's crop where it is not; the mask is the mesh."""
+        visible = inputs["reference"][:, 3:]
+        drawn = self.draw(inputs["reference"], inputs["vertices"], inputs["performance"])
+        return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
+
+    @torch.no_grad()
+    def views(self, batches: ShotBatches, rows: int) -> Views:
+        """Source frames, their references, and rebuilt; target frames, and swapped."""
+        own, other = batches.rehearsed(rows), batches.swapped(rows)
+        return Views(
+            {
+                "source": own.target,
+                "its reference": own.reference[:, :3],
+                "drawn": self._over(own),
+                "target": other.target,
+                "its reference ": other.reference[:, :3],
+                "swapped": self._over(other),
+            }
+        )
+
+    def examples(self, batches: ShotBatches, rows: int) -> dict[str, Tensor]:
+        """The target's crops with all that goes with them."""
+        batch = batches.swapped(rows)
+        return {
+            "crop": batch.target,
+            "reference": batch.reference,
+            "vertices": batch.vertices,
+            "performance": batch.performance,
+        }
+
+    def _over(self, batch: Batch) -> Tensor:
+        drawn = self.draw(batch.reference, batch.vertices, batch.performance).clamp(0, 1)
+        return torch.lerp(batch.target, drawn, batch.reference[:, 3:])
+
+    def _told(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
+        """All that the network sees, on its coarse grid."""
+        areas = self.areas(vertices)
+        around = F.interpolate(areas, scale_factor=float(self.factor), mode="bilinear", align_corners=False)
+        grey = (performance[:, :3] * performance.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        level = _mean(grey, around)
+        spread = (_mean((grey - level).square(), around) + _FLOOR).sqrt()
+        features = (around * (grey - level) / spread).sum(1, keepdim=True)
+        parts = (reference - 0.25, 0.5 * features)
+        return torch.cat([*(F.pixel_unshuffle(p, self.factor) for p in parts), self.lines(vertices), areas], 1)
+
+    def _corrected(self, reference: Tensor, out: Tensor) -> Tensor:
+        """Where the gate opens, the reference's own detail gives way to its blur; the correction comes on top."""
+        gate, picture, cell = torch.sigmoid(out[:, 3:]), reference[:, :3], 2 * self.factor
+        soft = F.interpolate(
+            F.avg_pool2d(picture, cell), scale_factor=float(cell), mode="bilinear", align_corners=False
+        )
+        return torch.lerp(picture, soft, gate) + out[:, :3]
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside an identity, which they begin as (He et al. 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, values: Tensor) -> Tensor:
+        inner: Tensor = self.second(F.leaky_relu(self.first(F.leaky_relu(values, 0.1)), 0.1))
+        return values + inner
+
+
+def _convolution(channels: int, out: int, stride: int = 1) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, out, 3, stride, padding=1), nn.LeakyReLU(0.1))
+
+
+def _doubled(values: Tensor) -> Tensor:
+    return F.interpolate(values, scale_factor=2.0, mode="nearest")
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean of [N, 1 or C, H, W] under each of the weights [N, C, H, W]: [N, C, 1, 1]."""
+    return (values * weight).sum((2, 3), keepdim=True) / (weight.sum((2, 3), keepdim=True) + 1)
+
+
+def _texture_loss(drawn: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Difference of local contrast at the finest scale, [N], as a logarithm.
+
+    Detail that cannot be known pixel by pixel is to be as strong as in the target nevertheless; L1 and SSIM prefer it soft.
+    """
+
+    def strength(picture: Tensor) -> Tensor:
+        luma = (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        return torch.log(F.avg_pool2d((luma - blur(luma)).square(), 9, 3) + 2e-5)
+
+    with torch.autocast(drawn.device.type, enabled=False):
+        return weighted_mean((strength(drawn.float()) - strength(target.float())).abs(), F.avg_pool2d(inside, 9, 3))
+
+
+def _disguise(picture: Tensor, uniform: Any) -> Tensor:
+    """A face as another person's would look in grey, under another light: gamma, shade, blur, and small shifts of all features."""
+    size = picture.shape[-1]
+    grey = (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    grey = grey.clamp_min(1e-3) ** torch.exp(uniform(1, 1, 1) - 0.5)
+    grey = grey * _smooth(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size)
+    moved = _smooth(0.016 * (2 * uniform(2, 9, 9) - 1), size).permute(0, 2, 3, 1)
+    level = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)
+    grey = F.grid_sample(grey, level + moved, mode="bilinear", padding_mode="border", align_corners=False)
+    soft = F.avg_pool2d(F.avg_pool2d(grey, 5, 1, 2), 3, 1, 1)
+    return torch.lerp(grey, soft, uniform(1, 1, 1).square()).clamp(0, 1).expand(-1, 3, -1, -1)
+
+
+def _smooth(grid: Tensor, size: int) -> Tensor:
+    return F.interpolate(grid, (size, size), mode="bicubic", align_corners=False)
+
+
+def _warp(picture: Tensor, points: Tensor, onto: Raster) -> Tensor:
+    """Warp each picture [n, 3, S, S] from its own mesh, points [n, L, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
+    spread, visible = onto.spread(points * 2 - 1, picture.shape[-1])
+    taken = F.grid_sample(picture, spread.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+    return torch.cat([taken * visible, visible], 1)
