@@ -21,24 +21,35 @@ _FILES = {
 }
 
 
-def print_shot(rendered: Rendered) -> None:
-    """Print where the results of a swap are, and how good they are."""
+def print_shot(rendered: Rendered, untrained: dict[str, Any] | None = None) -> None:
+    """Print where the results of a swap are, and how good they are. untrained: a report to compare with."""
     found = rendered.document["results"]
     span = rendered.document["range"]
     print(f"{rendered.folder}")
     print(f"frames {span['first']}-{span['last']}: {found['frames_with_face']} of {found['frames']} with a new face")
     print_table(("file", "what"), ((n, w) for n, w in _FILES.items() if (rendered.folder / n).exists()))
-    print_figures(rendered.report)
+    print_figures(rendered.report, untrained)
 
 
-def print_figures(report: dict[str, Any]) -> None:
-    """Print the key figures of a report, each with its bar and whether it is kept."""
+def print_figures(report: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:
+    """Print the key figures of a report, each with its bar and whether it is kept, and what they were without training."""
     figures = report.get("figures")
-    if isinstance(figures, list):
-        print_table(
-            ("figure", "value", "bar", ""),
-            ((f.get("label", f.get("name")), _value(f), f.get("bar") or "", f.get("verdict", "")) for f in figures),
-        )
+    if not isinstance(figures, list):
+        return
+    before = {f.get("name"): _value(f) for f in (untrained or {}).get("figures", [])}
+    print_table(
+        ("figure", "value", *(["untrained"] if before else []), "bar", ""),
+        (
+            (
+                f.get("label", f.get("name")),
+                _value(f),
+                *([before.get(f.get("name"), "-")] if before else []),
+                f.get("bar") or "",
+                f.get("verdict", ""),
+            )
+            for f in figures
+        ),
+    )
 
 
 def _value(figure: dict[str, Any]) -> str:

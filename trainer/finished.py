@@ -1,0 +1,30 @@
+"""Whether a training has come to its end already, so that there is nothing to do but to use its model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trainer.checkpoint import Facts, checkpoints
+from trainer.faceset import Faceset
+from trainer.settings import TrainSettings
+from trainer.train import MODEL
+
+
+def finished_model(folder: Path, settings: TrainSettings, source: Faceset, target: Faceset) -> Path | None:
+    """The ONNX file of a training on these facesets that has all the steps or the time that are asked for, and was exported.
+
+    None when there is still something to do; so too for a training until a plateau, which only its losses can tell.
+    """
+    model, found = folder / MODEL, checkpoints(folder)
+    try:
+        facts = Facts.model_validate(json.loads(found[0].read_bytes()))
+        exported = model.stat().st_mtime_ns >= found[0].stat().st_mtime_ns
+    except (OSError, ValueError, IndexError, ValidationError):
+        return None
+    asked = facts.model == settings.model and facts.facesets == {"source": source.digest, "target": target.digest}
+    enough = settings.steps is not None and facts.step >= settings.steps
+    enough |= settings.seconds is not None and facts.seconds >= settings.seconds
+    return model if asked and exported and enough else None
