@@ -174,7 +174,12 @@ def torchrun(folder: Path, told: TrainSettings, processes: int) -> subprocess.Co
     file = folder / "settings.json"
     file.write_text(told.model_dump_json(), "utf-8")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
     told_ = [*launcher, __file__, str(folder), str(file)]
     return subprocess.run(told_, env=environment, stdout=-1, stderr=-2, text=True, timeout=120, check=False)
 

@@ -69,6 +69,7 @@ def joined(device: torch.device) -> Iterator[Group]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Group(dist.get_rank(), dist.get_world_size(), device)
+        dist.barrier()  # one that leaves while others still talk to it takes them down
     finally:
         dist.destroy_process_group()
 
