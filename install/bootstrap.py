@@ -29,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 CUDA = 13  # what the onnxruntime-gpu of constraints.txt is built for
-# Installed, with the trainer: 1.7 GB (measured) with a CPU build of torch; the rest is for downloads and caches.
+# Installed, with the trainer: 1.8 GB (measured) with a CPU build of torch; the rest is for downloads and caches.
 FREE_GB = {"cpu": 4, "cuda": 14}
 TORCH_GB = (
     12  # torch of the package index is on Linux the one for CUDA, also without a GPU: 2.7 GB to download (measured)
