@@ -136,8 +136,8 @@ class Listener(Watcher):
 
 
 def settings(**told: Any) -> TrainSettings:
-    """Settings for a test: on the CPU, no previews."""
-    return TrainSettings(**{"model": "tiny", "device": "cpu", "preview_every": 0, **told})
+    """Settings for a test: on the CPU, in numbers that every CPU has, no previews."""
+    return TrainSettings(**{"model": "tiny", "device": "cpu", "precision": "fp32", "preview_every": 0, **told})
 
 
 def plain_faceset(folder: Path, name: str) -> Faceset:
