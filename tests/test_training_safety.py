@@ -167,7 +167,7 @@ def test_a_network_that_collapses_is_taken_back(pair, tmp_path, factor, what):
             return batch
 
     told = Listener()
-    trained = fit(*pair, tmp_path, settings(steps=120, learning_rate=5e-3), told, kind=Collapses)
+    trained = fit(*pair, tmp_path, settings(steps=200, learning_rate=5e-3), told, kind=Collapses)
     assert len(told.lines) == 1
     assert what in told.lines[0]
     assert "back to step 90" in told.lines[0]

@@ -28,10 +28,11 @@ def choose_device(asked: str) -> torch.device:
 
 
 def choose_precision(asked: Precision, device: torch.device) -> torch.dtype:
-    """The numbers to compute in; auto is bf16 where the GPU has it, else fp16, and float32 on the CPU."""
+    """The numbers to compute in; auto is bf16 where the processor computes in it, else fp16 on a GPU and float32 on a CPU."""
     if asked is Precision.AUTO:
         if device.type != "cuda":
-            return torch.float32
+            able = torch.cpu.get_capabilities()
+            return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}[asked]
 

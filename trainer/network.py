@@ -84,6 +84,9 @@ class Network(nn.Module, ABC):
     def views(self, batches: Any, rows: int) -> Views:
         """Show `rows` fixed crops: source, its reconstruction, target, its reconstruction, both swaps (what it has of these)."""
 
+    def settle(self, batches: Any) -> None:
+        """Make ready for the swap, once training has ended and the weights are final: whatever is measured and not learned."""
+
     def examples(self, batches: Any, rows: int) -> dict[str, Tensor]:
         """Real inputs of `swap` by name, `rows` of each, to check the export on; none by default, and none are needed for crops alone."""
         return {}

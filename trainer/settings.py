@@ -43,7 +43,8 @@ class TrainSettings(Parameters):
     learning_rate: float | None = parameter(None, gt=0, le=1, help="Learning rate; the model's own by default.")
     seed: int = parameter(0, ge=0, lt=2**31, help="Seed of all that is random in the training.")
     precision: Precision = parameter(
-        Precision.AUTO, help="Numbers to compute in; auto: bf16 or fp16 on a GPU, fp32 on the CPU."
+        Precision.AUTO,
+        help="Numbers to compute in; auto: bf16 where the processor has it, else fp16 on a GPU and fp32 on a CPU.",
     )
     device: str = parameter("auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N.")
     size: int | None = parameter(

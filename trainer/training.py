@@ -23,6 +23,7 @@ from trainer.hooks.metrics import Metrics
 from trainer.hooks.preview import Preview
 from trainer.hooks.progress import Tell, Watcher, recent
 from trainer.hooks.record import Record
+from trainer.hooks.schedule import Schedule
 from trainer.hooks.stops import StopAfter, StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.hooks.watch import Watch
 from trainer.loop import Hook, Loop
@@ -122,6 +123,8 @@ class Training:
         seconds, losses = self.clock.seconds, recent(self.record)
         self.average.put()
         self.network.eval()
+        if self.group.leads:
+            self.network.settle(self.supply.batches)
         return Trained(
             network=self.network,
             batches=self.supply.batches,
@@ -137,7 +140,9 @@ class Training:
     def _hooks(self, every: int) -> list[Hook]:
         """Their order matters: first who wishes to stop, then who reads, then who judges, and last who shows and keeps."""
         s, group, tell = self.settings, self.group, self.watcher.message
+        rate = s.learning_rate or self.network.learning_rate
         hooks: list[Hook] = [SmallerBatch(self.supply, group, tell), self.average, StopOnSignal()]
+        hooks += [Schedule(rate, self.clock, s.steps, s.seconds, group, every)]
         hooks += [StopAfter(s.seconds, self.clock)] if s.seconds is not None else []
         hooks += [Watch((self.source, self.target))] if group.leads else []
         hooks += [Together(group, every)] if group.world > 1 else []
