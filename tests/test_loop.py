@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,10 +234,18 @@ def test_a_network_starts_from_the_averaged_weights_of_an_earlier_training(pair,
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_half_precision_learns_and_goes_on_bit_equal(pair, tmp_path, precision):
+def test_half_precision_learns_and_goes_on_bit_equal_after_ctrl_c(pair, tmp_path, precision):
+    class Interrupted(Tiny):
+        def forward(self, batch):
+            self.count = getattr(self, "count", 0) + 1
+            if self.count == 23:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().forward(batch)
+
     whole = fit(*pair, tmp_path / "whole", settings(steps=50, precision=precision), kind=Tiny)
     assert whole.loss < 0.3
-    fit(*pair, tmp_path / "parts", settings(steps=23, precision=precision), kind=Tiny)
+    part = fit(*pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Interrupted)
+    assert (part.step, part.reason) == (23, "stopped by SIGINT")
     parts = fit(*pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Tiny, resume=True)
     ours, theirs = (read_checkpoint(t.checkpoint) for t in (whole, parts))
     assert ours.facts.scaler == theirs.facts.scaler
