@@ -63,6 +63,14 @@ def test_the_loss_falls_on_real_crops(pair, tmp_path):
     assert record.rows[-20:, 1].mean() < 0.5 * record.rows[:5, 1].mean()
 
 
+def test_gradients_are_kept_at_or_below_their_limit(pair):
+    record, free = Record(10), Record(10)
+    loop_of(pair, StopAtStep(20), record, clip=1e-3).run()
+    loop_of(pair, StopAtStep(20), free).run()
+    assert record.rows[:, 0].max() <= 1.001e-3
+    assert free.rows[:, 0].max() > 1e-2
+
+
 def test_the_loop_waits_for_the_device_once_in_many_steps(pair):
     class Waits(TorchFunctionMode):
         names: list[str]
