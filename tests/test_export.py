@@ -40,7 +40,7 @@ def network() -> DF:
 
 @pytest.fixture(scope="module")
 def crops(network, facesets) -> torch.Tensor:
-    return network.batches(*facesets, Share(2, torch.device("cpu"))).plain(8).target
+    return network.batches(facesets, Share(2, torch.device("cpu"))).plain(8).target
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def pair(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Faces
 def loop_of(pair: tuple[Faceset, Faceset], *hooks: Hook, **more: Any) -> Loop:
     torch.manual_seed(0)
     network = Tiny(Tiny.options_type())
-    batches = network.batches(*pair, Share(8, torch.device("cpu")))
+    batches = network.batches(pair, Share(8, torch.device("cpu")))
     return Loop(network, batches, torch.optim.Adam(network.parameters(), 2e-3, fused=True), hooks, **more)
 
 
@@ -123,7 +123,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_training_goes_on(pair, tmp_path
             return super().forward(batch)
 
     told = Listener()
-    trained = fit(*pair, tmp_path, settings(steps=20), told, kind=Greedy)
+    trained = fit(pair, tmp_path, settings(steps=20), told, kind=Greedy)
     assert trained.step == 20
     assert told.lines == [
         "Step 0: no memory for a batch of 8; going on with 4.",
@@ -138,7 +138,7 @@ def test_a_device_without_memory_for_one_crop_is_an_error_with_a_remedy(pair, tm
             raise torch.OutOfMemoryError("no memory")
 
     with pytest.raises(FaceplateError, match=r"no memory for a batch of 1.*smaller --size"):
-        fit(*pair, tmp_path, settings(steps=20), kind=Hopeless)
+        fit(pair, tmp_path, settings(steps=20), kind=Hopeless)
 
 
 def test_training_stops_at_the_plateau_and_not_before(pair):
@@ -152,15 +152,15 @@ def test_training_stops_at_the_plateau_and_not_before(pair):
 
 
 def test_minutes_are_counted_over_resumes(pair, tmp_path):
-    first = fit(*pair, tmp_path, settings(minutes=0.3 / 60), kind=Tiny)
+    first = fit(pair, tmp_path, settings(minutes=0.3 / 60), kind=Tiny)
     assert first.seconds >= 0.3
     assert "minutes are over" in first.reason
     whole = settings(minutes=(first.seconds + 0.5) / 60)
     begun = time.monotonic()
-    again = fit(*pair, tmp_path, whole, kind=Tiny, resume=True)
+    again = fit(pair, tmp_path, whole, kind=Tiny, resume=True)
     assert first.seconds + 0.5 <= again.seconds <= first.seconds + time.monotonic() - begun
     assert again.step > first.step
-    assert fit(*pair, tmp_path, whole, kind=Tiny, resume=True).step == again.step
+    assert fit(pair, tmp_path, whole, kind=Tiny, resume=True).step == again.step
 
 
 def test_the_average_follows_the_weights_by_its_formula(pair):
@@ -185,7 +185,7 @@ def test_the_average_follows_the_weights_by_its_formula(pair):
 
 
 def test_losses_of_every_step_are_written_as_table_curve_and_events(pair, tmp_path):
-    fit(*pair, tmp_path, settings(steps=33), kind=Tiny)
+    fit(pair, tmp_path, settings(steps=33), kind=Tiny)
     names, rows = read_table(tmp_path / TABLE)
     assert names == ("step", "gradient", "loss", "source", "target")
     assert rows[:, 0].tolist() == list(range(1, 34))
@@ -197,7 +197,7 @@ def test_losses_of_every_step_are_written_as_table_curve_and_events(pair, tmp_pa
 
 def test_progress_tells_rate_and_time_left(pair, tmp_path):
     told = Listener()
-    fit(*pair, tmp_path, settings(steps=60), told, kind=Tiny)
+    fit(pair, tmp_path, settings(steps=60), told, kind=Tiny)
     assert (told.told[-1].step, told.told[-1].of, told.told[-1].left) == (60, 60, 0)
     assert told.told[-1].rate > 1
     assert set(told.told[-1].losses) == {"source", "target"}
@@ -205,7 +205,7 @@ def test_progress_tells_rate_and_time_left(pair, tmp_path):
 
 def test_a_preview_is_made_early_and_at_the_end(pair, tmp_path):
     told = Listener()
-    trained = fit(*pair, tmp_path, settings(steps=40, preview_every=1000), told, kind=Tiny)
+    trained = fit(pair, tmp_path, settings(steps=40, preview_every=1000), told, kind=Tiny)
     assert len(told.previews) == 2
     assert told.previews[-1].read_bytes().startswith(b"\x89PNG")
     assert told.lines == []
@@ -213,7 +213,7 @@ def test_a_preview_is_made_early_and_at_the_end(pair, tmp_path):
 
 
 def test_what_was_trained_is_exported_and_agrees_with_torch_on_real_crops(pair, tmp_path):
-    trained = train(*pair, tmp_path, settings(steps=20), kind=Tiny)
+    trained = train(pair, tmp_path, settings(steps=20), kind=Tiny)
     told = load_model(trained.model, cpu=True).metadata
     assert (told["faceplate.steps"], told["faceplate.source"]) == ("20", "franck")
 
@@ -226,19 +226,19 @@ def test_a_network_starts_from_the_averaged_weights_of_an_earlier_training(pair,
     class Other(Tiny):
         name = "other"
 
-    base = fit(*pair, tmp_path / "base", settings(steps=30), kind=Tiny)
+    base = fit(pair, tmp_path / "base", settings(steps=30), kind=Tiny)
     told = Listener()
     trained = fit(
-        *pair, tmp_path / "new", settings(steps=1, base=tmp_path / "base", learning_rate=1e-12), told, kind=Tiny
+        pair, tmp_path / "new", settings(steps=1, base=tmp_path / "base", learning_rate=1e-12), told, kind=Tiny
     )
     before, after = (part(read_checkpoint(t.checkpoint).tensors, k) for t, k in ((base, AVERAGE), (trained, NETWORK)))
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
     assert told.lines == [f"Started from {tmp_path / 'base'} (step 30)."]
 
-    fit(*pair, tmp_path / "wide", settings(steps=1, base=base.checkpoint), told, kind=Wide)
+    fit(pair, tmp_path / "wide", settings(steps=1, base=base.checkpoint), told, kind=Wide)
     assert "6 of 8 tensors did not fit" in told.lines[-1]
     with pytest.raises(ModelError, match=r"holds the model 'tiny', not 'other'.*--model tiny"):
-        fit(*pair, tmp_path / "other", settings(steps=1, base=tmp_path / "base"), kind=Other)
+        fit(pair, tmp_path / "other", settings(steps=1, base=tmp_path / "base"), kind=Other)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -250,11 +250,11 @@ def test_half_precision_learns_and_goes_on_bit_equal_after_ctrl_c(pair, tmp_path
                 os.kill(os.getpid(), signal.SIGINT)
             return super().forward(batch)
 
-    whole = fit(*pair, tmp_path / "whole", settings(steps=50, precision=precision), kind=Tiny)
+    whole = fit(pair, tmp_path / "whole", settings(steps=50, precision=precision), kind=Tiny)
     assert whole.loss < 0.3
-    part = fit(*pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Interrupted)
+    part = fit(pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Interrupted)
     assert (part.step, part.reason) == (23, "stopped by SIGINT")
-    parts = fit(*pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Tiny, resume=True)
+    parts = fit(pair, tmp_path / "parts", settings(steps=50, precision=precision), kind=Tiny, resume=True)
     ours, theirs = (read_checkpoint(t.checkpoint) for t in (whole, parts))
     assert ours.facts.scaler == theirs.facts.scaler
     assert bool(ours.facts.scaler) == (precision == "fp16")
@@ -262,11 +262,11 @@ def test_half_precision_learns_and_goes_on_bit_equal_after_ctrl_c(pair, tmp_path
 
 
 def test_a_folder_with_a_training_is_not_trained_in_again_unasked(pair, tmp_path):
-    fit(*pair, tmp_path, settings(steps=5), kind=Tiny)
+    fit(pair, tmp_path, settings(steps=5), kind=Tiny)
     with pytest.raises(FaceplateError, match=r"a training is already there.*--resume"):
-        fit(*pair, tmp_path, settings(steps=5), kind=Tiny)
+        fit(pair, tmp_path, settings(steps=5), kind=Tiny)
     with pytest.raises(FaceplateError, match="no training here to go on with"):
-        fit(*pair, tmp_path / "empty", settings(steps=5), kind=Tiny, resume=True)
+        fit(pair, tmp_path / "empty", settings(steps=5), kind=Tiny, resume=True)
 
 
 def test_what_takes_long_is_done_less_often(monkeypatch):
@@ -296,6 +296,6 @@ def test_tensors_are_written_as_the_library_reads_them(tmp_path):
 
 
 def test_three_checkpoints_are_kept(pair, tmp_path):
-    fit(*pair, tmp_path, settings(steps=100, checkpoint_every=1e-6), kind=Tiny)
+    fit(pair, tmp_path, settings(steps=100, checkpoint_every=1e-6), kind=Tiny)
     assert [read_checkpoint(f).facts.step for f in checkpoints(tmp_path)] == [100, 90, 80]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 6

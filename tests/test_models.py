@@ -12,7 +12,7 @@ from trainer.faceset import Faceset
 from trainer.models import find_model, model_names
 from trainer.models.df import DF, DFOptions
 from trainer.models.liae import LIAE, LIAEOptions
-from trainer.models.paired import Paired, PairedBatches
+from trainer.models.paired import Paired
 from trainer.network import Share
 
 CPU = torch.device("cpu")
@@ -82,7 +82,7 @@ def test_faces_and_masks_have_the_size_of_the_crops(name, size):
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_every_weight_learns(name, facesets):
     network = small(name)
-    batches = network.batches(*facesets, Share(2, CPU))
+    batches = network.batches(facesets, Share(2, CPU))
     losses = network(batches(0))
     assert set(losses) == {"source", "target", "mask"} and all(v.ndim == 0 for v in losses.values())
     sum(losses.values()).backward()
@@ -93,7 +93,7 @@ def test_every_weight_learns(name, facesets):
 @pytest.mark.parametrize("name", ["df", "liae"])
 def test_the_loss_goes_down_on_real_crops(name, facesets):
     network = small(name, 64).to(memory_format=torch.channels_last)
-    batches = network.batches(*facesets, Share(4, CPU))
+    batches = network.batches(facesets, Share(4, CPU))
     optimiser = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
     curve = []
     for step in range(40):
@@ -111,7 +111,7 @@ def test_gradients_of_two_shares_average_to_those_of_the_joint_batch(facesets):
 
     def gradients(share: Share) -> list[torch.Tensor]:
         network.zero_grad()
-        batch = network.batches(*facesets, share)(0)
+        batch = network.batches(facesets, share)(0)
         whole = {name: getattr(batch, name).double() for name in ("input", "target", "mask", "weight")}
         sum(network(type(batch)(**whole)).values()).backward()
         return [p.grad.clone() for p in network.parameters()]
@@ -137,7 +137,7 @@ def test_swapping_draws_the_target_with_the_sources_part():
 
 def test_views_show_real_crops_and_what_is_drawn_of_them(facesets):
     network = small("df", 64)
-    views = network.views(network.batches(*facesets, Share(2, CPU)), 3)
+    views = network.views(network.batches(facesets, Share(2, CPU)), 3)
     assert list(views.columns) == [
         "source",
         "source drawn",
@@ -155,8 +155,7 @@ def test_views_show_real_crops_and_what_is_drawn_of_them(facesets):
 @pytest.mark.parametrize(("kind", "options"), [(DF, DFOptions), (LIAE, LIAEOptions)])
 def test_a_base_over_many_performers_is_fitted_to_a_new_pair(kind, options, facesets):
     base = kind(options(size=32, performers=4, **SMALL))
-    batches = PairedBatches([*facesets, *facesets], 32, Share(2, CPU))
-    losses = base(batches(0))
+    losses = base(base.batches([*facesets, *facesets], Share(2, CPU))(0))
     assert set(losses) == {"performer 0", "performer 1", "performer 2", "performer 3", "mask"}
     pair = kind(options(size=32, **SMALL))
     pair.load_state_dict(pair.fit_base(base.state_dict()))

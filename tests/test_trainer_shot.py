@@ -102,8 +102,8 @@ def test_a_mesh_off_the_crop_is_rasterised_without_complaint():
 
 def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
     network = Shot(SMALL)
-    whole = network.batches(*pair, share())
-    halves = [network.batches(*pair, share(rank=r, world=2)) for r in (0, 1)]
+    whole = network.batches(pair, share())
+    halves = [network.batches(pair, share(rank=r, world=2)) for r in (0, 1)]
     one, again = whole(7), whole(7)
     assert torch.equal(one.reference, again.reference)
     assert not torch.equal(one.target, whole(8).target)
@@ -114,7 +114,7 @@ def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
 
 def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
     network = Shot(SMALL)
-    batches = network.batches(*pair, share(8))
+    batches = network.batches(pair, share(8))
     held = batches(10_000)
     with torch.no_grad():
         start = {n: float(v) for n, v in network(held).items()}
@@ -134,7 +134,7 @@ def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
 def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light(pair):
     network = Shot(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.05)
-    batch = network.batches(*pair, share()).swapped(3)
+    batch = network.batches(pair, share()).swapped(3)
     see = lambda performance: network.draw(batch.reference, batch.vertices, performance)  # noqa: E731
     with torch.no_grad():
         plain = see(batch.performance)
@@ -154,7 +154,7 @@ def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
 
     network = Shot(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.01)
-    batches, file = network.batches(*pair, share()), tmp_path / "shot.onnx"
+    batches, file = network.batches(pair, share()), tmp_path / "shot.onnx"
     export(network, file, facts_of(*pair))
     assert check_export(network, file, network.examples(batches, 5)) < 1e-3
     plan = plan_swap(align(plate_faces), SwapParameters(method=Method.MODEL, model=file), source, source_faces)
@@ -164,14 +164,14 @@ def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
 
 def test_the_preview_shows_both_performers(pair):
     network = Shot(SMALL).eval()
-    views = network.views(network.batches(*pair, share()), 3)
+    views = network.views(network.batches(pair, share()), 3)
     assert next(iter(views.columns)) == "source"
     assert all(v.shape == (3, 3, SIZE, SIZE) for v in views.columns.values())
 
 
 def test_facesets_of_other_framing_are_refused(pair):
     with pytest.raises(ModelError, match="coverage"):
-        Shot(SMALL).batches(pair[0], replace(pair[1], coverage=2.0), share())
+        Shot(SMALL).batches((pair[0], replace(pair[1], coverage=2.0)), share())
 
 
 def test_a_faceset_of_one_crop_can_be_trained_on(pair):
@@ -180,7 +180,7 @@ def test_a_faceset_of_one_crop_can_be_trained_on(pair):
         **{n: getattr(pair[0], n)[:1] for n in ("crops", "masks", "landmarks", "clip", "frame", "track", "tones")},
     )
     network = Shot(SMALL)
-    assert all(v.isfinite() for v in network(network.batches(one, pair[1], share())(0)).values())
+    assert all(v.isfinite() for v in network(network.batches((one, pair[1]), share())(0)).values())
 
 
 def test_the_size_must_fit_the_grid():

@@ -72,7 +72,7 @@ def wait_for(found: Callable[[], object], seconds: float = 60) -> None:
 
 
 def test_a_training_killed_at_random_and_resumed_is_bit_equal_to_one_that_was_not(crops, pair, tmp_path):
-    whole = fit(*pair, tmp_path / "whole", settings(steps=400), kind=Tiny)
+    whole = fit(pair, tmp_path / "whole", settings(steps=400), kind=Tiny)
     for name in ("source", "target"):
         shutil.copy(crops / f"{name}.npy", tmp_path)
     told, out = settings(steps=400, checkpoint_every=0.03), tmp_path / "out"
@@ -100,20 +100,20 @@ def test_a_training_killed_at_random_and_resumed_is_bit_equal_to_one_that_was_no
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_and_does_not_stop_training_before_its_end(pair, tmp_path):
-    first = fit(*pair, tmp_path, settings(steps=20), kind=Tiny)
+    first = fit(pair, tmp_path, settings(steps=20), kind=Tiny)
     told = Listener()
     with files_up_to(100_000), pytest.raises(OutputError, match=r"step-000000060\.\w+: cannot be written"):
-        fit(*pair, tmp_path, settings(steps=60, checkpoint_every=1e-6), told, kind=Tiny, resume=True)
+        fit(pair, tmp_path, settings(steps=60, checkpoint_every=1e-6), told, kind=Tiny, resume=True)
     assert "No checkpoint at step 30; training goes on" in told.lines[0]
     assert len(told.lines) >= 3
     assert checkpoints(tmp_path) == [first.checkpoint]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
-    assert fit(*pair, tmp_path, settings(steps=60), kind=Tiny, resume=True).step == 60
+    assert fit(pair, tmp_path, settings(steps=60), kind=Tiny, resume=True).step == 60
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".json"])
 def test_a_checkpoint_with_a_flipped_byte_is_refused_and_the_one_before_is_used(pair, tmp_path, ending):
-    last = fit(*pair, tmp_path, settings(steps=40, checkpoint_every=1e-6), kind=Tiny).checkpoint
+    last = fit(pair, tmp_path, settings(steps=40, checkpoint_every=1e-6), kind=Tiny).checkpoint
     damaged = last.with_suffix(ending)
     data = bytearray(damaged.read_bytes())
     at = len(data) // 2 if ending == ".safetensors" else data.index(b'"step": 40') + 8
@@ -122,7 +122,7 @@ def test_a_checkpoint_with_a_flipped_byte_is_refused_and_the_one_before_is_used(
     told = Listener()
     assert last_checkpoint(tmp_path, told.message).facts.step == 30
     assert told.lines == [f"{last}: is damaged and not used. The one before it is used, if there is one."]
-    assert fit(*pair, tmp_path, settings(steps=40), kind=Tiny, resume=True).step == 40
+    assert fit(pair, tmp_path, settings(steps=40), kind=Tiny, resume=True).step == 40
     for file in (tmp_path / "checkpoints").iterdir():
         file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(ModelError, match="none of its checkpoints is sound"):
@@ -130,19 +130,19 @@ def test_a_checkpoint_with_a_flipped_byte_is_refused_and_the_one_before_is_used(
 
 
 def test_a_checkpoint_of_a_newer_faceplate_is_refused(pair, tmp_path):
-    file = fit(*pair, tmp_path, settings(steps=5), kind=Tiny).checkpoint
+    file = fit(pair, tmp_path, settings(steps=5), kind=Tiny).checkpoint
     document = json.loads(file.read_bytes())
     del document["sha256"]
     document["schema"] = SCHEMA[:-1] + "2"
     document["sha256"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     file.write_text(json.dumps(document))
     with pytest.raises(SchemaError, match="newer Faceplate"):
-        fit(*pair, tmp_path, settings(steps=9), kind=Tiny, resume=True)
+        fit(pair, tmp_path, settings(steps=9), kind=Tiny, resume=True)
 
 
 def test_a_batch_that_is_not_a_number_is_rolled_back_and_training_goes_on(pair, tmp_path):
     told = Listener()
-    trained = fit(*pair, tmp_path, settings(steps=150), told, kind=Shaky)
+    trained = fit(pair, tmp_path, settings(steps=150), told, kind=Shaky)
     assert told.lines == ["Step 30: the loss is not finite; back to step 20, with other batches."]
     rows = read_table(tmp_path / TABLE)[1]
     assert rows[:, 0].tolist() == list(range(1, 151))
@@ -154,8 +154,8 @@ def test_a_batch_that_is_not_a_number_is_rolled_back_and_training_goes_on(pair, 
 
 def test_a_network_that_collapses_is_taken_back(pair, tmp_path):
     class Collapses(Tiny):
-        def batches(self, source, target, share: Share):
-            made = super().batches(source, target, share)
+        def batches(self, facesets, share: Share):
+            made = super().batches(facesets, share)
 
             def batch(step):
                 if step == 92 and share.seed == 0:
@@ -167,7 +167,7 @@ def test_a_network_that_collapses_is_taken_back(pair, tmp_path):
             return batch
 
     told = Listener()
-    trained = fit(*pair, tmp_path, settings(steps=120, learning_rate=5e-3), told, kind=Collapses)
+    trained = fit(pair, tmp_path, settings(steps=120, learning_rate=5e-3), told, kind=Collapses)
     assert len(told.lines) == 1
     assert "the loss has collapsed" in told.lines[0]
     assert "back to step 90" in told.lines[0]
@@ -196,7 +196,7 @@ def test_a_training_that_keeps_failing_ends_with_an_error_and_its_last_sound_che
 
     told = Listener()
     with pytest.raises(FaceplateError, match=r"keeps failing: the loss is not finite.*learning rate"):
-        fit(*pair, tmp_path, settings(steps=1000, checkpoint_every=1e-6), told, kind=Fails)
+        fit(pair, tmp_path, settings(steps=1000, checkpoint_every=1e-6), told, kind=Fails)
     assert len(told.lines) == 4
     found = last_checkpoint(tmp_path, print)
     assert found.facts.step == 20
@@ -211,7 +211,7 @@ def test_two_trainings_in_one_folder_refuse_each_other(crops, pair, tmp_path):
         owner = tmp_path / "out" / ".training.pid"
         wait_for(lambda: owner.exists() and owner.read_text().strip())
         with pytest.raises(OutputError, match=rf"another training runs in this folder \(process {run.pid}\)"):
-            fit(*pair, tmp_path / "out", settings(steps=5), kind=Tiny)
+            fit(pair, tmp_path / "out", settings(steps=5), kind=Tiny)
         wait_for(lambda: (tmp_path / "out" / TABLE).exists())
         run.terminate()  # asked to end, it ends in good order
         run.join(30)
@@ -220,7 +220,7 @@ def test_two_trainings_in_one_folder_refuse_each_other(crops, pair, tmp_path):
         run.kill()
     step = last_checkpoint(tmp_path / "out", print).facts.step
     assert step > 0
-    assert fit(*pair, tmp_path / "out", settings(steps=step + 5), kind=Tiny, resume=True).step == step + 5
+    assert fit(pair, tmp_path / "out", settings(steps=step + 5), kind=Tiny, resume=True).step == step + 5
 
 
 def test_a_faceset_changed_under_a_running_training_is_noticed(crops, tmp_path, monkeypatch):
@@ -238,8 +238,7 @@ def test_a_faceset_changed_under_a_running_training_is_noticed(crops, tmp_path, 
 
     with pytest.raises(FaceplateError, match=r"changed while it was trained on, noticed after step 35.*--resume"):
         fit(
-            source,
-            plain_faceset(crops, "target"),
+            (source, plain_faceset(crops, "target")),
             tmp_path / "out",
             settings(steps=99, checkpoint_every=1e-6),
             kind=Meddles,
@@ -247,5 +246,5 @@ def test_a_faceset_changed_under_a_running_training_is_noticed(crops, tmp_path, 
     assert last_checkpoint(tmp_path / "out", print).facts.step == 30
     told = Listener()
     again = replace(plain_faceset(tmp_path, "source"), digest="another")
-    fit(again, plain_faceset(crops, "target"), tmp_path / "out", settings(steps=40), told, kind=Tiny, resume=True)
+    fit((again, plain_faceset(crops, "target")), tmp_path / "out", settings(steps=40), told, kind=Tiny, resume=True)
     assert told.lines == ["The faceset of the source is another than before; training goes on with it."]

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess as Process
 from pathlib import Path
@@ -54,8 +55,8 @@ class Tiny(Network):
             nn.Sequential(nn.Conv2d(w, 48, 3, 1, 1), nn.PixelShuffle(4), nn.Sigmoid()) for _ in range(2)
         )
 
-    def batches(self, source: Faceset, target: Faceset, share: Share) -> TinyBatches:
-        return TinyBatches([shrunk(s, self.options.size) for s in (source, target)], share)
+    def batches(self, facesets: Sequence[Faceset], share: Share) -> TinyBatches:
+        return TinyBatches([shrunk(s, self.options.size) for s in facesets], share)
 
     def forward(self, batch: list[Tensor]) -> dict[str, Tensor]:
         codes = [F.dropout(self.encoder(b), self.dropout, self.training) for b in batch]
@@ -84,8 +85,8 @@ class Shaky(Steady):
 
     name = "shaky"
 
-    def batches(self, source: Faceset, target: Faceset, share: Share) -> Any:
-        made = super().batches(source, target, share)
+    def batches(self, facesets: Sequence[Faceset], share: Share) -> Any:
+        made = super().batches(facesets, share)
 
         def batch(step: int) -> list[Tensor]:
             found = made(step)
@@ -197,8 +198,8 @@ def process(folder: Path, told: TrainSettings, *more: str, environment: dict[str
 def main(folder: Path, told: TrainSettings, *more: str, environment: dict[str, str] | None = None) -> None:
     os.environ.update(environment or {})
     torch.set_num_threads(1)
-    source, target = plain_faceset(folder, "source"), plain_faceset(folder, "target")
-    fit(source, target, folder / "out", told, resume="resume" in more, kind=KINDS[told.model])
+    pair = plain_faceset(folder, "source"), plain_faceset(folder, "target")
+    fit(pair, folder / "out", told, resume="resume" in more, kind=KINDS[told.model])
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ KEPT = 3
 class Facts(BaseModel):
     """What a checkpoint says beside its tensors.
 
-    seconds: trained so far, over all resumes. batch, seed: those in use now, which an emergency may have changed. facesets: the
-    digests of source and target. losses: the names of the columns of the tensor `rows`, and of the last ones their medians.
+    seconds: trained so far, over all resumes. batch, seed: those in use now, which an emergency may have changed. facesets: their
+    digests by role, in order: source and target, or those of a base. performers: their names so. losses: the names of the columns
+    of the tensor `rows`, and of the last ones their medians.
     """
 
     model_config = ConfigDict(extra="ignore")

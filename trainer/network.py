@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -58,7 +58,7 @@ class Views:
 
 
 class Network(nn.Module, ABC):
-    """A face swapper that learns from two facesets. `forward` gives its losses, so that DDP can wrap it."""
+    """A face swapper that learns from the facesets of a pair, or of more performers. `forward` gives its losses, so that DDP can wrap it."""
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
@@ -70,8 +70,11 @@ class Network(nn.Module, ABC):
     options: Options
 
     @abstractmethod
-    def batches(self, source: Faceset, target: Faceset, share: Share) -> Batches:
-        """Prepare the data of both performers for this model; may take seconds, and keeps them on the device if they fit."""
+    def batches(self, facesets: Sequence[Faceset], share: Share) -> Batches:
+        """Prepare the performers' data, the source's first, then the target's; may take seconds, and keeps them on the device if they fit.
+
+        More than two make a base; only a model whose options have `performers` is given them.
+        """
 
     @abstractmethod
     def forward(self, batch: Any) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +19,9 @@ from trainer.distributed import joined
 from trainer.faceset import Faceset
 from trainer.hooks.progress import Watcher
 from trainer.lock import only_training
-from trainer.models import find_model
+from trainer.models import find_model, model_names
 from trainer.network import Network
+from trainer.performers import roles
 from trainer.settings import TrainSettings
 from trainer.training import Trained, Training
 
@@ -30,8 +31,7 @@ MODEL = "model.onnx"
 
 
 def train(
-    source: Faceset,
-    target: Faceset,
+    facesets: Sequence[Faceset],
     out: Path,
     settings: TrainSettings,
     watcher: Watcher | None = None,
@@ -39,25 +39,29 @@ def train(
     resume: bool = False,
     kind: type[Network] | None = None,
 ) -> Trained:
-    """Train a model in the folder `out` and export it there; arguments and errors as of :func:`fit`."""
+    """Train a model in the folder `out` and export it there, but for a base; arguments and errors as of :func:`fit`."""
     with ExitStack() as group:
-        trained = fit(source, target, out, settings, watcher, resume=resume, kind=kind, stay=group)
+        trained = fit(facesets, out, settings, watcher, resume=resume, kind=kind, stay=group)
         if trained.rank:
+            return trained
+        ended = f"{trained.reason[:1].upper()}{trained.reason[1:]}"
+        if len(facesets) != 2:
+            if watcher:
+                watcher.message(f"{ended}; a base puts nobody on anybody yet, so no {MODEL} is written.")
             return trained
         from trainer.export import check_export, export, facts_of
 
         if watcher:
-            watcher.message(f"{trained.reason[:1].upper()}{trained.reason[1:]}; writing {MODEL}.")
+            watcher.message(f"{ended}; writing {MODEL}.")
         told = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
-        export(trained.network, out / MODEL, {**facts_of(source, target), **told})
-        if examples := _examples(trained, target):
+        export(trained.network, out / MODEL, {**facts_of(*facesets), **told})
+        if examples := _examples(trained, facesets[1]):
             check_export(trained.network, out / MODEL, examples)
         return replace(trained, model=out / MODEL)
 
 
 def fit(
-    source: Faceset,
-    target: Faceset,
+    facesets: Sequence[Faceset],
     out: Path,
     settings: TrainSettings,
     watcher: Watcher | None = None,
@@ -68,6 +72,7 @@ def fit(
 ) -> Trained:
     """Train a network, from the start or from the last sound checkpoint in `out`, and leave its checkpoints there.
 
+    facesets: the source's and the target's; or those of more performers, which makes a base to start pairs from (`settings.base`).
     resume: model, its options, batch and seed are then the checkpoint's; the other settings are those given. kind: the network's
     class, where it is none of `trainer.models`. stay: keeps the folder's lock beyond the end. Raises OutputError when the folder
     is taken or cannot be written, ModelError for checkpoints that cannot be used, FaceplateError when training keeps failing.
@@ -75,17 +80,18 @@ def fit(
     with ExitStack() as own:
         group = own.enter_context(joined(choose_device(settings.device)))
         watcher = watcher if watcher and group.leads else Watcher()
+        kind = kind or find_model(settings.model)
+        _check_number(kind, len(facesets))
         if group.leads:
             (stay or own).enter_context(only_training(out))
-        kind = kind or find_model(settings.model)
         found = last_checkpoint(out, watcher.message) if resume else None
         if found is None and checkpoints(out):
             raise OutputError(
                 "a training is already there", file=out, remedy="Go on with it by --resume, or choose another folder"
             )
         if found is not None:
-            _compare(found.facts, kind.name, {"source": source, "target": target}, out, watcher.message)
-        training = Training(source, target, out, settings, watcher, group, kind, found)
+            _compare(found.facts, kind.name, facesets, out, watcher.message)
+        training = Training(facesets, out, settings, watcher, group, kind, found)
         training.run()
         return training.result()
 
@@ -100,17 +106,36 @@ def _examples(trained: Trained, target: Faceset, rows: int = 8) -> dict[str, Ten
     return {"crop": interpolate(crops, size=(network.options.size,) * 2, mode="area")}
 
 
-def _compare(facts: Facts, model: str, sets: dict[str, Faceset], out: Path, tell: Callable[[str], None]) -> None:
-    """A training goes on with its own model; other crops are allowed, since footage is added for a reason."""
+def _check_number(kind: type[Network], performers: int) -> None:
+    """Only what has something of each performer's own can learn more than a source and a target."""
+    if performers != 2 and "performers" not in kind.options_type.model_fields:
+        able = [name for name in model_names() if "performers" in find_model(name).options_type.model_fields]
+        raise ModelError(
+            f"the model '{kind.name}' learns from a source and a target, it cannot be a base over {performers} performers",
+            remedy=f"Give two facesets, or choose --model {' or '.join(able)}",
+        )
+
+
+def _compare(facts: Facts, model: str, facesets: Sequence[Faceset], out: Path, tell: Callable[[str], None]) -> None:
+    """A training goes on with its own model and performers; other crops are allowed, since footage is added for a reason."""
     if facts.model != model:
         raise ModelError(f"is a training of '{facts.model}'", file=out, remedy=f"Choose --model {facts.model}")
-    before, now = facts.performers, {name: s.performer for name, s in sets.items()}
-    if before != now and before == {"source": now["target"], "target": now["source"]}:
+    before, now = list(facts.performers.values()), [s.performer for s in facesets]
+    if len(before) != len(now):
         raise ModelError(
-            f"is a training that puts {before['source']} on {before['target']}, not the other way round",
+            f"is a training on {len(before)} facesets, not {len(now)}",
             file=out,
-            remedy="Give the facesets in the order SOURCE_SET TARGET_SET, as before",
+            remedy=f"Give those of {', '.join(before)}; or train into another folder, --from this one",
         )
+    if before != now and sorted(before) == sorted(now):
+        pair = f"that puts {before[0]} on {before[1]}, not the other way round"
+        base = f"of {', '.join(before)}, in this order"
+        raise ModelError(
+            f"is a training {pair if len(before) == 2 else base}",
+            file=out,
+            remedy="Give the facesets in the same order as before",
+        )
+    sets = dict(zip(roles(len(facesets)), facesets, strict=True))
     changed = [name for name, s in sets.items() if facts.facesets.get(name) != s.digest]
     if changed:
         tell(f"The faceset of the {' and the '.join(changed)} is another than before; training goes on with it.")

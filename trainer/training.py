@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -28,6 +29,7 @@ from trainer.hooks.stops import StopAfter, StopAtPlateau, StopAtStep, StopOnSign
 from trainer.hooks.watch import Watch
 from trainer.loop import Hook, Loop
 from trainer.network import Batches, Network, Share
+from trainer.performers import roles
 from trainer.settings import TrainSettings, Until
 from trainer.state import State
 from trainer.supply import Supply
@@ -58,12 +60,11 @@ class Trained:
 
 
 class Training:
-    """What the parts of one run have in common. found: the checkpoint to go on from, if any."""
+    """What the parts of one run have in common. facesets: one a performer. found: the checkpoint to go on from, if any."""
 
     def __init__(
         self,
-        source: Faceset,
-        target: Faceset,
+        facesets: Sequence[Faceset],
         out: Path,
         settings: TrainSettings,
         watcher: Watcher,
@@ -71,12 +72,12 @@ class Training:
         kind: type[Network],
         found: Checkpoint | None,
     ) -> None:
-        self.source, self.target, self.out, self.settings, self.group = source, target, out, settings, group
+        self.facesets, self.out, self.settings, self.group = facesets, out, settings, group
         self.watcher = watcher
         device, facts = group.device, found.facts if found else None
         number = choose_precision(settings.precision, device)
         torch.manual_seed(settings.seed)
-        self.network = network = _build(kind, settings, facts)
+        self.network = network = _build(kind, settings, len(facesets), facts)
         if settings.base is not None and facts is None:
             load_weights(settings.base, network, watcher.message)
         place(network, device)
@@ -84,7 +85,7 @@ class Training:
         batch = -(-batch // group.world) * group.world
         seed = facts.seed if facts else settings.seed
         share = Share(batch, device, seed, group.rank, group.world)
-        self.supply = Supply(lambda share: network.batches(source, target, share), share)
+        self.supply = Supply(lambda share: network.batches(facesets, share), share)
         optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate or kind.learning_rate, fused=True)
         self.average = Average(network)
         self.state = State(network, optimiser, self.average.tensors)
@@ -143,7 +144,7 @@ class Training:
         hooks: list[Hook] = [SmallerBatch(self.supply, group, tell), self.average, StopOnSignal()]
         hooks += [Schedule(rate, self.clock, s.steps, s.seconds, group, every)]
         hooks += [StopAfter(s.seconds, self.clock)] if s.seconds is not None else []
-        hooks += [Watch((self.source, self.target))] if group.leads else []
+        hooks += [Watch(self.facesets)] if group.leads else []
         hooks += [Together(group, every)] if group.world > 1 else []
         hooks += [StopAtStep(s.steps)] if s.steps is not None else []
         hooks += [self.record]
@@ -157,6 +158,7 @@ class Training:
         return hooks
 
     def _save(self, snapshot: Snapshot) -> Path:
+        named = dict(zip(roles(len(self.facesets)), self.facesets, strict=True))
         facts = Facts(
             model=self.network.name,
             options=self.network.options.model_dump(mode="json"),
@@ -166,8 +168,8 @@ class Training:
             batch=self.supply.share.batch,
             seed=self.supply.share.seed,
             scaler=snapshot.scaler,
-            facesets={"source": self.source.digest, "target": self.target.digest},
-            performers={"source": self.source.performer, "target": self.target.performer},
+            facesets={role: s.digest for role, s in named.items()},
+            performers={role: s.performer for role, s in named.items()},
             losses=recent(self.record),
         )
         rows = torch.from_numpy(self.record.rows[: snapshot.step].copy())
@@ -194,15 +196,19 @@ class Training:
             scaler.load_state_dict(dict(found.facts.scaler))
 
 
-def _build(kind: type[Network], settings: TrainSettings, facts: Facts | None) -> Network:
-    asked = facts.options if facts else {} if settings.size is None else {"size": settings.size}
+def _build(kind: type[Network], settings: TrainSettings, performers: int, facts: Facts | None) -> Network:
+    asked: dict[str, Any] = {} if settings.size is None else {"size": settings.size}
+    if performers != 2:
+        asked["performers"] = performers
+    asked = facts.options if facts else asked
     try:
         options = kind.options_type(**asked)
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(
-            f"the model '{kind.name}' cannot be built so: {where}: {first['msg']}", remedy="Choose another --size"
+            f"the model '{kind.name}' cannot be built so: {where}: {first['msg']}",
+            remedy="Give fewer facesets" if where == "performers" else "Choose another --size",
         ) from e
     build: Callable[..., Network] = kind
     return build(options)

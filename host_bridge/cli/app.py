@@ -23,7 +23,7 @@ COMMANDS = {
     "align": "Write aligned crops of the faces of a clip, with their transforms.",
     "swap": "Replace a face in a shot: composite, patch, matte, preview and report.",
     "faceset": "Gather the crops of one performer from clips, ready to train on.",
-    "train": "Train a model for a shot on two facesets.",
+    "train": "Train a model for a shot on two facesets, or a base for such on more.",
     "demo": "Train on the sample footage and swap a face in it.",
     "report": "Measure a finished shot and write its report again.",
     "doctor": "Say what is there on this machine, and what is missing.",

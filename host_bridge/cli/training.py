@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,20 +35,20 @@ def require_trainer() -> None:
         raise MissingDependencyError(f"{missing[0]} is not installed", remedy=_INSTALL)
 
 
-def open_pair(source: Path, target: Path) -> tuple[Faceset, Faceset]:
-    """Open two facesets that are to be trained on together; raises what is wrong with either or with both together."""
+def open_facesets(folders: Sequence[Path]) -> list[Faceset]:
+    """Open facesets that are to be trained on together; raises what is wrong with any or with all together."""
     from trainer.faceset import open_faceset
-    from trainer.pair import check_pair
+    from trainer.performers import check_together
 
-    pair = open_faceset(source.expanduser()), open_faceset(target.expanduser())
-    check_pair(*pair)
-    return pair
+    facesets = [open_faceset(folder.expanduser()) for folder in folders]
+    check_together(facesets)
+    return facesets
 
 
-def run_training(source: Faceset, target: Faceset, out: Path, settings: TrainSettings, *, resume: bool) -> Trained:
+def run_training(facesets: Sequence[Faceset], out: Path, settings: TrainSettings, *, resume: bool) -> Trained:
     """Train and export, shown on stderr. Raises MissingDependencyError, and what `trainer.train` raises.
 
-    On Ctrl-C and on being terminated it stops in good order; :func:`interruption` of the result then tells so.
+    facesets: the source's and the target's; of more a base is made, and not exported. On Ctrl-C and on being terminated it stops in good order; :func:`interruption` of the result then tells so.
     """
     require_trainer()
     try:
@@ -59,9 +60,8 @@ def run_training(source: Faceset, target: Faceset, out: Path, settings: TrainSet
 
     find_model(settings.model)
     if os.environ.get("RANK", "0") != "0":  # torchrun started several; the first one speaks
-        return train(source, target, out, settings, resume=resume)
-    title = f"{source.performer} ({len(source)} crops) on {target.performer} ({len(target)}), {settings.model}"
-    with show_training(title, settings.seconds) as view:
+        return train(facesets, out, settings, resume=resume)
+    with show_training(_title(facesets, settings.model), settings.seconds) as view:
 
         class Shown(Watcher):
             def progress(self, now: Progress) -> None:
@@ -73,7 +73,7 @@ def run_training(source: Faceset, target: Faceset, out: Path, settings: TrainSet
             def preview(self, picture: Path) -> None:
                 view.preview(picture)
 
-        return train(source, target, out, settings, Shown(), resume=resume)
+        return train(facesets, out, settings, Shown(), resume=resume)
 
 
 def interruption(trained: Trained, how_to_go_on: str = "") -> KeyboardInterrupt | None:
@@ -87,9 +87,20 @@ def told(trained: Trained) -> str:
     return f"{trained.step} steps in {clock(trained.seconds)}, loss {trained.loss:.4g}; {trained.reason}"
 
 
+def fit_command(trained: Trained, out: Path) -> str:
+    """The command that trains a pair from a base in `out`; facesets and RESULT are for the user to fill in."""
+    built = ["--model", trained.network.name, "--size", str(trained.network.options.size)]
+    return shlex.join(["faceplate", "train", "SOURCE_SET", "TARGET_SET", *built, "--from", str(out), "--out", "RESULT"])
+
+
 def swap_command(trained: Trained, source: Faceset) -> str:
     """The command that uses the model; SHOT and RESULT are for the user to fill in."""
     words = ["faceplate", "swap", "--plate", "SHOT"]
     if trained.network.inputs != ("crop",):  # it is given the source's own frames
         words += ["--source", source.clips[0]]
     return shlex.join([*words, "--model", str(trained.model), "--out", "RESULT"])
+
+
+def _title(facesets: Sequence[Faceset], model: str) -> str:
+    first, *more = [f"{s.performer} ({len(s)}{' crops' if s is facesets[0] else ''})" for s in facesets]
+    return f"{first} on {more[0]}, {model}" if len(more) == 1 else f"a base over {', '.join([first, *more])}, {model}"

@@ -78,7 +78,7 @@ def measure(
     plain.to(share.device)
     place(network, share.device)
     autocast = autocast_for(choose_precision(precision, share.device), share.device)
-    batches = network.batches(*facesets, share)
+    batches = network.batches(facesets, share)
     fixed = batches(0)
     optimiser = torch.optim.Adam(network.parameters(), 5e-5, fused=True)
 

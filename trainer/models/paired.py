@@ -21,6 +21,7 @@ from trainer.data import FULL_WEIGHT, Ahead, Crops, draw_rows, to_device
 from trainer.faceset import Faceset
 from trainer.losses import mask_loss, picture_loss
 from trainer.network import Network, Options, Share, Views
+from trainer.performers import roles
 
 
 class PairedOptions(Options):
@@ -105,16 +106,16 @@ class Paired(Network):
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Draw crops [P·n, 3, S, S] as P performers, n after n: faces of the same shape and masks [P·n, 1, S, S], 0..1."""
 
-    def batches(self, source: Faceset, target: Faceset, share: Share) -> PairedBatches:
-        """Batches of two performers. For a base over many, give PairedBatches all their facesets."""
-        return PairedBatches([source, target], self.options.size, share)
+    def batches(self, facesets: Sequence[Faceset], share: Share) -> PairedBatches:
+        """Batches of as many performers as the options say."""
+        return PairedBatches(facesets, self.options.size, share)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of each performer's faces, and of all masks."""
         performers = self.options.performers
         faces, masks = self.generate(batch.input, range(performers))
         losses = picture_loss(faces, batch.target, batch.weight).view(performers, -1).mean(1)
-        return dict(zip(_names(performers), losses.unbind(), strict=True)) | {
+        return dict(zip(roles(performers), losses.unbind(), strict=True)) | {
             "mask": mask_loss(masks, batch.mask).mean()
         }
 
@@ -181,12 +182,8 @@ def same_framing(facesets: Sequence[Faceset]) -> None:
                 raise ModelError(
                     f"was made with {what} {its}, {first.folder} with {mine}",
                     file=other.folder,
-                    remedy="Make both facesets again in the same way",
+                    remedy="Make the facesets again in the same way",
                 )
-
-
-def _names(performers: int) -> list[str]:
-    return ["source", "target"] if performers == 2 else [f"performer {k}" for k in range(performers)]
 
 
 def _batch(parts: list[Tensor]) -> Batch:

@@ -8,6 +8,7 @@ not. Everything is learned from the source's footage; the target's says how it w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -163,8 +164,9 @@ class Shot(Network):
         nn.init.zeros_(self.out.weight)
         self.out.bias = nn.Parameter(torch.cat([torch.zeros(3 * pixels), torch.full((pixels,), -1.0)]))
 
-    def batches(self, source: Faceset, target: Faceset, share: Share) -> ShotBatches:
+    def batches(self, facesets: Sequence[Faceset], share: Share) -> ShotBatches:
         """Frames of the source to rebuild; those of the target for the preview."""
+        source, target = facesets
         return ShotBatches(source, target, self.options.size, share)
 
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:

@@ -70,12 +70,12 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
     from trainer.finished import finished_model
 
     with show_progress() as progress:
-        source, target = (_faceset(samples / name, out / FACESETS, progress) for name in (SOURCE, TARGET))
+        facesets = [_faceset(samples / name, out / FACESETS, progress) for name in (SOURCE, TARGET)]
     folder = out / TRAINING
-    if model := finished_model(folder, settings, source, target):
+    if model := finished_model(folder, settings, facesets):
         _say(f"training: finished before, {model}")
         return model
-    trained = run_training(source, target, folder, settings, resume=bool(checkpoints(folder)))
+    trained = run_training(facesets, folder, settings, resume=bool(checkpoints(folder)))
     _say(f"training: {told(trained)}")
     if stop := interruption(trained):
         raise stop

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
-from host_bridge.cli.training import interruption, open_pair, require_trainer, run_training, swap_command, told
+from host_bridge.cli.training import (
+    fit_command,
+    interruption,
+    open_facesets,
+    require_trainer,
+    run_training,
+    swap_command,
+    told,
+)
 from trainer.settings import TrainSettings
 
 TRAIN = TrainSettings()
@@ -18,7 +26,7 @@ def train(
     source_set: Path,
     target_set: Path,
     /,
-    *,
+    *more_sets: Path,
     out: Path,
     resume: Flag = False,
     json: Flag = False,
@@ -26,12 +34,16 @@ def train(
 ) -> None:
     """Train a model that puts one performer's face on another's, and write it as ONNX. Ctrl-C stops it and loses nothing.
 
+    Three and more facesets make a base instead, from which pairs are then trained by --from.
+
     Parameters
     ----------
     source_set
         Faceset of the performer whose face is put in, made by `faceplate faceset`.
     target_set
         Faceset of the performer in the plate, whose face is replaced.
+    more_sets
+        Facesets of further performers: a base over all of them is trained, for which no ONNX is written.
     out
         Folder of the training: model.onnx, preview.png, losses, checkpoints.
     resume
@@ -41,14 +53,15 @@ def train(
     """
     require_trainer()
     out = out.expanduser().resolve()
-    source, target = open_pair(source_set, target_set)
+    facesets = open_facesets([source_set, target_set, *more_sets])
+    base = len(facesets) > 2
     try:
-        trained = run_training(source, target, out, train_settings, resume=resume)
+        trained = run_training(facesets, out, train_settings, resume=resume)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written
         raise (type(e)(_GO_ON) if any(out.glob("checkpoints/step-*.json")) else e) from None
     if trained.rank:
         return
-    command = swap_command(trained, source)
+    command = fit_command(trained, out) if base else swap_command(trained, facesets[0])
     if json:
         print_json(
             {
@@ -60,11 +73,11 @@ def train(
                 "reason": trained.reason,
                 "loss": trained.loss,
                 "losses": trained.losses,
-                "swap": command,
+                "train" if base else "swap": command,
             }
         )
     else:
-        print(trained.model)
+        print(out if base else trained.model)
         print(told(trained))
         print(f"Now: {command}")
     if stop := interruption(trained, _GO_ON):

@@ -1,0 +1,47 @@
+"""The performers of a training: what each is called, and whether their facesets can be trained on together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from nodes.errors import FaceplateError
+from nodes.subjects import load_subject
+from trainer.faceset import Faceset
+
+_ALIKE = ("subject", "template", "coverage")
+_AGAIN = "Make one of them again with faceplate faceset"
+
+
+def roles(count: int) -> list[str]:
+    """What the performers of a training are called: source and target of a pair, numbers in a base over more."""
+    return ["source", "target"] if count == 2 else [f"performer {k}" for k in range(count)]
+
+
+def check_together(facesets: Sequence[Faceset]) -> None:
+    """Raise FaceplateError unless all are of the same kind of crop, one this Faceplate makes, and of different performers."""
+    first = facesets[0]
+    for other in facesets[1:]:
+        for name in _ALIKE:
+            mine, its = getattr(first, name), getattr(other, name)
+            if mine != its:
+                option = f" --coverage {mine:g}" if name == "coverage" else ""
+                raise FaceplateError(
+                    f"its crops have the {name} {its}, those of {first.folder} have {mine}",
+                    file=other.folder,
+                    remedy=_AGAIN + option,
+                )
+    known = load_subject().template_id
+    if first.template != known:
+        raise FaceplateError(
+            f"the facesets are made for the template {first.template}, this Faceplate has {known}",
+            file=first.folder,
+            remedy="Make them again with faceplate faceset",
+        )
+    for one, other in combinations(facesets, 2):
+        if one.digest == other.digest or one.performer == other.performer:
+            raise FaceplateError(
+                f"it and {one.folder} are the same performer, {one.performer}",
+                file=other.folder,
+                remedy="Give a faceset of each performer; of two, first the one whose face is put in, then the one in the plate",
+            )
