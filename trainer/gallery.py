@@ -23,6 +23,7 @@ from trainer.faceset import Faceset
 
 MOST = 4000  # crops of a performer that are kept on the device; of more, so many evenly chosen
 _NEIGHBOURS = 32
+_RARITY = (0.5, 4.0)  # least and most that a crop is drawn against the usual
 _APART = 0.5  # seconds: nearer frames of the same clip are too much alike to learn from
 
 
@@ -67,6 +68,7 @@ class Gallery:
     """The crops of one performer that a model learns from, N of them, and which of them resemble each other.
 
     size: of the crops that are made. performance: of the crops. neighbours: [2, N, K], for the upper and for the lower face.
+    rarity: [N], how far each crop is from those that resemble it most, against the others; for sampling.
     """
 
     def __init__(self, faceset: Faceset, size: int, device: torch.device) -> None:
@@ -76,11 +78,14 @@ class Gallery:
         self.tones: Float = np.asarray(faceset.tones[rows])
         self.performance: Performance = take_performance(self.landmarks)
         self.neutral: Float = neutral_shape(self.performance.shape)
-        self.crops = torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).to(device).permute(0, 3, 1, 2)
+        self.crops = (
+            torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2).contiguous().to(device)
+        )
         self.points = torch.from_numpy(self.landmarks[..., :2] / np.float32(size)).to(device)
         self.raster = rasterised(self.landmarks, size, device)
         seconds = faceset.frame[rows] / np.array(faceset.rates)[faceset.clip[rows]]
-        self.neighbours = torch.from_numpy(self._find_neighbours(faceset.clip[rows], seconds))
+        neighbours, rarity = self._find_neighbours(faceset.clip[rows], seconds)
+        self.neighbours, self.rarity = torch.from_numpy(neighbours), torch.from_numpy(rarity)
         self._upper = torch.from_numpy(upper_weight()).to(device)
 
     def __len__(self) -> int:
@@ -125,15 +130,17 @@ class Gallery:
         mixed = torch.lerp(halved[:, 1], halved[:, 0], spread[:, -1:])
         return torch.cat([mixed * visible, visible], 1)
 
-    def _find_neighbours(self, clip: Int, seconds: Float) -> Int:
+    def _find_neighbours(self, clip: Int, seconds: Float) -> tuple[Int, Float]:
         expression = read_expression(self.performance.shape, self.neutral)
         view = self.performance.yaw_pitch / POSE_UNIT
         below = np.concatenate([view, read_tones(self.tones, expression)], 1) if self.tones.any() else view
-        found = np.empty((2, len(clip), _NEIGHBOURS), np.int64)
+        found, apart = np.empty((2, len(clip), _NEIGHBOURS), np.int64), np.zeros(len(clip), np.float32)
         for half, numbers, seen in ((0, expression.upper, view), (1, expression.lower, below)):
             nearest, costs = candidates(numbers, numbers, seen, seen, np.zeros(len(clip), np.float32))
             near = (clip[nearest] == clip[:, None]) & (np.abs(seconds[nearest] - seconds[:, None]) < _APART)
             order = np.argsort(costs + 1e6 * near, axis=1)[:, :_NEIGHBOURS]
             ranked = np.take_along_axis(nearest, order, axis=1)
             found[half] = ranked[:, np.minimum(np.arange(_NEIGHBOURS), ranked.shape[1] - 1)]
-        return found
+            apart += np.median(costs, axis=1)
+        usual = max(float(np.median(apart)), 1e-6)
+        return found, np.clip(apart / usual, *_RARITY).astype(np.float32)

@@ -9,32 +9,24 @@ not. Everything is learned from the source's footage; the target's says how it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from nodes.definitions import SwapParameters
-from nodes.swap.reference.plan import retarget
 from trainer.drawing import AREAS, Areas, Lines
 from trainer.faceset import Faceset
-from trainer.gallery import Gallery, Raster, rasterised
 from trainer.losses import blur, dssim, weighted_mean
 from trainer.models.paired import same_framing
 from trainer.network import Network, Options, Share, Views
+from trainer.rehearsal import Batch, Rehearsal, grey
 
-_LUMA = (0.299, 0.587, 0.114)  # Rec.601
 _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
-_RANKS = 24  # how far down its neighbours a reference is taken from
-_REFERENCES = 2  # for each half of a face
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _TEXTURE = 0.04
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
-_JITTER = 0.03  # of half the crop: how far features of the disguised face move at most
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
@@ -46,7 +38,7 @@ class ShotOptions(Options):
     """
 
     size: int = Field(192, ge=64, le=512)
-    base: int = Field(64, ge=32, le=256, multiple_of=4)
+    base: int = Field(64, ge=32, le=256, multiple_of=32)
     widths: tuple[int, int, int] = (32, 64, 96)
 
     @model_validator(mode="after")
@@ -54,84 +46,6 @@ class ShotOptions(Options):
         if self.size % self.base:
             raise ValueError(f"size must be a multiple of {self.base}")
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """n frames of the source and what they are rebuilt from.
-
-    reference, performance: [n, 4, S, S], see docs/model-contract.md. vertices: [n, L, 2]. target: [n, 3, S, S].
-    """
-
-    reference: Tensor
-    vertices: Tensor
-    performance: Tensor
-    target: Tensor
-
-
-class ShotBatches:
-    """Frames of the source with references from its other frames, and the target's frames as they will be swapped."""
-
-    def __init__(self, source: Faceset, target: Faceset, size: int, share: Share) -> None:
-        same_framing([source, target])
-        self.share, self.size = share, size
-        self.source, self._target_set = Gallery(source, size, share.device), target
-        self._target: Gallery | None = None
-
-    def __call__(self, step: int) -> Batch:
-        """The batch of a step."""
-        generator, batch, rows = self.share.generator(step), self.share.batch, self.share.rows
-
-        def uniform(*shape: int) -> Tensor:
-            return torch.rand(batch, *shape, generator=generator)[rows].to(self.share.device)
-
-        frame = torch.randint(len(self.source), (batch,), generator=generator)[rows]
-        rank = (uniform(2, _REFERENCES).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])).long()
-        among = self.source.neighbours[:, frame].transpose(0, 1)
-        # Half of the time one reference alone, as it is where the choice is steady.
-        first = torch.where(uniform(2) < 0.5, torch.ones((), device=self.share.device), uniform(2))
-        share = torch.stack([first, 1 - first], -1)
-        reference = self.source.reference(self.source.raster[frame], torch.gather(among, 2, rank), share)
-        target = self.source.pictures(frame)
-        gain = 0.75 + 0.5 * uniform(1, 1, 1) + 0.15 * (uniform(3, 1, 1) - 0.5)
-        return Batch(
-            torch.cat([(reference[:, :3] * gain).clamp(0, 1), reference[:, 3:]], 1),
-            self.source.points[frame.to(self.share.device)],
-            torch.cat([_disguise(target, uniform) * reference[:, 3:], reference[:, 3:]], 1),
-            (target * gain).clamp(0, 1),
-        )
-
-    def rehearsed(self, rows: int) -> Batch:
-        """`rows` frames of the source, evenly chosen, from the nearest reference, undisguised."""
-        frame = torch.linspace(0, len(self.source) - 1, rows).round().long()
-        chosen = self.source.neighbours[:, frame, :1].transpose(0, 1)
-        reference = self.source.reference(self.source.raster[frame], chosen, torch.ones(chosen.shape))
-        target = self.source.pictures(frame)
-        performance = torch.cat([target * reference[:, 3:], reference[:, 3:]], 1)
-        return Batch(reference, self.source.points[frame.to(self.share.device)], performance, target)
-
-    def swapped(self, rows: int) -> Batch:
-        """`rows` frames of the target as the source will play them; `target` are the target's own crops."""
-        if self._target is None:
-            self._target = Gallery(self._target_set, self.size, self.share.device)
-        tones = self._target.tones if self._target.tones.any() else None
-        parameters = SwapParameters(steadiness=0)
-        # A rate of 0 smooths nothing: the crops of a faceset do not follow each other.
-        vertices, upper, lower = retarget(
-            self._target.landmarks, tones, self.source.as_source(), parameters, 0.0, drawn=True
-        )
-        frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
-        at = frame.numpy()
-        chosen = torch.from_numpy(np.stack([upper.index[at, :1], lower.index[at, :1]], 1))
-        onto = rasterised(vertices[at], self.size, self.share.device)
-        target = self._target.pictures(frame)
-        points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
-        return Batch(
-            self.source.reference(onto, chosen, torch.ones(chosen.shape)),
-            points,
-            _warp(target, self._target.points[frame.to(self.share.device)], onto),
-            target,
-        )
 
 
 class Shot(Network):
@@ -164,10 +78,11 @@ class Shot(Network):
         nn.init.zeros_(self.out.weight)
         self.out.bias = nn.Parameter(torch.cat([torch.zeros(3 * pixels), torch.full((pixels,), -1.0)]))
 
-    def batches(self, facesets: Sequence[Faceset], share: Share) -> ShotBatches:
+    def batches(self, facesets: Sequence[Faceset], share: Share) -> Rehearsal:
         """Frames of the source to rebuild; those of the target for the preview."""
+        same_framing(facesets)
         source, target = facesets
-        return ShotBatches(source, target, self.options.size, share)
+        return Rehearsal(source, target, self.options.size, share)
 
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
         """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
@@ -193,7 +108,7 @@ class Shot(Network):
             weight = inside * (1 + _FEATURES * F.interpolate(features, inside.shape[-2:], mode="bilinear"))
         with torch.autocast(drawn.device.type, enabled=False):  # differences of squares need all of fp32
             return {
-                "structure": dssim(_grey(drawn), _grey(batch.target), inside, weight).mean(),
+                "structure": dssim(grey(drawn), grey(batch.target), inside, weight).mean(),
                 "colour": _LEVEL * weighted_mean((drawn - batch.target).abs(), weight).mean(),
                 "texture": _TEXTURE * _texture_loss(drawn, batch.target, inside).mean(),
             }
@@ -206,7 +121,7 @@ class Shot(Network):
         return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
 
     @torch.no_grad()
-    def views(self, batches: ShotBatches, rows: int) -> Views:
+    def views(self, batches: Rehearsal, rows: int) -> Views:
         """Source frames, their references, and rebuilt; target frames, and swapped."""
         own, other = batches.rehearsed(rows), batches.swapped(rows)
         swapped, _ = self.swap(crop=other.target, **_inputs(other))
@@ -221,7 +136,7 @@ class Shot(Network):
             }
         )
 
-    def examples(self, batches: ShotBatches, rows: int) -> dict[str, Tensor]:
+    def examples(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
         """The target's crops with all that goes with them."""
         batch = batches.swapped(rows)
         return {"crop": batch.target, **_inputs(batch)}
@@ -235,10 +150,10 @@ class Shot(Network):
         with torch.autocast(vertices.device.type, enabled=False):
             vertices, colour = vertices.float(), F.avg_pool2d(performance[:, :3].float(), self.factor)
             lines, areas = self.lines(vertices), self.areas(vertices)
-            grey = _grey(colour)
-            level = _mean(grey, areas)
-            spread = (_mean((grey - level).square(), areas) + _FLOOR).sqrt()
-            return lines, areas, areas * (grey - level) / spread
+            luma = grey(colour)
+            level = _mean(luma, areas)
+            spread = (_mean((luma - level).square(), areas) + _FLOOR).sqrt()
+            return lines, areas, areas * (luma - level) / spread
 
     def _corrected(self, reference: Tensor, out: Tensor) -> Tensor:
         """Where the gate opens, the reference's own detail gives way to its blur; the correction comes on top."""
@@ -281,10 +196,6 @@ def _doubled(values: Tensor) -> Tensor:
     return F.interpolate(values, scale_factor=2.0, mode="nearest")
 
 
-def _grey(picture: Tensor) -> Tensor:
-    return (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
-
-
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
     """Mean of [N, 1 or C, H, W] under each of the weights [N, C, H, W]: [N, C, 1, 1]."""
     return (values * weight).sum((2, 3), keepdim=True) / (weight.sum((2, 3), keepdim=True) + 1)
@@ -297,30 +208,7 @@ def _texture_loss(drawn: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     """
 
     def strength(picture: Tensor) -> Tensor:
-        luma = _grey(picture)
+        luma = grey(picture)
         return torch.log(F.avg_pool2d((luma - blur(luma)).square(), 9, 3) + 2e-5)
 
     return weighted_mean((strength(drawn) - strength(target)).abs(), F.avg_pool2d(inside, 9, 3))
-
-
-def _disguise(picture: Tensor, uniform: Any) -> Tensor:
-    """A face as another person's would look in grey, under another light: gamma, shade, blur, and features of other sizes."""
-    size = picture.shape[-1]
-    grey = _grey(picture).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
-    grey = grey * _smooth(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size)
-    moved = _smooth(_JITTER * (2 * uniform(2, 5, 5) - 1), size).permute(0, 2, 3, 1)
-    level = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)
-    grey = F.grid_sample(grey, level + moved, mode="bilinear", padding_mode="border", align_corners=False)
-    soft = F.avg_pool2d(F.avg_pool2d(grey, 5, 1, 2), 3, 1, 1)
-    return torch.lerp(grey, soft, uniform(1, 1, 1)).clamp(0, 1).expand(-1, 3, -1, -1)
-
-
-def _smooth(grid: Tensor, size: int) -> Tensor:
-    return F.interpolate(grid, (size, size), mode="bicubic", align_corners=False)
-
-
-def _warp(picture: Tensor, points: Tensor, onto: Raster) -> Tensor:
-    """Warp each picture [n, 3, S, S] from its own mesh, points [n, L, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
-    spread, visible = onto.spread(points * 2 - 1, picture.shape[-1])
-    taken = F.grid_sample(picture, spread.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
-    return torch.cat([taken * visible, visible], 1)

@@ -1,0 +1,173 @@
+"""What the model `shot` learns from: frames of the source, each with what other frames of the source offer to rebuild it.
+
+In a shot the performance is another person's, on a face of other proportions, under another light. So a frame is bent, takes its
+reference's light, and is shown to the network only in disguise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodes.definitions import SwapParameters
+from nodes.swap.reference.plan import retarget
+from trainer.drawing import Areas
+from trainer.faceset import Faceset
+from trainer.gallery import Gallery, Raster, rasterised
+from trainer.losses import blur
+from trainer.network import Share
+
+_LUMA = (0.299, 0.587, 0.114)  # Rec.601
+_RANKS = 24  # how far down its neighbours a reference is taken from
+_REFERENCES = 2  # for each half of a face
+_RESHAPE = 0.015  # of half the crop: how far a face's proportions are bent at most
+_LIGHT = 32  # side of the grid on which the light of two pictures is compared
+_JITTER = 0.03  # of half the crop: how far features of the disguised face move at most
+
+# Random numbers 0..1 of a shape, for each row of a batch.
+Uniform = Callable[..., Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """n frames of the source and what they are rebuilt from.
+
+    reference, performance: [n, 4, S, S], see docs/model-contract.md. vertices: [n, L, 2]. target: [n, 3, S, S].
+    """
+
+    reference: Tensor
+    vertices: Tensor
+    performance: Tensor
+    target: Tensor
+
+
+class Rehearsal:
+    """Frames of the source with references from its other frames, and the target's frames as they will be swapped."""
+
+    def __init__(self, source: Faceset, target: Faceset, size: int, share: Share) -> None:
+        self.share, self.size = share, size
+        self.source, self._target_set = Gallery(source, size, share.device), target
+        self._target: Gallery | None = None
+        self._areas = Areas(_LIGHT).to(share.device)
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step."""
+        generator, batch, rows = self.share.generator(step), self.share.batch, self.share.rows
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(batch, *shape, generator=generator)[rows].to(self.share.device)
+
+        # Open mouths and closed eyes are rare in most footage: what is seldom seen is drawn more often.
+        drawn = torch.multinomial(self.source.rarity, batch, replacement=True, generator=generator)
+        frame = drawn[rows]
+        rank = (uniform(2, _REFERENCES).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])).long()
+        among = self.source.neighbours[:, frame].transpose(0, 1)
+        # Half of the time one reference alone, as it is where the choice is steady.
+        first = torch.where(uniform(2) < 0.5, torch.ones((), device=self.share.device), uniform(2))
+        share = torch.stack([first, 1 - first], -1)
+        reference = self.source.reference(self.source.raster[frame], torch.gather(among, 2, rank), share)
+        vertices = self.source.points[frame.to(self.share.device)]
+        reference, target, vertices = reshaped(reference, self.source.pictures(frame), vertices, uniform)
+        inside = reference[:, 3:]
+        target = lit_as(target, reference, self._areas(vertices))
+        gain = 0.75 + 0.5 * uniform(1, 1, 1) + 0.15 * (uniform(3, 1, 1) - 0.5)
+        return Batch(
+            torch.cat([(reference[:, :3] * gain).clamp(0, 1), inside], 1),
+            vertices,
+            torch.cat([disguised(target, uniform) * inside, inside], 1),
+            (target * gain).clamp(0, 1),
+        )
+
+    def rehearsed(self, rows: int) -> Batch:
+        """`rows` frames of the source, evenly chosen, from the nearest reference, undisguised."""
+        frame = torch.linspace(0, len(self.source) - 1, rows).round().long()
+        chosen = self.source.neighbours[:, frame, :1].transpose(0, 1)
+        reference = self.source.reference(self.source.raster[frame], chosen, torch.ones(chosen.shape))
+        target = self.source.pictures(frame)
+        performance = torch.cat([target * reference[:, 3:], reference[:, 3:]], 1)
+        return Batch(reference, self.source.points[frame.to(self.share.device)], performance, target)
+
+    def swapped(self, rows: int) -> Batch:
+        """`rows` frames of the target as the source will play them; `target` are the target's own crops."""
+        if self._target is None:
+            self._target = Gallery(self._target_set, self.size, self.share.device)
+        tones = self._target.tones if self._target.tones.any() else None
+        parameters = SwapParameters(steadiness=0)
+        # A rate of 0 smooths nothing: the crops of a faceset do not follow each other.
+        vertices, upper, lower = retarget(
+            self._target.landmarks, tones, self.source.as_source(), parameters, 0.0, drawn=True
+        )
+        frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
+        at = frame.numpy()
+        chosen = torch.from_numpy(np.stack([upper.index[at, :1], lower.index[at, :1]], 1))
+        onto = rasterised(vertices[at], self.size, self.share.device)
+        target = self._target.pictures(frame)
+        points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
+        return Batch(
+            self.source.reference(onto, chosen, torch.ones(chosen.shape)),
+            points,
+            _warp(target, self._target.points[frame.to(self.share.device)], onto),
+            target,
+        )
+
+
+def grey(picture: Tensor) -> Tensor:
+    """Luma of pictures [N, 3, H, W]: [N, 1, H, W]."""
+    return (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+
+
+def reshaped(reference: Tensor, target: Tensor, vertices: Tensor, uniform: Uniform) -> tuple[Tensor, Tensor, Tensor]:
+    """The same frame as if the face had other proportions, as it has when another person's shape is mixed in."""
+    size = target.shape[-1]
+    field = _RESHAPE * (2 * uniform(2, 5, 5) - 1)
+    level = F.affine_grid(torch.eye(2, 3, device=target.device)[None], [1, 1, size, size], align_corners=False)
+    both = torch.cat([reference, target], 1)
+    grid = level + _smooth(field, size).permute(0, 2, 3, 1)
+    both = F.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    # A vertex goes where its pixel came from; the field is so smooth that its value there is its value here.
+    shift = F.grid_sample(_smooth(field, 64), vertices[:, None] * 2 - 1, padding_mode="border", align_corners=False)[
+        :, :, 0
+    ].mT
+    inside = (both[:, 3:4] > 0.999).float()
+    return torch.cat([both[:, :3] * inside, inside], 1), both[:, 4:], vertices - shift / 2
+
+
+def lit_as(target: Tensor, reference: Tensor, areas: Tensor) -> Tensor:
+    """The target under the reference's light: the low band of the skin's difference taken over, eyes and mouth left out of it.
+
+    Light is Swap's matter, and the plate's. A network that may learn the source's paints its highlights into every shot.
+    """
+    cell = target.shape[-1] // _LIGHT
+    skin = F.avg_pool2d(reference[:, 3:], cell) * (1 - areas.amax(1, keepdim=True))
+    change = F.avg_pool2d((reference[:, :3] - target) * reference[:, 3:], cell) * skin
+    low = blur(change) / (blur(skin) + 1e-2)
+    large = F.interpolate(low, target.shape[-2:], mode="bilinear", align_corners=False)
+    return (target + large).clamp(0, 1)
+
+
+def disguised(picture: Tensor, uniform: Uniform) -> Tensor:
+    """A face as another person's would look in grey, under another light: gamma, shade, blur, and features of other sizes."""
+    size = picture.shape[-1]
+    luma = grey(picture).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
+    luma = luma * _smooth(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size)
+    moved = _smooth(_JITTER * (2 * uniform(2, 5, 5) - 1), size).permute(0, 2, 3, 1)
+    level = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)
+    luma = F.grid_sample(luma, level + moved, mode="bilinear", padding_mode="border", align_corners=False)
+    soft = F.avg_pool2d(F.avg_pool2d(luma, 5, 1, 2), 3, 1, 1)
+    return torch.lerp(luma, soft, uniform(1, 1, 1)).clamp(0, 1).expand(-1, 3, -1, -1)
+
+
+def _smooth(grid: Tensor, size: int) -> Tensor:
+    return F.interpolate(grid, (size, size), mode="bicubic", align_corners=False)
+
+
+def _warp(picture: Tensor, points: Tensor, onto: Raster) -> Tensor:
+    """Warp each picture [n, 3, S, S] from its own mesh, points [n, L, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
+    spread, visible = onto.spread(points * 2 - 1, picture.shape[-1])
+    taken = F.grid_sample(picture, spread.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+    return torch.cat([taken * visible, visible], 1)
