@@ -82,6 +82,17 @@ class DetectParameters(Parameters):
     )
 
 
+def crop_coverage() -> Any:
+    """The parameter of whatever makes crops."""
+    return parameter(
+        1.0,
+        ge=0.3,
+        le=3,
+        unit="of the crop template",
+        help="How much of the head the crop covers; 1 holds the whole face with the forehead.",
+    )
+
+
 class AlignParameters(Parameters):
     """Landmarks, a smoothed similarity transform and crops."""
 
@@ -89,13 +100,7 @@ class AlignParameters(Parameters):
     smoothing: float = parameter(
         0.36, ge=0, le=2, unit="seconds", help="Window of the zero-phase smoothing of position, scale and rotation."
     )
-    coverage: float = parameter(
-        1.0,
-        ge=0.3,
-        le=3,
-        unit="of the crop template",
-        help="How much of the head the crop covers; 1 holds the whole face with the forehead.",
-    )
+    coverage: float = crop_coverage()
     size: int | None = parameter(
         None,
         ge=32,

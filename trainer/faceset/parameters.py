@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nodes.definitions import crop_coverage
 from nodes.spec import Parameters, parameter
 
 
@@ -9,13 +10,7 @@ class FacesetParameters(Parameters):
     """Gather the crops of one performer, ready to train on."""
 
     size: int = parameter(192, ge=32, le=1024, multiple_of=8, unit="pixels", help="Side of the crops.")
-    coverage: float = parameter(
-        1.0,
-        ge=0.3,
-        le=3,
-        unit="of the crop template",
-        help="How much of the head the crops cover; 1 holds the whole face with the forehead.",
-    )
+    coverage: float = crop_coverage()
     most: int = parameter(
         2000, ge=1, le=100_000, unit="crops", help="At most this many crops are kept, as varied as can be."
     )

@@ -87,9 +87,6 @@ class Shot(Network):
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
         """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
         lines, areas, features = self._shown(vertices, performance)
-        return self._draw(reference, lines, areas, features)
-
-    def _draw(self, reference: Tensor, lines: Tensor, areas: Tensor, features: Tensor) -> Tensor:
         pixels = F.pixel_unshuffle(reference.float() - 0.25, self.factor)
         fine = self.enter(torch.cat([pixels, lines, areas, _coarse(features)], 1))
         middle = self.down(fine)
@@ -116,8 +113,7 @@ class Shot(Network):
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The new face where the mesh is, the plate's crop where it is not; the mask is the mesh."""
         visible = inputs["reference"][:, 3:]
-        lines, areas, features = self._shown(inputs["vertices"], inputs["performance"])
-        drawn = self._draw(inputs["reference"], lines, areas, features)
+        drawn = self.draw(inputs["reference"], inputs["vertices"], inputs["performance"])
         return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
 
     @torch.no_grad()
