@@ -60,6 +60,12 @@ class MissingDependencyError(FaceplateError):
     exit_status = 8
 
 
+class GeometryError(FaceplateError):
+    """Points that determine no transform: NaN, all in one place, on one line in three dimensions."""
+
+    exit_status = 9
+
+
 _OUTPUT_REMEDIES = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another output folder with --out"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another output folder with --out"),

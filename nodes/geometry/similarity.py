@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
-from nodes.types import Float
+from nodes.errors import GeometryError
+from nodes.types import Bool, Float, Int
+
+Double = npt.NDArray[np.float64]
+
+_ROUNDING = 4.0  # units in the last place of the largest coordinate: what lies closer together is one point
+_LEAST = 1e-12  # of the covariance's largest singular value: below it a direction is noise of the decomposition
 
 
-def fit_similarity(points: Float, to: Float, weights: Float | None = None) -> tuple[Float, Float, Float]:
+def fit_similarity(
+    points: Float, to: Float, weights: Float | None = None, frames: Int | None = None
+) -> tuple[Float, Float, Float]:
     """Fit `to` ≈ scale · points · rotationᵀ + translation in the least-squares sense.
 
-    points, to: [..., N, D], broadcast against each other. weights: [N] or None. Returns scale [...], rotation [..., D, D]
-    (never a reflection) and translation [..., D]. Umeyama 1991, "Least-squares estimation of transformation parameters
-    between two point patterns", weighted.
+    points, to: [..., N, D], broadcast against each other. weights: [N] or None. frames: [B], the frame of each set, for
+    messages. Returns scale [...], rotation [..., D, D] (never a reflection) and translation [..., D], in float32.
+    Raises GeometryError as :func:`umeyama` does, which computes it.
     """
+    scale, rotation, translation = umeyama(points, to, weights, frames)
+    return scale.astype(np.float32), rotation.astype(np.float32), translation.astype(np.float32)
+
+
+def umeyama(
+    points: npt.ArrayLike, to: npt.ArrayLike, weights: npt.ArrayLike | None = None, frames: Int | None = None
+) -> tuple[Double, Double, Double]:
+    """As :func:`fit_similarity`, in float64 throughout.
+
+    Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns", weighted. Raises
+    GeometryError, which names the first such set, where a coordinate is NaN or infinite and where the points leave the
+    transform open: when they all coincide, on either side; in 2-D, two distinct points are enough, in 3-D all on one line
+    leave the turn about it free; so does a mirror image that no rotation brings nearer than another (section III of the paper).
+    """
+    known, rounding = zip(*(_trust(np.asarray(p)) for p in (points, to)), strict=True)
+    _refuse(~(known[0] & known[1]), "a coordinate is no finite number", frames)
     points, to = np.broadcast_arrays(np.asarray(points, np.float64), np.asarray(to, np.float64))
     weight = np.ones(points.shape[-2]) if weights is None else np.asarray(weights, np.float64)
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
+        raise GeometryError("the weights of a fit must be finite, none of them negative and not all of them zero")
     weight = (weight / weight.sum())[:, None]
     mean_points, mean_to = (points * weight).sum(-2), (to * weight).sum(-2)
     centred, centred_to = points - mean_points[..., None, :], to - mean_to[..., None, :]
-    covariance = np.swapaxes(centred_to, -1, -2) @ (centred * weight)
-    u, singular, vt = np.linalg.svd(covariance)
+    variance, variance_to = ((c**2 * weight).sum((-1, -2)) for c in (centred, centred_to))
+    _refuse((variance <= rounding[0] ** 2) | (variance_to <= rounding[1] ** 2), "all points coincide", frames)
+    u, singular, vt = np.linalg.svd(np.swapaxes(centred_to, -1, -2) @ (centred * weight))
     sign = np.ones_like(singular)
     sign[..., -1] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    held = (singular * sign)[..., -2:].sum(-1)  # how much worse the fit gets by the least harmful other rotation
+    loose = held <= np.maximum(_LEAST * singular[..., 0], rounding[0] * rounding[1])
+    _refuse(loose, "the points lie on one line, or mirror their counterparts, so that no rotation fits best", frames)
     rotation = (u * sign[..., None, :]) @ vt
-    variance = (centred**2 * weight).sum((-1, -2))
-    scale = (singular * sign).sum(-1) / np.maximum(variance, 1e-12)
+    scale = (singular * sign).sum(-1) / variance
     translation = mean_to - scale[..., None] * np.einsum("...ij,...j->...i", rotation, mean_points)
-    return scale.astype(np.float32), rotation.astype(np.float32), translation.astype(np.float32)
+    return scale, rotation, translation
+
+
+def _trust(points: npt.NDArray[Any]) -> tuple[Bool, Double]:
+    """Which sets [..., N, D] are finite, and how far apart two of their points may be and still be one point, rounded."""
+    unit = np.finfo(points.dtype if points.dtype.kind == "f" else np.float64).eps
+    reach = np.abs(np.asarray(points, np.float64)).max((-1, -2), initial=0)
+    return np.isfinite(reach), _ROUNDING * unit * reach
+
+
+def _refuse(bad: Bool, why: str, frames: Int | None) -> None:
+    if not bad.any():
+        return
+    first = int(np.flatnonzero(bad)[0])
+    frame = None if frames is None or bad.ndim != 1 else int(frames[first])
+    which = "" if frame is not None or bad.size == 1 else f" in set {first} of {bad.size}"
+    raise GeometryError(
+        f"no similarity transform can be fitted{which}: {why}",
+        frame=frame,
+        remedy="Leave this detection out, or give at least two different points (three that are not on one line in 3-D)",
+    )
 
 
 def apply_similarity(points: Float, scale: Float, rotation: Float, translation: Float) -> Float:
