@@ -1,4 +1,4 @@
-"""BlazeFace detection: anchors, decoding and the blending of overlapping boxes as its authors define it.
+"""BlazeFace detection, of faces and of palms: anchors, decoding and blending of overlapping boxes as its authors define it.
 
 Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs".
 """
@@ -6,6 +6,7 @@ Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mob
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,8 +20,8 @@ from nodes.types import Bool, Float, Image8
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """K detections in one image. boxes: [K, 4] as x0, y0, x1, y1; keypoints: [K, 6, 2], the eyes first (the subject's
-    right eye, then the left), both in image pixels; scores: [K], 0..1."""
+    """K detections in one image. boxes: [K, 4] as x0, y0, x1, y1; keypoints: [K, P, 2], both in image pixels; scores:
+    [K], 0..1. A face has 6 key points, the eyes first (the subject's right eye, then the left); a palm has 7, see palm.py."""
 
     boxes: Float
     keypoints: Float
@@ -42,11 +43,13 @@ class _Network:
     weights: str
     size: int
     grids: tuple[tuple[int, int], ...]  # (cells a side, anchors a cell)
+    black: float = -1  # what it takes black for; white is 1
 
 
 _NETWORKS = {
     "short": _Network("face_detection_short", 128, ((16, 2), (8, 6))),
     "full": _Network("face_detection_full", 192, ((48, 1),)),
+    "palm": _Network("palm_detection", 192, ((24, 2), (12, 6)), black=0),
 }
 _BLEND_OVERLAP = 0.3
 _LEAST_TILE = 96  # pixels: enlarged more than twice there is nothing to see
@@ -64,8 +67,11 @@ def anchors(network: str) -> Float:
     return np.concatenate(blocks)
 
 
-def letterbox(image: Image8, size: int) -> tuple[Float, float, Float]:
-    """Fit `image` into a square of `size` with black bars; also the scale and the offset [2] that were used."""
+def letterbox(image: Image8, size: int, black: float = -1) -> tuple[Float, float, Float]:
+    """Fit `image` into a square of `size` with black bars; also the scale and the offset [2] that were used.
+
+    The square has values from `black` to 1.
+    """
     height, width = image.shape[:2]
     scale = size / max(height, width)
     fitted = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -75,7 +81,7 @@ def letterbox(image: Image8, size: int) -> tuple[Float, float, Float]:
     square[offset[1] : offset[1] + fitted[1], offset[0] : offset[0] + fitted[0]] = cv2.resize(
         image, fitted, interpolation=area
     )
-    return square.astype(np.float32) / 127.5 - 1, scale, offset.astype(np.float32)
+    return square.astype(np.float32) / (255 / (1 - black)) + black, scale, offset.astype(np.float32)
 
 
 def overlap(box: Float, boxes: Float) -> Float:
@@ -105,17 +111,17 @@ def blend_overlapping(found: Detections) -> Detections:
     return Detections(np.array(boxes, np.float32), np.array(keypoints, np.float32), np.array(scores, np.float32))
 
 
-def find_faces(image: Image8, network: str, min_score: float) -> Detections:
-    """Find the faces of one image [H, W, 3] with the `short` or the `full` range network; coordinates in its pixels."""
+def find(image: Image8, network: str, min_score: float) -> Detections:
+    """Find what `network` was trained for, `short`, `full` or `palm`, in one image [H, W, 3]; coordinates in its pixels."""
     spec = _NETWORKS[network]
     session = load_weights(spec.weights, threads=1)
-    square, scale, offset = letterbox(image, spec.size)
+    square, scale, offset = letterbox(image, spec.size, spec.black)
     raw, logits = session.run(None, {session.get_inputs()[0].name: square[None]})
     if raw.shape[-1] == 1:
         raw, logits = logits, raw
     scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
     likely = scores >= min_score
-    values = raw[0, likely].reshape(-1, 8, 2)
+    values = raw[0, likely].reshape(-1, raw.shape[-1] // 2, 2)
     centre = anchors(network)[likely] * spec.size
     points = values + centre[:, None]
     middle, half = points[:, 0], values[:, 1] / 2
@@ -126,12 +132,12 @@ def find_faces(image: Image8, network: str, min_score: float) -> Detections:
     )
 
 
-def find_faces_at_any_angle(image: Image8, network: str, min_score: float) -> Detections:
-    """As :func:`find_faces`, over the four quarter turns of the image; the best scoring of overlapping faces wins."""
+def at_any_angle(search: Callable[[Image8], Detections], image: Image8) -> Detections:
+    """What `search` finds in the four quarter turns of the image; the best scoring of overlapping detections wins."""
     height, width = image.shape[:2]
     found = []
     for turns in range(4):
-        turned = find_faces(np.ascontiguousarray(np.rot90(image, turns)), network, min_score)
+        turned = search(np.ascontiguousarray(np.rot90(image, turns)))
         points = np.concatenate([turned.boxes.reshape(-1, 2, 2), turned.keypoints], axis=1)
         x, y = points[..., 0], points[..., 1]
         x, y = [(x, y), (width - y, x), (width - x, height - y), (y, height - x)][turns]
@@ -140,6 +146,16 @@ def find_faces_at_any_angle(image: Image8, network: str, min_score: float) -> De
         boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
         found.append(Detections(boxes, points[:, 2:], turned.scores))
     return best_of(found)
+
+
+def find_faces(image: Image8, network: str, min_score: float) -> Detections:
+    """Find the faces of one image [H, W, 3] with the `short` or the `full` range network; coordinates in its pixels."""
+    return find(image, network, min_score)
+
+
+def find_faces_at_any_angle(image: Image8, network: str, min_score: float) -> Detections:
+    """As :func:`find_faces`, also faces that lie sideways or upside down."""
+    return at_any_angle(lambda turned: find_faces(turned, network, min_score), image)
 
 
 def find_small_faces(image: Image8, min_score: float) -> Detections:

