@@ -37,7 +37,7 @@ def umeyama(
     Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns", weighted. Raises
     GeometryError, which names the first such set, where a coordinate is NaN or infinite and where the points leave the
     transform open: when they all coincide, on either side; in 2-D, two distinct points are enough, in 3-D all on one line
-    leave the turn about it free; so does a mirror image that no rotation brings nearer than another (section III of the paper).
+    leave the turn about it free; so does a mirror image that no rotation brings nearer than another.
     """
     known, rounding = zip(*(_trust(np.asarray(p)) for p in (points, to)), strict=True)
     _refuse(~(known[0] & known[1]), "a coordinate is no finite number", frames)
