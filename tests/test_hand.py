@@ -231,6 +231,23 @@ def test_a_hand_is_followed_through_the_whole_clip(clip):
         assert gaps.min() < 0.5 * size, "the palm detector sees the same hand"
 
 
+def first_look(picture: np.ndarray, min_score: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    palms = find_palms(picture, min_score)
+    return find_hands(picture, squares_from_keypoints(palms.boxes, palms.keypoints))
+
+
+def test_the_right_hand_that_passes_by_in_a_clip_of_a_face_is_a_right_one(samples):
+    for picture in pictures(samples / "franck.mp4", 206, 3):
+        _, scores, right = first_look(picture, 0.4)
+        assert scores.shape == (1,) and scores[0] > 0.9 and right[0] > 0.8
+
+
+def test_a_smile_that_looks_like_a_palm_is_no_hand(samples):
+    (picture,) = pictures(samples / "franck.mp4", 3823, 1)
+    assert find_palms(picture, 0.5).scores[0] > 0.8, "the detector is fooled"
+    assert first_look(picture, 0.5)[1].max() < 0.5, "the landmarks' own score is not"
+
+
 def test_where_there_is_no_hand_the_score_says_so(shown):
     wall = np.float32([[[0.5, 0, 300], [0, 0.5, 20]]])
     _, scores = find_landmarks(shown["fullcurl"], wall)
