@@ -1,4 +1,4 @@
-"""Crops: square images sampled from a frame through affine transforms, all faces of a frame in one resample."""
+"""Crops: images sampled from a frame through affine transforms, all faces of a frame in one resample, or homographies."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from nodes.geometry.homography import homography_grid, stretch
+from nodes.geometry.similarity import Double
 from nodes.types import Float, Roi
 
 _ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
+_UNFILTERED = 1.25  # image pixels a step, along either axis, up to which interpolation alone does not alias to be seen
+_FINEST = 16  # samples along either side of a pixel
 
 
 def pixel_centres(width: int, height: int) -> Float:
@@ -47,7 +51,7 @@ def resample(
     border: int = cv2.BORDER_REPLICATE,
     interpolation: int = cv2.INTER_LINEAR,
 ) -> np.ndarray:
-    """Sample `image` at continuous coordinates `grid` [h, w, 2], affine along its rows; area-filtered where minified.
+    """Sample `image` at continuous coordinates `grid` [h, w, 2], whose rows are straight lines; area-filtered where minified.
 
     image: [H, W] or [H, W, C], uint8 or float32. minification: how many image pixels one step of the grid spans. Only the
     part of the image that the grid touches is filtered.
@@ -56,7 +60,7 @@ def resample(
     if factor < 2 or min(image.shape[:2]) < factor:
         return _remap(image, grid, border, interpolation)
     height, width = image.shape[:2]
-    touched = grid[:, [0, -1]].reshape(-1, 2)  # an affine grid reaches farthest in its first and last columns
+    touched = grid[:, [0, -1]].reshape(-1, 2)  # straight rows reach farthest in its first and last columns
     low = np.clip(np.floor(touched.min(0)) - 2 * factor, 0, [width - factor, height - factor]).astype(int)
     high = np.clip(np.ceil(touched.max(0)) + 2 * factor, low + factor, [width, height]).astype(int)
     high -= (high - low) % factor
@@ -88,3 +92,50 @@ def crop(image: np.ndarray, to_plate: Float, size: int) -> np.ndarray:
         block = resample(image, grids[chosen].reshape(-1, size, 2), float(spans[chosen].min()))
         out[chosen] = block.reshape(-1, size, size, *image.shape[2:])
     return out
+
+
+def warp(
+    image: np.ndarray,
+    to_image: Double,
+    roi: Roi,
+    border: int = cv2.BORDER_REPLICATE,
+    interpolation: int = cv2.INTER_CUBIC,
+    at: np.ndarray | None = None,
+) -> np.ndarray:
+    """Fill a rectangle from `image` through a homography; area-filtered where, and along the axis along which, it shrinks.
+
+    image: [H, W] or [H, W, C], uint8 or float32. to_image: [3, 3], pixels of the rectangle's plane → image pixels. at: points
+    [N, 2] of that plane between which the filter must do, by default the rectangle's corners. Returns [roi.height,
+    roi.width(, C)]. What perspective shrinks unevenly is sampled everywhere as often as it is shrunk most.
+    """
+    if at is None:
+        at = np.array([[x, y] for x in (roi.x0, roi.x1) for y in (roi.y0, roi.y1)])
+    jacobians = stretch(to_image, at)
+    factor = max(1, int(np.linalg.svd(jacobians, compute_uv=False).min()))
+    spans = np.linalg.norm(jacobians, axis=1).max(0) / factor
+    across, down = (min(int(np.ceil(s)), _FINEST) if s > _UNFILTERED else 1 for s in spans)
+    finer = Roi(roi.x0 * across, roi.y0 * down, roi.x1 * across, roi.y1 * down)
+    grid = homography_grid(to_image @ np.diag([1 / across, 1 / down, 1]), finer)
+    fine = resample(image, grid, factor, border, interpolation)
+    if across * down == 1:
+        return fine
+    return np.asarray(cv2.resize(fine, (roi.width, roi.height), interpolation=cv2.INTER_AREA))
+
+
+def to_opencv(matrix: Double) -> Double:
+    """Restate a homography [3, 3] between continuous coordinates as one between OpenCV's."""
+    return _shift(-0.5) @ matrix @ _shift(0.5)
+
+
+def from_opencv(matrix: np.ndarray) -> Double:
+    """Restate a homography [3, 3] between OpenCV's coordinates as one between continuous ones."""
+    return _shift(0.5) @ np.asarray(matrix, np.float64) @ _shift(-0.5)
+
+
+def points_from_opencv(points: np.ndarray) -> Double:
+    """Restate points [..., 2] of OpenCV's in continuous coordinates."""
+    return np.asarray(points, np.float64) + 0.5
+
+
+def _shift(by: float) -> Double:
+    return np.array([[1, 0, by], [0, 1, by], [0, 0, 1]], np.float64)

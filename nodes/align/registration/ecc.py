@@ -1,0 +1,154 @@
+"""Refine a transform by intensity: where the picture correlates best with the reference."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from nodes.align.registration.parameters import Transform
+from nodes.geometry.homography import apply_homography, corners_of, nearest_similarity
+from nodes.geometry.sampling import from_opencv, pixel_centres, to_opencv, warp
+from nodes.geometry.similarity import Double
+from nodes.types import Bool, Float, Image8, Roi
+
+_SIDE = 480  # pixels at which pictures are compared: more costs time and gains little
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-6)
+_LEAST = 16
+_GAUSS = 5
+_RIM = np.ones((_GAUSS + 2, _GAUSS + 2), np.uint8)  # blurred together with what lies beyond, and so of no use
+_FARTHEST = 0.1  # of the object's size: what moves farther than this has run away
+_HIDDEN = 4.0  # times the usual difference: what is not the object but before it
+_ROUGH = 9  # pixels over which differences are judged
+_TRIALS, _JUDGES = 300, 1000  # pairs of pixels that propose a light, and pixels that judge it
+_CONTRAST = 8.0  # code values by which the two pixels of a pair must differ
+_GAINS = 0.1, 10.0
+_LOCAL = 8  # share of the object's size over which the local mean is taken
+_ENOUGH = 0.35  # of the reference that must remain to be compared
+
+
+def refine(reference: Image8, mask: Image8, grey: Image8, start: Double, model: Transform) -> tuple[Double, float]:
+    """Improve a transform [3, 3] from reference to frame pixels; also returns the correlation coefficient, -1..1.
+
+    reference, mask: [h, w]; the mask is 0 where the reference does not count. grey: the frame, [H, W]. What hides the object
+    is left out. Where nothing better is found near the start, the start is returned. Evangelidis & Psarakis 2008, "Parametric
+    image alignment using enhanced correlation coefficient maximization".
+    """
+    height, width = reference.shape
+    corners = corners_of(width, height)
+    there = apply_homography(start, corners)
+    lengths = np.linalg.norm(np.roll(there, -1, 0) - there, axis=1).reshape(2, 2).mean(0)  # both widths, both heights
+    # What is seen from the side is compared as narrow as it is seen.
+    largest = min(1.0, _SIDE / max(width, height))
+    small = [
+        max(round(n * min(largest, float(seen / n))), _LEAST) for n, seen in zip((width, height), lengths, strict=True)
+    ]
+    template: Image8 = np.asarray(cv2.resize(reference, small, interpolation=cv2.INTER_AREA), np.uint8)
+    counts = _without_rim(cv2.resize(mask, small, interpolation=cv2.INTER_AREA) == 255)
+    to_reference = np.diag([width / small[0], height / small[1], 1.0])
+
+    near = _around(there, grey.shape)
+    shrink = min(1.0, max(n / float(seen) for n, seen in zip(small, lengths, strict=True)))
+    seen = grey[near.slices]
+    if shrink < 0.8:
+        shown = max(round(near.width * shrink), 1), max(round(near.height * shrink), 1)
+        seen = np.asarray(cv2.resize(seen, shown, interpolation=cv2.INTER_AREA), np.uint8)
+    to_seen = np.diag([seen.shape[1] / near.width, seen.shape[0] / near.height, 1.0]) @ _moved(-near.x0, -near.y0)
+
+    first = to_seen @ start @ to_reference
+    usable, before = _compare(template, counts, seen, first)
+    if usable.mean() < _ENOUGH * counts.mean():
+        return start, before
+    found = _maximise(template, usable, seen, first, model)
+    if found is None:
+        return start, before
+    matrix = np.linalg.inv(to_seen) @ found @ np.linalg.inv(to_reference)
+    now = apply_homography(matrix, corners)
+    if not np.abs(now - there).max() < _FARTHEST * lengths.max():
+        return start, before
+    matrix = nearest_similarity(corners, now) if model is Transform.SIMILARITY else matrix / matrix[2, 2]
+    _, after = _compare(template, counts, seen, to_seen @ matrix @ to_reference)
+    return (matrix, after) if after >= before else (start, before)
+
+
+def _maximise(template: Image8, usable: Bool, seen: Image8, first: Double, model: Transform) -> Double | None:
+    # OpenCV has no similarity among its motions: an affine one is found, and the similarity nearest to it is taken.
+    affine = model is Transform.SIMILARITY
+    guess = to_opencv(first / first[2, 2])
+    guess = np.ascontiguousarray((guess / guess[2, 2])[: 2 if affine else 3], np.float32)
+    motion = cv2.MOTION_AFFINE if affine else cv2.MOTION_HOMOGRAPHY
+    everywhere = np.full(seen.shape, 255, np.uint8)
+    try:
+        _, found = cv2.findTransformECCWithMask(
+            template, seen, usable.astype(np.uint8) * 255, everywhere, guess, motion, _STOP, _GAUSS
+        )
+    except cv2.error:  # it ran away from the picture, or the pictures have nothing in common
+        return None
+    whole = np.concatenate([found, [[0, 0, 1]]]) if affine else found
+    return from_opencv(whole) if np.isfinite(found).all() else None
+
+
+def _compare(template: Image8, counts: Bool, seen: Image8, to_seen: Double) -> tuple[Bool, float]:
+    """Which pixels of the template show the object in the frame, and how well those correlate."""
+    whole = Roi(0, 0, template.shape[1], template.shape[0])
+    there: Float = warp(seen, to_seen, whole, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    places = apply_homography(to_seen, pixel_centres(*template.shape[::-1]).reshape(-1, 2))
+    inside = ((places > 0.5) & (places < np.array(seen.shape[::-1]) - 0.5)).all(1).reshape(template.shape) & counts
+    if inside.mean() < _ENOUGH * counts.mean():
+        return inside, 0.0
+    blurred = cv2.GaussianBlur(template, (_GAUSS, _GAUSS), 0).astype(np.float32)
+    there = np.asarray(cv2.GaussianBlur(there, (_GAUSS, _GAUSS), 0), np.float32)
+    usable = inside
+    gain, shift = _light(blurred[inside], there[inside])
+    for _ in range(2):
+        rough = cv2.blur(np.abs(there - gain * blurred - shift), (_ROUGH, _ROUGH))
+        usable = inside & (rough < _HIDDEN * np.median(rough[usable]) + 1)
+        if usable.mean() < _ENOUGH * counts.mean():
+            usable = inside
+            break
+        gain, shift = np.polyfit(blurred[usable], there[usable], 1)
+    usable = _without_rim(usable)
+    return usable, _correlation(blurred, there, usable)
+
+
+def _light(one: Float, other: Float) -> tuple[float, float]:
+    """Gain and shift from one set of pixel values [N] to another of which up to half are of something else.
+
+    Least median of squares: Rousseeuw 1984.
+    """
+    rng = np.random.default_rng(0)
+    few = rng.integers(0, len(one), _JUDGES)
+    pairs = rng.integers(0, len(one), (_TRIALS, 2))
+    (a, b), (c, d) = one[pairs].T, other[pairs].T
+    told = np.abs(b - a) > _CONTRAST
+    if not told.any():
+        return 0.0, float(np.median(other))
+    gains = (d - c)[told] / (b - a)[told]
+    gains = np.clip(gains, *_GAINS)
+    shifts = c[told] - gains * a[told]
+    misses = np.median(np.abs(other[few] - gains[:, None] * one[few] - shifts[:, None]), axis=1)
+    best = int(misses.argmin())
+    return float(gains[best]), float(shifts[best])
+
+
+def _without_rim(usable: Bool) -> Bool:
+    return cv2.erode(usable.astype(np.uint8), _RIM, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+
+
+def _correlation(one: Float, other: Float, usable: Bool) -> float:
+    """Correlation coefficient of two pictures less their local means: light and shade alone prove nothing."""
+    weight = usable.astype(np.float32)
+    side = max(max(usable.shape) // _LOCAL, 3)
+    near = np.maximum(cv2.blur(weight, (side, side)), 1e-6)
+    one, other = ((p - cv2.blur(p * weight, (side, side)) / near)[usable].astype(np.float64) for p in (one, other))
+    return float(one @ other / max(float(np.sqrt((one @ one) * (other @ other))), 1e-6))
+
+
+def _around(corners: Double, shape: tuple[int, ...]) -> Roi:
+    margin = 16 + _FARTHEST * np.ptp(corners, axis=0).max()
+    low = np.clip(np.floor(corners.min(0) - margin), 0, None).astype(int)
+    high = np.minimum(np.ceil(corners.max(0) + margin), shape[::-1]).astype(int)
+    return Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _moved(x: float, y: float) -> Double:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)

@@ -1,0 +1,128 @@
+"""Follow one rigid object through a clip: where its reference picture lies in every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nodes.align.registration.ecc import refine
+from nodes.align.registration.fit import plausible
+from nodes.align.registration.parameters import RegisterParameters, Registrar, Transform
+from nodes.align.registration.reference import Reference, prepare
+from nodes.align.registration.search import Sighting, search
+from nodes.footage import Frame
+from nodes.geometry.homography import apply_homography, corners_of, from_corners, nearest_similarity
+from nodes.geometry.similarity import Double
+from nodes.geometry.smoothing import smooth, window_length
+from nodes.types import Bool, Float, Image8, Int
+
+_CARRIED = 0.7  # least correlation for an object that only the frame before tells of
+_LOST = Sighting(np.full((3, 3), np.nan), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One object in T frames of a clip.
+
+    size: width and height of the reference in pixels. frames: int64 [T], indices into the footage. to_plate: float64
+    [T, 3, 3], reference pixels → plate pixels, last entry 1; a similarity has 0 0 1 in its last row; not a number where the
+    object was not found. scores: [T], share of the features that agree, or correlation coefficient; 0 where it was not
+    found. found: bool [T]. model: what kind of transform they are.
+    """
+
+    size: tuple[int, int]
+    frames: Int
+    to_plate: Double
+    scores: Float
+    found: Bool
+    model: Transform = Transform.HOMOGRAPHY
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def to_reference(self) -> Double:
+        """Plate pixels → reference pixels, [T, 3, 3]."""
+        return np.asarray(np.linalg.inv(self.to_plate), np.float64)
+
+    @property
+    def corners(self) -> Double:
+        """The reference's corners in plate pixels, [T, 4, 2], clockwise from its top left."""
+        return apply_homography(self.to_plate, corners_of(*self.size))
+
+    def smoothed(self, window: int, cuts: Iterable[int] = ()) -> Registration:
+        """The same with its corners smoothed over `window` frames, odd; never across a cut or a frame without the object.
+
+        cuts: the first frame of each scene but the first. See :func:`nodes.geometry.smoothing.smooth`.
+        """
+        to_plate = self.to_plate.copy()
+        begins = np.flatnonzero(np.diff(self.found) | (np.diff(self.frames) > 1) | np.isin(self.frames[1:], list(cuts)))
+        for run in np.split(np.arange(len(self)), begins + 1):
+            if len(run) > 1 and self.found[run[0]]:
+                to_plate[run] = self._through(smooth(self.corners[run].astype(np.float32), window))
+        return replace(self, to_plate=to_plate)
+
+    def _through(self, there: np.ndarray) -> Double:
+        corners = corners_of(*self.size)
+        through = from_corners if self.model is Transform.HOMOGRAPHY else nearest_similarity
+        return through(corners, np.asarray(there, np.float64))
+
+
+def register(
+    frames: Iterable[Frame],
+    reference: Image8,
+    mask: Image8 | None = None,
+    parameters: RegisterParameters | None = None,
+    *,
+    rate: float = 25.0,
+    cuts: Iterable[int] = (),
+    file: Path | str | None = None,
+) -> Registration:
+    """Find a rigid object in every frame; none is kept, and each is looked at once.
+
+    reference: RGB picture [H, W, 3], uint8, of the object alone, such as :func:`rectangle` cuts from a frame. mask: [H, W],
+    not zero where the reference shows it. rate, cuts: for smoothing, if that is asked for. file: of the reference, for
+    errors. Raises FaceplateError for a reference that the object cannot be recognised by. A frame without the object is no
+    error: it is not `found`.
+    """
+    parameters = parameters or RegisterParameters()
+    prepared = prepare(reference, mask, file=file)
+    indices, sightings = [], []
+    last: Double | None = None
+    for frame in frames:
+        grey = np.asarray(cv2.cvtColor(frame.rgb8(), cv2.COLOR_RGB2GRAY), np.uint8)
+        sighting = _look(prepared, grey, parameters, last)
+        last = None if sighting is None else sighting.to_plate
+        indices.append(frame.index)
+        sightings.append(sighting or _LOST)
+    scores = np.array([s.score for s in sightings], np.float32)
+    registration = Registration(
+        prepared.size,
+        np.array(indices, np.int64),
+        np.array([s.to_plate for s in sightings], np.float64).reshape(-1, 3, 3),
+        scores,
+        np.array([s is not _LOST for s in sightings], bool),
+        parameters.model,
+    )
+    window = window_length(parameters.smoothing, rate)
+    return registration.smoothed(window, cuts) if window > 1 else registration
+
+
+def _look(reference: Reference, grey: Image8, parameters: RegisterParameters, last: Double | None) -> Sighting | None:
+    by_features = parameters.method is Registrar.FEATURES
+    # With ecc, how well the pictures correlate decides; of the features, chance alone would not let so many agree.
+    least = parameters.min_score if by_features else min(parameters.min_score, RegisterParameters().min_score)
+    found = search(reference, grey, parameters.model, least, last)
+    if by_features or (found is None and last is None):
+        return found
+    # A frame too blurred for features may still be told by intensity from where the object was before.
+    start, least = (last, max(_CARRIED, least)) if found is None else (found.to_plate, parameters.min_score)
+    if start is None:
+        return None
+    to_plate, correlation = refine(reference.grey, reference.mask, grey, start, parameters.model)
+    seen = correlation >= least and plausible(to_plate, reference.size, (grey.shape[1], grey.shape[0]))
+    return Sighting(to_plate, correlation) if seen else None
