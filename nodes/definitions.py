@@ -31,16 +31,6 @@ class Landmarker(StrEnum):
     FAN = "fan"
 
 
-class Region(StrEnum):
-    """A part of the face that can be replaced."""
-
-    FACE = "face"
-    FOREHEAD = "forehead"
-    BROWS = "brows"
-    EYES = "eyes"
-    MOUTH = "mouth"
-
-
 class Method(StrEnum):
     """How Swap makes the new face."""
 
@@ -57,8 +47,11 @@ class ColourMatch(StrEnum):
 
 
 class DetectParameters(Parameters):
-    """Find and follow the faces of a shot."""
+    """Find and follow the faces of a shot, or another subject."""
 
+    subject: str = parameter(
+        "face", help="What is found and followed: face, hand, or the name or document of a subject of your own."
+    )
     detector: Detector = parameter(
         Detector.AUTO,
         help="Face detector: short range (faces within about 2 m), full range (smaller faces), auto (short, then full where it finds nothing), or S3FD through face-alignment.",
@@ -114,9 +107,9 @@ class AlignParameters(Parameters):
 class MaskParameters(Parameters):
     """Which pixels are face."""
 
-    regions: tuple[Region, ...] = parameter(
-        (Region.FACE, Region.FOREHEAD, Region.BROWS, Region.EYES, Region.MOUTH),
-        help="Regions that are replaced.",
+    regions: tuple[str, ...] | None = parameter(
+        None,
+        help="Regions that are replaced: of a face face, forehead, brows, eyes and mouth; by default all that the subject has.",
     )
     grow: float = parameter(
         0.0,

@@ -25,6 +25,7 @@ class Track:
     frames: int64 [T], consecutive indices into the footage. boxes: [T, 4] as x0, y0, x1, y1 in plate pixels.
     scores: [T], probability 0..1 that a face is there. landmarks: [T, L, 3], x and y in plate pixels, z in the same
     scale, smaller is nearer to the camera. tones: [T, L], luma 0..255 of the picture at each landmark, where it is known.
+    mirrored: it is a left one of a subject that is handed, aligned as if it were a right one, in a mirror.
     """
 
     id: int
@@ -33,6 +34,7 @@ class Track:
     scores: Float
     landmarks: Float
     tones: Float | None = None
+    mirrored: bool = False
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -40,7 +42,11 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """All faces of a shot, with what is needed to interpret them. `cuts`: first frame of each scene but the first."""
+    """All faces of a shot, with what is needed to interpret them.
+
+    cuts: first frame of each scene but the first. subject: what is followed, a name or document as
+    :func:`nodes.subjects.load_subject` takes it: faces, and whatever else has landmarks.
+    """
 
     width: int
     height: int
@@ -49,6 +55,7 @@ class Faces:
     count: int
     cuts: tuple[int, ...] = ()
     tracks: tuple[Track, ...] = field(default_factory=tuple)
+    subject: str = "face"
 
 
 @dataclass(frozen=True, slots=True)

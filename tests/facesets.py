@@ -13,7 +13,6 @@ from nodes.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.shot.analysis import analyse
-from nodes.subjects import load_subject
 from nodes.types import Float
 from trainer.faceset import Faceset
 
@@ -41,14 +40,14 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
     return Faceset(
         folder=folder,
         performer=Path(clip).stem,
-        subject="face",
-        template=load_subject().template_id,
+        subject=found.subject,
+        template=found.subject.template_id,
         coverage=found.coverage,
         size=size,
         clips=(clip,),
         rates=(rate,),
         crops=_mapped(folder / "crops.npy", crops),
-        masks=_mapped(folder / "masks.npy", np.round(mask(landmarks, size) * 255).astype(np.uint8)),
+        masks=_mapped(folder / "masks.npy", np.round(mask(landmarks, size, found.subject) * 255).astype(np.uint8)),
         landmarks=_mapped(folder / "landmarks.npy", landmarks.astype(np.float32)),
         clip=np.zeros(count, np.int64),
         frame=found.track.frames[chosen],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nodes.align import align
-from nodes.align.alignment import HALF_SIDE, fitting_size
+from nodes.align.alignment import fitting_size
 from nodes.align.landmarks68 import to_68
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters
@@ -18,6 +18,8 @@ from nodes.geometry.similarity import apply_similarity, fit_similarity, remove_s
 from nodes.subjects import load_subject
 from nodes.subjects.estimate import estimate_template, make_upright
 from nodes.types import Faces, Track
+
+FACE = load_subject()
 
 LIPS = [13, 14, 78, 308]
 
@@ -30,7 +32,7 @@ def placed(scale, angle, x, y, shape=None) -> Track:
     turn[:, 1, 0] = np.sin(angle)
     turn[:, 0, 1], turn[:, 2, 2] = -turn[:, 1, 0], 1
     shift = np.stack([x, y, np.zeros_like(x)], 1)
-    points = apply_similarity(load_subject().template if shape is None else shape, scale, turn, shift)
+    points = apply_similarity(FACE.template if shape is None else shape, scale, turn, shift)
     frames = np.arange(len(scale))
     boxes = np.concatenate([points[..., :2].min(1), points[..., :2].max(1)], 1)
     return Track(0, frames, boxes, np.ones(len(scale), np.float32), points.astype(np.float32))
@@ -57,10 +59,10 @@ def test_a_turn_beyond_half_a_circle_does_not_jump(plate_faces):
 
 def test_eyes_and_nose_stay_where_they_are_when_a_mouth_opens(plate_faces):
     """The same head, its mouth as closed and as open as it ever was: only the mouth moves in the crop."""
-    performance = take_performance(plate_faces.tracks[0].landmarks)
+    performance = take_performance(plate_faces.tracks[0].landmarks, FACE)
     opening = np.linalg.norm(performance.shape[:, 13] - performance.shape[:, 14], axis=-1)
     closed, wide = performance.shape[opening.argmin()], performance.shape[opening.argmax()]
-    subject = load_subject()
+    subject = FACE
     mixed = closed.copy()
     mouth = np.unique(np.concatenate([subject.contours["lips_outer"], subject.contours["lips_inner"], [152, 148, 377]]))
     mixed[mouth] = wide[mouth]
@@ -105,7 +107,7 @@ def test_the_crop_is_as_documented(plate_faces):
     track = placed(50, 0.3, [100] * 5, 80)
     found = aligned(track, plate_faces, size=256)
     matrix = found.to_plate[0]
-    np.testing.assert_allclose(np.sqrt(np.linalg.det(matrix[:, :2])), 50 * 2 * HALF_SIDE / 256, rtol=1e-4)
+    np.testing.assert_allclose(np.sqrt(np.linalg.det(matrix[:, :2])), 50 * 2 * FACE.half_side / 256, rtol=1e-4)
     np.testing.assert_allclose(transform_points(matrix, np.float32([[128, 128]])), [[100, 80]], atol=1e-2)
     wider = aligned(track, plate_faces, size=256, coverage=1.5)
     np.testing.assert_allclose(wider.to_plate[0, :, :2], matrix[:, :2] * 1.5, rtol=1e-4)
@@ -118,7 +120,7 @@ def test_the_crop_is_as_documented(plate_faces):
 def test_the_size_follows_the_face_in_the_plate_within_limits(plate_faces, scale):
     found = aligned(placed(scale, 0, [100] * 5, 80), plate_faces)
     assert found.size % 8 == 0 and 128 <= found.size <= 512
-    assert found.size == fitting_size(scale, 1.0)
+    assert found.size == fitting_size(FACE, scale, 1.0)
     if 192 < found.size < 512:
         assert np.sqrt(np.linalg.det(found.to_plate[0, :, :2])) < 1  # no finer pixel of the plate is lost
     assert aligned(placed(scale, 0, [100] * 5, 80), plate_faces, size=96).size == 96
@@ -149,7 +151,7 @@ def test_the_same_alignment_in_another_size_looks_at_the_same_place(plate_faces,
 
 def test_faces_of_a_mirrored_picture_align_as_mirrors(plate_faces):
     (track,) = plate_faces.tracks
-    flipped = track.landmarks[:, load_subject().mirror] * [-1, 1, 1] + [400, 0, 0]
+    flipped = track.landmarks[:, FACE.mirror] * [-1, 1, 1] + [400, 0, 0]
     (found,), (other,) = (
         align(replace(plate_faces, tracks=(replace(track, landmarks=points.astype(np.float32)),)))
         for points in (track.landmarks, flipped)
@@ -169,7 +171,7 @@ def test_no_faces_and_a_single_frame_align(plate_faces):
 
 def test_pose_and_shape_put_together_are_the_face(plate_faces):
     landmarks = plate_faces.tracks[0].landmarks
-    performance = take_performance(landmarks)
+    performance = take_performance(landmarks, FACE)
     np.testing.assert_allclose(performance.place(performance.shape), landmarks, atol=0.05)
 
 
@@ -178,13 +180,15 @@ def test_turns_and_nods_are_read_in_degrees(yaw, pitch):
     a, b = np.radians([yaw, pitch])
     turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
     nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    points = (load_subject().template @ (turn @ nod).T * 50 + 100).astype(np.float32)
-    np.testing.assert_allclose(np.abs(take_performance(points[None]).yaw_pitch[0]), np.abs([yaw, pitch]), atol=0.1)
+    points = (FACE.template @ (turn @ nod).T * 50 + 100).astype(np.float32)
+    np.testing.assert_allclose(
+        np.abs(take_performance(points[None], FACE).yaw_pitch[0]), np.abs([yaw, pitch]), atol=0.1
+    )
 
 
 def test_the_68_points_mirror_each_other():
-    points, mirror = to_68(load_subject().template), load_subject().mirror
-    flipped = to_68(load_subject().template[mirror]) * [-1, 1]
+    points, mirror = to_68(FACE.template), FACE.mirror
+    flipped = to_68(FACE.template[mirror]) * [-1, 1]
     right, left = (
         [*range(17), *range(17, 22), *range(36, 42)],
         [*range(16, -1, -1), *range(26, 21, -1), 45, 44, 43, 42, 47, 46],
@@ -194,7 +198,7 @@ def test_the_68_points_mirror_each_other():
 
 
 def test_the_template_is_upright_centred_and_symmetric():
-    subject = load_subject()
+    subject = FACE
     template, mirror = subject.template, subject.mirror
     np.testing.assert_allclose(template[mirror] * [-1, 1, 1], template, atol=1e-4)
     np.testing.assert_array_equal(mirror[mirror], np.arange(468))
@@ -208,12 +212,12 @@ def test_the_template_is_upright_centred_and_symmetric():
 
 
 def test_what_moves_with_expression_counts_least():
-    weights = load_subject().weights
+    weights = FACE.weights
     assert weights[[13, 14, 17, 152]].max() < 0.5 * weights[[168, 6, 197, 133, 362]].min()
 
 
 def test_the_surface_is_closed_over_eyes_and_mouth():
-    subject = load_subject()
+    subject = FACE
     triangles = subject.triangles
     assert triangles.min() == 0 and triangles.max() == 467
     flat = (subject.template[:, :2] * 100 + 250).astype(np.float32)
@@ -231,7 +235,7 @@ def test_the_surface_is_closed_over_eyes_and_mouth():
 
 
 def test_the_template_that_ships_can_be_estimated_from_fewer_frames(plate_faces, source_faces):
-    subject = load_subject()
+    subject = FACE
     people = [plate_faces.tracks[0].landmarks[::4], source_faces.tracks[0].landmarks[::4]]
     template, weights = estimate_template(people)
     template, mirror = make_upright(template, subject.contours["midline"], 10, 152, 33, 263)

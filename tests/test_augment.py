@@ -9,7 +9,6 @@ import pytest
 import torch
 from facesets import tiny_faceset
 
-from nodes.definitions import Region
 from nodes.errors import ModelError
 from nodes.mask.regions import draw_regions
 from nodes.subjects import load_subject
@@ -44,11 +43,16 @@ def fields(batch: Batch) -> list[torch.Tensor]:
 
 def test_landmarks_go_where_flip_rotation_zoom_and_shift_take_the_picture(faceset):
     face = faceset.landmarks[:8, :, :2]
-    moved = transform_points(torch.from_numpy(face / faceset.size), drawn := draws(8)).numpy() * SIZE
-    regions = (Region.EYES, Region.MOUTH, Region.BROWS)
-    before = torch.from_numpy(draw_regions(face, faceset.size, regions))[:, None]
+    moved = (
+        transform_points(
+            torch.from_numpy(face / faceset.size), drawn := draws(8), torch.from_numpy(faceset.subject.mirror)
+        ).numpy()
+        * SIZE
+    )
+    regions = ("eyes", "mouth", "brows")
+    before = torch.from_numpy(draw_regions(face, faceset.size, faceset.subject, regions))[:, None]
     after = sample(before, sampling_grid(drawn, SIZE, warped=False))[:, 0].numpy() > 0.5
-    expected = draw_regions(moved, SIZE, regions) > 0.5
+    expected = draw_regions(moved, SIZE, faceset.subject, regions) > 0.5
     overlap = (after & expected).sum((1, 2)) / (after | expected).sum((1, 2))
     assert drawn.flip.any() and not drawn.flip.all()
     assert overlap.min() > 0.85  # thin shapes, each drawn with a margin of whole pixels
@@ -57,7 +61,7 @@ def test_landmarks_go_where_flip_rotation_zoom_and_shift_take_the_picture(facese
 def test_a_flip_turns_the_left_eye_into_the_right_one():
     subject = load_subject()
     points = torch.rand(1, 468, 2)
-    flipped = transform_points(points, draws(1, flip=1, rotation=0, zoom=0, shift=0))
+    flipped = transform_points(points, draws(1, flip=1, rotation=0, zoom=0, shift=0), torch.from_numpy(subject.mirror))
     expected = points[:, subject.mirror] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
     torch.testing.assert_close(flipped, expected)
 

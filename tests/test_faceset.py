@@ -27,7 +27,7 @@ from trainer.faceset import Faceset, FacesetParameters, open_faceset
 from trainer.faceset.build import build_faceset
 from trainer.faceset.faceset import digest_of, read_document
 from trainer.faceset.growing import GrowingArray
-from trainer.faceset.quality import FACE, find_blurred
+from trainer.faceset.quality import find_blurred
 from trainer.faceset.select import cover
 
 HELD, BLURRED, FRAMES = 12, 20, 44
@@ -82,10 +82,10 @@ def test_arrays_are_what_alignment_gives_for_the_same_frames(made, clip):
         for i in (0, len(made) // 2, len(made) - 1):
             picture = footage.frame(int(made.frame[i])).rgb8()
             np.testing.assert_array_equal(made.crops[i], crop(picture, made.to_plate[i : i + 1], SIZE)[0])
-    drawn = draw_regions(np.asarray(made.landmarks), SIZE, FACE)
+    drawn = draw_regions(np.asarray(made.landmarks), SIZE, made.subject)
     np.testing.assert_array_equal(made.masks, np.rint(drawn * 255))
     assert (np.diff(made.frame) > 0).all() and not made.crops.flags.writeable
-    assert (made.performer, made.subject, made.size, made.coverage) == ("Franck", "face", SIZE, 1.0)
+    assert (made.performer, made.subject.name, made.size, made.coverage) == ("Franck", "face", SIZE, 1.0)
     assert made.template.startswith("face/") and len(made.rates) == len(made.clips) == 1
 
 

@@ -14,14 +14,17 @@ from nodes.errors import ModelError
 from nodes.subjects import load_subject
 from nodes.swap import plan_swap, swap
 from nodes.swap.reference.gallery import Reference
+from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp
-from trainer.drawing import LINES, Areas, Lines
+from trainer.drawing import Areas, Lines
 from trainer.export import check_export, export, facts_of
 from trainer.gallery import Gallery, rasterised
 from trainer.hooks.schedule import factor
 from trainer.models.shot import Shot, ShotOptions
 from trainer.network import Share
 from trainer.rehearsal import lit_as, reshaped
+
+FACE = load_subject()
 
 CPU = torch.device("cpu")
 SIZE = 64
@@ -54,21 +57,21 @@ def share(batch=4, **more):
 
 def test_lines_are_drawn_where_the_mesh_is(pair):
     points = torch.from_numpy(pair[0].landmarks[:1, :, :2] / SIZE).float()
-    maps = Lines(64)(points)[0]
-    assert maps.shape == (2 * len(LINES), 64, 64)
+    maps = Lines(FACE, 64)(points)[0]
+    assert maps.shape == (2 * len(FACE.lines), 64, 64)
     assert float(maps.min()) >= 0
     assert float(maps.max()) <= 1
     mouth = maps[1]
     corner = (points[0, 61] * 64).long()
     assert float(mouth[corner[1], corner[0]]) > 0.3
     assert float(mouth[:20].max()) < 1e-3  # no lips on the forehead
-    moved = Lines(64)(points + torch.tensor([4 / 64, 0]))[0]
+    moved = Lines(FACE, 64)(points + torch.tensor([4 / 64, 0]))[0]
     torch.testing.assert_close(moved[:, :, 8:], maps[:, :, 4:-4], atol=1e-4, rtol=0)
 
 
 def test_areas_cover_eyes_and_mouth_and_nothing_else(pair):
     points = torch.from_numpy(pair[0].landmarks[:1, :, :2] / SIZE).float()
-    eyes, mouth = Areas(64)(points)[0]
+    eyes, mouth = Areas(FACE, 64)(points)[0]
     at = lambda area, k: float(area[(points[0, k, 1] * 64).long(), (points[0, k, 0] * 64).long()])  # noqa: E731
     assert at(eyes, 159) > 0.8 < at(eyes, 386)
     assert at(mouth, 13) > 0.8
@@ -79,7 +82,7 @@ def test_a_whole_batch_is_warped_as_swap_warps_one_frame(pair, gallery):
     onto, of = 3, 30
     chosen = torch.full((1, 2, 1), of)
     drawn = gallery.reference(gallery.raster[torch.tensor([onto])], chosen, torch.ones(1, 2, 1))[0]
-    warp = MeshWarp(pair[0].landmarks[onto], SIZE)
+    warp = MeshWarp(pair[0].landmarks[onto], FACE.triangles, SIZE)
     (expected,) = warp.fetch([Reference(np.array(pair[0].crops[of]), pair[0].landmarks[of, :, :2])])
     inside = warp.visible
     assert np.array_equal(drawn[3].numpy() > 0.5, inside)
@@ -94,8 +97,8 @@ def test_references_come_from_other_moments(pair, gallery):
 
 
 def test_a_mesh_off_the_crop_is_rasterised_without_complaint():
-    far = load_subject().template[None] * 20 + 5000
-    raster = rasterised(far.astype(np.float32), SIZE, CPU)
+    far = FACE.template[None] * 20 + 5000
+    raster = rasterised(surface_of(FACE), far.astype(np.float32), SIZE, CPU)
     values, visible = raster.spread(torch.zeros(1, 468, 2), SIZE)
     assert float(visible.sum()) == 0
     assert bool(values.isfinite().all())
@@ -141,7 +144,7 @@ def test_light_is_not_there_to_be_learned_but_an_open_mouth_is(pair, gallery):
     inside = torch.ones(2, 1, SIZE, SIZE)
     shade = torch.linspace(0.6, 1.2, SIZE).expand(2, 1, SIZE, SIZE)
     shaded = torch.cat([(target * shade).clamp(0, 1), inside], 1)
-    areas = Areas(32)(gallery.points[rows])
+    areas = Areas(FACE, 32)(gallery.points[rows])
     lit = lit_as(target, shaded, areas)
     assert float((lit - shaded[:, :3]).abs().mean()) < 0.4 * float((target - shaded[:, :3]).abs().mean())
     mouth = torch.nn.functional.interpolate(areas[:, 1:], (SIZE, SIZE))

@@ -8,13 +8,12 @@ across the picture with `align_corners=False`: where each pixel of the result is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.subjects import load_subject
+from nodes.subjects import Subject
 
 _POINTS = 5  # of the warp, along each side
 
@@ -37,6 +36,11 @@ class Amounts:
     gamma: float = 0.1
     tint: float = 0.04
     saturation: float = 0.15
+
+
+def amounts_for(subject: Subject) -> Amounts:
+    """The usual amounts; what has a left and a right one is never flipped: its crops all show a right one."""
+    return Amounts(flip=0.0) if subject.handed else Amounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +134,13 @@ def colour(pictures: Tensor, draws: Draws) -> Tensor:
     return torch.lerp(luma, toned, saturation).clamp(0, 1)
 
 
-def transform_points(points: Tensor, draws: Draws) -> Tensor:
+def transform_points(points: Tensor, draws: Draws, mirror: Tensor) -> Tensor:
     """Move points as flip, rotation, zoom and shift move the picture under them; the warp is left out.
 
-    points: [N, L, 2], 0..1 across the picture, all landmarks of the subject: on a flip each becomes its mirror image.
+    points: [N, L, 2], 0..1 across the picture, all landmarks of the subject. mirror: [L], the landmark that each becomes on a flip.
     """
-    mirror = _mirror().to(points.device)
     named = torch.where(draws.flip[:, None, None], points[:, mirror], points)
     linear, shift = draws.matrix[..., :2], draws.matrix[..., 2]
     back = torch.linalg.inv_ex(linear).inverse  # unlike `inv` it does not wait for the device
     places: Tensor = (named * 2 - 1 - shift[:, None]) @ back.mT
     return (places + 1) / 2
-
-
-@cache
-def _mirror() -> Tensor:
-    return torch.from_numpy(load_subject().mirror)

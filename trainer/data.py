@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nodes.definitions import Region
 from nodes.mask.regions import draw_regions
+from nodes.subjects import Subject
 from trainer.faceset import Faceset
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ class Crops:
         f, rows = self._faceset, index.numpy()
         pictures = np.concatenate([f.crops[rows], f.masks[rows][..., None]], -1)
         small = shrink(torch.from_numpy(pictures), self._factor)
-        weight = torch.from_numpy(weigh(small[..., 3].numpy(), f.landmarks[rows] / self._factor))
+        weight = torch.from_numpy(weigh(small[..., 3].numpy(), f.landmarks[rows] / self._factor, f.subject))
         painted = torch.cat([small, weight[..., None]], -1)
         return painted.pin_memory() if self._device.type == "cuda" else painted
 
@@ -132,8 +132,8 @@ def shrink(pictures: Tensor, factor: int) -> Tensor:
     return torch.nn.functional.avg_pool2d(planes, factor).round_().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def weigh(masks: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """How much each pixel counts, uint8 [N, S, S], 255 for FULL_WEIGHT: the mask and its rim, more in eyes and mouth.
+def weigh(masks: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.float32], subject: Subject) -> npt.NDArray[np.uint8]:
+    """How much each pixel counts, uint8 [N, S, S], 255 for FULL_WEIGHT: the mask and its rim, more where it shows.
 
     masks: uint8 [N, S, S]. landmarks: [N, L, >=2] in pixels of the masks.
     """
@@ -141,5 +141,5 @@ def weigh(masks: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.float32]) -> n
     width = 2 * max(round(_RIM * size), 1) + 1
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     within = np.stack([cv2.dilate(m, around) for m in masks])
-    features = draw_regions(landmarks, size, (Region.EYES, Region.MOUTH))
+    features = draw_regions(landmarks, size, subject, subject.emphasis) if subject.emphasis else np.float32(0)
     return np.round(within * (1 + (FULL_WEIGHT - 1) * features) / FULL_WEIGHT).astype(np.uint8)

@@ -13,20 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodes.subjects import load_subject
+from nodes.subjects import Subject
 
-# What is drawn as lines, one map a row: the subject's contours, and lines that it has no contour for.
-LINES: tuple[tuple[str, ...], ...] = (
-    ("lips_inner",),
-    ("lips_outer",),
-    ("right_eye", "left_eye"),
-    ("right_brow", "left_brow"),
-    ("oval",),
-    ("nose",),
-)
-# The areas of the plate's own face that say what the mesh cannot.
-AREAS: tuple[tuple[str, ...], ...] = (("right_eye", "left_eye"), ("lips_outer",))
-_NOSE = ((168, 6, 197, 195, 5, 4, 1), (98, 97, 2, 326, 327), (98, 129), (327, 358))
 _WIDTHS = (0.9, 2.5)  # σ of the lines, in pixels of a map of 64
 _GRAIN = 0.09  # template units, at most, between two points of a line
 _LEVEL = 0.11  # of a line's map where one line runs, before it is bounded
@@ -36,9 +24,9 @@ _ACROSS = (0.0, 0.25, 0.5, 0.75, 1.0)  # where points lie between one side of an
 
 
 class Points(nn.Module):
-    """Points between pairs of vertices, in groups; draws each group as one map.
+    """Points between pairs of landmarks, in groups; draws each group as one map.
 
-    rows: (vertex, vertex, how far between them, group, weight).
+    rows: (landmark, landmark, how far between them, group, weight). groups: how many there are.
     """
 
     first: Tensor
@@ -47,12 +35,13 @@ class Points(nn.Module):
     shares: Tensor
     centres: Tensor
 
-    def __init__(self, rows: Sequence[tuple[int, int, float, int, float]], side: int) -> None:
+    def __init__(self, rows: Sequence[tuple[int, int, float, int, float]], groups: int, side: int) -> None:
         super().__init__()
-        first, second, between, group, weight = (np.array(column) for column in zip(*rows, strict=True))
-        shares = np.zeros((int(group.max()) + 1, len(rows)), np.float32)
+        columns = np.array(rows, np.float64).reshape(-1, 5).T
+        (first, second, group), (between, weight) = columns[[0, 1, 3]].astype(np.int64), columns[[2, 4]]
+        shares = np.zeros((groups, len(rows)), np.float32)
         shares[group, np.arange(len(rows))] = weight
-        self.side = side
+        self.side, self.groups = side, groups
         self.register_buffer("first", torch.from_numpy(first), persistent=False)
         self.register_buffer("second", torch.from_numpy(second), persistent=False)
         self.register_buffer("between", torch.from_numpy(between).float()[:, None], persistent=False)
@@ -68,11 +57,11 @@ class Points(nn.Module):
 
 
 class Lines(Points):
-    """The lines of a face at two widths."""
+    """The lines of a subject at two widths."""
 
-    def __init__(self, side: int) -> None:
-        super().__init__(_line_rows(), side)
-        self.channels = len(LINES) * len(_WIDTHS)
+    def __init__(self, subject: Subject, side: int) -> None:
+        super().__init__(_line_rows(subject), len(subject.lines), side)
+        self.channels = len(subject.lines) * len(_WIDTHS)
 
     def forward(self, vertices: Tensor) -> Tensor:
         """Maps [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
@@ -81,38 +70,33 @@ class Lines(Points):
 
 
 class Areas(Points):
-    """Soft masks of eyes and of the mouth with its lips."""
+    """Soft masks of a subject's features: of a face, the eyes and the mouth with its lips."""
 
-    def __init__(self, side: int) -> None:
-        super().__init__(_area_rows(), side)
-        self.channels = len(AREAS)
+    def __init__(self, subject: Subject, side: int) -> None:
+        super().__init__(_area_rows(subject), len(subject.features), side)
+        self.channels = len(subject.features)
 
     def forward(self, vertices: Tensor) -> Tensor:
         """Masks [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
         return (self.draw(vertices, _AREA_WIDTH / 64) * _AREA_LEVEL).clamp(0, 1)
 
 
-def _line_rows() -> list[tuple[int, int, float, int, float]]:
-    subject = load_subject()
+def _line_rows(subject: Subject) -> list[tuple[int, int, float, int, float]]:
     rows: list[tuple[int, int, float, int, float]] = []
-    for group, names in enumerate(LINES):
-        for line in [_closed(subject.contours[n]) for n in names if n != "nose"] or _NOSE:
-            for a, b in pairwise(line):
+    for group, lines in enumerate(subject.lines):
+        for line in lines:
+            for a, b in pairwise(line.tolist()):
                 length = float(np.linalg.norm(subject.template[a, :2] - subject.template[b, :2]))
                 count = max(1, int(np.ceil(length / _GRAIN)))
-                rows += [(a, b, (k + 0.5) / count, group, length / count) for k in range(count)]
+                weight = length / count or _GRAIN  # a line of no length is a dot
+                rows += [(a, b, (k + 0.5) / count, group, weight) for k in range(count)]
     return rows
 
 
-def _closed(contour: np.ndarray) -> tuple[int, ...]:
-    return (*(int(v) for v in contour), int(contour[0]))
-
-
-def _area_rows() -> list[tuple[int, int, float, int, float]]:
-    contours = load_subject().contours
+def _area_rows(subject: Subject) -> list[tuple[int, int, float, int, float]]:
     rows: list[tuple[int, int, float, int, float]] = []
-    for group, names in enumerate(AREAS):
-        for line in (contours[name] for name in names):
+    for group, outlines in enumerate(subject.features):
+        for line in outlines:
             for i in range(len(line) // 2 + 1):
                 rows += [(int(line[i]), int(line[-i]), t, group, 1.0) for t in _ACROSS]
     return rows

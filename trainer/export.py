@@ -22,18 +22,17 @@ from nodes.subjects import load_subject
 from nodes.swap.contract import SCHEMA
 from nodes.swap.model import load_model
 from trainer.faceset import Faceset
-from trainer.network import Network
+from trainer.network import Network, Options
 
 OPSET = 18
 TOLERANCE = 1e-3
 _LIMIT = 2**31 - 2**20  # bytes of one ONNX file, with some room for the graph
-_POINTS = len(load_subject().mirror)
-# Shapes after the first axis; None is the side of the crop.
+# Shapes after the first axis; None is the side of a crop, or the number of landmarks.
 _SHAPES: dict[str, tuple[int | None, ...]] = {
     "crop": (3, None, None),
     "reference": (4, None, None),
-    "landmarks": (_POINTS, 2),
-    "vertices": (_POINTS, 2),
+    "landmarks": (None, 2),
+    "vertices": (None, 2),
     "performance": (4, None, None),
 }
 _ARGUMENTS = {
@@ -47,7 +46,7 @@ _PREFIX = "faceplate."
 def facts_of(source: Faceset, target: Faceset) -> dict[str, str]:
     """What the metadata of an export says about the two facesets: framing, and who was learned from how many crops."""
     return {
-        "subject": source.subject,
+        "subject": source.subject.name,
         "template": source.template,
         "coverage": f"{source.coverage:g}",
         "source": source.performer,
@@ -72,7 +71,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
             file=path,
             remedy="Train a smaller size or smaller dimensions",
         )
-    example = tuple(_example(name, network.options.size) for name in network.inputs)
+    example = tuple(_example(name, network.options) for name in network.inputs)
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     with whole_file(path) as temporary:
         with _quiet(), torch.no_grad():
@@ -99,7 +98,7 @@ def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> 
     inputs: by name, NCHW as `network.swap` takes them, on any device. The file is loaded and run as Swap does it.
     Raises ModelError for a difference above 1e-3, and for a file of a fixed batch.
     """
-    model = load_model(path, cpu=True)
+    model = load_model(path, subject=None, cpu=True)
     if model.batch is not None:
         raise ModelError(
             f"takes batches of {model.batch} alone",
@@ -135,9 +134,11 @@ class _Swap(nn.Module):
         return face, mask
 
 
-def _example(name: str, size: int) -> Tensor:
+def _example(name: str, options: Options) -> Tensor:
+    shape = _SHAPES[name]
+    open_ = options.size if len(shape) == 3 else len(load_subject(options.subject).mirror)
     # Two rows: of one, torch would conclude that the batch is always one.
-    return torch.rand(2, *(size if side is None else side for side in _SHAPES[name]))
+    return torch.rand(2, *(open_ if side is None else side for side in shape))
 
 
 def _as_swap_gives(values: Tensor) -> np.ndarray:

@@ -17,6 +17,7 @@ from nodes.align.pose import Performance, take_performance
 from nodes.swap.reference.choice import candidates
 from nodes.swap.reference.expression import neutral_shape, read_expression, read_tones
 from nodes.swap.reference.plan import POSE_UNIT, Source, upper_weight
+from nodes.swap.reference.surface import Surface, surface_of
 from nodes.swap.reference.warp import rasterise
 from nodes.types import Float, Int
 from trainer.faceset import Faceset
@@ -41,7 +42,7 @@ class Raster:
         return Raster(self.corners[index], self.weights[index])
 
     def spread(self, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Interpolate values at the vertices [N, L, C] over crops: [N, C, size, size], and where they are, [N, 1, size, size]."""
+        """Interpolate values at the vertices [N, V, C] over crops: [N, C, size, size], and where they are, [N, 1, size, size]."""
         corners = self.corners.long()
         inside = (corners[..., 0] >= 0)[:, None].float()
         count, height, width, _ = corners.shape
@@ -53,13 +54,14 @@ class Raster:
         return large[:, :-1] / large[:, -1:].clamp_min(1e-3), F.interpolate(inside, (size, size), mode="nearest")
 
 
-def rasterised(vertices: Float, size: int, device: torch.device) -> Raster:
-    """Rasterise meshes [N, L, 3] in pixels of crops of `size`."""
+def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.device) -> Raster:
+    """Rasterise the surface of landmarks [N, L, 3] in pixels of crops of `size`."""
+    vertices = surface.extend(landmarks)
     half = size // 2
     corners = np.full((len(vertices), half, half, 3), -1, np.int16)
     weights = np.zeros((len(vertices), half, half, 3), np.float16)
     for mesh, corner, weight in zip(vertices * 0.5, corners, weights, strict=True):
-        inside, found, share = rasterise(mesh, half)
+        inside, found, share = rasterise(mesh, surface.triangles, half)
         corner[inside], weight[inside] = found, share
     return Raster(torch.from_numpy(corners).to(device), torch.from_numpy(weights).to(device))
 
@@ -67,26 +69,30 @@ def rasterised(vertices: Float, size: int, device: torch.device) -> Raster:
 class Gallery:
     """The crops of one performer that a model learns from, N of them, and which of them resemble each other.
 
-    size: of the crops that are made. performance: of the crops. neighbours: [2, N, K], for the upper and for the lower face.
+    size: of the crops that are made. vertices: [N, V, 2], of their surfaces, 0..1 across the crop; points: the landmarks among
+    them. performance: of the crops. neighbours: [2, N, K], for the upper and for the lower face.
     rarity: [N], how far each crop is from those that resemble it most, against the others; for sampling.
     """
 
     def __init__(self, faceset: Faceset, size: int, device: torch.device) -> None:
         rows = np.unique(np.linspace(0, len(faceset) - 1, min(len(faceset), MOST)).astype(np.int64))
-        self.size, self.device = size, device
+        self.size, self.device, self.subject = size, device, faceset.subject
+        self.surface = surface_of(faceset.subject)
         self.landmarks: Float = faceset.landmarks[rows] * np.float32(size / faceset.size)
         self.tones: Float = np.asarray(faceset.tones[rows])
-        self.performance: Performance = take_performance(self.landmarks)
-        self.neutral: Float = neutral_shape(self.performance.shape)
+        self.performance: Performance = take_performance(self.landmarks, self.subject)
+        self.neutral: Float = neutral_shape(self.performance.shape, self.subject)
         self.crops = (
             torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2).contiguous().to(device)
         )
-        self.points = torch.from_numpy(self.landmarks[..., :2] / np.float32(size)).to(device)
-        self.raster = rasterised(self.landmarks, size, device)
+        vertices = self.surface.extend(self.landmarks)[..., :2] / np.float32(size)
+        self.vertices = torch.from_numpy(vertices).to(device)
+        self.points = self.vertices[:, : self.landmarks.shape[1]]
+        self.raster = rasterised(self.surface, self.landmarks, size, device)
         seconds = faceset.frame[rows] / np.array(faceset.rates)[faceset.clip[rows]]
         neighbours, rarity = self._find_neighbours(faceset.clip[rows], seconds)
         self.neighbours, self.rarity = torch.from_numpy(neighbours), torch.from_numpy(rarity)
-        self._upper = torch.from_numpy(upper_weight()).to(device)
+        self._upper = torch.from_numpy(self.surface.extend_values(upper_weight(self.subject))).to(device)
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -94,6 +100,7 @@ class Gallery:
     def as_source(self) -> Source:
         """The same crops as the reference method knows a source; `frames` are rows of this gallery."""
         return Source(
+            self.subject,
             None,
             np.arange(len(self)),
             self.landmarks,
@@ -118,7 +125,7 @@ class Gallery:
         """
         count, halves, each = chosen.shape
         rows = chosen.reshape(-1).to(self.device)
-        points = (self.points[rows] * 2 - 1).view(count, halves * each, -1, 2)
+        points = (self.vertices[rows] * 2 - 1).view(count, halves * each, -1, 2)
         upper = self._upper.expand(count, -1)[..., None]
         values = torch.cat([points.permute(0, 2, 1, 3).flatten(2), upper], -1)
         spread, visible = onto.spread(values, self.size)
@@ -131,9 +138,11 @@ class Gallery:
         return torch.cat([mixed * visible, visible], 1)
 
     def _find_neighbours(self, clip: Int, seconds: Float) -> tuple[Int, Float]:
-        expression = read_expression(self.performance.shape, self.neutral)
+        expression = read_expression(self.performance.shape, self.neutral, self.subject)
         view = self.performance.yaw_pitch / POSE_UNIT
-        below = np.concatenate([view, read_tones(self.tones, expression)], 1) if self.tones.any() else view
+        below = (
+            np.concatenate([view, read_tones(self.tones, expression, self.subject)], 1) if self.tones.any() else view
+        )
         found, apart = np.empty((2, len(clip), _NEIGHBOURS), np.int64), np.zeros(len(clip), np.float32)
         for half, numbers, seen in ((0, expression.upper, view), (1, expression.lower, below)):
             nearest, costs = candidates(numbers, numbers, seen, seen, np.zeros(len(clip), np.float32))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from nodes.errors import FaceplateError
-from nodes.subjects import load_subject
+from nodes.subjects import Subject
 from trainer.faceset import Faceset
 
 _ALIKE = ("subject", "template", "coverage")
@@ -26,12 +26,13 @@ def check_together(facesets: Sequence[Faceset]) -> None:
             mine, its = getattr(first, name), getattr(other, name)
             if mine != its:
                 option = f" --coverage {mine:g}" if name == "coverage" else ""
+                mine, its = (v.name if isinstance(v, Subject) else v for v in (mine, its))
                 raise FaceplateError(
                     f"its crops have the {name} {its}, those of {first.folder} have {mine}",
                     file=other.folder,
                     remedy=_AGAIN + option,
                 )
-    known = load_subject().template_id
+    known = first.subject.template_id
     if first.template != known:
         raise FaceplateError(
             f"the facesets are made for the template {first.template}, this Faceplate has {known}",

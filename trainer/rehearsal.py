@@ -53,7 +53,7 @@ class Rehearsal:
         self.share, self.size = share, size
         self.source, self._target_set = Gallery(source, size, share.device), target
         self._target: Gallery | None = None
-        self._areas = Areas(_LIGHT).to(share.device)
+        self._areas = Areas(source.subject, _LIGHT).to(share.device)
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
@@ -105,13 +105,13 @@ class Rehearsal:
         frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
         at = frame.numpy()
         chosen = torch.from_numpy(np.stack([upper.index[at, :1], lower.index[at, :1]], 1))
-        onto = rasterised(vertices[at], self.size, self.share.device)
+        onto = rasterised(self.source.surface, vertices[at], self.size, self.share.device)
         target = self._target.pictures(frame)
         points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
         return Batch(
             self.source.reference(onto, chosen, torch.ones(chosen.shape)),
             points,
-            _warp(target, self._target.points[frame.to(self.share.device)], onto),
+            _warp(target, self._target.vertices[frame.to(self.share.device)], onto),
             target,
         )
 
@@ -143,7 +143,7 @@ def lit_as(target: Tensor, reference: Tensor, areas: Tensor) -> Tensor:
     Light is Swap's matter, and the plate's. A network that may learn the source's paints its highlights into every shot.
     """
     cell = target.shape[-1] // _LIGHT
-    skin = F.avg_pool2d(reference[:, 3:], cell) * (1 - areas.amax(1, keepdim=True))
+    skin = F.avg_pool2d(reference[:, 3:], cell) * (1 - whole(areas))
     change = F.avg_pool2d((reference[:, :3] - target) * reference[:, 3:], cell) * skin
     low = blur(change) / (blur(skin) + 1e-2)
     large = F.interpolate(low, target.shape[-2:], mode="bilinear", align_corners=False)
@@ -162,12 +162,17 @@ def disguised(picture: Tensor, uniform: Uniform) -> Tensor:
     return torch.lerp(luma, soft, uniform(1, 1, 1)).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
+def whole(areas: Tensor) -> Tensor:
+    """Masks [N, C, side, side] as one [N, 1, side, side]; a subject may have none."""
+    return areas.amax(1, keepdim=True) if areas.shape[1] else areas.new_zeros((len(areas), 1, *areas.shape[2:]))
+
+
 def _smooth(grid: Tensor, size: int) -> Tensor:
     return F.interpolate(grid, (size, size), mode="bicubic", align_corners=False)
 
 
 def _warp(picture: Tensor, points: Tensor, onto: Raster) -> Tensor:
-    """Warp each picture [n, 3, S, S] from its own mesh, points [n, L, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
+    """Warp each picture [n, 3, S, S] from its own surface, vertices [n, V, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
     spread, visible = onto.spread(points * 2 - 1, picture.shape[-1])
     taken = F.grid_sample(picture, spread.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
     return torch.cat([taken * visible, visible], 1)

@@ -77,7 +77,7 @@ class Training:
         device, facts = group.device, found.facts if found else None
         number = choose_precision(settings.precision, device)
         torch.manual_seed(settings.seed)
-        self.network = network = _build(kind, settings, len(facesets), facts)
+        self.network = network = _build(kind, settings, facesets, facts)
         if settings.base is not None and facts is None:
             load_weights(settings.base, network, watcher.message)
         place(network, device)
@@ -196,10 +196,11 @@ class Training:
             scaler.load_state_dict(dict(found.facts.scaler))
 
 
-def _build(kind: type[Network], settings: TrainSettings, performers: int, facts: Facts | None) -> Network:
+def _build(kind: type[Network], settings: TrainSettings, facesets: Sequence[Faceset], facts: Facts | None) -> Network:
     asked: dict[str, Any] = {} if settings.size is None else {"size": settings.size}
-    if performers != 2:
-        asked["performers"] = performers
+    asked["subject"] = facesets[0].subject.reference
+    if len(facesets) != 2:
+        asked["performers"] = len(facesets)
     asked = facts.options if facts else asked
     try:
         options = kind.options_type(**asked)

@@ -12,10 +12,9 @@ from nodes.footage import Footage
 from nodes.geometry.sampling import invert, transform_points
 from nodes.geometry.similarity import fit_similarity
 from nodes.geometry.smoothing import smooth, window_length
-from nodes.subjects import load_subject
+from nodes.subjects import Subject, load_subject
 from nodes.types import Faces, Float, Track
 
-HALF_SIDE = 1.9  # of the crop, in units of the template, at coverage 1: the face with its forehead and a margin
 _PERFORMANCE_WINDOW = 0.28  # seconds over which landmarks are smoothed: short enough for a blink
 _AUTO_SIZES = (192, 512)
 _OVERSAMPLING = 1.25  # of crops over the plate: what is resampled twice should not get softer
@@ -25,11 +24,13 @@ _OVERSAMPLING = 1.25  # of crops over the plate: what is resampled twice should 
 class Alignment:
     """One track, aligned. T frames.
 
-    track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
-    (pixels a template unit), angle (radians) and position x, y (pixels), before and after smoothing. size: side of the crop
+    subject: what it is. track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
+    (pixels a template unit), angle (radians) and position x, y (pixels), before and after smoothing; of a mirrored track,
+    the template is mirrored first. size: side of the crop
     in pixels. coverage: see :class:`nodes.definitions.AlignParameters`.
     """
 
+    subject: Subject
     track: Track
     raw: Float
     smoothed: Float
@@ -40,11 +41,15 @@ class Alignment:
     def to_plate(self) -> Float:
         """Crop pixels → plate pixels, [T, 2, 3]."""
         scale, angle, x, y = self.smoothed.T
-        step = scale * 2 * HALF_SIDE * self.coverage / self.size
+        step = scale * 2 * self.subject.half_side * self.coverage / self.size
         cos, sin = np.cos(angle) * step, np.sin(angle) * step
-        linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], 1)
+        linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], 1) * self._flip
         shift = np.stack([x, y], -1) - linear @ np.full(2, self.size / 2, np.float32)
         return np.concatenate([linear, shift[..., None]], axis=-1).astype(np.float32)
+
+    @property
+    def _flip(self) -> Float:
+        return np.array([-1 if self.track.mirrored else 1, 1], np.float32)
 
     @property
     def landmarks(self) -> Float:
@@ -69,26 +74,27 @@ def align(
     """Align every track of a shot, the longest first.
 
     plate: the footage, needed by the landmarker `fan` alone. The fit is that of Umeyama 1991 on the template's x and y, each
-    landmark weighted by how little it moves with expression (:mod:`nodes.subjects.estimate`).
+    landmark weighted by how little it moves with expression (:mod:`nodes.subjects.estimate`). SchemaError for a subject that is not there.
     """
     parameters = parameters or AlignParameters()
     if parameters.landmarker is Landmarker.FAN:
         faces = fan.refine(faces, plate)
-    return tuple(_align(track, float(faces.rate), parameters) for track in faces.tracks)
+    subject = load_subject(faces.subject)
+    return tuple(_align(subject, track, float(faces.rate), parameters) for track in faces.tracks)
 
 
-def _align(track: Track, rate: float, parameters: AlignParameters) -> Alignment:
-    subject = load_subject()
-    scale, rotation, position = fit_similarity(subject.template[None, :, :2], track.landmarks[..., :2], subject.weights)
+def _align(subject: Subject, track: Track, rate: float, parameters: AlignParameters) -> Alignment:
+    template = subject.template[None, :, :2] * np.array([-1 if track.mirrored else 1, 1], np.float32)
+    scale, rotation, position = fit_similarity(template, track.landmarks[..., :2], subject.weights)
     angle = np.unwrap(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
     raw = np.stack([scale, angle, *position.T], axis=1).astype(np.float32)
     smoothed = smooth(raw, window_length(parameters.smoothing, rate))
-    size = parameters.size or fitting_size(float(np.percentile(scale, 90)), parameters.coverage)
+    size = parameters.size or fitting_size(subject, float(np.percentile(scale, 90)), parameters.coverage)
     steady = replace(track, landmarks=smooth(track.landmarks, window_length(_PERFORMANCE_WINDOW, rate)))
-    return Alignment(steady, raw, smoothed, size, parameters.coverage)
+    return Alignment(subject, steady, raw, smoothed, size, parameters.coverage)
 
 
-def fitting_size(scale: float, coverage: float) -> int:
-    """Side of crops that hold all that pictures of a face hold; scale: of the similarity, in pixels a template unit."""
-    pixels = _OVERSAMPLING * scale * 2 * HALF_SIDE * coverage
+def fitting_size(subject: Subject, scale: float, coverage: float) -> int:
+    """Side of crops that hold all that pictures of a subject hold; scale: of the similarity, in pixels a template unit."""
+    pixels = _OVERSAMPLING * scale * 2 * subject.half_side * coverage
     return int(np.clip(np.ceil(pixels / 8) * 8, *_AUTO_SIZES))

@@ -1,29 +1,38 @@
-"""What a face performs, apart from where it is: a rigid pose, and the shape that is left when the pose is taken out."""
+"""What a subject performs, apart from where it is: a rigid pose, and the shape that is left when the pose is taken out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from nodes.geometry.similarity import apply_similarity, fit_similarity, remove_similarity
 from nodes.geometry.smoothing import smooth, smooth_rotations
-from nodes.subjects import load_subject
-from nodes.types import Float
+from nodes.subjects import Subject
+from nodes.types import Float, Int
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """T frames of one face. scale: [T]; rotation: [T, 3, 3]; position: [T, 3]; shape: [T, L, 3] in template units."""
+    """T frames of one subject.
+
+    scale: [T]; rotation: [T, 3, 3]; position: [T, 3]; shape: [T, L, 3] in template units. flip: [T], -1 where it is seen in a
+    mirror, as the left ones of a subject that is handed are; else 1.
+    """
 
     scale: Float
     rotation: Float
     position: Float
     shape: Float
+    flip: Float
 
     def place(self, shape: Float) -> Float:
-        """Put shapes [T, L, 3] where this face is, as this face is turned."""
-        return apply_similarity(shape, self.scale, self.rotation, self.position)
+        """Put shapes [T, L, 3] where this subject is, as it is turned."""
+        return _flipped(apply_similarity(shape, self.scale, self.rotation, self.position), self.flip)
+
+    def __getitem__(self, rows: Int) -> Performance:
+        return Performance(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @property
     def yaw_pitch(self) -> Float:
@@ -34,9 +43,19 @@ class Performance:
         return np.asarray(np.degrees(np.stack([yaw, pitch], axis=1)), np.float32)
 
 
-def take_performance(landmarks: Float, window: int = 1) -> Performance:
+def take_performance(landmarks: Float, subject: Subject, window: int = 1, *, mirrored: bool = False) -> Performance:
     """Split landmarks [T, L, 3] into pose and shape; the pose smoothed over `window` frames."""
-    subject = load_subject()
+    flip = np.full(len(landmarks), -1 if mirrored else 1, np.float32)
+    landmarks = _flipped(landmarks, flip)
     scale, rotation, position = fit_similarity(subject.template[None], landmarks, subject.weights)
     shape = remove_similarity(landmarks, scale, rotation, position)
-    return Performance(smooth(scale, window), smooth_rotations(rotation, window), smooth(position, window), shape)
+    return Performance(smooth(scale, window), smooth_rotations(rotation, window), smooth(position, window), shape, flip)
+
+
+def _flipped(points: Float, flip: Float) -> Float:
+    return points * np.stack([flip, np.ones_like(flip), np.ones_like(flip)], 1)[:, None] if (flip < 0).any() else points
+
+
+def joined(parts: Sequence[Performance]) -> Performance:
+    """Performances one after the other."""
+    return Performance(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Performance)))

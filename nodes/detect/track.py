@@ -1,32 +1,30 @@
-"""Follow faces through a shot: detect every N frames, follow the mesh in between, look again where it is lost."""
+"""Follow a subject through a shot: detect every N frames, follow the landmarks in between, look again where it is lost."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import combinations, islice, takewhile
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nodes.definitions import Detector, DetectParameters
-from nodes.detect import s3fd
-from nodes.detect.blazeface import Detections, find_faces, find_faces_at_any_angle, find_small_faces, overlap
+from nodes.definitions import DetectParameters
+from nodes.detect.blazeface import Detections, overlap
 from nodes.detect.cuts import CutDetector
-from nodes.detect.mesh import find_landmarks, squares_from_keypoints, squares_from_landmarks
+from nodes.detect.finders import Finder, Seen, finder_of
+from nodes.detect.finders.finder import thumbnail
 from nodes.footage import Footage, Frame
-from nodes.types import Faces, Float, Image8, Int, Track
+from nodes.subjects import load_subject
+from nodes.types import Faces, Float, Int, Track
 
 _SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
 _ONE_FACE = 0.6  # and above which two threads cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
 _AT_REST, _MOST_LOOKS = 0.8, 6  # intersection over union of two looks at one face; its loosest boxes take five
-_UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, and found as if it were not
 _NEVER = -(10**9)
-_THUMBNAIL = 256  # long side of the picture that cuts and faces are looked for in
 Progress = Callable[[int], None]
 
 
@@ -37,16 +35,19 @@ class _Thread:
     frames: deque[int] = field(default_factory=deque)
     landmarks: deque[Float] = field(default_factory=deque)
     scores: deque[float] = field(default_factory=deque)
+    right: deque[float] = field(default_factory=deque)
 
-    def add(self, frame: int, landmarks: Float, score: float, before: bool = False) -> None:
-        for values, value in ((self.frames, frame), (self.landmarks, landmarks), (self.scores, score)):
-            ends: deque[Any] = values
-            (ends.appendleft if before else ends.append)(value)
+    def _ends(self) -> tuple[deque[Any], ...]:
+        return self.frames, self.landmarks, self.scores, self.right
+
+    def add(self, frame: int, seen: Seen, at: int, before: bool = False) -> None:
+        one = frame, seen.landmarks[at], float(seen.scores[at]), float(seen.right[at])
+        for values, value in zip(self._ends(), one, strict=True):
+            (values.appendleft if before else values.append)(value)
 
     def drop(self, first: bool = False) -> None:
-        for values in (self.frames, self.landmarks, self.scores):
-            ends: deque[Any] = values
-            (ends.popleft if first else ends.pop)()
+        for values in self._ends():
+            (values.popleft if first else values.pop)()
 
     def box(self) -> Float:
         return _box(self.landmarks[-1])
@@ -66,11 +67,12 @@ class _Thread:
 
 @dataclass(frozen=True, slots=True)
 class ThreadState:
-    """A thread as arrays: frames int64 [n], scores float64 [n], landmarks float32 [n, 468, 4] as x, y, z and
+    """A thread as arrays: frames int64 [n], scores and right float64 [n], landmarks float32 [n, L, 4] as x, y, z and
     luma; whether it is still followed."""
 
     frames: Int
     scores: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
     landmarks: Float
     active: bool
 
@@ -119,6 +121,8 @@ class Tracker:
 
     def __init__(self, parameters: DetectParameters, rate: float) -> None:
         self._parameters = parameters
+        self._subject = load_subject(parameters.subject)
+        self._finder = finder_of(self._subject)
         self._bridge = max(round(_BRIDGE * rate), 1)
         self._cuts = CutDetector(parameters.cut_threshold)
         self._recent: deque[Frame] = deque(maxlen=parameters.every)
@@ -129,7 +133,7 @@ class Tracker:
 
     def take(self, frame: Frame) -> None:
         """Take the next frame."""
-        for certain, begins_scene in self._cuts.take(frame, _thumbnail(frame)):
+        for certain, begins_scene in self._cuts.take(frame, thumbnail(frame)):
             self._take(certain, begins_scene)
 
     def _take(self, frame: Frame, begins_scene: bool) -> None:
@@ -153,7 +157,7 @@ class Tracker:
         """What it takes to go on later, with the frame after the last one that is certain to be no flash."""
         threads = [(t, False) for t in self._finished] + [(t, True) for t in self._active]
         arrays = (
-            ThreadState(np.array(t.frames), np.array(t.scores), np.stack(list(t.landmarks)), active)
+            ThreadState(np.array(t.frames), np.array(t.scores), np.array(t.right), np.stack(list(t.landmarks)), active)
             for t, active in threads
         )
         recent = tuple(f.index for f in self._recent)
@@ -163,10 +167,10 @@ class Tracker:
         """Go on from `state`; recent: the frames from the first of `state.recent` to the one before `state.next_frame`."""
         for frame in recent:
             if frame.index in state.recent:  # all of one scene, so that each is certain at once
-                self._recent.extend(certain for certain, _ in self._cuts.take(frame, _thumbnail(frame)))
+                self._recent.extend(certain for certain, _ in self._cuts.take(frame, thumbnail(frame)))
         self._last_detection, self.cuts = state.last_detection, list(state.cuts)
         for t in state.threads:
-            thread = _Thread(deque(t.frames.tolist()), deque(t.landmarks), deque(t.scores.tolist()))
+            thread = _Thread(*map(deque, (t.frames.tolist(), t.landmarks, t.scores.tolist(), t.right.tolist())))
             (self._active if t.active else self._finished).append(thread)
 
     def finish(self) -> tuple[Track, ...]:
@@ -174,18 +178,17 @@ class Tracker:
         for frame, begins_scene in self._cuts.rest():
             self._take(frame, begins_scene)
         threads = sorted(self._finished + self._active, key=lambda t: -len(t.frames))
-        return tuple(_to_track(i, t) for i, t in enumerate(threads))
+        return tuple(_to_track(i, t, self._subject.handed) for i, t in enumerate(threads))
 
     def _follow(self, frame: Frame, threads: list[_Thread], backwards: bool = False) -> bool:
         """Extend `threads` to `frame`; true when one of them was lost."""
         if not threads:
             return False
         last = np.stack([t.landmarks[0 if backwards else -1] for t in threads])
-        landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(last))
-        found = scores >= self._parameters.track_score
-        for thread, points, score, there in zip(threads, landmarks, scores, found, strict=True):
-            if there:
-                thread.add(frame.index, points, float(score), backwards)
+        seen = self._finder.look(frame.rgb8(), self._finder.next_squares(last))
+        found = seen.scores >= self._parameters.track_score
+        for at in np.flatnonzero(found):
+            threads[at].add(frame.index, seen, int(at), backwards)
         return not found.all()
 
     def _part(self, frame: Frame) -> bool:
@@ -207,7 +210,7 @@ class Tracker:
         if due:
             self._last_detection = frame.index
         followed = any(t.frames[-1] == frame.index for t in self._active)
-        for found in searches(frame, self._parameters, turned=lost or due, small=due and not followed):
+        for found in self._finder.searches(frame, self._parameters, turned=lost or due, small=due and not followed):
             if self._take_up(frame, found):
                 return
 
@@ -225,23 +228,22 @@ class Tracker:
         found = found[np.argsort(-(found.boxes[:, 3] - found.boxes[:, 1]))[: max(room, 0)]]
         if not len(found):
             return there
-        landmarks, scores = _first_landmarks(frame, found)
-        for points, score in zip(landmarks, scores, strict=True):
-            if score < self._parameters.track_score:
-                continue
+        seen = _first_look(self._finder, frame, found)
+        for at in np.flatnonzero(seen.scores >= self._parameters.track_score):
             there = True
-            box = _box(points)
+            box = _box(seen.landmarks[at])
             taken = [t for t in self._active if overlap(box, t.box()[None])[0] >= _SAME_FACE]
             if any(t.frames[-1] == frame.index for t in taken):
                 continue
             if taken:
-                taken[0].add(frame.index, points, float(score))
+                taken[0].add(frame.index, seen, int(at))
             else:
-                self._start(frame, points, float(score))
+                self._start(frame, seen, int(at))
         return there
 
-    def _start(self, frame: Frame, landmarks: Float, score: float) -> None:
-        thread = _Thread(deque([frame.index]), deque([landmarks]), deque([score]))
+    def _start(self, frame: Frame, seen: Seen, at: int) -> None:
+        thread = _Thread()
+        thread.add(frame.index, seen, at)
         others = self._finished + self._active
         for earlier in reversed(self._recent):
             if self._follow(earlier, [thread], backwards=True):
@@ -253,48 +255,18 @@ class Tracker:
         self._active.append(thread)
 
 
-def _thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
-    """A small picture of the whole frame: sampled, which does for the measure of change between frames, or filtered."""
-    scale = min(_THUMBNAIL / max(frame.width, frame.height), 1.0)
-    size = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
-    return np.asarray(cv2.resize(frame.rgb8(), size, interpolation=interpolation))
-
-
-def searches(frame: Frame, parameters: DetectParameters, turned: bool, small: bool) -> Iterator[Detections]:
-    """Search one frame by the detectors that the parameters name, the quickest first; detections in plate pixels.
-
-    turned: also for faces that lie sideways or upside down; small: by `full` and `auto`, for small ones tile by tile.
-    """
-    score, detector = parameters.min_score, parameters.detector
-    if detector is Detector.S3FD:
-        yield s3fd.find_faces(frame.rgb8(), score)
-        return
-    networks = {Detector.SHORT: ["short"], Detector.FULL: ["full"]}.get(detector, ["short", "full"])
-    thumbnail = _thumbnail(frame, cv2.INTER_AREA)
-    scale = frame.width / thumbnail.shape[1]
-    for network in networks:
-        found = find_faces(thumbnail, network, score)
-        if parameters.any_angle and len(found) and found.scores.min() < _UPRIGHT_SCORE:
-            found = find_faces_at_any_angle(thumbnail, network, score)
-        yield found.scaled(scale)
-    if turned and parameters.any_angle:
-        yield find_faces_at_any_angle(thumbnail, networks[-1], score).scaled(scale)
-    if small and "full" in networks:
-        yield find_small_faces(frame.rgb8(), score)
-
-
-def _first_landmarks(frame: Frame, found: Detections) -> tuple[Float, Float]:
-    """Landmarks and scores of detections, whose boxes are looser than the landmarks' own: looked at again until they rest."""
-    landmarks, _ = find_landmarks(frame.rgb8(), squares_from_keypoints(found.boxes, found.keypoints))
+def _first_look(finder: Finder, frame: Frame, found: Detections) -> Seen:
+    """What detections show, whose boxes are looser than the landmarks' own: looked at again until they rest."""
+    seen = finder.look(frame.rgb8(), finder.first_squares(found))
     for _ in range(_MOST_LOOKS):
-        before = landmarks
-        landmarks, scores = find_landmarks(frame.rgb8(), squares_from_landmarks(before))
-        if np.diag(overlap(_box(before), _box(landmarks))).min() > _AT_REST:
+        before = seen
+        seen = finder.look(frame.rgb8(), finder.next_squares(before.landmarks))
+        if np.diag(overlap(_box(before.landmarks), _box(seen.landmarks))).min() > _AT_REST:
             break
-    return landmarks, scores
+    return seen
 
 
-def _to_track(number: int, thread: _Thread) -> Track:
+def _to_track(number: int, thread: _Thread, handed: bool) -> Track:
     """Fill the frames for which a face was lost and found again by interpolation, with score 0."""
     seen = np.array(thread.frames)
     frames = np.arange(seen[0], seen[-1] + 1)
@@ -305,7 +277,8 @@ def _to_track(number: int, thread: _Thread) -> Track:
     points = np.stack(thread.landmarks)
     landmarks = points[left] * (1 - weight) + points[right] * weight
     scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
-    return Track(number, frames, _box(landmarks), scores, landmarks[..., :3], np.rint(landmarks[..., 3]))
+    mirrored = handed and float(np.mean(thread.right)) < 0.5
+    return Track(number, frames, _box(landmarks), scores, landmarks[..., :3], np.rint(landmarks[..., 3]), mirrored)
 
 
 def main_tracks(faces: Faces) -> list[Track]:
@@ -332,7 +305,7 @@ def detect(
     """Find and follow the faces of `plate` from frame `first` to `last`, inclusive; `progress` is told frames done.
 
     checkpoint: where to go on from and where to leave the state; the result is the same.
-    Raises FootageError for footage that cannot be decoded. No face at all is not an error: `Faces.tracks` is empty.
+    Raises FootageError for footage that cannot be decoded, SchemaError for a subject that is not there. No face at all is not an error: `Faces.tracks` is empty.
     """
     parameters = parameters or DetectParameters()
     info = plate.info
@@ -350,4 +323,4 @@ def detect(
         if checkpoint:
             checkpoint.offer(tracker)
     tracks = tracker.finish()
-    return Faces(info.width, info.height, info.rate, first, count, tuple(tracker.cuts), tracks)
+    return Faces(info.width, info.height, info.rate, first, count, tuple(tracker.cuts), tracks, parameters.subject)

@@ -1,22 +1,19 @@
-"""Masks drawn from landmarks: the face with or without forehead, and brows, eyes and mouth in or out."""
+"""Masks drawn from landmarks: the regions that a subject names, in or out."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from nodes.definitions import MaskParameters, Region
+from nodes.definitions import MaskParameters
+from nodes.errors import FaceplateError
 from nodes.mask.shape import combine, grow_and_feather
-from nodes.subjects import load_subject
-from nodes.types import Float, Image8, Int
+from nodes.subjects import Region, Subject
+from nodes.types import Float, Image8
 
 _SUBPIXEL = 4  # bits
-_FEATURES = {
-    Region.BROWS: ("right_brow", "left_brow"),
-    Region.EYES: ("right_eye", "left_eye"),
-    Region.MOUTH: ("lips_outer",),
-}
-_FEATURE_MARGIN = 0.015  # of the crop, around brows, eyes and mouth
 
 
 def _fill(canvas: Image8, polygon: Float, value: int) -> None:
@@ -24,43 +21,51 @@ def _fill(canvas: Image8, polygon: Float, value: int) -> None:
     cv2.fillPoly(canvas, [points], value, cv2.LINE_AA, _SUBPIXEL)
 
 
-def _face_outline(contours: dict[str, Int], points: Float, forehead: bool) -> Float:
-    """The face's outline [N, 2]; without the forehead it runs along the upper edge of the brows."""
-    oval = points[contours["oval"]]
-    if forehead:
-        return oval
-    right, left = points[contours["right_brow"][:5]], points[contours["left_brow"][:5]]
-    below = oval[9:28]  # from temple to temple, by way of the chin
-    return np.concatenate([below, right, left[::-1]])
+def _draw(canvas: Image8, points: Float, region: Region, inside: bool) -> None:
+    if not inside and not canvas.any():
+        return
+    size = len(canvas)
+    drawn = np.zeros_like(canvas)
+    for outline in region.outlines:
+        polygon = points[outline]
+        if region.hull:
+            polygon = cv2.convexHull(np.ascontiguousarray(polygon, np.float32))[:, 0].astype(np.float32)
+        _fill(drawn, polygon, 255)
+    if region.margin:
+        margin = 2 * round(region.margin * size) + 1
+        cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin)), drawn)
+    canvas[:] = np.maximum(canvas, drawn) if inside else np.minimum(canvas, 255 - drawn)
 
 
-def draw_regions(landmarks: Float, size: int, regions: tuple[Region, ...]) -> Float:
-    """Draw regions as hard masks [T, size, size], 0 or 1 with antialiased edges, from landmarks [T, L, >=2] in crop pixels."""
-    contours = load_subject().contours
-    margin = 2 * round(_FEATURE_MARGIN * size) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
+def check_regions(subject: Subject, wanted: Sequence[str] | None) -> frozenset[str]:
+    """The regions to draw, all of them for None; raises FaceplateError for one that the subject has not."""
+    known = [region.name for region in subject.regions]
+    wanted = known if wanted is None else wanted
+    if unknown := [name for name in wanted if name not in known]:
+        raise FaceplateError(
+            f"the subject {subject.name} has no region '{unknown[0]}'", remedy=f"Choose of: {', '.join(known)}"
+        )
+    return frozenset(wanted)
+
+
+def draw_regions(landmarks: Float, size: int, subject: Subject, regions: Sequence[str] | None = None) -> Float:
+    """Draw regions as hard masks [T, size, size], 0 or 1 with antialiased edges, from landmarks [T, L, >=2] in crop pixels.
+
+    Later regions are drawn over earlier ones. Raises FaceplateError for a region that the subject has not.
+    """
+    wanted = check_regions(subject, regions)
+    drawn = [r for r in subject.regions if r.of is None or (r.name in wanted) != (r.of in wanted)]
     out = np.zeros((len(landmarks), size, size), np.uint8)
     for canvas, points in zip(out, landmarks[..., :2], strict=True):
-        if Region.FACE in regions:
-            _fill(canvas, _face_outline(contours, points, Region.FOREHEAD in regions), 255)
-        elif Region.FOREHEAD in regions:
-            _fill(canvas, _face_outline(contours, points, True), 255)
-            _fill(canvas, _face_outline(contours, points, False), 0)
-        for region, names in _FEATURES.items():
-            if (region in regions) == (Region.FACE in regions):
-                continue
-            feature = np.zeros_like(canvas)
-            for name in names:
-                outline = cv2.convexHull(np.ascontiguousarray(points[contours[name]], np.float32))[:, 0]
-                _fill(feature, np.asarray(outline, np.float32), 255)
-            cv2.dilate(feature, kernel, feature)
-            canvas[:] = np.maximum(canvas, feature) if region in regions else np.minimum(canvas, 255 - feature)
+        for region in drawn:
+            _draw(canvas, points, region, region.name in wanted)
     return out.astype(np.float32) / np.float32(255)
 
 
 def mask(
     landmarks: Float,
     size: int,
+    subject: Subject,
     parameters: MaskParameters | None = None,
     predicted: Float | None = None,
     roto: Float | None = None,
@@ -71,5 +76,5 @@ def mask(
     artist, which can only take away.
     """
     parameters = parameters or MaskParameters()
-    drawn = draw_regions(landmarks, size, parameters.regions)
+    drawn = draw_regions(landmarks, size, subject, parameters.regions)
     return combine(grow_and_feather(drawn, parameters.grow, parameters.feather), predicted, roto)

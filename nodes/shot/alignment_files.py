@@ -1,6 +1,6 @@
 """The document `faceplate.alignment/1`: transforms and smoothed landmarks of tracks, as one .npz.
 
-`header` is JSON: schema, crop size, coverage, and the id and length of each track. The other arrays hold all tracks end to
+`header` is JSON: schema, subject, crop template, crop size, coverage, and the id and length of each track. The other arrays hold all tracks end to
 end: frames int64 [N], landmarks [N, L, 3], raw and smoothed [N, 4] (scale, angle, x, y), to_plate [N, 2, 3], all float32.
 """
 
@@ -21,6 +21,8 @@ def save_alignments(path: Path, alignments: Sequence[Alignment]) -> None:
     """Write at least one alignment to `path`; raises OutputError."""
     header = {
         "schema": SCHEMA,
+        "subject": alignments[0].subject.name,
+        "template": alignments[0].subject.template_id,
         "size": alignments[0].size,
         "coverage": alignments[0].coverage,
         "tracks": [{"id": a.track.id, "length": len(a.track)} for a in alignments],

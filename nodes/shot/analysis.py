@@ -20,6 +20,7 @@ from nodes.shot.digest import digest_code, digest_footage, key_of
 from nodes.shot.faces_files import SCHEMA, load_faces, save_faces
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.tracker_files import load_state, save_state
+from nodes.subjects import load_subject
 from nodes.types import Faces
 
 KEPT_BYTES = 2 << 30
@@ -53,6 +54,7 @@ def analyse(
         rate=info.rate,
         range=(first, last),
         parameters=parameters.model_dump(mode="json"),
+        subject=load_subject(parameters.subject).digest,
         schema=SCHEMA,
         weights={name: model["sha256"] for name, model in read_manifest().items()},
         code=digest_code("nodes.detect", "nodes.geometry", "nodes.footage"),

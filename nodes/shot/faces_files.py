@@ -1,6 +1,6 @@
 """The document `faceplate.faces/1`: the faces of a shot as one .npz, never pickled, whole or not at all.
 
-`header` is UTF-8 JSON: schema, size, rate, range, cuts, the id and length of each track and, when known, the footage. The
+`header` is UTF-8 JSON: schema, size, rate, range, cuts, subject, the id and length of each track and, when known, the footage. The
 other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N], landmarks [N, L, 3] and, when known, tones uint8 [N, L].
 """
 
@@ -44,7 +44,8 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
         "first": faces.first,
         "count": faces.count,
         "cuts": list(faces.cuts),
-        "tracks": [{"id": t.id, "length": len(t)} for t in tracks],
+        "subject": faces.subject,
+        "tracks": [{"id": t.id, "length": len(t), "mirrored": t.mirrored} for t in tracks],
         "footage": None if footage is None else str(footage),
     }
     empty: Arrays = {
@@ -75,6 +76,7 @@ def load_faces(path: Path | str) -> FacesFile:
                 parts["scores"][i].astype(np.float32, copy=False),
                 parts["landmarks"][i].astype(np.float32, copy=False),
                 None if tones is None else tones[i],
+                bool(t.get("mirrored")),
             )
             for i, t in enumerate(header["tracks"])
         )
@@ -86,6 +88,7 @@ def load_faces(path: Path | str) -> FacesFile:
             int(header["count"]),
             tuple(int(c) for c in header["cuts"]),
             tracks,
+            str(header.get("subject", "face")),
         )
         if not all(_sound(t, faces) for t in tracks):
             raise ValueError("tracks do not fit the range")

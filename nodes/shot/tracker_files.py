@@ -27,6 +27,7 @@ def save_state(path: Path, state: TrackerState) -> None:
     arrays = {
         "frames": np.concatenate([t.frames for t in threads]) if threads else np.zeros(0, np.int64),
         "scores": np.concatenate([t.scores for t in threads]) if threads else np.zeros(0),
+        "right": np.concatenate([t.right for t in threads]) if threads else np.zeros(0),
         "landmarks": np.concatenate([t.landmarks for t in threads]) if threads else np.zeros((0, 0, 3), np.float32),
     }
     save_document(path, header, arrays)
@@ -37,10 +38,10 @@ def load_state(path: Path) -> TrackerState:
     header, arrays = load_document(path, SCHEMA)
     try:
         ends = np.cumsum(header["lengths"], dtype=np.int64)[:-1]
-        parts = [np.split(arrays[name], ends) for name in ("frames", "scores", "landmarks")]
+        parts = [np.split(arrays[name], ends) for name in ("frames", "scores", "right", "landmarks")]
         threads = tuple(
-            ThreadState(frames, scores, landmarks, bool(active))
-            for frames, scores, landmarks, active in zip(*parts, header["active"], strict=False)
+            ThreadState(frames, scores, right, landmarks, bool(active))
+            for frames, scores, right, landmarks, active in zip(*parts, header["active"], strict=False)
         )
         recent, cuts = (tuple(map(int, header[name])) for name in ("recent", "cuts"))
         if not recent:

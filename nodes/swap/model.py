@@ -16,7 +16,7 @@ __all__ = ["SwapModel", "load_model"]
 def load_model(
     path: Path | str,
     *,
-    subject: str = "face",
+    subject: str | None = "face",
     template: str | None = None,
     framing: str = "whole_face",
     morph: float = 0.75,
@@ -25,7 +25,7 @@ def load_model(
 ) -> SwapModel:
     """Load a swap model and check that it fits.
 
-    subject, template: what the crops are of; template None takes any. framing, morph: what a `.dfm` leaves open, see
+    subject, template: what the crops are of; None takes any. framing, morph: what a `.dfm` leaves open, see
     `nodes.swap.dfm`. Raises ModelError for a file that is missing, corrupt, or made for something else; SchemaError for
     one made for a newer Faceplate.
     """

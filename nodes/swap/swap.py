@@ -17,6 +17,7 @@ from nodes.footage import Footage, Frame
 from nodes.footage.ahead import run_ahead
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
+from nodes.subjects import Subject
 from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
 from nodes.swap.light import take_light
 from nodes.swap.model import SwapModel, load_model
@@ -24,6 +25,7 @@ from nodes.swap.place import merge, place
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.plan import take_source
+from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp
 from nodes.swap.sharpen import unsharp_mask
 from nodes.types import Bool, Faces, Float, Patch, Roi
@@ -39,10 +41,11 @@ _BLANK = 2 / 255  # standard deviation up to which a crop shows nothing: a black
 class SwapTrack:
     """One track in crop space, T frames from `first` on.
 
-    to_plate: [T, 2, 3], crop pixels → plate pixels. landmarks: the plate's face, [T, 468, 3], in crop pixels, and vertices:
-    the new face's, where there is a `reference` to warp onto them.
+    to_plate: [T, 2, 3], crop pixels → plate pixels. landmarks: the plate's face, [T, L, 3], in crop pixels, and vertices: of
+    the new face's surface, [T, V, 3], where there is a `reference` to warp onto them.
     """
 
+    subject: Subject
     first: int
     size: int
     to_plate: Float
@@ -67,6 +70,7 @@ class SwapPlan:
 class _Face:
     """One face of one frame on its way through the node, in crop space."""
 
+    subject: Subject
     plate: Float
     face: Float
     visible: Bool
@@ -101,7 +105,7 @@ def plan_swap(
     if parameters.method is Method.MODEL:
         if parameters.model is None:
             raise ModelError("the method 'model' needs a model", remedy="Name an ONNX file with --model")
-        model = load_model(parameters.model)
+        model = load_model(parameters.model, subject=alignments[0].subject.name if alignments else None)
         alignments = [a.at(model.size, model.coverage) for a in alignments]
     references: Sequence[ReferenceTrack | None] = [None] * len(alignments)
     if alignments and (model is None or model.needs_reference):
@@ -111,7 +115,7 @@ def plan_swap(
         if model is None:
             # A crop finer than what the source's own frames hold would only cost time.
             finest = float(np.median(taken.performance.scale))
-            alignments = [a.at(min(a.size, fitting_size(finest, a.coverage))) for a in alignments]
+            alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
         drawn = model is not None and "vertices" in model.inputs
         references = plan_reference(alignments, taken, parameters, float(source_faces.rate), progress, drawn=drawn)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
@@ -121,7 +125,9 @@ def plan_swap(
 def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> SwapTrack:
     vertices = alignment.to_crop(reference.vertices) if reference else None
     first = int(alignment.track.frames[0])
-    return SwapTrack(first, alignment.size, alignment.to_plate, alignment.landmarks, vertices, reference)
+    return SwapTrack(
+        alignment.subject, first, alignment.size, alignment.to_plate, alignment.landmarks, vertices, reference
+    )
 
 
 def swap(frames: Iterable[Frame], plan: SwapPlan) -> Iterator[tuple[Frame, Patch]]:
@@ -172,20 +178,20 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
 def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     size, to_plate, landmarks = track.size, track.to_plate[t], track.landmarks[t]
     plate = crop(frame.rgb8(), to_plate[None], size)[0].astype(np.float32) / 255
-    matte = mask(landmarks[None], size, plan.mask)[0]
+    matte = mask(landmarks[None], size, track.subject, plan.mask)[0]
     face, visible = plate, np.ones((size, size), bool)
     if track.reference is not None and track.vertices is not None:
         face, visible = track.reference.render(t, track.vertices[t], size)
         matte = matte * visible
     vertices = None if track.vertices is None else track.vertices[t]
-    return _Face(plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
+    return _Face(track.subject, plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
 
 
 def _run_model(model: SwapModel, faces: list[_Face]) -> None:
     """Replace what is there so far, plate or reference, by what the model makes of it."""
 
     def points(which: Callable[[_Face], Float]) -> Float:
-        return np.stack([which(f)[:, :2] for f in faces]) / np.float32(model.size)
+        return np.stack([which(f)[: len(f.landmarks), :2] for f in faces]) / np.float32(model.size)
 
     ask: dict[str, Callable[[], Float]] = {
         "reference": lambda: np.stack([_premultiplied(f.face, f.visible) for f in faces]),
@@ -214,8 +220,9 @@ def _vertices(face: _Face) -> Float:
 
 def _performance(face: _Face, size: int) -> Float:
     """The plate's own face, warped onto the new one's mesh: RGB premultiplied by alpha, [size, size, 4]."""
-    warp = MeshWarp(_vertices(face), size)
-    plate = Reference(np.round(face.plate * 255).astype(np.uint8), face.landmarks[:, :2])
+    surface = surface_of(face.subject)
+    warp = MeshWarp(_vertices(face), surface.triangles, size)
+    plate = Reference(np.round(face.plate * 255).astype(np.uint8), surface.extend(face.landmarks)[:, :2])
     return _premultiplied(warp.fetch([plate])[0] / np.float32(255), warp.visible)
 
 

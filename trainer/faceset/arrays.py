@@ -16,7 +16,6 @@ from trainer.faceset.candidates import Candidates
 from trainer.faceset.faceset import ENTRIES
 from trainer.faceset.gather import Kept
 from trainer.faceset.growing import GrowingArray
-from trainer.faceset.quality import FACE
 
 _BLOCK = 64
 
@@ -38,7 +37,7 @@ def write_arrays(folder: Path, found: Sequence[Candidates], kept: Sequence[Kept]
         for c, k in zip(found, kept, strict=True):
             for at in range(0, len(k.rows), _BLOCK):
                 rows = k.rows[at : at + _BLOCK]
-                drawn = draw_regions(c.landmarks[rows], size, FACE)
+                drawn = draw_regions(c.landmarks[rows], size, c.subject)
                 masks.append(np.rint(drawn * 255).astype(np.uint8))
                 landmarks.append(c.landmarks[rows])
                 tones.append(c.tones[rows])

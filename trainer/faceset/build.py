@@ -18,7 +18,6 @@ from nodes.shot.digest import digest_footage
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.results import check_writable
 from nodes.shot.sheet import write_png
-from nodes.subjects import load_subject
 from trainer.faceset.arrays import write_arrays
 from trainer.faceset.candidates import Candidates, find_candidates
 from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, SCHEMA, Faceset, open_faceset, sha256_of
@@ -81,8 +80,8 @@ def build_faceset(
         document = {
             "schema": SCHEMA,
             "performer": performer,
-            "subject": load_subject().name,
-            "template": load_subject().template_id,
+            "subject": found[0].subject.reference,
+            "template": found[0].subject.template_id,
             "coverage": parameters.coverage,
             "size": parameters.size,
             "count": crops.length,

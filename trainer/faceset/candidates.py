@@ -13,6 +13,7 @@ from nodes.footage import Footage
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
 from nodes.shot.progress import Progress
+from nodes.subjects import Subject
 from nodes.types import Float, Int
 from trainer.faceset.parameters import FacesetParameters
 from trainer.faceset.select import describe
@@ -29,6 +30,7 @@ class Candidates:
     far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture.
     """
 
+    subject: Subject
     footage: Footage
     frame: Int
     track: Int
@@ -44,7 +46,7 @@ class Candidates:
 
     def shapes(self, rows: slice | Int = slice(None)) -> Float:
         """Shapes with the pose taken out, template units, [n, L, 3]."""
-        return take_performance(self.landmarks[rows]).shape
+        return take_performance(self.landmarks[rows], self.subject).shape
 
     def some_shapes(self) -> Float:
         """Some of the shapes, spread over the clip."""
@@ -52,8 +54,8 @@ class Candidates:
 
     def views(self) -> tuple[Float, Float]:
         """Yaw and pitch in degrees [T, 2], and descriptors of pose and expression [T, D]."""
-        performance = take_performance(self.landmarks)
-        return performance.yaw_pitch, describe(performance.shape, performance.yaw_pitch)
+        performance = take_performance(self.landmarks, self.subject)
+        return performance.yaw_pitch, describe(performance.shape, performance.yaw_pitch, self.subject)
 
 
 def find_candidates(
@@ -75,6 +77,7 @@ def find_candidates(
         cuts.append(((xy < 0) | (xy > (info.width, info.height))).any(-1).mean(1))
     tones = [np.zeros(a.track.landmarks.shape[:2]) if a.track.tones is None else a.track.tones for a in aligned]
     return Candidates(
+        aligned[0].subject,
         footage,
         np.concatenate([a.track.frames for a in aligned]),
         np.concatenate([np.full(len(a.track), a.track.id, np.int64) for a in aligned]),

@@ -14,6 +14,7 @@ import numpy as np
 
 from nodes.errors import FootageError, SchemaError
 from nodes.schema import check_schema
+from nodes.subjects import Subject, load_subject
 from nodes.types import Float, Image8, Int
 
 SCHEMA = "faceplate.faceset/1"
@@ -53,7 +54,7 @@ class Faceset:
 
     folder: Path
     performer: str
-    subject: str
+    subject: Subject
     template: str
     coverage: float
     size: int
@@ -112,7 +113,7 @@ def open_faceset(folder: Path | str) -> Faceset:
         points = int(document["landmarks"])
         facts: dict[str, Any] = {
             "performer": str(document["performer"]),
-            "subject": str(document["subject"]),
+            "subject": load_subject(str(document["subject"])),
             "template": str(document["template"]),
             "coverage": float(document["coverage"]),
             "clips": tuple(str(c["path"]) for c in clips),

@@ -37,7 +37,7 @@ class Kept:
 def judge(found: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
     """Sort out, before anything is decoded, what is not the performer's whole face; gives the usable rows of each clip."""
     usual = quality.median_shape(np.concatenate([c.some_shapes() for c in found]))
-    odd = [quality.oddness(c.shapes(), usual) for c in found]
+    odd = [quality.oddness(c.shapes(), usual, c.subject) for c in found]
     most_odd = quality.odd_limit(np.concatenate(odd))
     most_jump = quality.jump_limit(np.concatenate([c.jump for c in found]))
     usable = []
@@ -73,7 +73,7 @@ def take(
     tell(0)
     looks = []
     for at, block in _blocks(candidates, rows, parameters.size):
-        looks.append(quality.look(block, candidates.landmarks[at]))
+        looks.append(quality.look(block, candidates.landmarks[at], candidates.subject))
         crops.append(block)
         tell(crops.length - start)
     if not looks:

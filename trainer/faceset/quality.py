@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from nodes.definitions import Region
 from nodes.mask.regions import draw_regions
-from nodes.subjects import load_subject
+from nodes.subjects import Subject
 from nodes.types import Bool, Float, Image8
 
-FACE = (Region.FACE, Region.FOREHEAD, Region.BROWS, Region.EYES, Region.MOUTH)
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _MEASURED = 128  # side at which crops are looked at, at most: above it a compressed picture has only noise
 _INNER = 0.72  # of the face, about its middle: no hair, no background
@@ -31,10 +29,10 @@ class Look:
     thumbnails: Image8
 
 
-def look(crops: Image8, landmarks: Float) -> Look:
+def look(crops: Image8, landmarks: Float, subject: Subject) -> Look:
     """Measure crops uint8 [B, S, S, 3] with landmarks [B, L, >=2] in their pixels.
 
-    sharpness: the variance of the Laplacian of the inner face at unit contrast (Pech-Pacheco et al. 2000, normalised).
+    sharpness: the variance of the Laplacian of the inner part at unit contrast (Pech-Pacheco et al. 2000, normalised).
     """
     side = min(crops.shape[1], _MEASURED)
     scale = side / crops.shape[1]
@@ -42,12 +40,12 @@ def look(crops: Image8, landmarks: Float) -> Look:
     if scale < 1:
         luma = np.stack([_reduced(one, side) for one in luma])
     points = landmarks[..., :2] * np.float32(scale)
-    middle = points[:, load_subject().contours["oval"]].mean(1, keepdims=True)
-    inner = draw_regions(middle + np.float32(_INNER) * (points - middle), side, FACE)[:, 1:-1, 1:-1] > 0.5
+    middle = points[:, subject.outline if len(subject.outline) else slice(None)].mean(1, keepdims=True)
+    inner = draw_regions(middle + np.float32(_INNER) * (points - middle), side, subject)[:, 1:-1, 1:-1] > 0.5
     near = luma[:, 1:-1, 1:-1]
     laplacian = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] - 4 * near
     contrast = _variance(near, inner)
-    face = luma * draw_regions(points, side, FACE)
+    face = luma * draw_regions(points, side, subject)
     small = np.stack([_reduced(one, _SMALL) for one in face])
     sharpness = np.asarray(_variance(laplacian, inner) / np.maximum(contrast, 1e-3), np.float32)
     return Look(sharpness, np.sqrt(contrast), np.asarray(np.rint(small), np.uint8))
@@ -74,9 +72,9 @@ def median_shape(shapes: Float) -> Float:
     return np.asarray(np.median(shapes, axis=0), np.float32)
 
 
-def oddness(shapes: Float, usual: Float) -> Float:
+def oddness(shapes: Float, usual: Float, subject: Subject) -> Float:
     """How far shapes [T, L, 3] are from the performer's usual one where expression does not move it, in template units: [T]."""
-    weights = load_subject().weights / load_subject().weights.sum()
+    weights = subject.weights / subject.weights.sum()
     square = ((shapes - usual) ** 2).sum(-1) @ weights
     return np.asarray(np.sqrt(square), np.float32)
 

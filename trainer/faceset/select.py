@@ -6,16 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nodes.subjects import load_subject
+from nodes.subjects import Likeness, Subject
 from nodes.types import Float, Image8, Int
 
 # What the eye just sees as another picture: the units of the descriptors.
 _TURN = 1.2  # degrees of yaw or pitch
-_PARTS = {
-    ("lips_outer", "lips_inner"): 0.014,  # root-mean-square movement, template units
-    ("right_eye", "left_eye"): 0.006,
-    ("right_brow", "left_brow"): 0.01,
-}
+_MOVED = 0.03  # root-mean-square movement of all landmarks, template units, of a subject that does not say
 _LEVELS = 4.0  # root-mean-square change of a small grey picture of the face, of 255
 _BLOCK = 1 << 24  # numbers in a block of distances
 _LOST = 0.02  # mean square of what is neglected, for speed; 1 is the distance of duplicates
@@ -30,17 +26,15 @@ class Cover:
     distance: Float
 
 
-def describe(shape: Float, yaw_pitch: Float) -> Float:
+def describe(shape: Float, yaw_pitch: Float, subject: Subject) -> Float:
     """Describe pose and expression so that a distance of 1 is just seen: [T, D].
 
     shape: [T, L, 3], as :func:`nodes.align.pose.take_performance` gives it. yaw_pitch: [T, 2], degrees.
     """
-    contours = load_subject().contours
     columns = [yaw_pitch / _TURN]
-    for names, unit in _PARTS.items():
-        points = np.unique(np.concatenate([contours[name] for name in names]))[::2]  # neighbours say the same
-        flat = shape[:, points, :2].reshape(len(shape), -1)
-        columns.append(flat / (unit * np.sqrt(len(points))))
+    for part in subject.likeness or (Likeness(np.arange(shape.shape[1]), _MOVED),):
+        flat = shape[:, part.points, :2].reshape(len(shape), -1)
+        columns.append(flat / (part.unit * np.sqrt(len(part.points))))
     return np.concatenate(columns, axis=1, dtype=np.float32)
 
 

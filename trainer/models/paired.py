@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from nodes.errors import ModelError
-from trainer.augment import Amounts, colour, draw, identity, planes, sample, sampling_grid
+from trainer.augment import Amounts, amounts_for, colour, draw, identity, planes, sample, sampling_grid
 from trainer.data import FULL_WEIGHT, Ahead, Crops, draw_rows, to_device
 from trainer.faceset import Faceset
 from trainer.losses import mask_loss, picture_loss
@@ -60,7 +60,7 @@ class PairedBatches:
         limit: int | None = None,
     ) -> None:
         same_framing(facesets)
-        self.size, self.share, self._amounts = size, share, amounts
+        self.size, self.share, self._amounts = size, share, amounts or amounts_for(facesets[0].subject)
         self._crops = [Crops(faceset, size, share.device, limit) for faceset in facesets]
         resident = all(c.resident for c in self._crops)
         self._read: Callable[[int], list[Tensor]] = self._gather if resident else Ahead(self._gather)

@@ -16,12 +16,13 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainer.drawing import AREAS, Areas, Lines
+from nodes.subjects import load_subject
+from trainer.drawing import Areas, Lines
 from trainer.faceset import Faceset
 from trainer.losses import blur, dssim, weighted_mean
 from trainer.models.paired import same_framing
 from trainer.network import Network, Options, Share, Views
-from trainer.rehearsal import Batch, Rehearsal, grey
+from trainer.rehearsal import Batch, Rehearsal, grey, whole
 
 _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
@@ -66,8 +67,9 @@ class Shot(Network):
         self.factor = options.size // options.base
         fine, middle, coarse = options.widths
         pixels = self.factor**2
-        self.lines, self.areas = Lines(options.base), Areas(options.base)
-        told = 4 * pixels + self.lines.channels + 2 * len(AREAS)
+        subject = load_subject(options.subject)
+        self.lines, self.areas = Lines(subject, options.base), Areas(subject, options.base)
+        told = 4 * pixels + self.lines.channels + 2 * self.areas.channels
         self.enter = nn.Sequential(_convolution(told, fine), _Residual(fine))
         self.down = nn.Sequential(_convolution(fine, middle, 2), _Residual(middle))
         self.core = nn.Sequential(_convolution(middle, coarse, 2), _Residual(coarse), _Residual(coarse))
@@ -88,7 +90,9 @@ class Shot(Network):
         """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
         lines, areas, features = self._shown(vertices, performance)
         pixels = F.pixel_unshuffle(reference.float() - 0.25, self.factor)
-        fine = self.enter(torch.cat([pixels, lines, areas, _coarse(features)], 1))
+        fine = self.enter(
+            torch.cat([pixels, lines, areas, _coarse(features)] if areas.shape[1] else [pixels, lines], 1)
+        )
         middle = self.down(fine)
         coarse = self.core(middle)
         middle = self.up(torch.cat([_doubled(coarse), middle], 1))
@@ -101,7 +105,7 @@ class Shot(Network):
         drawn = self.draw(batch.reference, batch.vertices, batch.performance)
         inside = batch.reference[:, 3:]
         with torch.no_grad():
-            features = self.areas(batch.vertices).amax(1, keepdim=True)
+            features = whole(self.areas(batch.vertices))
             weight = inside * (1 + _FEATURES * F.interpolate(features, inside.shape[-2:], mode="bilinear"))
         with torch.autocast(drawn.device.type, enabled=False):  # differences of squares need all of fp32
             return {

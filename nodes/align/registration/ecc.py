@@ -23,7 +23,7 @@ _TRIALS, _JUDGES = 300, 1000  # pairs of pixels that propose a light, and pixels
 _CONTRAST = 8.0  # code values by which the two pixels of a pair must differ
 _GAINS = 0.1, 10.0
 _LOCAL = 8  # share of the object's size over which the local mean is taken
-_ENOUGH = 0.35  # of the reference that must remain to be compared
+_ENOUGH = 0.35  # of the reference that must be seen
 
 
 def refine(reference: Image8, mask: Image8, grey: Image8, start: Double, model: Transform) -> tuple[Double, float]:
@@ -56,8 +56,6 @@ def refine(reference: Image8, mask: Image8, grey: Image8, start: Double, model: 
 
     first = to_seen @ start @ to_reference
     usable, before = _compare(template, counts, seen, first)
-    if usable.mean() < _ENOUGH * counts.mean():
-        return start, before
     found = _maximise(template, usable, seen, first, model)
     if found is None:
         return start, before
@@ -93,7 +91,8 @@ def _compare(template: Image8, counts: Bool, seen: Image8, to_seen: Double) -> t
     there: Float = warp(seen, to_seen, whole, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     places = apply_homography(to_seen, pixel_centres(*template.shape[::-1]).reshape(-1, 2))
     inside = ((places > 0.5) & (places < np.array(seen.shape[::-1]) - 0.5)).all(1).reshape(template.shape) & counts
-    if inside.mean() < _ENOUGH * counts.mean():
+    enough = max(_ENOUGH * counts.sum(), _LEAST**2)
+    if inside.sum() < enough:
         return inside, 0.0
     blurred = cv2.GaussianBlur(template, (_GAUSS, _GAUSS), 0).astype(np.float32)
     there = np.asarray(cv2.GaussianBlur(there, (_GAUSS, _GAUSS), 0), np.float32)
@@ -102,10 +101,10 @@ def _compare(template: Image8, counts: Bool, seen: Image8, to_seen: Double) -> t
     for _ in range(2):
         rough = cv2.blur(np.abs(there - gain * blurred - shift), (_ROUGH, _ROUGH))
         usable = inside & (rough < _HIDDEN * np.median(rough[usable]) + 1)
-        if usable.mean() < _ENOUGH * counts.mean():
+        if usable.sum() < enough:
             usable = inside
             break
-        gain, shift = np.polyfit(blurred[usable], there[usable], 1)
+        gain, shift = _fitted_light(blurred[usable], there[usable])
     usable = _without_rim(usable)
     return usable, _correlation(blurred, there, usable)
 
@@ -130,6 +129,12 @@ def _light(one: Float, other: Float) -> tuple[float, float]:
     return float(gains[best]), float(shifts[best])
 
 
+def _fitted_light(one: Float, other: Float) -> tuple[float, float]:
+    centred = one - one.mean()
+    gain = float((centred * other).sum() / max(float((centred**2).sum()), 1e-6))
+    return gain, float(other.mean() - gain * one.mean())
+
+
 def _without_rim(usable: Bool) -> Bool:
     return cv2.erode(usable.astype(np.uint8), _RIM, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
@@ -139,8 +144,8 @@ def _correlation(one: Float, other: Float, usable: Bool) -> float:
     weight = usable.astype(np.float32)
     side = max(max(usable.shape) // _LOCAL, 3)
     near = np.maximum(cv2.blur(weight, (side, side)), 1e-6)
-    one, other = ((p - cv2.blur(p * weight, (side, side)) / near)[usable].astype(np.float64) for p in (one, other))
-    return float(one @ other / max(float(np.sqrt((one @ one) * (other @ other))), 1e-6))
+    a, b = ((p - cv2.blur(p * weight, (side, side)) / near)[usable].astype(np.float64) for p in (one, other))
+    return float(a @ b / max(float(np.sqrt((a @ a) * (b @ b))), 1e-6))
 
 
 def _around(corners: Double, shape: tuple[int, ...]) -> Roi:

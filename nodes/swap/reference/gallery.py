@@ -16,16 +16,16 @@ _MARGIN = 0.06  # of the face's extent, around it
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One source frame around the face. image: [h, w, 3]; landmarks: [468, 2] in its pixels."""
+    """One source frame around the face. image: [h, w, 3]; vertices: [V, 2] of its surface, in its pixels."""
 
     image: Image8
-    landmarks: Float
+    vertices: Float
 
 
 def fetch_references(
-    source: Footage, frames: Int, landmarks: Float, size: int, progress: Callable[[int], None] = lambda done: None
+    source: Footage, frames: Int, vertices: Float, size: int, progress: Callable[[int], None] = lambda done: None
 ) -> list[Reference]:
-    """Cut the face out of `frames` [N] of the source, given its landmarks [N, 468, 3] there.
+    """Cut the face out of `frames` [N] of the source, given the vertices [N, V, 3] of its surface there.
 
     size: side of the crops they are for; a source face much larger is reduced, by whole factors, area-filtered.
     """
@@ -37,7 +37,7 @@ def fetch_references(
         return []
     for done, frame in enumerate(source.frames(int(frames[order[0]]), int(frames[order[-1]]))):
         while k is not None and frames[k] == frame.index:
-            found[k] = _cut(frame.rgb8(), landmarks[k, :, :2], size)
+            found[k] = _cut(frame.rgb8(), vertices[k, :, :2], size)
             k = next(wanted, None)
         progress(done)
     return [f for f in found if f is not None]

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_array
 
-from nodes.subjects import load_subject
 from nodes.swap.reference.gallery import Reference
 from nodes.types import Bool, Float, Int
 
@@ -17,9 +16,8 @@ _SUBPIXEL = 4  # bits
 _ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
 
 
-def visible_triangles(vertices: Float, size: int) -> np.ndarray:
-    """Index of the nearest triangle in each pixel [size, size], -1 where there is none; vertices [L, 3] in pixels."""
-    triangles = load_subject().triangles
+def visible_triangles(vertices: Float, triangles: Int, size: int) -> np.ndarray:
+    """Index of the nearest of triangles [T, 3] in each pixel [size, size], -1 where there is none; vertices [V, 3] in pixels."""
     corners = vertices[triangles]
     fixed = np.round((corners[..., :2] - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
     nearest = np.full((size, size), -1, np.int32)
@@ -28,16 +26,16 @@ def visible_triangles(vertices: Float, size: int) -> np.ndarray:
     return nearest
 
 
-def rasterise(vertices: Float, size: int) -> tuple[Bool, Int, Float]:
-    """Where every pixel of a square image lies on the mesh: vertices [L, 3] in its pixels.
+def rasterise(vertices: Float, triangles: Int, size: int) -> tuple[Bool, Int, Float]:
+    """Where every pixel of a square image lies on the mesh: vertices [V, 3] in its pixels, triangles [T, 3] of them.
 
     Returns which of the pixels the mesh covers, [size, size], and of those P in order the corners of their triangles, [P, 3],
     and how much each counts, [P, 3], rows sum to 1.
     """
-    nearest = visible_triangles(vertices, size)
+    nearest = visible_triangles(vertices, triangles, size)
     inside = nearest >= 0
     pixel = np.flatnonzero(inside)
-    corners = load_subject().triangles[nearest.ravel()[pixel]]
+    corners = triangles[nearest.ravel()[pixel]]
     a, b, c = (vertices[corners[:, i], :2] for i in range(3))
     p = np.stack([pixel % size, pixel // size], 1).astype(np.float32) + 0.5
     v0, v1, v2 = b - a, c - a, p - a
@@ -57,10 +55,10 @@ class MeshWarp:
     Coordinates are worked out at half the crop's resolution, and interpolated: within a triangle they are linear.
     """
 
-    def __init__(self, vertices: Float, size: int) -> None:
-        """vertices: [L, 3] in crop pixels."""
+    def __init__(self, vertices: Float, triangles: Int, size: int) -> None:
+        """vertices: [V, 3] in crop pixels; triangles: [T, 3], of a :class:`nodes.swap.reference.surface.Surface`."""
         self.size, self._half = size, size // 2
-        self._inside, corners, weights = rasterise(vertices * 0.5, self._half)
+        self._inside, corners, weights = rasterise(vertices * 0.5, triangles, self._half)
         # At the rim a pixel is interpolated between those half-size ones that the mesh covers.
         self._cover = np.maximum(self._enlarged(self._inside.astype(np.float32)[..., None]), np.float32(1e-3))
         starts = np.arange(0, 3 * len(corners) + 1, 3)
@@ -74,7 +72,7 @@ class MeshWarp:
         return np.asarray(grown > 0)
 
     def spread(self, values: Float) -> Float:
-        """Interpolate values at the vertices [L, C] over the crop: [size, size, C]; 0 off the mesh."""
+        """Interpolate values at the vertices [V, C] over the crop: [size, size, C]; 0 off the mesh."""
         out = np.zeros((self._half * self._half, values.shape[1]), np.float32)
         out[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values, np.float32)
         return np.asarray(self._enlarged(out.reshape(self._half, self._half, -1)) / self._cover, np.float32)
@@ -85,7 +83,7 @@ class MeshWarp:
 
     def fetch(self, references: Sequence[Reference]) -> list[Float]:
         """The images of other meshes, warped onto this one: float32 [size, size, 3], 0..255; undefined off the mesh."""
-        places = self.spread(np.concatenate([r.landmarks for r in references], axis=1) - np.float32(0.5))
+        places = self.spread(np.concatenate([r.vertices for r in references], axis=1) - np.float32(0.5))
         warped = (
             cv2.remap(
                 r.image,
