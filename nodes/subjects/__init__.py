@@ -1,5 +1,5 @@
-"""Subjects: what alignment knows about a kind of thing, as documents; `face` ships."""
+"""Subjects: what the nodes know about a kind of thing, as documents; `face` and `hand` ship."""
 
-from nodes.subjects.subject import Subject, load_subject
+from nodes.subjects.subject import Likeness, Region, Subject, find_subject, known_subjects, load_subject, read_subject
 
-__all__ = ["Subject", "load_subject"]
+__all__ = ["Likeness", "Region", "Subject", "find_subject", "known_subjects", "load_subject", "read_subject"]

@@ -1,0 +1,58 @@
+"""What every finder is to the tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from nodes.definitions import DetectParameters
+from nodes.detect.blazeface import Detections
+from nodes.footage import Frame
+from nodes.types import Float, Image8
+
+_THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked for in
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is in B squares of a frame.
+
+    landmarks: [B, L, 4], x, y and z in plate pixels and the luma there, 0..255. scores: [B], probability 0..1 that it is there.
+    right: [B], probability that it is a right one, 1 for what has no sides.
+    """
+
+    landmarks: Float
+    scores: Float
+    right: Float
+
+
+class Finder(Protocol):
+    """Finds one kind of subject."""
+
+    def searches(
+        self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool
+    ) -> Iterator[Detections]:
+        """Search a whole frame in one way after the other, the quickest first; detections in plate pixels.
+
+        turned: also for what lies sideways or upside down; small: also for what is small.
+        """
+
+    def first_squares(self, found: Detections) -> Float:
+        """Where to look for the landmarks of detections: [B, 2, 3], square pixels → plate pixels."""
+
+    def next_squares(self, landmarks: Float) -> Float:
+        """Where to look for them again, given landmarks [B, L, >=2]: [B, 2, 3]."""
+
+    def look(self, image: Image8, squares: Float) -> Seen:
+        """Find the landmarks in squares [B, 2, 3] of a frame, in one batch."""
+
+
+def thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
+    """A small picture of the whole frame: sampled, which does for the measure of change between frames, or filtered."""
+    scale = min(_THUMBNAIL / max(frame.width, frame.height), 1.0)
+    size = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
+    return np.asarray(cv2.resize(frame.rgb8(), size, interpolation=interpolation))
