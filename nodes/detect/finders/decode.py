@@ -1,0 +1,120 @@
+"""From what keypoint networks give to coordinates: regression, heat maps and SimCC, whole batches at a time.
+
+All coordinates are continuous pixels of the network's input. Scores are as the network gives them, not yet 0..1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nodes.types import Bool, Float, Int
+
+_FLOOR = 1e-3  # of a map's peak: what is less is nothing, whose logarithm says nothing
+_REACH = 1.0  # cells from the largest one within which the true maximum is
+
+
+def from_regression(values: Float, columns: str, units: str, size: tuple[int, int]) -> tuple[Float, Float | None]:
+    """Landmarks [N, L, 3] and, where there is a column for them, scores [N, L] of values [N, L, len(columns)].
+
+    columns: what each is, out of `xyzs`. units: `pixels`, `unit` (0..1) or `signed` (-1..1 across the input). size: width and
+    height of the input. z has the scale of x, and is 0 where there is none.
+    """
+    scale, origin = {"pixels": ((1, 1), 0.0), "unit": (size, 0.0), "signed": (np.divide(size, 2), 1.0)}[units]
+    points = np.zeros((*values.shape[:2], 3), np.float32)
+    for axis, letter in enumerate("xyz"):
+        if letter in columns:
+            own = values[..., columns.index(letter)]
+            points[..., axis] = (own + (origin if axis < 2 else 0)) * scale[axis % 2]
+    return points, values[..., columns.index("s")] if "s" in columns else None
+
+
+def from_heatmaps(maps: Float, size: tuple[int, int], *, logits: bool = False) -> tuple[Float, Float]:
+    """The maxima of heat maps [N, L, H, W]: landmarks [N, L, 2] and the peaks [N, L].
+
+    A cell's centre is at its half, and the map covers the whole input. Refined by a second-order Taylor expansion of the map's
+    logarithm, which of a Gaussian is exact: Zhang et al. 2020, "Distribution-aware coordinate representation for human pose
+    estimation". logits: the maps are logarithms already.
+    """
+    count, landmarks, height, width = maps.shape
+    row, column = np.divmod(maps.reshape(count, landmarks, -1).argmax(-1), width)
+    around = np.arange(-1, 2)
+    rows = np.clip(row[..., None] + around, 0, height - 1)[..., :, None]
+    columns = np.clip(column[..., None] + around, 0, width - 1)[..., None, :]
+    one, each = np.arange(count)[:, None, None, None], np.arange(landmarks)[:, None, None]
+    near = maps[one, each, rows, columns]
+    peaks = near[..., 1, 1]
+    level = near if logits else _logarithm(near, peaks[..., None, None])
+    inside = (column > 0) & (column < width - 1), (row > 0) & (row < height - 1)
+    points = np.stack([column, row], -1) + 0.5 + _taylor(level, *inside)
+    return (points * np.divide(size, (width, height))).astype(np.float32), peaks
+
+
+def from_simcc(along: Float, down: Float, split_ratio: float, *, logits: bool = False) -> tuple[Float, Float]:
+    """The maxima of SimCC's two distributions, along x [N, L, W·k] and y [N, L, H·k]: landmarks [N, L, 2], peaks [N, L].
+
+    Li et al. 2022, "SimCC: a simple coordinate classification perspective for human pose estimation". Bin i of k = split_ratio a
+    pixel stands for i / k, counted from the centre of the first pixel, as its authors do. Refined as heat maps are.
+    """
+    found = [_peak(values, logits) for values in (along, down)]
+    points = np.stack([at for at, _ in found], -1) / split_ratio + 0.5
+    return points.astype(np.float32), np.minimum(found[0][1], found[1][1])
+
+
+def _peak(values: Float, logits: bool) -> tuple[Float, Float]:
+    """Where rows [N, L, B] are largest, in bins, and how large, [N, L] each."""
+    at = values.argmax(-1)
+    last = values.shape[-1] - 1
+    near = np.take_along_axis(values, np.clip(at[..., None] + np.arange(-1, 2), 0, last), -1)
+    peaks = near[..., 1]
+    level = near if logits else _logarithm(near, peaks[..., None])
+    shift = _parabola(level[..., 0], level[..., 1], level[..., 2], (at > 0) & (at < last))
+    return np.asarray(at + shift, np.float32), peaks
+
+
+def _logarithm(values: Float, peaks: Float) -> Float:
+    top = np.maximum(peaks, np.finfo(np.float32).tiny / _FLOOR)
+    return np.log(np.maximum(values, _FLOOR * top))
+
+
+def _parabola(before: Float, here: Float, after: Float, inside: Bool) -> Float:
+    """Where the parabola through three neighbours has its top, in steps from the middle one."""
+    bend = before + after - 2 * here
+    usable = inside & (bend < 0)
+    shift = (before - after) / (2 * np.where(usable, bend, 1))
+    return np.asarray(np.where(usable, np.clip(shift, -_REACH, _REACH), 0), np.float32)
+
+
+def _taylor(level: Float, inside_x: Bool, inside_y: Bool) -> Float:
+    """Where neighbourhoods [..., 3, 3] have their top, in cells from the middle: [..., 2] as x, y."""
+    middle = level[..., 1, 1]
+    x = level[..., 1, 0], middle, level[..., 1, 2]
+    y = level[..., 0, 1], middle, level[..., 2, 1]
+    alone = np.stack([_parabola(*x, inside_x), _parabola(*y, inside_y)], -1)
+    slope_x, slope_y = (x[2] - x[0]) / 2, (y[2] - y[0]) / 2
+    bend_x, bend_y = x[0] + x[2] - 2 * middle, y[0] + y[2] - 2 * middle
+    twist = (level[..., 2, 2] - level[..., 2, 0] - level[..., 0, 2] + level[..., 0, 0]) / 4
+    bowl = bend_x * bend_y - twist**2
+    usable = inside_x & inside_y & (bend_x < 0) & (bowl > 1e-2 * bend_x * bend_y)  # else it has no top of its own
+    safe = np.where(usable, bowl, 1)
+    both = np.stack([twist * slope_y - bend_y * slope_x, twist * slope_x - bend_x * slope_y], -1) / safe[..., None]
+    return np.asarray(np.where(usable[..., None], np.clip(both, -_REACH, _REACH), alone), np.float32)
+
+
+def arranged(values: Float, landmarks: int, columns: str | None) -> tuple[Float, str] | None:
+    """Values [N, ...] of a regression as [N, L, C] and what its columns are, by default xy or xyz; None where they do not fit."""
+    each = values.size // max(len(values), 1)
+    columns = columns or {2: "xy", 3: "xyz"}.get(each // landmarks, "")
+    if not columns or each != landmarks * len(columns):
+        return None
+    return values.reshape(-1, landmarks, len(columns)), columns
+
+
+def channels_first(maps: Float, landmarks: int, layout: str) -> Float | None:
+    """Maps as [N, L, H, W], whichever way round they come; None where they are not of so many landmarks."""
+    if maps.ndim != 4:
+        return None
+    there: Int = np.flatnonzero(np.array(maps.shape)[[1, 3]] == landmarks)
+    if not len(there):
+        return None
+    last = there[0] == 1 or (len(there) == 2 and layout == "nhwc")
+    return np.moveaxis(maps, 3, 1) if last else maps

@@ -1,0 +1,141 @@
+"""Runs a described keypoint network: what the file is and what was declared are compared before the first picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nodes.detect.finders.decode import arranged, channels_first, from_heatmaps, from_regression, from_simcc
+from nodes.detect.squares import probability
+from nodes.errors import ModelError
+from nodes.runtime import create_session
+from nodes.subjects.keypoint_network import KeypointNetwork
+from nodes.types import Float
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_MOST = 16  # pictures at once
+_SHAPES = {
+    "regression": "[N, L, 2 or 3] or [N, 2 L or 3 L]",
+    "heatmap": "[N, L, H, W] or [N, H, W, L]",
+    "simcc": "[N, L, W times split_ratio] and [N, L, H times split_ratio]",
+}
+
+
+class NetworkRunner:
+    """A network of `landmarks` landmarks, ready to run; raises ModelError where the file is not as `network` says."""
+
+    def __init__(self, network: KeypointNetwork, file: Path, landmarks: int) -> None:
+        self._told, self._file, self._landmarks = network, file, landmarks
+        self._session = create_session(file, threads=1)
+        self._input = self._checked_input()
+        self._outputs = self._checked_outputs()
+
+    def __call__(self, pictures: np.ndarray) -> tuple[Float, Float]:
+        """Landmarks [N, L, 3] in continuous input pixels and scores [N], 0..1, of uint8 RGB pictures [N, h, w, 3].
+
+        A picture in which a coordinate is no number has score 0. Raises ModelError for what the network gives.
+        """
+        fixed = self._input.shape[0] if isinstance(self._input.shape[0], int) else None
+        step = fixed or _MOST
+        found = [self._run(pictures[at : at + step], fixed) for at in range(0, len(pictures), step)]
+        points, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        points[..., :2] += np.array(self._told.offset, np.float32)
+        lost = ~np.isfinite(points).all((1, 2)) | ~np.isfinite(scores)
+        width, height = self._told.size
+        points[lost] = (width / 2, height / 2, 0)
+        return points, np.where(lost, 0, np.clip(scores, 0, 1)).astype(np.float32)
+
+    def _run(self, pictures: np.ndarray, fixed: int | None) -> tuple[Float, Float]:
+        told, count = self._told, len(pictures)
+        if fixed:
+            pictures = np.pad(pictures, [(0, fixed - count), (0, 0), (0, 0), (0, 0)], "edge")
+        ordered = pictures[..., ::-1] if told.colour == "bgr" else pictures
+        mean, std = (np.array(numbers, np.float32) for numbers in (told.mean, told.std))
+        values = (ordered.astype(np.float32) - mean) / std
+        if told.layout == "nchw":
+            values = np.moveaxis(values, 3, 1)
+        feed = {self._input.name: np.ascontiguousarray(values, _TYPES[self._input.type])}
+        try:
+            got = self._session.run(self._outputs, feed)
+        except Exception as e:  # ONNX Runtime's exceptions share no base class of their own
+            reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
+            raise self._refusal(
+                f"failed while running ({reason})", "Check 'size' and 'layout' of its description"
+            ) from e
+        arrays = [np.asarray(values, np.float32)[:count] for values in got]
+        points, peaks = self._decoded(arrays[: told.wanted])
+        given = arrays[told.wanted] if told.scores else peaks
+        if given is None:
+            return points, np.ones(len(points), np.float32)
+        if len(given) != len(points):
+            raise self._refusal(f"'{told.scores}' has the shape {given.shape}", "Name another output for 'scores'")
+        each = probability(given) if told.scores_as == "logit" else np.clip(given, 0, 1)
+        return points, each.reshape(len(points), -1).mean(1)
+
+    def _decoded(self, got: Sequence[Float]) -> tuple[Float, Float | None]:
+        told, logits = self._told, self._told.scores_as == "logit"
+        if told.decode == "regression":
+            if (fits := arranged(got[0], self._landmarks, told.columns)) is not None:
+                return from_regression(*fits, told.units, told.size)
+        elif told.decode == "heatmap":
+            if (maps := channels_first(got[0], self._landmarks, told.layout)) is not None:
+                points, peaks = from_heatmaps(maps, told.size, logits=logits)
+                return _flat(points), peaks
+        else:
+            sides = zip(got, told.size, strict=True)
+            if all(g.shape[1:] == (self._landmarks, round(side * told.split_ratio)) for g, side in sides):
+                points, peaks = from_simcc(got[0], got[1], told.split_ratio, logits=logits)
+                return _flat(points), peaks
+        raise self._shape_refusal([g.shape for g in got])
+
+    def _checked_input(self) -> Any:
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(i.name for i in inputs)
+            raise self._refusal(f"takes {len(inputs)} inputs ({names})", "Export it with the picture as its only one")
+        one, (width, height) = inputs[0], self._told.size
+        if one.type not in _TYPES:
+            raise self._refusal(f"'{one.name}' takes {one.type}", "Export it to take float tensors")
+        wanted = (None, 3, height, width) if self._told.layout == "nchw" else (None, height, width, 3)
+        agrees = len(one.shape) == 4 and all(
+            want is None or not isinstance(is_, int) or is_ == want for is_, want in zip(one.shape, wanted, strict=True)
+        )
+        if not agrees:
+            raise self._refusal(
+                f"'{one.name}' takes {one.shape}, and 'size' and 'layout' say {['N', *wanted[1:]]}",
+                "Correct 'size' (width, height) and 'layout' of its description",
+            )
+        return one
+
+    def _checked_outputs(self) -> list[str]:
+        told, there = self._told, {o.name: o for o in self._session.get_outputs()}
+        first = [name for name in there if name != told.scores][: told.wanted]
+        names = [*(told.outputs or first), *([told.scores] if told.scores else [])]
+        missing = [name for name in names if name not in there]
+        if missing or len(names) < told.wanted:
+            lack = f"has no output '{missing[0]}'" if missing else f"has too few outputs for {told.decode}"
+            raise self._refusal(lack, f"Name some of these for 'outputs' and 'scores': {', '.join(there)}")
+        for name in names[: told.wanted]:
+            if there[name].type not in _TYPES:
+                raise self._refusal(f"'{name}' is {there[name].type}", "Name an output of float numbers")
+        shapes = [there[name].shape for name in names[: told.wanted]]
+        if all(isinstance(side, int) for shape in shapes for side in shape[1:]):
+            self._decoded([np.zeros((1, *shape[1:]), np.float32) for shape in shapes])
+        return names
+
+    def _shape_refusal(self, shapes: Sequence[tuple[int, ...]]) -> ModelError:
+        said = " and ".join(str(list(shape)) for shape in shapes)
+        return self._refusal(
+            f"gives {said}, and {self._told.decode} of {self._landmarks} landmarks is {_SHAPES[self._told.decode]}",
+            "Correct 'decode', 'outputs', 'columns' or 'split_ratio' of its description, or the list of landmarks",
+        )
+
+    def _refusal(self, what: str, remedy: str) -> ModelError:
+        return ModelError(what, file=self._file, remedy=remedy)
+
+
+def _flat(points: Float) -> Float:
+    return np.concatenate([points, np.zeros_like(points[..., :1])], -1)
