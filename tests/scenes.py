@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-_FINER = 4
+_FINER = 3
 
 
 def shift(x: float, y: float) -> np.ndarray:
@@ -27,17 +27,20 @@ def tilted(matrix: np.ndarray, across: float, down: float, size: tuple[int, int]
 
 
 def lay(background: np.ndarray, sign: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Render the sign into the background, sixteen samples a pixel; by OpenCV alone, so that nothing of ours is its own judge."""
-    height, width = background.shape[:2]
-    finer = shift(-0.5, -0.5) @ np.diag([_FINER, _FINER, 1.0]) @ matrix @ shift(0.5, 0.5)
-    size = width * _FINER, height * _FINER
-    there = cv2.warpPerspective(
-        sign.astype(np.float32), finer, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    alpha = cv2.warpPerspective(np.ones(sign.shape[:2], np.float32), finer, size, flags=cv2.INTER_NEAREST)
-    there, alpha = (cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA) for p in (there, alpha))
-    mixed = background + alpha[..., None] * (there - background)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    """Render the sign into the background, nine samples a pixel; by OpenCV alone, so that nothing of ours is its own judge."""
+    height, width = sign.shape[:2]
+    corners = cv2.perspectiveTransform(np.array([[[0, 0], [width, 0], [width, height], [0, height]]], float), matrix)[0]
+    x0, y0 = np.clip(np.floor(corners.min(0) - 2), 0, None).astype(int)
+    x1, y1 = np.minimum(np.ceil(corners.max(0) + 2), background.shape[1::-1]).astype(int)
+    finer = shift(-0.5, -0.5) @ np.diag([_FINER, _FINER, 1.0]) @ shift(-x0, -y0) @ matrix @ shift(0.5, 0.5)
+    size = int(x1 - x0), int(y1 - y0)
+    fine = size[0] * _FINER, size[1] * _FINER
+    there = cv2.warpPerspective(sign, finer, fine, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpPerspective(np.ones((height, width), np.float32), finer, fine, flags=cv2.INTER_NEAREST)
+    there, alpha = (cv2.resize(p.astype(np.float32), size, interpolation=cv2.INTER_AREA) for p in (there, alpha))
+    out = background.astype(np.float32)
+    out[y0:y1, x0:x1] += alpha[..., None] * (there - out[y0:y1, x0:x1])
+    return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 
 
 def shoot(

@@ -7,13 +7,13 @@ import numpy as np
 
 from nodes.align.registration.parameters import Transform
 from nodes.geometry.homography import apply_homography, corners_of, nearest_similarity
-from nodes.geometry.sampling import from_opencv, pixel_centres, to_opencv, warp
+from nodes.geometry.sampling import from_opencv, pixel_centres, warp
 from nodes.geometry.similarity import Double
 from nodes.types import Bool, Float, Image8, Roi
 
 _SIDE = 480  # pixels at which pictures are compared: more costs time and gains little
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-6)
-_LEAST = 16
+_WORTH_IT = 0.8  # a share beyond which shrinking a picture is not worth its blur
 _GAUSS = 5
 _RIM = np.ones((_GAUSS + 2, _GAUSS + 2), np.uint8)  # blurred together with what lies beyond, and so of no use
 _FARTHEST = 0.1  # of the object's size: what moves farther than this has run away
@@ -22,8 +22,10 @@ _ROUGH = 9  # pixels over which differences are judged
 _TRIALS, _JUDGES = 300, 1000  # pairs of pixels that propose a light, and pixels that judge it
 _CONTRAST = 8.0  # code values by which the two pixels of a pair must differ
 _GAINS = 0.1, 10.0
+_SAMPLING = 0.02  # of correlation that is lost when the frame is sampled between its pixels, as it is not at the start
 _LOCAL = 8  # share of the object's size over which the local mean is taken
 _ENOUGH = 0.35  # of the reference that must be seen
+_FEWEST = 256  # pixels
 
 
 def refine(reference: Image8, mask: Image8, grey: Image8, start: Double, model: Transform) -> tuple[Double, float]:
@@ -36,43 +38,49 @@ def refine(reference: Image8, mask: Image8, grey: Image8, start: Double, model: 
     height, width = reference.shape
     corners = corners_of(width, height)
     there = apply_homography(start, corners)
-    lengths = np.linalg.norm(np.roll(there, -1, 0) - there, axis=1).reshape(2, 2).mean(0)  # both widths, both heights
-    # What is seen from the side is compared as narrow as it is seen.
-    largest = min(1.0, _SIDE / max(width, height))
-    small = [
-        max(round(n * min(largest, float(seen / n))), _LEAST) for n, seen in zip((width, height), lengths, strict=True)
-    ]
-    template: Image8 = np.asarray(cv2.resize(reference, small, interpolation=cv2.INTER_AREA), np.uint8)
-    counts = _without_rim(cv2.resize(mask, small, interpolation=cv2.INTER_AREA) == 255)
-    to_reference = np.diag([width / small[0], height / small[1], 1.0])
-
     near = _around(there, grey.shape)
-    shrink = min(1.0, max(n / float(seen) for n, seen in zip(small, lengths, strict=True)))
-    seen = grey[near.slices]
-    if shrink < 0.8:
-        shown = max(round(near.width * shrink), 1), max(round(near.height * shrink), 1)
-        seen = np.asarray(cv2.resize(seen, shown, interpolation=cv2.INTER_AREA), np.uint8)
-    to_seen = np.diag([seen.shape[1] / near.width, seen.shape[0] / near.height, 1.0]) @ _moved(-near.x0, -near.y0)
+    lengths = np.linalg.norm(np.roll(there, -1, 0) - there, axis=1).reshape(2, 2).mean(0)  # both widths, both heights
+    shrink = min(1.0, _SIDE / float(lengths.max()), max(width / float(lengths[0]), height / float(lengths[1])))
+    seen, to_seen = _shrunk(grey[near.slices], shrink)
+    to_seen = to_seen @ _moved(-near.x0, -near.y0)
 
-    first = to_seen @ start @ to_reference
-    usable, before = _compare(template, counts, seen, first)
-    found = _maximise(template, usable, seen, first, model)
-    if found is None:
+    # The reference as the frame should show it, with the frame's own sharpness: all that is left to find is a small step.
+    template, counts = _rendered(reference, mask, to_seen @ start, seen.shape)
+    usable, before = _compare(template, counts, seen, np.eye(3))
+    step = _maximise(template, usable, seen, model)
+    if step is None:
         return start, before
-    matrix = np.linalg.inv(to_seen) @ found @ np.linalg.inv(to_reference)
+    back = np.linalg.inv(to_seen)
+    matrix = back @ step @ to_seen @ start
     now = apply_homography(matrix, corners)
     if not np.abs(now - there).max() < _FARTHEST * lengths.max():
         return start, before
     matrix = nearest_similarity(corners, now) if model is Transform.SIMILARITY else matrix / matrix[2, 2]
-    _, after = _compare(template, counts, seen, to_seen @ matrix @ to_reference)
-    return (matrix, after) if after >= before else (start, before)
+    _, after = _compare(template, counts, seen, to_seen @ matrix @ np.linalg.inv(start) @ back)
+    return (matrix, after) if after >= before - _SAMPLING else (start, before)
 
 
-def _maximise(template: Image8, usable: Bool, seen: Image8, first: Double, model: Transform) -> Double | None:
+def _shrunk(seen: Image8, share: float) -> tuple[Image8, Double]:
+    if share > _WORTH_IT:
+        return seen, np.eye(3)
+    height, width = seen.shape
+    size = max(round(width * share), 1), max(round(height * share), 1)
+    small = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, np.diag([size[0] / width, size[1] / height, 1.0])
+
+
+def _rendered(reference: Image8, mask: Image8, to_seen: Double, shape: tuple[int, ...]) -> tuple[Image8, Bool]:
+    whole, to_reference = Roi(0, 0, shape[1], shape[0]), np.asarray(np.linalg.inv(to_seen), np.float64)
+    at = apply_homography(to_seen, corners_of(reference.shape[1], reference.shape[0]))
+    template = warp(reference, to_reference, whole, at=at)
+    counts = warp(mask, to_reference, whole, cv2.BORDER_CONSTANT, cv2.INTER_LINEAR, at)
+    return template, _without_rim(counts == 255)
+
+
+def _maximise(template: Image8, usable: Bool, seen: Image8, model: Transform) -> Double | None:
     # OpenCV has no similarity among its motions: an affine one is found, and the similarity nearest to it is taken.
     affine = model is Transform.SIMILARITY
-    guess = to_opencv(first / first[2, 2])
-    guess = np.ascontiguousarray((guess / guess[2, 2])[: 2 if affine else 3], np.float32)
+    guess = np.eye(3, dtype=np.float32)[: 2 if affine else 3].copy()
     motion = cv2.MOTION_AFFINE if affine else cv2.MOTION_HOMOGRAPHY
     everywhere = np.full(seen.shape, 255, np.uint8)
     try:
@@ -91,7 +99,7 @@ def _compare(template: Image8, counts: Bool, seen: Image8, to_seen: Double) -> t
     there: Float = warp(seen, to_seen, whole, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     places = apply_homography(to_seen, pixel_centres(*template.shape[::-1]).reshape(-1, 2))
     inside = ((places > 0.5) & (places < np.array(seen.shape[::-1]) - 0.5)).all(1).reshape(template.shape) & counts
-    enough = max(_ENOUGH * counts.sum(), _LEAST**2)
+    enough = max(_ENOUGH * counts.sum(), _FEWEST)
     if inside.sum() < enough:
         return inside, 0.0
     blurred = cv2.GaussianBlur(template, (_GAUSS, _GAUSS), 0).astype(np.float32)
@@ -142,10 +150,10 @@ def _without_rim(usable: Bool) -> Bool:
 def _correlation(one: Float, other: Float, usable: Bool) -> float:
     """Correlation coefficient of two pictures less their local means: light and shade alone prove nothing."""
     weight = usable.astype(np.float32)
-    side = max(max(usable.shape) // _LOCAL, 3)
+    side = max(int(np.sqrt(usable.sum())) // _LOCAL, 3)
     near = np.maximum(cv2.blur(weight, (side, side)), 1e-6)
     a, b = ((p - cv2.blur(p * weight, (side, side)) / near)[usable].astype(np.float64) for p in (one, other))
-    return float(a @ b / max(float(np.sqrt((a @ a) * (b @ b))), 1e-6))
+    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 
 
 def _around(corners: Double, shape: tuple[int, ...]) -> Roi:

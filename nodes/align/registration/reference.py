@@ -12,7 +12,7 @@ from nodes.align.registration.features import Features, find_features
 from nodes.errors import FaceplateError
 from nodes.types import Image8, Roi
 
-_SIDE = 800  # pixels of the longer side in which points are looked for
+SIDE = 800  # pixels of the object's longer side in which points are looked for
 _POINTS = 4000
 _FEWEST = 24  # points; fewer are not found again in a frame that is blurred or half hidden
 _SMALLEST = 16
@@ -65,7 +65,7 @@ def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | N
         )
     grey: Image8 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
     counts = np.full(grey.shape, 255, np.uint8) if mask is None else (mask > 0).astype(np.uint8) * 255
-    features = features_of(grey, _SIDE / max(grey.shape), _POINTS, counts)
+    features = features_of(grey, SIDE / max(grey.shape), _POINTS, counts)
     if len(features) < _FEWEST:
         raise FaceplateError(
             f"the reference has too little texture: {len(features)} distinctive points, {_FEWEST} are needed",

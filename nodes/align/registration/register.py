@@ -20,7 +20,9 @@ from nodes.geometry.similarity import Double
 from nodes.geometry.smoothing import smooth, window_length
 from nodes.types import Bool, Float, Image8, Int
 
-_CARRIED = 0.7  # least correlation for an object that only the frame before tells of
+_CARRIED = (
+    0.5  # least correlation where only the frame before tells of it: motion blur leaves this, other pictures reach 0.25
+)
 _LOST = Sighting(np.full((3, 3), np.nan), 0.0)
 
 

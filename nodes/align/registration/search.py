@@ -9,7 +9,7 @@ import numpy as np
 from nodes.align.registration.features import Features, match, match_near
 from nodes.align.registration.fit import fit, plausible, polish, spread
 from nodes.align.registration.parameters import Transform
-from nodes.align.registration.reference import Reference, features_of
+from nodes.align.registration.reference import SIDE, Reference, features_of
 from nodes.geometry.homography import apply_homography, corners_of
 from nodes.geometry.similarity import Double
 from nodes.types import Image8, Roi
@@ -59,7 +59,8 @@ def _search_near(
     near = Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     if near.empty or min(near.width, near.height) < 16:
         return None
-    return _search_in(reference, grey, near, min(1.0, _WHOLE / max(near.width, near.height)), model, min_score)
+    shrink = min(1.0, SIDE / float(np.ptp(there, axis=0).max()))
+    return _search_in(reference, grey, near, shrink, model, min_score)
 
 
 def _search_in(
