@@ -99,14 +99,15 @@ def warp(
     to_image: Double,
     roi: Roi,
     border: int = cv2.BORDER_REPLICATE,
-    interpolation: int = cv2.INTER_CUBIC,
+    interpolation: int = cv2.INTER_LANCZOS4,
     at: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fill a rectangle from `image` through a homography; area-filtered where, and along the axis along which, it shrinks.
 
     image: [H, W] or [H, W, C], uint8 or float32. to_image: [3, 3], pixels of the rectangle's plane → image pixels. at: points
     [N, 2] of that plane between which the filter must do, by default the rectangle's corners. Returns [roi.height,
-    roi.width(, C)]. What perspective shrinks unevenly is sampled everywhere as often as it is shrunk most.
+    roi.width(, C)]; float32 may overshoot beside hard edges. What perspective shrinks unevenly is sampled everywhere as often
+    as it is shrunk most.
     """
     if at is None:
         at = np.array([[x, y] for x in (roi.x0, roi.x1) for y in (roi.y0, roi.y1)])
