@@ -46,6 +46,21 @@ class ColourMatch(StrEnum):
     MKL = "mkl"
 
 
+class Registrar(StrEnum):
+    """How what is aligned is found and placed."""
+
+    LANDMARKS = "landmarks"
+    FEATURES = "features"
+    ECC = "ecc"
+
+
+class Transform(StrEnum):
+    """What the object may do in the picture."""
+
+    SIMILARITY = "similarity"
+    HOMOGRAPHY = "homography"
+
+
 class DetectParameters(Parameters):
     """Find and follow the faces of a shot, or another subject."""
 
@@ -101,6 +116,34 @@ class AlignParameters(Parameters):
         multiple_of=8,
         unit="pixels",
         help="Side of the crop; by default as large as the face in the plate, 128 to 512.",
+    )
+
+
+class RegisterParameters(Parameters):
+    """Align a rigid object without landmarks: a product, a sign, a prop."""
+
+    method: Registrar = parameter(
+        Registrar.FEATURES,
+        help="landmarks: by those of the subject, which is meant where no --reference is given; features: by SIFT features that a picture shares with the reference, and a robust fit; ecc: the same, then refined by intensity to a fraction of a pixel, slower.",
+    )
+    model: Transform = parameter(
+        Transform.HOMOGRAPHY,
+        help="similarity: the object shifts, turns and changes size; homography: a flat object that also tilts.",
+    )
+    min_score: float = parameter(
+        0.3,
+        ge=0,
+        le=1,
+        option="least-likeness",
+        help="Frames below this score count as frames without the object: the share of features that agree (features), or the correlation with the reference (ecc).",
+    )
+    smoothing: float = parameter(
+        0.0,
+        ge=0,
+        le=2,
+        unit="seconds",
+        option="corner-smoothing",
+        help="Window of the zero-phase smoothing of the object's corners; 0 for none.",
     )
 
 

@@ -1,0 +1,205 @@
+"""Write a folder of aligned images: images and masks as PNG, a table, landmarks, a contact sheet and the transforms."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from nodes.errors import OutputError, SchemaError, writing
+from nodes.geometry.sampling import warp
+from nodes.shot.aligned.document import DOCUMENT, load_transforms, save_transforms
+from nodes.shot.aligned.placed import Kind, Placed
+from nodes.shot.sheet import write_png
+from nodes.shot.worker import Worker
+from nodes.types import Float, Image8, Roi
+
+TABLE, LANDMARKS, SHEET = "images.csv", "landmarks.npy", "sheet.png"
+_CELLS, _COLUMNS, _CELL = 40, 10, 128
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What lies in the folder: tracks with the numbers of their first and last frame, and what shows nothing, with the reason."""
+
+    tracks: list[dict[str, int]]
+    left_out: list[dict[str, Any]]
+
+
+@dataclass
+class Writer:
+    """Cuts images out of frames as they go by; made by :func:`new_folder`. Nothing of a frame is kept."""
+
+    folder: Path
+    kind: Kind
+    files: Worker[tuple[Path, Image8]]
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    landmarks: list[Float] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[Image8] = field(default_factory=list)
+    step: int = 1
+
+    def cut(self, picture: Image8, placed: Iterable[Placed], name: str, number: int, source: str | None = None) -> None:
+        """Cut what lies in one picture [H, W, 3]. name: of the files. number: of the frame. source: the picture's name, not of a clip."""
+        for one in placed:
+            image = np.asarray(warp(picture, one.to_plate, Roi(0, 0, *one.size)), np.uint8)
+            file, mask = (f"{folder}/{one.track}/{name}.png" for folder in ("images", "masks"))
+            self.files.put((self.folder / file, image))
+            self.files.put((self.folder / mask, self.kind.mask(one)))
+            self._note(one, file, mask, number, source, digest(image))
+            self._show(image)
+
+    def leave_out(self, number: int, source: str | None, reason: str) -> None:
+        """Note a frame, or a picture, of which there is no image."""
+        self.left_out.append({"source": source, "frame": number, "reason": reason})
+
+    def finish(self, about: dict[str, Any]) -> Written:
+        """Write what tells of all images. about: what `transforms.json` says of the footage."""
+        write_png(self.folder / SHEET, _sheet(self.shown))
+        if self.landmarks:
+            np.save(self.folder / LANDMARKS, np.stack(self.landmarks).astype(np.float32), allow_pickle=False)
+        with (self.folder / TABLE).open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, list(self.rows[0]))
+            table.writeheader()
+            table.writerows(self.rows)
+        save_transforms(self.folder, {**self.kind.about, **about, "left_out": self.left_out}, self.entries)
+        return Written(self._tracks(), self.left_out)
+
+    def _tracks(self) -> list[dict[str, int]]:
+        frames: dict[int, list[int]] = {}
+        for row in self.rows:
+            frames.setdefault(row["track"], []).append(row["frame"])
+        return [{"id": i, "first": min(f), "last": max(f), "images": len(f)} for i, f in sorted(frames.items())]
+
+    def _note(self, one: Placed, file: str, mask: str, number: int, source: str | None, digest: str) -> None:
+        self.entries.append(
+            {
+                "file": file,
+                "mask": mask,
+                "source": source,
+                "frame": number,
+                "track": one.track,
+                "size": list(one.size),
+                "mirrored": one.mirrored,
+                "to_plate": one.to_plate.tolist(),
+                "to_crop": one.to_crop.tolist(),
+                "digest": digest,
+            }
+        )
+        numbers = dict(zip(("x0", "y0", "x1", "y1"), one.box, strict=True)) | dict(
+            zip(("yaw", "pitch"), (None, None) if one.yaw_pitch is None else one.yaw_pitch, strict=True)
+        )
+        told = {key: None if n is None else f"{n:.7g}" for key, n in {**numbers, **one.figures()}.items()}
+        self.rows.append(
+            {
+                "file": file,
+                "mask": mask,
+                "source": source,
+                "frame": number,
+                "track": one.track,
+                "width": one.size[0],
+                "height": one.size[1],
+                "score": f"{one.score:.4f}",
+                "mirrored": int(one.mirrored),
+                **told,
+            }
+        )
+        if one.landmarks is not None:
+            self.landmarks.append(one.landmarks)
+
+    def _show(self, image: Image8) -> None:
+        """Keep every n-th image small, n doubling when there are too many: how many will come is not known."""
+        if (len(self.rows) - 1) % self.step:
+            return
+        self.shown.append(_cell(image))
+        if len(self.shown) > 2 * _CELLS:
+            self.shown, self.step = self.shown[::2], self.step * 2
+
+
+@contextmanager
+def new_folder(out: Path, kind: Kind) -> Iterator[Writer]:
+    """Write into a hidden folder in `out`, all of which takes its place when the block ends, that of an earlier run too.
+
+    Files of others in `out` stay. Raises OutputError, also where `out` holds something that `align` did not write.
+    """
+    check_replaceable(out)
+    with hidden_folder(out) as folder:
+        with Worker[tuple[Path, Image8]](lambda item: write_png(*item), depth=8) as files:
+            yield Writer(folder, kind, files)
+        _put_in_place(folder, out)
+
+
+@contextmanager
+def hidden_folder(out: Path) -> Iterator[Path]:
+    """Give a folder in `out` that goes when the block ends; after an error `out` too, if it is empty. Raises OutputError."""
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".aligned-", dir=out) as name:
+                yield Path(name)
+        except BaseException:
+            with suppress(OSError):
+                out.rmdir()
+            raise
+
+
+def check_replaceable(out: Path) -> None:
+    """Raise OutputError unless `out` is free, holds nothing by our names, or an earlier run's results."""
+    ours = ("images", "masks", TABLE, LANDMARKS, SHEET, DOCUMENT)
+    with writing(out):
+        if not out.exists() or not any((out / name).exists() for name in ours):
+            return
+    try:
+        load_transforms(out)
+    except SchemaError as e:
+        raise OutputError(
+            "holds files that `faceplate align` did not write", file=out, remedy="Choose another folder with --out"
+        ) from e
+
+
+def digest(image: Image8) -> str:
+    """Digest the pixels of an image [h, w, 3], by which it is told whether it was edited."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def _put_in_place(new: Path, out: Path) -> None:
+    if (out / DOCUMENT).is_file():
+        for entry in load_transforms(out).entries:
+            for name in (entry.file, entry.mask):
+                (out / name).unlink(missing_ok=True)
+                with suppress(OSError):  # not empty yet, or something of others is in there
+                    (out / name).parent.rmdir()
+        for name in (DOCUMENT, TABLE, LANDMARKS, SHEET):
+            (out / name).unlink(missing_ok=True)
+    files = [f for f in sorted(new.rglob("*")) if f.is_file()]
+    for file in sorted(files, key=lambda f: f.name == DOCUMENT):  # the document last: with it the folder is whole
+        target = out / file.relative_to(new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(target)
+
+
+def _cell(image: Image8) -> Image8:
+    height, width = image.shape[:2]
+    scale = _CELL / max(height, width)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    cell = np.zeros((_CELL, _CELL, 3), np.uint8)
+    x, y = (_CELL - size[0]) // 2, (_CELL - size[1]) // 2
+    cell[y : y + size[1], x : x + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cell
+
+
+def _sheet(shown: list[Image8]) -> Image8:
+    chosen = shown[:: -(-len(shown) // _CELLS)]
+    cells = np.zeros((-(-len(chosen) // _COLUMNS) * _COLUMNS, _CELL, _CELL, 3), np.uint8)
+    cells[: len(chosen)] = chosen
+    rows = cells.reshape(-1, _COLUMNS, _CELL, _CELL, 3).swapaxes(1, 2)
+    return rows.reshape(-1, _COLUMNS * _CELL, 3)

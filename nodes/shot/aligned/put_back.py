@@ -1,0 +1,167 @@
+"""Put edited aligned images back into their frames; what was not edited, or was deleted, leaves the plate as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from nodes.definitions import MaskParameters
+from nodes.errors import FootageError, OutputError
+from nodes.footage import Footage, Frame, MovieWriter, open_footage
+from nodes.footage.numbering import find_sequence
+from nodes.footage.sequence_writer import WRITABLE, write_frame
+from nodes.shot.aligned.document import Entry, Transforms, load_transforms
+from nodes.shot.aligned.folder import hidden_folder
+from nodes.shot.aligned.patches import check_size, patch_of
+from nodes.shot.aligned.pictures import names_of
+from nodes.shot.progress import Progress, quiet, stage
+from nodes.shot.worker import Worker
+from nodes.swap.place import merge
+
+_EDGE = MaskParameters()
+_MOVIE = ".mkv"
+Edit = Callable[[Frame, str | int], Frame]
+
+
+@dataclass
+class Returned:
+    """How many images were put back, and how many left the plate as it is; and how many frames were written."""
+
+    edited: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    frames: int = 0
+
+
+def put_back(
+    folder: Path,
+    out: Path,
+    plate: Path | None = None,
+    edge: MaskParameters = _EDGE,
+    progress: Progress = quiet,
+) -> Returned:
+    """Put the edited images of a folder that `align` wrote back, within their masks, and write the frames to `out`.
+
+    out: a folder, for images in the plate's own kind where that can be written, else PNG; or, of a clip, a movie .mkv without
+    loss. plate: where the footage is now, if it has moved. edge: how far the masks grow, and how soft they are. Outside the
+    masks the pixels are the plate's. Raises SchemaError, OutputError, and FootageError for images of another size than they
+    were cut with, or for another plate; then `out` is as it was before.
+    """
+    known = load_transforms(folder)
+    for entry in known.entries:
+        check_size(folder, entry)
+    path = plate or Path(known.footage["path"])
+    _check_place(path, out, folder)
+    told = Returned()
+    edit = _editor(known, edge, told)
+    if not known.pictures:
+        _clip(known, path, out, edit, progress)
+    elif out.suffix.lower() == _MOVIE:
+        raise OutputError("cannot hold pictures of several sizes", file=out, remedy="Name a folder with --out")
+    else:
+        _to_folder(_pictures(known, path, edit, stage(progress, "put back", len(known.sources))), out)
+    return told
+
+
+def _editor(known: Transforms, edge: MaskParameters, told: Returned) -> Edit:
+    """Lays the edited images of a frame, or of a picture, over it."""
+    entries: dict[str | int, list[Entry]] = {}
+    for entry in known.entries:
+        entries.setdefault(entry.key, []).append(entry)
+
+    def edit(frame: Frame, key: str | int) -> Frame:
+        patches = []
+        for entry in entries.get(key, ()):
+            if not (known.folder / entry.file).exists():
+                told.deleted += 1
+            elif (patch := patch_of(frame, known.folder, entry, edge)) is None:
+                told.unchanged += 1
+            else:
+                patches.append(patch)
+                told.edited += 1
+        told.frames += 1
+        return frame.over(merge(patches, frame.index))
+
+    return edit
+
+
+def _clip(known: Transforms, path: Path, out: Path, edit: Edit, progress: Progress) -> None:
+    with open_footage(path, rate=Fraction(known.footage["rate"])) as footage:
+        info = footage.info
+        first, last = (number - info.first for number in known.span)
+        size = known.footage["width"], known.footage["height"]
+        if (info.width, info.height) != size or not 0 <= first <= last < info.frames:
+            raise FootageError(
+                f"has {info.frames} frames of {info.width}x{info.height}; the images are of another clip "
+                f"({size[0]}x{size[1]}, frames {known.span[0]}-{known.span[1]})",
+                file=path,
+                remedy="Give the clip that was aligned with --plate",
+            )
+        tell = stage(progress, "put back", last - first + 1)
+
+        def edited() -> Iterator[Frame]:
+            for done, frame in enumerate(footage.frames(first, last), 1):
+                yield edit(frame, info.first + frame.index)
+                tell(done)
+
+        if out.suffix.lower() != _MOVIE:
+            _to_folder(_named(edited(), footage), out)
+            return
+        sound = info.path if info.has_audio else None
+        with MovieWriter(out, info, "ffv1", sound, first, last) as movie:
+            for frame in edited():
+                movie.write(frame)
+
+
+def _named(frames: Iterable[Frame], footage: Footage) -> Iterator[tuple[str, Frame]]:
+    """Name frames as the files of their sequence, or after the movie and with their number."""
+    info = footage.info
+    sequence = find_sequence(info.path) if info.channels else None
+    for frame in frames:
+        if sequence is not None:
+            yield _written_as(sequence.files[frame.index]), frame
+        else:
+            yield f"{info.path.stem}.{info.first + frame.index:04d}.png", frame
+
+
+def _pictures(known: Transforms, folder: Path, edit: Edit, tell: Any) -> Iterator[tuple[str, Frame]]:
+    files = [folder / name for name in known.sources]
+    names = [_written_as(f, name) for f, name in zip(files, names_of(files), strict=True)]
+    for done, (file, name) in enumerate(zip(files, names, strict=True), 1):
+        with open_footage(file) as picture:
+            found, wanted = (picture.info.width, picture.info.height), known.sources[file.name]
+            if found != wanted:
+                raise FootageError(
+                    "is {}x{}, and was {}x{} when it was aligned".format(*found, *wanted),
+                    file=file,
+                    remedy="Give the folder of pictures that was aligned with --plate",
+                )
+            yield name, edit(picture.frame(0), file.name)
+        tell(done)
+
+
+def _written_as(file: Path, name: str | None = None) -> str:
+    """A file's name, or another, with its kind where that can be written."""
+    suffix = file.suffix if file.suffix.lower() in WRITABLE else ".png"
+    return f"{file.stem if name is None else name}{suffix}"
+
+
+def _to_folder(frames: Iterable[tuple[str, Frame]], out: Path) -> None:
+    with hidden_folder(out) as hidden:
+        with Worker[tuple[str, Frame]](lambda item: write_frame(hidden / item[0], item[1])) as files:
+            for item in frames:
+                files.put(item)
+        for file in sorted(hidden.iterdir()):
+            file.replace(out / file.name)
+
+
+def _check_place(plate: Path, out: Path, folder: Path) -> None:
+    """Raise OutputError where what is written would lie over the plate or among the aligned images."""
+    taken = {p.resolve() for p in (plate, folder)} | (
+        {plate.parent.resolve()} if "%" in plate.name or "#" in plate.name else set()
+    )
+    if out.resolve() in taken:
+        raise OutputError("is where the plate or the aligned images are", file=out, remedy="Choose another --out")
