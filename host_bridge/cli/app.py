@@ -25,6 +25,7 @@ COMMANDS = {
     "faceset": "Gather the crops of one performer from clips, ready to train on.",
     "train": "Train a model for a shot on two facesets, or a base for such on more.",
     "demo": "Train on the sample footage and swap a face in it.",
+    "subject": "Make, fit, show and list subjects: what is aligned and swapped, faces or anything else.",
     "report": "Measure a finished shot and write its report again.",
     "doctor": "Say what is there on this machine, and what is missing.",
     "nodes": "List the nodes and their parameters.",
