@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.types import Bool, Float, Int
+from nodes.types import Float, Int
 
 _FLOOR = 1e-3  # of a map's peak: what is less is nothing, whose logarithm says nothing
-_REACH = 1.0  # cells from the largest one within which the true maximum is
+_REACH = 1.5  # cells from the middle of a neighbourhood within which the true maximum is
+_ROUND = 1e-2  # least ratio of a bump's curvature to what it would be if it did not lie askew
+_AROUND = np.arange(-1, 2)
+_NEAR = len(_AROUND)
 
 
 def from_regression(values: Float, columns: str, units: str, size: tuple[int, int]) -> tuple[Float, Float | None]:
@@ -37,15 +40,17 @@ def from_heatmaps(maps: Float, size: tuple[int, int], *, logits: bool = False) -
     """
     count, landmarks, height, width = maps.shape
     row, column = np.divmod(maps.reshape(count, landmarks, -1).argmax(-1), width)
-    around = np.arange(-1, 2)
-    rows = np.clip(row[..., None] + around, 0, height - 1)[..., :, None]
-    columns = np.clip(column[..., None] + around, 0, width - 1)[..., None, :]
-    one, each = np.arange(count)[:, None, None, None], np.arange(landmarks)[:, None, None]
-    near = maps[one, each, rows, columns]
-    peaks = near[..., 1, 1]
-    level = near if logits else _logarithm(near, peaks[..., None, None])
-    inside = (column > 0) & (column < width - 1), (row > 0) & (row < height - 1)
-    points = np.stack([column, row], -1) + 0.5 + _taylor(level, *inside)
+    one, each = np.arange(count)[:, None], np.arange(landmarks)
+    peaks = maps[one, each, row, column]
+    if min(height, width) >= _NEAR:
+        # At the rim the neighbourhood lies inside, and the top beside its middle.
+        row, column = np.clip(row, 1, height - 2), np.clip(column, 1, width - 2)
+        rows, columns = row[..., None, None] + _AROUND[:, None], column[..., None, None] + _AROUND
+        near = maps[one[..., None, None], each[:, None, None], rows, columns]
+        shift = _taylor(near if logits else _logarithm(near, peaks[..., None, None]))
+    else:
+        shift = np.zeros(2, np.float32)
+    points = np.stack([column, row], -1) + 0.5 + shift
     return (points * np.divide(size, (width, height))).astype(np.float32), peaks
 
 
@@ -63,12 +68,13 @@ def from_simcc(along: Float, down: Float, split_ratio: float, *, logits: bool = 
 def _peak(values: Float, logits: bool) -> tuple[Float, Float]:
     """Where rows [N, L, B] are largest, in bins, and how large, [N, L] each."""
     at = values.argmax(-1)
-    last = values.shape[-1] - 1
-    near = np.take_along_axis(values, np.clip(at[..., None] + np.arange(-1, 2), 0, last), -1)
-    peaks = near[..., 1]
-    level = near if logits else _logarithm(near, peaks[..., None])
-    shift = _parabola(level[..., 0], level[..., 1], level[..., 2], (at > 0) & (at < last))
-    return np.asarray(at + shift, np.float32), peaks
+    peaks = np.take_along_axis(values, at[..., None], -1)
+    if values.shape[-1] < _NEAR:
+        return at.astype(np.float32), peaks[..., 0]
+    at = np.clip(at, 1, values.shape[-1] - 2)
+    near = np.take_along_axis(values, at[..., None] + _AROUND, -1)
+    level = near if logits else _logarithm(near, peaks)
+    return np.asarray(at + _parabola(level[..., 0], level[..., 1], level[..., 2]), np.float32), peaks[..., 0]
 
 
 def _logarithm(values: Float, peaks: Float) -> Float:
@@ -76,25 +82,26 @@ def _logarithm(values: Float, peaks: Float) -> Float:
     return np.log(np.maximum(values, _FLOOR * top))
 
 
-def _parabola(before: Float, here: Float, after: Float, inside: Bool) -> Float:
-    """Where the parabola through three neighbours has its top, in steps from the middle one."""
+def _parabola(before: Float, here: Float, after: Float) -> Float:
+    """Where the parabola through three neighbours has its top, in steps from the middle one; the largest of them without a top."""
     bend = before + after - 2 * here
-    usable = inside & (bend < 0)
-    shift = (before - after) / (2 * np.where(usable, bend, 1))
-    return np.asarray(np.where(usable, np.clip(shift, -_REACH, _REACH), 0), np.float32)
+    top = (before - after) / (2 * np.where(bend < 0, bend, -1))
+    largest = np.stack([before, here, after], -1).argmax(-1) - 1
+    flat = (before == here) & (here == after)
+    return np.asarray(np.where(bend < 0, np.clip(top, -_REACH, _REACH), np.where(flat, 0, largest)), np.float32)
 
 
-def _taylor(level: Float, inside_x: Bool, inside_y: Bool) -> Float:
+def _taylor(level: Float) -> Float:
     """Where neighbourhoods [..., 3, 3] have their top, in cells from the middle: [..., 2] as x, y."""
     middle = level[..., 1, 1]
     x = level[..., 1, 0], middle, level[..., 1, 2]
     y = level[..., 0, 1], middle, level[..., 2, 1]
-    alone = np.stack([_parabola(*x, inside_x), _parabola(*y, inside_y)], -1)
+    alone = np.stack([_parabola(*x), _parabola(*y)], -1)
     slope_x, slope_y = (x[2] - x[0]) / 2, (y[2] - y[0]) / 2
     bend_x, bend_y = x[0] + x[2] - 2 * middle, y[0] + y[2] - 2 * middle
     twist = (level[..., 2, 2] - level[..., 2, 0] - level[..., 0, 2] + level[..., 0, 0]) / 4
     bowl = bend_x * bend_y - twist**2
-    usable = inside_x & inside_y & (bend_x < 0) & (bowl > 1e-2 * bend_x * bend_y)  # else it has no top of its own
+    usable = (bend_x < 0) & (bowl > _ROUND * bend_x * bend_y)  # else it has no top of its own
     safe = np.where(usable, bowl, 1)
     both = np.stack([twist * slope_y - bend_y * slope_x, twist * slope_x - bend_x * slope_y], -1) / safe[..., None]
     return np.asarray(np.where(usable[..., None], np.clip(both, -_REACH, _REACH), alone), np.float32)
