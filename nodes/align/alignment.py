@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nodes.align import fan
+from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, Landmarker
 from nodes.footage import Footage
 from nodes.geometry.sampling import invert, transform_points
@@ -86,6 +87,12 @@ def align(
 def _align(subject: Subject, track: Track, rate: float, parameters: AlignParameters) -> Alignment:
     template = subject.template[None, :, :2] * np.array([-1 if track.mirrored else 1, 1], np.float32)
     scale, rotation, position = fit_similarity(template, track.landmarks[..., :2], subject.weights)
+    if subject.turns:
+        pose = take_performance(track.landmarks, subject, mirrored=track.mirrored)
+        # What the weights call the middle stays where it is, while the rest grows or shrinks around it.
+        middle = np.average(template[0], axis=0, weights=subject.weights)
+        position = position + (scale - pose.scale)[:, None] * (rotation @ middle)
+        scale = pose.scale
     angle = np.unwrap(np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]))
     raw = np.stack([scale, angle, *position.T], axis=1).astype(np.float32)
     smoothed = smooth(raw, window_length(parameters.smoothing, rate))

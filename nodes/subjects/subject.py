@@ -68,7 +68,8 @@ class Subject:
     units. template: [L, 3], mean shape, centred, root-mean-square radius 1, upright and facing the camera (x right, y down, z
     away from the camera). weights: [L], how much each landmark counts in the fit: the inverse variance of what is left after it.
     mirror: [L], the landmark that each becomes under a left-right flip. handed: there are left ones and right ones, mirror images
-    of each other; the template is a right one, and the crops of left ones are flipped.
+    of each other; the template is a right one, and the crops of left ones are flipped. turns: it is seen from all sides, so that
+    its size is measured in depth too; what is mostly seen from the front is measured better without the depth that a network guesses.
 
     contours: name → landmark indices, in order. regions: of masks; all of them are the subject. emphasis: those that count more in training. triangles: [T, 3], the surface
     that is warped. outline: the landmarks where a new shape has to meet the plate, none where it need not. waist: the template
@@ -87,6 +88,7 @@ class Subject:
     weights: Float
     mirror: Int
     handed: bool = False
+    turns: bool = False
     contours: dict[str, Int] = field(default_factory=dict)
     regions: tuple[Region, ...] = ()
     emphasis: tuple[str, ...] = ()
@@ -235,6 +237,7 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
         weights=weights,
         mirror=mirror,
         handed=bool(document.get("handed")),
+        turns=bool(document.get("turns")),
         contours=contours,
         regions=regions,
         emphasis=tuple(document.get("emphasis", [])),
