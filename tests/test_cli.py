@@ -22,7 +22,7 @@ from host_bridge.cli import app, main, reference
 from host_bridge.cli.footage import UsageError, frame_rate, positions
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import Lines
-from nodes.definitions import ALIGN, DETECT, NODES, Detector
+from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
 from nodes.errors import FaceplateError
 from nodes.footage import FootageInfo
 from nodes.spec import Parameters
@@ -86,7 +86,7 @@ def test_every_command_has_help_without_running(run: Run, command: str) -> None:
     ("command", "shown"),
     [
         ("detect", [DETECT.parameters]),
-        ("align", [DETECT.parameters, ALIGN.parameters]),
+        ("align", [DETECT.parameters, ALIGN.parameters, MASK.parameters, RegisterParameters]),
         ("swap", [node.parameters for node in NODES]),
         ("faceset", [DETECT.parameters, FacesetParameters]),
         ("train", [TrainSettings]),
@@ -222,11 +222,11 @@ def test_detect_lists_tracks_and_writes_faces_that_align_takes(run: Run, clip: P
     status, out, err = run("align", faces, "--out", tmp_path / "crops", "--size", 64)
     assert status == 0, err
     assert str(tmp_path / "crops") in out
-    names = [f.name for f in sorted((tmp_path / "crops/crops/0").iterdir())]
-    assert names == [f"crop.{i:04d}.png" for i in range(2, 10)]
-    with np.load(tmp_path / "crops/alignment.npz", allow_pickle=False) as written:
-        assert json.loads(written["header"].tobytes())["schema"] == "faceplate.alignment/1"
-        assert written["to_plate"].shape == (8, 2, 3)
+    names = [f.name for f in sorted((tmp_path / "crops/images/0").iterdir())]
+    assert names == [f"{i:04d}.png" for i in range(2, 10)]
+    document = json.loads((tmp_path / "crops/transforms.json").read_text("utf-8"))
+    assert document["schema"] == "faceplate.transforms/1"
+    assert np.array([one["to_plate"] for one in document["images"]]).shape == (8, 3, 3)
     clip.rename(clip.with_name("moved.mp4"))
     try:
         status, _, err = run("align", faces, "--out", tmp_path / "crops")

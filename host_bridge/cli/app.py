@@ -20,7 +20,7 @@ AGAIN = "the same command goes on from here"
 
 COMMANDS = {
     "detect": "Find and follow the faces of a clip.",
-    "align": "Write aligned crops of the faces of a clip, with their transforms.",
+    "align": "Write aligned images of a subject, with masks and transforms, or put edited ones back.",
     "swap": "Replace a face in a shot: composite, patch, matte, preview and report.",
     "faceset": "Gather the crops of one performer from clips, ready to train on.",
     "train": "Train a model for a shot on two facesets, or a base for such on more.",

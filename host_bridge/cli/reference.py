@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.cli.options import explained, option_of, title
-from nodes.definitions import NODES
+from nodes.definitions import NODES, RegisterParameters
 from nodes.spec import Parameters
 from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings
@@ -17,7 +17,12 @@ HEADING = "## The options of the nodes, of facesets and of training\n"
 
 def option_tables() -> str:
     """Describe all options that are generated, a table a definition, as Markdown."""
-    models: list[type[Parameters]] = [*(node.parameters for node in NODES), FacesetParameters, TrainSettings]
+    models: list[type[Parameters]] = [
+        *(node.parameters for node in NODES),
+        RegisterParameters,
+        FacesetParameters,
+        TrainSettings,
+    ]
     return "\n".join(map(_table, models))
 
 

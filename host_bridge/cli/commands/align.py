@@ -163,6 +163,7 @@ def _found(
     from nodes.align import align as compute
     from nodes.mask.regions import check_regions
     from nodes.shot.aligned import write_clip
+    from nodes.shot.aligned.folder import check_replaceable
     from nodes.shot.analysis import analyse
     from nodes.shot.choice import check_fits, check_range, choose_tracks
     from nodes.shot.faces_files import load_faces
@@ -177,6 +178,7 @@ def _found(
         info = footage.info
         check_regions(load_subject(kept.faces.subject if kept else detect.subject), regions)
         check_writable(out)
+        check_replaceable(out)
         if kept is not None:
             check_fits(kept.faces, info)
             faces = kept.faces

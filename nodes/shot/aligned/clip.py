@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nodes.align import Alignment
 from nodes.align.registration import RegisterParameters, register
+from nodes.definitions import DetectParameters
 from nodes.detect.cuts import CutDetector
 from nodes.detect.finders.finder import thumbnail
 from nodes.errors import NoFaceError
 from nodes.footage import Footage, Frame
-from nodes.shot.aligned.folder import Written, new_folder
+from nodes.shot.aligned.folder import Written, check_replaceable, new_folder
 from nodes.shot.aligned.placed import Kind, Placed, by_landmarks, by_reference, place_alignment, place_registration
 from nodes.shot.digest import digest_footage
 from nodes.shot.document import describe_input
@@ -51,6 +54,7 @@ def register_clip(
 
     size: of the longer side, by default the reference's. Raises NoFaceError where it is in no frame; else as :func:`write_clip`.
     """
+    check_replaceable(out)
     kind, side = by_reference(reference, parameters.method, parameters.model, size)
     tell = stage(progress, "register", last - first + 1)
     cuts: list[int] = []  # filled while the frames go by, and read when they are through
@@ -58,7 +62,7 @@ def register_clip(
     found = register(
         _watched(footage, first, last, cuts, tell),
         reference.rgb8(),
-        None if alpha is None else (alpha > 0.5).astype("uint8"),
+        None if alpha is None else (alpha > 0.5).astype(np.uint8),
         parameters,
         rate=float(footage.info.rate),
         cuts=cuts,
@@ -75,7 +79,7 @@ def register_clip(
 
 
 def _watched(footage: Footage, first: int, last: int, cuts: list[int], tell: Any) -> Iterator[Frame]:
-    detector = CutDetector(27.0)
+    detector = CutDetector(DetectParameters().cut_threshold)
     for done, frame in enumerate(footage.frames(first, last, prepare=Frame.rgb8), 1):
         cuts += [certain.index for certain, begins in detector.take(frame, thumbnail(frame)) if begins]
         yield frame

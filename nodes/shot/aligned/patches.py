@@ -61,6 +61,6 @@ def _read(file: Path, entry: Entry) -> tuple[Float | None, Float]:
     alpha = np.ones(colour.shape[:2], np.float32)
     if channels.alpha is not None:
         alpha = pixels[..., channels.alpha].astype(np.float32) / white
-    if colour.dtype == np.uint8 and alpha.all() and digest(colour) == entry.digest:
+    if colour.dtype == np.uint8 and digest(colour) == entry.digest:
         return None, alpha
     return colour.astype(np.float32) / white, alpha
