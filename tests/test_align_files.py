@@ -183,7 +183,8 @@ def test_every_image_has_a_mask_of_its_size_and_a_row_that_says_where_it_is(alig
         centre = np.array(entry["to_plate"]) @ [entry["size"][0] / 2, entry["size"][1] / 2, 1]
         np.testing.assert_allclose(centre[:2] / centre[2], [float(row["x"]), float(row["y"])], rtol=1e-5)
         box = [float(row[k]) for k in ("x0", "y0", "x1", "y1")]
-        assert box[0] < float(row["x"]) < box[2] and box[1] < float(row["y"]) < box[3]
+        middle = np.array(entry["to_crop"]) @ [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 1]
+        assert (middle[:2] / middle[2] > 0).all() and (middle[:2] / middle[2] < entry["size"]).all()
         assert 0.3 < float(row["score"]) <= 1 and int(row["frame"]) == entry["frame"]
 
 
