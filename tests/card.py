@@ -1,16 +1,20 @@
 """A third subject for the tests: a card with a dot of its own colour for each landmark, moved, turned, scaled and bent.
 
 What lies between the dots differs from one "performer" to the other: warm stripes, or cool rings.
+
+`python tests/card.py FOLDER` writes what the walk in docs/subjects.md starts from: clips of both, a network and its description.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from clips import pictures, write_movie
+from clips import write_movie
 
 NAMES = ("top_left", "top_right", "middle_left", "middle_right", "nose", "bottom_left", "bottom_right", "tip")
 # Where the dots are on the card, which reaches from -1.35 to 1.35; a left and a right side, and a nose and a tip between.
@@ -93,17 +97,40 @@ def lay(background: np.ndarray, look: np.ndarray, time: float, other: bool) -> n
     return np.clip(background + alpha * (there[..., :3] - background) + 0.5, 0, 255).astype(np.uint8)
 
 
-def shoot(backgrounds: Path, path: Path, look: str, count: int = 40, first: int = 0) -> Path:
-    """Write a clip of the card before frames of another clip."""
+def shoot(backgrounds: Iterable[np.ndarray], path: Path, look: str) -> Path:
+    """Write a clip of the card before pictures."""
     picture = card(look)
-
-    def frames() -> Iterator[np.ndarray]:
-        for i, background in enumerate(pictures(backgrounds, first, count)):
-            yield lay(background, picture, i / RATE * 2, look == "rings")
-
-    return write_movie(path, frames(), RATE)
+    frames = (lay(b, picture, i / RATE * 2, look == "rings") for i, b in enumerate(backgrounds))
+    return write_movie(path, frames, RATE)
 
 
 def truths(look: str, count: int, size: tuple[int, int]) -> np.ndarray:
     """Where the dots are in the frames of such a clip, [T, L, 2]."""
     return np.stack([truth(i / RATE * 2, look == "rings", size) for i in range(count)])
+
+
+CONFIG = f"""\
+landmarks = {json.dumps(NAMES)}
+
+[network]
+size = [128, 128]     # width, height
+decode = "heatmap"
+margin = 1.8          # side of the square it looks at, over the landmarks' extent
+"""
+
+
+def main() -> None:
+    """Write the example of the documentation."""
+    from keypoint_nets import dot_network
+    from skimage import data
+
+    folder = Path(sys.argv[1])
+    dot_network(folder / "dots.onnx", COLOURS / 255, 128)
+    (folder / "card.toml").write_text(CONFIG, "utf-8")
+    for look, photograph in (("stripes", data.coffee()), ("rings", data.rocket())):
+        background = cv2.resize(np.ascontiguousarray(photograph[:400]), (480, 320), interpolation=cv2.INTER_AREA)
+        shoot((background for _ in range(60)), folder / f"{look}.mp4", look)
+
+
+if __name__ == "__main__":
+    main()
