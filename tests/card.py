@@ -129,6 +129,7 @@ def main() -> None:
     (folder / "card.toml").write_text(CONFIG, "utf-8")
     for look, photograph in (("stripes", data.coffee()), ("rings", data.rocket())):
         background = cv2.resize(np.ascontiguousarray(photograph[:400]), (480, 320), interpolation=cv2.INTER_AREA)
+        background = cv2.GaussianBlur(background, (0, 0), 3)  # out of focus
         shoot((background for _ in range(60)), folder / f"{look}.mp4", look)
 
 

@@ -15,6 +15,7 @@ from nodes.subjects.keypoint_network import faults
 _Point = str | int
 _Outline = str | tuple[_Point, ...]  # a contour, or landmarks
 _LEAST = 3
+AROUND = 1.4  # side of a crop over the extent of the landmarks
 
 
 class _Told(BaseModel):
@@ -41,7 +42,7 @@ class SubjectConfig(_Told):
     landmarks: tuple[str, ...] = ()
     mirror: tuple[tuple[_Point, _Point], ...] | None = None
     rigid: tuple[_Point, ...] = ()
-    around: float = Field(1.4, ge=1, le=10)
+    around: float = Field(AROUND, ge=1, le=10)
     contours: dict[str, tuple[_Point, ...]] = {}
     regions: tuple[RegionConfig, ...] = ()
     emphasis: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from nodes.footage import Footage
 from nodes.geometry.similarity import fit_similarity, remove_similarity
 from nodes.shot.analysis import analyse
 from nodes.shot.progress import Progress, quiet
+from nodes.subjects.config import AROUND
 from nodes.subjects.estimate import estimate_template, mirror_pairs
 from nodes.subjects.keypoint_network import KeypointNetwork
 from nodes.subjects.subject import find_subject
@@ -60,19 +61,19 @@ def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet)
     if all(not group[..., 2].any() for group in groups):
         groups = [group[..., :2] for group in groups]
     template, weights = estimate_template([group[_evenly(len(group), _MOST)] for group in groups])
-    told = document["fit"]
-    if told["rigid"]:
-        weights *= np.isin(np.arange(len(weights)), told["rigid"])
+    told = document.get("fit", {})  # a document may be written by hand
+    if rigid := told.get("rigid"):
+        weights *= np.isin(np.arange(len(weights)), rigid)
         weights /= weights.sum()
     shapes = np.concatenate(groups)
     template = _as_usual(template, shapes, weights)
-    mirror = mirror_pairs(template) if told["mirror"] is None else np.array(told["mirror"], np.int64)
+    mirror = mirror_pairs(template) if (pairs := told.get("mirror")) is None else np.array(pairs, np.int64)
     template = _rolled(template, mirror, network)
     if np.linalg.svd(template - template.mean(0), compute_uv=False)[1] < _THIN:
         raise GeometryError("the landmarks of this subject lie on one line", file=path, remedy="Add others")
     document |= {
         "finder": document["finder"] | {"fitted": True},
-        "half_side": round(float(np.abs(template[:, :2]).max()) * told["around"], 4),
+        "half_side": round(float(np.abs(template[:, :2]).max()) * told.get("around", AROUND), 4),
         "template": template.round(5).tolist(),
         "weights": [float(f"{w:.4g}") for w in weights],
         "mirror": mirror.tolist(),
@@ -80,7 +81,9 @@ def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet)
     write_subject(document, path)
     counts = tuple(map(len, groups)), tuple(c.info.frames for c in clips)
     spread = np.median(np.linalg.norm(_rest(template, shapes, weights), axis=-1), axis=0)
-    return Fitted(path, tuple(document["landmarks"]), *counts, weights, spread, mirror)
+    names = document.get("landmarks")
+    names = names if isinstance(names, list) else range(len(weights))
+    return Fitted(path, tuple(map(str, names)), *counts, weights, spread, mirror)
 
 
 def _shapes(clip: Footage, draft: Path, name: str, stage: str, progress: Progress) -> Float:
