@@ -22,7 +22,7 @@ from trainer.gallery import Gallery, rasterised
 from trainer.hooks.schedule import factor
 from trainer.models.shot import Shot, ShotOptions
 from trainer.network import Share
-from trainer.rehearsal import lit_as, reshaped
+from trainer.rehearsal import lit_as
 
 FACE = load_subject()
 
@@ -114,28 +114,6 @@ def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
     for name in ("reference", "vertices", "performance", "target"):
         joint = torch.cat([getattr(h(7), name) for h in halves])
         torch.testing.assert_close(joint, getattr(one, name))
-
-
-def test_a_face_of_other_proportions_keeps_its_mesh(pair, gallery):
-    rows = torch.arange(4)
-    reference = gallery.reference(
-        gallery.raster[rows], gallery.neighbours[:, rows, :1].transpose(0, 1), torch.ones(4, 2, 1)
-    )
-    generator = torch.Generator().manual_seed(3)
-    uniform = lambda *shape: torch.rand(4, *shape, generator=generator)  # noqa: E731
-    marked = torch.zeros(4, 3, SIZE, SIZE)
-    points = gallery.points[rows]
-    for row in range(4):
-        for vertex in (33, 263, 61, 291, 1):
-            x, y = (points[row, vertex] * SIZE).long().tolist()
-            marked[row, :, y - 1 : y + 2, x - 1 : x + 2] = 1
-    bent, moved, after = reshaped(reference, marked, points, uniform)
-    assert float((after - points).abs().max()) * SIZE > 0.2  # it is another shape
-    for row in range(4):
-        for vertex in (33, 263, 61, 291, 1):
-            x, y = (after[row, vertex] * SIZE).long().tolist()
-            assert float(moved[row, 0, y, x]) > 0.4
-    assert set(bent[:, 3].unique().tolist()) == {0, 1}
 
 
 def test_light_is_not_there_to_be_learned_but_an_open_mouth_is(pair, gallery):

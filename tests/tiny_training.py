@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodes.subjects import load_subject
 from trainer import clock
 from trainer.faceset import Faceset
 from trainer.hooks.progress import Progress, Watcher
@@ -149,8 +150,8 @@ def plain_faceset(folder: Path, name: str) -> Faceset:
     return Faceset(
         folder=folder,
         performer=name,
-        subject="face",
-        template="face/1",
+        subject=load_subject(),
+        template=load_subject().template_id,
         coverage=1.0,
         size=size,
         clips=(name,),

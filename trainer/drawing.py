@@ -1,6 +1,6 @@
-"""Maps drawn from a mesh by differentiable, exportable arithmetic: what a network is told about a performance.
+"""What a network is told about a performance, read from a mesh by differentiable, exportable arithmetic: maps and numbers.
 
-Gaussians along lines and over areas, as in the landmark heat maps of Tompson et al. 2014, "Joint training of a convolutional
+The maps are Gaussians along lines and over areas, as in the landmark heat maps of Tompson et al. 2014, "Joint training of a convolutional
 network and a graphical model for human pose estimation". A Gaussian is separable, so that a map is one matrix product.
 """
 
@@ -20,6 +20,7 @@ _GRAIN = 0.09  # template units, at most, between two points of a line
 _LEVEL = 0.11  # of a line's map where one line runs, before it is bounded
 _AREA_WIDTH = 1.6
 _AREA_LEVEL = 1.5
+_MOST = 6.0  # spreads
 _ACROSS = (0.0, 0.25, 0.5, 0.75, 1.0)  # where points lie between one side of an area and the other
 
 
@@ -79,6 +80,34 @@ class Areas(Points):
     def forward(self, vertices: Tensor) -> Tensor:
         """Masks [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
         return (self.draw(vertices, _AREA_WIDTH / 64) * _AREA_LEVEL).clamp(0, 1)
+
+
+class Openings(nn.Module):
+    """How far a subject's openings are open: of a face, each eye, the mouth, and the width that goes with it.
+
+    A line of a map that moves by less than a pixel is easily passed over; a number is not.
+    """
+
+    spread: Tensor
+    usual: Tensor
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__()
+        measures = [subject.upper[lids.measure] for lids in subject.lids] + [subject.lower[i] for i in subject.closes]
+        self.pairs = [(m.first.tolist(), m.second.tolist()) for m in measures]
+        self.channels, self.scale = len(measures), 2 * subject.half_side
+        self.register_buffer("spread", torch.tensor([m.spread for m in measures]), persistent=False)
+        template = torch.from_numpy(subject.template[None, :, :2])
+        self.register_buffer("usual", self._measured(template), persistent=False)
+
+    def forward(self, vertices: Tensor) -> Tensor:
+        """Numbers [N, channels], 0 as in the template, in spreads; vertices [N, L, 2], 0..1 across the crop."""
+        with torch.autocast(vertices.device.type, enabled=False):
+            return ((self._measured(vertices.float() * self.scale) - self.usual) / self.spread).clamp(-_MOST, _MOST)
+
+    def _measured(self, points: Tensor) -> Tensor:
+        apart = [torch.linalg.vector_norm(points[:, a] - points[:, b], dim=-1).mean(-1) for a, b in self.pairs]
+        return torch.stack(apart, -1) if apart else points.new_zeros((len(points), 0))
 
 
 def _line_rows(subject: Subject) -> list[tuple[int, int, float, int, float]]:

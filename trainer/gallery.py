@@ -23,7 +23,7 @@ from nodes.types import Float, Int
 from trainer.faceset import Faceset
 
 MOST = 4000  # crops of a performer that are kept on the device; of more, so many evenly chosen
-_NEIGHBOURS = 32
+_NEIGHBOURS = 56
 _RARITY = (0.5, 4.0)  # least and most that a crop is drawn against the usual
 _APART = 0.5  # seconds: nearer frames of the same clip are too much alike to learn from
 

@@ -1,7 +1,7 @@
 """What the model `shot` learns from: frames of the source, each with what other frames of the source offer to rebuild it.
 
-In a shot the performance is another person's, on a face of other proportions, under another light. So a frame is bent, takes its
-reference's light, and is shown to the network only in disguise.
+In a shot the performance is another person's, under another light. So a frame takes its reference's light, and is shown to the
+network only in disguise.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from trainer.losses import blur
 from trainer.network import Share
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec.601
-_RANKS = 24  # how far down its neighbours a reference is taken from
-_REFERENCES = 2  # for each half of a face
-_RESHAPE = 0.015  # of half the crop: how far a face's proportions are bent at most
+_RANKS = 56  # how far down its neighbours a reference is taken from
+_ECHO = 2  # steps that the same frames serve
+_FRAMES = 1 << 40  # random numbers of frames are those of steps that are never reached
 _LIGHT = 32  # side of the grid on which the light of two pictures is compared
-_JITTER = 0.03  # of half the crop: how far features of the disguised face move at most
+_JITTER = 0.035  # of half the crop: how far features of the disguised face move at most
 
 # Random numbers 0..1 of a shape, for each row of a batch.
 Uniform = Callable[..., Tensor]
@@ -47,41 +47,63 @@ class Batch:
 
 
 class Rehearsal:
-    """Frames of the source with references from its other frames, and the target's frames as they will be swapped."""
+    """Frames of the source with references from its other frames, and the target's frames as they will be swapped.
 
-    def __init__(self, source: Faceset, target: Faceset, size: int, share: Share) -> None:
+    size: of the crops. seen: how many pixels of the plate's own face across the crop the network sees; all by default.
+    """
+
+    def __init__(self, source: Faceset, target: Faceset, size: int, share: Share, seen: int | None = None) -> None:
         self.share, self.size = share, size
+        self._seen = seen or size
         self.source, self._target_set = Gallery(source, size, share.device), target
         self._target: Gallery | None = None
         self._areas = Areas(source.subject, _LIGHT).to(share.device)
+        self._last: tuple[int, Batch] | None = None
 
     def __call__(self, step: int) -> Batch:
         """The batch of a step."""
-        generator, batch, rows = self.share.generator(step), self.share.batch, self.share.rows
+        drawn, generator = self._drawn(step // _ECHO), self.share.generator(step)
 
         def uniform(*shape: int) -> Tensor:
-            return torch.rand(batch, *shape, generator=generator)[rows].to(self.share.device)
+            return self._uniform(generator, *shape)
 
-        # Open mouths and closed eyes are rare in most footage: what is seldom seen is drawn more often.
-        drawn = torch.multinomial(self.source.rarity, batch, replacement=True, generator=generator)
-        frame = drawn[rows]
-        rank = (uniform(2, _REFERENCES).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])).long()
-        among = self.source.neighbours[:, frame].transpose(0, 1)
-        # Half of the time one reference alone, as it is where the choice is steady.
-        first = torch.where(uniform(2) < 0.5, torch.ones((), device=self.share.device), uniform(2))
-        share = torch.stack([first, 1 - first], -1)
-        reference = self.source.reference(self.source.raster[frame], torch.gather(among, 2, rank), share)
-        vertices = self.source.points[frame.to(self.share.device)]
-        reference, target, vertices = reshaped(reference, self.source.pictures(frame), vertices, uniform)
-        inside = reference[:, 3:]
-        target = lit_as(target, reference, self._areas(vertices))
         gain = 0.75 + 0.5 * uniform(1, 1, 1) + 0.15 * (uniform(3, 1, 1) - 0.5)
         return Batch(
-            torch.cat([(reference[:, :3] * gain).clamp(0, 1), inside], 1),
-            vertices,
-            torch.cat([disguised(target, uniform) * inside, inside], 1),
-            (target * gain).clamp(0, 1),
+            torch.cat([(drawn.reference[:, :3] * gain).clamp(0, 1), drawn.reference[:, 3:]], 1),
+            drawn.vertices,
+            F.interpolate(disguised(drawn.performance, uniform), (self.size,) * 2, mode="nearest"),
+            (drawn.target * gain).clamp(0, 1),
         )
+
+    def _drawn(self, number: int) -> Batch:
+        """Frames and their references, which serve several steps in a row (data echoing: Choi et al. 2019): warping is the work."""
+        if self._last is None or self._last[0] != number:
+            self._last = number, self._draw(self.share.generator(_FRAMES + number))
+        return self._last[1]
+
+    def _draw(self, generator: torch.Generator) -> Batch:
+        batch, rows = self.share.batch, self.share.rows
+        # Open mouths and closed eyes are rare in most footage: what is seldom seen is drawn more often.
+        frame = torch.multinomial(self.source.rarity, batch, replacement=True, generator=generator)[rows]
+        # Half of the time one reference alone, as it is where the choice is steady.
+        count = 1 + int(torch.randint(2, (), generator=generator))
+        rank = self._uniform(generator, 2, count).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])
+        share = self._uniform(generator, 2, count) + 1e-3
+        among = self.source.neighbours[:, frame].transpose(0, 1)
+        reference = self.source.reference(
+            self.source.raster[frame], torch.gather(among, 2, rank.long()), share / share.sum(-1, keepdim=True)
+        )
+        vertices = self.source.points[frame.to(self.share.device)]
+        target = lit_as(self.source.pictures(frame), reference, self._areas(vertices))
+        # Of the plate no more is disguised than will be seen: a ninth of the work at a third of the size.
+        performance = F.avg_pool2d(
+            torch.cat([target, torch.ones_like(reference[:, 3:])], 1) * reference[:, 3:], self.size // self._seen
+        )
+        return Batch(reference, vertices, performance, target)
+
+    def _uniform(self, generator: torch.Generator, *shape: int) -> Tensor:
+        """Numbers 0..1 for each row of this process's share."""
+        return torch.rand(self.share.batch, *shape, generator=generator)[self.share.rows].to(self.share.device)
 
     def rehearsed(self, rows: int) -> Batch:
         """`rows` frames of the source, evenly chosen, from the nearest reference, undisguised."""
@@ -121,22 +143,6 @@ def grey(picture: Tensor) -> Tensor:
     return (picture * picture.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
-def reshaped(reference: Tensor, target: Tensor, vertices: Tensor, uniform: Uniform) -> tuple[Tensor, Tensor, Tensor]:
-    """The same frame as if the face had other proportions, as it has when another person's shape is mixed in."""
-    size = target.shape[-1]
-    field = _RESHAPE * (2 * uniform(2, 5, 5) - 1)
-    level = F.affine_grid(torch.eye(2, 3, device=target.device)[None], [1, 1, size, size], align_corners=False)
-    both = torch.cat([reference, target], 1)
-    grid = level + _smooth(field, size).permute(0, 2, 3, 1)
-    both = F.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    # A vertex goes where its pixel came from; the field is so smooth that its value there is its value here.
-    shift = F.grid_sample(_smooth(field, 64), vertices[:, None] * 2 - 1, padding_mode="border", align_corners=False)[
-        :, :, 0
-    ].mT
-    inside = (both[:, 3:4] > 0.999).float()
-    return torch.cat([both[:, :3] * inside, inside], 1), both[:, 4:], vertices - shift / 2
-
-
 def lit_as(target: Tensor, reference: Tensor, areas: Tensor) -> Tensor:
     """The target under the reference's light: the low band of the skin's difference taken over, eyes and mouth left out of it.
 
@@ -150,16 +156,16 @@ def lit_as(target: Tensor, reference: Tensor, areas: Tensor) -> Tensor:
     return (target + large).clamp(0, 1)
 
 
-def disguised(picture: Tensor, uniform: Uniform) -> Tensor:
-    """A face as another person's would look in grey, under another light: gamma, shade, blur, and features of other sizes."""
-    size = picture.shape[-1]
-    luma = grey(picture).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
+def disguised(performance: Tensor, uniform: Uniform) -> Tensor:
+    """A face [n, 4, s, s] as another person's would look in grey, under another light: gamma, shade, blur, features elsewhere."""
+    size, inside = performance.shape[-1], performance[:, 3:]
+    luma = grey(performance[:, :3]).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
     luma = luma * _smooth(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size)
     moved = _smooth(_JITTER * (2 * uniform(2, 5, 5) - 1), size).permute(0, 2, 3, 1)
-    level = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)
+    level = F.affine_grid(torch.eye(2, 3, device=performance.device)[None], [1, 1, size, size], align_corners=False)
     luma = F.grid_sample(luma, level + moved, mode="bilinear", padding_mode="border", align_corners=False)
-    soft = F.avg_pool2d(F.avg_pool2d(luma, 5, 1, 2), 3, 1, 1)
-    return torch.lerp(luma, soft, uniform(1, 1, 1)).clamp(0, 1).expand(-1, 3, -1, -1)
+    luma = torch.lerp(luma, F.avg_pool2d(luma, 3, 1, 1), uniform(1, 1, 1)).clamp(0, 1)
+    return torch.cat([(luma * inside).expand(-1, 3, -1, -1), inside], 1)
 
 
 def whole(areas: Tensor) -> Tensor:

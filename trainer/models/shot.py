@@ -1,9 +1,9 @@
 """The model for a shot: it is given the reference method's picture, and learns what that lacks.
 
 From other frames of the source, warped onto the mesh of a frame, it rebuilds that frame: closes what the warp tore, draws teeth and
-lids that the mesh only hints at, and settles between references. The mesh is drawn for it as lines; of the plate's own face it
-sees the eyes and the mouth alone, in grey and without their contrast, so that gaze and teeth come through and the target's looks do
-not. Everything is learned from the source's footage; the target's says how it will be used (the preview).
+lids that the mesh only hints at, and settles between references. The mesh is drawn for it as lines, and how far eyes and mouth are
+open is told as numbers; of the plate's own face it sees the eyes and the mouth alone, in grey and without their contrast, so that
+gaze and teeth come through and the target's looks do not. Everything is learned from the source's footage; the target's says how it will be used (the preview).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from nodes.subjects import load_subject
-from trainer.drawing import Areas, Lines
+from trainer.drawing import Areas, Lines, Openings
 from trainer.faceset import Faceset
 from trainer.losses import blur, dssim, weighted_mean
 from trainer.models.paired import same_framing
@@ -69,10 +69,16 @@ class Shot(Network):
         pixels = self.factor**2
         subject = load_subject(options.subject)
         self.lines, self.areas = Lines(subject, options.base), Areas(subject, options.base)
+        self.openings = Openings(subject)
         told = 4 * pixels + self.lines.channels + 2 * self.areas.channels
         self.enter = nn.Sequential(_convolution(told, fine), _Residual(fine))
-        self.down = nn.Sequential(_convolution(fine, middle, 2), _Residual(middle))
-        self.core = nn.Sequential(_convolution(middle, coarse, 2), _Residual(coarse), _Residual(coarse))
+        self.down = _convolution(fine, middle, 2)
+        self.level = _Residual(middle)
+        self.coarser = _convolution(middle, coarse, 2)
+        self.core = nn.Sequential(_Residual(coarse), _Residual(coarse))
+        # What is told as numbers joins the two coarser levels.
+        told = self.openings.channels
+        self.tell = nn.ModuleList(nn.Linear(told, c) for c in (middle, coarse)) if told else None
         self.up = nn.Sequential(_convolution(coarse + middle, middle), _Residual(middle))
         self.leave = nn.Sequential(_convolution(middle + fine, fine), _Residual(fine))
         self.out = nn.Conv2d(fine, 4 * pixels, 3, padding=1)
@@ -84,7 +90,7 @@ class Shot(Network):
         """Frames of the source to rebuild; those of the target for the preview."""
         same_framing(facesets)
         source, target = facesets
-        return Rehearsal(source, target, self.options.size, share)
+        return Rehearsal(source, target, self.options.size, share, self.options.base)
 
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
         """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
@@ -93,8 +99,9 @@ class Shot(Network):
         fine = self.enter(
             torch.cat([pixels, lines, areas, _coarse(features)] if areas.shape[1] else [pixels, lines], 1)
         )
-        middle = self.down(fine)
-        coarse = self.core(middle)
+        middle, coarse = self._told(vertices)
+        middle = self.level(self.down(fine) + middle)
+        coarse = self.core(self.coarser(middle) + coarse)
         middle = self.up(torch.cat([_doubled(coarse), middle], 1))
         fine = self.leave(torch.cat([_doubled(middle), fine], 1))
         out = F.pixel_shuffle(self.out(fine).float(), self.factor)
@@ -154,6 +161,13 @@ class Shot(Network):
             level = _mean(luma, areas)
             spread = (_mean((luma - level).square(), areas) + _FLOOR).sqrt()
             return lines, areas, areas * (luma - level) / spread
+
+    def _told(self, vertices: Tensor) -> list[Tensor]:
+        """What the openings add to every pixel of the middle and of the coarse level: [N, channels, 1, 1] of each."""
+        if self.tell is None:
+            return [vertices.new_zeros((len(vertices), c, 1, 1)) for c in self.options.widths[1:]]
+        openings = self.openings(vertices)
+        return [tell(openings)[:, :, None, None] for tell in self.tell]
 
     def _corrected(self, reference: Tensor, out: Tensor) -> Tensor:
         """Where the gate opens, the reference's own detail gives way to its blur; the correction comes on top."""
