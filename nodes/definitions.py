@@ -82,8 +82,11 @@ class DetectParameters(Parameters):
     any_angle: bool = parameter(
         True, help="Where no upright face is found, look for faces lying sideways or upside down."
     )
-    track_score: float = parameter(
-        0.5, ge=0, le=1, help="Detect again as soon as the landmarker's presence score falls below this."
+    track_score: float | None = parameter(
+        None,
+        ge=0,
+        le=1,
+        help="Detect again as soon as the landmarker's presence score falls below this; by default the subject's own, 0.5 of a face, 0.8 of a hand.",
     )
     cut_threshold: float = parameter(
         27.0, ge=1, le=255, help="Change of content between two frames that counts as a cut; no track crosses one."

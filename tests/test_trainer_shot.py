@@ -16,7 +16,7 @@ from nodes.swap import plan_swap, swap
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp
-from trainer.drawing import Areas, Lines
+from trainer.drawing import Areas, Lines, Openings
 from trainer.export import check_export, export, facts_of
 from trainer.gallery import Gallery, rasterised
 from trainer.hooks.schedule import factor
@@ -114,6 +114,18 @@ def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
     for name in ("reference", "vertices", "performance", "target"):
         joint = torch.cat([getattr(h(7), name) for h in halves])
         torch.testing.assert_close(joint, getattr(one, name))
+
+
+def test_how_far_a_mouth_is_open_is_told_in_spreads_of_what_one_performer_does(pair):
+    openings = Openings(FACE)
+    template = torch.from_numpy(FACE.template[None, :, :2]) / openings.scale + 0.5
+    assert openings.channels == 4
+    torch.testing.assert_close(openings(template), torch.zeros(1, 4), atol=1e-4, rtol=0)
+    dropped = template.clone()
+    dropped[:, [14, 87, 317], 1] += FACE.lower[FACE.closes[0]].spread / openings.scale
+    assert openings(dropped)[0].tolist() == pytest.approx([0, 0, 1, 0], abs=0.02)
+    assert Openings(load_subject("hand")).channels == 0
+    assert Shot(ShotOptions(size=SIZE, base=32, widths=(8, 12, 16), subject="hand")).tell is None
 
 
 def test_light_is_not_there_to_be_learned_but_an_open_mouth_is(pair, gallery):

@@ -86,7 +86,7 @@ def align(
 
 def _align(subject: Subject, track: Track, rate: float, parameters: AlignParameters) -> Alignment:
     template = subject.template[None, :, :2] * np.array([-1 if track.mirrored else 1, 1], np.float32)
-    scale, rotation, position = fit_similarity(template, track.landmarks[..., :2], subject.weights)
+    scale, rotation, position = fit_similarity(template, track.landmarks[..., :2], subject.weights, track.frames)
     if subject.turns:
         pose = take_performance(track.landmarks, subject, mirrored=track.mirrored)
         # What the weights call the middle stays where it is, while the rest grows or shrinks around it.

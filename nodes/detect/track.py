@@ -23,7 +23,7 @@ from nodes.types import Faces, Float, Int, Track
 _SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
 _ONE_FACE = 0.6  # and above which two threads cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
-_AT_REST, _MOST_LOOKS = 0.8, 6  # intersection over union of two looks at one face; its loosest boxes take five
+_AT_REST, _MOST_LOOKS = 0.97, 6  # intersection over union of two looks at one face that are the same
 _NEVER = -(10**9)
 Progress = Callable[[int], None]
 
@@ -123,6 +123,7 @@ class Tracker:
         self._parameters = parameters
         self._subject = load_subject(parameters.subject)
         self._finder = finder_of(self._subject)
+        self._sure = self._finder.sure if parameters.track_score is None else parameters.track_score
         self._bridge = max(round(_BRIDGE * rate), 1)
         self._cuts = CutDetector(parameters.cut_threshold)
         self._recent: deque[Frame] = deque(maxlen=parameters.every)
@@ -186,7 +187,7 @@ class Tracker:
             return False
         last = np.stack([t.landmarks[0 if backwards else -1] for t in threads])
         seen = self._finder.look(frame.rgb8(), self._finder.next_squares(last))
-        found = seen.scores >= self._parameters.track_score
+        found = seen.scores >= self._sure
         for at in np.flatnonzero(found):
             threads[at].add(frame.index, seen, int(at), backwards)
         return not found.all()
@@ -229,7 +230,7 @@ class Tracker:
         if not len(found):
             return there
         seen = _first_look(self._finder, frame, found)
-        for at in np.flatnonzero(seen.scores >= self._parameters.track_score):
+        for at in np.flatnonzero(seen.scores >= self._sure):
             there = True
             box = _box(seen.landmarks[at])
             taken = [t for t in self._active if overlap(box, t.box()[None])[0] >= _SAME_FACE]

@@ -22,7 +22,7 @@ def pixel_centres(width: int, height: int) -> Float:
     return np.stack([x, y], axis=-1)
 
 
-def affine_grid(matrix: Float, roi: Roi) -> Float:
+def affine_grid(matrix: Float | Double, roi: Roi) -> Float:
     """Where an affine transform [2, 3] takes the pixel centres of a rectangle: [height, width, 2] as x, y."""
     x = np.arange(roi.x0, roi.x1, dtype=np.float32) + np.float32(0.5)
     y = np.arange(roi.y0, roi.y1, dtype=np.float32) + np.float32(0.5)
@@ -32,16 +32,17 @@ def affine_grid(matrix: Float, roi: Roi) -> Float:
     return grid
 
 
-def transform_points(matrices: Float, points: Float) -> Float:
+def transform_points(matrices: Float | Double, points: Float) -> Float:
     """Apply affine transforms [..., 2, 3] to points [..., N, 2]."""
-    moved: Float = points @ np.swapaxes(matrices[..., :2], -1, -2) + matrices[..., None, :, 2]
-    return moved
+    moved = points @ np.swapaxes(matrices[..., :2], -1, -2) + matrices[..., None, :, 2]
+    return moved.astype(np.float32)
 
 
-def invert(matrices: Float) -> Float:
-    """Invert affine transforms [..., 2, 3]."""
-    linear = np.linalg.inv(matrices[..., :2])
-    return np.concatenate([linear, -linear @ matrices[..., 2:]], axis=-1).astype(np.float32)
+def invert(matrices: Float | Double) -> Double:
+    """Invert affine transforms [..., 2, 3], in double precision: the inverse of the inverse is the matrix."""
+    exact = matrices.astype(np.float64)
+    linear = np.linalg.inv(exact[..., :2])
+    return np.concatenate([linear, -linear @ exact[..., 2:]], axis=-1)
 
 
 def resample(

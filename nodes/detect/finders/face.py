@@ -20,6 +20,8 @@ _UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, an
 class FaceFinder:
     """Faces, by the detectors that the parameters name."""
 
+    sure = 0.5
+
     def searches(
         self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool
     ) -> Iterator[Detections]:

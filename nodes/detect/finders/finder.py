@@ -31,7 +31,12 @@ class Seen:
 
 
 class Finder(Protocol):
-    """Finds one kind of subject."""
+    """Finds one kind of subject.
+
+    sure: the score of `look` below which it is usually something else.
+    """
+
+    sure: float
 
     def searches(
         self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool

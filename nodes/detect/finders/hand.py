@@ -18,6 +18,8 @@ from nodes.types import Float, Image8
 class HandFinder:
     """Both hands of anybody; which face detector the parameters name does not matter."""
 
+    sure = 0.8  # a smile that passes for a palm reaches 0.7
+
     def searches(
         self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool
     ) -> Iterator[Detections]:

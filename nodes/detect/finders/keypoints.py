@@ -30,6 +30,8 @@ class KeypointFinder:
     Raises SchemaError for a description that cannot be used, or a subject without a template, ModelError for its network.
     """
 
+    sure = 0.5
+
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._told = read_network(subject.finder, subject.file, len(subject.template))
