@@ -19,9 +19,9 @@ from clips import cut
 
 import nodes.errors
 from host_bridge.cli import app, main, reference
-from host_bridge.cli.footage import UsageError, frame_rate, positions
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import Lines
+from host_bridge.jobs.footage import UsageError, frame_rate, positions
 from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
 from nodes.errors import FaceplateError
 from nodes.footage import FootageInfo

@@ -24,8 +24,7 @@ from host_bridge.cli.app import Terminated
 from host_bridge.cli.training import interruption
 from host_bridge.cli.training_view import LiveTraining, PlainTraining, clock, sparkline
 from trainer.checkpoint import checkpoints, last_checkpoint
-from trainer.hooks.progress import Progress
-from trainer.training import Trained
+from trainer.watcher import Progress
 
 Run = Callable[..., tuple[int, str, str]]
 SMALL = ("--size", "64", "--batch", "2", "--device", "cpu")
@@ -300,7 +299,7 @@ def test_on_a_terminal_the_view_shows_loss_rate_time_left_and_preview_and_keeps_
 
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=110)
-    with LiveTraining("a on b, shot", None, console) as view:
+    with LiveTraining("a on b, shot", console) as view:
         view.progress(progress(40, loss=float("nan")))
         view.progress(progress(120))
         view.progress(progress(180, loss=0.2))
@@ -320,9 +319,6 @@ def test_a_curve_and_a_clock_are_a_few_characters() -> None:
 
 
 def test_only_a_training_that_was_asked_to_stop_counts_as_interrupted() -> None:
-    def ended(reason: str) -> Trained:
-        return Trained(torch.nn.Identity(), None, 1, 1.0, reason, 0.1, {}, None)  # type: ignore[arg-type]
-
-    assert interruption(ended("300 steps are done")) is None
-    assert isinstance(interruption(ended("stopped by SIGTERM"), "so"), Terminated)
-    assert str(interruption(ended("stopped by SIGINT"), "so")) == "so"
+    assert interruption("300 steps are done") is None
+    assert isinstance(interruption("stopped by SIGTERM", "so"), Terminated)
+    assert str(interruption("stopped by SIGINT", "so")) == "so"

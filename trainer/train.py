@@ -17,13 +17,13 @@ from trainer.checkpoint import Facts, checkpoints, last_checkpoint
 from trainer.device import choose_device
 from trainer.distributed import joined
 from trainer.faceset import Faceset
-from trainer.hooks.progress import Watcher
 from trainer.lock import only_training
 from trainer.models import find_model, model_names
 from trainer.network import Network
 from trainer.performers import roles
 from trainer.settings import TrainSettings
 from trainer.training import Trained, Training
+from trainer.watcher import Watcher
 
 __all__ = ["MODEL", "Trained", "fit", "train"]
 

@@ -22,7 +22,7 @@ from trainer.hooks.guard import Guard, Snapshot
 from trainer.hooks.memory import SmallerBatch
 from trainer.hooks.metrics import Metrics
 from trainer.hooks.preview import Preview
-from trainer.hooks.progress import Tell, Watcher, recent
+from trainer.hooks.progress import Tell, recent
 from trainer.hooks.record import Record
 from trainer.hooks.schedule import Schedule
 from trainer.hooks.stops import StopAfter, StopAtPlateau, StopAtStep, StopOnSignal
@@ -33,6 +33,7 @@ from trainer.performers import roles
 from trainer.settings import TrainSettings, Until
 from trainer.state import State
 from trainer.supply import Supply
+from trainer.watcher import Watcher
 
 PREVIEW = "preview.png"
 PREVIEW_ROWS = 6

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from host_bridge.cli.output import print_table
-
-if TYPE_CHECKING:
-    from nodes.shot.render import Rendered
 
 _FILES = {
     "composite.mkv": "the finished picture, lossless",
@@ -21,14 +19,13 @@ _FILES = {
 }
 
 
-def print_shot(rendered: Rendered, untrained: dict[str, Any] | None = None) -> None:
-    """Print where the results of a swap are, and how good they are. untrained: a report to compare with."""
-    found = rendered.document["results"]
-    span = rendered.document["range"]
-    print(f"{rendered.folder}")
+def print_shot(told: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:
+    """Print where the results of the job `swap` are, and how good they are. untrained: a report to compare with."""
+    found, span = told["shot"]["results"], told["shot"]["range"]
+    print(told["folder"])
     print(f"frames {span['first']}-{span['last']}: {found['frames_with_face']} of {found['frames']} with a new face")
-    print_table(("file", "what"), ((n, w) for n, w in _FILES.items() if (rendered.folder / n).exists()))
-    print_figures(rendered.report, untrained)
+    print_table(("file", "what"), ((n, w) for n, w in _FILES.items() if (Path(told["folder"]) / n).exists()))
+    print_figures(told["report"], untrained)
 
 
 def print_figures(report: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:

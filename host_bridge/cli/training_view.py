@@ -8,7 +8,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,24 +16,23 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from trainer.hooks.progress import Progress
+from trainer.watcher import Progress
 
 _EVERY = 10.0  # seconds between plain lines
 _WIDTH = 48  # of the bar and of the curve
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def show_training(title: str, of: float | None = None) -> LiveTraining | PlainTraining:
-    """A watcher of a training, as stderr allows; leave its context at the end. of: seconds that it will have, if that is known."""
+def show_training(title: str) -> LiveTraining | PlainTraining:
+    """Show a training, as stderr allows; leave its context at the end."""
     console = Console(stderr=True)
-    return LiveTraining(title, of, console) if console.is_terminal else PlainTraining(title, of)
+    return LiveTraining(title, console) if console.is_terminal else PlainTraining(title)
 
 
 class PlainTraining:
     """A line every ten seconds."""
 
-    def __init__(self, title: str, of: float | None = None) -> None:
+    def __init__(self, title: str) -> None:
         self._title, self._told, self._preview = title, -math.inf, False
 
     def progress(self, now: Progress) -> None:
@@ -68,8 +67,8 @@ class PlainTraining:
 class LiveTraining:
     """A few lines that are drawn anew: how far, how fast, the loss with its curve, the last preview; messages stay above them."""
 
-    def __init__(self, title: str, of: float | None, console: Console) -> None:
-        self._title, self._of = title, of
+    def __init__(self, title: str, console: Console) -> None:
+        self._title = title
         self._now: Progress | None = None
         self._losses: list[float] = []
         self._picture: tuple[Path, int, float] | None = None
@@ -101,7 +100,7 @@ class LiveTraining:
         now = self._now
         if now is None:
             return Group(Text(f"{self._title}: preparing"))
-        done = 1.0 if now.left == 0 else self._share(now)
+        done = 1.0 if now.left == 0 else _share(now)
         rows = Table.grid(padding=(0, 2))
         rows.add_row("steps", f"{steps(now)}, {now.rate:.2g}/s, {clock(now.seconds)} trained")
         parts = ", ".join(f"{name} {value:.4g}" for name, value in now.losses.items()) if len(now.losses) > 1 else ""
@@ -116,12 +115,6 @@ class LiveTraining:
         bar.add_row(ProgressBar(total=1.0, completed=done or 0.0, width=_WIDTH, pulse=done is None), left)
         hint = Text("Ctrl-C stops, keeps what is learned and writes the model", style="dim")
         return Group(Text(self._title, style="bold"), bar, rows, hint)
-
-    def _share(self, now: Progress) -> float | None:
-        """How much of it is done, 0 to 1: by time or by steps, whichever ends first."""
-        shares = [now.seconds / self._of] if self._of else []
-        shares += [now.step / now.of] if now.of else []
-        return min(max(shares), 1.0) if shares else None
 
 
 def steps(now: Progress) -> str:
@@ -145,3 +138,10 @@ def sparkline(values: list[float], width: int = _WIDTH) -> str:
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, high = min(means), max(means)
     return "".join(_BLOCKS[round((m - low) / ((high - low) or 1.0) * (len(_BLOCKS) - 1))] for m in means)
+
+
+def _share(now: Progress) -> float | None:
+    """How much of it is done, 0 to 1, if that can be known."""
+    if now.left is not None:
+        return now.seconds / max(now.seconds + now.left, 1e-6)
+    return min(now.step / now.of, 1.0) if now.of else None

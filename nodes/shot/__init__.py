@@ -2,8 +2,3 @@
 
 Nothing here computes pixels of a face, and nothing knows of a host.
 """
-
-from nodes.shot.analysis import analyse
-from nodes.shot.settings import Settings
-
-__all__ = ["Settings", "analyse"]

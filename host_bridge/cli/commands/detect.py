@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host_bridge.cli.footage import frame_rate, opened, positions
 from host_bridge.cli.options import DETECT, Flag, Range, node_options
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.cli.progress import show_progress
+from host_bridge.cli.perform import perform
+from host_bridge.jobs.detect import DetectRequest
 from nodes.definitions import DetectParameters
 
 
@@ -37,43 +37,12 @@ def detect(
     json
         Print the list as JSON.
     """
-    from nodes.shot.analysis import analyse
-    from nodes.shot.choice import check_range
-    from nodes.shot.document import describe_tracks
-    from nodes.shot.faces_files import save_faces
-
-    with opened(clip, rate=frame_rate(rate)) as (footage,), show_progress() as progress:
-        assert footage is not None
-        info = footage.info
-        first, last = positions(range_, info)
-        check_range(info, first, last)
-        faces = analyse(footage, detect_parameters, first, last, progress)
-    if out is not None:
-        save_faces(out.expanduser(), faces, info.path.absolute())
-    tracks: list[dict[str, float]] = [
-        {
-            **described,
-            "height": round(float((track.boxes[:, 3] - track.boxes[:, 1]).mean()), 1),
-            "score": round(float(track.scores.mean()), 3),
-        }
-        for described, track in zip(describe_tracks(faces.tracks, info.first), faces.tracks, strict=True)
-    ]
+    told = perform("detect", DetectRequest(clip=clip, out=out, range=range_, rate=rate, detect=detect_parameters))
     if json:
-        print_json(
-            {
-                "schema": "faceplate.tracks/1",
-                "clip": str(info.path),
-                "width": info.width,
-                "height": info.height,
-                "rate": str(info.rate),
-                "range": {"first": info.first + first, "last": info.first + last},
-                "cuts": [info.first + c for c in faces.cuts],
-                "tracks": tracks,
-                "faces": None if out is None else str(out),
-            }
-        )
+        print_json(told)
         return
-    print(f"{len(tracks)} tracks in frames {info.first + first}-{info.first + last}, {len(faces.cuts)} cuts")
+    span, tracks = told["range"], told["tracks"]
+    print(f"{len(tracks)} tracks in frames {span['first']}-{span['last']}, {len(told['cuts'])} cuts")
     if tracks:
         titles = ("track", "first", "last", "frames", "mean height (px)", "mean score")
         print_table(titles, (tuple(t.values()) for t in tracks))

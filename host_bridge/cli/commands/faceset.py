@@ -7,10 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from host_bridge.cli.footage import UsageError, frame_rate, opened
 from host_bridge.cli.options import DETECT, Flag, node_options
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.cli.progress import show_progress
+from host_bridge.cli.perform import perform
+from host_bridge.jobs import UsageError
+from host_bridge.jobs.faceset import FacesetRequest
 from nodes.definitions import DetectParameters
 from trainer.faceset.parameters import FacesetParameters
 
@@ -42,39 +43,28 @@ def faceset(
     json
         Print what was kept and left out as JSON.
     """
-    from trainer.faceset.build import build_faceset
-    from trainer.faceset.faceset import read_document
-    from trainer.faceset.left_out import REASONS
-
     if not clips:
         raise UsageError(
             "no CLIP is given", remedy="Name the footage: faceplate faceset CLIP --performer NAME --out DIR"
         )
     if not performer.strip():
         raise UsageError("--performer: is empty", remedy="Give the performer's name")
-    out = out.expanduser().resolve()
-    with opened(*clips, rate=frame_rate(rate)) as footage, show_progress() as progress:
-        made = build_faceset(
-            [f for f in footage if f is not None],
-            out,
-            performer.strip(),
-            faceset_parameters,
-            progress,
-            detect_parameters,
-        )
-    document = read_document(out)
+    request = FacesetRequest(
+        clips=clips, performer=performer, out=out, rate=rate, faceset=faceset_parameters, detect=detect_parameters
+    )
+    told = perform("faceset", request)
     if json:
-        told = ("schema", "performer", "subject", "template", "coverage", "size", "count", "parameters", "clips")
-        print_json({**{key: document[key] for key in told}, "folder": str(out), "digest": made.digest})
+        print_json(told)
         return
-    print(out)
+    print(told["folder"])
+    reasons = list(told["clips"][0]["left_out"])
     rows = [
-        (Path(c["path"]).name, c["frames"], c["faces"], c["kept"], *(c["left_out"][reason] for reason in REASONS))
-        for c in document["clips"]
+        (Path(c["path"]).name, c["frames"], c["faces"], c["kept"], *(c["left_out"][reason] for reason in reasons))
+        for c in told["clips"]
     ]
     if len(rows) > 1:
         rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
-    print_table(("clip", "frames", "faces", "kept", *REASONS), rows)
-    (yaw, pitch), (most_yaw, most_pitch) = made.yaw_pitch.min(0), made.yaw_pitch.max(0)
-    print(f"yaw {yaw:.0f} to {most_yaw:.0f} degrees, pitch {pitch:.0f} to {most_pitch:.0f}")
+    print_table(("clip", "frames", "faces", "kept", *reasons), rows)
+    yaw, pitch = told["yaw"], told["pitch"]
+    print(f"yaw {yaw['least']:.0f} to {yaw['most']:.0f} degrees, pitch {pitch['least']:.0f} to {pitch['most']:.0f}")
     print("Why each was left out is in left_out.csv, the crops are on sheet.png.")

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from host_bridge.cli.footage import UsageError, frame_rate, opened
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
+from host_bridge.jobs.footage import UsageError, frame_rate, opened
 
 subject = App(name="subject", help_format="plaintext")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host_bridge.cli.footage import frame_rate, opened, positions
 from host_bridge.cli.options import ALIGN, DETECT, MASK, SWAP, Flag, Numbers, Range, node_options
 from host_bridge.cli.output import print_json
-from host_bridge.cli.progress import show_progress
+from host_bridge.cli.perform import perform
 from host_bridge.cli.summary import print_shot
+from host_bridge.jobs.swap import SwapRequest
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, SwapParameters
+from nodes.shot.settings import Settings
 
 
 @node_options
@@ -50,24 +51,18 @@ def swap(
     json
         Print the shot's document and its report as JSON.
     """
-    from nodes.shot.render import render_shot
-    from nodes.shot.settings import Settings
-
-    with opened(plate, source, roto, rate=frame_rate(rate)) as (plates, sources, rotos), show_progress() as progress:
-        assert plates is not None
-        first, last = positions(range_, plates.info)
-        rendered = render_shot(
-            plates,
-            sources,
-            out,
-            Settings(detect=detect_parameters, align=align_parameters, mask=mask_parameters, swap=swap_parameters),
-            first,
-            last,
-            roto=rotos,
-            tracks=track,
-            progress=progress,
-        )
+    request = SwapRequest(
+        plate=plate,
+        out=out,
+        source=source,
+        roto=roto,
+        range=range_,
+        rate=rate,
+        tracks=track,
+        settings=Settings(detect=detect_parameters, align=align_parameters, mask=mask_parameters, swap=swap_parameters),
+    )
+    told = perform("swap", request)
     if json:
-        print_json({"folder": str(rendered.folder), "shot": rendered.document, "report": rendered.report})
+        print_json(told)
     else:
-        print_shot(rendered)
+        print_shot(told)

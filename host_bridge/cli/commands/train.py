@@ -6,15 +6,9 @@ from pathlib import Path
 
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
-from host_bridge.cli.training import (
-    fit_command,
-    interruption,
-    open_facesets,
-    require_trainer,
-    run_training,
-    swap_command,
-    told,
-)
+from host_bridge.cli.perform import perform
+from host_bridge.cli.training import in_short, interruption
+from host_bridge.jobs.train import TrainRequest
 from trainer.settings import TrainSettings
 
 TRAIN = TrainSettings()
@@ -51,34 +45,20 @@ def train(
     json
         Print what came out as JSON.
     """
-    require_trainer()
     out = out.expanduser().resolve()
-    facesets = open_facesets([source_set, target_set, *more_sets])
-    base = len(facesets) > 2
+    facesets = (source_set, target_set, *more_sets)
+    request = TrainRequest(facesets=facesets, out=out, resume=resume, train=train_settings)
     try:
-        trained = run_training(facesets, out, train_settings, resume=resume)
+        told = perform("train", request)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written
         raise (type(e)(_GO_ON) if any(out.glob("checkpoints/step-*.json")) else e) from None
-    if trained.rank:
+    if told["rank"]:
         return
-    command = fit_command(trained, out) if base else swap_command(trained, facesets[0])
     if json:
-        print_json(
-            {
-                "schema": "faceplate.trained/1",
-                "model": trained.model,
-                "checkpoint": trained.checkpoint,
-                "steps": trained.step,
-                "seconds": round(trained.seconds, 1),
-                "reason": trained.reason,
-                "loss": trained.loss,
-                "losses": trained.losses,
-                "train" if base else "swap": command,
-            }
-        )
+        print_json(told)
     else:
-        print(out if base else trained.model)
-        print(told(trained))
-        print(f"Now: {command}")
-    if stop := interruption(trained, _GO_ON):
+        print(told["model"] or told["folder"])
+        print(in_short(told))
+        print(f"Now: {told.get('train') or told['swap']}")
+    if stop := interruption(told["reason"], _GO_ON):
         raise stop

@@ -1,4 +1,4 @@
-"""Footage and ranges as they are given on the command line."""
+"""Footage, ranges and rates as people give them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodes.errors import FaceplateError
-from nodes.footage import Footage, FootageInfo, open_footage
+
+if TYPE_CHECKING:
+    from nodes.footage import Footage, FootageInfo
 
 _RANGE = re.compile(r"(\d+)?-(\d+)?|(\d+)")
 
@@ -54,5 +57,7 @@ def frame_rate(text: str | None) -> Fraction | None:
 @contextmanager
 def opened(*paths: Path | None, rate: Fraction | None = None) -> Iterator[list[Footage | None]]:
     """Open clips, None for None, and close them in the end."""
+    from nodes.footage import open_footage
+
     with ExitStack() as stack:
         yield [None if p is None else stack.enter_context(open_footage(p.expanduser(), rate=rate)) for p in paths]

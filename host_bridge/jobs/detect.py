@@ -1,0 +1,65 @@
+"""Find and follow the faces of a clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from host_bridge.jobs.footage import frame_rate, opened, positions
+from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from nodes.definitions import DetectParameters
+
+
+class DetectRequest(Request):
+    """The clip; range: its frames A-B by its own numbers; rate: of a sequence that does not say; out: faces.npz."""
+
+    clip: Path
+    out: Path | None = None
+    range: str | None = None
+    rate: str | None = None
+    detect: DetectParameters = DetectParameters()
+
+    @property
+    def title(self) -> str:
+        """The clip's name."""
+        return self.clip.name
+
+
+def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
+    """Detect, and describe the tracks: `faceplate.tracks/1`."""
+    from nodes.shot.analysis import analyse
+    from nodes.shot.choice import check_range
+    from nodes.shot.document import describe_tracks
+    from nodes.shot.faces_files import save_faces
+
+    with opened(request.clip, rate=frame_rate(request.rate)) as (footage,):
+        assert footage is not None
+        info = footage.info
+        first, last = positions(request.range, info)
+        check_range(info, first, last)
+        faces = analyse(footage, request.detect, first, last, watch.progress)
+    out = request.out and absolute(request.out)
+    if out is not None:
+        save_faces(out, faces, absolute(info.path))
+    tracks = [
+        {
+            **described,
+            "height": round(float((track.boxes[:, 3] - track.boxes[:, 1]).mean()), 1),
+            "score": round(float(track.scores.mean()), 3),
+        }
+        for described, track in zip(describe_tracks(faces.tracks, info.first), faces.tracks, strict=True)
+    ]
+    return {
+        "schema": "faceplate.tracks/1",
+        "clip": str(info.path),
+        "width": info.width,
+        "height": info.height,
+        "rate": str(info.rate),
+        "range": {"first": info.first + first, "last": info.first + last},
+        "cuts": [info.first + c for c in faces.cuts],
+        "tracks": tracks,
+        "faces": None if out is None else str(out),
+    }
+
+
+KIND = Kind("detect", "Find and follow the faces of a clip.", DetectRequest, run, priority=20)

@@ -1,0 +1,63 @@
+"""Gather the crops of one performer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from host_bridge.jobs.footage import frame_rate, opened
+from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from nodes.definitions import DetectParameters
+from trainer.faceset.parameters import FacesetParameters
+
+_TOLD = ("schema", "performer", "subject", "template", "coverage", "size", "count", "parameters", "clips")
+
+
+class FacesetRequest(Request):
+    """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder."""
+
+    clips: tuple[Path, ...] = Field(min_length=1)
+    performer: str
+    out: Path
+    rate: str | None = None
+    faceset: FacesetParameters = FacesetParameters()
+    detect: DetectParameters = DetectParameters()
+
+    @field_validator("performer")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("is empty")
+        return name.strip()
+
+    @property
+    def title(self) -> str:
+        """The performer."""
+        return self.performer
+
+
+def run(request: FacesetRequest, watch: Watch) -> dict[str, Any]:
+    """Build the faceset; the result is its document without the arrays' own, with folder, digest and the span of poses in degrees."""
+    from trainer.faceset.build import build_faceset
+    from trainer.faceset.faceset import read_document
+
+    out = absolute(request.out).resolve()
+    with opened(*request.clips, rate=frame_rate(request.rate)) as footage:
+        clips = [f for f in footage if f is not None]
+        made = build_faceset(clips, out, request.performer, request.faceset, watch.progress, request.detect)
+    watch.preview(out / "sheet.png")
+    document = read_document(out)
+    spans = zip(("yaw", "pitch"), made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)
+    return {
+        **{key: document[key] for key in _TOLD},
+        **{name: {"least": round(low, 1), "most": round(high, 1)} for name, low, high in spans},
+        "folder": str(out),
+        "digest": made.digest,
+    }
+
+
+KIND = Kind(
+    "faceset", "Gather the crops of one performer from clips, ready to train on.", FacesetRequest, run, priority=10
+)

@@ -1,0 +1,85 @@
+"""What a job is: a request that can be checked and sent, work that tells how far it is, and a result that JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from trainer.watcher import Progress
+
+
+class Watch:
+    """Is told of a job while it runs; a terminal or the engine overrides what it shows."""
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Take note of how much of a stage is done, and how much there is, None when that is not known."""
+
+    def training(self, now: Progress) -> None:
+        """Take note of how a training stands."""
+
+    def message(self, line: str) -> None:
+        """Take note of something out of the ordinary, a sentence."""
+
+    def preview(self, picture: Path) -> None:
+        """Take note of a picture of how it is going, a PNG that may change again."""
+
+
+class Request(BaseModel):
+    """What is asked for. Relative paths are of the folder of the process that runs it.
+
+    written: fields that name what the job writes; all other paths in a request are read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    written: ClassVar[frozenset[str]] = frozenset({"out"})
+
+    @property
+    def title(self) -> str:
+        """A few words for a list of jobs."""
+        raise NotImplementedError
+
+    def reads(self) -> list[Path]:
+        """Every path that the job reads."""
+        return [path for name, path in _paths(self) if name not in self.written]
+
+    def writes(self) -> list[Path]:
+        """Every path that the job writes to, and all below it."""
+        return [path for name, path in _paths(self) if name in self.written]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of job.
+
+    run: does it; raises FaceplateError. Its result is what `--json` prints. priority: of those waiting the highest goes first. again: the
+    request that goes on with what an earlier run of it left. warm: it is short, and wants a process in which all is loaded.
+    """
+
+    name: str
+    help: str
+    request: type[Request]
+    run: Callable[[Any, Watch], dict[str, Any]]
+    priority: int
+    again: Callable[[Any], Request] | None = None
+    warm: bool = False
+
+
+def absolute(path: Path) -> Path:
+    """A path as every process understands it; the pattern of a sequence stays one."""
+    return path.expanduser().absolute()
+
+
+def _paths(model: BaseModel) -> Iterator[tuple[str, Path]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(one, BaseModel):
+                yield from _paths(one)
+            elif isinstance(one, Path):
+                yield name, one
+            elif name == "subject" and ("/" in str(one) or "\\" in str(one)):  # else the name of one
+                yield name, Path(one)

@@ -1,0 +1,56 @@
+"""Replace a face in a shot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from host_bridge.jobs.footage import frame_rate, opened, positions
+from host_bridge.jobs.job import Kind, Request, Watch
+from nodes.shot.settings import Settings
+
+
+class SwapRequest(Request):
+    """The shot: its plate, whose face is put in, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder."""
+
+    plate: Path
+    out: Path
+    source: Path | None = None
+    roto: Path | None = None
+    range: str | None = None
+    rate: str | None = None
+    tracks: tuple[int, ...] = ()
+    settings: Settings = Settings()
+
+    @property
+    def title(self) -> str:
+        """The plate's name, and who comes into it."""
+        return f"{self.source.name} on {self.plate.name}" if self.source else self.plate.name
+
+
+def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
+    """Render the shot; the result holds its folder, its document `faceplate.shot/1` and its report."""
+    from nodes.shot.render import render_shot
+
+    rate = frame_rate(request.rate)
+    with opened(request.plate, request.source, request.roto, rate=rate) as (plate, source, roto):
+        assert plate is not None
+        first, last = positions(request.range, plate.info)
+        done = render_shot(
+            plate,
+            source,
+            request.out,
+            request.settings,
+            first,
+            last,
+            roto=roto,
+            tracks=request.tracks,
+            progress=watch.progress,
+        )
+    watch.preview(done.folder / "sheet.png")
+    return {"folder": str(done.folder), "shot": done.document, "report": done.report}
+
+
+KIND = Kind(
+    "swap", "Replace a face in a shot: composite, patch, matte, preview and report.", SwapRequest, run, priority=10
+)

@@ -1,0 +1,35 @@
+"""How a training stands, and who is told of it. Nothing heavy is imported: a terminal or another process may want to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training stands. of: steps that it will have, if they are counted. seconds: trained so far, over all resumes.
+
+    rate: steps a second, lately. left: seconds still to come, if that can be known. loss, losses: means over the last steps.
+    """
+
+    step: int
+    of: int | None
+    seconds: float
+    rate: float
+    left: float | None
+    loss: float
+    losses: dict[str, float]
+
+
+class Watcher:
+    """Is told of a training; a terminal, a log or an engine overrides what it shows."""
+
+    def progress(self, now: Progress) -> None:
+        """Take note of how far it is."""
+
+    def message(self, line: str) -> None:
+        """Take note of something out of the ordinary, a sentence."""
+
+    def preview(self, picture: Path) -> None:
+        """Take note of a new preview."""
