@@ -24,7 +24,7 @@ from trainer.network import Share
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec.601
 _RANKS = 56  # how far down its neighbours a reference is taken from
-_ECHO = 2  # steps that the same frames serve
+_ECHO = 4  # steps that the same frames serve
 _FRAMES = 1 << 40  # random numbers of frames are those of steps that are never reached
 _LIGHT = 32  # side of the grid on which the light of two pictures is compared
 _JITTER = 0.035  # of half the crop: how far features of the disguised face move at most
