@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "Train on the sample footage and swap a face in it.",
     "subject": "Make, fit, show and list subjects: what is aligned and swapped, faces or anything else.",
     "report": "Measure a finished shot and write its report again.",
+    "cache": "Say what is kept of footage that was looked at, or drop it.",
     "doctor": "Say what is there on this machine, and what is missing.",
     "nodes": "List the nodes and their parameters.",
 }

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from platformdirs import user_cache_path
 
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
@@ -16,6 +13,7 @@ from nodes.detect.track import Tracker, TrackerState
 from nodes.errors import OutputError, SchemaError
 from nodes.footage import Footage
 from nodes.runtime import read_manifest
+from nodes.shot.cache import cache_folder, keep_within, limit
 from nodes.shot.digest import digest_code, digest_footage, key_of
 from nodes.shot.faces_files import SCHEMA, load_faces, save_faces
 from nodes.shot.progress import Progress, quiet, stage
@@ -23,14 +21,7 @@ from nodes.shot.tracker_files import load_state, save_state
 from nodes.subjects import load_subject
 from nodes.types import Faces
 
-KEPT_BYTES = 2 << 30
 CHECKPOINT_SECONDS = 15.0
-
-
-def cache_folder() -> Path:
-    """Where analyses are kept: FACEPLATE_CACHE, else the user's cache folder of this system."""
-    override = os.environ.get("FACEPLATE_CACHE")
-    return Path(override).expanduser() if override else user_cache_path("faceplate")
 
 
 def analyse(
@@ -72,7 +63,7 @@ def analyse(
     with suppress(OutputError):
         save_faces(kept, faces)
     checkpoint.discard()
-    _drop_oldest(kept.parent)
+    keep_within(limit())
     return faces
 
 
@@ -99,13 +90,3 @@ class _Checkpoint:
     def discard(self) -> None:
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
-
-
-def _drop_oldest(folder: Path) -> None:
-    with suppress(OSError):
-        files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in folder.glob("*.npz")), reverse=True)
-        total = 0
-        for _, size, file in files:
-            total += size
-            if total > KEPT_BYTES:
-                file.unlink(missing_ok=True)

@@ -1,5 +1,5 @@
 """Swap: put the source's face into the plate, as a patch with a matte. `plan_swap` decides, `swap` renders."""
 
-from nodes.swap.swap import SwapPlan, plan_swap, swap
+from nodes.swap.swap import SwapPlan, plan_mattes, plan_swap, swap
 
-__all__ = ["SwapPlan", "plan_swap", "swap"]
+__all__ = ["SwapPlan", "plan_mattes", "plan_swap", "swap"]

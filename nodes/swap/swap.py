@@ -122,6 +122,15 @@ def plan_swap(
     return SwapPlan(tracks, parameters, mask, model, roto)
 
 
+def plan_mattes(
+    alignments: Sequence[Alignment], mask: MaskParameters | None = None, roto: Footage | None = None
+) -> SwapPlan:
+    """A plan that replaces nothing: the alpha of its patches is what the node Mask makes of the shot, in plate pixels."""
+    tracks = tuple(_to_crop_space(a, None) for a in alignments)
+    nothing = SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0)
+    return SwapPlan(tracks, nothing, mask or MaskParameters(), roto=roto, lookahead=0)
+
+
 def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> SwapTrack:
     vertices = alignment.to_crop(reference.vertices) if reference else None
     first = int(alignment.track.frames[0])

@@ -38,7 +38,6 @@ from trainer.settings import Precision
 from trainer.state import State
 from trainer.tensors import write_tensors
 
-
 _TURN = 4
 
 

@@ -1,0 +1,67 @@
+"""One frame of a swap, at once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from nodes.shot.settings import Settings
+
+if TYPE_CHECKING:
+    from nodes.shot.still import Stills
+
+
+class PreviewRequest(Request):
+    """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr."""
+
+    written: ClassVar[frozenset[str]] = frozenset({"out", "patch"})
+
+    plate: Path
+    frame: int = Field(ge=0)
+    out: Path
+    patch: Path | None = None
+    source: Path | None = None
+    tracks: tuple[int, ...] = ()
+    settings: Settings = Settings()
+
+    @property
+    def title(self) -> str:
+        """The plate's name and the frame."""
+        return f"{self.plate.name}, frame {self.frame}"
+
+
+def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
+    """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
+    from nodes.footage import write_patch
+    from nodes.shot.render import as_written
+    from nodes.shot.sheet import write_png
+
+    plate, source = absolute(request.plate), request.source and absolute(request.source)
+    frame, patch = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress)
+    patch = as_written(patch)
+    out = absolute(request.out)
+    write_png(out, frame.over(patch).rgb8())
+    if request.patch is not None:
+        write_patch(absolute(request.patch), patch, frame.width, frame.height)
+    watch.preview(out)
+    return {
+        "schema": "faceplate.preview/1",
+        "composite": str(out),
+        "patch": request.patch and str(absolute(request.patch)),
+        "frame": request.frame,
+        "face": not patch.roi.empty,
+    }
+
+
+@cache
+def _stills() -> Stills:
+    from nodes.shot.still import Stills
+
+    return Stills()
+
+
+KIND = Kind("preview", "Show one frame of a swap, at once.", PreviewRequest, run, priority=100, warm=True)

@@ -1,0 +1,62 @@
+"""The node Mask over a shot: mattes alone, in plate pixels, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nodes.align import align
+from nodes.footage import Footage, write_matte
+from nodes.mask.regions import check_regions
+from nodes.shot import results
+from nodes.shot.analysis import analyse
+from nodes.shot.choice import check_range, choose_tracks
+from nodes.shot.digest import digest_code, digest_footage, key_of
+from nodes.shot.progress import Progress, quiet, stage
+from nodes.shot.settings import Settings
+from nodes.subjects import load_subject
+from nodes.swap import plan_mattes, swap
+
+
+def write_mattes(
+    plate: Footage,
+    out: Path,
+    settings: Settings,
+    first: int,
+    last: int,
+    *,
+    roto: Footage | None = None,
+    tracks: Sequence[int] = (),
+    progress: Progress = quiet,
+) -> int:
+    """Write `matte/matte.NNNN.exr` of frames first..last (inclusive positions) into the folder `out`; how many show the subject.
+
+    Frames without it get an empty matte. Interrupted, the same call goes on. Raises FootageError, NoFaceError, OutputError.
+    """
+    info = plate.info
+    check_range(info, first, last)
+    check_regions(load_subject(settings.detect.subject), settings.mask.regions)
+    results.check_writable(out)
+    faces = analyse(plate, settings.detect, first, last, progress, "detect plate")
+    chosen = {t.id for t in choose_tracks(faces, tracks, info.path, info.first)}
+    alignments = [a for a in align(faces, settings.align, plate) if a.track.id in chosen]
+    key = key_of(
+        plate=digest_footage(info.path),
+        roto=None if roto is None else digest_footage(roto.info.path),
+        range=(first, last),
+        settings=settings.model_dump(mode="json", exclude={"swap"}),
+        tracks=sorted(chosen),
+        code=digest_code("nodes"),
+    )
+    folder = results.open_partial(out, key)
+    tell, found = stage(progress, "mask", last - first + 1), 0
+    for done, (frame, patch) in enumerate(
+        swap(plate.frames(first, last), plan_mattes(alignments, settings.mask, roto)), 1
+    ):
+        file = folder / "matte" / f"matte.{info.first + frame.index:04d}.exr"
+        if not file.is_file():
+            write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height)
+        found += not patch.roi.empty
+        tell(done)
+    results.publish(folder, out)
+    return found

@@ -1,0 +1,111 @@
+"""One frame of a shot, at once, for whoever turns knobs: what was found and decided for the whole shot is kept in between."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nodes.align import align
+from nodes.footage import Footage, Frame, open_footage
+from nodes.shot.analysis import analyse
+from nodes.shot.choice import choose_tracks
+from nodes.shot.digest import digest_file, digest_footage, key_of
+from nodes.shot.progress import Progress, quiet
+from nodes.shot.settings import Settings
+from nodes.swap import SwapPlan, plan_swap, swap
+from nodes.types import Patch
+
+_KEPT = 3  # shots
+_DECIDING = {"method", "model", "shape", "expression", "steadiness"}  # parameters of Swap that change a plan
+
+
+@dataclass(slots=True)
+class _Shot:
+    plate: Footage
+    source: Footage | None
+    plan: SwapPlan
+
+
+class Stills:
+    """Frames of shots, for as long as it lives; not to be shared between threads."""
+
+    def __init__(self) -> None:
+        self._shots: OrderedDict[str, _Shot] = OrderedDict()
+        self._digests: dict[tuple[Path, int, int], str] = {}
+
+    def still(
+        self,
+        plate: Path,
+        number: int,
+        source: Path | None,
+        settings: Settings,
+        tracks: Sequence[int] = (),
+        progress: Progress = quiet,
+    ) -> tuple[Frame, Patch]:
+        """A frame of the plate, by its own number, and its patch; the first of a shot takes as long as finding and deciding takes.
+
+        Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
+        """
+        shot = self._shot(plate, source, settings, tracks, progress)
+        plan = replace(shot.plan, parameters=settings.swap, mask=settings.mask, lookahead=0)
+        ((frame, patch),) = swap([shot.plate.frame(number - shot.plate.info.first)], plan)
+        return frame, patch
+
+    def close(self) -> None:
+        """Close all footage."""
+        while self._shots:
+            self._drop()
+
+    def _shot(
+        self, plate: Path, source: Path | None, settings: Settings, tracks: Sequence[int], progress: Progress
+    ) -> _Shot:
+        model = settings.swap.model
+        key = key_of(
+            plate=self._digest(plate),
+            source=source and self._digest(source),
+            model=model and self._digest(model),
+            detect=settings.detect.model_dump(mode="json"),
+            align=settings.align.model_dump(mode="json"),
+            swap=settings.swap.model_dump(mode="json", include=_DECIDING),
+            tracks=list(tracks),
+        )
+        if key in self._shots:
+            self._shots.move_to_end(key)
+            return self._shots[key]
+        footage = open_footage(plate)
+        performer = None if source is None else open_footage(source)
+        try:
+            faces = analyse(footage, settings.detect, progress=progress, name="detect plate")
+            chosen = {t.id for t in choose_tracks(faces, tracks, footage.info.path, footage.info.first)}
+            found = None
+            if performer is not None:
+                found = analyse(performer, settings.detect, progress=progress, name="detect source")
+            alignments = [a for a in align(faces, settings.align, footage) if a.track.id in chosen]
+            shot = _Shot(footage, performer, plan_swap(alignments, settings.swap, performer, found, settings.mask))
+        except BaseException:
+            footage.close()
+            if performer is not None:
+                performer.close()
+            raise
+        self._shots[key] = shot
+        if len(self._shots) > _KEPT:
+            self._drop()
+        return shot
+
+    def _drop(self) -> None:
+        _, shot = self._shots.popitem(last=False)
+        shot.plate.close()
+        if shot.source is not None:
+            shot.source.close()
+
+    def _digest(self, path: Path) -> str:
+        """The digest of a file, computed again when it has changed; of a sequence, each time."""
+        if not path.is_file():
+            return digest_footage(path)
+        found = path.stat()
+        key = path, found.st_size, found.st_mtime_ns
+        if key not in self._digests:
+            self._digests[key] = digest_file(path)
+        return self._digests[key]
