@@ -162,12 +162,12 @@ class Shot(Network):
             spread = (_mean((luma - level).square(), areas) + _FLOOR).sqrt()
             return lines, areas, areas * (luma - level) / spread
 
-    def _told(self, vertices: Tensor) -> list[Tensor]:
-        """What the openings add to every pixel of the middle and of the coarse level: [N, channels, 1, 1] of each."""
+    def _told(self, vertices: Tensor) -> tuple[Tensor | float, ...]:
+        """What the openings add to every pixel of the middle and of the coarse level: [N, channels, 1, 1] of each, or nothing."""
         if self.tell is None:
-            return [vertices.new_zeros((len(vertices), c, 1, 1)) for c in self.options.widths[1:]]
+            return 0.0, 0.0
         openings = self.openings(vertices)
-        return [tell(openings)[:, :, None, None] for tell in self.tell]
+        return tuple(tell(openings)[:, :, None, None] for tell in self.tell)
 
     def _corrected(self, reference: Tensor, out: Tensor) -> Tensor:
         """Where the gate opens, the reference's own detail gives way to its blur; the correction comes on top."""
