@@ -26,6 +26,8 @@ COMMANDS = {
     "train": "Train a model for a shot on two facesets, or a base for such on more.",
     "demo": "Train on the sample footage and swap a face in it.",
     "subject": "Make, fit, show and list subjects: what is aligned and swapped, faces or anything else.",
+    "engine": "Start, stop and show the engine, and allow it folders.",
+    "jobs": "List, show, cancel and retry the engine's jobs, and read their logs.",
     "report": "Measure a finished shot and write its report again.",
     "cache": "Say what is kept of footage that was looked at, or drop it.",
     "doctor": "Say what is there on this machine, and what is missing.",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import BaseModel
+
+from host_bridge.cli.engine_link import refusals
 from host_bridge.cli.progress import Bars, Lines, show_progress
 from host_bridge.cli.training_view import LiveTraining, PlainTraining, show_training
+from host_bridge.client import EngineError, EngineGone, connect
 from host_bridge.jobs import KINDS, Request, Watch
+from host_bridge.jobs.job import absolute
+from nodes.errors import FaceplateError
 from trainer.watcher import Progress
 
 
@@ -60,3 +67,77 @@ class Shown(Watch):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+
+def perform_in_engine(kind: str, request: Request) -> dict[str, Any]:
+    """Run a job in the engine, shown like one that runs here, and return its result; raises FaceplateError as the job would here.
+
+    Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
+    """
+    with refusals(), Shown(request.title) as watch:
+        client = connect()
+        job = client.submit(kind, _from_anywhere(request))
+        mirror = _Mirror(watch)
+        try:
+            while True:
+                try:
+                    job = client.wait(job["id"], told=mirror.show)
+                    break
+                except EngineGone:
+                    client = connect()
+        except KeyboardInterrupt:
+            with suppress(EngineError):  # it may have ended just now
+                client.cancel(job["id"])
+                client.wait(job["id"], 10)
+            raise
+    if job["state"] == "finished":
+        return dict(job["result"])
+    if job["state"] == "cancelled":
+        raise FaceplateError("the job was cancelled", remedy=f"faceplate jobs retry {job['id']} queues it again")
+    failure = FaceplateError(job["error"]["message"])
+    failure.exit_status = job["error"]["exit_status"]
+    raise failure
+
+
+class _Mirror:
+    """Tells a watch what a job in the engine tells, whatever of it is new."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._last: tuple[Any, ...] = ()
+        self._messages = 0
+
+    def show(self, job: dict[str, Any]) -> None:
+        """Pass on what has changed since the last time."""
+        now, metrics = job["progress"], job["metrics"]
+        for line in job["messages"][self._messages :]:
+            self._watch.message(line)
+        self._messages = len(job["messages"])
+        if (now, metrics) == self._last:
+            return
+        if metrics and metrics != (self._last[1] if self._last else None):
+            self._watch.training(_training(metrics))
+        elif now:
+            self._watch.progress(now["stage"], now["done"], now["total"])
+        self._last = now, metrics
+
+
+def _training(told: dict[str, Any]) -> Progress:
+    """What JSON cannot hold, a loss that is not a number, is null there."""
+    values = {field.name: told.get(field.name) for field in fields(Progress)}
+    loss = values["loss"]
+    return Progress(**{**values, "loss": float("nan") if loss is None else loss, "losses": told.get("losses") or {}})
+
+
+def _from_anywhere(request: BaseModel) -> dict[str, Any]:
+    """A request as JSON, with its paths as another process understands them."""
+    told = request.model_dump(mode="json")
+    for name in type(request).model_fields:
+        value = getattr(request, name)
+        if isinstance(value, BaseModel):
+            told[name] = _from_anywhere(value)
+        elif isinstance(value, tuple | list) and any(isinstance(one, Path) for one in value):
+            told[name] = [str(absolute(one)) for one in value]
+        elif isinstance(value, Path) or (name == "subject" and ("/" in str(value) or "\\" in str(value))):
+            told[name] = str(absolute(Path(value)))
+    return told

@@ -57,7 +57,7 @@ class Shot(Network):
     inputs: ClassVar[tuple[str, ...]] = ("crop", "reference", "vertices", "performance")
     learning_rate: ClassVar[float] = 1e-3
     batch: ClassVar[int] = 8
-    clip: ClassVar[float | None] = 1.0
+    clip: ClassVar[float | None] = 0.3
 
     options: ShotOptions
 
