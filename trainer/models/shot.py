@@ -139,7 +139,7 @@ class Shot(Network):
                 "drawn": self._over(own),
                 "target": other.target,
                 "its reference ": other.reference[:, :3],
-                "swapped": swapped,
+                "swapped, in its own colours": swapped,
             }
         )
 
