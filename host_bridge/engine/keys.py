@@ -1,0 +1,69 @@
+"""What a job would read and what it has written, by size and time: whether two requests ask for the same, and whether a result still stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from host_bridge.jobs import Request
+
+MOST_FILES = 10_000
+_PATTERN = re.compile(r"%0?\d*d|#+")
+
+
+def content_key(kind: str, request: Request) -> str:
+    """Name what is asked for: equal for two requests of one kind while nothing that they read has changed.
+
+    Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too.
+    """
+    read = {str(path): _stamps(path, depth=2) for path in sorted(set(request.reads()))}
+    told = [version("faceplate"), kind, request.model_dump(mode="json"), read]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def stamps(paths: Iterable[Path]) -> dict[str, Any]:
+    """What is at these paths now, to compare with later: size and time of each file, of a folder those at its top level."""
+    return {str(path): _stamps(path, depth=1) for path in paths}
+
+
+def untouched(outputs: dict[str, Any]) -> bool:
+    """Whether all is there, as :func:`stamps` saw it."""
+    return all(seen is not None and _stamps(Path(path), depth=1) == seen for path, seen in outputs.items())
+
+
+def _stamps(path: Path, depth: int) -> Any:
+    """[size, mtime_ns] of a file, {name: ...} of a folder or of a sequence's files, null of what is not there."""
+    path = path.expanduser()
+    try:
+        found = path.stat()
+        if not path.is_dir():
+            return [found.st_size, found.st_mtime_ns]
+        return dict(islice(_below(path, depth, ""), MOST_FILES))
+    except OSError:
+        pass
+    if not _PATTERN.search(path.name):
+        return None
+    try:
+        return dict(islice(_below(path.parent, 1, path.suffix), MOST_FILES)) or None
+    except OSError:
+        return None
+
+
+def _below(folder: Path, depth: int, suffix: str) -> Iterator[tuple[str, list[int]]]:
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.name.startswith("."):  # temporary files, and those of the system
+                continue
+            if entry.is_dir():
+                if depth > 1:
+                    yield from ((f"{entry.name}/{name}", seen) for name, seen in _below(Path(entry), depth - 1, suffix))
+            elif entry.name.endswith(suffix):
+                found = entry.stat()
+                yield entry.name, [found.st_size, found.st_mtime_ns]
