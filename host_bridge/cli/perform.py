@@ -124,9 +124,10 @@ class _Mirror:
 
 def _training(told: dict[str, Any]) -> Progress:
     """What JSON cannot hold, a loss that is not a number, is null there."""
-    values = {field.name: told.get(field.name) for field in fields(Progress)}
+    values: dict[str, Any] = {field.name: told.get(field.name) for field in fields(Progress)}
     loss = values["loss"]
-    return Progress(**{**values, "loss": float("nan") if loss is None else loss, "losses": told.get("losses") or {}})
+    values |= {"loss": float("nan") if loss is None else loss, "losses": told.get("losses") or {}}
+    return Progress(**values)
 
 
 def _from_anywhere(request: BaseModel) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""`faceplate engine`: start, stop, status, allow."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from host_bridge.cli.engine_link import refusals
+from host_bridge.cli.options import Flag
+from host_bridge.cli.output import print_json
+from host_bridge.cli.training_view import clock
+from host_bridge.client import Client, connect, running, state_folder
+from nodes.errors import FaceplateError
+
+engine = App(name="engine", help_format="plaintext")
+NOT_RUNNING = 3  # as of service scripts
+
+
+@engine.command
+def start(*, idle_stop: float | None = None, foreground: Flag = False, json: Flag = False) -> int:
+    """Start the engine, or say that it runs already. Hosts and `faceplate jobs` do so by themselves.
+
+    Parameters
+    ----------
+    idle_stop
+        Minutes without work after which it ends by itself; 0 for never. By default FACEPLATE_IDLE_STOP, else 30.
+    foreground
+        Be the engine until Ctrl-C, and log here.
+    json
+        Print the same as `faceplate engine status --json`.
+    """
+    if idle_stop is not None and not 0 <= idle_stop < 1e6:
+        raise FaceplateError(f"--idle-stop {idle_stop:g}: is no time", remedy="Give minutes, or 0 for never")
+    if foreground:
+        from host_bridge.engine.__main__ import main
+
+        return main([] if idle_stop is None else ["--idle-stop", f"{idle_stop:g}"])
+    with refusals():
+        _print(connect(idle_stop=idle_stop), json)
+    return 0
+
+
+@engine.command
+def stop() -> None:
+    """End the engine. What runs is queued again when it starts the next time; a training goes on from its last checkpoint."""
+    with refusals():
+        client = running()
+        if client is None:
+            print("no engine runs")
+            return
+        client.stop()
+    print("stopped")
+
+
+@engine.command
+def status(*, json: Flag = False) -> int:
+    """Say whether the engine runs, and where its page is; ends with status 3 when there is none.
+
+    Parameters
+    ----------
+    json
+        Print it as JSON. The address of the page holds the token: whoever has it can do what you can.
+    """
+    client = running()
+    if client is None:
+        if json:
+            print_json(_document(None))
+        else:
+            print("no engine runs; faceplate engine start starts it")
+        return NOT_RUNNING
+    with refusals():
+        _print(client, json)
+    return 0
+
+
+@engine.command
+def allow(
+    folder: Annotated[Path | None, Parameter(show_default=False)] = None, /, *, forget: Flag = False, json: Flag = False
+) -> None:
+    """Let jobs read and write a folder outside of your home, and all below it; without FOLDER, list what is allowed.
+
+    Parameters
+    ----------
+    folder
+        The folder. It holds at once, also for an engine that runs.
+    forget
+        Take it back.
+    json
+        Print all allowed folders as JSON.
+    """
+    from host_bridge.engine.address import prepare
+    from host_bridge.engine.roots import Roots
+
+    roots = Roots(state_folder())
+    if folder is not None:
+        prepare(state_folder())
+        roots.forget(folder) if forget else roots.allow(folder)
+    folders = [str(one) for one in roots.folders()]
+    if json:
+        print_json({"schema": "faceplate.roots/1", "folders": folders})
+    else:
+        print("\n".join(folders))
+
+
+def _print(client: Client, json: bool) -> None:
+    told: dict[str, Any] = client.status()
+    if json:
+        print_json(_document({**told, "url": client.address.url, "page": client.page}))
+        return
+    since = time.strftime("%H:%M", time.localtime(time.time() - told["uptime"]))
+    ends = f"ends after {told['idle_stop']:g} idle minutes" if told["idle_stop"] else "does not end by itself"
+    print(
+        f"Faceplate's engine {told['version']}, process {told['pid']}, since {since} ({clock(told['uptime'])}); {ends}"
+    )
+    print(f"jobs: {told['running']} running, {told['queued']} waiting; on {', '.join(told['devices'])}")
+    print(f"folders of jobs: {', '.join(told['roots'])}")
+    print(f"state, log: {state_folder()}")
+    print(f"page: {client.page}")
+
+
+def _document(engine: dict[str, Any] | None) -> dict[str, Any]:
+    return {"schema": "faceplate.engine.status/1", "folder": str(state_folder()), "engine": engine}

@@ -1,0 +1,337 @@
+"""Talk to Faceplate's engine, and start it when it is not there. Standard library only: hosts load this file into their own Python.
+
+`connect().submit("swap", {"plate": "/shots/a.mov", "source": "/anna.mov", "out": "/shots/a"}, wait=60)` is all it takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+SCHEMA = "faceplate.engine/1"
+ENDED = ("finished", "failed", "cancelled")
+LARGEST_REQUEST = 1 << 20  # bytes
+_START_SECONDS = 30.0
+
+
+class EngineError(Exception):
+    """What the engine refuses, or why there is none: a message, what to do about it, and the HTTP status if it has answered."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, status: int | None = None) -> None:
+        self.message, self.remedy, self.status = message, remedy, status
+        super().__init__(message.rstrip(".") + "." + (f" {remedy.rstrip('.')}." if remedy else ""))
+
+
+class EngineGone(EngineError):
+    """No engine answers where there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an engine listens and what it wants to be told, as in `engine.json`."""
+
+    url: str
+    token: str
+    pid: int
+    version: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The document `faceplate.engine/1`."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def state_folder() -> Path:
+    """Where the engine keeps its queue and its address: FACEPLATE_STATE, else the user's folder for such (as platformdirs has it)."""
+    if told := os.environ.get("FACEPLATE_STATE"):
+        return Path(told).expanduser().absolute()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local) / "faceplate" / "faceplate"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "faceplate"
+    return Path(os.environ.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "faceplate"
+
+
+def read_address(folder: Path) -> Address | None:
+    """Read `engine.json`; None if it is not there or cannot be understood. Raises EngineError if others could have written it."""
+    path = folder / "engine.json"
+    try:
+        with path.open("rb") as file:
+            if hasattr(os, "getuid"):
+                stat = os.fstat(file.fileno())
+                if stat.st_uid != os.getuid() or stat.st_mode & 0o077:
+                    raise EngineError(f"{path}: others than you may read or write it", remedy="Delete it")
+            told = json.loads(file.read(1 << 16))
+        if told["schema"] != SCHEMA:
+            return None
+        return Address(str(told["url"]), str(told["token"]), int(told["pid"]), str(told["version"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def running(folder: Path | None = None) -> Client | None:
+    """The engine that runs, or None: what a dead one left is recognised by its process and by a request."""
+    address = read_address(folder or state_folder())
+    if address is None or not _alive(address.pid):
+        return None
+    client = Client(address)
+    try:
+        return client if client.status()["pid"] == address.pid else None
+    except EngineError:
+        return None
+
+
+def connect(
+    folder: Path | None = None,
+    *,
+    python: str | None = None,
+    idle_stop: float | None = None,
+    seconds: float = _START_SECONDS,
+) -> Client:
+    """The engine that runs, or a new one; raises EngineError if it does not start in time.
+
+    python: the interpreter of Faceplate's environment; by default FACEPLATE_PYTHON, else the one that runs this. idle_stop: minutes
+    without work after which a new one ends, 0 for never.
+    """
+    folder = folder or state_folder()
+    return running(folder) or _start(folder, python, idle_stop, seconds)
+
+
+class Client:
+    """What can be asked of an engine. Each call is one request; raises EngineError, and EngineGone if nobody answers."""
+
+    def __init__(self, address: Address, *, seconds: float = 20.0) -> None:
+        self.address, self._seconds = address, seconds
+        where = urlsplit(address.url)
+        self._host, self._port = where.hostname or "127.0.0.1", where.port or 80
+
+    @property
+    def page(self) -> str:
+        """The address of the monitor page, for a browser of this user: it holds the token."""
+        return f"{self.address.url}/#token={self.address.token}"
+
+    def status(self) -> dict[str, Any]:
+        """Version, process, uptime in seconds, how many jobs run and wait."""
+        return self._json("GET", "/v1/status")
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """The nodes, each with ports and the JSON Schema of its parameters."""
+        return list(self._json("GET", "/v1/nodes")["nodes"])
+
+    def kinds(self) -> list[dict[str, Any]]:
+        """The kinds of jobs, each with the JSON Schema of its request."""
+        return list(self._json("GET", "/v1/kinds")["kinds"])
+
+    def submit(
+        self, kind: str, request: dict[str, Any], *, priority: int | None = None, wait: float = 0
+    ) -> dict[str, Any]:
+        """Ask for a job: a new one, or the same that is under way or done already. wait: seconds (at most 60) to wait for its end."""
+        body: dict[str, Any] = {"kind": kind, "request": request}
+        if priority is not None:
+            body["priority"] = priority
+        query = f"?wait={wait:g}" if wait else ""
+        return self._json("POST", f"/v1/jobs{query}", body, seconds=self._seconds + wait)
+
+    def list(self, state: str | None = None, limit: int = 100, before: str | None = None) -> dict[str, Any]:
+        """Jobs, newest first, as `{"jobs": [...], "more": bool}`; before: go on after this id."""
+        asked = {"state": state, "limit": limit, "before": before}
+        return self._json("GET", "/v1/jobs?" + urlencode({k: v for k, v in asked.items() if v is not None}))
+
+    def show(self, id: str) -> dict[str, Any]:
+        """One job, with its loss curve."""
+        return self._json("GET", f"/v1/jobs/{quote(id, safe='')}")
+
+    def cancel(self, id: str) -> dict[str, Any]:
+        """End a job that waits or runs."""
+        return self._json("POST", f"/v1/jobs/{quote(id, safe='')}/cancel")
+
+    def retry(self, id: str) -> dict[str, Any]:
+        """Queue a job again that has failed or was cancelled."""
+        return self._json("POST", f"/v1/jobs/{quote(id, safe='')}/retry")
+
+    def log(self, id: str, start: int = 0) -> tuple[str, int]:
+        """What a job has printed from this byte on, and the byte from which to go on."""
+        path = f"/v1/jobs/{quote(id, safe='')}/log?from={start}"
+        body, headers = self._ask("GET", path)
+        return body.decode("utf-8", "replace"), int(headers.get("x-next", start))
+
+    def preview(self, id: str) -> bytes:
+        """The latest picture of a job, a PNG."""
+        return self._ask("GET", f"/v1/jobs/{quote(id, safe='')}/preview")[0]
+
+    def picture(self, id: str, name: str) -> bytes:
+        """One of a job's pictures, a PNG."""
+        return self._ask("GET", f"/v1/jobs/{quote(id, safe='')}/pictures/{quote(name, safe='')}")[0]
+
+    def wait(
+        self, id: str, seconds: float | None = None, told: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """Wait until a job has ended, or the time is over, and return it. told: is given the job now and then."""
+        end, pause = None if seconds is None else time.monotonic() + seconds, 0.02
+        while True:
+            job = self.show(id)
+            if told is not None:
+                told(job)
+            if job["state"] in ENDED or (end is not None and time.monotonic() >= end):
+                return job
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
+
+    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What happens, as it happens: ("hello", the engine), then ("job", job) for each change. Ends when the engine does."""
+        with closing(self._connection(60.0)) as connection:
+            response = self._send(connection, "GET", "/v1/events", None)
+            self._refused(response)
+            try:
+                yield from _parsed(response)
+            except (OSError, HTTPException) as e:
+                raise EngineGone("the engine has gone") from e
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """End the engine and wait until it is gone. Jobs that run are queued again at its next start."""
+        self._json("POST", "/v1/stop")
+        end = time.monotonic() + seconds
+        while self._there():
+            if time.monotonic() >= end:
+                raise EngineError("the engine does not stop", remedy="Look into engine.log in the state folder")
+            time.sleep(0.02)
+
+    def _there(self) -> bool:
+        """Whether the engine's process is there; where that cannot be asked, whether it answers."""
+        if os.name != "nt":
+            return _alive(self.address.pid)
+        try:
+            return bool(self.status())
+        except EngineGone:
+            return False
+
+    def _json(self, method: str, path: str, body: Any = None, *, seconds: float | None = None) -> dict[str, Any]:
+        told = json.loads(self._ask(method, path, body, seconds)[0])
+        if not isinstance(told, dict):
+            raise EngineError(f"{path}: the engine's answer cannot be understood")
+        return told
+
+    def _ask(
+        self, method: str, path: str, body: Any = None, seconds: float | None = None
+    ) -> tuple[bytes, dict[str, str]]:
+        with closing(self._connection(seconds or self._seconds)) as connection:
+            response = self._send(connection, method, path, body)
+            self._refused(response)
+            try:
+                return response.read(), {name.lower(): value for name, value in response.getheaders()}
+            except (OSError, HTTPException) as e:
+                raise EngineGone("the engine has gone") from e
+
+    def _connection(self, seconds: float) -> HTTPConnection:
+        # http.client and not urllib: a proxy that the environment names must not see this.
+        return HTTPConnection(self._host, self._port, timeout=seconds)
+
+    def _send(self, connection: HTTPConnection, method: str, path: str, body: Any) -> HTTPResponse:
+        content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        if content is not None and len(content) > LARGEST_REQUEST:
+            raise EngineError("the request is larger than 1 MiB", remedy="Ask for less at once", status=413)
+        headers = {"Authorization": f"Bearer {self.address.token}", "Content-Type": "application/json"}
+        try:
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.request(method, path, content, headers)
+            return connection.getresponse()
+        except TimeoutError as e:
+            raise EngineError("the engine does not answer in time", remedy="Look into its log, engine.log") from e
+        except (OSError, HTTPException) as e:
+            raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
+
+    def _refused(self, response: HTTPResponse) -> None:
+        if response.status < 400:
+            return
+        try:
+            error = json.loads(response.read(LARGEST_REQUEST))["error"]
+            message, remedy = str(error["message"]), error.get("remedy")
+        except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
+            message, remedy = f"the engine answers {response.status} {response.reason}", None
+        raise EngineError(message, remedy=remedy, status=response.status)
+
+
+def _parsed(stream: HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read server-sent events: fields a line, an empty line after each event, comments that keep the connection."""
+    name, data = "message", ""
+    for raw in stream:
+        line = raw.decode("utf-8").rstrip("\r\n")
+        if line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            data += line[5:].strip()
+        elif not line and data:
+            yield name, json.loads(data)
+            name, data = "message", ""
+
+
+def _start(folder: Path, python: str | None, idle_stop: float | None, seconds: float) -> Client:
+    """Start an engine that outlives this process, its terminal and its session."""
+    program = python or os.environ.get("FACEPLATE_PYTHON") or sys.executable
+    command = [program, "-P", "-m", "host_bridge.engine", "--detach"]
+    command += [] if idle_stop is None else ["--idle-stop", f"{idle_stop:g}"]
+    environment = {**os.environ, "FACEPLATE_STATE": str(folder)}
+    if program != sys.executable:  # what a host tells its own Python harms another
+        environment = {k: v for k, v in environment.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
+    detached: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        detached = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = os.open(folder / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            begin = os.fstat(log).st_size
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment, **detached
+            )
+        finally:
+            os.close(log)
+    except OSError as e:
+        raise EngineError(
+            f"the engine cannot be started: {e}", remedy="Check FACEPLATE_STATE and FACEPLATE_PYTHON"
+        ) from e
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        # It returns when the engine is ready, where processes can fork; elsewhere it is the engine.
+        failed = child.poll()
+        if client := running(folder):
+            return client
+        if failed:
+            raise EngineError("the engine did not start: " + _last_line(folder / "engine.log", begin))
+        time.sleep(0.02)
+    raise EngineError(f"the engine did not start in {seconds:g} s", remedy=f"Look into {folder / 'engine.log'}")
+
+
+def _last_line(log: Path, begin: int) -> str:
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(begin)
+        lines = file.read(1 << 20).decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), f"see {log}")
+    return f"see {log}"
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process of this number lives; True where that cannot be asked without harm."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    with suppress(OSError), Path(f"/proc/{pid}/stat").open("rb") as stat:  # dead, but nobody has asked how it ended
+        return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    return True

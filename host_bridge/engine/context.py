@@ -1,0 +1,42 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from host_bridge.engine.roots import Roots
+from host_bridge.engine.supervisor import Supervisor
+
+
+@dataclass
+class Context:
+    """One engine. folder: its state; idle_stop: minutes, 0 for never; stop: ends it; closing: is set when it is about to end."""
+
+    supervisor: Supervisor
+    roots: Roots
+    folder: Path
+    version: str
+    idle_stop: float
+    stop: Callable[[], None]
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    started: float = field(default_factory=time.monotonic)
+    last_request: float = field(default_factory=time.monotonic)
+    streams: int = 0
+
+    def touch(self) -> None:
+        """Somebody is there."""
+        self.last_request = time.monotonic()
+
+
+def _of(request: Request) -> Context:
+    return cast(Context, request.app.state.context)
+
+
+Here = Annotated[Context, Depends(_of)]

@@ -1,0 +1,117 @@
+"""Which folders jobs may read and write: the user's home, and what `faceplate engine allow` adds."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from host_bridge.jobs import Request
+from nodes.errors import FaceplateError, SchemaError, writing
+
+SCHEMA = "faceplate.roots/1"
+
+
+class OutsideError(FaceplateError):
+    """A path that jobs may not touch."""
+
+    exit_status = 2
+
+
+class Roots:
+    """The folders of one state folder's engine. They are read anew for each job, so that what is allowed holds at once."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = Path(os.path.realpath(state))
+
+    def folders(self) -> list[Path]:
+        """The allowed folders, symbolic links resolved; FACEPLATE_ROOTS stands in for the home if it is set. Raises SchemaError."""
+        told = os.environ.get("FACEPLATE_ROOTS")
+        first = [part for part in told.split(os.pathsep) if part] if told else [str(Path.home())]
+        return [Path(os.path.realpath(Path(folder).expanduser())) for folder in (*first, *_read(self._file))]
+
+    def check(self, request: Request) -> None:
+        """Raise OutsideError unless all that a job reads and writes lies in an allowed folder, links and `..` resolved.
+
+        Nothing is written where the engine keeps its own, nor to what is hidden in an allowed folder: `~/.ssh`, `~/.bashrc`.
+        """
+        folders = self.folders()
+        for path in request.reads():
+            _inside(path, folders)
+        for path in request.writes():
+            real, folder = _inside(path, folders)
+            if real.is_relative_to(self._state) or self._state.is_relative_to(real):
+                raise OutsideError("the engine keeps its own files there", file=path, remedy="Choose another folder")
+            if any(part.startswith(".") for part in real.relative_to(folder).parts):
+                raise OutsideError(
+                    "is hidden, and nothing is written there unasked",
+                    file=path,
+                    remedy=f"Choose another folder, or allow it with: faceplate engine allow {real.parent}",
+                )
+
+    def allow(self, folder: Path) -> list[str]:
+        """Add a folder and all below it, and return what is added now; raises OutsideError for what is no folder, OutputError."""
+        real = os.path.realpath(folder.expanduser())
+        if not Path(real).is_dir():
+            raise OutsideError("is no folder", file=folder, remedy="Make it first")
+        added = _read(self._file)
+        return added if real in added else self._write([*added, real])
+
+    def forget(self, folder: Path) -> list[str]:
+        """Take back what was allowed; the home stays. Returns what is left."""
+        real, added = os.path.realpath(folder.expanduser()), _read(self._file)
+        if real not in added:
+            raise OutsideError("was not allowed", file=folder, remedy="See faceplate engine allow")
+        return self._write([one for one in added if one != real])
+
+    @property
+    def _file(self) -> Path:
+        return self._state / "roots.json"
+
+    def _write(self, folders: list[str]) -> list[str]:
+        temporary = self._state / f".roots.{os.getpid()}-{secrets.token_hex(4)}.part"
+        with writing(self._file):
+            try:
+                with temporary.open("x", encoding="utf-8") as file:
+                    json.dump({"schema": SCHEMA, "folders": folders}, file, indent=2)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(self._file)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return folders
+
+
+def _inside(path: Path, folders: list[Path]) -> tuple[Path, Path]:
+    """The real path, and the innermost allowed folder that it lies in."""
+    try:
+        told = path.expanduser()
+        real = Path(os.path.realpath(told))
+        os.fsencode(real)
+    except (ValueError, RuntimeError, OSError) as e:  # a zero byte, the home of nobody, a loop
+        raise OutsideError("is no path", file=repr(str(path))[:200], remedy="Give an absolute path") from e
+    if not told.is_absolute():
+        raise OutsideError("is not absolute", file=path, remedy="The engine has a folder of its own: give a whole path")
+    within = [folder for folder in folders if real.is_relative_to(folder)]
+    if not within:
+        raise OutsideError(
+            "lies outside the folders that jobs may use",
+            file=path,
+            remedy=f"Allow it with: faceplate engine allow {real.parent}",
+        )
+    return real, max(within, key=lambda folder: len(folder.parts))
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        told: Any = json.loads(file.read_text("utf-8"))
+        schema, folders = told["schema"], told["folders"]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise SchemaError("is damaged", file=file, remedy="Delete it and allow the folders again") from e
+    if schema != SCHEMA or not isinstance(folders, list):
+        raise SchemaError(f"is no {SCHEMA}", file=file, remedy="Update Faceplate, or delete the file")
+    return [str(folder) for folder in folders]
