@@ -20,8 +20,10 @@ from nodes.errors import FaceplateError
 from trainer.watcher import Progress
 
 
-def perform(kind: str, request: Request) -> dict[str, Any]:
-    """Run a job in this process and return its result; raises FaceplateError."""
+def perform(kind: str, request: Request, *, engine: bool = False) -> dict[str, Any]:
+    """Run a job, in this process or in the engine, and return its result; raises FaceplateError."""
+    if engine:
+        return _in_engine(kind, request)
     with Shown(request.title) as watch:
         return KINDS[kind].run(request, watch)
 
@@ -69,7 +71,7 @@ class Shown(Watch):
         self._stack.__exit__(kind, error, trace)
 
 
-def perform_in_engine(kind: str, request: Request) -> dict[str, Any]:
+def _in_engine(kind: str, request: Request) -> dict[str, Any]:
     """Run a job in the engine, shown like one that runs here, and return its result; raises FaceplateError as the job would here.
 
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.

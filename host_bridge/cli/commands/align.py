@@ -27,6 +27,7 @@ def align(
     range_: Range = None,
     track: Numbers = (),
     rate: str | None = None,
+    engine: Flag = False,
     json: Flag = False,
     detect_parameters: DetectParameters = DETECT,
     align_parameters: AlignParameters = ALIGN,
@@ -57,6 +58,8 @@ def align(
         Number of a track to write; can be repeated. By default all.
     rate
         Frames per second of an image sequence that does not say, as 25 or 24000/1001.
+    engine
+        Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
         Print what was written as JSON.
     """
@@ -75,7 +78,7 @@ def align(
         mask=mask_parameters,
         registration=None if register_parameters is REGISTER else register_parameters,
     )
-    told = perform("align", request)
+    told = perform("align", request, engine=engine)
     if json:
         print_json(told)
     elif invert is not None:

@@ -24,6 +24,7 @@ def faceset(
     performer: str,
     out: Path,
     rate: str | None = None,
+    engine: Flag = False,
     json: Flag = False,
     faceset_parameters: FacesetParameters = FACESET,
     detect_parameters: DetectParameters = DETECT,
@@ -40,6 +41,8 @@ def faceset(
         Folder of the faceset; an earlier faceset there is replaced when the new one is finished.
     rate
         Frames per second of image sequences that do not say, as 25 or 24000/1001.
+    engine
+        Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
         Print what was kept and left out as JSON.
     """
@@ -52,7 +55,7 @@ def faceset(
     request = FacesetRequest(
         clips=clips, performer=performer, out=out, rate=rate, faceset=faceset_parameters, detect=detect_parameters
     )
-    told = perform("faceset", request)
+    told = perform("faceset", request, engine=engine)
     if json:
         print_json(told)
         return

@@ -23,6 +23,7 @@ def swap(
     roto: Path | None = None,
     track: Numbers = (),
     rate: str | None = None,
+    engine: Flag = False,
     json: Flag = False,
     detect_parameters: DetectParameters = DETECT,
     align_parameters: AlignParameters = ALIGN,
@@ -48,6 +49,8 @@ def swap(
         the larger and longer seen.
     rate
         Frames per second of image sequences that do not say, as 25 or 24000/1001.
+    engine
+        Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
         Print the shot's document and its report as JSON.
     """
@@ -61,7 +64,7 @@ def swap(
         tracks=track,
         settings=Settings(detect=detect_parameters, align=align_parameters, mask=mask_parameters, swap=swap_parameters),
     )
-    told = perform("swap", request)
+    told = perform("swap", request, engine=engine)
     if json:
         print_json(told)
     else:

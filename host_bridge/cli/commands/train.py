@@ -23,6 +23,7 @@ def train(
     *more_sets: Path,
     out: Path,
     resume: Flag = False,
+    engine: Flag = False,
     json: Flag = False,
     train_settings: TrainSettings = TRAIN,
 ) -> None:
@@ -42,6 +43,8 @@ def train(
         Folder of the training: model.onnx, preview.png, losses, checkpoints.
     resume
         Go on with the training in that folder.
+    engine
+        Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
         Print what came out as JSON.
     """
@@ -49,7 +52,7 @@ def train(
     facesets = (source_set, target_set, *more_sets)
     request = TrainRequest(facesets=facesets, out=out, resume=resume, train=train_settings)
     try:
-        told = perform("train", request)
+        told = perform("train", request, engine=engine)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written
         raise (type(e)(_GO_ON) if any(out.glob("checkpoints/step-*.json")) else e) from None
     if told["rank"]:
