@@ -12,7 +12,6 @@ from typing import Any
 
 from host_bridge.jobs import Kind, Request, Watch, detect
 from nodes.errors import FootageError
-from nodes.footage.whole import whole_file
 from trainer.watcher import Progress
 
 
@@ -38,8 +37,7 @@ def count(request: Plain, watch: Watch) -> dict[str, Any]:
         time.sleep(request.seconds / request.steps)
     watch.progress("count", request.steps, request.steps)
     if request.out is not None:
-        with whole_file(request.out) as file:
-            file.write_text("\n".join(map(str, range(request.steps))) + "\nend\n")
+        write(request.out, "\n".join(map(str, range(request.steps))) + "\nend\n")
     return {"counted": request.steps, "pid": os.getpid()}
 
 
@@ -55,9 +53,10 @@ def learn(request: Plain, watch: Watch) -> dict[str, Any]:
     while step < request.steps and not asked:
         step += 1
         time.sleep(request.seconds / request.steps)
-        with whole_file(request.out) as file:
-            file.write_text(str(step))
-        now = Progress(step, request.steps, step * 0.1, 10.0, (request.steps - step) / 10, 1 / step, {"colour": 1 / step})
+        write(request.out, str(step))
+        now = Progress(
+            step, request.steps, step * 0.1, 10.0, (request.steps - step) / 10, 1 / step, {"colour": 1 / step}
+        )
         watch.training(now)
     signal.signal(signal.SIGTERM, before)
     return {"steps": step, "loss": float("nan")}
@@ -82,8 +81,7 @@ def hang(request: Plain, watch: Watch) -> dict[str, Any]:
     pids = [os.getpid()]
     pids += [subprocess.Popen(sleep).pid, subprocess.Popen(sleep, start_new_session=True).pid]
     assert request.out is not None
-    with whole_file(request.out) as file:
-        file.write_text(" ".join(map(str, pids)))
+    write(request.out, " ".join(map(str, pids)))
     watch.progress("hang", 0, None)
     while True:
         time.sleep(60)
@@ -101,6 +99,16 @@ def tell(request: Plain, watch: Watch) -> dict[str, Any]:
     watch.preview(request.reads_from)
     watch.preview(request.reads_from.with_name("missing.png"))
     return {"inf": float("inf"), "path": request.reads_from}
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that appears whole, in two halves, so that a kill has something to halve."""
+    from nodes.footage.whole import whole_file
+
+    with whole_file(path) as temporary, temporary.open("w") as file:
+        file.write(text[: len(text) // 2])
+        file.flush()
+        file.write(text[len(text) // 2 :])
 
 
 def _again(request: Plain) -> Plain:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+MARK = "FACEPLATE_TEST_FOLDER"  # inherited by all that an engine starts
 PROGRAM = Path(__file__).parent / "engine_program.py"
 
 
@@ -25,7 +26,7 @@ class Engine:
 
     def __init__(self, folder: Path, *, prepare: Callable[[], None] | None = None) -> None:
         self.folder = folder
-        env = {**os.environ, "PYTHONPATH": str(PROGRAM.parent)}
+        env = {**os.environ, "PYTHONPATH": str(PROGRAM.parent), MARK: str(folder)}
         self._process = subprocess.Popen(
             [sys.executable, str(PROGRAM), str(folder)],
             stdin=subprocess.PIPE,
@@ -44,7 +45,9 @@ class Engine:
         return self._answer()
 
     def submit(self, kind: str, **request: Any) -> dict[str, Any]:
-        return self.ask("submit", kind=kind, request={k: str(v) if isinstance(v, Path) else v for k, v in request.items()})
+        return self.ask(
+            "submit", kind=kind, request={k: str(v) if isinstance(v, Path) else v for k, v in request.items()}
+        )
 
     def ended(self, id: str, seconds: float = 20) -> dict[str, Any]:
         job = self.ask("wait", id=id, seconds=seconds)
@@ -57,9 +60,9 @@ class Engine:
     def jobs(self) -> dict[str, dict[str, Any]]:
         return {job["id"]: job for job in self.ask("list")["jobs"]}
 
-    def child(self, id: str) -> int:
-        """The process that runs a job."""
-        return wait_for(lambda: next(iter(pids(self.folder, without=self.pid)), 0))
+    def children(self) -> list[int]:
+        """The processes that it has started itself, each of which runs jobs."""
+        return [pid for pid in processes(self.folder) if parent(pid) == self.pid]
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -100,6 +103,24 @@ def wait_for(look: Callable[[], Any], seconds: float = 15.0) -> Any:
         assert time.monotonic() < end, "it never came"
         time.sleep(0.01)
     return found
+
+
+def processes(folder: Path) -> set[int]:
+    """All processes that run for the engine in a folder: itself, its children, and theirs."""
+    sought, found = f"{MARK}={folder}\0".encode(), set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if sought in (process / "environ").read_bytes() and alive(int(process.name)):
+                    found.add(int(process.name))
+    return found
+
+
+def parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def alive(pid: int) -> bool:

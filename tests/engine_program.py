@@ -25,7 +25,7 @@ async def main() -> None:
         told = json.loads(line)
         try:
             say(**await answer(supervisor, **told))
-        except FaceplateError as e:
+        except (FaceplateError, ValueError, KeyError) as e:
             say(error=str(e), type=type(e).__name__)
         if told["do"] == "stop":
             return
@@ -36,7 +36,7 @@ async def answer(supervisor: Supervisor, do: str, **told: Any) -> dict[str, Any]
         case "submit":
             request = KINDS[told["kind"]].request.model_validate(told["request"])
             job, created = await supervisor.submit(told["kind"], request, told.get("priority"))
-            return {"created": created, **job.as_json()}
+            return {**job.as_json(), "new": created}
         case "show":
             job = supervisor.store.get(told["id"])
             return {} if job is None else job.as_json(curve=True)

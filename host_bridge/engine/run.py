@@ -74,9 +74,9 @@ class Run:
             self._message(f"Its process {_how(status)}; it is run once more.")
             self._wait_again(kills=job.kills + 1, attempt=job.attempt + 1)
         else:
-            told = (
-                f"its process {_how(status)}, twice. Perhaps the memory was used up: close other programs, and retry."
-            )
+            memory = status == -9  # the system's doing, mostly, when there is none left
+            help = "Perhaps the memory was used up: close other programs, and retry it" if memory else "See its log"
+            told = f"its process {_how(status)}, twice. {help}."
             self._end("failed", error={"message": told, "exit_status": 128 - status if status < 0 else status or 1})
 
     def _finished(self, result: Any) -> None:
