@@ -163,10 +163,10 @@ def test_addresses_that_there_are_not_are_refused_in_json(live: Live, line: str)
     ],
 )
 def test_what_is_no_http_is_refused(live: Live, bytes_: bytes) -> None:
-    status, headers, body = live.raw(bytes_)
-    assert status in (400, 403)
-    assert json.loads(body)["error"]["message"]
-    assert headers["connection"] == "close"
+    got = live.raw(bytes_)
+    refused(got, got[0])
+    assert got[0] in (400, 403)
+    assert got[1]["connection"] == "close"
 
 
 # ---- too much, too slow
@@ -177,7 +177,7 @@ def head(live: Live, *more: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-@pytest.mark.parametrize("length", [(1 << 20) + 1, 1 << 30, 10**30])
+@pytest.mark.parametrize("length", [(1 << 20) + 1, 1 << 30, 10**19])
 def test_a_body_over_a_mebibyte_is_refused_before_it_is_read(live: Live, length: int) -> None:
     refused(live.raw(head(live, f"Content-Length: {length}")), 413, "larger")
     refused(live.raw(head(live, f"Content-Length: {length}", "Expect: 100-continue")), 413)

@@ -38,13 +38,14 @@ def owned(folder: Path, seconds: float = 20.0) -> Iterator[None]:
     lock = FileLock(folder / "engine.lock")
     end = time.monotonic() + seconds
     while True:
-        try:
-            with writing(folder / "engine.lock"):
+        with writing(folder / "engine.lock"):
+            try:
                 lock.acquire(timeout=0.1)
-            break
-        except Timeout:
-            if running(folder) or time.monotonic() >= end:
-                raise AlreadyRunning("an engine runs already", file=folder) from None
+                break
+            except Timeout:
+                pass
+        if running(folder) or time.monotonic() >= end:
+            raise AlreadyRunning("an engine runs already", file=folder)
     try:
         yield
     finally:

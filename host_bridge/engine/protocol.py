@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from host_bridge.engine.security import error_body
+from host_bridge.engine.security import HEADERS, error_body
 
 HEAD_SECONDS = 5.0
 MOST_CONNECTIONS = 200
@@ -21,6 +22,8 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it, unless there are too many: jobs need files, too."""
         super().connection_made(transport)
+        # Head and body are written apart; else the second would wait 40 ms for the first to be acknowledged.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
         else:
@@ -39,7 +42,8 @@ class GuardedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, as JSON like every other refusal."""
         body = error_body(msg)
-        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        headers = [*HEADERS.items(), ("content-type", "application/json"), ("content-length", str(len(body)))]
+        headers.append(("connection", "close"))
         try:
             for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")

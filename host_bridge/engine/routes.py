@@ -102,7 +102,7 @@ async def submit(here: Here, request: Request, wait: Seconds = 0) -> Response:
 async def jobs(
     here: Here,
     state: Annotated[State | None, Query(description="Only those in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
     before: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description="Only those older than this id.")] = None,
 ) -> Response:
     """Jobs, newest first, without their curves; `more` if there are older ones."""
@@ -134,7 +134,7 @@ async def retry(here: Here, id: Id) -> Response:
 def log(
     here: Here,
     id: Id,
-    start: Annotated[int, Query(alias="from", ge=0, le=2**53, description="Start at this byte.")] = 0,
+    start: Annotated[int, Query(alias="from", ge=0, le=10**15, description="Start at this byte.")] = 0,
 ) -> Response:
     """What a job has printed, at most 256 KiB at once; the header X-Next is the byte from which to go on."""
     try:
