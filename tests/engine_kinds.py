@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -83,6 +84,8 @@ def hang(request: Plain, watch: Watch) -> dict[str, Any]:
     assert request.out is not None
     write(request.out, " ".join(map(str, pids)))
     watch.progress("hang", 0, None)
+    if request.name == "stuck":
+        ctypes.PyDLL(None).sleep(600)  # in a library that lets no other thread run
     while True:
         time.sleep(60)
 

@@ -24,7 +24,7 @@ class Refused(Exception):
 class Engine:
     """`engine_program.py` in a process of its own."""
 
-    def __init__(self, folder: Path, *, prepare: Callable[[], None] | None = None) -> None:
+    def __init__(self, folder: Path, *, prepare: Callable[[], None] | None = None, ready: bool = True) -> None:
         self.folder = folder
         env = {**os.environ, "PYTHONPATH": str(PROGRAM.parent), MARK: str(folder)}
         self._process = subprocess.Popen(
@@ -36,13 +36,18 @@ class Engine:
             preexec_fn=prepare,
         )
         self.pid = self._process.pid
-        self._answer()
+        if ready:
+            self._answer()
 
     def ask(self, do: str, **told: Any) -> dict[str, Any]:
+        self.tell(do, **told)
+        return self._answer()
+
+    def tell(self, do: str, **told: Any) -> None:
+        """Ask for something without waiting for the answer."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"do": do, **told}) + "\n")
         self._process.stdin.flush()
-        return self._answer()
 
     def submit(self, kind: str, **request: Any) -> dict[str, Any]:
         return self.ask(
