@@ -33,7 +33,7 @@ def storm(
         for turn in range(kills):
             if not engine.ask("list")["busy"] or turn == 0:
                 ids |= _submit(engine, work, turn, clip)
-            time.sleep(draw.random() * 0.8)
+            time.sleep(draw.random() ** 2 * 3)  # often soon, sometimes late
             what = draw.choice(WHAT)
             children = engine.children()
             if what != "engine" and what != "engine as it starts" and children:

@@ -89,9 +89,10 @@ def test_what_its_user_has_cancelled_stays_so_if_the_engine_dies_before_it_is_ov
     job = engine.submit("hang", name="deaf", out=tmp_path / "pids")
     waiting = engine.submit("count", name="next", steps=1)
     engine.until(job["id"], lambda j: j["progress"])
-    engine.tell("cancel", id=job["id"])
-    wait_for(lambda: (tmp_path / "jobs.sqlite-wal").stat().st_mtime_ns > 0)
-    time.sleep(0.3)  # it listens to nothing for a second and a half
+    wal = tmp_path / "jobs.sqlite-wal"
+    before = wal.stat().st_size
+    engine.tell("cancel", id=job["id"])  # it listens to nothing for a second and a half
+    wait_for(lambda: wal.stat().st_size > before)
     engine.kill()
     engine.close()
     with Engine(tmp_path) as engine:

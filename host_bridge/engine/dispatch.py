@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from host_bridge.engine.disk import written
 from host_bridge.engine.record import Job
 from host_bridge.engine.run import Run
 from host_bridge.engine.store import Store
 from host_bridge.engine.worker import Event, Worker
 from host_bridge.jobs import Kind
-from nodes.errors import FaceplateError, OutputError, writing
+from nodes.errors import FaceplateError, OutputError
 
 DEVICE = "device"  # the lane of what needs one
 LOG = "log.txt"
@@ -97,7 +98,7 @@ class Dispatcher:
     def _start(self, place: Place, job: Job) -> None:
         folder = self.folder(job.id)
         log = folder / LOG
-        with writing(folder):
+        with written(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if log.exists():
                 with log.open("a", encoding="utf-8") as file:

@@ -29,7 +29,7 @@ class Line:
 
     def send(self, event: str, **told: Any) -> None:
         """Send one event; an engine that no longer listens is no concern of the job's."""
-        line = json.dumps(finite({"event": event, **told}), default=str, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(finite({"event": event, **told}), default=str).encode() + b"\n"
         with self._lock:
             try:
                 while line:

@@ -58,29 +58,35 @@ class Job:
 
     def as_json(self, curve: bool = False) -> dict[str, Any]:
         """The job for HTTP and `--json`; the curve only where it is asked for."""
-        hidden = _INTERNAL if curve else _INTERNAL | {"curve"}
-        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden}
+        told = {name: getattr(self, name) for name in _TOLD}
         told["preview"] = None if self.preview is None else f"/v1/jobs/{self.id}/preview?v={self.preview}"
-        return told
+        return told | {"curve": self.curve} if curve else told
 
 
 COLUMNS: Final = tuple(f.name for f in fields(Job))
+_TOLD: Final = tuple(name for name in COLUMNS if name not in _INTERNAL and name != "curve")
+_LISTS: Final = frozenset({"curve", "pictures", "messages"})
+_PARTS: Final = tuple((i, name in _LISTS) for i, name in enumerate(COLUMNS) if name in _JSON)
+_FLAGS: Final = tuple(COLUMNS.index(name) for name in ("cancelling", "again"))
 
 
 def to_row(values: dict[str, Any]) -> dict[str, Any]:
-    """Values as SQLite keeps them: what has parts becomes JSON."""
-    return {
-        name: json.dumps(value, ensure_ascii=False) if name in _JSON and value is not None else value
-        for name, value in values.items()
-    }
+    """Values as SQLite keeps them: what has parts becomes JSON, an empty list NULL."""
+    return {name: _as_text(value) if name in _JSON else value for name, value in values.items()}
 
 
 def from_row(row: tuple[Any, ...]) -> Job:
     """A row, in the order of COLUMNS."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    for name in _JSON:
-        if values[name] is not None:
-            values[name] = json.loads(values[name])
-    for name in ("cancelling", "again"):
-        values[name] = bool(values[name])
-    return Job(**values)
+    values = list(row)
+    for i, is_list in _PARTS:
+        if (text := values[i]) is not None:
+            values[i] = json.loads(text)
+        elif is_list:
+            values[i] = []
+    for i in _FLAGS:
+        values[i] = bool(values[i])
+    return Job(*values)
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None or value == [] else json.dumps(value)  # ASCII, whatever bytes a file's name has

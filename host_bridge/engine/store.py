@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -12,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from host_bridge.engine.disk import explained, written
 from host_bridge.engine.errors import no_job
 from host_bridge.engine.record import ACTIVE, COLUMNS, Job, State, from_row, to_row
-from host_bridge.engine.sql_errors import explained
-from nodes.errors import SchemaError, writing
+from nodes.errors import SchemaError
 
 __all__ = ["ACTIVE", "Job", "State", "Store"]
 
@@ -46,8 +47,11 @@ class Store:
         self._lock = threading.RLock()
         self._live: dict[str, Job] = {}  # of which there may be more to say than the table knows
         self._noted: dict[str, set[str]] = {}
-        with writing(path):
+        with written(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # SQLite would open one that is read-only, and stumble later. (Opening it here would drop the locks on it in the end.)
+            if path.exists() and not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with explained(path):
             self._db = self._open()
 
@@ -160,6 +164,8 @@ class Store:
 
     def requeue_running(self) -> Jobs:
         """After an engine has died: what ran waits again, but what its user had cancelled is cancelled. Returns what waits again."""
+        self._live.clear()
+        self._noted.clear()
         with self._writing() as db:
             db.execute(
                 f"UPDATE jobs SET state = 'cancelled', ended = ? WHERE {_ACTIVE} AND cancelling = 1", (time.time(),)

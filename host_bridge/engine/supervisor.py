@@ -85,7 +85,7 @@ class Supervisor:
         job = self.store.add(
             id=secrets.token_hex(8),
             kind=kind,
-            title=request.title,
+            title=request.title.encode(errors="replace").decode(),
             request=request.model_dump(mode="json"),
             key=key,
             lane=kind if found.warm else DEVICE,

@@ -1,7 +1,8 @@
-"""What SQLite says, in words that help."""
+"""What SQLite and the operating system say of the state folder, in words that help."""
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,18 @@ from host_bridge.engine.errors import Conflict
 from nodes.errors import FaceplateError, OutputError, SchemaError
 
 _ELSEWHERE = "choose another folder with FACEPLATE_STATE"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write into OutputError."""
+    try:
+        yield
+    except OSError as e:
+        full = e.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = f"cannot be written: {(e.strerror or str(e)).lower()}"
+        remedy = f"{'Free some space' if full else 'Make it writable'}, or {_ELSEWHERE}"
+        raise OutputError(what, file=path, remedy=remedy) from e
 
 
 @contextmanager
