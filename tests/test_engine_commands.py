@@ -113,7 +113,7 @@ def test_work_in_the_engine_gives_what_it_gives_here(
 def test_work_that_fails_in_the_engine_ends_as_it_would_here(live: Live) -> None:
     request = DetectRequest(clip=live.work / "no such clip.mov")
     with pytest.raises(FaceplateError) as here:
-        perform("detect", request, engine=True)
+        perform("detect", request)
     with pytest.raises(FaceplateError) as there:
         perform("detect", request, engine=True)
     assert (str(there.value), there.value.exit_status) == (str(here.value), here.value.exit_status)

@@ -77,20 +77,22 @@ def _in_engine(kind: str, request: Request) -> dict[str, Any]:
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
     """
     with refusals(), Shown(request.title) as watch:
-        client = connect()
-        job = client.submit(kind, _from_anywhere(request))
-        mirror = _Mirror(watch)
+        client, told, mirror = connect(), _from_anywhere(request), _Mirror(watch, request.writes())
+        id = None
         try:
+            id = client.submit(kind, told)["id"]
             while True:
                 try:
-                    job = client.wait(job["id"], told=mirror.show)
+                    job = client.wait(id, told=mirror.show)
                     break
                 except EngineGone:
                     client = connect()
         except KeyboardInterrupt:
             with suppress(EngineError):  # it may have ended just now
-                client.cancel(job["id"])
-                client.wait(job["id"], 10)
+                # The engine may have it though its answer has not come: asked for the same, it says which job that is.
+                id = id or client.submit(kind, told)["id"]
+                client.cancel(id)
+                client.wait(id, 10)
             raise
     if job["state"] == "finished":
         return dict(job["result"])
@@ -102,26 +104,36 @@ def _in_engine(kind: str, request: Request) -> dict[str, Any]:
 
 
 class _Mirror:
-    """Tells a watch what a job in the engine tells, whatever of it is new."""
+    """Tells a watch what a job in the engine tells, whatever of it is new. folders: where the job's pictures are."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._last: tuple[Any, ...] = ()
-        self._messages = 0
+    def __init__(self, watch: Watch, folders: list[Path]) -> None:
+        self._watch, self._folders = watch, folders
+        self._messages: list[str] = []
+        self._metrics: dict[str, Any] | None = None
+        self._progress: dict[str, Any] | None = None
+        self._preview: str | None = None
 
     def show(self, job: dict[str, Any]) -> None:
         """Pass on what has changed since the last time."""
-        now, metrics = job["progress"], job["metrics"]
-        for line in job["messages"][self._messages :]:
+        for line in _fresh(self._messages, job["messages"]):
             self._watch.message(line)
-        self._messages = len(job["messages"])
-        if (now, metrics) == self._last:
-            return
-        if metrics and metrics != (self._last[1] if self._last else None):
-            self._watch.training(_training(metrics))
-        elif now:
+        if job["metrics"] and job["metrics"] != self._metrics:
+            self._watch.training(_training(job["metrics"]))
+        elif job["progress"] and job["progress"] != self._progress and not job["metrics"]:
+            now = job["progress"]
             self._watch.progress(now["stage"], now["done"], now["total"])
-        self._last = now, metrics
+        if job["preview"] and job["preview"] != self._preview:
+            made = [path for folder in self._folders if (path := absolute(folder) / job["pictures"][-1]).is_file()]
+            for path in made[:1]:
+                self._watch.preview(path)
+        self._messages, self._metrics, self._progress = job["messages"], job["metrics"], job["progress"]
+        self._preview = job["preview"]
+
+
+def _fresh(before: list[str], now: list[str]) -> list[str]:
+    """What has come since, to a list that forgets its oldest."""
+    most = min(len(before), len(now))
+    return next(now[n:] for n in range(most, -1, -1) if before[len(before) - n :] == now[:n])
 
 
 def _training(told: dict[str, Any]) -> Progress:

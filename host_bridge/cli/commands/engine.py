@@ -64,16 +64,16 @@ def status(*, json: Flag = False) -> int:
     json
         Print it as JSON. The address of the page holds the token: whoever has it can do what you can.
     """
-    client = running()
-    if client is None:
-        if json:
-            print_json(_document(None))
-        else:
-            print("no engine runs; faceplate engine start starts it")
-        return NOT_RUNNING
     with refusals():
-        _print(client, json)
-    return 0
+        client = running()
+        if client is not None:
+            _print(client, json)
+            return 0
+    if json:
+        print_json(_document(None))
+    else:
+        print("no engine runs; faceplate engine start starts it")
+    return NOT_RUNNING
 
 
 @engine.command
