@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from clips import cut
 from live_engine import Live, live_engine
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 from relay import relay
+
+from host_bridge.client import EngineError
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 820}
 NASTY = "<img src=x onerror=\"document.title='taken'\"> & Söhne"
@@ -153,6 +156,9 @@ def test_the_token_leaves_the_address_and_stays_with_the_tab(tab: Callable[..., 
     page.reload()
     expect(page.locator("#engine")).to_have_text("Engine 0.1.0 on cpu")
     expect(page.locator("#door")).to_be_hidden()
+    page.goto(engine.client.page)  # the link once more, in a tab that has the page already
+    expect(page).to_have_url(f"{engine.client.address.url}/")
+    expect(page.locator("#engine")).to_have_text("Engine 0.1.0 on cpu")
 
 
 def test_the_policy_lets_in_nothing_but_the_page_s_own_files(engine: Live) -> None:
@@ -162,9 +168,12 @@ def test_the_policy_lets_in_nothing_but_the_page_s_own_files(engine: Live) -> No
 
 def test_an_empty_queue_tells_what_to_do(tab: Callable[..., Page], shoot: Shoot) -> None:
     page = tab()
-    expect(page.locator("#empty")).to_contain_text("faceplate swap --plate")
+    expect(page.locator("#empty")).to_contain_text("faceplate swap --engine")
     flawless(page)
     shoot(page, "empty")
+    page.set_viewport_size(NARROW)
+    fits(page)
+    shoot(page, "empty-400")
 
 
 # ---- what it shows
@@ -269,7 +278,7 @@ def test_a_training_is_followed_live_cancelled_and_resumed_by_the_keyboard(
     expect(page.locator(".columns > div", has_text="Attempt")).to_have_text(re.compile("2$"))
     assert reached > 0
     page.wait_for_function(
-        "reached => Number(document.querySelector('.far span').textContent.replace(/\\D/g, '')) >= reached", arg=reached
+        "reached => Number(document.querySelector('.far span').textContent.replace(/\\D/g, '')) > reached", arg=reached
     )
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".state")).to_have_text("Cancelled")
@@ -320,7 +329,8 @@ def test_it_is_readable_in_dark_and_light_wide_and_narrow(
     page = tab(viewport, scheme)
     name = f"{scheme}-{viewport['width']}"
     expect(page.get_by_role("option").first).to_be_visible()
-    expect(page.locator(".log pre")).to_be_attached()
+    if viewport is WIDE:
+        expect(page.locator(".curve .line")).to_be_attached()
     flawless(page)
     fits(page)
     shoot(page, name)
@@ -328,11 +338,28 @@ def test_it_is_readable_in_dark_and_light_wide_and_narrow(
         expect(page.locator("#details-pane")).to_be_hidden()
         page.get_by_role("option").first.click()
         expect(page.locator("#list-pane")).to_be_hidden()
+        expect(page.locator(".curve .line")).to_be_attached()
         flawless(page)
         fits(page)
         shoot(page, f"{name}-details", full_page=True)
         page.get_by_role("button", name="Jobs").click()
         expect(page.locator("#list-pane")).to_be_visible()
+
+
+def test_a_long_list_shows_the_newest_and_then_the_older_ones(tab: Callable[..., Page], engine: Live) -> None:
+    asked = [
+        engine.client.submit("detect", {"clip": str(engine.work / "none.mov"), "range": str(at)})["id"]
+        for at in range(105)
+    ]
+    page = tab()
+    expect(page.get_by_role("option")).to_have_count(100)
+    page.get_by_role("button", name="Show older jobs").click()
+    expect(page.get_by_role("button", name="Show older jobs")).to_be_hidden()
+    assert page.get_by_role("option").count() >= 105
+    for id in reversed(asked):
+        with suppress(EngineError):  # the oldest may have ended by now
+            engine.client.cancel(id)
+    expect(page.locator("[data-state=queued]")).to_have_count(0)
 
 
 # ---- when the engine is not there

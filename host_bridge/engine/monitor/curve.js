@@ -49,7 +49,7 @@ export class Curve {
       lines.push(draw("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }));
       lines.push(draw("text", { x: EDGE.left - 8, y: y(tick) + 4, "text-anchor": "end" }, number(tick)));
     }
-    for (const tick of even(first[0], last[0], Math.max(3, Math.floor(width / 110)), true)) {
+    for (const tick of even(first[0], last[0], Math.max(4, Math.floor(width / 110)), true)) {
       const anchor = x(tick) > width - 40 ? "end" : "middle";
       lines.push(draw("line", { class: "grid", x1: x(tick), x2: x(tick), y1: HEIGHT - EDGE.bottom, y2: HEIGHT - EDGE.bottom + 4 }));
       lines.push(draw("text", { x: anchor === "end" ? Math.max(x(tick), width - EDGE.right) : x(tick), y: HEIGHT - EDGE.bottom + 17, "text-anchor": anchor }, number(tick)));

@@ -107,7 +107,7 @@ export class Details {
     parts.bar.setAttribute("aria-valuetext", far);
     tell(parts.far, ended(job) ? `Got as far as: ${far}` : capital(far));
     const running = job.state === "running";
-    tell(parts.speed, [running && speed > 0 ? rate(speed) : "", running ? leftOf(job) : ""].filter(Boolean).join(", "));
+    tell(parts.speed, [running && speed > 0 ? rate(speed, job.kind === "train" ? " steps" : "") : "", running ? leftOf(job) : ""].filter(Boolean).join(", "));
     const figures = Object.entries(job.metrics ?? {}).filter(([name]) => !["step", "seconds", "of", "rate", "left"].includes(name));
     // The parts of the loss are named by themselves.
     const rows = figures.flatMap(([name, value]) => rowsOf(value, value !== null && typeof value === "object" ? "" : capital(name)));

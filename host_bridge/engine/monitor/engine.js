@@ -1,7 +1,7 @@
 /** The engine, as this page asks it: with the token in every request, and with a stream of events that comes back by itself. */
 
 const FIRST_WAIT = 500; // milliseconds before the second try; each further one waits longer
-const LONGEST_WAIT = 10_000;
+export const LONGEST_WAIT = 10_000;
 const SILENCE = 45_000; // the engine says something every 15 s; a line that is silent for longer is dead
 
 /** The engine answered, and said no. */

@@ -2,7 +2,7 @@
 
 import { Details } from "./details.js";
 import { make, tell } from "./dom.js";
-import { Engine, Refused } from "./engine.js";
+import { Engine, LONGEST_WAIT, Refused } from "./engine.js";
 import { JobList } from "./list.js";
 import { ended, kindOf, shareOf, stateOf } from "./words.js";
 
@@ -43,11 +43,12 @@ class Page {
   #more = false;
   #waiting = null;
   #looking = false;
-  #looked = 0;
+  #looked = -Infinity;
   #later = 0;
 
   constructor(engine) {
     this.#engine = engine;
+    document.body.dataset.view = this.#chosen ? "details" : "list";
     this.#list = new JobList(at("jobs"), (id, go) => this.#choose(id, go));
     this.#details = new Details(engine, at("details-pane"), () => this.#back(), enlarge);
     at("older").addEventListener("click", () => this.#older());
@@ -75,8 +76,8 @@ class Page {
   #lost(wait) {
     tell(at("engine"), "");
     at("banner").hidden = false;
-    const seconds = Math.round(wait / 1000);
-    tell(at("banner-text"), `Engine not reachable. Trying again${seconds > 1 ? ` every ${seconds} seconds` : ""}. faceplate engine start starts it.`);
+    const again = wait < LONGEST_WAIT ? "Trying again." : `Trying again every ${LONGEST_WAIT / 1000} seconds.`;
+    tell(at("banner-text"), `Engine not reachable. ${again}`);
   }
 
   /** The line is open: learn what has happened without us. */
@@ -122,6 +123,7 @@ class Page {
     this.#list.show(this.#jobs);
     this.#list.choose(this.#chosen);
     at("empty").hidden = jobs.length > 0;
+    at("list-pane").hidden = jobs.length === 0;
     at("details-pane").hidden = jobs.length === 0;
     at("older").hidden = !this.#more;
     at("rooms").hidden = false;

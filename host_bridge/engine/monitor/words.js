@@ -39,10 +39,10 @@ export function clock(seconds) {
   return hours ? [hours, ...parts.map((part) => String(part).padStart(2, "0"))].join(":") : `${parts[0]}:${String(parts[1]).padStart(2, "0")}`;
 }
 
-/** A rate, by the unit of time in which it is a number one can picture. */
-export function rate(perSecond) {
-  if (perSecond >= 0.1) return `${number(Number(perSecond.toPrecision(2)))}/s`;
-  return perSecond * 60 >= 0.1 ? `${number(Number((perSecond * 60).toPrecision(2)))}/min` : `${number(Number((perSecond * 3600).toPrecision(2)))}/h`;
+/** A rate, by the unit of time in which it is a number one can picture. of: what is counted. */
+export function rate(perSecond, of = "") {
+  const [seconds, unit] = [[1, "s"], [60, "min"], [3600, "h"]].find(([many]) => perSecond * many >= 0.1) ?? [3600, "h"];
+  return `${number(Number((perSecond * seconds).toPrecision(2)))}${of}/${unit}`;
 }
 
 /** A moment, in seconds since 1970, by the clock of this place; the day is left out if it is today. */
