@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ async def answer(supervisor: Supervisor, do: str, **told: Any) -> dict[str, Any]
         case "retry":
             return (await supervisor.retry(told["id"])).as_json()
         case "list":
-            return {"jobs": [job.as_json() for job in supervisor.store.list(limit=10_000)], "busy": supervisor.busy}
+            begin = time.perf_counter()
+            jobs = [job.as_json() for job in supervisor.store.list(limit=10_000)]
+            return {"jobs": jobs, "busy": supervisor.busy, "took": time.perf_counter() - begin}
         case "trouble":
             return {"trouble": supervisor.trouble}
         case _:

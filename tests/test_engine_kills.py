@@ -55,7 +55,7 @@ def test_when_the_engine_is_killed_its_jobs_and_all_they_started_end_and_wait_fo
     job = engine.submit("hang", name=name, out=tmp_path / "pids")
     engine.until(job["id"], lambda j: j["progress"])
     child, in_its_group, on_its_own = map(int, (tmp_path / "pids").read_text().split())
-    if name == "stuck":
+    if name == "deaf":
         os.kill(child, signal.SIGKILL)  # both at once
     engine.kill()
     wait_for(lambda: not alive(child) and not alive(in_its_group), 2.0)

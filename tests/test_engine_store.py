@@ -71,12 +71,13 @@ def test_what_ran_waits_again_and_what_was_to_be_cancelled_is(store: Store) -> N
     assert job and job.id == ran and job.again and job.started is None
 
 
-def test_only_the_newest_of_what_has_ended_is_kept(store: Store) -> None:
+def test_only_the_newest_of_what_has_ended_is_kept_and_fewer_of_what_is_short(store: Store) -> None:
     ids = [add(store, str(i)) for i in range(10)]
-    for id in ids[:8]:
+    short = [add(store, f"s{i}", lane="preview") for i in range(10)]
+    for id in ids[:8] + short:
         store.change(id, state="finished")
-    assert set(store.prune(3)) == set(ids[:5])
-    assert [job.id for job in store.list()] == ids[:4:-1]
+    assert set(store.prune(3, 1)) == set(ids[:5] + short[:9])
+    assert [job.id for job in store.list()] == [short[9], *ids[:4:-1]]
 
 
 def test_two_engines_cannot_own_one_queue(tmp_path: Path) -> None:

@@ -174,12 +174,13 @@ class Store:
             ids = [id for (id,) in db.execute(f"{changed} RETURNING id").fetchall()]
         return [job for id in ids if (job := self.get(id))]
 
-    def prune(self, keep: int = 1000) -> Ids:
-        """Forget all but the newest `keep` of those that have ended; returns whose they were."""
-        old = f"SELECT seq FROM jobs WHERE NOT {_ACTIVE} ORDER BY seq DESC LIMIT -1 OFFSET ?"
+    def prune(self, keep: int = 1000, short: int = 100) -> Ids:
+        """Forget all but the newest `keep` of those that have ended, of short ones `short`; returns whose they were."""
+        old = f"SELECT seq FROM jobs WHERE NOT {_ACTIVE} AND lane {{}} 'device' ORDER BY seq DESC LIMIT -1 OFFSET ?"
+        delete = f"DELETE FROM jobs WHERE seq IN ({old}) RETURNING id"
         with self._writing() as db:
-            found = db.execute(f"DELETE FROM jobs WHERE seq IN ({old}) RETURNING id", (keep,)).fetchall()
-            return [id for (id,) in found]
+            found = [db.execute(delete.format(which), (n,)).fetchall() for which, n in (("=", keep), ("!=", short))]
+            return [id for rows in found for (id,) in rows]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

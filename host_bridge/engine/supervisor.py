@@ -19,8 +19,9 @@ from host_bridge.engine.record import Job
 from host_bridge.engine.store import Store
 from host_bridge.engine.updates import Subscription, Updates
 from host_bridge.jobs import KINDS, Kind, Request
+from nodes.errors import OutputError
 
-KEEP = 1000
+PRUNE_EVERY = 100
 CANCEL_GRACE, STOP_GRACE, IDLE = 1.5, 5.0, 600.0
 
 
@@ -45,14 +46,17 @@ class Supervisor:
         self.last_activity = time.monotonic()
         self._updates = Updates(store.get)
         self._ends: dict[str, asyncio.Event] = {}
+        self._ended = 0
         self._dispatcher = Dispatcher(store, folder, devices, kinds, module, idle, self._told)
 
     async def start(self) -> None:
         """Take up what an earlier engine has left: end processes of its, queue again what ran, forget what is old."""
         await asyncio.to_thread(kill_marked, f"{self._dispatcher.mark}:")
         self.store.requeue_running()
-        for id in self.store.prune(KEEP):
-            shutil.rmtree(self._dispatcher.folder(id), ignore_errors=True)
+        for job in self.store.active():
+            if job.lane != self._lane(job.kind):  # another Faceplate queued it
+                self.store.change(job.id, lane=self._lane(job.kind))
+        self._prune()
         self._dispatcher.go()
 
     async def stop(self) -> None:
@@ -80,7 +84,10 @@ class Supervisor:
         found = self.kinds[kind]
         key = await asyncio.to_thread(content_key, kind, request)  # looks at up to thousands of files
         same = self.store.by_key(kind, key)
-        if same and (same.active or (same.state == "finished" and untouched(same.outputs or {}))):
+        if same and same.state == "finished" and await asyncio.to_thread(untouched, same.outputs or {}):
+            return same, False
+        same = self.store.by_key(kind, key)  # from here on nobody comes in between
+        if same and same.active:
             return same, False
         job = self.store.add(
             id=secrets.token_hex(8),
@@ -88,7 +95,7 @@ class Supervisor:
             title=request.title.encode(errors="replace").decode(),
             request=request.model_dump(mode="json"),
             key=key,
-            lane=kind if found.warm else DEVICE,
+            lane=self._lane(kind),
             device=self.devices[0],
             priority=found.priority if priority is None else priority,
         )
@@ -151,6 +158,14 @@ class Supervisor:
         """Listen to jobs that change: `await get()` gives the next, of each the latest, at most five times a second."""
         return self._updates.subscribe()
 
+    def _lane(self, kind: str) -> str:
+        return kind if kind in self.kinds and self.kinds[kind].warm else DEVICE
+
+    def _prune(self) -> None:
+        with contextlib.suppress(OutputError):  # a full disk: it can wait
+            for id in self.store.prune():
+                shutil.rmtree(self._dispatcher.folder(id), ignore_errors=True)
+
     def _told(self, id: str) -> None:
         self._updates.tell(id)
         job = self.store.get(id)
@@ -158,6 +173,9 @@ class Supervisor:
             self.last_activity = time.monotonic()
             if end := self._ends.pop(id, None):
                 end.set()
+            self._ended += 1
+            if self._ended % PRUNE_EVERY == 0:
+                asyncio.get_running_loop().call_soon(self._prune)
 
     def _job(self, id: str) -> Job:
         job = self.store.get(id)

@@ -52,7 +52,9 @@ def costs(folder: Path, jobs: int) -> None:
             timed(lambda i=i: engine.submit("count", name=f"{i}", out=folder / "work" / f"{i}")) for i in range(jobs)
         ]
         print(f"submit, {jobs} waiting: {ms(took[-100:])}")
-        print(f"list {jobs}: {ms([timed(lambda: engine.ask('list')) for _ in range(10)])}")
+        inside: list[float] = []
+        asked = [timed(lambda: inside.append(engine.ask("list")["took"])) for _ in range(20)]
+        print(f"list {jobs}: {ms(inside)}; with the way as JSON through a pipe and back: {ms(asked)}")
         again = {"name": "0", "out": folder / "work" / "0"}
         print(f"submit what waits already: {ms([timed(lambda: engine.submit('count', **again)) for _ in range(20)])}")
         quick = [timed(lambda i=i: engine.ended(engine.submit("quick", name=f"{i}", steps=1)["id"])) for i in range(21)]
