@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi import Path as PathParameter
 
+from host_bridge.engine.errors import no_job
+from host_bridge.engine.record import Job
 from host_bridge.engine.roots import Roots
 from host_bridge.engine.supervisor import Supervisor
 
@@ -30,6 +33,13 @@ class Context:
     last_request: float = field(default_factory=time.monotonic)
     streams: int = 0
 
+    def job(self, id: str) -> Job:
+        """A job; raises NotFound."""
+        job = self.supervisor.store.get(id)
+        if job is None:
+            raise no_job(id)
+        return job
+
     def touch(self) -> None:
         """Somebody is there."""
         self.last_request = time.monotonic()
@@ -40,3 +50,4 @@ def _of(request: Request) -> Context:
 
 
 Here = Annotated[Context, Depends(_of)]
+Id = Annotated[str, PathParameter(pattern="^[0-9a-f]{16}$", description="A job's id.")]

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from host_bridge.engine.routes import router
+from host_bridge.engine import files, routes
 from host_bridge.jobs import KINDS
 from nodes import __version__
 from nodes.definitions import NODES
@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
         title="Faceplate's engine",
         version=__version__,
         description="Jobs of one user on one machine. All but the monitor page needs the token of engine.json.",
-        routes=router.routes,
+        routes=[*routes.router.routes, *files.router.routes],
     )
     schemas = {**_definitions(), "Error": _error(), "Job": {"type": "object", "properties": _JOB}}
     variants = [_submission(name) for name in KINDS]

@@ -6,31 +6,26 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from host_bridge.engine import monitor, stream
+from host_bridge.engine import stream
 from host_bridge.engine.answers import as_json
-from host_bridge.engine.context import Context, Here
-from host_bridge.engine.errors import NotFound, no_job
+from host_bridge.engine.context import Context, Here, Id
 from host_bridge.engine.record import Job, State
 from host_bridge.engine.security import Refusal
 from host_bridge.jobs import KINDS, UsageError, parse
 from nodes.definitions import NODES
 
 MOST_STREAMS = 32
-_LOG_BYTES = 1 << 18
 router = APIRouter(redirect_slashes=False)
 
-Id = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="A job's id.")]
 Seconds = Annotated[float, Query(ge=0, le=60, description="Answer when the job has ended, or after these seconds.")]
 Priority = Annotated[int | None, Field(ge=-1000, le=1000, description="Of those waiting the highest goes first.")]
 
@@ -113,7 +108,7 @@ async def jobs(
 @router.get("/v1/jobs/{id}")
 async def show(here: Here, id: Id) -> Response:
     """One job, with its loss curve."""
-    return as_json(_job(here, id).as_json(curve=True))
+    return as_json(here.job(id).as_json(curve=True))
 
 
 @router.post("/v1/jobs/{id}/cancel")
@@ -125,44 +120,9 @@ async def cancel(here: Here, id: Id) -> Response:
 @router.post("/v1/jobs/{id}/retry")
 async def retry(here: Here, id: Id) -> Response:
     """Queue a job again that has failed or was cancelled; 409 for others."""
-    job = _job(here, id)
+    job = here.job(id)
     await run_in_threadpool(here.roots.check, parse(job.kind, job.request))
     return as_json((await here.supervisor.retry(id)).as_json(curve=True))
-
-
-@router.get("/v1/jobs/{id}/log", response_class=PlainTextResponse)
-def log(
-    here: Here,
-    id: Id,
-    start: Annotated[int, Query(alias="from", ge=0, le=10**15, description="Start at this byte.")] = 0,
-) -> Response:
-    """What a job has printed, at most 256 KiB at once; the header X-Next is the byte from which to go on."""
-    try:
-        with (_folder(here, id) / "log.txt").open("rb") as file:
-            file.seek(start)
-            part = file.read(_LOG_BYTES)
-    except FileNotFoundError:
-        part = b""
-    whole = _whole_characters(part)
-    return PlainTextResponse(part[:whole].decode("utf-8", "replace"), headers={"X-Next": str(start + whole)})
-
-
-@router.get("/v1/jobs/{id}/preview", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def preview(
-    here: Here,
-    id: Id,
-    v: Annotated[str | None, Query(max_length=20, description="Which one; for caches, the latest is sent.")] = None,
-) -> Response:
-    """The latest picture of how a job is going."""
-    return _picture(here, id, "preview.png")
-
-
-@router.get("/v1/jobs/{id}/pictures/{name}", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def picture(here: Here, id: Id, name: Annotated[str, Path(max_length=255)]) -> Response:
-    """One of the pictures that a job names."""
-    if name not in _job(here, id).pictures or FilePath(name).name != name:
-        raise NotFound(f"job {id} has no picture '{name}'")
-    return _picture(here, id, f"pictures/{name}")
 
 
 def _listener(here: Here) -> Context:
@@ -192,51 +152,13 @@ async def stop(here: Here) -> Response:
     return as_json({"stopping": True}, 202)
 
 
-@router.get("/", include_in_schema=False)
-@router.get("/{name}", include_in_schema=False)
-def page(name: str = "index.html") -> Response:
-    """The monitor page and its parts."""
-    file = monitor.FILES.get(name)
-    if file is None:
-        raise HTTPException(404, "not found")
-    return Response(file.read_bytes(), media_type=monitor.TYPES[file.suffix])
-
-
-def _job(here: Context, id: str) -> Job:
-    job = here.supervisor.store.get(id)
-    if job is None:
-        raise no_job(id)
-    return job
-
-
 async def _ended(here: Context, job: Job, seconds: float) -> Job:
     """Wait for a job's end, unless the engine's comes first."""
     waiting = asyncio.ensure_future(here.supervisor.wait(job.id, seconds))
     closing = asyncio.ensure_future(here.closing.wait())
     try:
         await asyncio.wait((waiting, closing), return_when=asyncio.FIRST_COMPLETED)
-        return waiting.result() if waiting.done() else _job(here, job.id)
+        return waiting.result() if waiting.done() else here.job(job.id)
     finally:
         waiting.cancel()
         closing.cancel()
-
-
-def _folder(here: Context, id: str) -> FilePath:
-    return here.folder / "jobs" / id
-
-
-def _picture(here: Context, id: str, name: str) -> Response:
-    try:
-        return Response((_folder(here, id) / name).read_bytes(), media_type="image/png")
-    except OSError as e:
-        raise NotFound(f"job {id} has no picture '{name}' yet") from e
-
-
-def _whole_characters(part: bytes) -> int:
-    """How many of these bytes are whole characters of UTF-8: a letter may be half written yet."""
-    for back in range(1, min(4, len(part)) + 1):
-        lead = part[-back]
-        if lead & 0xC0 != 0x80:
-            needed = 1 if lead < 0x80 else 2 if lead >> 5 == 0b110 else 3 if lead >> 4 == 0b1110 else 4
-            return len(part) - back if needed > back and lead >= 0xC0 else len(part)
-    return len(part)

@@ -6,10 +6,10 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from host_bridge.engine import files, routes
 from host_bridge.engine.answers import as_json, handle_errors
 from host_bridge.engine.context import Context
 from host_bridge.engine.openapi import document
-from host_bridge.engine.routes import router
 from host_bridge.engine.security import BODY_SECONDS, Guard
 
 
@@ -30,7 +30,8 @@ def make_app(context: Context, token: str, *, body_seconds: float = BODY_SECONDS
         },
     )
     app.state.context = context
-    app.include_router(router)
+    for part in (routes, files):
+        app.include_router(part.router)
     handle_errors(app)
 
     @app.get("/v1/openapi.json")
