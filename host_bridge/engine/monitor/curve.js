@@ -98,7 +98,7 @@ function widened(low, high) {
 function even(low, high, count, whole = false) {
   const rough = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = Math.max([1, 2, 5, 10].find((factor) => factor * power >= rough) * power, whole ? 1 : 0);
+  const step = Math.max([1, 2, 5, 10].find((factor) => factor * power >= rough * 0.8) * power, whole ? 1 : 0);
   const ticks = [];
   for (let at = Math.ceil(low / step - 1e-9); at * step <= high * (1 + 1e-9); at += 1) ticks.push(Number((at * step).toPrecision(12)));
   return ticks;
