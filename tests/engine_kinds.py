@@ -78,7 +78,7 @@ def fail(request: Plain, watch: Watch) -> dict[str, Any]:
 def hang(request: Plain, watch: Watch) -> dict[str, Any]:
     """Ignore SIGTERM, with processes of its own: one in its group and one that has left it; their numbers are in `out`."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sleep = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+    sleep = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(100)"]
     pids = [os.getpid()]
     pids += [subprocess.Popen(sleep).pid, subprocess.Popen(sleep, start_new_session=True).pid]
     assert request.out is not None

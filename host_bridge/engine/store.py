@@ -109,7 +109,8 @@ class Store:
         with self._lock:
             where = "WHERE (:state IS NULL OR state = :state)"
             where += " AND (:before IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :before))"
-            return self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
+            found = self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
+            return [job for job in found if state in (None, job.state)]  # more may have been noted
 
     def active(self) -> Jobs:
         """What waits or runs, the oldest first."""
