@@ -12,8 +12,8 @@ from typing import Any
 
 from engine_kinds import KINDS
 
-from host_bridge.engine.store import Store
-from host_bridge.engine.supervisor import Supervisor
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.supervisor import Supervisor
 from nodes.errors import FaceplateError
 
 

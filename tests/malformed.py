@@ -14,7 +14,7 @@ from live_engine import Live
 from schemathesis import Case, GenerationMode
 
 from host_bridge.client import EngineError
-from host_bridge.engine.openapi import document
+from host_bridge.engine.http.openapi import document
 
 LEFT_OUT = {"/v1/stop", "/v1/events"}  # one ends the engine, the other has no end
 

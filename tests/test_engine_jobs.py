@@ -18,9 +18,9 @@ from clips import cut
 from engine_kinds import KINDS, Plain
 from engine_process import Engine, Refused, alive, processes, wait_for
 
-from host_bridge.engine.rate import MOST_POINTS, Rate, extended
-from host_bridge.engine.store import Store
-from host_bridge.engine.supervisor import Supervisor
+from host_bridge.engine.queue.rate import MOST_POINTS, Rate, extended
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
 
@@ -266,7 +266,7 @@ def test_a_curve_keeps_its_shape_in_two_hundred_points_however_long_it_gets() ->
 
 
 def test_the_engines_own_process_loads_nothing_heavy() -> None:
-    code = "import sys, host_bridge.engine.supervisor; print([m for m in %r if m in sys.modules])"
+    code = "import sys, host_bridge.engine.queue.supervisor; print([m for m in %r if m in sys.modules])"
     heavy = ("torch", "onnxruntime", "cv2", "av", "scipy", "matplotlib", "OpenImageIO", "PyOpenColorIO")
     assert subprocess.check_output([sys.executable, "-c", code % (heavy,)], text=True).strip() == "[]"
 

@@ -13,9 +13,9 @@ import pytest
 from live_engine import Live, answer, live_engine
 
 from host_bridge.client import EngineError
-from host_bridge.engine.protocol import HEAD_SECONDS
-from host_bridge.engine.roots import OutsideError, Roots
-from host_bridge.engine.security import BODY_SECONDS, HEADERS, OPEN_PATHS
+from host_bridge.engine.http.protocol import HEAD_SECONDS
+from host_bridge.engine.http.roots import OutsideError, Roots
+from host_bridge.engine.http.security import BODY_SECONDS, HEADERS, OPEN_PATHS
 from host_bridge.jobs.detect import DetectRequest
 
 STATUS = "GET /v1/status"

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from engine_process import Engine, Refused, wait_for
 
-from host_bridge.engine.errors import Conflict, NotFound
-from host_bridge.engine.store import Store
+from host_bridge.engine.queue.errors import Conflict, NotFound
+from host_bridge.engine.queue.store import Store
 from nodes.errors import SchemaError
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts, capabilities and /proc of Linux")

@@ -17,12 +17,12 @@ import uvicorn
 
 from host_bridge.client import Address
 from host_bridge.engine import address
-from host_bridge.engine.context import Context
-from host_bridge.engine.protocol import GuardedProtocol
-from host_bridge.engine.roots import Roots
-from host_bridge.engine.server import make_app
-from host_bridge.engine.store import Store
-from host_bridge.engine.supervisor import Supervisor
+from host_bridge.engine.http.context import Context
+from host_bridge.engine.http.protocol import GuardedProtocol
+from host_bridge.engine.http.roots import Roots
+from host_bridge.engine.http.server import make_app
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.supervisor import Supervisor
 from nodes import __version__
 
 IDLE_MINUTES = 30.0

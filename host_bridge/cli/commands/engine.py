@@ -92,7 +92,7 @@ def allow(
         Print all allowed folders as JSON.
     """
     from host_bridge.engine.address import prepare
-    from host_bridge.engine.roots import Roots
+    from host_bridge.engine.http.roots import Roots
 
     roots = Roots(state_folder())
     if folder is not None:

@@ -10,8 +10,8 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from host_bridge.engine import monitor
-from host_bridge.engine.context import Context, Here, Id
-from host_bridge.engine.errors import NotFound
+from host_bridge.engine.http.context import Context, Here, Id
+from host_bridge.engine.queue.errors import NotFound
 
 _LOG_BYTES = 1 << 18
 router = APIRouter(redirect_slashes=False)

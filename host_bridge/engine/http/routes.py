@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
-from host_bridge.engine import stream
-from host_bridge.engine.answers import as_json
-from host_bridge.engine.context import Context, Here, Id
-from host_bridge.engine.record import Job, State
-from host_bridge.engine.security import Refusal
+from host_bridge.engine.http import stream
+from host_bridge.engine.http.answers import as_json
+from host_bridge.engine.http.context import Context, Here, Id
+from host_bridge.engine.http.security import Refusal
+from host_bridge.engine.queue.record import Job, State
 from host_bridge.jobs import KINDS, UsageError, parse
 from nodes.definitions import NODES
 

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from host_bridge.engine import files, routes
+from host_bridge.engine.http import files, routes
 from host_bridge.jobs import KINDS
 from nodes import __version__
 from nodes.definitions import NODES

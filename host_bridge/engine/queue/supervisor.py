@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from host_bridge.engine.dispatch import DEVICE, Dispatcher
-from host_bridge.engine.errors import Conflict, no_job
-from host_bridge.engine.keys import content_key, untouched
-from host_bridge.engine.processes import kill_marked
-from host_bridge.engine.record import Job
-from host_bridge.engine.store import Store
-from host_bridge.engine.updates import Subscription, Updates
+from host_bridge.engine.queue.dispatch import DEVICE, Dispatcher
+from host_bridge.engine.queue.errors import Conflict, no_job
+from host_bridge.engine.queue.keys import content_key, untouched
+from host_bridge.engine.queue.processes import kill_marked
+from host_bridge.engine.queue.record import Job
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.updates import Subscription, Updates
 from host_bridge.jobs import KINDS, Kind, Request
 from nodes.errors import OutputError
 

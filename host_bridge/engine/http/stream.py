@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 from fastapi.sse import ServerSentEvent
 
-from host_bridge.engine.answers import as_text
-from host_bridge.engine.context import Context
+from host_bridge.engine.http.answers import as_text
+from host_bridge.engine.http.context import Context
 
 
 async def events(here: Context) -> AsyncIterator[ServerSentEvent]:

@@ -7,11 +7,11 @@ import signal
 import time
 from typing import Any
 
-from host_bridge.engine.keys import stamps
-from host_bridge.engine.rate import Rate, extended
-from host_bridge.engine.record import Job
-from host_bridge.engine.store import Store
-from host_bridge.engine.worker import Event, Worker
+from host_bridge.engine.queue.keys import stamps
+from host_bridge.engine.queue.rate import Rate, extended
+from host_bridge.engine.queue.record import Job
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.worker import Event, Worker
 from host_bridge.jobs import Kind
 
 MOST_MESSAGES, MOST_PICTURES, LONGEST = 50, 20, 500

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from host_bridge.engine.disk import explained, written
-from host_bridge.engine.errors import no_job
-from host_bridge.engine.record import ACTIVE, COLUMNS, Job, State, from_row, to_row
+from host_bridge.engine.queue.disk import explained, written
+from host_bridge.engine.queue.errors import no_job
+from host_bridge.engine.queue.record import ACTIVE, COLUMNS, Job, State, from_row, to_row
 from nodes.errors import SchemaError
 
 __all__ = ["ACTIVE", "Job", "State", "Store"]

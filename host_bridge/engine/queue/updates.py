@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from host_bridge.engine.record import Job
+from host_bridge.engine.queue.record import Job
 
 EVERY = 0.2
 _MOST = 2000

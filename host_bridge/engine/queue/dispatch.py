@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from host_bridge.engine.disk import written
-from host_bridge.engine.record import Job
-from host_bridge.engine.run import Run
-from host_bridge.engine.store import Store
-from host_bridge.engine.worker import Event, Worker
+from host_bridge.engine.queue.disk import written
+from host_bridge.engine.queue.record import Job
+from host_bridge.engine.queue.run import Run
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.worker import Event, Worker
 from host_bridge.jobs import Kind
 from nodes.errors import FaceplateError, OutputError
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from host_bridge.engine.events import Line, Teller
+from host_bridge.engine.child.events import Line, Teller
 from host_bridge.jobs import Kind, Request, UsageError
 from nodes.errors import FaceplateError
 

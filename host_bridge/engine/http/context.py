@@ -12,10 +12,10 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi import Path as PathParameter
 
-from host_bridge.engine.errors import no_job
-from host_bridge.engine.record import Job
-from host_bridge.engine.roots import Roots
-from host_bridge.engine.supervisor import Supervisor
+from host_bridge.engine.http.roots import Roots
+from host_bridge.engine.queue.errors import no_job
+from host_bridge.engine.queue.record import Job
+from host_bridge.engine.queue.supervisor import Supervisor
 
 
 @dataclass

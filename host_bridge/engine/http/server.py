@@ -6,11 +6,11 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from host_bridge.engine import files, routes
-from host_bridge.engine.answers import as_json, handle_errors
-from host_bridge.engine.context import Context
-from host_bridge.engine.openapi import document
-from host_bridge.engine.security import BODY_SECONDS, Guard
+from host_bridge.engine.http import files, routes
+from host_bridge.engine.http.answers import as_json, handle_errors
+from host_bridge.engine.http.context import Context
+from host_bridge.engine.http.openapi import document
+from host_bridge.engine.http.security import BODY_SECONDS, Guard
 
 
 def make_app(context: Context, token: str, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:

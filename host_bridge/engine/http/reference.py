@@ -1,4 +1,4 @@
-"""The tables of docs/engine.md, made from the OpenAPI document: `python -m host_bridge.engine.reference docs/engine.md`."""
+"""The tables of docs/engine.md, made from the OpenAPI document: `python -m host_bridge.engine.http.reference docs/engine.md`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from host_bridge.engine.openapi import document
+from host_bridge.engine.http.openapi import document
 
 HEADING = "## What can be asked over HTTP\n"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from host_bridge.engine.errors import Conflict
+from host_bridge.engine.queue.errors import Conflict
 from nodes.errors import FaceplateError, OutputError, SchemaError
 
 _ELSEWHERE = "choose another folder with FACEPLATE_STATE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from host_bridge.engine.guard import die_with_engine, guard_group, read_lines
+from host_bridge.engine.child.guard import die_with_engine, guard_group, read_lines
 
 TERMINATED = 143
 
@@ -27,7 +27,7 @@ def main() -> int:
     lines: SimpleQueue[bytes] = SimpleQueue()
     read_lines(lines.put)
 
-    from host_bridge.engine.runner import Runner
+    from host_bridge.engine.child.runner import Runner
 
     try:
         runner = Runner(sys.argv[sys.argv.index("--kinds") + 1], events)

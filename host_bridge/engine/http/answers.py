@@ -13,9 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from host_bridge.engine.errors import Conflict, NotFound
-from host_bridge.engine.roots import OutsideError
-from host_bridge.engine.security import Refusal, error_body
+from host_bridge.engine.http.roots import OutsideError
+from host_bridge.engine.http.security import Refusal, error_body
+from host_bridge.engine.queue.errors import Conflict, NotFound
 from host_bridge.jobs import UsageError
 from nodes.errors import FaceplateError, OutputError
 

@@ -8,7 +8,7 @@ import socket
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from host_bridge.engine.security import HEADERS, error_body
+from host_bridge.engine.http.security import HEADERS, error_body
 
 HEAD_SECONDS = 5.0
 MOST_CONNECTIONS = 200

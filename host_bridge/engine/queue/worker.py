@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from host_bridge.engine.processes import Process
+from host_bridge.engine.queue.processes import Process
 
 _DRAIN = 2.0
 _log = logging.getLogger(__name__)
