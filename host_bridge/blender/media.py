@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which footage something in Blender shows, and which of its frames at which frame of the scene.
+
+The engine counts the frames of a movie from 0 and those of a sequence by the numbers of its files; so does a `Plate`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]+)$")
+_THROUGH = frozenset({"NodeReroute"})
+
+
+class MediaError(Exception):
+    """Why something in Blender is no footage for the engine: a message, and what to do about it."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        self.message, self.remedy = message, remedy
+        super().__init__(f"{message}. {remedy}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """Footage as the scene shows it.
+
+    path: absolute, a movie, a picture, or the pattern of a sequence (name.%04d.png). first: its own number of its first frame; count: how
+    many it has. rate: frames a second. at: the frame of the scene that shows `first`, where nothing is cut off before it.
+    """
+
+    path: str
+    first: int
+    count: int
+    rate: Fraction
+    at: int
+    sequence: bool
+
+    @property
+    def last(self) -> int:
+        """Its own number of its last frame."""
+        return self.first + self.count - 1
+
+    def number(self, scene_frame: int) -> int:
+        """The plate's own number of what a frame of the scene shows; before and after it, its first and last."""
+        return min(max(scene_frame - self.at + self.first, self.first), self.last)
+
+    def request(self, name: str = "plate") -> dict[str, Any]:
+        """The part of a job's request that names the footage; only a sequence has to be told its rate."""
+        return {name: self.path} | ({"rate": str(self.rate)} if self.sequence else {})
+
+
+def scene_rate(scene: Any) -> Fraction:
+    """The rate of a scene, exact for 23.976 and its like."""
+    return Fraction(scene.render.fps) / Fraction(scene.render.fps_base).limit_denominator(1001)
+
+
+def absolute(path: str, library: Any = None) -> str:
+    """A path of Blender's (`//` is the folder of the .blend) as any other process understands it."""
+    return str(Path(bpy.path.abspath(path, library=library)).absolute())
+
+
+def sequence_of(file: str) -> tuple[str, int, int]:
+    """The sequence that a file belongs to, around its number without a hole: pattern, first number, count. Raises MediaError."""
+    path = Path(file)
+    found = _NUMBERED.match(path.name)
+    if found is None:
+        raise MediaError(f"{path.name} has no frame number", "Name the files of a sequence as name.0001.png")
+    head, digits, tail = found.groups()
+    ours = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail) + "$")
+    numbers = {
+        int(m[1])
+        for other in (path.parent.iterdir() if path.parent.is_dir() else ())
+        if (m := ours.match(other.name)) and (len(m[1]) == len(digits) or (len(m[1]) > len(digits) and m[1][0] != "0"))
+    }
+    if not numbers:
+        raise MediaError(f"{path} is not there", "Find the files of the plate again")
+    first = min(numbers)
+    if len(numbers) != max(numbers) - first + 1:
+        missing = next(n for n in range(first, max(numbers)) if n not in numbers)
+        raise MediaError(f"frame {missing} of {path.name} is missing", "Render it again, or move the others away")
+    return str(path.with_name(f"{head}%0{len(digits)}d{tail}")), first, len(numbers)
+
+
+def of_image(image: Any, user: Any, scene: Any) -> Plate:
+    """What an image shows; user: an image node, or an ImageUser, with start and offset. Raises MediaError."""
+    if image is None:
+        raise MediaError("there is no image in the plate's node", "Open the plate in it")
+    if image.source not in ("SEQUENCE", "MOVIE", "FILE") or image.packed_file is not None:
+        raise MediaError(f"{image.name} is no file on disk", "Give a movie or an image sequence as plate")
+    file = absolute(image.filepath_raw or image.filepath, image.library)
+    if image.source == "FILE":
+        _there(file)
+        return Plate(file, 0, 1, scene_rate(scene), scene.frame_start, True)
+    # Blender's first frame of an image user is 1 + offset, which names a file of a sequence, and counts a movie's frames from 1.
+    shown_first = 1 + user.frame_offset
+    if image.source == "SEQUENCE":
+        pattern, first, count = sequence_of(file)
+        return Plate(pattern, first, count, scene_rate(scene), user.frame_start + first - shown_first, True)
+    _there(file)
+    at = user.frame_start + 1 - shown_first
+    return Plate(file, 0, max(image.frame_duration, 1), scene_rate(scene), at, False)
+
+
+def of_clip(clip: Any, scene: Any) -> Plate:
+    """What a movie clip shows. Raises MediaError."""
+    if clip is None:
+        raise MediaError("there is no clip in the plate's node", "Open the plate in it")
+    file = absolute(clip.filepath, clip.library)
+    if clip.source == "MOVIE":
+        _there(file)
+        rate = Fraction(clip.fps).limit_denominator(1001)
+        return Plate(file, 0, clip.frame_duration, rate, clip.frame_start - clip.frame_offset, False)
+    pattern, first, count = sequence_of(file)
+    named = _NUMBERED.match(Path(file).name)
+    shown_first = (int(named[2]) if named else first) + clip.frame_offset
+    return Plate(pattern, first, count, scene_rate(scene), clip.frame_start + first - shown_first, True)
+
+
+def of_strip(strip: Any, scene: Any) -> Plate:
+    """What a movie, image or clip strip of the sequencer shows at its own speed. Raises MediaError."""
+    if strip.type == "MOVIECLIP":
+        return of_clip(strip.clip, scene)
+    start = round(strip.frame_start) - strip.animation_offset_start
+    if strip.type == "MOVIE":
+        file = absolute(strip.filepath)
+        _there(file)
+        rate = Fraction(strip.fps).limit_denominator(1001) if strip.fps else scene_rate(scene)
+        count = strip.frame_duration + strip.animation_offset_start + strip.animation_offset_end
+        return Plate(file, 0, count, rate, start, False)
+    if strip.type == "IMAGE":
+        names = [element.filename for element in strip.elements]
+        file = str(Path(absolute(strip.directory)) / names[0])
+        if len(names) == 1:
+            _there(file)
+            return Plate(file, 0, 1, scene_rate(scene), start, True)
+        pattern, first, count = sequence_of(file)
+        named = _NUMBERED.match(names[0])
+        number = int(named[2]) if named else first
+        return Plate(pattern, first, count, scene_rate(scene), start + first - number, True)
+    raise MediaError(f"the strip {strip.name} has no footage of its own", "Select a movie or image strip")
+
+
+def of_socket(socket: Any, scene: Any) -> Plate:
+    """The plate that is linked to an input of a node, through reroutes and muted nodes. Raises MediaError."""
+    node = source_node(socket)
+    if node is None:
+        raise MediaError("nothing is linked to Image", "Link the node of the plate to it")
+    if node.bl_idname == "CompositorNodeImage":
+        return of_image(node.image, node, scene)
+    if node.bl_idname == "CompositorNodeMovieClip":
+        return of_clip(node.clip, scene)
+    raise MediaError(f"{node.name} is no plate", "Link an Image or Movie Clip node to Image, without others in between")
+
+
+def source_node(socket: Any) -> Any:
+    """The node that feeds an input, through reroutes; None where there is none."""
+    seen = 0
+    while socket.is_linked and seen < 100:
+        node = socket.links[0].from_node
+        if node.bl_idname not in _THROUGH:
+            return node
+        socket, seen = node.inputs[0], seen + 1
+    return None
+
+
+def _there(file: str) -> None:
+    if not Path(file).is_file():
+        raise MediaError(f"{file} is not there", "Find the plate again")
