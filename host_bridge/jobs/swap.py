@@ -11,7 +11,10 @@ from nodes.shot.settings import Settings
 
 
 class SwapRequest(Request):
-    """The shot: its plate, whose face is put in, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder."""
+    """The shot: its plate, whose face is put in, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder.
+
+    overlay: write pictures too for hosts that blend what is displayed.
+    """
 
     plate: Path
     out: Path
@@ -21,6 +24,7 @@ class SwapRequest(Request):
     rate: str | None = None
     tracks: tuple[int, ...] = ()
     settings: Settings = Settings()
+    overlay: bool = False
 
     @property
     def title(self) -> str:
@@ -29,7 +33,8 @@ class SwapRequest(Request):
 
 
 def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
-    """Render the shot; the result holds its folder, its document `faceplate.shot/1` and its report."""
+    """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and the overlays' pattern if they were asked for."""
+    from nodes.shot.overlay import write_overlays
     from nodes.shot.render import render_shot
 
     rate = frame_rate(request.rate)
@@ -47,8 +52,11 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
             tracks=request.tracks,
             progress=watch.progress,
         )
+        overlays = {}
+        if request.overlay:
+            overlays = {"overlay": str(write_overlays(done.folder, plate, first, last, watch.progress))}
     watch.preview(done.folder / "sheet.png")
-    return {"folder": str(done.folder), "shot": done.document, "report": done.report}
+    return {"folder": str(done.folder), "shot": done.document, "report": done.report, **overlays}
 
 
 KIND = Kind(

@@ -22,7 +22,7 @@ DOCUMENT = "shot.json"
 _KEY = "key.json"
 _OURS = re.compile(
     r"(composite|plate)\.mkv|preview\.mp4|sheet\.png|shot\.json|report\.(html|json)|faces\.npz|alignment\.npz"
-    r"|(?:patch/patch|matte/matte)\.\d+\.exr|composite/composite\.\d+\.\w+"
+    r"|(?:patch/patch|matte/matte)\.\d+\.exr|(?:composite/composite|overlay/overlay)\.\d+\.\w+"
 )
 _KEPT = re.compile(r"patch/patch\.\d+\.exr|matte/matte\.\d+\.exr")
 
@@ -91,7 +91,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """List files by their names relative to `folder`, one level of folders deep, which is all that we write."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            if entry.name in ("patch", "matte", "composite"):
+            if entry.name in ("patch", "matte", "composite", "overlay"):
                 yield from ((f"{entry.name}/{file.name}", file) for file in sorted(entry.iterdir()) if file.is_file())
         else:
             yield entry.name, entry

@@ -1,0 +1,98 @@
+"""A rendered shot as pictures for hosts that blend what is displayed, such as Blender's sequencer.
+
+A patch is blended in scene-linear light. A host that blends code values instead would make its soft edges darker or brighter. So for each
+pixel of the matte an overlay has the colour and the coverage that give exactly Faceplate's composite when they are laid over the plate's
+own code values: out = a·F + (1 - a)·plate. The coverage is that of the patch, and more only where F would else lie outside of what can be shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import OpenImageIO as oiio
+
+from nodes.footage import Footage, Frame, read_patch
+from nodes.footage.colour import to_linear
+from nodes.footage.composite import inside
+from nodes.footage.images import Pixels, half_spec, write_image
+from nodes.footage.whole import whole_file
+from nodes.shot.progress import Progress, quiet, stage
+from nodes.types import Float, Patch, Roi
+
+FOLDER = "overlay"
+_MARGIN = 8  # pixels around the matte with the plate's colour, unseen: a host that scales pictures mixes neighbours
+
+
+def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
+    """Write an overlay for each of the plate's frames first..last (positions) of the shot rendered into `folder`; returns their pattern.
+
+    They have the plate's size and its frame numbers: PNG with straight alpha, of 8 bits for a plate of 8 and else of 16, or, for a plate in
+    float, EXR, premultiplied and scene-linear. Raises FootageError and OutputError.
+    """
+    info = plate.info
+    suffix = ".exr" if info.is_float else ".png"
+    tell = stage(progress, "overlay", last - first + 1)
+    for done, frame in enumerate(plate.frames(first, last), 1):
+        number = info.first + frame.index
+        patch = read_patch(folder / "patch" / f"patch.{number:04d}.exr")
+        with whole_file(folder / FOLDER / f"overlay.{number:04d}{suffix}", sync=False) as temporary:
+            write_image(temporary, *_picture(frame, patch))
+        tell(done)
+    return folder / FOLDER / f"overlay.%04d{suffix}"
+
+
+def overlay(plate: Float, composite: Float, alpha: Float, steps: int | None = None) -> tuple[Float, Float]:
+    """Colour [h, w, 3] and coverage [h, w] that give `composite` when laid over `plate`, both as displayed, float32 [h, w, 3].
+
+    alpha: the least coverage, [h, w]; where it is 0, so is the result. steps: the coverage is a whole multiple of 1 / steps.
+    """
+    change = composite - plate
+    low = np.minimum(np.minimum(plate, composite), 0)
+    high = np.maximum(np.maximum(plate, composite), 1)
+    room = np.where(change > 0, high - plate, plate - low)
+    needed = (np.abs(change) / np.maximum(room, 1e-6)).max(axis=2)
+    coverage = np.where(alpha > 0, np.clip(np.maximum(alpha, needed), 0, 1), 0)
+    if steps is not None:
+        coverage = np.ceil(coverage * steps - 1e-4) / steps
+    share = np.where(coverage > 0, coverage, 1)[..., None]
+    colour = np.clip(plate + change / share, low, high)
+    return colour.astype(np.float32), coverage.astype(np.float32)
+
+
+def _picture(frame: Frame, patch: Patch) -> tuple[Pixels, oiio.ImageSpec]:
+    """Pixels of the whole frame and how they are written."""
+    height, width = frame.height, frame.width
+    if frame.info.is_float:
+        rgba = np.zeros((height, width, 4), np.float32)
+        if cut := inside(patch, width, height):
+            roi, part = cut
+            colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
+            linear = to_linear(np.ascontiguousarray(colour), "srgb", exact=True)
+            rgba[roi.slices] = np.dstack([linear * coverage[..., None], coverage])
+        spec = half_spec(width, height, ("R", "G", "B", "A"), "zip:1")
+        spec.alpha_channel = 3
+        return rgba.astype(np.float16), spec
+    kind, top = (np.uint8, 255) if frame.info.bit_depth <= 8 else (np.uint16, 65535)
+    codes = np.zeros((height, width, 4), kind)
+    if cut := inside(patch, width, height):
+        roi, part = cut
+        wide = Roi(
+            max(roi.x0 - _MARGIN, 0),
+            max(roi.y0 - _MARGIN, 0),
+            min(roi.x1 + _MARGIN, width),
+            min(roi.y1 + _MARGIN, height),
+        )
+        alpha = np.zeros((wide.height, wide.width), np.float32)
+        alpha[roi.y0 - wide.y0 :, roi.x0 - wide.x0 :][: roi.height, : roi.width] = part[..., 3]
+        colour, coverage = overlay(frame.rgb(wide), frame.over(patch).rgb(wide), alpha, top)
+        near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)) > 0
+        found = np.dstack([colour * near[..., None], coverage])
+        codes[wide.slices] = (np.clip(found, 0, 1) * np.float32(top) + np.float32(0.5)).astype(kind)
+    spec = oiio.ImageSpec(width, height, 4, oiio.UINT8 if kind is np.uint8 else oiio.UINT16)
+    spec.alpha_channel = 3
+    spec.attribute("oiio:UnassociatedAlpha", 1)
+    spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
+    spec.attribute("png:compressionLevel", 3)
+    return codes, spec
