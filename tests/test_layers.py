@@ -90,7 +90,7 @@ def test_only_the_trainer_imports_torch_but_a_chosen_backend_of_nodes_may_do_so_
 @pytest.mark.parametrize(
     ("folder", "host"),
     [
-        ("host_bridge/blender", BLENDER),
+        ("host_bridge/blender", BLENDER | {"numpy"}),
         ("host_bridge/fusion", FUSION),
         ("host_bridge/client", set()),
         ("host_bridge/client.py", set()),

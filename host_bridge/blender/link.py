@@ -26,6 +26,7 @@ Job = dict[str, Any]
 Told = Callable[[Job], None]
 Standing = Literal["unknown", "running", "stopped", "other version", "refused"]
 
+LOST = "lost"  # the state of a job whose engine has gone: it goes on when there is one again
 _EVERY = 0.1  # seconds between two looks of the timer
 _START = "Press Start Engine"
 _lock = threading.Lock()
@@ -70,10 +71,18 @@ def state() -> State:
     return _state
 
 
-def submit(kind: str, request: dict[str, Any], *, on_change: Told | None = None, on_end: Told | None = None) -> Ticket:
+def submit(
+    kind: str,
+    request: dict[str, Any],
+    *,
+    on_change: Told | None = None,
+    on_end: Told | None = None,
+    after: Told | None = None,
+) -> Ticket:
     """Ask for a job, and return at once. The engine is started if there is none; while it is gone, the job waits for it.
 
-    on_change, on_end: are given the job in Blender's own thread. A job that the engine refuses ends as `failed`, its `error` with a message
+    on_change, on_end: are given the job in Blender's own thread. after: is given a finished job before that, in a thread; what it raises
+    makes the job a failed one. A job that the engine refuses ends as `failed`, its `error` with a message
     and a remedy, without an id.
     """
     ticket = Ticket(kind)
@@ -81,7 +90,7 @@ def submit(kind: str, request: dict[str, Any], *, on_change: Told | None = None,
     python = engine_python()
 
     def work() -> None:
-        job = _follow(ticket, request, python, on_change)
+        job = _after(_follow(ticket, request, python, on_change), after)
         if not _closing.is_set():
             _tell(lambda: _ended(ticket, job, on_end))
 
@@ -114,18 +123,22 @@ def refresh() -> None:
 
 def look() -> Client | None:
     """The engine that runs, or None, and `state()` why. It waits for the engine: for threads, and for scripts."""
+    address = None
     try:
         address = read_address(state_folder())
         if address is None:
-            raise EngineGone("the engine is not running", remedy=_START)
+            raise EngineGone("the engine is not running")
         client = Client(address, seconds=5)
         found = client.status()
+    except EngineGone:
+        _note(engine="stopped", version="", page="", message="the engine is not running", remedy=_START)
+        return None
     except EngineError as e:
-        gone = isinstance(e, EngineGone)
-        refused = e.status in (401, 403)
-        message = "the engine is not running" if gone else "the engine refuses the token" if refused else e.message
-        remedy = _START if gone else "End that engine, then press Start Engine" if refused else e.remedy or ""
-        _note(engine="stopped" if gone else "refused", version="", page="", message=message, remedy=remedy)
+        message, remedy = e.message, e.remedy or ""
+        if e.status in (401, 403) and address is not None:
+            message = "the engine does not know the token that lies in its file"
+            remedy = f"End its process, {address.pid}, and press Start Engine"
+        _note(engine="refused", version="", page="", message=message, remedy=remedy)
         return None
     told = str(found["version"])
     if told != version():
@@ -196,7 +209,9 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
             if client is None:  # the first time it is started; what was lost later is the user's to start
                 client = _engine(python) if job is None else look()
             if client is None:
-                _closing.wait(0.5)
+                if job is not None and ticket.cancelled.is_set():
+                    return {**job, "state": "cancelled"}
+                ticket.cancelled.wait(0.5)
                 continue
             last = job
             job = client.submit(ticket.kind, request) if job is None else client.show(job["id"])
@@ -205,6 +220,9 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
                 job, asked_to_end = client.cancel(job["id"]), True
         except EngineGone:
             client = None
+            if job is not None:
+                job = {**job, "state": LOST}
+                _tell(lambda job=job: _changed(job, on_change))  # type: ignore[misc]
             continue
         except EngineError as e:
             if e.status in (401, 403) and job is not None:
@@ -219,6 +237,16 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
         ticket.cancelled.wait(pause) if not asked_to_end else _closing.wait(pause)
         pause = min(pause * 1.5, 0.2)
     return job or {}
+
+
+def _after(job: Job, after: Told | None) -> Job:
+    if after is None or job.get("state") != "finished" or _closing.is_set():
+        return job
+    try:
+        after(job)
+    except Exception as e:
+        return {**job, "state": "failed", "error": {"message": str(e), "remedy": "Check the disk, then run it again"}}
+    return job
 
 
 def _failed(ticket: Ticket, error: EngineError) -> Job:

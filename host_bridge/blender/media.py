@@ -31,7 +31,8 @@ class Plate:
     """Footage as the scene shows it.
 
     path: absolute, a movie, a picture, or the pattern of a sequence (name.%04d.png). first: its own number of its first frame; count: how
-    many it has. rate: frames a second. at: the frame of the scene that shows `first`, where nothing is cut off before it.
+    many it has. rate: frames a second. at: the frame of the scene that shows `first`, where nothing is cut off before it. shown: the first and
+    the last of its own numbers that the scene gets to see, None for all.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Plate:
     rate: Fraction
     at: int
     sequence: bool
+    shown: tuple[int, int] | None = None
 
     @property
     def last(self) -> int:
@@ -48,7 +50,12 @@ class Plate:
 
     def number(self, scene_frame: int) -> int:
         """The plate's own number of what a frame of the scene shows; before and after it, its first and last."""
-        return min(max(scene_frame - self.at + self.first, self.first), self.last)
+        first, last = self.shown or (self.first, self.last)
+        return min(max(scene_frame - self.at + self.first, first), last)
+
+    def range(self, first: int, last: int) -> str:
+        """The frames that a part of the scene shows, as a job's request has them."""
+        return f"{self.number(first)}-{self.number(last)}"
 
     def request(self, name: str = "plate") -> dict[str, Any]:
         """The part of a job's request that names the footage; only a sequence has to be told its rate."""
@@ -101,10 +108,14 @@ def of_image(image: Any, user: Any, scene: Any) -> Plate:
     shown_first = 1 + user.frame_offset
     if image.source == "SEQUENCE":
         pattern, first, count = sequence_of(file)
-        return Plate(pattern, first, count, scene_rate(scene), user.frame_start + first - shown_first, True)
+        last = min(shown_first + user.frame_duration, first + count) - 1
+        shown = max(shown_first, first), max(last, first)
+        at = user.frame_start + first - shown_first
+        return Plate(pattern, first, count, scene_rate(scene), at, True, shown)
     _there(file)
-    at = user.frame_start + 1 - shown_first
-    return Plate(file, 0, max(image.frame_duration, 1), scene_rate(scene), at, False)
+    count = max(image.frame_duration, 1)
+    shown = max(user.frame_offset, 0), min(user.frame_offset + user.frame_duration, count) - 1
+    return Plate(file, 0, count, scene_rate(scene), user.frame_start - user.frame_offset, False, shown)
 
 
 def of_clip(clip: Any, scene: Any) -> Plate:

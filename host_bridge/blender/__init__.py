@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faceplate inside Blender: nodes for its compositor, operators for its sequencer, and panels that say how the work stands.
+
+The work is done by Faceplate's engine, a process of its own; nothing here computes a face. What lies in this folder is the extension, as
+`install/blender.py` packs it: with the client and the nodes' definitions beside it.
+"""
+
+from __future__ import annotations
+
+from . import link, panels, preferences, tree
+from .tree import work
+
+_PARTS = (preferences, tree, panels)
+
+
+def register() -> None:
+    """Called when the extension is enabled."""
+    for part in _PARTS:
+        part.register()
+
+
+def unregister() -> None:
+    """Called when it is disabled: nothing stays, no thread, no timer; the engine's jobs go on."""
+    link.shutdown()
+    work.forget()
+    for part in reversed(_PARTS):
+        part.unregister()

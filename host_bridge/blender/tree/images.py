@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show what the engine has written inside a node: a sequence in step with the plate; where a file is missing, nothing is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..media import Plate
+from .build import PICTURE
+
+
+def show(node: Any, file: Path, plate: Plate, *, linear: bool = True) -> None:
+    """Let a node show the sequence that a file belongs to, numbered as the plate is. linear: scene-linear Rec.709, else sRGB."""
+    inside = node.node_tree.nodes[PICTURE]
+    image = inside.image
+    if image is None:
+        image = bpy.data.images.load(str(file))
+        image.name = f"{node.name} result"
+        inside.image = image
+    image.source = "SEQUENCE"
+    image.filepath = _as_blender_has_it(file)
+    image.colorspace_settings.name = "Linear Rec.709" if linear else "sRGB"
+    image.alpha_mode = "PREMUL" if linear else "STRAIGHT"
+    first, last = plate.shown or (plate.first, plate.last)
+    inside.frame_start = plate.at + first - plate.first
+    inside.frame_duration = last - first + 1
+    inside.frame_offset = first - 1
+    inside.use_cyclic = False
+    inside.use_auto_refresh = True
+    image.reload()
+
+
+def missing(node: Any) -> str:
+    """The file that a node would show and that is not there; empty when all is well."""
+    inside = node.node_tree.nodes.get(PICTURE) if node.node_tree else None
+    if inside is None or inside.image is None:
+        return ""
+    file = bpy.path.abspath(inside.image.filepath, library=inside.image.library)
+    return "" if Path(file).is_file() else file
+
+
+def _as_blender_has_it(file: Path) -> str:
+    """Relative to the .blend where there is one, so that both can move together."""
+    try:
+        return str(bpy.path.relpath(str(file))) if bpy.data.filepath else str(file)
+    except ValueError:  # another drive
+        return str(file)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Face Swap: the new face over the plate, as Image, Patch and Matte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import media, properties, whole
+from . import build, images
+from .base import FaceNode, settings_of
+from .training import training
+from .work import Task
+
+
+class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
+    """Puts the source's face into the plate: the patch is laid over it in linear light, and nothing else is touched."""
+
+    bl_idname = "FaceplateSwapNode"
+    bl_label = "Face Swap"
+    bl_icon = "COMMUNITY"
+    defined = "Swap"
+    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"))
+
+    __annotations__ = {
+        "settings": bpy.props.PointerProperty(type=settings_of("Swap")),
+        "source": bpy.props.StringProperty(
+            name="Source",
+            description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures",
+            subtype="FILE_PATH",
+            options=set(),
+        ),
+        "minutes": bpy.props.FloatProperty(
+            name="Minutes",
+            description="How long Train trains, all of its runs counted",
+            default=15,
+            min=0.1,
+            soft_max=600,
+            options=set(),
+        ),
+    }
+
+    def inside(self) -> Any:
+        """Image ← patch over plate, by opacity and the artist's mask."""
+        told = properties.parameters("Swap")["opacity"]
+        tree = build.new_tree(self.bl_label)
+        plate = build.colour_input(tree, "Image")
+        build.colour_input(tree, "Faces")
+        mask = build.number_input(tree, "Mask", 1, 0, 1, "A mask of your own: the new face is seen where it is white")
+        limits = told["default"], told["minimum"], told["maximum"]
+        opacity = build.number_input(tree, "Opacity", *limits, properties.explained(told))
+        patch = build.picture(tree)
+        share = build.times(tree, mask, opacity)
+        build.output(tree, "Image", build.over(tree, plate, patch.outputs["Image"], share))
+        build.output(tree, "Patch", build.over(tree, None, patch.outputs["Image"], share))
+        build.output(tree, "Matte", build.times(tree, patch.outputs["Alpha"], share), matte=True)
+        return tree
+
+    def draw_more(self, layout: Any) -> None:
+        """Who is put in, and for whom."""
+        layout.prop(self, "source")
+        layout.prop(self, "tracks")
+        layout.prop(self, "minutes")
+
+    def task(self, action: str, scene: Any) -> Task:
+        """What a button asks for. Raises MediaError."""
+        plate = media.of_socket(self.inputs["Image"], scene)
+        place = self.place()
+        if action == "PREVIEW":
+            return self._preview(plate, scene.frame_current, place)
+        if action == "TRAIN":
+            detect, source = self.parameters("Detect").get("detect", {}), self.source and media.absolute(self.source)
+            return training(plate, source, self.minutes, detect, place)
+        frames = plate.range(scene.frame_start, scene.frame_end)
+        shot, shown = place / "shot", place / "patch"
+        request = {**plate.request(), **self._asked(), "range": frames, "out": str(shot)}
+
+        def done(node: Any, job: dict[str, Any]) -> str:
+            found = job["result"]["shot"]["results"]
+            images.show(node, shown / f"patch.{plate.number(scene_first):04d}.exr", plate)
+            return f"Frames {frames}, a face in {found['frames_with_face']}"
+
+        scene_first = scene.frame_start
+        return Task("swap", request, done, lambda job: _whole(shot / "patch", shown))
+
+    def _preview(self, plate: media.Plate, scene_frame: int, place: Path) -> Task:
+        number = plate.number(scene_frame)
+        made = place / "preview" / f"patch.{number:04d}.exr"
+        shown = place / "preview" / "whole" / made.name
+        request = {**plate.request(), **self._asked(), "frame": number, "patch": str(made)}
+        request["out"] = str(place / "preview" / "preview.png")
+        request.pop("rate", None)
+
+        def after(job: dict[str, Any]) -> None:
+            for old in shown.parent.glob("patch.*.exr"):
+                old.unlink()
+            whole.whole_frame(made, shown)
+
+        def done(node: Any, job: dict[str, Any]) -> str:
+            images.show(node, shown, plate)
+            return f"Preview of frame {number}" + ("" if job["result"]["face"] else ": no face")
+
+        return Task("preview", request, done, after)
+
+    def _asked(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"settings": self.parameters("Detect", "Align", "Mask", "Swap")}
+        if self.source:
+            found["source"] = media.absolute(self.source)
+        if tracks := self.chosen():
+            found["tracks"] = tracks
+        return found
+
+
+def _whole(made: Path, shown: Path) -> None:
+    whole.whole_frames(made, shown, "patch")

@@ -1,0 +1,166 @@
+"""Faceplate's extension for Blender: `python3 install/blender.py build|install|uninstall [--blender PATH] [--user FOLDER] [--dry-run]`.
+
+Packs `host_bridge/blender` with the client and the nodes' definitions into a zip, and lets a Blender install it by its own operator.
+Standard library only here; the nodes' definitions come from the Faceplate that is installed beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "host_bridge" / "blender"
+OLDEST = (4, 5)
+_APPLICATIONS = (
+    "/Applications/Blender.app/Contents/MacOS/Blender",
+    "C:/Program Files/Blender Foundation/Blender 5.0/blender.exe",
+    "C:/Program Files/Blender Foundation/Blender 4.5/blender.exe",
+    "/snap/bin/blender",
+)
+_INSTALL = """
+import bpy, sys
+bpy.ops.wm.read_userpref()
+zip, python = {zip!r}, {python!r}
+repos = bpy.context.preferences.extensions.repos
+repo = next((r for r in repos if r.module == "user_default"), None) or repos.new(name="User Default", module="user_default")
+done = bpy.ops.extensions.package_install_files(filepath=zip, repo=repo.module, enable_on_install=True, overwrite=True)
+addon = bpy.context.preferences.addons.get(f"bl_ext.{{repo.module}}.faceplate")
+if done != {{"FINISHED"}} or addon is None:
+    sys.exit("Blender did not install it")
+addon.preferences.python = python
+bpy.ops.wm.save_userpref()
+"""
+_UNINSTALL = """
+import bpy
+bpy.ops.wm.read_userpref()
+gone = 0
+for index, repo in enumerate(bpy.context.preferences.extensions.repos):
+    if f"bl_ext.{repo.module}.faceplate" in bpy.context.preferences.addons:
+        bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="faceplate")
+        gone += 1
+bpy.ops.wm.save_userpref()
+print("removed" if gone else "was not installed")
+"""
+
+
+class Problem(Exception):
+    """Something that the user can mend; the message is one line that says what and how."""
+
+
+def files() -> dict[str, bytes]:
+    """What is packed, by its name in the zip. Raises Problem."""
+    found = {
+        file.relative_to(SOURCE).as_posix(): file.read_bytes()
+        for file in sorted(SOURCE.rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith(".")
+    }
+    found["client.py"] = (ROOT / "host_bridge" / "client.py").read_bytes()
+    found["nodes.json"] = _definitions()
+    found["LICENSE"] = _LICENCE.encode()
+    return dict(sorted(found.items()))
+
+
+def build(folder: Path) -> Path:
+    """Write the zip, the same for the same sources, and return its path; Blender's own tool has not yet seen it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = tomllib.loads((SOURCE / "blender_manifest.toml").read_text("utf-8"))
+    path = folder / f"{manifest['id']}-{manifest['version']}.zip"
+    partial = path.with_suffix(".part")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files().items():
+            packed.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    partial.replace(path)
+    return path
+
+
+def find_blender(told: str | None) -> list[str]:
+    """The command of the Blender that is meant: a program, or a Python with the module bpy. Raises Problem."""
+    for each in (told,) if told else ("blender", *_APPLICATIONS):
+        if each and (found := shutil.which(each)):
+            return [found]
+    what = f"{told} is no program" if told else "no Blender was found"
+    raise Problem(f"{what}: name it with --blender, the program itself.")
+
+
+def run_in(blender: Sequence[str], code: str, user: Path | None) -> str:
+    """Run code in a Blender without a window, and return what it printed. user: its folder of settings. Raises Problem."""
+    environment = {**os.environ, **({"BLENDER_USER_RESOURCES": str(user)} if user else {})}
+    is_python = Path(blender[0]).stem.startswith("python")
+    arguments = ["-c", code] if is_python else ["--background", "--python-exit-code", "1", "--python-expr", code]
+    ran = subprocess.run([*blender, *arguments], env=environment, capture_output=True, text=True, errors="replace")
+    if ran.returncode:
+        lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
+        raise Problem(f"{blender[0]} could not do it: {lines[-1] if lines else 'it gave no reason'}")
+    return ran.stdout
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line asks; return the exit status."""
+    parser = argparse.ArgumentParser(prog="install/blender.py", description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=["build", "install", "uninstall"])
+    parser.add_argument(
+        "--blender", help="the Blender program; by default the one on PATH or where it is usually installed"
+    )
+    parser.add_argument("--user", type=Path, help="a folder for Blender's settings, instead of your own")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="the folder that gets the zip")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    told = parser.parse_args(arguments)
+    try:
+        blender = [] if told.action == "build" else find_blender(told.blender)
+        where = f" in {told.user}" if told.user else ""
+        if told.dry_run:
+            steps = {"build": f"write the extension into {told.out}"}
+            steps["install"] = f"{steps['build']}\nlet {''.join(blender)} install and enable it{where}"
+            steps["install"] += f"\nset its preference Faceplate's Python to {sys.executable}"
+            steps["uninstall"] = f"let {''.join(blender)} disable and remove it{where}"
+            print("\n".join(f"would {step}" for step in steps[told.action].splitlines()))
+            return 0
+        if told.action == "uninstall":
+            print(f"Faceplate {run_in(blender, _UNINSTALL, told.user).strip().splitlines()[-1]}{where}")
+            return 0
+        path = build(told.out)
+        print(f"built {path}")
+        if told.action == "install":
+            run_in(blender, _INSTALL.format(zip=str(path), python=sys.executable), told.user)
+            print(f"installed and enabled{where}")
+        return 0
+    except Problem as problem:
+        message = str(problem)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}."
+    print(f"Error: {message}", file=sys.stderr)
+    return 1
+
+
+def _definitions() -> bytes:
+    """`faceplate nodes --json`, of the Faceplate of this environment."""
+    try:
+        from nodes.definitions import NODES
+    except ImportError as e:
+        python = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        raise Problem(f"this Python lacks Faceplate ({e}): run it with that of its environment, as {python}") from e
+    told = {"schema": "faceplate.nodes/1", "nodes": [node.schema() for node in NODES]}
+    return json.dumps(told, indent=1).encode()
+
+
+_LICENCE = """Faceplate for Blender
+
+This program is free software: you can redistribute it and/or modify it under the terms of the GNU General Public License as
+published by the Free Software Foundation, either version 3 of the License, or (at your option) any later version. See
+https://www.gnu.org/licenses/gpl-3.0.html
+
+client.py is under the Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0
+"""
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT)]
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""A real Blender of both versions: the module bpy in an environment of its own, which is made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+import install.blender
+
+RELEASES = {"4.5": "4.5.15", "5.0": "5.0.1"}
+INSIDE = Path(__file__).parent / "blender_inside.py"  # what scripts in Blender share
+_ANSWER = "ANSWER "
+
+
+@dataclass(frozen=True)
+class Blender:
+    """One version. user: its folder of settings, as yet without anything."""
+
+    version: str
+    python: Path
+    user: Path
+
+    def run(self, code: str, *, seconds: float = 60, **environment: str) -> Any:
+        """Run code that begins with all of `blender_inside`, and return what it gives to `answer`. Python's errors are failures, and so is
+        whatever else is said on the error output of an extension."""
+        done = self.process(code, seconds=seconds, **environment)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said[-4000:]
+        assert "Traceback" not in said, said[-4000:]
+        answers = [line[len(_ANSWER) :] for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
+        assert answers, said[-4000:]
+        return json.loads(answers[-1])
+
+    def process(self, code: str, *, seconds: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run code, whatever comes of it."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        env |= {"BLENDER_USER_RESOURCES": str(self.user), "OMP_NUM_THREADS": "1", **environment}
+        text = f"exec(compile(open({str(INSIDE)!r}).read(), {str(INSIDE)!r}, 'exec'))\n{code}"
+        return subprocess.run(
+            [str(self.python), "-c", text], env=env, capture_output=True, text=True, timeout=seconds, cwd=self.user
+        )
+
+
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip of the extension."""
+    return install.blender.build(tmp_path_factory.mktemp("extension"))
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Blender:
+    """A Blender with a fresh folder of settings."""
+    python = interpreter(request.param, Path(request.config.cache.mkdir("bpy")))
+    return Blender(request.param, python, tmp_path_factory.mktemp(f"blender-{request.param}"))
+
+
+@pytest.fixture(scope="session")
+def faceplate_in(blender: Blender, extension: Path) -> Iterator[Blender]:
+    """A Blender into which Blender's own operator has installed the extension."""
+    blender.run(f"install({str(extension)!r})\nanswer(True)")
+    yield blender
+
+
+def interpreter(version: str, cache: Path) -> Path:
+    """The Python that has bpy of this version: FACEPLATE_BPY45 or FACEPLATE_BPY50, else made by pip, once."""
+    if told := os.environ.get("FACEPLATE_BPY" + version.replace(".", "")):
+        return Path(told)
+    release = RELEASES[version]
+    env = cache / release
+    python = env / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    with FileLock(cache / f"{release}.lock"):
+        if not (env / "complete").is_file():
+            shutil.rmtree(env, ignore_errors=True)
+            base = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
+            assert base, (
+                "bpy needs Python 3.11: install it, or name interpreters by FACEPLATE_BPY45 and FACEPLATE_BPY50"
+            )
+            subprocess.run([base, "-m", "venv", str(env)], check=True, capture_output=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"bpy=={release}"]
+            done = subprocess.run(pip, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr[-2000:]
+            (env / "complete").touch()
+    return python

@@ -1,0 +1,121 @@
+"""What the tests' scripts share inside Blender. Runs in Blender's own Python: no Faceplate here but the extension."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+import time
+from pathlib import Path
+
+import bpy
+
+MODULE = "bl_ext.user_default.faceplate"
+NEW = bpy.app.version >= (5, 0)
+
+
+def answer(told) -> None:
+    print("ANSWER " + json.dumps(told), flush=True)
+
+
+def install(zip: str) -> None:
+    done = bpy.ops.extensions.package_install_files(
+        filepath=zip, repo=repository(), enable_on_install=True, overwrite=True
+    )
+    assert done == {"FINISHED"}, done
+    assert MODULE in bpy.context.preferences.addons, list(bpy.context.preferences.addons.keys())
+
+
+def repository() -> str:
+    repos = bpy.context.preferences.extensions.repos
+    return next((r for r in repos if r.module == "user_default"), None).module
+
+
+def enable() -> None:
+    """Enable what was installed earlier."""
+    repository()
+    assert bpy.ops.preferences.addon_enable(module=MODULE) == {"FINISHED"}
+
+
+def disable() -> None:
+    assert bpy.ops.preferences.addon_disable(module=MODULE) == {"FINISHED"}
+
+
+def part(name: str):
+    """A module of the extension's."""
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+def pump(until, seconds: float = 60) -> None:
+    """Do what Blender's own loop does with the timer, until something is true."""
+    link, end = part("link"), time.monotonic() + seconds
+    while not until():
+        link.pump()
+        assert time.monotonic() < end, link.state()
+        time.sleep(0.02)
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("faceplate")]
+
+
+def empty_scene(width: int, height: int, first: int, last: int):
+    """A scene of which only the compositor's result is rendered, without dither, in plain sRGB."""
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
+    scene.render.dither_intensity = 0
+    scene.view_settings.view_transform = "Standard"
+    scene.frame_start, scene.frame_end = first, last
+    scene.render.fps, scene.render.fps_base = 25, 1
+    return scene
+
+
+def compositor(scene):
+    """The scene's empty tree, and the node at its end."""
+    if NEW:
+        tree = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+        scene.compositing_node_group = tree
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        return tree, tree.nodes.new("NodeGroupOutput")
+    scene.use_nodes = True
+    scene.node_tree.nodes.clear()
+    return scene.node_tree, scene.node_tree.nodes.new("CompositorNodeComposite")
+
+
+def tree_of(scene):
+    return scene.compositing_node_group if NEW else scene.node_tree
+
+
+def sequence(tree, file: str, count: int, start: int):
+    """An Image node with a sequence, the first file of which is shown at frame `start` of the scene."""
+    node = tree.nodes.new("CompositorNodeImage")
+    node.image = bpy.data.images.load(file)
+    node.image.source = "SEQUENCE"
+    number = int(Path(file).stem.rpartition(".")[2])
+    node.frame_duration, node.frame_start, node.frame_offset = count, start, number - 1
+    node.use_auto_refresh = True
+    return node
+
+
+def render(scene, frame: int, path: str, depth: str = "8") -> None:
+    """Render a frame of the scene into a PNG."""
+    scene.frame_set(frame)
+    settings = scene.render.image_settings
+    settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGB", depth
+    scene.render.filepath = path
+    bpy.ops.render.render(write_still=True)
+
+
+def begin(node, action: str = "RENDER") -> None:
+    bpy.ops.faceplate.run(uid=node.uid, action=action)
+
+
+def work(node, action: str = "RENDER", seconds: float = 100) -> None:
+    """Press a button, and wait until its job has ended."""
+    begin(node, action)
+    pump(lambda: node.state != "BUSY", seconds)
+    assert node.state == "DONE", (node.message, node.remedy)
