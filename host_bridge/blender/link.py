@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 import threading
-import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import bpy
 
-from .client import ENDED, Client, EngineError, EngineGone, connect, read_address, state_folder
+if TYPE_CHECKING:
+    from .client import Client
 
 Job = dict[str, Any]
 Told = Callable[[Job], None]
@@ -29,6 +29,7 @@ Standing = Literal["unknown", "running", "stopped", "other version", "refused"]
 LOST = "lost"  # the state of a job whose engine has gone: it goes on when there is one again
 _EVERY = 0.1  # seconds between two looks of the timer
 _START = "Press Start Engine"
+ACTIVE = ("queued", "running", LOST)
 _lock = threading.Lock()
 _threads: set[threading.Thread] = set()
 _news: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -108,7 +109,7 @@ def start_engine(on_end: Callable[[], None] | None = None) -> None:
     python = engine_python()
 
     def work() -> None:
-        with suppress(EngineError):
+        with suppress(_api().EngineError):
             _engine(python)
         if on_end is not None:
             _tell(on_end)
@@ -125,15 +126,15 @@ def look() -> Client | None:
     """The engine that runs, or None, and `state()` why. It waits for the engine: for threads, and for scripts."""
     address = None
     try:
-        address = read_address(state_folder())
+        address = _api().read_address(_api().state_folder())
         if address is None:
-            raise EngineGone("the engine is not running")
-        client = Client(address, seconds=5)
+            raise _api().EngineGone("the engine is not running")
+        client = _api().Client(address, seconds=5)
         found = client.status()
-    except EngineGone:
+    except _api().EngineGone:
         _note(engine="stopped", version="", page="", message="the engine is not running", remedy=_START)
         return None
-    except EngineError as e:
+    except _api().EngineError as e:
         message, remedy = e.message, e.remedy or ""
         if e.status in (401, 403) and address is not None:
             message = "the engine does not know the token that lies in its file"
@@ -164,6 +165,8 @@ def engine_python() -> str | None:
 @cache
 def version() -> str:
     """This extension's own version."""
+    import tomllib
+
     manifest = tomllib.loads((Path(__file__).parent / "blender_manifest.toml").read_text("utf-8"))
     return str(manifest["version"])
 
@@ -199,6 +202,14 @@ def shutdown() -> None:
     _closing.clear()
 
 
+@cache
+def _api() -> Any:
+    """The client, loaded when it is first needed: with HTTP it takes a twentieth of a second, which Blender's start must not wait for."""
+    from . import client
+
+    return client
+
+
 def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_change: Told | None) -> Job:
     """Ask for a job, and stay with it to its end, through the engine's too."""
     job: Job | None = None
@@ -216,15 +227,15 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
             last = job
             job = client.submit(ticket.kind, request) if job is None else client.show(job["id"])
             ticket.id = job["id"]
-            if ticket.cancelled.is_set() and not asked_to_end and job["state"] not in ENDED:
+            if ticket.cancelled.is_set() and not asked_to_end and job["state"] not in _api().ENDED:
                 job, asked_to_end = client.cancel(job["id"]), True
-        except EngineGone:
+        except _api().EngineGone:
             client = None
             if job is not None:
                 job = {**job, "state": LOST}
                 _tell(lambda job=job: _changed(job, on_change))  # type: ignore[misc]
             continue
-        except EngineError as e:
+        except _api().EngineError as e:
             if e.status in (401, 403) and job is not None:
                 client = None
                 continue
@@ -232,7 +243,7 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
         if job != last:
             pause = 0.02
             _tell(lambda job=job: _changed(job, on_change))  # type: ignore[misc]
-        if job["state"] in ENDED:
+        if job["state"] in _api().ENDED:
             return job
         ticket.cancelled.wait(pause) if not asked_to_end else _closing.wait(pause)
         pause = min(pause * 1.5, 0.2)
@@ -249,7 +260,7 @@ def _after(job: Job, after: Told | None) -> Job:
     return job
 
 
-def _failed(ticket: Ticket, error: EngineError) -> Job:
+def _failed(ticket: Ticket, error: Any) -> Job:
     told = {"message": error.message, "remedy": error.remedy or ""}
     return {"id": None, "kind": ticket.kind, "title": "", "state": "failed", "error": told, "result": None}
 
@@ -260,17 +271,17 @@ def _engine(python: str | None) -> Client:
         return client
     try:
         if _state.engine != "stopped":
-            raise EngineError(_state.message, remedy=_state.remedy)
+            raise _api().EngineError(_state.message, remedy=_state.remedy)
         if python is None:
-            raise EngineError(
+            raise _api().EngineError(
                 "the engine is not running, and where Faceplate is installed is not known",
                 remedy="Name its Python in the extension's preferences, or set FACEPLATE_PYTHON",
             )
-        connect(python=python)
+        _api().connect(python=python)
         if client := look():
             return client
-        raise EngineError(_state.message, remedy=_state.remedy)
-    except EngineError as e:
+        raise _api().EngineError(_state.message, remedy=_state.remedy)
+    except _api().EngineError as e:
         _note(message=e.message, remedy=e.remedy or "")
         raise
 

@@ -8,7 +8,6 @@ from typing import Any
 import bpy
 
 from . import link
-from .client import ENDED
 
 _STANDING = {
     "unknown": ("Engine", "QUESTION"),
@@ -35,7 +34,7 @@ def draw_engine(layout: Any) -> None:
         _lines(layout, now.remedy, "NONE")
     ours = {ticket.id for ticket in link.tickets()}
     for job in now.jobs[:8]:
-        if job["state"] not in ENDED and job["id"] in ours:
+        if job["state"] in link.ACTIVE and job["id"] in ours:
             draw_job(layout, job)
 
 
