@@ -55,7 +55,7 @@ def main() -> None:
             fast, slow = first_below(aligned, goal), first_below(boxed, goal)
             print(
                 f"steps to an L1 of {goal:.4f} in the {part}, seed {seed}: aligned {fast:.0f}, boxed {slow:.0f}, "
-                f"ratio {fast / slow:.2f}; after {told.steps} steps {aligned.min():.4f} and {boxed.min():.4f}",
+                f"ratio {fast / max(slow, 1):.2f}; after {told.steps} steps {aligned.min():.4f} and {boxed.min():.4f}",
                 flush=True,
             )
 
