@@ -272,3 +272,68 @@ answer(found)
 """)
     assert [each[0] for each in said] == ["ERROR"] * 3 and all(each[1] for each in said), said
     assert "nobody.mkv" in said[0][1] and "Image" in said[1][1]
+
+
+def test_panels_and_nodes_show_what_is_there(stage: Stage, rendered: dict[str, str]) -> None:
+    shown = stage.run(f"""
+class Layout:
+    \"\"\"Notes what is shown, and refuses what does not exist.\"\"\"
+    def row(self, **_): return self
+    def label(self, text="", icon="NONE"): seen.append(text)
+    def progress(self, factor=0.0, text=""): seen.append(text)
+    def prop(self, data, name, **_):
+        assert name in data.bl_rna.properties, name
+        seen.append(name)
+    def operator(self, name, text="", icon="NONE"):
+        assert name == "wm.url_open" or hasattr(bpy.types, "FACEPLATE_OT_" + name.partition(".")[2]), name
+        seen.append(text or name)
+        return type("Told", (), {{}})()
+enable()
+bpy.ops.wm.open_mainfile(filepath={rendered["blend"]!r})
+seen, found, base = [], {{}}, part("tree.base").FaceNode
+tree = tree_of(bpy.context.scene)
+node = next(n for n in tree.nodes if n.bl_idname == "FaceplateSwapNode")
+base.draw_buttons_ext(node, bpy.context, Layout())
+found["done"], seen[:] = list(seen), []
+inside = node.node_tree.nodes["Result"].image
+inside.filepath = "//nowhere/patch.0007.exr"
+base.draw_buttons(node, bpy.context, Layout())
+found["missing"], seen[:] = list(seen), []
+node.state = "BUSY"
+base.draw_buttons(node, bpy.context, Layout())
+found["interrupted"], seen[:] = list(seen), []
+for name in ("Detect", "Align", "Mask"):
+    base.draw_buttons_ext(tree.nodes.new(f"Faceplate{{name}}Node"), bpy.context, Layout())
+part("panels").draw_engine(Layout())
+found["engine"], seen[:] = list(seen), []
+answer(found)
+""")
+    assert {"Preview", "Render Range", "Train", "source", "light", "model", "folder"} <= set(shown["done"])
+    assert any("a face in 4" in text for text in shown["done"])
+    assert "patch.0007.exr is missing" in shown["missing"] and "Interrupted" in shown["interrupted"]
+    assert "faceplate.start_engine" in shown["engine"] and "size_auto" in shown["engine"]
+
+
+def test_what_is_run_again_is_shown_anew_and_a_copy_of_a_node_has_results_of_its_own(
+    stage: Stage, rendered: dict[str, str]
+) -> None:
+    out = Path(rendered["out"])
+    told = stage.run(f"""{SCENE}
+work(swap)
+render(scene, {START + 1}, "{out}/first.png")
+swap.settings.light = 1.0
+swap.settings.method = "reference"
+work(swap, "PREVIEW")
+scene.frame_set({START + 1})
+work(swap, "PREVIEW")
+render(scene, {START + 1}, "{out}/second.png")
+for node in tree.nodes:
+    node.select = node == swap
+copy = tree.nodes.new("FaceplateSwapNode")
+copy.copy(swap)
+answer([copy.uid != swap.uid, copy.node_tree != swap.node_tree, str(copy.place()) != str(swap.place())])
+""")
+    assert told == [True, True, True]
+    first, second = read(out / "first.png"), read(out / "second.png")
+    np.testing.assert_array_equal(first, read(out / f"swap.{START + 1}.png"))
+    assert np.abs(first - second)[stage.matte(FIRST + 1) > 0.5].mean() > 0.5

@@ -78,24 +78,35 @@ class FaceNode:
 
     def draw_buttons(self: Any, context: Any, layout: Any) -> None:
         """On the node: buttons, progress, what is wrong."""
+        from .work import busy
+
         row = layout.row(align=True)
         for action, label in self.buttons:
             told = row.operator("faceplate.run", text=label)
             told.uid, told.action = self.uid, action
-        if self.state == "BUSY":
+        state, message, remedy = self.standing(busy(self.uid))
+        if state == "BUSY":
             row = layout.row(align=True)
-            row.progress(factor=self.progress, text=self.message)
+            row.progress(factor=self.progress, text=message)
             row.operator("faceplate.cancel", text="", icon="X").uid = self.uid
-        elif self.message:
-            layout.label(text=self.message, icon="ERROR" if self.state == "ERROR" else "NONE")
-            if self.remedy:
-                layout.label(text=self.remedy)
-        elif lost := images.missing(self):
-            layout.label(text=f"{Path(lost).name} is missing", icon="ERROR")
+            return
+        for text, icon in ((message, "ERROR" if state == "ERROR" else "NONE"), (remedy, "NONE")):
+            if text:
+                layout.label(text=text, icon=icon)
+
+    def standing(self: Any, busy: bool) -> tuple[str, str, str]:
+        """State, message and remedy as they are true now. busy: whether something is under way for this node."""
+        if self.schema_version > SCHEMA:
+            return "ERROR", "This node is of a newer Faceplate", "Install its extension"
+        if self.state == "BUSY" and not busy:  # the file was saved in the middle of it
+            return "IDLE", "Interrupted", "Run it again: what was done is kept"
+        if self.state != "BUSY" and (lost := images.missing(self)):
+            return "ERROR", f"{Path(lost).name} is missing", "Run it again, or find its folder"
+        return self.state, self.message, self.remedy
 
     def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
         """In the sidebar: all parameters, too."""
-        self.draw_buttons(context, layout)
+        FaceNode.draw_buttons(self, context, layout)
         self.draw_more(layout)
         properties.draw(layout, self.defined, self.settings)
         layout.prop(self, "folder")
