@@ -315,7 +315,7 @@ def test_spread_values_are_those_of_the_vertices(alignment):
     spread = warp.spread(vertices[:, :2])
     y, x = np.nonzero(cv2.erode(warp.visible.astype(np.uint8), np.ones((7, 7))))
     off = np.abs(spread[y, x] - np.stack([x, y], 1) - 0.5)
-    assert np.percentile(off, 99) < 0.05 and off.max() < 3  # more only where one part of the face hides another
+    assert np.percentile(off, 99) < 0.05 and off.max() < 5  # more only where one part of the face hides another
     constant = warp.spread(np.full((468, 1), 3.0, np.float32))
     np.testing.assert_allclose(constant[y, x], 3, atol=1e-4)
     assert (constant[0] == 0).all()
