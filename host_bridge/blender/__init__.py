@@ -7,10 +7,10 @@ The work is done by Faceplate's engine, a process of its own; nothing here compu
 
 from __future__ import annotations
 
-from . import link, panels, preferences, tree
+from . import link, panels, preferences, sequencer, tree
 from .tree import work
 
-_PARTS = (preferences, tree, panels)
+_PARTS = (preferences, tree, panels, sequencer)
 
 
 def register() -> None:

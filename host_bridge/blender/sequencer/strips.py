@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What strips of the sequencer show: which frame of their footage at which frame of the scene.
+
+Cuts, offsets, reversed and strobed strips, another frame rate and one retimed speed are all the same here: a number for each frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from .. import media
+from ..media import MediaError
+
+KINDS = ("MOVIE", "IMAGE")
+OF = "faceplate_footage"  # on a patch's strip: which footage it belongs to
+_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]+)$")
+_META = "Remove {0}, replace the face, make a meta strip of both strips, and put {0} on that"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a strip shows. start: a frame of the scene; numbers: the footage's own number there and at each frame that follows, handles included.
+
+    left, right: the frames of the scene that are seen, right not included. plate: the footage as a request names it.
+    """
+
+    plate: dict[str, Any]
+    start: int
+    numbers: tuple[int, ...]
+    left: int
+    right: int
+
+    @property
+    def path(self) -> str:
+        """The footage."""
+        return str(self.plate["plate"])
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the largest number."""
+        return min(self.numbers), max(self.numbers)
+
+
+def scene_of(context: Any) -> Any:
+    """The scene whose strips are edited: since 5.0 the sequencer may show another than the window."""
+    return getattr(context, "sequencer_scene", None) or context.scene
+
+
+def shown_strips(scene: Any) -> list[Any]:
+    """The strips on view: those of the meta strip that is open, else of the scene."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    return list(editor.meta_stack[-1].strips if len(editor.meta_stack) else editor.strips)
+
+
+def selected(scene: Any) -> list[Any]:
+    """The selected strips with pictures, in the order of time; sound and patches are left alone."""
+    found = [s for s in shown_strips(scene) if s.select and s.type != "SOUND" and OF not in s]
+    return sorted(found, key=lambda s: (s.frame_final_start, s.channel))
+
+
+def siblings(scene: Any, strip: Any) -> Any:
+    """The collection that a strip lies in, into which more can be put."""
+    meta = strip.parent_meta()
+    return meta.strips if meta else scene.sequence_editor.strips
+
+
+def read(strip: Any, scene: Any, handles: int = 0) -> Shown:
+    """What a movie or image strip shows; handles: frames of the scene more on either side, where the footage has them. Raises MediaError."""
+    _check(strip, scene)
+    plate = media.of_strip(strip, scene)
+    if strip.type == "MOVIE":
+        plate = dataclasses.replace(plate, count=_count(strip, scene, plate))
+    left, right = int(strip.frame_final_start), int(strip.frame_final_end)
+    begin, length = round(strip.frame_start), _length(strip)
+    start = min(left, max(begin, left - handles))
+    end = max(right, min(begin + length, right + handles))
+    numbers = tuple(_number(strip, scene, plate, frame) for frame in range(start, end))
+    if min(numbers) < plate.first or max(numbers) > plate.last:
+        raise MediaError(
+            f"{strip.name} shows the frames {min(numbers)} to {max(numbers)}, its files are {plate.first} to {plate.last}",
+            "Find the missing files, or trim the strip",
+        )
+    return Shown(plate.request(), start, numbers, left, right)
+
+
+def _check(strip: Any, scene: Any) -> None:
+    if strip.type not in KINDS:
+        raise MediaError(f"{strip.name} is no movie and no image strip", "Select the strip of the footage itself")
+    users = (s for s in scene.sequence_editor.strips_all if strip in (_input(s, 1), _input(s, 2)))
+    if effect := next(users, None):
+        raise MediaError(f"{strip.name} goes through the effect {effect.name}", _META.format("the effect"))
+    if len(strip.retiming_keys) > 2 and strip.type == "MOVIE":
+        raise MediaError(
+            f"{strip.name} is retimed to several speeds, which Blender does not tell", _META.format("the retiming")
+        )
+    if getattr(strip, "stream_index", 0):
+        raise MediaError(f"{strip.name} shows another than the file's first video", "Export it as a file of its own")
+
+
+def _input(strip: Any, number: int) -> Any:
+    return getattr(strip, f"input_{number}", None)
+
+
+def _length(strip: Any) -> int:
+    """Frames of the scene that the whole footage takes."""
+    return round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
+
+
+def _number(strip: Any, scene: Any, plate: media.Plate, frame: int) -> int:
+    if strip.type == "IMAGE":
+        if len(strip.elements) == 1:
+            return plate.first
+        named = _NUMBERED.match(strip.strip_elem_from_frame(frame).filename)
+        pattern = plate.path.replace("\\", "/").rpartition("/")[2]
+        if named is None or f"{named[1]}%0{len(named[2])}d{named[3]}" != pattern:
+            raise MediaError(f"{strip.name} holds files of several sequences", "Make a strip of each of them")
+        return int(named[2])
+    index = _movie_index(strip, scene, plate, frame)
+    return int(math.floor(index + 0.5) + strip.animation_offset_start)
+
+
+def _count(strip: Any, scene: Any, plate: media.Plate) -> int:
+    """How many frames a movie has: a strip tells how long it is in the scene, which is the same only at its own speed."""
+    if not len(strip.retiming_keys) and abs(strip.fps - _rate(scene)) < 1e-6:
+        return plate.count
+    clip = bpy.data.movieclips.load(plate.path)
+    try:
+        return int(clip.frame_duration)
+    finally:
+        bpy.data.movieclips.remove(clip)
+
+
+def _movie_index(strip: Any, scene: Any, plate: media.Plate, frame: int) -> float:
+    """The place in a movie, as the sequencer itself counts it."""
+    begin, length = strip.frame_start, _length(strip)
+    count = plate.count - strip.animation_offset_start - strip.animation_offset_end
+    passed = max(begin + length - 1 - frame if strip.use_reverse_frames else frame - begin, 0.0)
+    if len(strip.retiming_keys) == 2:
+        # the last key is at the last frame; since 5.0 it is at the end
+        whole = count if bpy.app.version >= (5, 0) else count - 1
+        index = passed / max(strip.retiming_keys[1].timeline_frame - begin, 1) * whole
+    else:
+        index = passed * _speed(strip, scene, count, length)
+    index = min(max(index, 0.0), count - 1.0)
+    strobe = float(strip.strobe)
+    return float(index - math.fmod(index, strobe) if strobe > 1 else index)
+
+
+def _speed(strip: Any, scene: Any, count: int, length: int) -> float:
+    """Frames of the movie to a frame of the scene: a strip may keep its own rate, which shows only in its length."""
+    factor = strip.fps / _rate(scene) if strip.fps else 1.0
+    return factor if int(count / factor) == length else 1.0
+
+
+def _rate(scene: Any) -> float:
+    return float(scene.render.fps / scene.render.fps_base)

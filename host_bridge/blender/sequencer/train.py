@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train on Strips: the source's and the target's facesets from footage of the edit, then a model for the two."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import link, media
+from ..media import MediaError
+from . import settings, strips
+from .notes import note
+
+PERFORMERS = ("source", "target")
+
+
+class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
+    """Train a model that puts the source's face on the performer of the selected strips."""
+
+    bl_idname = "faceplate.train_on_strips"
+    bl_label = "Train on Strips"
+    bl_description = "Gather both performers' faces, of all the footage that the strips are cut from, and train a model"
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Something is selected."""
+        return bool(strips.selected(strips.scene_of(context)))
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for the first step, and return at once; each asks for the next."""
+        scene = strips.scene_of(context)
+        try:
+            told = scene.faceplate_strips
+            clips = {"source": settings.sources(scene), "target": _targets(scene)}
+            if not clips["source"]:
+                raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
+            detect = settings.node_settings(scene)["detect"]
+            out = settings.results_folder(scene) / "training" / _name(clips, detect)
+            rate = {"rate": str(media.scene_rate(scene))}
+        except MediaError as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        requests = {
+            name: {"clips": clips[name], "performer": name, "out": str(out / name), "detect": detect, **rate}
+            for name in PERFORMERS
+        }
+        _Training(out, requests, round(float(told.minutes), 3)).begin()
+        self.report({"INFO"}, "Asked the engine for the faces of both performers; the training follows")
+        return {"FINISHED"}
+
+
+class _Training:
+    """Three jobs, one after the other. It holds no data of Blender's: whatever becomes of the file, it goes on."""
+
+    def __init__(self, out: Path, requests: dict[str, dict[str, Any]], minutes: float) -> None:
+        self._out, self._requests, self._minutes = out, requests, minutes
+
+    def begin(self) -> None:
+        self._gather(list(PERFORMERS))
+
+    def _gather(self, left: list[str]) -> None:
+        if left:
+            link.submit("faceset", self._requests[left[0]], on_end=lambda job: self._gathered(job, left[1:]))
+            return
+        sets = [str(self._out / name) for name in PERFORMERS]
+        request = {
+            "facesets": sets,
+            "out": str(self._out / "model"),
+            "train": {"minutes": self._minutes},
+            "resume": any((self._out / "model" / "checkpoints").glob("step-*.json")),
+        }
+        link.submit("train", request, on_end=self._trained)
+
+    def _gathered(self, job: link.Job, left: list[str]) -> None:
+        if _finished(job):
+            self._gather(left)
+
+    def _trained(self, job: link.Job) -> None:
+        if _finished(job):
+            note(f"The model is {job['result']['model']}", "Choose it as Model, with the method Model")
+
+
+def _name(clips: dict[str, list[str]], detect: dict[str, Any]) -> str:
+    """A folder for what the same footage gives: a training goes on in it, and another has one of its own."""
+    who = [settings.file_name(Path(clips[name][0]).stem) for name in PERFORMERS]
+    told = json.dumps([clips, detect], sort_keys=True).encode()
+    return f"{who[0]}-on-{who[1]}-{hashlib.sha256(told).hexdigest()[:6]}"
+
+
+def _targets(scene: Any) -> list[str]:
+    """The footage of the selected strips that are not the source's, each once. Raises MediaError."""
+    chosen = [s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source]
+    if not chosen:
+        raise MediaError("no strip of the target is selected", "Select movie or image strips that are not the source's")
+    return list(dict.fromkeys(media.of_strip(strip, scene).path for strip in chosen))
+
+
+def _finished(job: link.Job) -> bool:
+    if job.get("state") == "failed":
+        note(f"Training: {job['error']['message']}", job["error"].get("remedy") or "")
+    return job.get("state") == "finished"
+
+
+classes = (FACEPLATE_OT_train_on_strips,)

@@ -1,0 +1,221 @@
+"""Replace Face and Train on Strips in the sequencer of a real Blender, with a real engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from clips import cut, pictures, write_movie
+from live_engine import Live, live_engine
+
+from nodes.footage import read_matte
+from nodes.footage.images import read_window
+
+STAGE = Path(__file__).parent / "sequencer_stage.py"
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def source(samples: Path, live: Live) -> Path:
+    return cut(samples / "franck.mp4", live.work / "anna.mp4", 0, 30)
+
+
+@pytest.fixture
+def folder(live: Live, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder in which the engine may write."""
+    made = live.work / tmp_path.name
+    made.mkdir()
+    return made
+
+
+def play(blender: Blender, live: Live, scene: str, told: dict[str, Any], seconds: float = 120) -> Any:  # noqa: F811
+    """Play a scene of `sequencer_stage`. It ends at once: bpy 4.5 may wait for ever for a lock of its own when Python ends."""
+    code = (
+        f"exec(compile(open({str(STAGE)!r}).read(), {str(STAGE)!r}, 'exec'))\n"
+        f"enable()\nanswer({scene}(part, {told!r}))\nleave()"
+    )
+    state = {name: os.environ[name] for name in ("FACEPLATE_STATE", "FACEPLATE_ROOTS", "FACEPLATE_CACHE")}
+    return blender.run(code, seconds=seconds, FACEPLATE_PYTHON=sys.executable, **state)
+
+
+def numbered(number: int, alpha: bool = False) -> np.ndarray:
+    """A picture that says its number in bits, 16 pixels each."""
+    bits = [255 if number >> bit & 1 else 0 for bit in range(7)]
+    grey = np.tile(np.repeat(np.array(bits, np.uint8), 16), (16, 1))
+    return np.dstack([grey] * 3 + ([np.full_like(grey, 255)] if alpha else []))
+
+
+def test_the_patch_shows_the_frames_that_the_strip_shows_however_it_is_trimmed_and_timed(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+) -> None:
+    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
+    files = [folder / f"plate.{n:04d}.png" for n in range(COUNT)]
+    for n, file in enumerate(files):
+        cv2.imwrite(str(file), numbered(n))
+        (folder / "overlay").mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / "overlay" / f"overlay.{n:04d}.png"), numbered(n, alpha=True))
+    found = play(
+        faceplate_in,
+        live,
+        "numbers",
+        {
+            "movie": str(movie),
+            "files": [str(f) for f in files],
+            "overlay": str(folder / "overlay" / "overlay.%04d.png"),
+            "blend": str(folder / "edit.blend"),
+            "folder": str(folder),
+        },
+    )
+    for name, told in found.items():
+        assert told["seen"] == told["shown"], (name, told)
+        assert told["patch"] == told["seen"], (name, told)
+        strip, patch = told["strip"], told["landed"]
+        assert patch["seen"] == strip["seen"] and patch["channel"] == strip["channel"] + 1, name
+        assert (patch["blend"], told["remarks"]) == (["ALPHA_OVER", 1.0], []), name
+    assert found["cut"]["range"] == [12, 32] and found["cut"]["landed"]["offsets"] == [3, 3]
+    assert found["slipped"]["seen"][0] == 6
+    assert found["reversed"]["seen"] == sorted(found["reversed"]["seen"], reverse=True)
+    assert found["held"]["seen"][:4] == [0, 0, 0, 0]
+    assert found["retimed"]["seen"][-1] > found["retimed"]["seen"][0] + 18
+    assert max(np.diff(found["retimed"]["seen"])) == 2
+    assert found["files"]["range"] == [6, 22]
+
+
+@pytest.mark.parametrize("kind", ["files", "movie"])
+def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outside_of_it(
+    kind: str,
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+    samples: Path,
+    source: Path,
+) -> None:
+    clip = samples / "cap13_edit2.mp4"
+    files = []
+    for number, picture in enumerate(pictures(clip, 0, COUNT), 1001):
+        files.append(folder / "plate" / f"plate.{number}.png")
+        files[-1].parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(files[-1]), picture[..., ::-1])
+    movie = cut(clip, folder / "plate.mp4", 0, COUNT, sound=True)
+    seen = play(
+        faceplate_in,
+        live,
+        "replace",
+        {
+            "kind": kind,
+            "plate": str(movie),
+            "files": [str(f) for f in files],
+            "source": str(source),
+            "blend": str(folder / "edit.blend"),
+            "folder": str(folder),
+            "size": [400, 300],
+        },
+    )
+    assert seen["returned"] < 0.5
+    assert seen["after"] == seen["before"]  # the strips themselves, and the sound
+    first, second = sorted(seen["patches"], key=lambda s: s["seen"])
+    assert (first["channel"], second["channel"]) == (2, 3)  # a title is in the way of the second
+    assert (first["seen"], second["seen"]) == ([12, 16], [27, 30])
+    assert first["offsets"] == [1, 1]
+    at = {12: 2, 15: 5, 29: 9}
+    for frame in seen["frames"]:
+        number = at[frame] + (1001 if kind == "files" else 0)
+        result = folder / "faceplate" / "Scene" / ("cut_0" if frame < 20 else "cut_1")
+        matte = read_matte(result / "matte" / f"matte.{number:04d}.exr")
+        inside = matte > 0
+        assert inside.any() and not inside.all()
+        plate, patched = (cv2.imread(str(folder / f"{n}.{frame}.png"))[..., ::-1] for n in ("plate", "patched"))
+        exact = [read_window(folder / f"{n}.{frame}.exr")[1] for n in ("plate", "patched")]
+        assert np.array_equal(plate[~inside], patched[~inside])
+        assert np.array_equal(exact[0][~inside], exact[1][~inside])
+        assert np.abs(plate[inside].astype(int) - patched[inside]).max() > 20
+        if kind == "files":
+            assert np.array_equal(plate, cv2.imread(str(files[at[frame]]))[..., ::-1])
+            composite = cv2.imread(str(result / "composite" / f"composite.{number:04d}.png"))[..., ::-1]
+            difference = np.abs(patched.astype(int) - composite)
+            assert difference.max() <= 2, difference.max()
+            edge = inside & (matte < 0.9)
+            assert edge.any() and difference[edge].max() <= 2
+    assert any("on channel 2" in text for text, _ in seen["notes"])
+    assert any("above what is between" in text for text, _ in seen["notes"])
+
+
+def test_what_cannot_be_done_is_refused_with_a_remedy(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+) -> None:
+    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
+    found = play(faceplate_in, live, "refused", {"movie": str(movie), "blend": str(folder / "edit.blend")})
+    said = {
+        "unsaved": ("not saved", "Save it"),
+        "no source": ("no source", "mark a strip"),
+        "speeds": ("several speeds", "meta strip"),
+        "effect": ("goes through the effect", "meta strip"),
+        "no footage": ("no movie", "Select"),
+        "space": ("blends in Linear", "Color Management"),
+        "no model": ("no model", "Choose"),
+    }
+    assert set(found) == set(said)
+    for name, words in said.items():
+        assert all(word in found[name] for word in words), (name, found[name])
+
+
+def test_a_strip_that_has_changed_or_gone_meanwhile_is_found_or_missed_with_a_word(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+) -> None:
+    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
+    (folder / "overlay").mkdir()
+    for n in range(10):
+        cv2.imwrite(str(folder / "overlay" / f"overlay.{n:04d}.png"), numbered(n, alpha=True))
+    told = {
+        "movie": str(movie),
+        "blend": str(folder / "edit.blend"),
+        "overlay": str(folder / "overlay" / "overlay.%04d.png"),
+    }
+    found = play(faceplate_in, live, "gone", told)
+    for name, word in (("deleted", "is gone"), ("closed", "is closed"), ("elsewhere", "other frames")):
+        ((text, remedy),) = found[name]["notes"]
+        assert word in text and str(folder / "overlay") in remedy and not found[name]["patches"], found[name]
+    assert found["moved"]["patches"][0]["seen"] == [110, 120]
+    assert found["longer"]["patches"][0]["seen"] == [10, 20]
+    assert any("5 of its frames have no patch" in text for text, _ in found["longer"]["notes"])
+    assert found["opened again"]["patches"][0]["seen"] == [10, 20]
+
+
+def test_a_model_is_trained_on_the_strips_and_named(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+    samples: Path,
+    source: Path,
+) -> None:
+    target = cut(samples / "cap13_edit2.mp4", folder / "target.mp4", 0, 40)
+    told = {
+        "target": str(target),
+        "source": str(source),
+        "minutes": 0.1,
+        "seconds": 100,
+        "blend": str(folder / "edit.blend"),
+    }
+    found = play(faceplate_in, live, "train", told, seconds=120)
+    assert [job[:2] for job in found["jobs"]] == [["faceset", "finished"]] * 2 + [["train", "finished"]], found
+    ((text, remedy),) = found["notes"]
+    assert Path(text.removeprefix("The model is ")).is_file() and "Model" in remedy
