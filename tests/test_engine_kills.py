@@ -47,6 +47,22 @@ def test_a_process_that_is_killed_is_run_once_more_and_then_its_job_fails_and_sa
         )
 
 
+def test_a_machine_that_slept_goes_on_where_it_was(tmp_path: Path) -> None:
+    with Engine(tmp_path) as engine:
+        job = engine.submit("learn", name="model", out=tmp_path / "model", steps=30, seconds=1.5)
+        engine.until(job["id"], lambda j: (j["metrics"] or {"step": 0})["step"] > 3)
+        everyone = processes(tmp_path)
+        for pid in everyone:
+            os.kill(pid, signal.SIGSTOP)
+        reached = (tmp_path / "model").read_text()
+        time.sleep(3)  # longer than any of the engine's own waits but those for idle processes
+        assert (tmp_path / "model").read_text() == reached
+        for pid in everyone:
+            os.kill(pid, signal.SIGCONT)
+        job = engine.ended(job["id"])
+        assert (job["state"], job["attempt"], job["result"]["steps"]) == ("finished", 1, 30)
+
+
 @pytest.mark.parametrize("name", ["deaf", "stuck"])
 def test_when_the_engine_is_killed_its_jobs_and_all_they_started_end_and_wait_for_the_next(
     tmp_path: Path, name: str
