@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -219,6 +220,62 @@ def replace(module: Any, told: dict[str, Any]) -> Any:
         "returned": returned,
         "frames": rendered,
     }
+
+
+def overlays(module: Any, told: dict[str, Any]) -> Any:
+    """A plate of any depth, alone and below its overlays, as it is and at half its size, turned."""
+    strips, land = module("sequencer.strips"), module("sequencer.land")
+    scene = fresh(64, 48, keep=told["blend"])
+    plate = images(scene, "plate", told["files"], 1, 1)
+    for name in ("straight", "turned"):
+        if name == "turned":
+            plate.transform.scale_x = plate.transform.scale_y = 0.6
+            plate.transform.rotation, plate.transform.offset_x, plate.use_flip_x = 0.4, 5, True
+        patch, _ = land.land(land.target_of(scene, plate, strips.read(plate, scene), 0), told["overlay"], 7, 8)
+        for state, mute in (("plate", True), ("patched", False)):
+            patch.mute = mute
+            shot(scene, 1, f"{told['folder']}/{name}.{state}.exr", exact=True)
+    return {
+        "alpha": patch.alpha_mode,
+        "space": patch.colorspace_settings.name,
+        "blends": scene.sequencer_colorspace_settings.name,
+    }
+
+
+class Layout:
+    """Takes down what a panel draws; a property that is not there is an error, as in Blender."""
+
+    def __init__(self, drawn: list[str] | None = None) -> None:
+        self.drawn: list[str] = [] if drawn is None else drawn
+
+    def row(self, **_: Any) -> Layout:
+        return self
+
+    column = box = row
+
+    def prop(self, of: Any, name: str, **_: Any) -> None:
+        assert name in of.bl_rna.properties, name
+        self.drawn.append(name)
+
+    def operator(self, name: str, **_: Any) -> None:
+        self.drawn.append(name)
+
+    def label(self, text: str = "", **_: Any) -> None:
+        self.drawn.append(text)
+
+
+def panel(module: Any, told: dict[str, Any]) -> Any:
+    """What the panels and the menu show."""
+    scene = fresh(112, 16, keep=told["blend"])
+    strip = scene.sequence_editor.strips.new_movie("clip", told["movie"], 1, 10, fit_method="ORIGINAL")
+    scene.sequence_editor.active_strip = strip
+    module("sequencer.notes").note("Something has come", "Look at it")
+    found = {}
+    for each in module("sequencer.panel").classes:
+        shown = SimpleNamespace(layout=Layout(), bl_label=each.bl_label)
+        each.draw(shown, bpy.context)
+        found[each.bl_label] = shown.layout.drawn
+    return found
 
 
 def refused(module: Any, told: dict[str, Any]) -> Any:

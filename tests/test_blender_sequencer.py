@@ -14,9 +14,13 @@ import pytest
 from blender import Blender, blender, extension, faceplate_in  # noqa: F401
 from clips import cut, pictures, write_movie
 from live_engine import Live, live_engine
+from test_overlay import scene
 
-from nodes.footage import read_matte
+from nodes.definitions import NODES
+from nodes.footage import open_footage, read_matte, read_patch
+from nodes.footage.colour import to_srgb
 from nodes.footage.images import read_window
+from nodes.shot.overlay import write_overlays
 
 STAGE = Path(__file__).parent / "sequencer_stage.py"
 COUNT = 30
@@ -41,11 +45,11 @@ def folder(live: Live, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return made
 
 
-def play(blender: Blender, live: Live, scene: str, told: dict[str, Any], seconds: float = 120) -> Any:  # noqa: F811
+def play(blender: Blender, live: Live, name: str, told: dict[str, Any], seconds: float = 120) -> Any:  # noqa: F811
     """Play a scene of `sequencer_stage`. It ends at once: bpy 4.5 may wait for ever for a lock of its own when Python ends."""
     code = (
         f"exec(compile(open({str(STAGE)!r}).read(), {str(STAGE)!r}, 'exec'))\n"
-        f"enable()\nanswer({scene}(part, {told!r}))\nleave()"
+        f"enable()\nanswer({name}(part, {told!r}))\nleave()"
     )
     state = {name: os.environ[name] for name in ("FACEPLATE_STATE", "FACEPLATE_ROOTS", "FACEPLATE_CACHE")}
     return blender.run(code, seconds=seconds, FACEPLATE_PYTHON=sys.executable, **state)
@@ -94,6 +98,36 @@ def test_the_patch_shows_the_frames_that_the_strip_shows_however_it_is_trimmed_a
     assert found["retimed"]["seen"][-1] > found["retimed"]["seen"][0] + 18
     assert max(np.diff(found["retimed"]["seen"])) == 2
     assert found["files"]["range"] == [6, 22]
+
+
+@pytest.mark.parametrize("kind", ["8", "16", "exr"])
+def test_overlays_of_every_depth_blend_to_the_composite_and_leave_the_rest_as_it_is(
+    kind: str,
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+) -> None:
+    plate, shot = scene(folder, kind)
+    with open_footage(plate) as footage:
+        pattern = write_overlays(shot, footage, 0, 1)
+        frame = footage.frame(0)
+        patch = read_patch(folder / "patch" / "patch.0007.exr")
+        composite = frame.over(patch).rgb()
+    inside = np.zeros((48, 64), bool)
+    inside[patch.roi.slices] = patch.rgba[..., 3] > 0
+    files = [str(file) for file in sorted(plate.iterdir())]
+    told = {"files": files, "overlay": str(pattern), "blend": str(folder / "e.blend"), "folder": str(folder)}
+    found = play(faceplate_in, live, "overlays", told)
+    assert found["blends"] == "sRGB" and found["alpha"] == ("PREMUL" if kind == "exr" else "STRAIGHT")
+    before, after = (read_window(folder / f"straight.{n}.exr")[1] for n in ("plate", "patched"))
+    assert np.array_equal(before[~inside], after[~inside])
+    shown = to_srgb(np.ascontiguousarray(after, np.float32), "scene_linear", exact=True)
+    difference = np.abs(shown - composite)[inside]
+    assert difference.max() <= 2 / 255, difference.max() * 255
+    before, after = (read_window(folder / f"turned.{n}.exr")[1] for n in ("plate", "patched"))
+    still = (before == after).all(2)
+    assert 0.5 < still.mean() < 0.95  # the picture is smaller: most of the frame has no face in it
+    assert np.median(np.abs(after - before)[~still]) > 0.02
 
 
 @pytest.mark.parametrize("kind", ["files", "movie"])
@@ -174,6 +208,20 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(
     assert set(found) == set(said)
     for name, words in said.items():
         assert all(word in found[name] for word in words), (name, found[name])
+
+
+def test_the_panels_show_the_settings_of_the_definitions_and_what_was_said(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+) -> None:
+    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
+    found = play(faceplate_in, live, "panel", {"movie": str(movie), "blend": str(folder / "edit.blend")})
+    assert found["Faceplate"] == ["faceplate.replace_face", "faceplate.train_on_strips"]
+    assert {"faceplate_source", "source", "faceplate.replace_face", "Something has come"} <= set(found["Strips"])
+    for node in NODES:
+        wanted = set(node.parameters.model_fields) - ({"opacity"} if node.name == "Swap" else set())
+        assert wanted <= set(found[node.name])
 
 
 def test_a_strip_that_has_changed_or_gone_meanwhile_is_found_or_missed_with_a_word(

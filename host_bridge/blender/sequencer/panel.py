@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import bpy
@@ -11,6 +12,8 @@ from .. import properties
 from . import notes, settings, strips
 from .replace import FACEPLATE_OT_replace_face
 from .train import FACEPLATE_OT_train_on_strips
+
+_WIDTH = 44  # letters of a label; longer ones are cut off
 
 
 class FACEPLATE_MT_strips(bpy.types.Menu):
@@ -66,9 +69,8 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
         layout.operator(FACEPLATE_OT_train_on_strips.bl_idname)
         for text, remedy in notes.notes():
             box = layout.box()
-            box.label(text=text)
-            if remedy:
-                box.label(text=remedy)
+            for line in (*wrap(text, _WIDTH), *wrap(remedy, _WIDTH)):
+                box.label(text=line)
 
 
 class _NodePanel(bpy.types.Panel):

@@ -111,7 +111,8 @@ def _input(strip: Any, number: int) -> Any:
 
 def _length(strip: Any) -> int:
     """Frames of the scene that the whole footage takes."""
-    return round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
+    found: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
+    return found
 
 
 def _number(strip: Any, scene: Any, plate: media.Plate, frame: int) -> int:
