@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,13 +28,18 @@ Told = Callable[[Job], None]
 Standing = Literal["unknown", "running", "stopped", "other version", "refused"]
 
 LOST = "lost"  # the state of a job whose engine has gone: it goes on when there is one again
-_EVERY = 0.1  # seconds between two looks of the timer
+_EVERY, _AT_FIRST = (
+    0.1,
+    0.02,
+)  # seconds between two looks of the timer; in the first second of a job it is a preview that may be done
+_AT_ONCE = {"preview": 1.0}  # seconds for which the engine is asked to wait with its answer: those jobs are that short
 _START = "Press Start Engine"
 ACTIVE = ("queued", "running", LOST)
 _lock = threading.Lock()
 _threads: set[threading.Thread] = set()
 _news: SimpleQueue[Callable[[], None]] = SimpleQueue()
 _closing = threading.Event()
+_begun = 0.0  # when the latest thread was started
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,9 @@ def pump() -> float | None:
         news()
         _redraw()
     with _lock:
-        return _EVERY if _threads or not _news.empty() else None
+        if not _threads and _news.empty():
+            return None
+    return _AT_FIRST if time.monotonic() < _begun + 1 else _EVERY
 
 
 def shutdown() -> None:
@@ -225,7 +233,10 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
                 ticket.cancelled.wait(0.5)
                 continue
             last = job
-            job = client.submit(ticket.kind, request) if job is None else client.show(job["id"])
+            if job is None:
+                job = client.submit(ticket.kind, request, wait=_AT_ONCE.get(ticket.kind, 0))
+            else:
+                job = client.show(job["id"])
             ticket.id = job["id"]
             if ticket.cancelled.is_set() and not asked_to_end and job["state"] not in _api().ENDED:
                 job, asked_to_end = client.cancel(job["id"]), True
@@ -314,6 +325,9 @@ def _tell(news: Callable[[], None]) -> None:
 
 
 def _spawn(work: Callable[[], object], name: str) -> None:
+    global _begun
+    _begun = time.monotonic()
+
     def run() -> None:
         try:
             work()
@@ -326,7 +340,7 @@ def _spawn(work: Callable[[], object], name: str) -> None:
         _threads.add(thread)
     thread.start()
     if not bpy.app.timers.is_registered(pump):
-        bpy.app.timers.register(pump, first_interval=_EVERY, persistent=True)
+        bpy.app.timers.register(pump, first_interval=_AT_FIRST, persistent=True)
 
 
 def _redraw() -> None:

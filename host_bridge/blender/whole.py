@@ -38,10 +38,13 @@ def whole_frames(source: Path, target: Path, stem: str) -> list[int]:
     return sorted(int(file.suffixes[-2][1:]) for file in files)
 
 
-def whole_frame(source: Path, target: Path) -> None:
-    """Write an EXR with its display window as its data window; the file appears whole. Raises WholeError, OSError."""
+def whole_frame(source: Path, target: Path, *, pack: bool = True) -> None:
+    """Write an EXR with its display window as its data window; the file appears whole. Raises WholeError, OSError.
+
+    pack: compress it; else it is larger, and sooner written and read, which a preview wants.
+    """
     try:
-        content = _whole(source.read_bytes())
+        content = _whole(source.read_bytes(), pack)
     except (KeyError, IndexError, ValueError, struct.error, zlib.error) as e:
         raise WholeError(f"{source} is damaged, or no patch of Faceplate's") from e
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +53,7 @@ def whole_frame(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _whole(data: bytes) -> bytes:
+def _whole(data: bytes, pack: bool) -> bytes:
     attributes, at = _header(data)
     if data[:8] != _MAGIC or attributes[b"compression"][1] != bytes([_ZIP]):
         raise ValueError("not one part of scan lines with ZIP")
@@ -64,7 +67,7 @@ def _whole(data: bytes) -> bytes:
         name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
         for name, (kind, value) in attributes.items()
     )
-    return _written(head + b"\0", frame, whole[1])
+    return _written(head + b"\0", frame, whole[1], pack)
 
 
 def _header(data: bytes) -> tuple[Attributes, int]:
@@ -124,13 +127,13 @@ def _placed(pixels: Any, window: Box, whole: Box) -> Any:
     return frame
 
 
-def _written(head: bytes, frame: Any, top: int) -> bytes:
+def _written(head: bytes, frame: Any, top: int, pack: bool) -> bytes:
     blocks: list[bytes] = []
     empty: dict[int, bytes] = {}
     for first in range(0, len(frame), _LINES):
         lines = frame[first : first + _LINES]
         if lines.any():
-            packed = _packed(lines)
+            packed = _packed(lines) if pack else lines.tobytes()
         else:
             packed = empty.get(lines.nbytes) or empty.setdefault(lines.nbytes, _packed(lines))
         blocks.append(struct.pack("<2i", top + first, len(packed)) + packed)

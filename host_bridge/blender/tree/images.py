@@ -20,17 +20,22 @@ def show(node: Any, file: Path, plate: Plate, *, linear: bool = True) -> None:
         image = bpy.data.images.load(str(file))
         image.name = f"{node.name} result"
         inside.image = image
-    image.source = "SEQUENCE"
-    image.filepath = _as_blender_has_it(file)
-    image.colorspace_settings.name = "Linear Rec.709" if linear else "sRGB"
-    image.alpha_mode = "PREMUL" if linear else "STRAIGHT"
     first, last = plate.shown or (plate.first, plate.last)
-    inside.frame_start = plate.at + first - plate.first
-    inside.frame_duration = last - first + 1
-    inside.frame_offset = first - 1
-    inside.use_cyclic = False
-    inside.use_auto_refresh = True
-    image.reload()
+    # Whatever is set makes Blender read the file again, even to what it was; 20 ms of 720p.
+    _set(image, source="SEQUENCE", alpha_mode="PREMUL" if linear else "STRAIGHT")
+    _set(image.colorspace_settings, name="Linear Rec.709" if linear else "sRGB")
+    _set(inside, frame_start=plate.at + first - plate.first, frame_duration=last - first + 1, frame_offset=first - 1)
+    _set(inside, use_cyclic=False, use_auto_refresh=True)
+    if not _set(image, filepath=_as_blender_has_it(file)):
+        image.reload()
+
+
+def _set(target: Any, **wanted: Any) -> bool:
+    """Set properties that are not so already; returns whether there were any."""
+    other = {name: value for name, value in wanted.items() if getattr(target, name) != value}
+    for name, value in other.items():
+        setattr(target, name, value)
+    return bool(other)
 
 
 def missing(node: Any) -> str:

@@ -96,7 +96,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         def after(job: dict[str, Any]) -> None:
             for old in shown.parent.glob("patch.*.exr"):
                 old.unlink()
-            whole.whole_frame(made, shown)
+            whole.whole_frame(made, shown, pack=False)
 
         def done(node: Any, job: dict[str, Any]) -> str:
             images.show(node, shown, plate)
