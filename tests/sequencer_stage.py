@@ -145,6 +145,26 @@ def numbers(module: Any, told: dict[str, Any]) -> Any:
 
         return make
 
+    def own_rate(scene: Any) -> Any:
+        window = bpy.context.window_manager.windows[0]
+        area = window.screen.areas[0]
+        area.type = "SEQUENCE_EDITOR"
+        if bpy.app.version >= (5, 0):
+            window.workspace.sequencer_scene = scene
+        with bpy.context.temp_override(window=window, area=area):  # with a region too, 5.0 ends
+            bpy.ops.sequencer.movie_strip_add(
+                filepath=told["movie"],
+                frame_start=10,
+                channel=1,
+                adjust_playback_rate=True,
+                use_framerate=False,
+                fit_method="ORIGINAL",
+                sound=False,
+            )
+        strip = scene.sequence_editor.strips[0]
+        strip.frame_final_start = 12
+        return strip
+
     def retimed(scene: Any) -> Any:
         strip = movie()(scene)
         add_retiming_key(scene, strip, 20)  # it comes with one at either end
@@ -165,6 +185,7 @@ def numbers(module: Any, told: dict[str, Any]) -> Any:
     look("strobed", movie(strobe=3, frame_final_end=22))
     look("held", movie(frame_final_start=6, frame_final_end=20))
     look("slow scene", movie(), rate=12)
+    look("own rate", own_rate, rate=30)
     look("retimed", retimed)
     look("files", sequence, handles=2)
     return found

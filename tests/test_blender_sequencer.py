@@ -95,6 +95,7 @@ def test_the_patch_shows_the_frames_that_the_strip_shows_however_it_is_trimmed_a
     assert found["slipped"]["seen"][0] == 6
     assert found["reversed"]["seen"] == sorted(found["reversed"]["seen"], reverse=True)
     assert found["held"]["seen"][:4] == [0, 0, 0, 0]
+    assert found["own rate"]["strip"]["seen"] == [12, 46] and found["own rate"]["seen"][-1] == 29
     assert found["retimed"]["seen"][-1] > found["retimed"]["seen"][0] + 18
     assert max(np.diff(found["retimed"]["seen"])) == 2
     assert found["files"]["range"] == [6, 22]

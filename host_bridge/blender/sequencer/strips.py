@@ -82,7 +82,10 @@ def read(strip: Any, scene: Any, handles: int = 0) -> Shown:
     begin, length = round(strip.frame_start), _length(strip)
     start = min(left, max(begin, left - handles))
     end = max(right, min(begin + length, right + handles))
-    numbers = tuple(_number(strip, scene, plate, frame) for frame in range(start, end))
+    number = _movie_number if strip.type == "MOVIE" else _image_number
+    seen: dict[int, int] = {}
+    found = {frame: number(strip, scene, plate, frame, seen) for frame in (*range(left, end), *range(start, left))}
+    numbers = tuple(found[frame] for frame in range(start, end))
     if min(numbers) < plate.first or max(numbers) > plate.last:
         raise MediaError(
             f"{strip.name} shows the frames {min(numbers)} to {max(numbers)}, its files are {plate.first} to {plate.last}",
@@ -115,17 +118,21 @@ def _length(strip: Any) -> int:
     return found
 
 
-def _number(strip: Any, scene: Any, plate: media.Plate, frame: int) -> int:
-    if strip.type == "IMAGE":
-        if len(strip.elements) == 1:
-            return plate.first
-        named = _NUMBERED.match(strip.strip_elem_from_frame(frame).filename)
-        pattern = plate.path.replace("\\", "/").rpartition("/")[2]
-        if named is None or f"{named[1]}%0{len(named[2])}d{named[3]}" != pattern:
-            raise MediaError(f"{strip.name} holds files of several sequences", "Make a strip of each of them")
-        return int(named[2])
+def _image_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:
+    if len(strip.elements) == 1:
+        return plate.first
+    named = _NUMBERED.match(strip.strip_elem_from_frame(frame).filename)
+    pattern = plate.path.replace("\\", "/").rpartition("/")[2]
+    if named is None or f"{named[1]}%0{len(named[2])}d{named[3]}" != pattern:
+        raise MediaError(f"{strip.name} holds files of several sequences", "Make a strip of each of them")
+    return int(named[2])
+
+
+def _movie_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:
+    """seen: what was shown of each whole place so far. Since 5.0 the sequencer keeps that, and shows it again for all of the place."""
     index = _movie_index(strip, scene, plate, frame)
-    return int(math.floor(index + 0.5) + strip.animation_offset_start)
+    nearest = int(math.floor(index + 0.5) + strip.animation_offset_start)
+    return seen.setdefault(int(index), nearest) if bpy.app.version >= (5, 0) else nearest
 
 
 def _count(strip: Any, scene: Any, plate: media.Plate) -> int:
