@@ -89,14 +89,15 @@ out = {str(out)!r}
 work(swap)
 for frame in range(scene.frame_start, scene.frame_end + 1):
     render(scene, frame, f"{{out}}/swap.{{frame}}.png")
-bpy.ops.wm.save_mainfile()
+kept = str(work_folder / f"shot-{{bpy.app.version_string[:3]}}.blend")
+bpy.ops.wm.save_as_mainfile(filepath=kept, copy=True)
 for name in ("Patch", "Matte"):
     tree.links.new(swap.outputs[name], end.inputs[0])
     render(scene, {START + 1}, f"{{out}}/{{name}}.png")
 tree.links.new(plate.outputs["Image"], end.inputs[0])
 for frame in range(scene.frame_start, scene.frame_end + 1):
     render(scene, frame, f"{{out}}/plate.{{frame}}.png")
-answer({{"message": swap.message, "blend": bpy.data.filepath}})
+answer({{"message": swap.message, "blend": kept}})
 """)
     return {**told, "out": str(out)}
 

@@ -71,7 +71,9 @@ def main() -> None:
         blender.run(f"install({str(install.blender.build(Path(name)))!r})\nanswer(True)")
         for i, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 0, 60, (1280, 720)), 1):
             cv2.imwrite(str(live.work / f"plate.{i:04d}.png"), picture[..., ::-1])
-        for model in ("", str(told.model.resolve())) if told.model else ("",):
+        if told.model:
+            (live.work / "model.onnx").write_bytes(told.model.read_bytes())
+        for model in ("", str(live.work / "model.onnx")) if told.model else ("",):
             given = {"plate_file": str(live.work / "plate.0001.png"), "source": str(live.work / "source.mp4")}
             given |= {"folder": str(live.work / "out"), "model": model, "frames": told.frames}
             (live.work / "source.mp4").write_bytes((samples / "franck.mp4").read_bytes())
