@@ -3,7 +3,7 @@
 
 An EXR of the engine's holds the region of the face and says where in the frame that is (its data window); Blender reads the region and
 forgets the place. Here the same pixels are written with transparency around them: half floats are moved, never converted.
-Of a file of 1280x720 with a face of 300 lines, only the blocks with that face are compressed anew, 12 ms on one core.
+Of a file of 1280x720 with a face of 300 lines, only the blocks with that face are compressed anew: 20 ms of processor time.
 """
 
 from __future__ import annotations
