@@ -307,6 +307,10 @@ def _start(folder: Path, python: str | None, idle_stop: float | None, seconds: f
         # It returns when the engine is ready, where processes can fork; elsewhere it is the engine.
         failed = child.poll()
         if client := running(folder):
+            if os.name != "nt":
+                # Somebody else's may have been quicker: ours is to find that out before anybody can stop it, and must not be next.
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(max(end - time.monotonic(), 0))
             return client
         if failed:
             raise EngineError("the engine did not start: " + _last_line(folder / "engine.log", begin))

@@ -155,10 +155,10 @@ def _definitions() -> bytes:
 _LICENCE = """Faceplate for Blender
 
 This program is free software: you can redistribute it and/or modify it under the terms of the GNU General Public License as
-published by the Free Software Foundation, either version 3 of the License, or (at your option) any later version. See
-https://www.gnu.org/licenses/gpl-3.0.html
+published by the Free Software Foundation, either version 3 of the License, or (at your option) any later version.
+Its text is at www.gnu.org/licenses/gpl-3.0.html
 
-client.py is under the Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0
+client.py is under the Apache License, Version 2.0, at www.apache.org/licenses/LICENSE-2.0
 """
 
 if __name__ == "__main__":
