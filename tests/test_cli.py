@@ -18,7 +18,7 @@ import pytest
 from clips import cut
 
 import nodes.errors
-from host_bridge.cli import app, main, reference
+from host_bridge.cli import app, reference
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import Lines
 from host_bridge.jobs.footage import UsageError, frame_rate, positions
@@ -39,18 +39,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv(app.DEBUG, raising=False)
         yield
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `faceplate` in this process: (exit status, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        status = main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ import pytest
 from clips import cut
 from live_engine import Live, live_engine, until
 
-from host_bridge.cli import main
 from host_bridge.cli.perform import perform
 from host_bridge.client import EngineError, running
 from host_bridge.jobs.detect import DetectRequest
@@ -34,18 +33,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 @pytest.fixture(scope="module")
 def clip(samples: Path, live: Live) -> Path:
     return cut(samples / "cap13_edit2.mp4", live.work / "clip.mp4", 0, 6)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `faceplate` in this process: (exit status, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        status = main([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return call
 
 
 def test_the_engine_is_started_shown_and_stopped(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,8 +77,8 @@ class Shot(Network):
         self.coarser = _convolution(middle, coarse, 2)
         self.core = nn.Sequential(_Residual(coarse), _Residual(coarse))
         # What is told as numbers joins the two coarser levels.
-        told = self.openings.channels
-        self.tell = nn.ModuleList(nn.Linear(told, c) for c in (middle, coarse)) if told else None
+        numbers = self.openings.channels
+        self.tell = nn.ModuleList(nn.Linear(numbers, c) for c in (middle, coarse)) if numbers else None
         self.up = nn.Sequential(_convolution(coarse + middle, middle), _Residual(middle))
         self.leave = nn.Sequential(_convolution(middle + fine, fine), _Residual(fine))
         self.out = nn.Conv2d(fine, 4 * pixels, 3, padding=1)
