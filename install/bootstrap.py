@@ -345,7 +345,7 @@ def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     constraints = ("-c", str(root / "install/constraints.txt"))
     # setuptools first, and the project without build isolation: an isolated build would ignore the constraints
     run_pip(env, root, ("install", pin(root, "setuptools")), steps)
-    run_pip(env, root, ("install", *constraints, "--no-build-isolation", "-e", ".[dev,train]"), steps)
+    run_pip(env, root, ("install", *constraints, "--no-build-isolation", "-e", ".[dev,timeline,train]"), steps)
     if device == "cuda":
         # both unpack into the same folder, so both go before one comes
         run_pip(env, root, ("uninstall", "-y", "onnxruntime", "onnxruntime-gpu"), steps)

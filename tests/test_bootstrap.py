@@ -216,7 +216,7 @@ def test_an_installation_asks_pip_for_the_project_and_swaps_onnxruntime_for_a_gp
     swap = ["uninstall -y onnxruntime onnxruntime-gpu", "install onnxruntime-gpu[cuda,cudnn]"]
     assert pip.asked == [
         "install " + bootstrap.pin(checkout, "setuptools"),
-        "install --no-build-isolation -e .[dev,train]",
+        "install --no-build-isolation -e .[dev,timeline,train]",
         *(swap if device == "cuda" else []),
     ]
     stamp = bootstrap.read_stamp(checkout / ".venv")
