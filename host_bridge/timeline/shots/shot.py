@@ -1,0 +1,75 @@
+"""What is known of a shot. All counts are whole frames; a *position* counts the frames of a media file from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What is behind a clip.
+
+    url: as the document writes it. key: of the media reference, among the clip's. path: a file, or a pattern as `open_footage`
+    takes it (name.%04d.exr); position 0 is the first frame that `open_footage` gives. None when it is missing. rate: frames
+    per second. start: the number of position 0 as the document counts, in media frames: its timecode. frames: how many there
+    are, None when that is not known.
+    """
+
+    url: str
+    path: Path | None
+    rate: Fraction
+    start: int
+    frames: int | None
+    key: str = "DEFAULT_MEDIA"
+
+    def clamp(self, position: int) -> int:
+        """Return the position that is shown where `position` is asked for: before and behind the media its ends are held."""
+        return max(0, position if self.frames is None else min(position, self.frames - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Who is replaced by whom in a shot.
+
+    target: the performer in the plate. source: the performer whose face it becomes. tracks: the face tracks that are replaced,
+    as `faceplate detect` numbers them in the shot; empty for the one that `faceplate swap` chooses. said: where it was said.
+    """
+
+    target: str
+    source: str
+    tracks: tuple[int, ...] = ()
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One use of one media in the edit.
+
+    id: stable for an unchanged edit, and fit for a file name: V1-0003 is the third clip of the first video track; in a nested
+    stack that is the third item, V1-0003.V2-0001. where: child indices down from `timeline.tracks` to the clip. rate: of the
+    sequence. record: the first frame in the sequence, counted from 0, and the number of frames, transitions included.
+    transitions: how many of these are before and behind the clip's own. frames: for each record frame the position in the
+    media, all inside it. handles: frames of media wanted on either side. notes: what of the document could not be followed.
+    """
+
+    id: str
+    name: str
+    where: tuple[int, ...]
+    media: Media
+    rate: Fraction
+    record: tuple[int, int]
+    frames: Sequence[int]
+    transitions: tuple[int, int] = (0, 0)
+    handles: int = 0
+    cast: tuple[Casting, ...] = ()
+    enabled: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last position to render: all of `frames` and the handles, inside the media."""
+        clamp = self.media.clamp
+        return clamp(min(self.frames) - self.handles), clamp(max(self.frames) + self.handles)
