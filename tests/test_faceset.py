@@ -27,6 +27,7 @@ from trainer.faceset import Faceset, FacesetParameters, open_faceset
 from trainer.faceset.build import build_faceset
 from trainer.faceset.faceset import digest_of, read_document
 from trainer.faceset.growing import GrowingArray
+from trainer.faceset.kept import kept_faceset
 from trainer.faceset.quality import find_blurred
 from trainer.faceset.select import cover
 
@@ -134,6 +135,26 @@ def test_clips_of_different_sizes_make_one_faceset_and_share_no_duplicates(clip,
         with open_footage(both.clips[both.clip[i]]) as footage:
             picture = footage.frame(int(both.frame[i])).rgb8()
         np.testing.assert_array_equal(both.crops[i], crop(picture, both.to_plate[i : i + 1], SIZE)[0])
+
+
+def test_only_the_ranges_of_clips_are_looked_at(clip, tmp_path, capsys):
+    command = ["faceset", str(clip), str(clip), "--performer", "F", "--out", str(tmp_path / "set"), "--size", "64"]
+    assert main([*command, "--range", "2-7", "--range", "24-28"]) == 0
+    made, document = open_faceset(tmp_path / "set"), read_document(tmp_path / "set")
+    assert made.frame[made.clip == 0].min() >= 2 and made.frame[made.clip == 0].max() <= 7
+    assert made.frame[made.clip == 1].min() >= 24 and made.frame[made.clip == 1].max() <= 28
+    assert [c["range"] for c in document["clips"]] == [{"first": 2, "last": 7}, {"first": 24, "last": 28}]
+    assert [c["faces"] for c in document["clips"]] == [6, 5]
+    with open_footage(clip) as footage:
+        asked = [footage, footage], tmp_path / "set", "F", FacesetParameters(size=64), None
+        assert kept_faceset(*asked, [(2, 7), (24, 28)]) is not None
+        assert kept_faceset(*asked, [(2, 8), (24, 28)]) is None
+        assert kept_faceset(*asked) is None
+    capsys.readouterr()
+    assert main([*command, "--range", "2-7"]) == 2
+    assert "--range is given 1 times for 2 clips" in capsys.readouterr().err
+    assert main([*command, "--range", "2-7", "--range", "40-99"]) == 3
+    assert "has the frames 0-43, not 40-99" in capsys.readouterr().err
 
 
 def test_a_clip_without_a_face_is_refused_by_name(tmp_path):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from host_bridge.jobs.footage import frame_rate, opened
+from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from nodes.definitions import DetectParameters
 from trainer.faceset.parameters import FacesetParameters
@@ -16,12 +16,16 @@ _TOLD = ("schema", "performer", "subject", "template", "coverage", "size", "coun
 
 
 class FacesetRequest(Request):
-    """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder."""
+    """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder.
+
+    ranges: of each clip the frames A-B by its own numbers, None for all; none for all of all. A clip may be named more than once.
+    """
 
     clips: tuple[Path, ...] = Field(min_length=1)
     performer: str
     out: Path
     rate: str | None = None
+    ranges: tuple[str | None, ...] = ()
     faceset: FacesetParameters = FacesetParameters()
     detect: DetectParameters = DetectParameters()
 
@@ -31,6 +35,12 @@ class FacesetRequest(Request):
         if not name.strip():
             raise ValueError("is empty")
         return name.strip()
+
+    @model_validator(mode="after")
+    def _ranges_for_all(self) -> Self:
+        if self.ranges and len(self.ranges) != len(self.clips):
+            raise ValueError(f"{len(self.ranges)} ranges for {len(self.clips)} clips: give one for each clip")
+        return self
 
     @property
     def title(self) -> str:
@@ -46,7 +56,9 @@ def run(request: FacesetRequest, watch: Watch) -> dict[str, Any]:
     out = absolute(request.out).resolve()
     with opened(*request.clips, rate=frame_rate(request.rate)) as footage:
         clips = [f for f in footage if f is not None]
-        made = build_faceset(clips, out, request.performer, request.faceset, watch.progress, request.detect)
+        ranges = request.ranges or (None,) * len(clips)
+        spans = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
+        made = build_faceset(clips, out, request.performer, request.faceset, watch.progress, request.detect, spans)
     watch.preview(out / "sheet.png")
     document = read_document(out)
     spans = zip(("yaw", "pitch"), made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)

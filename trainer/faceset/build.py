@@ -14,6 +14,7 @@ from nodes.definitions import DetectParameters
 from nodes.errors import NoFaceError, writing
 from nodes.footage import Footage
 from nodes.footage.whole import flush
+from nodes.shot.choice import check_range
 from nodes.shot.digest import digest_footage
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.results import check_writable
@@ -24,6 +25,7 @@ from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, SCHEMA, Faceset, 
 from trainer.faceset.folder import LEFT_OUT, SHEET, check_replaceable, replacing
 from trainer.faceset.gather import Kept, join, judge, take
 from trainer.faceset.growing import GrowingArray
+from trainer.faceset.kept import whole_spans
 from trainer.faceset.left_out import LeftOut, count_reasons, write_left_out
 from trainer.faceset.parameters import FacesetParameters
 from trainer.faceset.sheet import draw_sheet, spread_over_pose
@@ -36,19 +38,23 @@ def build_faceset(
     parameters: FacesetParameters | None = None,
     progress: Progress = quiet,
     detect: DetectParameters | None = None,
+    spans: Sequence[tuple[int, int]] | None = None,
 ) -> Faceset:
     """Gather the faceset of one performer from at least one clip in which this face is the main one, and put it at `out`.
 
-    Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
+    spans: first and last position to look at in each clip, None for all of all. Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
     shows no face or none is usable, and OutputError.
     """
     parameters, detect = parameters or FacesetParameters(), detect or DetectParameters()
+    spans = whole_spans(clips) if spans is None else spans
+    for clip, span in zip(clips, spans, strict=True):
+        check_range(clip.info, *span)
     check_replaceable(out)
     check_writable(out)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
     found = [
-        find_candidates(clip, parameters, detect, progress, f"detect{name}")
-        for clip, name in zip(clips, names, strict=True)
+        find_candidates(clip, parameters, detect, progress, f"detect{name}", span)
+        for clip, name, span in zip(clips, names, spans, strict=True)
     ]
     left_out: list[LeftOut] = []
     usable = judge(found, left_out)
@@ -104,7 +110,7 @@ def build_faceset(
 
 
 def _describe(candidates: Candidates, kept: int, left_out: dict[str, int]) -> dict[str, Any]:
-    info = candidates.footage.info
+    info, (first, last) = candidates.footage.info, candidates.span
     return {
         "path": str(info.path.absolute()),
         "digest": digest_footage(info.path),
@@ -113,6 +119,7 @@ def _describe(candidates: Candidates, kept: int, left_out: dict[str, int]) -> di
         "rate": float(info.rate),
         "first": info.first,
         "frames": info.frames,
+        "range": {"first": info.first + first, "last": info.first + last},
         "faces": len(candidates),
         "kept": kept,
         "left_out": left_out,

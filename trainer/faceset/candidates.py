@@ -25,13 +25,14 @@ _SHAPES = 500  # of a clip that say how the performer usually looks
 class Candidates:
     """T faces of one clip, in the order of frames, at most one a frame.
 
-    frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. tones: [T, L], 0 where
+    span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. tones: [T, L], 0 where
     it is not known. jump: [T], how
     far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture.
     """
 
     subject: Subject
     footage: Footage
+    span: tuple[int, int]
     frame: Int
     track: Int
     score: Float
@@ -59,11 +60,16 @@ class Candidates:
 
 
 def find_candidates(
-    footage: Footage, parameters: FacesetParameters, detect: DetectParameters, progress: Progress, name: str
+    footage: Footage,
+    parameters: FacesetParameters,
+    detect: DetectParameters,
+    progress: Progress,
+    name: str,
+    span: tuple[int, int],
 ) -> Candidates:
-    """Find, follow and align the clip's main face; raises NoFaceError where there is none, and FootageError."""
+    """Find, follow and align the main face of a clip's positions `span`, inclusive; raises NoFaceError where there is none, and FootageError."""
     info = footage.info
-    faces = analyse(footage, detect, progress=progress, name=name)
+    faces = analyse(footage, detect, *span, progress=progress, name=name)
     tracks = {t.id: t for t in choose_tracks(faces, (), info.path, info.first)}
     asked = AlignParameters(size=parameters.size, coverage=parameters.coverage)
     aligned = sorted((a for a in align(faces, asked) if a.track.id in tracks), key=lambda a: int(a.track.frames[0]))
@@ -79,6 +85,7 @@ def find_candidates(
     return Candidates(
         aligned[0].subject,
         footage,
+        span,
         np.concatenate([a.track.frames for a in aligned]),
         np.concatenate([np.full(len(a.track), a.track.id, np.int64) for a in aligned]),
         np.concatenate([a.track.scores for a in aligned]).astype(np.float32),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,6 +16,7 @@ from nodes.definitions import DetectParameters
 from trainer.faceset.parameters import FacesetParameters
 
 FACESET = FacesetParameters()
+Ranges = Annotated[tuple[str, ...], Parameter(name="--range", negative="")]
 
 
 @node_options
@@ -23,6 +24,7 @@ def faceset(
     *clips: Annotated[Path, Parameter(name="CLIP")],
     performer: str,
     out: Path,
+    ranges: Ranges = (),
     rate: str | None = None,
     engine: Flag = False,
     json: Flag = False,
@@ -39,6 +41,8 @@ def faceset(
         Name of the performer.
     out
         Folder of the faceset; an earlier faceset there is replaced when the new one is finished.
+    ranges
+        Frames A-B to look at, both included, by the clip's own numbers, by default all; given once for each clip, in their order.
     rate
         Frames per second of image sequences that do not say, as 25 or 24000/1001.
     engine
@@ -52,8 +56,18 @@ def faceset(
         )
     if not performer.strip():
         raise UsageError("--performer: is empty", remedy="Give the performer's name")
+    if ranges and len(ranges) != len(clips):
+        raise UsageError(
+            f"--range is given {len(ranges)} times for {len(clips)} clips", remedy="Give one for each clip, or none"
+        )
     request = FacesetRequest(
-        clips=clips, performer=performer, out=out, rate=rate, faceset=faceset_parameters, detect=detect_parameters
+        clips=clips,
+        performer=performer,
+        out=out,
+        rate=rate,
+        ranges=ranges,
+        faceset=faceset_parameters,
+        detect=detect_parameters,
     )
     told = perform("faceset", request, engine=engine)
     if json:
@@ -62,7 +76,7 @@ def faceset(
     print(told["folder"])
     reasons = list(told["clips"][0]["left_out"])
     rows = [
-        (Path(c["path"]).name, c["frames"], c["faces"], c["kept"], *(c["left_out"][reason] for reason in reasons))
+        (Path(c["path"]).name, _looked_at(c), c["faces"], c["kept"], *(c["left_out"][reason] for reason in reasons))
         for c in told["clips"]
     ]
     if len(rows) > 1:
@@ -71,3 +85,7 @@ def faceset(
     yaw, pitch = told["yaw"], told["pitch"]
     print(f"yaw {yaw['least']:.0f} to {yaw['most']:.0f} degrees, pitch {pitch['least']:.0f} to {pitch['most']:.0f}")
     print("Why each was left out is in left_out.csv, the crops are on sheet.png.")
+
+
+def _looked_at(clip: dict[str, Any]) -> int:
+    return int(clip["range"]["last"] - clip["range"]["first"] + 1)
