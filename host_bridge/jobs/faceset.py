@@ -57,8 +57,8 @@ def run(request: FacesetRequest, watch: Watch) -> dict[str, Any]:
     with opened(*request.clips, rate=frame_rate(request.rate)) as footage:
         clips = [f for f in footage if f is not None]
         ranges = request.ranges or (None,) * len(clips)
-        spans = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
-        made = build_faceset(clips, out, request.performer, request.faceset, watch.progress, request.detect, spans)
+        looked_at = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
+        made = build_faceset(clips, out, request.performer, request.faceset, watch.progress, request.detect, looked_at)
     watch.preview(out / "sheet.png")
     document = read_document(out)
     spans = zip(("yaw", "pitch"), made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)
