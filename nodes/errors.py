@@ -66,6 +66,12 @@ class GeometryError(FaceplateError):
     exit_status = 9
 
 
+class ConsentError(FaceplateError):
+    """A face that may not be used so: no consent is recorded for it, or the records cannot be relied on."""
+
+    exit_status = 10
+
+
 _OUTPUT_REMEDIES = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another output folder with --out"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another output folder with --out"),
