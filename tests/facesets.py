@@ -19,11 +19,11 @@ from trainer.faceset import Faceset
 _FRAMES = 160
 
 
-def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: int = 96) -> Faceset:
-    """Cut `count` crops of `size` pixels out of the first frames of a sample clip, evenly; arrays memory-mapped in `folder`."""
+def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: int = 96, first: int = 0) -> Faceset:
+    """Cut `count` crops of `size` pixels evenly out of the frames of a sample clip from `first` on; arrays memory-mapped in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with open_footage(samples / clip) as footage:
-        faces = analyse(footage, first=0, last=_FRAMES - 1)
+        faces = analyse(footage, first=first, last=first + _FRAMES - 1)
         found = align(faces, AlignParameters(size=size))[0]
         chosen = np.linspace(0, len(found.track) - 1, count).round().astype(int)
         frames = {int(found.track.frames[i]): i for i in chosen}
@@ -57,7 +57,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         sharpness=np.array([cv2.Laplacian(c, cv2.CV_32F).var() for c in crops], np.float32),
         score=found.track.scores[chosen],
         tones=np.zeros((count, landmarks.shape[1]), np.float32) if tones is None else _floats(tones[chosen]),
-        digest=f"{clip} {count} {size}",
+        digest=f"{clip} {first} {count} {size}",
     )
 
 
