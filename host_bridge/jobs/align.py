@@ -18,7 +18,7 @@ class AlignRequest(Request):
 
     reference: picture of a rigid object, followed as `register` says instead of a subject. pictures: the files of a folder are unrelated
     even if their names are numbered. plate: footage of a faces.npz or of `invert`, where it has moved. out: a folder, or with
-    `invert` a movie.
+    `invert` a movie. fusion: of a clip, write what Fusion's Fuses read too.
     """
 
     clip: Path | None = None
@@ -34,6 +34,7 @@ class AlignRequest(Request):
     align: AlignParameters = AlignParameters()
     mask: MaskParameters = MaskParameters()
     registration: RegisterParameters | None = None
+    fusion: bool = False
 
     @property
     def title(self) -> str:
@@ -53,8 +54,8 @@ def run(request: AlignRequest, watch: Watch) -> dict[str, Any]:
         return _put_back(request, out, watch)
     registration = _registration(request)
     if clip.is_dir() and (request.pictures or are_pictures(clip)):
-        if request.range or request.tracks:
-            what = "frames" if request.range else "tracks"
+        if request.range or request.tracks or request.fusion:
+            what = "frames" if request.range or request.fusion else "tracks"
             raise UsageError(f"{clip}: pictures have no {what}", remedy="Leave it out")
         written = _pictures(request, clip, out, registration, watch)
     elif request.pictures:
@@ -63,6 +64,8 @@ def run(request: AlignRequest, watch: Watch) -> dict[str, Any]:
         written = _registered(request, clip, out, registration, watch)
     else:
         written = _found(request, clip, out, watch)
+    if request.fusion:
+        _for_fuses(request, clip, out)
     watch.preview(out / "sheet.png")
     return {
         "schema": "faceplate.aligned/1",
@@ -82,6 +85,16 @@ def _registration(request: AlignRequest) -> RegisterParameters | None:
     if told is not None and told.method is Registrar.LANDMARKS:
         raise UsageError("--method landmarks: takes no --reference", remedy="Choose --method features or ecc")
     return told or RegisterParameters()
+
+
+def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
+    from nodes.shot.faces_files import load_faces
+    from nodes.shot.fuse.outlines import write_crops
+
+    footage = request.plate or (load_faces(clip).footage if clip.suffix.lower() == ".npz" else clip)
+    with opened(footage, rate=frame_rate(request.rate)) as (plate,):
+        assert plate is not None
+        write_crops(out, plate.info)
 
 
 def _pictures(

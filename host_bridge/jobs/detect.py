@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs.footage import frame_rate, opened, positions
+from host_bridge.jobs.footage import UsageError, frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from nodes.definitions import DetectParameters
 
 
 class DetectRequest(Request):
-    """The clip; range: its frames A-B by its own numbers; rate: of a sequence that does not say; out: faces.npz."""
+    """The clip; range: its frames A-B by its own numbers; rate: of a sequence that does not say; out: faces.npz.
+
+    fusion: write what Fusion's Fuses read too, into a folder beside `out`.
+    """
 
     clip: Path
     out: Path | None = None
     range: str | None = None
     rate: str | None = None
     detect: DetectParameters = DetectParameters()
+    fusion: bool = False
 
     @property
     def title(self) -> str:
@@ -31,7 +35,10 @@ def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
     from nodes.shot.choice import check_range
     from nodes.shot.document import describe_tracks
     from nodes.shot.faces_files import save_faces
+    from nodes.shot.fuse.outlines import write_boxes
 
+    if request.fusion and request.out is None:
+        raise UsageError("--fusion: needs a place", remedy="Give --out FOLDER/faces.npz")
     with opened(request.clip, rate=frame_rate(request.rate)) as (footage,):
         assert footage is not None
         info = footage.info
@@ -41,6 +48,8 @@ def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
     out = request.out and absolute(request.out)
     if out is not None:
         save_faces(out, faces, absolute(info.path))
+        if request.fusion:
+            write_boxes(out.parent, faces, info)
     tracks = [
         {
             **described,

@@ -12,7 +12,7 @@ from nodes.shot.settings import Settings
 
 
 class MaskRequest(Request):
-    """A plate, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder."""
+    """A plate, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder. fusion: write what Fuses read too."""
 
     plate: Path
     out: Path
@@ -23,6 +23,7 @@ class MaskRequest(Request):
     detect: DetectParameters = DetectParameters()
     align: AlignParameters = AlignParameters()
     mask: MaskParameters = MaskParameters()
+    fusion: bool = False
 
     @property
     def title(self) -> str:
@@ -32,6 +33,7 @@ class MaskRequest(Request):
 
 def run(request: MaskRequest, watch: Watch) -> dict[str, Any]:
     """Write them; the result counts frames, and those that show the subject."""
+    from nodes.shot.fuse.pictures import write_mattes_of
     from nodes.shot.mattes import write_mattes
 
     out = absolute(request.out).resolve()
@@ -41,6 +43,8 @@ def run(request: MaskRequest, watch: Watch) -> dict[str, Any]:
         first, last = positions(request.range, plate.info)
         tracks, progress = request.tracks, watch.progress
         found = write_mattes(plate, out, settings, first, last, roto=roto, tracks=tracks, progress=progress)
+        if request.fusion:
+            write_mattes_of(out, plate, first, last, progress)
     return {"schema": "faceplate.mattes/1", "folder": str(out), "frames": last - first + 1, "frames_with_face": found}
 
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class PreviewRequest(Request):
-    """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr."""
+    """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr. fusion: a folder for what Fuses read."""
 
-    written: ClassVar[frozenset[str]] = frozenset({"out", "patch"})
+    written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "fusion"})
 
     plate: Path
     frame: int = Field(ge=0)
     out: Path
     patch: Path | None = None
+    fusion: Path | None = None
     source: Path | None = None
     tracks: tuple[int, ...] = ()
     settings: Settings = Settings()
@@ -37,6 +38,7 @@ class PreviewRequest(Request):
 def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
     from nodes.footage import write_patch
+    from nodes.shot.fuse.pictures import write_pictures
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
 
@@ -47,6 +49,8 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     write_png(out, frame.over(patch).rgb8())
     if request.patch is not None:
         write_patch(absolute(request.patch), patch, frame.width, frame.height)
+    if request.fusion is not None:
+        write_pictures(absolute(request.fusion), "swap", frame.info, request.frame, [patch], 1)
     watch.preview(out)
     return {
         "schema": "faceplate.preview/1",

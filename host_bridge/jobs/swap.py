@@ -13,7 +13,7 @@ from nodes.shot.settings import Settings
 class SwapRequest(Request):
     """The shot: its plate, whose face is put in, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder.
 
-    overlay: write pictures too for hosts that blend what is displayed.
+    overlay: write pictures too for hosts that blend what is displayed. fusion: and such as Fusion's Fuses read.
     """
 
     plate: Path
@@ -25,6 +25,7 @@ class SwapRequest(Request):
     tracks: tuple[int, ...] = ()
     settings: Settings = Settings()
     overlay: bool = False
+    fusion: bool = False
 
     @property
     def title(self) -> str:
@@ -33,7 +34,8 @@ class SwapRequest(Request):
 
 
 def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
-    """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and the overlays' pattern if they were asked for."""
+    """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and what was asked for besides: the overlays' pattern, the folder for Fuses."""
+    from nodes.shot.fuse.pictures import write_patches
     from nodes.shot.overlay import write_overlays
     from nodes.shot.render import render_shot
 
@@ -52,11 +54,13 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
             tracks=request.tracks,
             progress=watch.progress,
         )
-        overlays = {}
+        more = {}
         if request.overlay:
-            overlays = {"overlay": str(write_overlays(done.folder, plate, first, last, watch.progress))}
+            more["overlay"] = str(write_overlays(done.folder, plate, first, last, watch.progress))
+        if request.fusion:
+            more["fusion"] = str(write_patches(done.folder, plate.info, first, last, watch.progress).parent)
     watch.preview(done.folder / "sheet.png")
-    return {"folder": str(done.folder), "shot": done.document, "report": done.report, **overlays}
+    return {"folder": str(done.folder), "shot": done.document, "report": done.report, **more}
 
 
 KIND = Kind(

@@ -79,7 +79,7 @@ def contact_sheet(columns: list[Column]) -> Image8:
 
 
 def write_png(path: Path, picture: Image8) -> None:
-    """Write display-referred sRGB uint8 [H, W, 3], or grey [H, W], as PNG; raises OutputError."""
+    """Write display-referred sRGB uint8 or uint16 [H, W, 3], or grey [H, W], as PNG; raises OutputError."""
     _, data = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     with whole_file(path, sync=False) as temporary:
         temporary.write_bytes(data.tobytes())

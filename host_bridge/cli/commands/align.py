@@ -27,6 +27,7 @@ def align(
     range_: Range = None,
     track: Numbers = (),
     rate: str | None = None,
+    fusion: Flag = False,
     engine: Flag = False,
     json: Flag = False,
     detect_parameters: DetectParameters = DETECT,
@@ -58,6 +59,8 @@ def align(
         Number of a track to write; can be repeated. By default all.
     rate
         Frames per second of an image sequence that does not say, as 25 or 24000/1001.
+    fusion
+        Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in it; of a clip only.
     engine
         Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
@@ -73,6 +76,7 @@ def align(
         range=range_,
         rate=rate,
         tracks=track,
+        fusion=fusion,
         detect=detect_parameters,
         align=align_parameters,
         mask=mask_parameters,

@@ -19,6 +19,7 @@ def detect(
     out: Path | None = None,
     range_: Range = None,
     rate: str | None = None,
+    fusion: Flag = False,
     engine: Flag = False,
     json: Flag = False,
     detect_parameters: DetectParameters = DETECT,
@@ -35,12 +36,14 @@ def detect(
         Frames A-B of the clip, both included, by its own numbers; by default all.
     rate
         Frames per second of an image sequence that does not say, as 25 or 24000/1001.
+    fusion
+        Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` beside --out.
     engine
         Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
         Print the list as JSON.
     """
-    request = DetectRequest(clip=clip, out=out, range=range_, rate=rate, detect=detect_parameters)
+    request = DetectRequest(clip=clip, out=out, range=range_, rate=rate, detect=detect_parameters, fusion=fusion)
     told = perform("detect", request, engine=engine)
     if json:
         print_json(told)

@@ -23,6 +23,7 @@ def swap(
     roto: Path | None = None,
     track: Numbers = (),
     rate: str | None = None,
+    fusion: Flag = False,
     engine: Flag = False,
     json: Flag = False,
     detect_parameters: DetectParameters = DETECT,
@@ -49,6 +50,8 @@ def swap(
         the larger and longer seen.
     rate
         Frames per second of image sequences that do not say, as 25 or 24000/1001.
+    fusion
+        Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in it.
     engine
         Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
     json
@@ -62,6 +65,7 @@ def swap(
         range=range_,
         rate=rate,
         tracks=track,
+        fusion=fusion,
         settings=Settings(detect=detect_parameters, align=align_parameters, mask=mask_parameters, swap=swap_parameters),
     )
     told = perform("swap", request, engine=engine)
