@@ -1,4 +1,4 @@
-"""`faceplate engine`: start, stop, status, allow."""
+"""`faceplate engine`: start, stop, status, allow, watch."""
 
 from __future__ import annotations
 
@@ -103,6 +103,49 @@ def allow(
         print_json({"schema": "faceplate.roots/1", "folders": folders})
     else:
         print("\n".join(folders))
+
+
+@engine.command
+def watch(
+    folder: Path, /, *, resolve: Flag = False, prefs: tuple[Path, ...] = (), settle: float = 2.0, once: Flag = False
+) -> None:
+    """Do what is dropped into a folder: job files and timelines. Results and a status land beside them. Runs until Ctrl-C.
+
+    A job file is JSON, {"kind": "swap", "request": {...}}, with whole paths. What is done goes to done/, what has failed to failed/, with the
+    reason in NAME.error.txt.
+
+    Parameters
+    ----------
+    folder
+        The folder; one watcher at a time.
+    resolve
+        Take jobs from scripts in the free edition of DaVinci Resolve too, which come through its preferences.
+    prefs
+        The preferences of Resolve, where they are not at their usual place.
+    settle
+        Seconds for which a file must not change before it is taken.
+    once
+        End when nothing is left to do.
+    """
+    from host_bridge.watch.posts import fusion_prefs, fusion_roots
+    from host_bridge.watch.watcher import Watcher
+
+    if not 0 <= settle <= 3600:
+        raise FaceplateError(f"--settle {settle:g}: is no time", remedy="Give seconds, at most an hour")
+    found = list(prefs) or (fusion_prefs(fusion_roots()) if resolve else [])
+    watcher = Watcher(folder, connect, settle=settle, prefs=found, told=lambda line: print(line, flush=True))
+    print(f"watching {watcher.folder}" + ("" if once else "; Ctrl-C ends it, and jobs go on"), flush=True)
+    passes = 0
+    try:
+        with refusals():
+            while True:
+                watcher.step()
+                passes += 1
+                if once and passes > 1 and not watcher.busy and not watcher.waiting:
+                    return
+                time.sleep(min(max(settle, 0.05), 1.0))
+    finally:
+        watcher.close()
 
 
 def _print(client: Client, json: bool) -> None:

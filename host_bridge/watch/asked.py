@@ -1,0 +1,58 @@
+"""What a dropped file asks for: a kind of job and its request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host_bridge.client import LARGEST_REQUEST
+from host_bridge.jobs import KINDS, UsageError
+from host_bridge.watch.found import JOB, RESULT, cast_of
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A job to submit. lua: answer for a script that can only load Lua."""
+
+    kind: str
+    request: dict[str, Any]
+    lua: bool = False
+
+
+def asked(file: Path) -> Asked | None:
+    """Read a dropped file; None for JSON that is no job at all. Raises UsageError for one that is wrong, and OSError."""
+    return _job(file) if file.suffix.lower() == JOB else _timeline(file)
+
+
+def _job(file: Path) -> Asked | None:
+    with file.open("rb") as opened:
+        text = opened.read(LARGEST_REQUEST + 1)
+    if len(text) > LARGEST_REQUEST:
+        raise UsageError(f"{file.name}: is larger than a job may be, 1 MiB", remedy="Ask for less at once")
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise UsageError(
+            f"{file.name}: is no JSON ({e})", remedy='Write {"kind": "swap", "request": {...}}, in UTF-8'
+        ) from e
+    if not isinstance(told, dict) or not {"kind", "request"} & told.keys():
+        return None
+    unknown = told.keys() - {"kind", "request", "answer"}
+    if unknown or not isinstance(told.get("kind"), str) or not isinstance(told.get("request"), dict):
+        what = f"does not know '{min(unknown)}'" if unknown else "needs the name of a kind and a request"
+        raise UsageError(f"{file.name}: a job {what}", remedy='Write {"kind": "swap", "request": {...}}')
+    if told.get("answer", "json") not in ("json", "lua"):
+        raise UsageError(f"{file.name}: answers are 'json' or 'lua'", remedy="Leave 'answer' out")
+    return Asked(told["kind"], told["request"], lua=told.get("answer") == "lua")
+
+
+def _timeline(file: Path) -> Asked:
+    if "timeline" not in KINDS:
+        raise UsageError(f"{file.name}: this Faceplate has no timelines", remedy="Update Faceplate")
+    cast = cast_of(file)
+    request = {"edit": str(file), "out": str(file.with_name(file.stem + RESULT))}
+    if cast is None:
+        return Asked("timeline", request)
+    return Asked("timeline", {**request, "cast": str(cast)})

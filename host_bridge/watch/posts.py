@@ -1,0 +1,122 @@
+"""What comes from scripts in Resolve that may write no file: jobs in Fusion's preferences, `FaceplatePost = "ID:hex of JSON"`.
+
+Such a script calls SetPrefs and SavePrefs, which writes `Fusion.prefs`; the answer is a Lua file in the watched folder, which it can load.
+A post is `{"jobs": [{"name", "kind", "request"}]}`, or `{"open": "monitor"}`. Each becomes the job file ID-NAME.json.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from host_bridge.client import Client, EngineError
+from nodes.errors import FaceplateError
+from nodes.footage.whole import whole_file
+
+_POST = re.compile(rb'FaceplatePost"?\]?\s*=\s*"([0-9A-Za-z-]{8,64}):((?:[0-9a-f]{2})*)"')
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_LARGEST = 16 << 20  # bytes of preferences
+_MOST_JOBS = 64
+_KEPT = 200  # posts that are remembered
+_BEAT = 5.0  # seconds between two signs of life
+_NOTES = ".faceplate-posts.json"
+ALIVE = "watching.lua"
+
+
+class Posts:
+    """Turns posts into job files, each once. prefs: the files that are read, those of this user alone."""
+
+    def __init__(self, folder: Path, prefs: list[Path], connect: Callable[[], Client]) -> None:
+        self._folder, self._prefs, self._connect = folder, prefs, connect
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._beaten: float | None = None
+
+    def collect(self, now: float) -> None:
+        """Look whether something has come. Raises OutputError."""
+        if not self._prefs:
+            return
+        if self._beaten is None or now - self._beaten >= _BEAT:
+            self._beaten = now
+            with whole_file(self._folder / ALIVE, sync=False) as temporary:
+                temporary.write_text(f"return os.time() - {int(time.time())} < 30\n", "utf-8")
+        for path in self._prefs:
+            for id, content in self._fresh(path):
+                self._open(id, content)
+                self._remember(id)
+
+    def _fresh(self, path: Path) -> Iterator[tuple[str, bytes]]:
+        try:
+            told = path.stat()
+            mine = not hasattr(os, "getuid") or told.st_uid == os.getuid()
+            mark = (told.st_size, told.st_mtime_ns)
+            if not mine or told.st_size > _LARGEST or self._seen.get(path) == mark:
+                return
+            text = path.read_bytes()
+        except OSError:  # Resolve is about to write it
+            return
+        self._seen[path] = mark
+        known = self._known()
+        for found in _POST.finditer(text):
+            id = found[1].decode()
+            if id not in known:
+                yield id, bytes.fromhex(found[2].decode())
+
+    def _open(self, id: str, content: bytes) -> None:
+        try:
+            told = json.loads(content)
+            if told.get("open") == "monitor":
+                with contextlib.suppress(EngineError, webbrowser.Error):
+                    webbrowser.open(self._connect().page)
+                return
+            jobs = [(str(job["name"]), job["kind"], job["request"]) for job in told["jobs"][:_MOST_JOBS]]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return
+        for name, kind, request in jobs:
+            if _NAME.fullmatch(name):
+                with whole_file(self._folder / f"{id}-{name}.json") as temporary:
+                    job = {"kind": kind, "request": request, "answer": "lua"}
+                    temporary.write_text(json.dumps(job, indent=1), "utf-8")
+
+    def _known(self) -> list[str]:
+        try:
+            told: Any = json.loads((self._folder / _NOTES).read_text("utf-8"))
+            return [str(id) for id in told["posts"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def _remember(self, id: str) -> None:
+        with whole_file(self._folder / _NOTES) as temporary:
+            told = {"schema": "faceplate.posts/1", "posts": [*self._known(), id][-_KEPT:]}
+            temporary.write_text(json.dumps(told), "utf-8")
+
+
+def fusion_roots() -> list[Path]:
+    """Where Resolve keeps this user's scripts, Fuses and preferences, on this system: the usual place, and the App Store edition's."""
+    home = Path.home()
+    if sys.platform == "win32":
+        roaming = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
+        return [roaming / "Blackmagic Design" / "DaVinci Resolve" / "Support" / "Fusion"]
+    below = Path("Library/Application Support/Blackmagic Design/DaVinci Resolve/Fusion")
+    if sys.platform == "darwin":
+        stores = ("com.blackmagic-design.DaVinciResolveLite", "com.blackmagic-design.DaVinciResolveAppStore")
+        return [home / below, *(home / "Library/Containers" / store / "Data" / below for store in stores)]
+    return [home / ".local/share/DaVinciResolve/Fusion"]
+
+
+def fusion_prefs(roots: list[Path]) -> list[Path]:
+    """The preferences in these folders, one file a profile; raises FaceplateError when there are none."""
+    found = sorted(path for root in roots for path in root.glob("Profiles/*/Fusion.prefs"))
+    if not found:
+        raise FaceplateError(
+            f"Resolve's preferences are not in {' or '.join(map(str, roots))}",
+            remedy="Start Resolve once, or name the file with --prefs",
+        )
+    return found
