@@ -19,6 +19,7 @@ class FacesetRequest(Request):
     """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder.
 
     ranges: of each clip the frames A-B by its own numbers, None for all; none for all of all. A clip may be named more than once.
+    tracks: ids of the performer's tracks in the only clip, where others are seen too.
     """
 
     clips: tuple[Path, ...] = Field(min_length=1)
@@ -26,6 +27,7 @@ class FacesetRequest(Request):
     out: Path
     rate: str | None = None
     ranges: tuple[str | None, ...] = ()
+    tracks: tuple[int, ...] = ()
     faceset: FacesetParameters = FacesetParameters()
     detect: DetectParameters = DetectParameters()
 
@@ -40,6 +42,8 @@ class FacesetRequest(Request):
     def _ranges_for_all(self) -> Self:
         if self.ranges and len(self.ranges) != len(self.clips):
             raise ValueError(f"{len(self.ranges)} ranges for {len(self.clips)} clips: give one for each clip")
+        if self.tracks and len(self.clips) > 1:
+            raise ValueError("tracks are those of one clip: give only one")
         return self
 
     @property
@@ -58,7 +62,16 @@ def run(request: FacesetRequest, watch: Watch) -> dict[str, Any]:
         clips = [f for f in footage if f is not None]
         ranges = request.ranges or (None,) * len(clips)
         looked_at = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
-        made = build_faceset(clips, out, request.performer, request.faceset, watch.progress, request.detect, looked_at)
+        made = build_faceset(
+            clips,
+            out,
+            request.performer,
+            request.faceset,
+            watch.progress,
+            request.detect,
+            looked_at,
+            tracks=request.tracks,
+        )
     watch.preview(out / "sheet.png")
     document = read_document(out)
     spans = zip(("yaw", "pitch"), made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)

@@ -39,10 +39,13 @@ def build_faceset(
     progress: Progress = quiet,
     detect: DetectParameters | None = None,
     spans: Sequence[tuple[int, int]] | None = None,
+    *,
+    tracks: Sequence[int] = (),
 ) -> Faceset:
     """Gather the faceset of one performer from at least one clip in which this face is the main one, and put it at `out`.
 
-    spans: first and last position to look at in each clip, None for all of all. Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
+    spans: first and last position to look at in each clip, None for all of all. tracks: ids of this performer's in each clip, by default
+    the main face's. Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
     shows no face or none is usable, and OutputError.
     """
     parameters, detect = parameters or FacesetParameters(), detect or DetectParameters()
@@ -53,7 +56,7 @@ def build_faceset(
     check_writable(out)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
     found = [
-        find_candidates(clip, parameters, detect, progress, f"detect{name}", span)
+        find_candidates(clip, parameters, detect, progress, f"detect{name}", span, tracks)
         for clip, name, span in zip(clips, names, spans, strict=True)
     ]
     left_out: list[LeftOut] = []

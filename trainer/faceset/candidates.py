@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +67,12 @@ def find_candidates(
     progress: Progress,
     name: str,
     span: tuple[int, int],
+    wanted: Sequence[int] = (),
 ) -> Candidates:
-    """Find, follow and align the main face of a clip's positions `span`, inclusive; raises NoFaceError where there is none, and FootageError."""
+    """Find, follow and align the main face, or the tracks `wanted`, of a clip's positions `span`, inclusive; raises NoFaceError where there is none, and FootageError."""
     info = footage.info
     faces = analyse(footage, detect, *span, progress=progress, name=name)
-    tracks = {t.id: t for t in choose_tracks(faces, (), info.path, info.first)}
+    tracks = {t.id: t for t in choose_tracks(faces, wanted, info.path, info.first)}
     asked = AlignParameters(size=parameters.size, coverage=parameters.coverage)
     aligned = sorted((a for a in align(faces, asked) if a.track.id in tracks), key=lambda a: int(a.track.frames[0]))
     landmarks, jumps, cuts = [], [], []

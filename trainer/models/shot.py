@@ -58,6 +58,7 @@ class Shot(Network):
     learning_rate: ClassVar[float] = 1e-3
     batch: ClassVar[int] = 8
     clip: ClassVar[float | None] = 0.3
+    learns_target: ClassVar[bool] = False
 
     options: ShotOptions
 
