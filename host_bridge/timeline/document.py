@@ -47,11 +47,11 @@ class PerformerRecord(Record):
 
 
 class MediaRecord(Record):
-    """The plate's media. url: as the edit has it. path: the file, or a sequence as name.%04d.exr. rate: frames per second.
+    """The plate's media. url: as the edit has it. path: the file, or a sequence as name.%04d.exr; none where it is missing. rate: frames per second.
     start: number of its first frame (its timecode, in its own frames). frames: how many it has, where that is known."""
 
     url: str
-    path: Path
+    path: Path | None
     rate: Rate
     start: int
     frames: int | None = Field(default=None, ge=0)
@@ -76,7 +76,7 @@ class ShotRecord(Record):
     """A shot and how it stands. where: the clip, by child indices down from the timeline's tracks.
 
     span: the first and the last frame of the result, positions in the media (0 is its first frame). model: what was trained.
-    folder: what `faceplate swap` wrote, taken from the document's own folder when relative.
+    folder: what `faceplate swap` wrote, taken from the document's own folder when relative. key: of all that the result depends on.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
@@ -88,6 +88,7 @@ class ShotRecord(Record):
     state: State = "waiting"
     model: Path | None = None
     folder: Path | None = None
+    key: str = ""
     error: ErrorRecord | None = None
 
     @model_validator(mode="after")
