@@ -13,7 +13,8 @@ from nodes.shot.settings import Settings
 class SwapRequest(Request):
     """The shot: its plate, whose face is put in, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder.
 
-    overlay: write pictures too for hosts that blend what is displayed. fusion: and such as Fusion's Fuses read.
+    overlay: write pictures too for hosts that blend what is displayed. fusion: and such as Fusion's Fuses read. frames: and the composite
+    of a movie as pictures.
     """
 
     plate: Path
@@ -26,6 +27,7 @@ class SwapRequest(Request):
     settings: Settings = Settings()
     overlay: bool = False
     fusion: bool = False
+    frames: bool = False
 
     @property
     def title(self) -> str:
@@ -34,7 +36,8 @@ class SwapRequest(Request):
 
 
 def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
-    """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and what was asked for besides: the overlays' pattern, the folder for Fuses."""
+    """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and what was asked for besides: the patterns of overlays and frames, the folder for Fuses."""
+    from nodes.shot.frames import write_frames
     from nodes.shot.fuse.pictures import write_patches
     from nodes.shot.overlay import write_overlays
     from nodes.shot.render import render_shot
@@ -59,6 +62,8 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
             more["overlay"] = str(write_overlays(done.folder, plate, first, last, watch.progress))
         if request.fusion:
             more["fusion"] = str(write_patches(done.folder, plate.info, first, last, watch.progress).parent)
+        if request.frames:
+            more["frames"] = str(write_frames(done.folder, plate, first, last, watch.progress))
     watch.preview(done.folder / "sheet.png")
     return {"folder": str(done.folder), "shot": done.document, "report": done.report, **more}
 
