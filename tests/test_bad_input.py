@@ -20,7 +20,7 @@ from test_model import identity
 
 from host_bridge.cli import main
 from nodes.footage import open_footage, read_matte
-from nodes.shot import render
+from nodes.shot import write
 
 Run = Callable[..., tuple[int, str]]
 
@@ -31,7 +31,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("FACEPLATE_DEBUG", raising=False)
-        patch.setattr(render, "write_report", lambda folder, progress, faces=None: {})
+        patch.setattr(write, "write_report", lambda folder, progress, faces=None: {})
         yield
 
 

@@ -23,14 +23,15 @@ from clips import cut, decoded, packets, pictures, write_movie
 from nodes.definitions import DetectParameters, SwapParameters
 from nodes.errors import NoFaceError, OutputError, SchemaError
 from nodes.footage import open_footage, read_matte, read_patch
-from nodes.shot import analysis, render, results
+from nodes.shot import analysis, results, write
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
 from nodes.shot.faces_files import load_faces, save_faces
 from nodes.shot.preview import side_by_side
-from nodes.shot.render import Rendered, render_shot
+from nodes.shot.render import render_shot
 from nodes.shot.settings import Settings
 from nodes.shot.worker import Worker
+from nodes.shot.write import Rendered
 from nodes.types import Faces, Track
 
 
@@ -60,7 +61,7 @@ def plate(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report is tested elsewhere, and takes longer than the shot."""
-    monkeypatch.setattr(render, "write_report", lambda folder, progress, faces=None: {})
+    monkeypatch.setattr(write, "write_report", lambda folder, progress, faces=None: {})
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_a_failure_touches_nothing_that_was_there(
         if len(written) > 3:
             raise OutputError("cannot be written: the disk is full", file="patch.exr")
 
-    monkeypatch.setattr(render, "write_patch", refuse)
+    monkeypatch.setattr(write, "write_patch", refuse)
     with open_footage(plate) as p, open_footage(source) as s, pytest.raises(OutputError, match="disk is full"):
         render_shot(p, s, out)
     assert (out / "composite.mkv").read_text() == "old"

@@ -5,46 +5,28 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from nodes.align import align
 from nodes.definitions import Method
 from nodes.errors import FaceplateError, FootageError
-from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, read_patch, write_matte, write_patch
-from nodes.footage.numbering import find_sequence
-from nodes.report import write_report
+from nodes.footage import Footage, Frame, read_patch
 from nodes.shot import document, results
-from nodes.shot.alignment_files import save_alignments
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import check_range, choose_tracks
 from nodes.shot.digest import digest_code, digest_file, digest_footage, key_of
-from nodes.shot.faces_files import save_faces
-from nodes.shot.preview import side_by_side
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.settings import Settings
-from nodes.shot.sheet import Column, column, contact_sheet, pick, window, write_png
-from nodes.shot.worker import Worker
+from nodes.shot.write import Rendered, Written, patch_files, write_shot
 from nodes.swap import SwapPlan, plan_swap, swap
-from nodes.types import Faces, Float, Patch, Track
+from nodes.types import Faces, Float, Patch
 
 _HALF_MAX = 65504.0
-_WRITABLE = (".png", ".tif", ".tiff", ".exr", ".dpx")
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A finished shot: its folder, its document `faceplate.shot/1`, and its report."""
-
-    folder: Path
-    document: dict[str, Any]
-    report: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,23 +40,6 @@ class _Shot:
     last: int
     settings: Settings
     tracks: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        return self.last - self.first + 1
-
-    def number(self, index: int) -> int:
-        """The plate's own number of the frame at a position."""
-        return self.plate.info.first + index
-
-
-@dataclass
-class _Tally:
-    """What is counted while frames go by."""
-
-    with_face: int = 0
-    rendered: int = 0
-    columns: list[Column] = field(default_factory=list)
 
 
 def render_shot(
@@ -117,30 +82,8 @@ def render_shot(
         progress=stage(progress, "prepare", None),
     )
     folder = results.open_partial(out, _key(shot, inputs))
-    try:
-        tally = _render(shot, plan, chosen, folder, progress)
-        found = {
-            "frames": shot.count,
-            "frames_with_face": tally.with_face,
-            "frames_resumed": shot.count - tally.rendered,
-        }
-        save_faces(folder / "faces.npz", faces, plate.info.path.absolute())
-        save_alignments(folder / "alignment.npz", alignments)
-        record = document.build(
-            inputs=inputs,
-            number_range=(shot.number(shot.first), shot.number(last)),
-            info=plate.info,
-            settings=settings,
-            tracks=chosen,
-            results=found | {"seconds": round(time.monotonic() - began, 1)},
-        )
-        document.save(folder / results.DOCUMENT, record)
-        report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
-        results.publish(folder, out)
-    except Exception:
-        results.discard(folder)  # an interruption, which is no Exception, keeps it
-        raise
-    return Rendered(out, record, report)
+    written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, began)
+    return write_shot(written, _patches(shot, plan, folder), folder, out, progress)
 
 
 def as_written(patch: Patch) -> Patch:
@@ -157,7 +100,7 @@ def _check(shot: _Shot) -> None:
     if roto and ((roto.width, roto.height) != (info.width, info.height) or roto.frames <= shot.last):
         raise FootageError(
             f"is {roto.width}x{roto.height} with {roto.frames} frames; the plate is {info.width}x{info.height} "
-            f"and frame {shot.number(shot.last)} is its {shot.last + 1}. one",
+            f"and frame {info.first + shot.last} is its {shot.last + 1}. one",
             file=roto.path,
             remedy="Give a matte that goes with the plate frame by frame, from its first one on",
         )
@@ -198,66 +141,6 @@ def _source_faces(shot: _Shot, progress: Progress) -> Faces | None:
     return faces
 
 
-def _render(shot: _Shot, plan: SwapPlan, tracks: Sequence[Track], folder: Path, progress: Progress) -> _Tally:
-    """Write patches, mattes, movies and the sheet; every writer has a thread of its own, and frames are decoded once."""
-    info, tally = shot.plate.info, _Tally()
-    tell = stage(progress, "swap", shot.count)
-    wanted, part = pick(shot.first, shot.last), window(tracks, info.width, info.height)
-    sound = info.path if info.has_audio else None
-
-    def movie(name: str, codec: Any) -> MovieWriter:
-        return MovieWriter(folder / name, info, codec, sound, shot.first, shot.last)
-
-    with ExitStack() as open_files, ExitStack() as workers:
-        # The other cores belong to the writers: OpenCV's own threads would wait for each other, and win nothing here.
-        open_files.callback(cv2.setNumThreads, cv2.getNumThreads())
-        cv2.setNumThreads(1)
-
-        def worker(work: Any) -> Worker[Any]:
-            return workers.enter_context(Worker(work))
-
-        plates = worker(open_files.enter_context(movie("plate.mkv", "ffv1")).write)
-        composites = worker(open_files.enter_context(movie("composite.mkv", "ffv1")).write)
-        preview = open_files.enter_context(movie("preview.mp4", "h264"))
-        previews = worker(lambda pair: preview.write(side_by_side(*pair)))
-        patches = worker(lambda item: _write_patch(shot, folder, *item))
-        suffix = _image_suffix(info)
-        images = None
-        if suffix in _WRITABLE:
-            pattern = folder / "composite" / f"composite.%04d{suffix}"
-            images = worker(open_files.enter_context(SequenceWriter(pattern, info, shot.number(shot.first))).write)
-
-        def finish(item: tuple[Frame, Patch]) -> None:
-            frame, patch = item
-            composite = frame.over(patch)
-            composites.put(composite)
-            previews.put((frame, composite))
-            if images is not None:
-                images.put(composite)
-            if frame.index in wanted:
-                tally.columns.append(column(shot.number(frame.index), frame, composite, patch, part))
-
-        finished = worker(finish)  # made last, and so ended first: it feeds the others
-        for done, (frame, patch, fresh) in enumerate(_patches(shot, plan, folder), 1):
-            if fresh:
-                patches.put((frame.index, patch))
-            plates.put(frame)
-            finished.put((frame, patch))
-            tally.with_face += not patch.roi.empty
-            tally.rendered += fresh
-            tell(done)
-    write_png(folder / "sheet.png", contact_sheet(tally.columns))
-    return tally
-
-
-def _image_suffix(info: FootageInfo) -> str:
-    """Tell the kind of files of an image sequence; empty for a movie."""
-    if not info.channels:
-        return ""
-    sequence = find_sequence(info.path)
-    return (sequence.files[0] if sequence else info.path).suffix.lower()
-
-
 def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
     """Yield each frame with its patch as written and whether that is new: first those on disk, then swap from there on."""
     frames = shot.plate.frames(shot.first, shot.last, prepare=Frame.rgb8)
@@ -274,24 +157,11 @@ def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame,
         yield frame, patch, False
 
 
-def _files(shot: _Shot, folder: Path, index: int) -> tuple[Path, Path]:
-    number = shot.number(index)
-    return folder / "patch" / f"patch.{number:04d}.exr", folder / "matte" / f"matte.{number:04d}.exr"
-
-
 def _kept(shot: _Shot, folder: Path, index: int) -> Patch | None:
-    patch, matte = _files(shot, folder, index)
+    patch, matte = patch_files(folder, shot.plate.info.first + index)
     if not (patch.is_file() and matte.is_file()):
         return None
     try:
         return read_patch(patch)
     except FootageError:
         return None  # cut off by a power failure, say
-
-
-def _write_patch(shot: _Shot, folder: Path, index: int, patch: Patch) -> None:
-    width, height = shot.plate.info.width, shot.plate.info.height
-    file, matte = _files(shot, folder, index)
-    # The matte first: where there is a patch, there are both.
-    write_matte(matte, patch.rgba[..., 3], patch.roi, width, height)
-    write_patch(file, patch, width, height)

@@ -1,0 +1,75 @@
+"""Several people in one shot: what was rendered for each of them alone, laid over the plate together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nodes.align import align
+from nodes.footage import Footage, Frame, read_patch
+from nodes.shot import document, results
+from nodes.shot.choice import check_fits, choose_tracks
+from nodes.shot.digest import digest_file, key_of
+from nodes.shot.faces_files import load_faces
+from nodes.shot.progress import Progress, quiet
+from nodes.shot.render import as_written
+from nodes.shot.settings import Settings
+from nodes.shot.write import Rendered, Written, patch_files, write_shot
+from nodes.types import Patch, Roi
+
+
+def merge_shots(
+    plate: Footage, shots: Sequence[Path], out: Path, first: int, last: int, *, progress: Progress = quiet
+) -> Rendered:
+    """Write a shot of the plate's frames first..last (inclusive positions) that holds the patches of `shots`, the later ones above.
+
+    shots: folders that `render_shot` has written of the same frames, found with the same parameters of Detect; each keeps its own patches and
+    mattes. Settings in the new document are the first one's. Raises FootageError, SchemaError, OutputError.
+    """
+    began, info = time.monotonic(), plate.info
+    told = [document.load(folder) for folder in shots]
+    faces = load_faces(shots[0] / "faces.npz").faces
+    check_fits(faces, info)
+    settings = Settings.model_validate(told[0]["settings"])
+    tracks = choose_tracks(faces, [t["id"] for one in told for t in one["tracks"]], info.path, info.first)
+    alignments = [a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in tracks}]
+    inputs = _inputs(told)
+    key = key_of(shots=[digest_file(folder / results.DOCUMENT) for folder in shots], range=(first, last))
+    folder = results.open_partial(out, key)
+    written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, began)
+    return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
+
+
+def over(upper: Patch, lower: Patch) -> Patch:
+    """Lay one premultiplied patch over another of the same frame (Porter & Duff 1984)."""
+    if upper.roi.empty or lower.roi.empty:
+        return lower if upper.roi.empty else upper
+    a, b = upper.roi, lower.roi
+    roi = Roi(min(a.x0, b.x0), min(a.y0, b.y0), max(a.x1, b.x1), max(a.y1, b.y1))
+    rgba = np.zeros((roi.height, roi.width, 4), np.float32)
+    for patch in (lower, upper):
+        y, x = patch.roi.y0 - roi.y0, patch.roi.x0 - roi.x0
+        part = rgba[y : y + patch.roi.height, x : x + patch.roi.width]
+        part[:] = patch.rgba + part * (1 - patch.rgba[..., 3:])
+    return Patch(upper.frame, roi, rgba)
+
+
+def _merged(plate: Footage, shots: Sequence[Path], first: int, last: int) -> Iterator[tuple[Frame, Patch, bool]]:
+    for frame in plate.frames(first, last, prepare=Frame.rgb8):
+        number = plate.info.first + frame.index
+        merged, *others = (read_patch(patch_files(folder, number)[0]) for folder in shots)
+        for patch in others:
+            merged = over(patch, merged)
+        yield frame, as_written(Patch(frame.index, merged.roi, merged.rgba)), True
+
+
+def _inputs(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The plate, and what each person's face was made from, the second one's as `source_2` and so on."""
+    found = dict(told[0]["inputs"])
+    for number, one in enumerate(told[1:], 2):
+        found |= {f"{name}_{number}": what for name, what in one["inputs"].items() if name != "plate"}
+    return found

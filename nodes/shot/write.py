@@ -1,0 +1,179 @@
+"""Write a shot: its frames with their patches in, a folder with composite, patches, mattes, pictures and a report out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from nodes.align import Alignment
+from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, write_matte, write_patch
+from nodes.footage.numbering import find_sequence
+from nodes.report import write_report
+from nodes.shot import document, results
+from nodes.shot.alignment_files import save_alignments
+from nodes.shot.faces_files import save_faces
+from nodes.shot.preview import side_by_side
+from nodes.shot.progress import Progress, stage
+from nodes.shot.settings import Settings
+from nodes.shot.sheet import Column, column, contact_sheet, pick, window, write_png
+from nodes.shot.worker import Worker
+from nodes.types import Faces, Patch, Track
+
+_WRITABLE = (".png", ".tif", ".tiff", ".exr", ".dpx")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A finished shot: its folder, its document `faceplate.shot/1`, and its report."""
+
+    folder: Path
+    document: dict[str, Any]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is written: the plate's frames first..last, by position, and what the document says of them.
+
+    tracks: those that are replaced. inputs: as the document describes them. began: on the monotonic clock.
+    """
+
+    plate: Footage
+    first: int
+    last: int
+    settings: Settings
+    faces: Faces
+    alignments: Sequence[Alignment]
+    tracks: Sequence[Track]
+    inputs: dict[str, Any]
+    began: float
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return self.last - self.first + 1
+
+    def number(self, index: int) -> int:
+        """The plate's own number of the frame at a position."""
+        return self.plate.info.first + index
+
+
+@dataclass
+class _Tally:
+    """What is counted while frames go by."""
+
+    with_face: int = 0
+    rendered: int = 0
+    columns: list[Column] = field(default_factory=list)
+
+
+def write_shot(
+    shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, out: Path, progress: Progress
+) -> Rendered:
+    """Write all of it into the partial `folder`, then put it in place at `out`.
+
+    patches: of each frame in order, with whether it is not in the folder yet. What fails leaves nothing behind; what is interrupted stays, to be gone on with.
+    """
+    try:
+        tally = _write(shot, patches, folder, progress)
+        found = {
+            "frames": shot.count,
+            "frames_with_face": tally.with_face,
+            "frames_resumed": shot.count - tally.rendered,
+        }
+        save_faces(folder / "faces.npz", shot.faces, shot.plate.info.path.absolute())
+        save_alignments(folder / "alignment.npz", shot.alignments)
+        record = document.build(
+            inputs=shot.inputs,
+            number_range=(shot.number(shot.first), shot.number(shot.last)),
+            info=shot.plate.info,
+            settings=shot.settings,
+            tracks=shot.tracks,
+            results=found | {"seconds": round(time.monotonic() - shot.began, 1)},
+        )
+        document.save(folder / results.DOCUMENT, record)
+        report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
+        results.publish(folder, out)
+    except Exception:
+        results.discard(folder)  # an interruption, which is no Exception, keeps it
+        raise
+    return Rendered(out, record, report)
+
+
+def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
+    """The files of a frame's patch and matte; number: the plate's own of the frame."""
+    return folder / "patch" / f"patch.{number:04d}.exr", folder / "matte" / f"matte.{number:04d}.exr"
+
+
+def _write(shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, progress: Progress) -> _Tally:
+    """Write patches, mattes, movies and the sheet; every writer has a thread of its own, and frames are decoded once."""
+    info, tally = shot.plate.info, _Tally()
+    tell = stage(progress, "swap", shot.count)
+    wanted, part = pick(shot.first, shot.last), window(shot.tracks, info.width, info.height)
+    sound = info.path if info.has_audio else None
+
+    def movie(name: str, codec: Any) -> MovieWriter:
+        return MovieWriter(folder / name, info, codec, sound, shot.first, shot.last)
+
+    with ExitStack() as open_files, ExitStack() as workers:
+        # The other cores belong to the writers: OpenCV's own threads would wait for each other, and win nothing here.
+        open_files.callback(cv2.setNumThreads, cv2.getNumThreads())
+        cv2.setNumThreads(1)
+
+        def worker(work: Any) -> Worker[Any]:
+            return workers.enter_context(Worker(work))
+
+        plates = worker(open_files.enter_context(movie("plate.mkv", "ffv1")).write)
+        composites = worker(open_files.enter_context(movie("composite.mkv", "ffv1")).write)
+        preview = open_files.enter_context(movie("preview.mp4", "h264"))
+        previews = worker(lambda pair: preview.write(side_by_side(*pair)))
+        files = worker(lambda item: _write_patch(shot, folder, *item))
+        suffix = _image_suffix(info)
+        images = None
+        if suffix in _WRITABLE:
+            pattern = folder / "composite" / f"composite.%04d{suffix}"
+            images = worker(open_files.enter_context(SequenceWriter(pattern, info, shot.number(shot.first))).write)
+
+        def finish(item: tuple[Frame, Patch]) -> None:
+            frame, patch = item
+            composite = frame.over(patch)
+            composites.put(composite)
+            previews.put((frame, composite))
+            if images is not None:
+                images.put(composite)
+            if frame.index in wanted:
+                tally.columns.append(column(shot.number(frame.index), frame, composite, patch, part))
+
+        finished = worker(finish)  # made last, and so ended first: it feeds the others
+        for done, (frame, patch, fresh) in enumerate(patches, 1):
+            if fresh:
+                files.put((frame.index, patch))
+            plates.put(frame)
+            finished.put((frame, patch))
+            tally.with_face += not patch.roi.empty
+            tally.rendered += fresh
+            tell(done)
+    write_png(folder / "sheet.png", contact_sheet(tally.columns))
+    return tally
+
+
+def _image_suffix(info: FootageInfo) -> str:
+    """Tell the kind of files of an image sequence; empty for a movie."""
+    if not info.channels:
+        return ""
+    sequence = find_sequence(info.path)
+    return (sequence.files[0] if sequence else info.path).suffix.lower()
+
+
+def _write_patch(shot: Written, folder: Path, index: int, patch: Patch) -> None:
+    width, height = shot.plate.info.width, shot.plate.info.height
+    file, matte = patch_files(folder, shot.number(index))
+    # The matte first: where there is a patch, there are both.
+    write_matte(matte, patch.rgba[..., 3], patch.roi, width, height)
+    write_patch(file, patch, width, height)
