@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TORCH = {"torch", "torchvision", "face_alignment"}
 BLENDER = {"bpy", "bpy_extras", "bl_ui", "bl_math", "blf", "bmesh", "gpu", "gpu_extras", "mathutils"}
 FUSION = {"DaVinciResolveScript", "BlackmagicFusion", "fusionscript"}
-IN_HOSTS = ("host_bridge.blender", "host_bridge.fusion", "host_bridge.client")
+IN_HOSTS = ("host_bridge.blender", "host_bridge.fusion.scripts", "host_bridge.client")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def test_only_the_trainer_imports_torch_but_a_chosen_backend_of_nodes_may_do_so_
     ("folder", "host"),
     [
         ("host_bridge/blender", BLENDER | {"numpy"}),
-        ("host_bridge/fusion", FUSION),
+        ("host_bridge/fusion/scripts", FUSION),
         ("host_bridge/client", set()),
         ("host_bridge/client.py", set()),
     ],
