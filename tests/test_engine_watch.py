@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,11 @@ def test_what_is_not_ours_is_never_touched(live: Live, hot: Path, clip: Path, wa
     for _ in range(4):
         watcher.step()
     assert jobs(live) == before and not watcher.busy and not watcher.waiting
-    assert {p.name for p in hot.iterdir() if p.name != ".faceplate-watch.lock"} == {*other, "folder.json", "link.json"}
+    assert {p.name for p in hot.iterdir() if not p.name.startswith(".faceplate-")} == {
+        *other,
+        "folder.json",
+        "link.json",
+    }
 
 
 def test_results_are_not_taken_for_something_new():
@@ -236,7 +241,25 @@ def test_a_post_in_the_preferences_becomes_a_job_once_and_its_answer_is_lua(live
     lua = lupa.LuaRuntime(unpack_returned_tuples=True)
     answer = lua.execute((hot / "abcdef-1234-clip-1.answer.lua").read_text())
     assert answer.state == "finished" and answer.result.clip == str(clip)
-    assert lua.execute((hot / "watching.lua").read_text()) is True
+    assert lua.execute((hot / ".faceplate-watching.lua").read_text()) is True
+
+
+@pytest.mark.parametrize("by", ["file", "preferences"])
+def test_a_script_can_have_the_monitor_opened(live: Live, hot: Path, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    prefs = hot.parent / f"{hot.name}.prefs"
+    if by == "file":
+        (hot / "monitor.json").write_text('{"open": "monitor"}')
+    else:
+        prefs.write_text(prefs_of("abcdef-9:" + b'{"open": "monitor"}'.hex()))
+    watcher = Watcher(hot, connect, settle=0, prefs=[prefs])
+    try:
+        for _ in range(3):
+            watcher.step()
+    finally:
+        watcher.close()
+    assert opened == [connect().page] and not list(hot.glob("[!.]*"))
 
 
 @pytest.mark.parametrize(

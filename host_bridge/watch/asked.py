@@ -10,6 +10,7 @@ from typing import Any
 from host_bridge.client import LARGEST_REQUEST
 from host_bridge.jobs import KINDS, UsageError
 from host_bridge.watch.found import JOB, RESULT, cast_of
+from host_bridge.watch.posts import MONITOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class Asked:
     kind: str
     request: dict[str, Any]
     lua: bool = False
+
+
+OPEN_MONITOR = Asked("monitor", {})
 
 
 def asked(file: Path) -> Asked | None:
@@ -37,6 +41,8 @@ def _job(file: Path) -> Asked | None:
         raise UsageError(
             f"{file.name}: is no JSON ({e})", remedy='Write {"kind": "swap", "request": {...}}, in UTF-8'
         ) from e
+    if told == MONITOR:
+        return OPEN_MONITOR
     if not isinstance(told, dict) or not {"kind", "request"} & told.keys():
         return None
     unknown = told.keys() - {"kind", "request", "answer"}

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import sys
-import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,9 +25,8 @@ _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _LARGEST = 16 << 20  # bytes of preferences
 _MOST_JOBS = 64
 _KEPT = 200  # posts that are remembered
-_BEAT = 5.0  # seconds between two signs of life
 _NOTES = ".faceplate-posts.json"
-ALIVE = "watching.lua"
+MONITOR = {"open": "monitor"}
 
 
 class Posts:
@@ -37,16 +35,9 @@ class Posts:
     def __init__(self, folder: Path, prefs: list[Path], connect: Callable[[], Client]) -> None:
         self._folder, self._prefs, self._connect = folder, prefs, connect
         self._seen: dict[Path, tuple[int, int]] = {}
-        self._beaten: float | None = None
 
-    def collect(self, now: float) -> None:
+    def collect(self) -> None:
         """Look whether something has come. Raises OutputError."""
-        if not self._prefs:
-            return
-        if self._beaten is None or now - self._beaten >= _BEAT:
-            self._beaten = now
-            with whole_file(self._folder / ALIVE, sync=False) as temporary:
-                temporary.write_text(f"return os.time() - {int(time.time())} < 30\n", "utf-8")
         for path in self._prefs:
             for id, content in self._fresh(path):
                 self._open(id, content)
@@ -72,9 +63,8 @@ class Posts:
     def _open(self, id: str, content: bytes) -> None:
         try:
             told = json.loads(content)
-            if told.get("open") == "monitor":
-                with contextlib.suppress(EngineError, webbrowser.Error):
-                    webbrowser.open(self._connect().page)
+            if told == MONITOR:
+                open_monitor(self._connect)
                 return
             jobs = [(str(job["name"]), job["kind"], job["request"]) for job in told["jobs"][:_MOST_JOBS]]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -96,6 +86,12 @@ class Posts:
         with whole_file(self._folder / _NOTES) as temporary:
             told = {"schema": "faceplate.posts/1", "posts": [*self._known(), id][-_KEPT:]}
             temporary.write_text(json.dumps(told), "utf-8")
+
+
+def open_monitor(connect: Callable[[], Client]) -> None:
+    """Show the engine's page in the browser, as far as there is one. A script cannot: the page's address is a secret."""
+    with contextlib.suppress(EngineError, webbrowser.Error):
+        webbrowser.open(connect().page)
 
 
 def fusion_roots() -> list[Path]:

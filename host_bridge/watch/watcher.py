@@ -16,13 +16,16 @@ from filelock import FileLock, Timeout
 
 from host_bridge.client import ENDED as JOB_ENDED
 from host_bridge.client import Client, EngineError, EngineGone
-from host_bridge.watch.asked import Asked, asked
+from host_bridge.watch.asked import OPEN_MONITOR, Asked, asked
 from host_bridge.watch.found import JOB, Mark, Settling, cast_of, dropped
-from host_bridge.watch.posts import Posts
+from host_bridge.watch.posts import Posts, open_monitor
 from host_bridge.watch.status import ENDED, read_status, write_status
 from nodes.errors import FaceplateError, writing
+from nodes.footage.whole import whole_file
 
 DONE, FAILED = "done", "failed"
+ALIVE = ".faceplate-watching.lua"  # a script in a host loads it to know that somebody is here
+_BEAT = 5.0  # seconds between two signs of life
 MOST_AT_ONCE = 64
 _NUMBERS = 10_000  # of files of one name that have been put away
 
@@ -47,6 +50,7 @@ class Watcher:
         self._posts = Posts(self.folder, list(prefs), connect)
         self._running: dict[Path, tuple[Mark, str, Asked, dict[str, Any]]] = {}
         self._ignored: dict[Path, Mark] = {}
+        self._beaten: float | None = None
         self.waiting = False  # whether files are there that are not taken yet
         self._lock = FileLock(self.folder / ".faceplate-watch.lock")
         with writing(self.folder):
@@ -64,7 +68,11 @@ class Watcher:
     def step(self, now: float | None = None) -> None:
         """One pass. now: seconds of a clock that only goes forward."""
         now = time.monotonic() if now is None else now
-        self._posts.collect(now)
+        if self._beaten is None or now - self._beaten >= _BEAT:
+            self._beaten = now
+            with whole_file(self.folder / ALIVE, sync=False) as temporary:
+                temporary.write_text(f"return os.time() - {int(time.time())} < 30\n", "utf-8")
+        self._posts.collect()
         with contextlib.suppress(EngineGone):  # the next pass starts it again
             self._follow()
             files = list(dropped(self.folder))
@@ -96,6 +104,10 @@ class Watcher:
             return
         if wanted is None:
             self._ignored[path] = mark
+            return
+        if wanted is OPEN_MONITOR:
+            path.unlink()
+            open_monitor(self._connect)
             return
         try:
             id = self._known_job(known) or self._connect().submit(wanted.kind, wanted.request)["id"]
