@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodes.definitions import DetectParameters
@@ -38,19 +39,8 @@ def analyse(
     Raises FootageError, as `detect` does.
     """
     parameters = parameters or DetectParameters()
-    info = footage.info
-    last = info.frames - 1 if last is None else last
-    key = key_of(
-        footage=digest_footage(info.path),
-        rate=info.rate,
-        range=(first, last),
-        parameters=parameters.model_dump(mode="json"),
-        subject=load_subject(parameters.subject).digest,
-        schema=SCHEMA,
-        weights={name: model["sha256"] for name, model in read_manifest().items()},
-        code=digest_code("nodes.detect", "nodes.geometry", "nodes.footage"),
-    )
-    kept = cache_folder() / "faces" / f"{key}.npz"
+    last = footage.info.frames - 1 if last is None else last
+    kept = _kept(footage, parameters, first, last)
     tell = stage(progress, name, last - first + 1)
     with suppress(SchemaError):
         faces = load_faces(kept).faces
@@ -65,6 +55,70 @@ def analyse(
     checkpoint.discard()
     keep_within(limit())
     return faces
+
+
+def analyse_together(
+    footage: Footage,
+    spans: Iterable[tuple[int, int]],
+    parameters: DetectParameters | None = None,
+    progress: Progress = quiet,
+    name: str = "detect",
+) -> None:
+    """See to it that :func:`analyse` has the faces of each of several spans, first..last, looking at each frame only once.
+
+    Spans that overlap or touch are analysed as one, and each is kept as its part of that. Raises FootageError.
+    """
+    parameters = parameters or DetectParameters()
+    for group in _connected(sorted(set(spans))):
+        missing = [s for s in group if not _kept(footage, parameters, *s).is_file()] if len(group) > 1 else []
+        for part in _connected(missing):
+            whole = analyse(footage, parameters, part[0][0], max(last for _, last in part), progress, name)
+            for first, last in part:
+                with suppress(OutputError):
+                    save_faces(_kept(footage, parameters, first, last), _part(whole, first, last))
+
+
+def _connected(spans: Iterable[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Put sorted spans into groups that overlap or touch."""
+    groups: list[list[tuple[int, int]]] = []
+    end = 0
+    for first, last in spans:
+        if groups and first <= end + 1:
+            groups[-1].append((first, last))
+        else:
+            groups.append([(first, last)])
+            end = last
+        end = max(end, last)
+    return groups
+
+
+def _part(faces: Faces, first: int, last: int) -> Faces:
+    """Of the faces of more frames those of first..last, the longest track first and numbered from 0, as `detect` does."""
+    tracks = []
+    for track in faces.tracks:
+        inside = (track.frames >= first) & (track.frames <= last)
+        if inside.any():
+            arrays = ("frames", "boxes", "scores", "landmarks", *(() if track.tones is None else ("tones",)))
+            tracks.append(replace(track, **{n: getattr(track, n)[inside] for n in arrays}))
+    numbered = tuple(replace(t, id=i) for i, t in enumerate(sorted(tracks, key=lambda t: -len(t))))
+    cuts = tuple(c for c in faces.cuts if first < c <= last)
+    return replace(faces, first=first, count=last - first + 1, cuts=cuts, tracks=numbered)
+
+
+def _kept(footage: Footage, parameters: DetectParameters, first: int, last: int) -> Path:
+    """The file of the faces of frames first..last, whether or not it is there."""
+    info = footage.info
+    key = key_of(
+        footage=digest_footage(info.path),
+        rate=info.rate,
+        range=(first, last),
+        parameters=parameters.model_dump(mode="json"),
+        subject=load_subject(parameters.subject).digest,
+        schema=SCHEMA,
+        weights={name: model["sha256"] for name, model in read_manifest().items()},
+        code=digest_code("nodes.detect", "nodes.geometry", "nodes.footage"),
+    )
+    return cache_folder() / "faces" / f"{key}.npz"
 
 
 @dataclass

@@ -1,0 +1,74 @@
+"""Put the faces into a shot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from host_bridge.jobs import swap
+from host_bridge.jobs.job import Watch
+from host_bridge.timeline.run.work import Footing, Work
+from host_bridge.timeline.shots.shot import Casting
+from nodes.definitions import Method
+from nodes.detect import main_tracks
+from nodes.errors import FaceplateError
+from nodes.shot import document
+from nodes.shot.digest import digest_file, digest_footage
+from nodes.shot.faces_files import load_faces
+
+
+def swap_face(
+    work: Work, casting: Casting, plate: Footing, model: Path | None, out: Path, watch: Watch
+) -> dict[str, Any]:
+    """Replace one person in a shot's span, in the folder `out`, unless just that is there already; returns the report. Raises FaceplateError.
+
+    The source's own frames come from the first of the performer's clips.
+    """
+    parameters = work.settings.swap.model_copy(
+        update={"method": Method.MODEL if model else Method.REFERENCE, "model": model}
+    )
+    request = swap.SwapRequest(
+        plate=plate.path,
+        source=work.performers[casting.source][0] if model is None or _wants_source(work) else None,
+        out=out,
+        range=plate.range,
+        rate=plate.rate,
+        tracks=casting.tracks,
+        settings=work.settings.model_copy(update={"swap": parameters}),
+    )
+    found = _kept(request, plate)
+    return swap.run(request, watch)["report"] if found is None else found
+
+
+def _kept(request: swap.SwapRequest, plate: Footing) -> dict[str, Any] | None:
+    """The report of a swap that was finished when the run was killed."""
+    try:
+        told = document.load(request.out)
+        report: dict[str, Any] = json.loads((request.out / "report.json").read_bytes())
+        faces = load_faces(request.out / "faces.npz").faces
+        tracks = set(request.tracks or (t.id for t in main_tracks(faces)))
+        first, last = (int(number) for number in plate.range.split("-"))
+        same = (
+            told["settings"] == request.settings.model_dump(mode="json")
+            and told["range"] == {"first": first, "last": last}
+            and {t["id"] for t in told["tracks"]} == tracks
+            and {name: one["digest"] for name, one in told["inputs"].items()} == _digests(request, plate)
+        )
+    except (FaceplateError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return report if same else None
+
+
+def _digests(request: swap.SwapRequest, plate: Footing) -> dict[str, str]:
+    model = request.settings.swap.model
+    found = {"plate": plate.digest, "model": model and digest_file(model)}
+    found["source"] = request.source and digest_footage(request.source)
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def _wants_source(work: Work) -> bool:
+    """Whether the model is given the source's own frames."""
+    from trainer.models import find_model
+
+    return find_model(work.train.model).inputs != ("crop",)

@@ -1,0 +1,72 @@
+"""What all shots of a run share: where things lie, what was asked for, who looks on."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_bridge.jobs.job import Watch
+from host_bridge.timeline.run.settings import RunSettings
+from nodes.shot.settings import Settings
+from trainer.settings import TrainSettings
+from trainer.watcher import Progress
+
+FACESETS, MODELS, SHOTS = "facesets", "models", "shots"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run in the folder `out`. performers: footage of each whose face is put in."""
+
+    out: Path
+    performers: Mapping[str, tuple[Path, ...]]
+    run: RunSettings
+    train: TrainSettings
+    settings: Settings
+    watch: Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What footage a shot's plate is. digest: of what it holds. rate: of a sequence that does not say. span: positions; range: the same by its own numbers."""
+
+    path: Path
+    digest: str
+    rate: str
+    span: tuple[int, int]
+    range: str
+
+
+class ShotWatch(Watch):
+    """Passes on what the jobs of one shot tell, with the shot's place among all before it: `shot 2 of 5, V1-0003: swap`."""
+
+    def __init__(self, watch: Watch, place: str, name: str) -> None:
+        self._watch, self._place, self._name = watch, place, name
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Pass it on."""
+        self._watch.progress(f"{self._place}, {self._name}: {stage}", done, total)
+
+    def training(self, now: Progress) -> None:
+        """Pass on how far it is as a stage: in steps where they are counted, else in seconds."""
+        if now.of is not None:
+            self.progress("train", now.step, now.of)
+        else:
+            self.progress("train", round(now.seconds), None if now.left is None else round(now.seconds + now.left))
+
+    def message(self, line: str) -> None:
+        """Pass it on."""
+        self._watch.message(f"{self._name}: {line}")
+
+    def preview(self, picture: Path) -> None:
+        """Pass it on."""
+        self._watch.preview(picture)
+
+
+def file_name(name: str) -> str:
+    """A performer's name as part of a file's name; what must be changed for that gets a digest, so that no two names become one."""
+    plain = re.sub(r"[^\w-]+", "_", name, flags=re.ASCII)[:40]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
