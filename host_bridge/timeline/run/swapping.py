@@ -61,10 +61,12 @@ def _kept(request: swap.SwapRequest, plate: Footing) -> dict[str, Any] | None:
 
 
 def _digests(request: swap.SwapRequest, plate: Footing) -> dict[str, str]:
-    model = request.settings.swap.model
-    found = {"plate": plate.digest, "model": model and digest_file(model)}
-    found["source"] = request.source and digest_footage(request.source)
-    return {name: digest for name, digest in found.items() if digest is not None}
+    found = {"plate": plate.digest}
+    if request.source is not None:
+        found["source"] = digest_footage(request.source)
+    if request.settings.swap.model is not None:
+        found["model"] = digest_file(request.settings.swap.model)
+    return found
 
 
 def _wants_source(work: Work) -> bool:
