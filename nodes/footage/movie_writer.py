@@ -1,4 +1,4 @@
-"""Write movies: FFV1 in Matroska without loss, or H.264 in MP4 to look at."""
+"""Write movies: FFV1 in Matroska without loss, H.264 in MP4 to look at, and in QuickTime what editing programs read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import av
 import numpy as np
@@ -15,20 +15,27 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from nodes.errors import FootageError, OutputError, writing
+from nodes.footage.delivery import CODINGS, Delivery, check_delivery, delivered
 from nodes.footage.frame import SWS_MATRIX, Frame, MovieFrame
 from nodes.footage.info import SPACE_BT709, ColourTags, FootageInfo
 from nodes.footage.matrix import resolved_space
 from nodes.footage.planes import copy, is_full_range, layout, new_frame, views
 from nodes.footage.sound import Sound
 from nodes.footage.whole import beside, flush
-from nodes.types import Image8
+from nodes.types import Float, Image8
 
-Codec = Literal["ffv1", "h264"]
+Codec = Literal["ffv1", "h264"] | Delivery
 
+_ENCODERS = {"ffv1": "ffv1", "h264": "libx264"} | {name: coding.encoder for name, coding in CODINGS.items()}
 _OPTIONS = {
     "ffv1": {"level": "3", "slicecrc": "1", "slices": "12", "g": "1", "coder": "0", "context": "0"},
     "h264": {"preset": "superfast", "crf": "17"},
-}
+} | {name: dict(coding.options) for name, coding in CODINGS.items()}
+# Without random ids the same pictures make the same file.
+_CONTAINERS = {
+    "ffv1": ("matroska", {"fflags": "+bitexact"}),
+    "h264": ("mp4", {"movflags": "+faststart"}),
+} | {name: ("mov", {"movflags": "+faststart+write_colr", "fflags": "+bitexact"}) for name in CODINGS}
 _LOSSLESS_AS = {"rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "gbrp": "bgr0", "rgba": "bgra", "gbrap": "bgra"}
 
 
@@ -37,7 +44,8 @@ class MovieWriter:
 
     like: whose size, rate and colour tags the movie gets. codec: "ffv1" keeps every code value (level 3, slices with
     checksums, the frames' own pixel format; packed rgb is repacked; float is stored as 16-bit sRGB); "h264" is an 8-bit
-    preview, an odd edge repeated to make sizes even. audio_from: a movie whose sound of the frames first..last is kept.
+    preview, an odd edge repeated to make sizes even; the others are for editing programs, see `nodes.footage.delivery`. audio_from: a movie
+    whose sound of the frames first..last is kept. timecode: label of the first frame, for QuickTime.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class MovieWriter:
         audio_from: Path | None = None,
         first: int = 0,
         last: int | None = None,
+        timecode: str | None = None,
     ) -> None:
         self.path, self.info, self.codec = Path(path), like, codec
         self._sound_of = audio_from, first, like.frames - 1 if last is None else last
@@ -59,13 +68,14 @@ class MovieWriter:
         self._count = 0
         with writing(self.path):
             self._temporary = beside(self.path)
-            # Without random ids the same pictures make the same file.
-            lossless = "matroska", {"fflags": "+bitexact"}
-            kind, options = lossless if codec == "ffv1" else ("mp4", {"movflags": "+faststart"})
+            kind, options = _CONTAINERS[codec]
             self._output = av.open(str(self._temporary), "w", format=kind, container_options=options)
+            if timecode is not None:
+                self._output.metadata["timecode"] = timecode
 
-    def write(self, frame: Frame | Image8) -> None:
-        """Append a picture: a Frame, or display-referred sRGB uint8 [H, W, 3]. Raises OutputError when it cannot be written."""
+    def write(self, frame: Frame | Image8 | Float) -> None:
+        """Append a picture: a Frame, display-referred sRGB uint8 [H, W, 3], or, for a codec with alpha, what is displayed with straight alpha,
+        float32 [H, W, 4]. Raises OutputError when it cannot be written."""
         assert self._output is not None
         # Scaling a picture sets its tags for a moment, so one writer or reader at a time.
         with frame.lock if isinstance(frame, MovieFrame) else nullcontext():
@@ -138,10 +148,9 @@ class MovieWriter:
 
     def _start(self, picture: av.VideoFrame) -> VideoStream:
         assert self._output is not None
-        name = "ffv1" if self.codec == "ffv1" else "libx264"
         rate = self.info.rate
         stream = self._output.add_stream(
-            name,
+            _ENCODERS[self.codec],
             rate=rate,
             options=_options(self.codec, picture),
             width=picture.width,
@@ -160,10 +169,12 @@ class MovieWriter:
             self._sound = Sound(source, self._output, first, last)
         return stream
 
-    def _picture(self, frame: Frame | Image8) -> av.VideoFrame:
+    def _picture(self, frame: Frame | Image8 | Float) -> av.VideoFrame:
         """Return a picture in a format that the codec takes, with its colour tags."""
+        if self.codec != "ffv1" and self.codec != "h264":
+            return self._delivered(cast(Frame | Float, frame), self.codec)
         if self.codec == "h264":
-            return self._preview(frame)
+            return self._preview(cast(Frame | Image8, frame))
         if isinstance(frame, MovieFrame):
             name = frame.picture.format.name
             target = _LOSSLESS_AS.get(name, name)
@@ -172,8 +183,14 @@ class MovieWriter:
             elif name.startswith("yuvj"):
                 return _renamed(frame.picture, name.replace("j", ""), frame.info.tags)
             return copy(frame.picture) if target == name else self._to(frame.picture, target)
-        array = frame if isinstance(frame, np.ndarray) else frame.rgb8()
+        array = cast(Image8, frame) if isinstance(frame, np.ndarray) else frame.rgb8()
         return self._to(av.VideoFrame.from_ndarray(np.ascontiguousarray(array), "rgb24"), "bgr0")
+
+    def _delivered(self, frame: Frame | Float, codec: Delivery) -> av.VideoFrame:
+        if self._stream is None:
+            height, width = frame.shape[:2] if isinstance(frame, np.ndarray) else (frame.height, frame.width)
+            check_delivery(codec, width, height, alpha=isinstance(frame, np.ndarray))
+        return delivered(frame, codec, self.info, self._convert)
 
     def _preview(self, frame: Frame | Image8) -> av.VideoFrame:
         space, source = SPACE_BT709, {}

@@ -37,10 +37,15 @@ def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress
     for done, frame in enumerate(plate.frames(first, last), 1):
         number = info.first + frame.index
         patch = read_patch(folder / "patch" / f"patch.{number:04d}.exr")
-        with whole_file(folder / FOLDER / f"overlay.{number:04d}{suffix}", sync=False) as temporary:
-            write_image(temporary, *_picture(frame, patch))
+        write_overlay(folder / FOLDER / f"overlay.{number:04d}{suffix}", frame, patch)
         tell(done)
     return folder / FOLDER / f"overlay.%04d{suffix}"
+
+
+def write_overlay(path: Path, frame: Frame, patch: Patch) -> None:
+    """Write one overlay, as `write_overlays` says. Raises OutputError."""
+    with whole_file(path, sync=False) as temporary:
+        write_image(temporary, *_picture(frame, patch))
 
 
 def overlay(plate: Float, composite: Float, alpha: Float, steps: int | None = None) -> tuple[Float, Float]:
@@ -61,6 +66,26 @@ def overlay(plate: Float, composite: Float, alpha: Float, steps: int | None = No
     return colour.astype(np.float32), coverage.astype(np.float32)
 
 
+def straight(frame: Frame, patch: Patch, steps: int) -> Float:
+    """A frame's overlay as displayed, straight, float32 [H, W, 4] in 0..1; light beyond white is clipped. steps: of its coverage."""
+    height, width = frame.height, frame.width
+    found = np.zeros((height, width, 4), np.float32)
+    if cut := inside(patch, width, height):
+        roi, part = cut
+        wide = Roi(
+            max(roi.x0 - _MARGIN, 0),
+            max(roi.y0 - _MARGIN, 0),
+            min(roi.x1 + _MARGIN, width),
+            min(roi.y1 + _MARGIN, height),
+        )
+        alpha = np.zeros((wide.height, wide.width), np.float32)
+        alpha[roi.y0 - wide.y0 :, roi.x0 - wide.x0 :][: roi.height, : roi.width] = part[..., 3]
+        colour, coverage = overlay(frame.rgb(wide), frame.over(patch).rgb(wide), alpha, steps)
+        near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)) > 0
+        found[wide.slices] = np.clip(np.dstack([colour * near[..., None], coverage]), 0, 1)
+    return found
+
+
 def _picture(frame: Frame, patch: Patch) -> tuple[Pixels, oiio.ImageSpec]:
     """Pixels of the whole frame and how they are written."""
     height, width = frame.height, frame.width
@@ -75,21 +100,7 @@ def _picture(frame: Frame, patch: Patch) -> tuple[Pixels, oiio.ImageSpec]:
         spec.alpha_channel = 3
         return rgba.astype(np.float16), spec
     kind, top = (np.uint8, 255) if frame.info.bit_depth <= 8 else (np.uint16, 65535)
-    codes = np.zeros((height, width, 4), kind)
-    if cut := inside(patch, width, height):
-        roi, part = cut
-        wide = Roi(
-            max(roi.x0 - _MARGIN, 0),
-            max(roi.y0 - _MARGIN, 0),
-            min(roi.x1 + _MARGIN, width),
-            min(roi.y1 + _MARGIN, height),
-        )
-        alpha = np.zeros((wide.height, wide.width), np.float32)
-        alpha[roi.y0 - wide.y0 :, roi.x0 - wide.x0 :][: roi.height, : roi.width] = part[..., 3]
-        colour, coverage = overlay(frame.rgb(wide), frame.over(patch).rgb(wide), alpha, top)
-        near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)) > 0
-        found = np.dstack([colour * near[..., None], coverage])
-        codes[wide.slices] = (np.clip(found, 0, 1) * np.float32(top) + np.float32(0.5)).astype(kind)
+    codes = (straight(frame, patch, top) * np.float32(top) + np.float32(0.5)).astype(kind)
     spec = oiio.ImageSpec(width, height, 4, oiio.UINT8 if kind is np.uint8 else oiio.UINT16)
     spec.alpha_channel = 3
     spec.attribute("oiio:UnassociatedAlpha", 1)

@@ -1,0 +1,10 @@
+"""`faceplate timeline`: an edit in, its shots replaced, and the edit out again. A file a command."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+timeline = App(name="timeline", help_format="plaintext")
+_HERE = "host_bridge.cli.commands.timeline"
+timeline.command(f"{_HERE}.export:export", name="export", help="Put the results of a run into the edit.")
+timeline.command(f"{_HERE}.diff:diff", name="diff", help="List what differs between two edits.")

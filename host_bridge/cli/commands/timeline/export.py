@@ -1,0 +1,76 @@
+"""`faceplate timeline export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from host_bridge.cli.options import Flag
+from host_bridge.cli.output import print_json
+from host_bridge.cli.perform import Shown
+
+Media = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
+
+
+def export(
+    edit: Path,
+    *,
+    as_: Annotated[Literal["swap", "layer", "versions"], Parameter(name="--as")] = "swap",
+    profile: Literal["resolve", "otio", "blender"] = "otio",
+    media: Media | None = None,
+    out: Path | None = None,
+    run: Path | None = None,
+    media_root: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
+    bundle: Flag = False,
+    for_otio: str | None = None,
+    json: Flag = False,
+) -> None:
+    """Put the results of a run into the edit, and leave everything else in it as it was.
+
+    Parameters
+    ----------
+    edit
+        The edit that was run: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
+    as_
+        swap: clips show the result, and keep the plate as an alternative. layer: tracks above hold the new faces with alpha. versions: clips
+        go on showing the plate, and have the result as an alternative.
+    profile
+        Where it goes: resolve, otio (anything that reads OpenTimelineIO) or blender.
+    media
+        What the results are: written (what the swap wrote), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve,
+        written for otio, and for blender written, of layers sequence.
+    out
+        The document to write, .otio, .otioz, .otiod, .edl, .xml, .fcpxml or .aaf; by default beside the edit, as EDIT.swap.otio.
+    run
+        Folder of the run; by default EDIT.faceplate beside the edit.
+    media_root
+        Where the edit's media are now, FROM=TO or a folder to search; can be repeated.
+    bundle
+        Write an .otioz with all media, for hand-over.
+    for_otio
+        Write it for an older OpenTimelineIO, such as 0.14.0 for Resolve 18.5.
+    json
+        Print what was done as JSON.
+    """
+    from host_bridge.timeline.write.deliver import Order, deliver
+
+    order = Order(edit, as_, profile, media, out, run, media_root, bundle, for_otio)
+    with Shown(f"export {edit.name}") as watch:
+        told = deliver(order, watch.progress)
+    if json:
+        print_json(told)
+    else:
+        _show(told)
+
+
+def _show(told: dict[str, Any]) -> None:
+    print(told["file"])
+    print(f"{len(told['shots'])} shots: {', '.join(told['shots'])}" if told["shots"] else "no shots")
+    for shot in told["left"]:
+        print(f"left as it was: {shot['id']}: {shot['why']}")
+    for note in told["notes"]:
+        print(f"note: {note}")
+    for line in told["lost"]:
+        print(f"not in this format: {line}")

@@ -1,0 +1,109 @@
+"""An export as it is ordered: the edit and its run in, files out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host_bridge.timeline.document import default_folder, load
+from host_bridge.timeline.read import media_root, read_edit
+from host_bridge.timeline.write.bundle import SUFFIXES, gather, write_bundle
+from host_bridge.timeline.write.export import Mode, export_edit, text_of
+from host_bridge.timeline.write.formats import ADAPTED, for_otio, write_adapted
+from host_bridge.timeline.write.media import Choice, result_media
+from host_bridge.timeline.write.profiles import PROFILES, Name
+from nodes.errors import OutputError
+from nodes.footage.whole import whole_file
+from nodes.shot.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be exported, how, and whereto. media: None for what fits the profile. out: None for beside the edit. run: None for its usual folder."""
+
+    edit: Path
+    mode: Mode
+    profile: Name
+    media: Choice | None = None
+    out: Path | None = None
+    run: Path | None = None
+    media_roots: Sequence[str] = ()
+    bundle: bool = False
+    for_otio: str | None = None
+
+    @property
+    def choice(self) -> Choice:
+        """The media that fit: Resolve reads neither FFV1 nor patches that cover a part of the frame for sure, Blender's sequencer blends overlays."""
+        if self.media is not None:
+            return self.media
+        if self.profile == "resolve":
+            return "prores4444"
+        return "sequence" if self.profile == "blender" and self.mode == "layer" else "written"
+
+    @property
+    def target(self) -> Path:
+        """The document to write."""
+        suffix = ".otioz" if self.bundle else ".otio"
+        found = self.out or self.edit.with_name(f"{self.edit.stem}.{self.mode}{suffix}")
+        return found.expanduser().absolute()
+
+
+def deliver(order: Order, progress: Progress) -> dict[str, Any]:
+    """Make the media and write the document; the result says which file, shots, notes, and what its format cannot hold. Raises FaceplateError."""
+    target = order.target
+    _check(order, target)
+    edit = read_edit(order.edit, media_roots=[media_root(text) for text in order.media_roots])
+    out = (order.run or default_folder(edit.path)).expanduser().absolute()
+    done = export_edit(
+        edit,
+        load(out),
+        order.mode,
+        PROFILES[order.profile],
+        lambda shot, kind: result_media(shot, out, kind, order.choice, progress),
+        to=None if target.suffix.lower() in SUFFIXES else target.parent,
+    )
+    lost: list[str] = []
+    missing: list[str] = []
+    if target.suffix.lower() in SUFFIXES:
+        bundled = gather(done.document, edit.places)
+        write_bundle(target, bundled, progress)
+        missing = bundled.missing
+    elif target.suffix.lower() in ADAPTED:
+        lost = write_adapted(target, done.document)
+    else:
+        with whole_file(target) as temporary:
+            text = text_of(done.document) if order.for_otio is None else for_otio(done.document, order.for_otio)
+            temporary.write_text(text, "utf-8")
+    return {
+        "schema": "faceplate.timeline-export/1",
+        "file": str(target),
+        "mode": order.mode,
+        "profile": order.profile,
+        "media": order.choice,
+        "shots": done.shots,
+        "left": [{"id": id, "why": why} for id, why in done.left],
+        "notes": done.notes + [f"{url}: is not there, and not in the bundle" for url in missing],
+        "lost": lost,
+        "results": [str(media.path) for media in done.media],
+    }
+
+
+def _check(order: Order, target: Path) -> None:
+    kind = target.suffix.lower()
+    if kind not in (".otio", *SUFFIXES, *ADAPTED):
+        known = ", ".join((".otio", *SUFFIXES, *ADAPTED))
+        raise OutputError("is of no kind of edit that is written", file=target, remedy=f"{known} are")
+    if target == order.edit.expanduser().absolute():
+        raise OutputError("is the edit itself", file=target, remedy="Choose another name with --out")
+    if order.bundle and kind not in SUFFIXES:
+        raise OutputError("is no bundle", file=target, remedy="Give --out as .otioz or .otiod")
+    if order.for_otio is not None and kind != ".otio":
+        raise OutputError("is no .otio, which alone has versions", file=target, remedy="Leave --for-otio out")
+    if order.profile == "resolve" and order.mode != "layer" and order.media == "written":
+        raise OutputError(
+            "Resolve reads no FFV1, in which a swap writes its movie",
+            file=target,
+            remedy="Leave --media out, or choose prores4444, dnxhr, h264 or sequence",
+        )

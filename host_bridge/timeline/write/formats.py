@@ -1,0 +1,66 @@
+"""Documents of other kinds, by OpenTimelineIO's adapters, and what they could not say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import opentimelineio as otio
+
+from host_bridge.timeline.read import read_edit
+from host_bridge.timeline.write.diff import diff
+from host_bridge.timeline.write.export import text_of
+from host_bridge.timeline.write.tree import Node, document_of
+from nodes.errors import MissingDependencyError, OutputError
+from nodes.footage.whole import whole_file
+
+ADAPTED = {".edl": "cmx_3600", ".xml": "fcp_xml", ".fcpxml": "fcpx_xml", ".aaf": "AAF"}
+_NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
+
+
+def write_adapted(path: Path, document: Node) -> list[str]:
+    """Write .edl, .xml (Final Cut Pro 7), .fcpxml or .aaf; returns what of the document is not in it, by reading it again.
+
+    Raises OutputError when the format cannot hold it at all, MissingDependencyError without its adapter.
+    """
+    name = ADAPTED[path.suffix.lower()]
+    if name not in otio.adapters.available_adapter_names():
+        raise MissingDependencyError(
+            f"the adapter for {path.suffix} is not installed",
+            file=path,
+            remedy="Install it: pip install 'faceplate[timeline]'",
+        )
+    timeline = otio.adapters.read_from_string(text_of(document), "otio_json")
+    with whole_file(path) as temporary:
+        try:
+            otio.adapters.write_to_file(timeline, str(temporary), adapter_name=name)
+        except OSError:
+            raise
+        except Exception as e:  # whatever an adapter stumbles over
+            told = " ".join(f"{e}".split())[:300] or type(e).__name__
+            raise OutputError(
+                f"cannot hold this edit: {told}", file=path, remedy="Write .otio, which holds all of it"
+            ) from e
+    return lost(document, document_of(read_edit(path)))
+
+
+def lost(document: Node, again: Node) -> list[str]:
+    """What of a document is missing or otherwise in another that was made of it, counted by kind."""
+    count = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, again) if c.kind != "added")
+    return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in count.most_common()]
+
+
+def for_otio(document: Node, label: str) -> str:
+    """The document as an older OpenTimelineIO reads it, such as 0.14.0; a clip then keeps the one media reference that it shows.
+
+    Raises OutputError for a version that is not known.
+    """
+    try:
+        versions = otio.versioning.fetch_map("OTIO_CORE", label)
+    except KeyError as e:
+        known = ", ".join(sorted(dict(otio.versioning.full_map()["OTIO_CORE"])))
+        raise OutputError(f"'{label}' is no version of OpenTimelineIO", remedy=f"Choose one of {known}") from e
+    timeline = otio.adapters.read_from_string(json.dumps(document), "otio_json")
+    return str(otio.adapters.write_to_string(timeline, "otio_json", target_schema_versions=versions)) + "\n"

@@ -1,0 +1,228 @@
+"""The media of results: what a swap wrote where that fits, else made of it, with the numbers and the timecode of the plate's frames.
+
+What is made lies in the run's folder under `media`. Beside each is a note of what it was made of; while that is so, it is not made again, and
+a sequence that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from host_bridge.timeline.document import ShotRecord
+from host_bridge.timeline.write.references import Alpha, Kind, ResultMedia
+from nodes.errors import OutputError
+from nodes.footage import Footage, Frame, MovieWriter, open_footage, read_patch
+from nodes.footage.delivery import CODINGS, Delivery, check_delivery
+from nodes.footage.numbering import IMAGES, has_place, numbered
+from nodes.footage.sequence_writer import write_frame
+from nodes.footage.timecode import is_drop, number_of, timecode_in, timecode_of
+from nodes.footage.whole import whole_file
+from nodes.shot import document as shot_document
+from nodes.shot.digest import digest_footage, key_of
+from nodes.shot.overlay import straight, write_overlay
+from nodes.shot.progress import Progress, stage
+from nodes.types import Float
+
+Choice = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
+FOLDER = "media"
+_CODECS: dict[str, Delivery] = {"prores4444": "prores4444", "dnxhr": "dnxhr", "h264": "avc"}
+_ALPHA_STEPS = 1023  # the alpha that goes into ProRes has 10 bits
+_MADE = 1  # raised when what is made changes
+
+
+def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: Choice, progress: Progress) -> ResultMedia:
+    """Give the media of a shot's result, made if need be. out: the run's folder. Raises OutputError, FootageError, SchemaError."""
+    return _Result(shot, out, kind).media(choice, progress)
+
+
+class _Result:
+    """One result of a shot: its composite, or its patch."""
+
+    def __init__(self, shot: ShotRecord, out: Path, kind: Kind) -> None:
+        assert shot.folder is not None
+        self.shot, self.out, self.kind = shot, out, kind
+        self.folder = out / shot.folder
+        self.start = shot.media.start + shot.span[0]
+        self.frames = shot.span[1] - shot.span[0] + 1
+        told = shot_document.load(self.folder)
+        self.number = int(told["range"]["first"])
+        plate = Path(told["inputs"]["plate"]["path"])
+        self.images_in = has_place(plate.name) or plate.suffix.lower() in (*IMAGES, "")
+        self.is_float = told["inputs"]["plate"]["colour"] == "scene_linear"
+        if int(told["range"]["last"]) - self.number + 1 != self.frames:
+            raise OutputError(
+                f"holds {int(told['range']['last']) - self.number + 1} frames where the shot {shot.id} has {self.frames}",
+                file=self.folder,
+                remedy="Run the timeline again",
+            )
+
+    def media(self, choice: Choice, progress: Progress) -> ResultMedia:
+        """The result as it was chosen."""
+        if choice == "written":
+            return self._written()
+        if choice == "sequence":
+            return self._sequence(progress)
+        return self._movie(_CODECS[choice], progress)
+
+    def _written(self) -> ResultMedia:
+        if self.kind == "patch":
+            return self._told(self.folder / "patch" / "patch.%04d.exr", self.number, "premultiplied")
+        if (images := self._images()) is not None:
+            return self._told(images, self.number)
+        return self._told(self.folder / "composite.mkv")
+
+    def _images(self) -> Path | None:
+        """The pattern of the composite's images, where the plate is a sequence."""
+        folder = self.folder / "composite"
+        files = sorted(folder.glob("composite.*")) if self.images_in and folder.is_dir() else []
+        return folder / f"composite.%04d{files[0].suffix}" if files else None
+
+    def _plate(self) -> tuple[Path, int]:
+        """The plate at its own depth, and the position of the result's first frame in it: a sequence itself, the copy of a movie."""
+        if self.images_in and self.shot.media.path is not None:
+            return self.shot.media.path, self.shot.span[0]
+        return self.folder / "plate.mkv", 0
+
+    def _told(self, path: Path, number: int | None = None, alpha: Alpha | None = None) -> ResultMedia:
+        return ResultMedia(path, self.kind, self.shot.media.rate, self.start, self.frames, number, alpha)
+
+    def _sequence(self, progress: Progress) -> ResultMedia:
+        first = max(self.start, 0)
+        images = self._images()
+        if self.kind == "composite" and images is not None and self.number == first:
+            return self._told(images, first)
+        folder = self.out / FOLDER / f"{self.shot.id}.{self.kind}"
+        digits = max(4, len(str(first + self.frames - 1)))
+        float_plate = self.kind == "patch" and self.is_float
+        suffix = images.suffix if self.kind == "composite" and images else ".exr" if float_plate else ".png"
+        pattern = folder / f"{self.shot.id}.%0{digits}d{suffix}"
+        source = self._composite()
+        key = self._key("sequence", str(pattern.name), first)
+
+        def make() -> None:
+            there = [numbered(pattern, first + i).is_file() for i in range(self.frames)]
+            begin = there.index(False) if False in there else self.frames
+            tell = stage(progress, f"{self.shot.id} {self.kind}", self.frames)
+            for i, write in self._pictures(begin, source, images is not None):
+                write(numbered(pattern, first + i))
+                tell(i + 1)
+
+        _made(folder / "made.json", key, pattern, make)
+        alpha: Alpha | None = None if self.kind == "composite" else "premultiplied" if float_plate else "straight"
+        return self._told(pattern, first, alpha)
+
+    def _pictures(self, begin: int, source: Path, linked: bool) -> Iterator[tuple[int, Callable[[Path], None]]]:
+        """For each frame from `begin` on, what writes its file."""
+        if begin >= self.frames:
+            return
+        if self.kind == "patch":
+            for i, frame, patch in self._overlaid(begin):
+                yield i, lambda path, f=frame, p=patch: write_overlay(path, f, p)  # type: ignore[misc]
+        elif linked:
+            for i in range(begin, self.frames):
+                yield i, lambda path, i=i: _link(numbered(source, self.number + i), path)  # type: ignore[misc]
+        else:
+            with open_footage(source) as footage:
+                self._check(footage)
+                for frame in footage.frames(begin):
+                    yield frame.index, lambda path, f=frame: write_frame(path, f, self.shot.media.rate)  # type: ignore[misc]
+
+    def _overlaid(self, begin: int) -> Iterator[tuple[int, Frame, Any]]:
+        """The plate's frames with their patches, from `begin` on."""
+        path, first = self._plate()
+        with open_footage(path, rate=self.shot.media.rate) as plate:
+            for i, frame in enumerate(plate.frames(first + begin, first + self.frames - 1), begin):
+                yield i, frame, read_patch(self.folder / "patch" / f"patch.{self.number + i:04d}.exr")
+
+    def _movie(self, codec: Delivery, progress: Progress) -> ResultMedia:
+        if self.kind == "patch" and CODINGS[codec].alpha is None:
+            check_delivery(codec, *CODINGS[codec].least, alpha=True)
+        path = self.out / FOLDER / f"{self.shot.id}.{self.kind}.{codec}.mov"
+        label = self._timecode()
+
+        def make() -> None:
+            tell = stage(progress, f"{self.shot.id} {codec}", self.frames)
+            source = self._plate()[0] if self.kind == "patch" else self._composite()
+            with open_footage(source, rate=self.shot.media.rate) as footage:
+                info = replace(footage.info, rate=self.shot.media.rate)
+                check_delivery(codec, info.width, info.height, alpha=self.kind == "patch")
+                with MovieWriter(path, info, codec, timecode=label) as writer:
+                    for i, picture in self._drawn(footage):
+                        writer.write(picture)
+                        tell(i + 1)
+
+        _made(path.with_suffix(".json"), self._key(codec, label, str(self.shot.media.rate)), path, make)
+        return self._told(path, None, "straight" if self.kind == "patch" else None)
+
+    def _composite(self) -> Path:
+        return self._images() or self.folder / "composite.mkv"
+
+    def _drawn(self, footage: Footage) -> Iterator[tuple[int, Frame | Float]]:
+        if self.kind == "patch":
+            yield from ((i, straight(frame, patch, _ALPHA_STEPS)) for i, frame, patch in self._overlaid(0))
+        else:
+            self._check(footage)
+            yield from ((frame.index, frame) for frame in footage.frames())
+
+    def _timecode(self) -> str:
+        """The label of the plate's frame that the result begins with: its file's own count where that has one, else the document's."""
+        rate: Fraction = self.shot.media.rate
+        path = self.shot.media.path
+        label = None if path is None or self.images_in else timecode_in(path)
+        with suppress(ValueError):
+            if label is not None:
+                return timecode_of(number_of(label, rate) + self.shot.span[0], rate, drop=is_drop(label))
+        return timecode_of(self.start, rate)
+
+    def _check(self, footage: Footage) -> None:
+        if footage.info.frames != self.frames:
+            raise OutputError(
+                f"holds {footage.info.frames} frames where the shot {self.shot.id} has {self.frames}",
+                file=footage.info.path,
+                remedy="Run the timeline again",
+            )
+
+    def _key(self, *how: object) -> str:
+        if self.kind == "patch":
+            sources = [self._plate()[0], self.folder / "patch" / "patch.%04d.exr"]
+        else:
+            sources = [self._composite()]
+        return key_of(made=_MADE, of=[digest_footage(path) for path in sources], how=how)
+
+
+def _made(note: Path, key: str, path: Path, make: Callable[[], None]) -> None:
+    """Make a file or a sequence unless what is there was made of the same; files of another making are removed first."""
+    told: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        told = dict(json.loads(note.read_text("utf-8")))
+    sequence = has_place(path.name)
+    if told.get("key") != key:
+        if sequence and path.parent.is_dir():
+            shutil.rmtree(path.parent)
+        _note(note, key, done=False)
+    elif told.get("done") and not sequence and path.is_file():
+        return
+    make()
+    _note(note, key, done=True)
+
+
+def _note(note: Path, key: str, *, done: bool) -> None:
+    with whole_file(note) as temporary:
+        temporary.write_text(json.dumps({"schema": "faceplate.made/1", "key": key, "done": done}) + "\n", "utf-8")
+
+
+def _link(source: Path, path: Path) -> None:
+    """Give a file a second name; where the disk cannot, copy it."""
+    with whole_file(path, sync=False) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)

@@ -1,0 +1,62 @@
+"""Timecode: the label of a frame's number, and back, by SMPTE ST 12-1, drop-frame too."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+from nodes.errors import FootageError
+from nodes.footage.probe import open_container
+
+_LABEL = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})$")
+
+
+def timecode_of(number: int, rate: Fraction, *, drop: bool = False) -> str:
+    """Label of frame `number`, as 01:00:00:00; after a day it begins anew. drop: leave out labels (at 29.97 and 59.94) so that it follows the clock."""
+    count = _nominal(rate)
+    dropped = _dropped(rate) if drop else 0
+    if dropped:
+        minute, ten = 60 * count - dropped, 600 * count - 9 * dropped
+        tens, rest = divmod(number % (144 * ten), ten)
+        minutes = 0 if rest < 60 * count else 1 + (rest - 60 * count) // minute
+        number = number % (144 * ten) + dropped * (9 * tens + minutes)
+    number %= 24 * 3600 * count
+    seconds, frame = divmod(number, count)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{';' if dropped else ':'}{frame:02}"
+
+
+def number_of(label: str, rate: Fraction) -> int:
+    """Number of the frame that a label names; one with ';' is drop-frame. Raises ValueError for what is none."""
+    found = _LABEL.match(label.strip())
+    count = _nominal(rate)
+    if found is None or int(found[5]) >= count or int(found[2]) > 59 or int(found[3]) > 59:
+        raise ValueError(f"'{label}' is no timecode at {float(rate):.5g} frames/s")
+    minutes = 60 * int(found[1]) + int(found[2])
+    number = (60 * minutes + int(found[3])) * count + int(found[5])
+    return number - (_dropped(rate) * (minutes - minutes // 10) if is_drop(label) else 0)
+
+
+def is_drop(label: str) -> bool:
+    """Tell whether a label is drop-frame."""
+    return ";" in label or "," in label
+
+
+def timecode_in(path: Path) -> str | None:
+    """The timecode of a movie's first frame as the file has it, None where it has none or cannot be read."""
+    with suppress(FootageError), open_container(path) as container:
+        for tags in (*(s.metadata for s in container.streams), container.metadata):
+            label = next((v for k, v in tags.items() if k.lower() == "timecode"), None)
+            if label and _LABEL.match(label.strip()):
+                return label.strip()
+    return None
+
+
+def _nominal(rate: Fraction) -> int:
+    return max(1, round(rate))
+
+
+def _dropped(rate: Fraction) -> int:
+    """Labels that a minute leaves out, each tenth excepted."""
+    return _nominal(rate) // 15 if rate.denominator == 1001 and _nominal(rate) % 30 == 0 else 0
