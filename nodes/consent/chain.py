@@ -1,0 +1,154 @@
+"""The chain of a project's records: read as far as it holds, with all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nodes.consent.keys import is_signed
+from nodes.consent.project import HEAD, record_file, records_folder
+from nodes.consent.record import SCHEMA, Entry, ProjectRecord, RevocationRecord, canonical, parse
+from nodes.errors import SchemaError
+from nodes.schema import check_schema
+
+HEAD_SCHEMA = "faceplate.consent-head/1"
+_LARGEST = 1 << 20  # bytes of one record
+_NUMBERED = re.compile(r"(\d+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong, in a sentence without its dot, and the file in which it shows."""
+
+    what: str
+    file: Path
+
+    def __str__(self) -> str:
+        return f"{self.file.name}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The records of a project in their order, and what is wrong with them; with a fault none of them counts."""
+
+    project: Path
+    entries: tuple[Entry, ...] = ()
+    faults: tuple[Fault, ...] = field(default=())
+
+    @property
+    def opened(self) -> ProjectRecord | None:
+        """The record that the project began with."""
+        body = self.entries[0].body if self.entries else None
+        return body if isinstance(body, ProjectRecord) else None
+
+
+def read_chain(project: Path) -> Chain:
+    """Read and check all records of a project. Raises SchemaError for records of a newer Faceplate, which cannot be judged."""
+    folder, faults = records_folder(project), list[Fault]()
+    numbers = sorted(int(m[1]) for f in folder.glob("*.json") if (m := _NUMBERED.fullmatch(f.name)))
+    entries: list[Entry] = []
+    for number in range(1, (numbers[-1] if numbers else 0) + 1):
+        path = record_file(project, number)
+        entry = _read(path, faults)
+        if entry is None:
+            continue
+        if fault := _out_of_place(entry, number, entries):
+            faults.append(Fault(fault, path))
+        entries.append(entry)
+    faults += _of_signatures(project, entries)
+    faults += _of_head(project, entries)
+    return Chain(project, tuple(entries), tuple(faults))
+
+
+def head_of(entry: Entry) -> dict[str, Any]:
+    """The head's document, unsigned: how many records there are up to `entry`, and its hash."""
+    return {"schema": HEAD_SCHEMA, "count": entry.number, "hash": entry.hash}
+
+
+def _document(path: Path, schema: str) -> dict[str, Any]:
+    """Read a document; raises SchemaError if it is newer, ValueError and its kin if it is damaged, OSError."""
+    with path.open("rb") as file:
+        text = file.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ValueError("it is too large")
+    document = json.loads(text)
+    found = document["schema"]
+    if not str(found).startswith(schema.rpartition("/")[0] + "/"):
+        raise ValueError("it is another kind of document")
+    check_schema(found, schema, path)
+    return dict(document)
+
+
+def _read(path: Path, faults: list[Fault]) -> Entry | None:
+    try:
+        return parse(_document(path, SCHEMA))
+    except FileNotFoundError:
+        faults.append(Fault("this record is missing: it was deleted", path))
+    except SchemaError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as e:
+        faults.append(Fault(f"this record is damaged ({type(e).__name__})", path))
+    return None
+
+
+def _out_of_place(entry: Entry, number: int, before: list[Entry]) -> str | None:
+    """What is wrong with the place of a record behind those before it; None when nothing is."""
+    if entry.number != number:
+        return f"holds record {entry.number}: records were put in another order"
+    if (entry.number == 1) != isinstance(entry.body, ProjectRecord):
+        return "a project begins with the record of itself, and has no other"
+    if not before:
+        return "names a record before the first" if number == 1 and entry.previous else None
+    last = before[-1]
+    if last.number == number - 1 and entry.previous != last.hash:
+        return f"does not follow record {last.number} as that is now: one of the two was changed or exchanged"
+    if entry.time < last.time:
+        return f"is from {_told(entry)}, before the record before it ({_told(last)}): a clock was moved back"
+    return None
+
+
+def _of_signatures(project: Path, entries: list[Entry]) -> list[Fault]:
+    opened = entries[0].body if entries else None
+    if not isinstance(opened, ProjectRecord):
+        return []
+    faults = []
+    for entry in entries:
+        path = record_file(project, entry.number)
+        # Whoever takes consent away needs no permission: a revocation may carry anybody's signature.
+        if entry.key != opened.key and not isinstance(entry.body, RevocationRecord):
+            faults.append(Fault("is signed with another key than the project's", path))
+        elif not is_signed(entry.signed, entry.signature, entry.key):
+            faults.append(Fault("was changed after it was signed", path))
+    return faults
+
+
+def _of_head(project: Path, entries: list[Entry]) -> list[Fault]:
+    """What the head tells of records that are gone. Records behind it count if their signatures do."""
+    path = records_folder(project) / HEAD
+    opened = entries[0].body if entries else None
+    if not isinstance(opened, ProjectRecord):
+        return [Fault("the first record is missing: it was deleted", record_file(project, 1))]
+    try:
+        head = _document(path, HEAD_SCHEMA)
+        count, found, signature = int(head["count"]), str(head["hash"]), str(head.pop("signature"))
+    except FileNotFoundError:
+        return [Fault("is missing: whether the last records were deleted cannot be told", path)]
+    except SchemaError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
+        return [Fault("is damaged: whether the last records were deleted cannot be told", path)]
+    if not is_signed(canonical(head), signature, opened.key):
+        return [Fault("was changed, or is signed with another key than the project's", path)]
+    last = next((e for e in entries if e.number == count), None)
+    if last is None:
+        return [Fault(f"counts {count} records, there are {entries[-1].number}: the last were deleted", path)]
+    if last.hash != found:
+        return [Fault(f"record {count} is another than the one that was counted", record_file(project, count))]
+    return []
+
+
+def _told(entry: Entry) -> str:
+    return f"{entry.time:%Y-%m-%d %H:%M} UTC"

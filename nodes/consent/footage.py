@@ -1,0 +1,75 @@
+"""Who is seen in a clip, and whether that face may be used so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nodes.consent import clock
+from nodes.consent.book import Book, Performer
+from nodes.consent.check import ConsentGiven, allowed, current_book, listed, refuse_without_project, the_performer
+from nodes.consent.record import Use
+from nodes.consent.samples import published
+from nodes.errors import ConsentError
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face that somebody wants to use, and what is known of whose it is.
+
+    said: a performer's name or id as the user gives it, by `option`. clip, digest: footage that shows it; None where there is none. model:
+    id of the performer whose face a model says that it is.
+    """
+
+    use: Use
+    option: str
+    said: str | None = None
+    clip: Path | None = None
+    digest: str | None = None
+    model: str | None = None
+
+
+def permit(
+    face: Face, project: Path | None, production: str | None = None, now: datetime | None = None
+) -> ConsentGiven:
+    """See that a face may be used so today, and return whose it is and by which records. Raises ConsentError.
+
+    A sample clip speaks for itself. Else whose it is says the user; else the clip, where it is registered with a performer; else the model;
+    else it is the only performer of the project who may be used so.
+    """
+    now = now or clock.now()
+    if face.digest and (sample := published(face.digest)):
+        return sample
+    if project is None:
+        refuse_without_project(face.use, face.said)
+    book = current_book(project, now)
+    return allowed(book, _whose(book, face, production, now), face.use, production, now)
+
+
+def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Performer:
+    registered = book.footage.get(face.digest or "")
+    if face.said:
+        performer = the_performer(book, face.said, face.use)
+        if registered and registered != performer.id:
+            other = book.performers[registered]
+            raise ConsentError(
+                f"shows {other.name} ({other.id}), as is recorded, not {performer.name} ({performer.id})",
+                file=face.clip,
+                remedy=f"Give the right performer with {face.option}, or the right footage",
+            )
+        return performer
+    if known := registered or face.model:
+        return the_performer(book, known, face.use)
+    may = [p for p in book.performers.values() if book.allowing(p.id, face.use, clock.day(now), production)]
+    if len(may) == 1:
+        return may[0]
+    if not may and len(book.performers) == 1:
+        return next(iter(book.performers.values()))  # for the reason why not
+    who = listed(may or list(book.performers.values()))
+    raise ConsentError(
+        f"whose face this is is not known; it may be that of {who}" if may else f"none of {who} may be used so",
+        file=face.clip or book.project,
+        remedy=f"Say it with {face.option} NAME"
+        + (f", or once and for all: faceplate performer footage NAME {face.clip}" if face.clip else ""),
+    )

@@ -1,0 +1,165 @@
+"""What writers of results ask, in one call each: the provenance of what they are about to write, or a ConsentError."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nodes.consent import clock
+from nodes.consent.check import ConsentGiven, current_book, not_revoked, refuse_without_project, require
+from nodes.consent.footage import Face, permit
+from nodes.consent.onnx_metadata import read_metadata_of
+from nodes.consent.parameters import CastParameters, ConsentParameters
+from nodes.consent.project import find_project
+from nodes.consent.provenance import Part, Provenance, Role, read_metadata
+from nodes.consent.record import Use
+from nodes.consent.samples import RECORD, is_sample
+from nodes.errors import ConsentError
+
+_USE: dict[Role, Use] = {"target": "replaced", "source": "replacement", "performer": "train"}
+_PAIR: tuple[Role, ...] = ("target", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Footage: where it is, and its digest as of `nodes.shot.digest`."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model file, its digest, and what it says of whom it was trained on; None when it says nothing."""
+
+    path: Path
+    digest: str
+    provenance: Provenance | None
+
+    @classmethod
+    def of(cls, path: Path, digest: str) -> Model:
+        """Look into a model file; one that cannot be read says nothing here, and is refused where it is loaded."""
+        try:
+            return cls(path, digest, read_metadata(read_metadata_of(path)))
+        except (OSError, ValueError):
+            return cls(path, digest, None)
+
+    def part(self, role: Role) -> Part | None:
+        """The performer of a pair in this role."""
+        return next((p for p in self.provenance.performers if p.role == role), None) if self.provenance else None
+
+
+def for_faceset(
+    performer: str, clips: Sequence[Clip], consent: ConsentParameters, out: Path, now: datetime | None = None
+) -> Provenance:
+    """A faceset of one performer, name or id, from these clips: may be trained on. Raises ConsentError."""
+    project = _project(consent, out, *(clip.path for clip in clips))
+    given: ConsentGiven | None = None
+    for clip in clips:
+        face = Face("train", "--performer", performer, clip.path, clip.digest)
+        found = permit(face, project, consent.production, now)
+        if given and found.performer != given.performer:
+            raise ConsentError(
+                f"shows {found.name} ({found.performer}), other clips {given.name} ({given.performer})",
+                file=clip.path,
+                remedy="Make a faceset of each performer",
+            )
+        given = found
+    parts = (given.part("performer"),) if given else ()
+    return Provenance(performers=parts, footage=tuple(sorted({clip.digest for clip in clips})))
+
+
+def for_training(
+    sets: Sequence[tuple[str, Provenance | None]],
+    consent: ConsentParameters,
+    out: Path,
+    now: datetime | None = None,
+) -> Provenance:
+    """A model on facesets, each by its performer's name and what it says itself: all may be trained on still. Raises ConsentError.
+
+    Of two, the first is the source. A faceset that says nothing, since an earlier Faceplate made it, is its performer's by name.
+    """
+    project = _project(consent, out)
+    roles: list[Role] = ["source", "target"] if len(sets) == 2 else ["performer"] * len(sets)
+    parts = []
+    for (name, said), role in zip(sets, roles, strict=True):
+        if said is None or not said.performers:
+            given = permit(Face("train", "the faceset's performer", name), project, consent.production, now)
+            parts.append(Provenance(performers=(given.part(role),)))
+        else:
+            allowed = [_still(p, "train", project, consent.production, now).part(role) for p in said.performers]
+            parts.append(said.model_copy(update={"performers": tuple(allowed)}))
+    return Provenance.joined(*parts)
+
+
+def for_swap(
+    plate: Clip,
+    source: Clip | None,
+    model: Model | None,
+    cast: CastParameters,
+    out: Path | None,
+    now: datetime | None = None,
+) -> Provenance:
+    """A shot: its performer may be replaced, the source's face put in, and nothing was revoked by which the model was made.
+
+    out: where the result goes, None if nowhere yet. A model that does not say whom it was trained on is noted under `unknown`. Raises
+    ConsentError.
+    """
+    project = _project(cast, out, plate.path, source.path if source else None)
+    taught = {role: part.id for role in _PAIR if model and (part := model.part(role))}
+    replaced = Face(
+        "replaced", "--target-performer", cast.target_performer, plate.path, plate.digest, taught.get("target")
+    )
+    replacement = Face(
+        "replacement",
+        "--source-performer",
+        cast.source_performer,
+        source.path if source else None,
+        source.digest if source else None,
+        taught.get("source"),
+    )
+    target, put_in = (permit(face, project, cast.production, now) for face in (replaced, replacement))
+    clips = [plate.digest, *([source.digest] if source else [])]
+    own = Provenance(performers=(target.part("target"), put_in.part("source")), footage=tuple(clips))
+    if model is None:
+        return Provenance.joined(own)
+    if model.provenance is None:
+        return Provenance.joined(own, Provenance(unknown=(model.digest,)))
+    if taught.get("source", put_in.performer) != put_in.performer:
+        raise ConsentError(
+            f"puts in the face of {taught['source']}, not of {put_in.name} ({put_in.performer})",
+            file=model.path,
+            remedy="Give the source's own footage, or the right performer with --source-performer",
+        )
+    _check_model(model, project, now)
+    return Provenance.joined(own, model.provenance)
+
+
+def still_given(made: Provenance, consent: ConsentParameters, *places: Path, now: datetime | None = None) -> Provenance:
+    """What was made before and goes out now: all in it may be used so still. Raises ConsentError."""
+    project = _project(consent, *places)
+    for part in made.performers:
+        _still(part, _USE[part.role], project, consent.production, now)
+    return made
+
+
+def _still(part: Part, use: Use, project: Path | None, production: str | None, now: datetime | None) -> ConsentGiven:
+    if is_sample(part.id):
+        return ConsentGiven(part.id, part.id.removeprefix("sample-"), (RECORD,))
+    return require(use, part.id, project, production, now)
+
+
+def _check_model(model: Model, project: Path | None, now: datetime | None) -> None:
+    """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
+    assert model.provenance is not None
+    consents = tuple(id for id in model.provenance.consents if id != RECORD)
+    if consents:
+        if project is None:
+            refuse_without_project("replacement", None)
+        not_revoked(current_book(project, now or clock.now()), consents, "it", model.path)
+
+
+def _project(consent: ConsentParameters, *places: Path | None) -> Path | None:
+    return find_project(*places, Path.cwd(), told=consent.project)

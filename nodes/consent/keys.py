@@ -1,0 +1,89 @@
+"""Private keys (Ed25519), each in a file that its user alone can read, outside of every project.
+
+The folder is FACEPLATE_KEYS, else `keys` among the user's data. A project's key is `PROJECT_ID.key`; `own.key` is the user's, with which
+anybody can revoke.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from platformdirs import user_data_path
+
+from nodes.errors import ConsentError, writing
+
+OWN = "own"
+
+
+def keys_folder() -> Path:
+    """Where the user's private keys lie."""
+    told = os.environ.get("FACEPLATE_KEYS")
+    return Path(told).expanduser().absolute() if told else user_data_path("faceplate", appauthor=False) / "keys"
+
+
+def key_file(name: str) -> Path:
+    """The file of a private key, there or not."""
+    return keys_folder() / f"{name}.key"
+
+
+def load_key(name: str) -> Ed25519PrivateKey | None:
+    """Read a private key; None where this user has none. Raises ConsentError for one that others can read, or that is damaged."""
+    path = key_file(name)
+    try:
+        with path.open("rb") as file:
+            if hasattr(os, "getuid") and os.fstat(file.fileno()).st_mode & 0o077:
+                raise ConsentError(
+                    "others than you may read or write this private key", file=path, remedy=f"chmod 600 {path}"
+                )
+            key = load_pem_private_key(file.read(1 << 16), None)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as e:
+        raise ConsentError("is no private key that can be read", file=path, remedy="Restore it from a copy") from e
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConsentError("is a private key of another kind", file=path, remedy="Restore it from a copy")
+    return key
+
+
+def make_key(name: str) -> Ed25519PrivateKey:
+    """Make a private key, or take the one that another process has made just now; raises OutputError, ConsentError."""
+    path, key = key_file(name), Ed25519PrivateKey.generate()
+    with writing(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_name(f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            os.fsync(file)
+            os.close(file)
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            temporary.unlink()
+    return load_key(name) or key
+
+
+def public(key: Ed25519PrivateKey) -> str:
+    """Its public key, hex."""
+    return key.public_key().public_bytes_raw().hex()
+
+
+def fingerprint(key: str) -> str:
+    """A public key (hex) as people compare it: `1f3a-90bc-…`, 16 hex digits of its SHA-256."""
+    digits = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return "-".join(digits[i : i + 4] for i in range(0, 16, 4))
+
+
+def is_signed(data: bytes, signature: str, key: str) -> bool:
+    """Whether a signature (hex) of these bytes is by this public key (hex)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), data)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
