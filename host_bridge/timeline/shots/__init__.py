@@ -2,3 +2,9 @@
 
 Nothing here reads documents or opens pictures; what is needed of a media file's header is in `media`.
 """
+
+from host_bridge.timeline.shots.cast import Cast, read_cast
+from host_bridge.timeline.shots.find import find_shots, sequence_rate
+from host_bridge.timeline.shots.shot import Casting, Media, Shot
+
+__all__ = ["Cast", "Casting", "Media", "Shot", "find_shots", "read_cast", "sequence_rate"]

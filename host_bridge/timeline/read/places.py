@@ -1,0 +1,153 @@
+"""Find the files that an edit names: where it says, where they were moved to, or by their names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from host_bridge.timeline.read import limits
+from host_bridge.timeline.read.urls import is_absolute, is_windows, name_of, plain_paths
+from nodes.errors import FaceplateError, SchemaError
+from nodes.footage.numbering import IMAGES, has_place
+
+_NUMBER = re.compile(r"(%0?\d*d|#+|\d+)(?=\.[^.]+$)")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRoot:
+    """A folder in which media are now. before: what their paths began with; None: they are found in it by name."""
+
+    folder: Path
+    before: str | None = None
+
+
+def media_root(text: str) -> MediaRoot:
+    r"""Read `FROM=TO`, such as `D:\footage=/mnt/footage`, or a folder alone; raises FaceplateError when it is not there."""
+    before, equals, after = text.partition("=")
+    if not equals or Path(text).expanduser().is_dir():
+        before, after = "", text
+    folder = Path(after).expanduser().absolute()
+    if not folder.is_dir():
+        raise FaceplateError("is no folder", file=folder, remedy="--media-root is FROM=TO, or a folder to search")
+    return MediaRoot(folder, before.strip() or None)
+
+
+@dataclass
+class Places:
+    """Where the media of an edit may be. folder: of the document. inside: nothing may lie outside it, as in a bundle."""
+
+    folder: Path
+    roots: tuple[MediaRoot, ...] = ()
+    inside: bool = False
+    _found: dict[str, tuple[Path | None, str]] = field(default_factory=dict)
+
+    def find(self, url: str, name: str = "") -> tuple[Path | None, str]:
+        """Return the file, or the pattern of the sequence, and what is to be said of it; None and why when there is none.
+
+        name: what it is called where the document says no place. Raises SchemaError for a path that climbs out of a bundle.
+        """
+        key = url or f"\0{name}"
+        if key not in self._found:
+            self._found[key] = self._find(url, name)
+        return self._found[key]
+
+    def _find(self, url: str, name: str) -> tuple[Path | None, str]:
+        paths = plain_paths(url)
+        if url and not paths:
+            return None, "is no file"
+        for path in paths:
+            for place in (*self._moved(path), *self._as_written(path)):
+                if is_there(place):
+                    return place, ""
+        return self._by_name(paths[0] if paths else name)
+
+    def _moved(self, path: str) -> Iterator[Path]:
+        for root in self.roots:
+            if root.before is None:
+                continue
+            before = (plain_paths(root.before) or [root.before])[0].rstrip("/") + "/"
+            same = path.lower().startswith(before.lower()) if is_windows(path) else path.startswith(before)
+            if same and ".." not in (rest := PurePosixPath(path[len(before) :])).parts:
+                yield root.folder / rest
+
+    def _as_written(self, path: str) -> Iterator[Path]:
+        if is_absolute(path):
+            if os.name == "nt" or path.startswith("/"):
+                yield Path(path)
+            return
+        place = self.folder / path
+        if self.inside and not place.resolve().is_relative_to(self.folder.resolve()):
+            raise SchemaError(
+                f"the bundle names a file outside itself: '{path[:120]}'", file=self.folder, remedy="Make it again"
+            )
+        yield place
+
+    def _by_name(self, path: str) -> tuple[Path | None, str]:
+        name = name_of(path)
+        found = self._index.get(_any_number(name) if has_place(name) else name.lower(), []) if name else []
+        tail = [part.lower() for part in PurePosixPath(path).parts[-2::-1]]
+        close = [_shared(tail, [part.lower() for part in place.parts[-2::-1]]) for place in found]
+        best = [place for place, n in zip(found, close, strict=True) if n == max(close)]
+        if len(best) > 1:
+            return None, f"is missing, and {len(best)} files are called {name}: {best[0]}, {best[1]}"
+        if not best:
+            return None, "is missing"
+        return best[0], f"found by name: {best[0]}"
+
+    @cached_property
+    def _index(self) -> dict[str, list[Path]]:
+        """The files that may be meant, by name; a sequence is there once, as its pattern."""
+        index: dict[str, list[Path]] = {}
+        left = limits.LISTED
+        for root in dict.fromkeys(r.folder for r in self.roots):
+            for folder, folders, files in os.walk(root):
+                folders.sort()
+                left -= len(files)
+                if left < 0:
+                    break
+                _add(index, Path(folder), files)
+        known = {place for places in index.values() for place in places}
+        beside: dict[str, list[Path]] = {}
+        with os.scandir(self.folder) as entries:
+            _add(
+                beside,
+                self.folder,
+                [e.name for e, _ in zip(entries, range(limits.LISTED), strict=False) if e.is_file()],
+            )
+        for key, places in beside.items():
+            index.setdefault(key, []).extend(p for p in places if p not in known)
+        return index
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a file, or a file of a pattern, is there; what no system can name is not."""
+    try:
+        if path.is_file() or not has_place(path.name):
+            return path.is_file()
+        return any(_any_number(e.name) == _any_number(path.name) for e in os.scandir(path.parent))
+    except (OSError, ValueError):
+        return False
+
+
+def _add(index: dict[str, list[Path]], folder: Path, files: list[str]) -> None:
+    patterns: dict[str, Path] = {}
+    for name in sorted(files):
+        index.setdefault(name.lower(), []).append(folder / name)
+        number = _NUMBER.search(name)
+        if number and Path(name).suffix.lower() in IMAGES:
+            pattern = folder / f"{name[: number.start()]}%0{len(number[0])}d{name[number.end() :]}"
+            patterns.setdefault(_any_number(name), pattern)
+    for key, pattern in patterns.items():
+        index.setdefault(key, []).append(pattern)
+
+
+def _any_number(name: str) -> str:
+    return _NUMBER.sub("#", name).lower()
+
+
+def _shared(a: list[str], b: list[str]) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

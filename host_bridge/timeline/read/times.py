@@ -1,0 +1,51 @@
+"""Times of a document as exact numbers: rates are fractions, seconds are fractions, and nothing drifts."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from nodes.errors import SchemaError
+
+_MOST = 1e12  # frames
+_SNAP = Fraction(2, 10_000)  # 23.98 is 1.7e-4 off 24000/1001, and 24 is 1e-3 off
+
+
+def exact(value: float) -> Fraction:
+    """Return the number that a writer meant: 0.43 is 43/100 and 0.333333333333 is 1/3; raises ValueError if it is not finite."""
+    if not math.isfinite(value) or abs(value) > _MOST:
+        raise ValueError(f"{value} is no time")
+    meant = Fraction(value).limit_denominator(10_000)
+    return (
+        meant if abs(meant - Fraction(value)) <= Fraction(1, 10**9) * max(Fraction(1), abs(meant)) else Fraction(value)
+    )
+
+
+def snap_rate(rate: float | Fraction) -> Fraction:
+    """Return the exact rate, in frames per second, that a writer's spelling stands for: 23.976, 23.98 and 23.976023976 are 24000/1001.
+
+    Raises ValueError for what is no rate: not finite, zero, negative.
+    """
+    if not math.isfinite(rate) or not 0 < rate <= 1_000_000:
+        raise ValueError(f"a rate of {float(rate):g} frames per second is none")
+    found = Fraction(rate)
+    whole = round(found * Fraction(1001, 1000))
+    broadcast = Fraction(whole * 1000, 1001)
+    if whole and (whole % 12 == 0 or whole % 15 == 0) and abs(found / broadcast - 1) <= _SNAP:
+        return broadcast
+    near = found.limit_denominator(1001)
+    return near if near and abs(near - found) <= Fraction(1, 10**6) * found else found
+
+
+def seconds(time: Any, what: str) -> Fraction:
+    """Return a RationalTime in seconds; raises SchemaError, which calls it `what`, for a rate or a value that is none."""
+    try:
+        return exact(time.value) / snap_rate(time.rate)
+    except ValueError as e:
+        raise SchemaError(f"{what}: {e}", remedy="Export the edit again") from e
+
+
+def nearest(x: Fraction) -> int:
+    """Round to the nearest whole number; a half goes down, so that what is shown twice as slowly is shown twice."""
+    return -((x.denominator - 2 * x.numerator) // (2 * x.denominator))

@@ -1,0 +1,69 @@
+"""What a document writes as the place of a file: bare paths and `file://` addresses of every system, as plain paths."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|$)")
+_RANGE = re.compile(r"\[(\d+)-(\d+)\]")
+
+
+def plain_paths(url: str) -> list[str]:
+    r"""Return what a place may mean, the likeliest first, with `/` between folders; none for web addresses.
+
+    `C:\a\b.mov` becomes `C:/a/b.mov`, a server's share `//server/share/b.mov`. A bare path is taken as it is, then with its
+    percent codes undone; an address with them undone, then as it is, for there are writers who forget to write them.
+    """
+    if not url or "\0" in url:
+        return []
+    if url[:5].lower() == "file:":
+        raw = _of_address(url[5:])
+        found = [unquote(raw, errors="surrogateescape"), raw]
+    elif _SCHEME.match(url) and not _DRIVE.match(url):
+        return []
+    else:
+        raw = url.replace("\\", "/") if is_windows(url) or "/" not in url else url
+        found = [raw, unquote(raw, errors="surrogateescape")]
+    return list(dict.fromkeys(_as_pattern(p) for p in found if p and "\0" not in p))
+
+
+def is_windows(path: str) -> bool:
+    """Tell whether a path is absolute as Windows has it: with a drive, or on a server."""
+    return bool(_DRIVE.match(path)) or path.startswith(("\\\\", "//"))
+
+
+def is_absolute(path: str) -> bool:
+    """Tell whether a path is absolute on any system."""
+    return path.startswith("/") or is_windows(path)
+
+
+def name_of(path: str) -> str:
+    """The last part of a path of any system."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _of_address(rest: str) -> str:
+    rest = rest.replace("\\", "/")
+    if not rest.startswith("//"):
+        return _without_slash(rest)
+    host, _, path = rest[2:].partition("/")
+    if _DRIVE.match(host):
+        return f"{host}/{path}"
+    if host.lower() in ("", "localhost", "127.0.0.1"):
+        return _without_slash(f"/{path}")
+    if host in (".", ".."):
+        return f"{host}/{path}"
+    return f"//{host}/{path}"
+
+
+def _without_slash(path: str) -> str:
+    drive = re.match(r"/+([A-Za-z])(:|\||%3A)(?=/|$)", path, re.IGNORECASE)
+    return f"{drive[1]}:{path[drive.end() :]}" if drive else path
+
+
+def _as_pattern(path: str) -> str:
+    """`name.[0001-0100].exr` is how Resolve calls a sequence."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + _RANGE.sub(lambda m: f"%0{len(m[1])}d", name, count=1)

@@ -1,0 +1,309 @@
+"""Find the shots of an edit: every use of media on its video tracks, and in the stacks and compound clips on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import opentimelineio as otio
+
+from host_bridge.timeline.read import Edit, limits
+from host_bridge.timeline.read.times import nearest, seconds, snap_rate
+from host_bridge.timeline.shots.cast import Cast
+from host_bridge.timeline.shots.mapping import positions
+from host_bridge.timeline.shots.media import Found, media_of
+from host_bridge.timeline.shots.said import in_marker, in_metadata
+from host_bridge.timeline.shots.shot import Casting, Shot
+from host_bridge.timeline.shots.speed import speed_of
+from host_bridge.timeline.shots.view import View
+from host_bridge.timeline.shots.warp import Affine, Warp
+from nodes.errors import SchemaError
+
+_REMEDY = "Export the edit again"
+Where = tuple[int, ...]
+_Said = tuple[tuple[tuple[int, int], Casting], ...]
+
+
+def find_shots(edit: Edit, *, cast: Cast | None = None, handles: int = 0) -> list[Shot]:
+    """Return the shots of an edit, track by track, with their cast.
+
+    handles: frames of media wanted on either side. Raises SchemaError, which names the clip, for times that are none.
+    """
+    return _Finder(edit, cast or Cast(), handles).shots()
+
+
+def sequence_rate(timeline: Any) -> Fraction:
+    """The rate of an edit: that of its start timecode, else the one that most of its items are counted in, else 24."""
+    rates = [timeline.global_start_time.rate] if timeline.global_start_time is not None else []
+    counted: Counter[float] = Counter()
+    for item in timeline.tracks.find_children() if not rates else ():
+        if isinstance(item, otio.core.Item) and item.source_range is not None and not _is_audio(item):
+            counted[item.source_range.duration.rate] += 1
+    try:
+        found = snap_rate((rates + [rate for rate, _ in counted.most_common(1)] + [24.0])[0])
+    except ValueError as e:
+        raise SchemaError(f"the edit: {e}", remedy=_REMEDY) from e
+    if found > 1000:
+        raise SchemaError(f"the edit runs at {float(found):g} frames per second", remedy=_REMEDY)
+    return found
+
+
+def _is_audio(item: Any) -> bool:
+    return bool(getattr(item.parent(), "kind", "") == otio.schema.TrackKind.Audio)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What is around an item. said: what the markers of each thing around it say, and of which frames; innermost first."""
+
+    view: View
+    where: Where
+    id: str
+    enabled: bool = True
+    said: tuple[_Said, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Finder:
+    edit: Edit
+    cast: Cast
+    handles: int
+    lengths: dict[Where, Fraction] = field(default_factory=dict)
+    media: dict[Where, Found] = field(default_factory=dict)
+    items: int = 0
+
+    def __post_init__(self) -> None:
+        self.rate = sequence_rate(self.edit.timeline)
+        self.frame = 1 / self.rate
+
+    def shots(self) -> list[Shot]:
+        stack = self.edit.timeline.tracks
+        count = nearest(self._length(stack, ()) * self.rate)
+        if count > limits.FRAMES:
+            raise SchemaError(f"is {count} frames long; up to {limits.FRAMES} are read", file=self.edit.path)
+        start = _start(stack)
+        view = View(Warp((Affine(offset=start),)), (0, count), self.rate)
+        return list(
+            self._in_stack(stack, self._marked(stack, _Around(view, (), ""), "marker on the timeline", self._origin()))
+        )
+
+    def _origin(self) -> Fraction:
+        begin = self.edit.timeline.global_start_time
+        return Fraction(0) if begin is None else seconds(begin, "the start of the edit")
+
+    # --- length ---
+
+    def _length(self, item: Any, where: Where) -> Fraction:
+        """How long an item is, in seconds."""
+        if where not in self.lengths:
+            self.lengths[where] = self._measured(item, where)
+        return self.lengths[where]
+
+    def _measured(self, item: Any, where: Where) -> Fraction:
+        what = f"{type(item).__name__.lower()} '{item.name}'"
+        self.items += 1
+        if self.items > limits.ITEMS:
+            raise SchemaError(f"has more than {limits.ITEMS} items", file=self.edit.path, remedy="Export a part of it")
+        inside = self._inside(item, where)  # of all that is in it, for what is wrong there is said now
+        if item.source_range is not None:
+            found = seconds(item.source_range.duration, what)
+            if found < 0:
+                raise SchemaError(f"{what} is {float(found):g} s long", file=self.edit.path, remedy=_REMEDY)
+            seconds(item.source_range.start_time, what)
+            return found
+        if isinstance(item, otio.core.Composition):
+            return inside
+        if isinstance(item, otio.schema.Clip):
+            length = self._media(item, where).length
+            if length is None:
+                told = "neither the document nor a file says how long it is"
+                raise SchemaError(f"{what}: {told}", file=self.edit.path, remedy="Give its folder with --media-root")
+            return length
+        return Fraction(0)
+
+    def _inside(self, item: Any, where: Where) -> Fraction:
+        if not isinstance(item, otio.core.Composition):
+            return Fraction(0)
+        parts = [self._length(c, (*where, i)) for i, c in enumerate(item) if isinstance(c, otio.core.Item)]
+        return sum(parts, Fraction(0)) if isinstance(item, otio.schema.Track) else max(parts, default=Fraction(0))
+
+    def _media(self, clip: Any, where: Where) -> Found:
+        if where not in self.media:
+            self.media[where] = media_of(clip, self.edit.places, self.rate)
+        return self.media[where]
+
+    # --- walking ---
+
+    def _in_stack(self, stack: Any, around: _Around) -> Iterator[Shot]:
+        number = 0
+        for i, child in enumerate(stack):
+            where = (*around.where, i)
+            if isinstance(child, otio.schema.Track):
+                if child.kind != otio.schema.TrackKind.Video:
+                    continue
+                number += 1
+                yield from self._in_track(child, _inner(around, where, f"{_dot(around.id)}V{number}", child))
+            else:
+                number += 1
+                inner = _inner(around, around.where, f"{_dot(around.id)}V{number}", None)
+                yield from self._item(child, where, 1, Fraction(0), (Fraction(0), Fraction(0)), inner)
+
+    def _in_track(self, track: Any, around: _Around) -> Iterator[Shot]:
+        if track.source_range is not None:
+            end = around.view.frame(self._length(track, around.where))
+            seen = View(around.view.warp, around.view.window(0, end), self.rate)
+            around = replace(around, view=seen.shifted(_start(track)))
+        if any(isinstance(e, otio.schema.TimeEffect) for e in track.effects):
+            around = replace(around, notes=(*around.notes, f"a time effect of track '{track.name}' is not followed"))
+        around = self._marked(track, around, f"marker on track '{track.name}'")
+        at, number, children = Fraction(0), 0, list(track)
+        for i, child in enumerate(children):
+            if not isinstance(child, otio.core.Item):
+                continue
+            where = (*around.where, i)
+            if not isinstance(child, otio.schema.Gap):
+                number += 1
+                yield from self._item(child, where, number, at, _overlaps(children, i), around)
+            at += self._length(child, where)
+
+    def _item(
+        self, item: Any, where: Where, number: int, at: Fraction, overlaps: tuple[Fraction, Fraction], around: _Around
+    ) -> Iterator[Shot]:
+        if isinstance(item, otio.schema.Gap):
+            return
+        view, length = around.view, self._length(item, where)
+        begin, end = view.frame(at), view.frame(at + length)
+        head, tail = (nearest(o * self.rate) for o in overlaps)
+        record = view.window(begin - head, end + tail)
+        if begin >= end or not record[1]:
+            return
+        own = view.window(begin, end)
+        transitions = (own[0] - record[0], sum(record) - sum(own)) if own[1] else (0, 0)
+        id = f"{around.id}-{number:04}"
+        inner = replace(around, where=where, id=id, enabled=around.enabled and item.enabled)
+        if isinstance(item, otio.schema.Clip):
+            yield self._shot(item, at, length, record, transitions, inner)
+        elif isinstance(item, otio.schema.Stack | otio.schema.Track):
+            yield from self._nested(item, at, length, record, inner)
+
+    def _nested(
+        self, item: Any, at: Fraction, length: Fraction, record: tuple[int, int], around: _Around
+    ) -> Iterator[Shot]:
+        start, notes = _start(item), list(around.notes)
+        whole = self._inside(item, around.where)
+        if isinstance(item, otio.schema.Stack) and start >= whole > 0:
+            hour = 3600 * Fraction(nearest(self.rate)) / self.rate
+            start %= hour
+            notes.append("compound clip: its source range is taken to count from a whole hour of timecode")
+        steps, more = speed_of(item, start, length, self.frame, (Fraction(0), whole))
+        warp = around.view.warp.then(Affine(offset=-at))
+        for step in steps:
+            warp = warp.then(step)
+        inner = replace(around, view=View(warp, record, self.rate), notes=(*notes, *more))
+        if isinstance(item, otio.schema.Track):
+            yield from self._in_track(item, replace(inner, view=inner.view.shifted(-_start(item))))
+        else:
+            yield from self._in_stack(item, self._marked(item, inner, f"marker on '{item.name}'", whole=True))
+
+    def _shot(
+        self,
+        clip: Any,
+        at: Fraction,
+        length: Fraction,
+        record: tuple[int, int],
+        transitions: tuple[int, int],
+        around: _Around,
+    ) -> Shot:
+        found = self._media(clip, around.where)
+        media = found.media
+        start = _start(clip) if clip.source_range is not None else found.origin
+        steps, notes = speed_of(clip, start, length, self.frame, (found.origin, found.length))
+        warp = around.view.warp.then(Affine(offset=-at))
+        for step in steps:
+            warp = warp.then(step)
+        frames, outside = positions(warp, record, self.rate, media, found.origin)
+        if outside and media.frames != 1:
+            notes.append(f"{outside} of {record[1]} frames lie outside of the media, whose first or last is held there")
+        marked = [in_marker(marker) for marker in clip.markers]
+        told, unclear = in_metadata(clip)
+        near = [casting for castings, _ in marked for casting in castings]
+        outer = [[casting for window, casting in level if _overlap(window, record)] for level in around.said]
+        notes += [line for _, lines in marked for line in lines] + unclear
+        name = clip.name or around.id
+        return Shot(
+            id=around.id,
+            name=name,
+            where=around.where,
+            media=media,
+            rate=self.rate,
+            record=record,
+            frames=frames,
+            transitions=transitions,
+            handles=self.handles,
+            cast=self.cast.of(around.id, name, [near, told, *outer]),
+            enabled=around.enabled,
+            notes=tuple(dict.fromkeys((*around.notes, *found.notes, *notes))),
+        )
+
+    # --- markers ---
+
+    def _marked(
+        self, holder: Any, around: _Around, said: str, origin: Fraction = Fraction(0), *, whole: bool = False
+    ) -> _Around:
+        """Add what the markers of a track or stack say. origin: timecode at which the edit begins; whole: they are about all of it."""
+        level, notes = [], list(around.notes)
+        for marker in holder.markers:
+            castings, unclear = in_marker(marker)
+            notes += unclear
+            begin = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
+            length = seconds(marker.marked_range.duration, f"marker '{marker.name}'")
+            if 0 < origin <= begin:
+                begin -= origin
+            first = around.view.frame(begin)
+            window = around.view.record if whole else around.view.window(first, first + max(self._frames(length), 1))
+            level += [(window, replace(casting, said=said)) for casting in castings]
+        return replace(around, said=(tuple(level), *around.said), notes=tuple(notes))
+
+    def _frames(self, time: Fraction) -> int:
+        return nearest(time * self.rate)
+
+
+def _start(item: Any) -> Fraction:
+    if item.source_range is None:
+        return Fraction(0)
+    return seconds(item.source_range.start_time, f"{type(item).__name__.lower()} '{item.name}'")
+
+
+def _overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
+    """How many seconds an item is seen before its begin and behind its end, in the transitions beside it."""
+    before = children[i - 1] if i else None
+    behind = children[i + 1] if i + 1 < len(children) else None
+    return (
+        _offset(before, "in_offset") if isinstance(before, otio.schema.Transition) else Fraction(0),
+        _offset(behind, "out_offset") if isinstance(behind, otio.schema.Transition) else Fraction(0),
+    )
+
+
+def _offset(transition: Any, name: str) -> Fraction:
+    time = getattr(transition, name)
+    found = Fraction(0) if time is None else seconds(time, f"transition '{transition.name}'")
+    if found < 0:
+        raise SchemaError(f"transition '{transition.name}' is {float(found):g} s long", remedy=_REMEDY)
+    return found
+
+
+def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < sum(b) and b[0] < sum(a)
+
+
+def _inner(around: _Around, where: Where, id: str, track: Any) -> _Around:
+    enabled = around.enabled and (track is None or track.enabled)
+    return replace(around, where=where, id=id, enabled=enabled)
+
+
+def _dot(id: str) -> str:
+    return f"{id}." if id else ""

@@ -1,0 +1,199 @@
+"""What is behind a clip: the file that its media reference names, its rate, the timecode that it begins with, its length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.read.times import nearest, seconds, snap_rate
+from host_bridge.timeline.shots.shot import Media
+from nodes.errors import FootageError, SchemaError
+from nodes.footage.numbering import IMAGES, find_sequence
+from nodes.footage.probe import open_container, probe, video_stream
+
+OURS = "faceplate"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A clip's media. origin: when it begins, as the document counts, in seconds. length: in seconds, if that is known."""
+
+    media: Media
+    origin: Fraction
+    length: Fraction | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself. rate: None where files do not say it. start: its timecode, in frames."""
+
+    rate: Fraction | None
+    frames: int
+    start: int | None
+    still: bool = False
+
+
+def media_of(clip: Any, places: Places, rate: Fraction) -> Found:
+    """Find what a clip shows: its active media reference, or another where that is missing.
+
+    A reference that Faceplate made is never taken: it is a result, and the plate is what is wanted. rate: of the sequence,
+    for media that say none.
+    """
+    references = dict(clip.media_references())
+    active = clip.active_media_reference_key
+    keys = [k for k in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references))) if k in references and k != OURS]
+    keys = keys or list(references)
+    tried: list[Found] = []
+    for key in keys:
+        found = _look(clip, key, references[key], places, rate)
+        if found.media.path is not None:
+            if key != active and active != OURS and tried:
+                found = _noted(found, f"the active media '{active}' {_why(tried[0])}; '{key}' is used")
+            return found
+        tried.append(found)
+    if tried:
+        return tried[0]
+    return Found(Media("", None, rate, 0, None), Fraction(0), None, ("media has no reference",))
+
+
+def _why(found: Found) -> str:
+    return found.notes[-1].removeprefix("media ") if found.notes else "is missing"
+
+
+def _noted(found: Found, note: str) -> Found:
+    return Found(found.media, found.origin, found.length, (*found.notes, note))
+
+
+def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> Found:
+    url = _url(reference)
+    name = "" if url or not isinstance(reference, otio.schema.MissingReference) else reference.name or clip.name
+    path, note = places.find(url, name) if url or name else (None, "is not named")
+    notes = [f"media {note}"] if note else []
+    what = f"the media of clip '{clip.name}'"
+    available = reference.available_range
+    told = None if available is None else snap_rate_of(available.duration, what)
+    began = None if available is None else seconds(available.start_time, what)
+    length = None if available is None else seconds(available.duration, what)
+    header = None
+    if path is not None:
+        try:
+            header = read_header(path)
+        except FootageError as e:
+            notes.append(f"media cannot be used: {e}")
+            path = None
+    if length is not None and length < 0:
+        raise SchemaError(f"{what} is {float(length):g} s long", remedy="Export the edit again")
+    if header is None:
+        media_rate = told or rate
+        began = began if began is not None else _first_used(clip)
+        frames = None if length is None else nearest(length * media_rate)
+        media = Media(url, None, media_rate, nearest(began * media_rate), frames, key)
+        return Found(media, began, length, tuple(notes))
+    media_rate, said = _rate(header, told, length, rate)
+    notes += [said] if said else []
+    if began is None:
+        began = Fraction(_timecode(clip, header, media_rate)) / media_rate
+    start = nearest(began * media_rate)
+    if isinstance(reference, otio.schema.ImageSequenceReference) and header.start is not None:
+        # Files before the first that the document names move position 0.
+        ahead = reference.start_frame - header.start
+        start, began = start - ahead, began - ahead / media_rate
+        if reference.frame_step != 1:
+            notes.append(f"media: every {reference.frame_step}th image is named; all are taken")
+    media = Media(url, path, media_rate, start, header.frames, key)
+    return Found(media, began, length if length is not None else header.frames / media_rate, tuple(notes))
+
+
+def snap_rate_of(time: Any, what: str) -> Fraction:
+    """The exact rate of a RationalTime; raises SchemaError, which calls it `what`, where it is none."""
+    try:
+        return snap_rate(time.rate)
+    except ValueError as e:
+        raise SchemaError(f"{what}: {e}", remedy="Export the edit again") from e
+
+
+def _url(reference: Any) -> str:
+    if isinstance(reference, otio.schema.ImageSequenceReference):
+        base = reference.target_url_base
+        slash = "" if not base or base.endswith(("/", "\\")) else "\\" if "\\" in base and "/" not in base else "/"
+        digits = reference.frame_zero_padding
+        place = f"%0{digits}d" if digits else "%d"
+        return f"{base}{slash}{reference.name_prefix}{place}{reference.name_suffix}"
+    return str(getattr(reference, "target_url", None) or "")
+
+
+def _rate(header: Header, told: Fraction | None, length: Fraction | None, rate: Fraction) -> tuple[Fraction, str]:
+    """A file's own rate, unless the editor plays its frames at another: then the document counts the same frames at that."""
+    if header.rate is None or told is None or told == header.rate or length is None or header.still:
+        return header.rate or told or rate, ""
+    same_frames = abs(length * told - header.frames)
+    same_time = abs(length - header.frames / header.rate) * header.rate
+    if same_frames < same_time and same_frames <= max(1, header.frames // 100):
+        return told, f"media is played at {float(told):.6g} frames per second; the file says {float(header.rate):.6g}"
+    return header.rate, ""
+
+
+def _timecode(clip: Any, header: Header, rate: Fraction) -> int:
+    """The file's timecode, or 0 for documents that count from the first frame."""
+    if header.start is None or clip.source_range is None:
+        return header.start or 0
+    used = seconds(clip.source_range.start_time, f"clip '{clip.name}'") * rate
+    if not header.start <= used < header.start + header.frames and 0 <= used < header.frames:
+        return 0
+    return header.start
+
+
+def _first_used(clip: Any) -> Fraction:
+    """Nothing says where missing media begin: they are taken to begin where the clip does."""
+    if clip.source_range is None:
+        return Fraction(0)
+    return seconds(clip.source_range.start_time, f"clip '{clip.name}'")
+
+
+def read_header(path: Path) -> Header:
+    """Read what a file, or the files of a pattern, say of themselves, without decoding; raises FootageError."""
+    try:
+        changed = path.stat().st_mtime_ns
+    except (OSError, ValueError):
+        changed = 0
+    return _header(path, changed)
+
+
+@lru_cache(maxsize=4096)
+def _header(path: Path, _changed: int) -> Header:
+    sequence = find_sequence(path)
+    if sequence is not None:
+        return Header(None, len(sequence.files), sequence.first)
+    if path.suffix.lower() in IMAGES:
+        return Header(None, 1, None, still=True)
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        declared = stream.average_rate or stream.guessed_rate or stream.base_rate
+        said = [s.metadata.get("timecode") for s in container.streams] + [container.metadata.get("timecode")]
+        frames = stream.frames
+    if not frames or not declared:  # nothing in the container counts them
+        info, _ = probe(path)
+        frames, declared = info.frames, info.rate
+    rate = snap_rate(declared)
+    return Header(rate, frames, next((frame_of(s, rate) for s in said if s), None))
+
+
+def frame_of(timecode: str, rate: Fraction) -> int | None:
+    """Return the frame number that a SMPTE timecode stands for (SMPTE ST 12-1); `;` marks drop-frame; None if it is none."""
+    parts = timecode.replace(";", ":").replace(".", ":").split(":")
+    if len(parts) != 4 or not all(p.isdecimal() for p in parts):
+        return None
+    hours, minutes, secs, frames = map(int, parts)
+    base = nearest(rate)
+    minutes += 60 * hours
+    number = (minutes * 60 + secs) * base + frames
+    if ";" in timecode and rate.denominator == 1001 and base % 30 == 0:
+        number -= base // 15 * (minutes - minutes // 10)
+    return number
