@@ -14,8 +14,8 @@ def print_json(value: Any) -> None:
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table as wide as the terminal, or as wide as it needs elsewhere."""
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stderr: bool = False) -> None:
+    """Print a table as wide as the terminal, or as wide as it needs elsewhere; on stdout, or on stderr."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -24,7 +24,8 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     table = Table(*titles, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    Console(width=None if terminal else 200, stderr=stderr).print(table)
 
 
 def _finite(value: Any) -> Any:

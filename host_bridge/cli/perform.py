@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pydantic import BaseModel
 
@@ -20,11 +21,24 @@ from nodes.errors import FaceplateError
 from trainer.watcher import Progress
 
 
-def perform(kind: str, request: Request, *, engine: bool = False) -> dict[str, Any]:
-    """Run a job, in this process or in the engine, and return its result; raises FaceplateError."""
+class Shows(Protocol):
+    """A watch that shows what it is told, from when it is entered."""
+
+    def __enter__(self) -> Watch: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def perform(
+    kind: str, request: Request, *, engine: bool = False, shown: Callable[[str], Shows] | None = None
+) -> dict[str, Any]:
+    """Run a job, in this process or in the engine, and return its result; raises FaceplateError. shown: makes what shows it, of its title."""
+    shown = shown or Shown
     if engine:
-        return _in_engine(kind, request)
-    with Shown(request.title) as watch:
+        return _in_engine(kind, request, shown)
+    with shown(request.title) as watch:
         return KINDS[kind].run(request, watch)
 
 
@@ -71,12 +85,12 @@ class Shown(Watch):
         self._stack.__exit__(kind, error, trace)
 
 
-def _in_engine(kind: str, request: Request) -> dict[str, Any]:
+def _in_engine(kind: str, request: Request, shown: Callable[[str], Shows]) -> dict[str, Any]:
     """Run a job in the engine, shown like one that runs here, and return its result; raises FaceplateError as the job would here.
 
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
     """
-    with refusals(), Shown(request.title) as watch:
+    with refusals(), shown(request.title) as watch:
         client, told, mirror = connect(), _from_anywhere(request), _Mirror(watch, request.writes())
         id = None
         try:

@@ -1,0 +1,150 @@
+"""`faceplate timeline run`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import create_model
+
+from host_bridge.cli.engine_link import EngineRefusal
+from host_bridge.cli.options import DETECT, MASK, Flag, node_options
+from host_bridge.cli.output import print_json, print_table
+from host_bridge.cli.perform import perform
+from host_bridge.cli.timeline_view import ShownTimeline
+from host_bridge.cli.training import interruption
+from host_bridge.client import running
+from host_bridge.jobs.timeline import TimelineRequest
+from host_bridge.timeline.asked import absolute_root, sources
+from host_bridge.timeline.run.settings import RunSettings
+from nodes.definitions import DetectParameters, MaskParameters, SwapParameters
+from nodes.shot.settings import Settings
+from nodes.spec import Parameters
+from trainer.settings import TrainSettings
+
+_GO_ON = "the same command goes on from here"
+_LISTED = Parameter(negative_iterable=())
+RUN, TRAIN = RunSettings(), TrainSettings()
+if TYPE_CHECKING:
+    LookParameters = SwapParameters
+else:  # all of Swap's but what the run itself chooses
+    LookParameters = create_model(
+        "LookParameters",
+        __base__=Parameters,
+        __doc__="How the new face looks.",
+        **{n: (f.annotation, f) for n, f in SwapParameters.model_fields.items() if n not in ("method", "model")},
+    )
+LOOK = LookParameters()
+
+
+@node_options
+def run(
+    edit: Path,
+    *,
+    source: Annotated[tuple[str, ...], _LISTED] = (),
+    target: str | None = None,
+    cast: Path | None = None,
+    out: Path | None = None,
+    media_root: Annotated[tuple[str, ...], _LISTED] = (),
+    handles: int = 8,
+    engine: Flag = False,
+    json: Flag = False,
+    run_settings: RunSettings = RUN,
+    train_settings: TrainSettings = TRAIN,
+    detect_parameters: DetectParameters = DETECT,
+    mask_parameters: MaskParameters = MASK,
+    look: LookParameters = LOOK,
+) -> int:
+    """Train and swap every shot of an edit in which somebody is to be replaced. Interrupted, the same command goes on.
+
+    What is done is not done again. A shot that fails does not stop the others; the exit status is then 1. Where the engine runs, it does the work.
+
+    Parameters
+    ----------
+    edit
+        The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
+    source
+        FOOTAGE of the performer who is put into every shot; or NAME=FOOTAGE, of one whom the cast file or the edit names. Can be repeated.
+    target
+        What the performer in the plate is called, who is replaced in every shot.
+    cast
+        Cast file, .toml, .yaml, .json or .csv: who is replaced by whom in which shots.
+    out
+        Folder of the run; by default EDIT.faceplate beside the edit.
+    media_root
+        Where the edit's media are now, FROM=TO or a folder to search; can be repeated.
+    handles
+        Frames that are rendered before and behind each shot, where its media have them.
+    engine
+        Run it in Faceplate's engine, and start that if need be; it goes on when this terminal is closed.
+    json
+        Print what came of each shot as JSON.
+    """
+    footage, unnamed = sources(source)
+    if unnamed is None and target is not None and len(footage) == 1:
+        unnamed = next(iter(footage))
+    request = TimelineRequest(
+        edit=edit.expanduser().absolute(),
+        out=out,
+        cast=cast,
+        performers={name: tuple(clips) for name, clips in footage.items()},
+        source=unnamed,
+        target=target,
+        media_roots=tuple(absolute_root(text) for text in media_root),
+        handles=handles,
+        run=run_settings,
+        train=train_settings,
+        settings=Settings(detect=detect_parameters, mask=mask_parameters, swap=SwapParameters(**look.model_dump())),
+    )
+    told = _performed(request, engine)
+    _show(told)
+    if json:
+        print_json(told)
+    elif told["done"]:
+        print(told["document"])
+        print(
+            f"Now: {shlex.join(['faceplate', 'timeline', 'export', str(edit), '--as', 'swap', *(['--run', str(out)] if out else [])])}"
+        )
+    return 1 if told["failed"] else 0
+
+
+def _performed(request: TimelineRequest, engine: bool) -> dict[str, Any]:
+    """Run it in the engine if that is asked for, or one runs that may use these folders; else here."""
+    try:
+        try:
+            return perform("timeline", request, engine=engine or running() is not None, shown=ShownTimeline)
+        except EngineRefusal as e:
+            if engine or getattr(e.__cause__, "status", None) != 403:
+                raise
+            print(f"The engine may not do it, so it is done here: {e}", file=sys.stderr)
+            return perform("timeline", request, shown=ShownTimeline)
+    except KeyboardInterrupt as e:
+        raise (interruption(str(e), _GO_ON) or type(e)(_GO_ON)) from None
+
+
+def _show(told: dict[str, Any]) -> None:
+    """One row a shot on stderr, then what to look at."""
+    rows = [
+        (
+            shot["id"],
+            shot["name"],
+            ", ".join(f"{c['source']} on {c['target']}" for c in shot["cast"]),
+            shot["frames"],
+            shot["state"] if shot["now"] or shot["state"] != "done" else "done before",
+            shot["how"] or "",
+            shot["verdict"] or "",
+        )
+        for shot in told["shots"]
+    ]
+    print_table(("shot", "clip", "who", "frames", "", "model", "report"), rows, stderr=True)
+    for shot in told["shots"]:
+        if shot["error"]:
+            remedy = f". {shot['error']['remedy']}" if shot["error"]["remedy"] else ""
+            print(f"{shot['id']} failed: {shot['error']['message']}{remedy}", file=sys.stderr)
+        elif shot["verdict"] not in (None, "pass"):
+            frames = ", ".join(str(look["frame"]) for look in shot["look_first"])
+            where = f"; first at frame {frames}" if frames else ""
+            print(f"{shot['id']}: look at {shot['folder']}/report.html{where}", file=sys.stderr)

@@ -1,0 +1,134 @@
+"""Train and swap the shots of an edit, and write the edit with the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.timeline.run.settings import RunSettings
+from nodes.definitions import Method
+from nodes.errors import FaceplateError
+from nodes.shot.settings import Settings
+from trainer.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from host_bridge.timeline.write.deliver import Order
+
+SCHEMA = "faceplate.timeline-run/1"
+
+
+class ExportRequest(BaseModel):
+    """The edit that is to be written when the shots are done, as `faceplate timeline export` takes it. out: by default beside the edit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["swap", "layer", "versions"] = "swap"
+    profile: Literal["resolve", "otio", "blender"] = "otio"
+    media: Literal["written", "sequence", "prores4444", "dnxhr", "h264"] | None = None
+    out: Path | None = None
+    bundle: bool = False
+    for_otio: str | None = None
+
+
+class TimelineRequest(Request):
+    """An edit, and who is put into its shots.
+
+    out: folder of the run, by default EDIT.faceplate beside the edit. cast: a cast file. performers: footage by name. source: who of
+    them is put into every shot, in place of `target`; by default the cast file and the edit say it. media_roots: FROM=TO, or a
+    folder to search. handles: frames on either side of a shot. export: write the edit with the results too.
+    """
+
+    edit: Path
+    out: Path | None = None
+    cast: Path | None = None
+    performers: dict[str, tuple[Path, ...]] = Field(default_factory=dict)
+    source: str | None = None
+    target: str | None = None
+    media_roots: tuple[str, ...] = ()
+    handles: int = 8
+    run: RunSettings = RunSettings()
+    train: TrainSettings = TrainSettings()
+    settings: Settings = Settings()
+    export: ExportRequest | None = None
+
+    @property
+    def title(self) -> str:
+        """The edit."""
+        return self.edit.name
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        from host_bridge.timeline.document import default_folder
+
+        return absolute(self.out or default_folder(self.edit)).resolve()
+
+    def reads(self) -> list[Path]:
+        """Every path that it names. The media that the edit names are known only when it is read."""
+        footage = [path for clips in self.performers.values() for path in clips]
+        return [*super().reads(), *footage, *(Path(root.rpartition("=")[2]) for root in self.media_roots)]
+
+    def writes(self) -> list[Path]:
+        """The run's folder, and the edit that is written."""
+        return [self.folder, *([] if self.export is None else [self.order().target])]
+
+    def order(self) -> Order:
+        """What is to be exported."""
+        from host_bridge.timeline.write.deliver import Order
+
+        assert self.export is not None
+        e = self.export
+        return Order(self.edit, e.mode, e.profile, e.media, e.out, self.folder, self.media_roots, e.bundle, e.for_otio)
+
+
+def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
+    """Do every shot that is not done; the result is `faceplate.timeline-run/1`, also where shots have failed, which it counts."""
+    from host_bridge.timeline.asked import ask
+    from host_bridge.timeline.document import EditRecord, document_path
+    from host_bridge.timeline.run.order import wanted
+    from host_bridge.timeline.run.runner import run_shots
+    from host_bridge.timeline.run.summary import in_short
+    from host_bridge.timeline.run.work import Work
+
+    if request.run.method is Method.MODEL:
+        from host_bridge.jobs.train import require_trainer
+
+        require_trainer()
+    watch.progress("read", 0, None)
+    out = request.folder
+    asked = ask(
+        request.edit.expanduser(),
+        cast=request.cast and request.cast.expanduser(),
+        performers=request.performers,
+        source=request.source,
+        target=request.target,
+        media_roots=request.media_roots,
+        handles=request.handles,
+        unpacked=out / "bundle",
+    )
+    if not wanted(asked.shots):
+        raise FaceplateError(
+            f"has {len(asked.shots)} shots, and nobody is said to be replaced in any that is seen",
+            file=asked.edit.path,
+            remedy="Say whose face is put in with --source FOOTAGE, with a cast file, or with markers: FACE target=NAME source=NAME",
+        )
+    work = Work(out, asked.performers, request.run, request.train, request.settings, watch)
+    state, done = run_shots(work, EditRecord(path=asked.edit.path, digest=asked.edit.digest), asked.shots)
+    told = {"schema": SCHEMA, "document": str(document_path(out)), **in_short(state, done, out)}
+    if request.export is not None and any(shot.state == "done" for shot in state.shots):
+        from host_bridge.timeline.write.deliver import deliver
+
+        told["export"] = deliver(request.order(), watch.progress)
+    return told
+
+
+KIND = Kind(
+    "timeline",
+    "Train and swap the shots of an edit, and write the edit with the results.",
+    TimelineRequest,
+    run,
+    priority=0,
+)

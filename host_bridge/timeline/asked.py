@@ -1,0 +1,69 @@
+"""An edit with all that is said of it outside: where its media are, who is put in, and from which footage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from host_bridge.timeline.read import Edit, media_root, read_edit
+from host_bridge.timeline.shots.cast import Cast, read_cast
+from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Casting, Shot
+
+PLATE = "plate"  # what a target is called whom nobody has named
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An edit, its shots, and the footage of each performer who is put in."""
+
+    edit: Edit
+    shots: list[Shot]
+    performers: dict[str, tuple[Path, ...]]
+
+
+def ask(
+    edit: Path,
+    *,
+    cast: Path | None = None,
+    performers: Mapping[str, Sequence[Path]] | None = None,
+    source: str | None = None,
+    target: str | None = None,
+    media_roots: Sequence[str] = (),
+    handles: int = 8,
+    unpacked: Path | None = None,
+) -> Asked:
+    """Read an edit and find its shots.
+
+    cast: a cast file. performers: footage by name, which comes before the cast file's. source: who is put into every shot, in
+    place of `target`. handles: frames on either side of each shot. unpacked: where a bundle's media go. Raises FaceplateError.
+    """
+    read = read_edit(edit, media_roots=[media_root(text) for text in media_roots], unpacked=unpacked)
+    said = Cast() if cast is None else read_cast(cast)
+    if source is not None:
+        said = replace(said, everywhere=(Casting(target or PLATE, source, said="the command line"),))
+    known = said.performers | {name: tuple(footage) for name, footage in (performers or {}).items()}
+    return Asked(read, find_shots(read, cast=said, handles=handles), known)
+
+
+def absolute_root(text: str) -> str:
+    """`FROM=TO`, or a folder, with the folder as every process understands it."""
+    root = media_root(text)
+    return str(root.folder) if root.before is None else f"{root.before}={root.folder}"
+
+
+def sources(told: Iterable[str]) -> tuple[dict[str, list[Path]], str | None]:
+    """Read `FOOTAGE` and `NAME=FOOTAGE`; returns footage by name, and the name of whom no name was given: they are put into every shot.
+
+    Footage without a name is of one person, called like the first clip.
+    """
+    found: dict[str, list[Path]] = {}
+    unnamed: str | None = None
+    for text in told:
+        name, equals, footage = text.partition("=")
+        if not equals or Path(text).expanduser().exists():
+            unnamed = unnamed or Path(text).stem.split(".")[0]
+            name, footage = unnamed, text
+        found.setdefault(name.strip(), []).append(Path(footage).expanduser().absolute())
+    return found, unnamed
