@@ -57,6 +57,7 @@ class Kind:
 
     run: does it; raises FaceplateError. Its result is what `--json` prints. priority: of those waiting the highest goes first. again: the
     request that goes on with what an earlier run of it left. warm: it is short, and wants a process in which all is loaded.
+    looks: at files that its request does not name, so that an earlier result is no answer; it finds out itself what is done already.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Kind:
     priority: int
     again: Callable[[Any], Request] | None = None
     warm: bool = False
+    looks: bool = False
 
 
 def absolute(path: Path) -> Path:

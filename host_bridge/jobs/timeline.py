@@ -131,4 +131,5 @@ KIND = Kind(
     TimelineRequest,
     run,
     priority=0,
+    looks=True,
 )

@@ -84,7 +84,8 @@ class Supervisor:
         found = self.kinds[kind]
         key = await asyncio.to_thread(content_key, kind, request)  # looks at up to thousands of files
         same = self.store.by_key(kind, key)
-        if same and same.state == "finished" and await asyncio.to_thread(untouched, same.outputs or {}):
+        done = same is not None and same.state == "finished" and not found.looks
+        if same and done and await asyncio.to_thread(untouched, same.outputs or {}):
             return same, False
         same = self.store.by_key(kind, key)  # from here on nobody comes in between
         if same and same.active:
