@@ -29,6 +29,7 @@ COMMANDS = {
     "subject": "Make, fit, show and list subjects: what is aligned and swapped, faces or anything else.",
     "engine": "Start, stop and show the engine, and allow it folders.",
     "jobs": "List, show, cancel and retry the engine's jobs, and read their logs.",
+    "fusion": "Write a shot for Fusion and DaVinci Resolve, and the Fuses that show shots there.",
     "report": "Measure a finished shot and write its report again.",
     "cache": "Say what is kept of footage that was looked at, or drop it.",
     "doctor": "Say what is there on this machine, and what is missing.",

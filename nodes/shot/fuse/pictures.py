@@ -1,4 +1,4 @@
-"""New faces and mattes as opaque PNG in plate pixels: `patch.NNNN.png`, the face's own colour, and `matte.NNNN.png`, its coverage.
+"""New faces and mattes as opaque PNG in plate pixels: `NNNN.patch.png`, the new face's own colour, and `NNNN.matte.png`, its coverage.
 
 No colour profile or gamma is named in them. The colour is straight (not premultiplied), sRGB-encoded, and goes on beyond the matte, so that a Fuse can move the edge and scale
 pictures. Light is blended linearly: composite = encode(a * decode(patch) + (1 - a) * decode(plate)), which is what `faceplate swap` does.
@@ -65,7 +65,7 @@ def write_pictures(
                 whole = np.zeros((plate.height, plate.width, 3), np.uint8 if depth == 8 else np.uint16)
                 top = np.float32(np.iinfo(whole.dtype).max)
                 whole[window.slices] = (np.clip(part, 0, 1) * top + np.float32(0.5)).astype(whole.dtype)
-                write_png(folder / f"{name}.{number + done:04d}.png", whole)
+                write_png(folder / f"{number + done:04d}.{name}.png", whole)
         tell(done + 1)
     return write_index(folder, node, plate, number, windows=windows, depth=depth)
 

@@ -1,0 +1,139 @@
+"""`faceplate fusion`: macro, build, send, monitor."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, Literal
+
+from cyclopts import App
+
+from host_bridge.cli.engine_link import engine, refusals
+from host_bridge.client import connect
+from host_bridge.jobs.footage import UsageError
+from nodes.errors import FaceplateError, FootageError
+
+fusion = App(name="fusion", help_format="plaintext")
+
+
+@fusion.command
+def macro(
+    shot: Path,
+    /,
+    *,
+    out: Path | None = None,
+    name: str = "Faceplate",
+    image: Literal["displayed", "linear"] = "displayed",
+    starts_at: int | None = None,
+) -> None:
+    """Write a rendered shot as nodes that Fusion has itself: NAME.setting, NAME.comp for a clip in Resolve, NAME.drfx for the Edit page.
+
+    Parameters
+    ----------
+    shot
+        Folder that `faceplate swap` wrote.
+    out
+        Folder for the files; by default `macro` in the shot's.
+    name
+        Of the macro: letters, digits and _.
+    image
+        What the comp holds: displayed, code values as in a video, Resolve's default; or linear, scene-linear light.
+    starts_at
+        Frame of the comp at which the shot's first frame is to be seen; by default the plate's own number of it. A control of the macro changes it.
+    """
+    from host_bridge.fusion.macro.documents import write_macro
+    from host_bridge.fusion.macro.graph import Layers
+    from nodes.footage import open_footage
+    from nodes.shot import document
+    from nodes.shot.fuse.layers import write_layers
+
+    if not name.isidentifier() or not name.isascii():
+        raise UsageError(f"--name {name}: is no name of a node", remedy="Use letters, digits and _")
+    shot = shot.expanduser().resolve()
+    told = document.load(shot)
+    first, last = told["range"]["first"], told["range"]["last"]
+    if image == "linear":
+        file = shot / "patch" / f"patch.{first:04d}.exr"
+        if not file.is_file():
+            raise FootageError("does not exist", file=file, remedy="Render the shot again")
+    else:
+        plate = told["inputs"]["plate"]
+        with open_footage(Path(plate["path"])) as footage:
+            start = footage.info.first
+            file = write_layers(shot, footage, first - start, last - start)
+    layers = Layers(file, first, last)
+    for path in write_macro(out or shot / "macro", name, layers, first if starts_at is None else starts_at):
+        print(path)
+
+
+@fusion.command
+def build(folder: Path, /) -> None:
+    """Write the Fuses, as they are installed, below a folder.
+
+    Parameters
+    ----------
+    folder
+        It gets the folder tree of a Fusion root: Fuses and more.
+    """
+    from host_bridge.fusion.build import build as write
+
+    for path in write(folder.expanduser()):
+        print(path)
+
+
+@fusion.command
+def send(file: Path, /) -> int:
+    """Hand the engine what a button of a Fuse has written, and delete it. What goes wrong is written to FILE.log.
+
+    Parameters
+    ----------
+    file
+        JSON: {"jobs": [{"kind", "request"}]}, which are done one after the other, or {"open": "monitor"}.
+    """
+    log = file.with_name(f"{file.name}.log")
+    try:
+        with log.open("w", encoding="utf-8") as told, redirect_stdout(told), redirect_stderr(told):
+            try:
+                _send(file)
+            except FaceplateError as e:
+                print(f"faceplate: {e}")
+                raise
+    except OSError as e:
+        raise FaceplateError(f"{e.strerror}", file=log) from e
+    log.unlink()
+    return 0
+
+
+@fusion.command
+def monitor() -> None:
+    """Open the engine's page in the browser."""
+    with engine() as client:
+        webbrowser.open(client.page)
+        print("the monitor opens in the browser")
+
+
+def _send(file: Path) -> None:
+    try:
+        wanted: Any = json.loads(file.read_bytes())
+        if wanted.get("open") == "monitor":
+            jobs = None
+        else:
+            jobs = [(str(one["kind"]), dict(one["request"])) for one in wanted["jobs"]]
+    except OSError as e:
+        raise FaceplateError(f"{e.strerror}", file=file) from e
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise UsageError(f"{file}: asks for nothing that can be understood") from e
+    file.unlink()
+    if jobs is None:
+        monitor()
+        return
+    with refusals():
+        for number, (kind, request) in enumerate(jobs, 1):
+            client = connect()
+            job = client.submit(kind, request)
+            print(f"{job['id']} {kind}", flush=True)
+            if number < len(jobs) and (ended := client.wait(job["id"]))["state"] != "finished":
+                error = ended.get("error") or {}
+                raise FaceplateError(f"{kind}: {error.get('message') or ended['state']}")
