@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from host_bridge.jobs import align, detect, faceset, mask, preview, swap, timeline, train
+from host_bridge.jobs import align, cut, detect, faceset, mask, preview, swap, timeline, train
 from host_bridge.jobs.footage import UsageError
 from host_bridge.jobs.job import Kind, Request, Watch
 
@@ -17,7 +17,18 @@ __all__ = ["KINDS", "Kind", "Request", "UsageError", "Watch", "parse"]
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for kind in (detect.KIND, align.KIND, mask.KIND, faceset.KIND, train.KIND, swap.KIND, preview.KIND, timeline.KIND)
+    for kind in (
+        detect.KIND,
+        align.KIND,
+        mask.KIND,
+        faceset.KIND,
+        train.KIND,
+        swap.KIND,
+        preview.KIND,
+        timeline.KIND,
+        cut.EXPORT,
+        cut.IMPORT,
+    )
 }
 
 

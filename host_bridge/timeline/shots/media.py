@@ -40,15 +40,19 @@ class Header:
     still: bool = False
 
 
-def media_of(clip: Any, places: Places, rate: Fraction) -> Found:
+def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False) -> Found:
     """Find what a clip shows: its active media reference, or another where that is missing.
 
-    A reference that Faceplate made is never taken: it is a result, and the plate is what is wanted. rate: of the sequence,
-    for media that say none.
+    rate: of the sequence, for media that say none. results: take a reference that Faceplate made too; else it is passed over,
+    for it is a result, and the plate is what is wanted.
     """
     references = dict(clip.media_references())
     active = clip.active_media_reference_key
-    keys = [k for k in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references))) if k in references and k != OURS]
+    keys = [
+        k
+        for k in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references)))
+        if k in references and (results or k != OURS)
+    ]
     keys = keys or list(references)
     tried: list[Found] = []
     for key in keys:

@@ -9,13 +9,12 @@ from typing import Any
 
 from host_bridge.timeline.document import default_folder, load
 from host_bridge.timeline.read import media_root, read_edit
-from host_bridge.timeline.write.bundle import SUFFIXES, gather, write_bundle
-from host_bridge.timeline.write.export import Mode, export_edit, text_of
-from host_bridge.timeline.write.formats import ADAPTED, for_otio, write_adapted
+from host_bridge.timeline.write.bundle import SUFFIXES
+from host_bridge.timeline.write.export import Mode, export_edit
+from host_bridge.timeline.write.files import check_kind, write_document
 from host_bridge.timeline.write.media import Choice, result_media
 from host_bridge.timeline.write.profiles import PROFILES, Name
 from nodes.errors import OutputError
-from nodes.footage.whole import whole_file
 from nodes.shot.progress import Progress
 
 
@@ -64,18 +63,7 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
         lambda shot, kind: result_media(shot, out, kind, order.choice, progress),
         to=None if target.suffix.lower() in SUFFIXES else target.parent,
     )
-    lost: list[str] = []
-    missing: list[str] = []
-    if target.suffix.lower() in SUFFIXES:
-        bundled = gather(done.document, edit.places)
-        write_bundle(target, bundled, progress)
-        missing = bundled.missing
-    elif target.suffix.lower() in ADAPTED:
-        lost = write_adapted(target, done.document)
-    else:
-        with whole_file(target) as temporary:
-            text = text_of(done.document) if order.for_otio is None else for_otio(done.document, order.for_otio)
-            temporary.write_text(text, "utf-8")
+    lost, missing = write_document(target, done.document, edit.places, progress, order.for_otio)
     return {
         "schema": "faceplate.timeline-export/1",
         "file": str(target),
@@ -84,7 +72,7 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
         "media": order.choice,
         "shots": done.shots,
         "left": [{"id": id, "why": why} for id, why in done.left],
-        "notes": done.notes + [f"{url}: is not there, and not in the bundle" for url in missing],
+        "notes": done.notes + missing,
         "lost": lost,
         "results": [str(media.path) for media in done.media],
     }
@@ -92,9 +80,7 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
 
 def _check(order: Order, target: Path) -> None:
     kind = target.suffix.lower()
-    if kind not in (".otio", *SUFFIXES, *ADAPTED):
-        known = ", ".join((".otio", *SUFFIXES, *ADAPTED))
-        raise OutputError("is of no kind of edit that is written", file=target, remedy=f"{known} are")
+    check_kind(target)
     if target == order.edit.expanduser().absolute():
         raise OutputError("is the edit itself", file=target, remedy="Choose another name with --out")
     if order.bundle and kind not in SUFFIXES:

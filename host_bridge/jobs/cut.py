@@ -1,0 +1,76 @@
+"""Write the strips of a sequencer as an edit, and read an edit as strips."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from host_bridge.jobs.job import Kind, Request, Watch, absolute
+
+
+class ExportCutRequest(Request):
+    """A document `faceplate.cut/1`. out: the edit: .otio, .otioz, or another kind that an adapter writes. profile: for which program."""
+
+    cut: Path
+    out: Path
+    profile: Literal["resolve", "otio", "blender"] = "blender"
+
+    @property
+    def title(self) -> str:
+        """The edit."""
+        return self.out.name
+
+
+class ImportCutRequest(Request):
+    """An edit of any kind that is read. out: the document `faceplate.cut/1`. media_roots: FROM=TO, or a folder to search."""
+
+    edit: Path
+    out: Path
+    media_roots: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The edit."""
+        return self.edit.name
+
+    def reads(self) -> list[Path]:
+        """The edit, and where its media are."""
+        return [*super().reads(), *(Path(root.rpartition("=")[2]) for root in self.media_roots)]
+
+
+def export_cut(request: ExportCutRequest, watch: Watch) -> dict[str, Any]:
+    """Write the edit; the result names it, and what of the cut only Blender will understand."""
+    from host_bridge.timeline.cut.footage import timecode
+    from host_bridge.timeline.cut.strips import load
+    from host_bridge.timeline.cut.to_otio import timeline_of
+    from host_bridge.timeline.read import Places
+    from host_bridge.timeline.write.files import check_kind, write_document
+    from host_bridge.timeline.write.profiles import PROFILES, adapt
+
+    out = absolute(request.out)
+    check_kind(out)
+    watch.progress("write", 0, None)
+    timeline, unsaid = timeline_of(load(absolute(request.cut)), timecode)
+    document = json.loads(timeline.to_json_string())
+    _, notes = adapt(document, PROFILES[request.profile])
+    lost, missing = write_document(out, document, Places(out.parent), watch.progress)
+    return {"edit": str(out), "unsaid": unsaid + notes + lost + missing}
+
+
+def import_cut(request: ImportCutRequest, watch: Watch) -> dict[str, Any]:
+    """Read the edit; the result names the document of its strips, and what of the edit strips cannot say."""
+    from host_bridge.timeline.cut.from_otio import cut_of
+    from host_bridge.timeline.cut.strips import save
+    from host_bridge.timeline.read import media_root, read_edit
+
+    watch.progress("read", 0, None)
+    edit, out = absolute(request.edit), absolute(request.out)
+    unpacked = edit.with_name(f"{edit.stem}.media")
+    cut, unsaid = cut_of(read_edit(edit, media_roots=[media_root(r) for r in request.media_roots], unpacked=unpacked))
+    save(out, cut)
+    return {"cut": str(out), "strips": len(cut.strips), "unsaid": unsaid}
+
+
+EXPORT = Kind("export_cut", "Write the strips of a sequencer as an edit.", ExportCutRequest, export_cut, priority=20)
+IMPORT = Kind("import_cut", "Read an edit as strips for a sequencer.", ImportCutRequest, import_cut, priority=20)
