@@ -72,6 +72,12 @@ class ConsentError(FaceplateError):
     exit_status = 10
 
 
+class CredentialsError(FaceplateError):
+    """Content Credentials that cannot be made: a certificate or key that is missing, does not fit, or others can read."""
+
+    exit_status = 11
+
+
 _OUTPUT_REMEDIES = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another output folder with --out"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another output folder with --out"),

@@ -1,0 +1,72 @@
+"""What binds a manifest that lies beside its files to them: SHA-256 of the file, or of a list with the SHA-256 of each frame.
+
+The list has the form of `sha256sum`: hash, two spaces, name, a line each. So the manifest of a sequence is an ordinary one, of that list,
+and whoever has `sha256sum` and a C2PA reader, and not Faceplate, can check it: `sha256sum composite.*.exr > list`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from nodes.errors import FootageError
+
+FRAMES = "org.faceplate.frames"
+_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]+)")
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a whole file, hex; raises FootageError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as e:
+        raise FootageError(
+            f"cannot be read ({e.strerror or e})", file=path, remedy="Check the path and its permissions"
+        ) from e
+
+
+def hash_files(files: Sequence[Path], told: Callable[[int], None] = lambda done: None) -> dict[str, str]:
+    """Names and hashes of files, in their order, by several threads; told: how many are done. Raises FootageError."""
+    found: dict[str, str] = {}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for done, (file, digest) in enumerate(zip(files, pool.map(sha256, files), strict=True), 1):
+            found[file.name] = digest
+            told(done)
+    return found
+
+
+def listing(hashes: Mapping[str, str]) -> bytes:
+    """The list that is bound."""
+    return "".join(f"{digest}  {name}\n" for name, digest in hashes.items()).encode()
+
+
+def bound_to(digest: str, name: str) -> dict[str, Any]:
+    """The assertion that binds to bytes of this SHA-256 (hex)."""
+    data = {"name": name, "alg": "sha256", "hash": list(bytes.fromhex(digest)), "pad": []}
+    return {"label": "c2pa.hash.data", "data": data}
+
+
+def frames_of(hashes: Mapping[str, str]) -> dict[str, Any]:
+    """The assertion that names each frame, so that it can be said which one was changed."""
+    files = [{"name": name, "hash": digest} for name, digest in hashes.items()]
+    return {"label": FRAMES, "data": {"alg": "sha256", "files": files}}
+
+
+def sidecar_of_sequence(frame: Path, suffix: str) -> Path:
+    """Where the manifest of a frame's sequence lies: `composite/composite.c2pa` for `composite/composite.0001.exr`."""
+    found = _NUMBERED.fullmatch(frame.name)
+    head = found[1].rstrip("._- ") if found else frame.stem
+    return frame.with_name((head or frame.parent.name or "frames") + suffix)
+
+
+def is_alike(name: str, other: str) -> bool:
+    """Whether two files' names are those of frames of one sequence: the same but for the number."""
+    a, b = _NUMBERED.fullmatch(name), _NUMBERED.fullmatch(other)
+    return a is not None and b is not None and (a[1], a[3]) == (b[1], b[3])

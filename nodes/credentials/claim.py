@@ -1,0 +1,51 @@
+"""What is said of a result, as plain data: which part of a shot it is, how it was made, from what, and by which consents.
+
+Nothing personal: footage and models by their hashes, consents by the ids of their records; no names, no paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nodes.consent.provenance import Provenance
+
+PartOfShot = Literal["composite", "preview", "overlay", "still", "sheet", "patch", "matte", "plate"]
+PARTS: dict[PartOfShot, str] = {
+    "composite": "the finished picture",
+    "preview": "plate and finished picture beside each other",
+    "overlay": "the new face as a host lays it over the plate",
+    "still": "one finished frame",
+    "sheet": "some frames of plate and finished picture",
+    "patch": "the new face alone",
+    "matte": "where the new face is",
+    "plate": "a copy of the plate; no face was replaced in it",
+}
+_IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+# IPTC: "Augmentation, correction or enhancement using a Generative AI model, such as with inpainting or outpainting operations".
+WITH_MODEL = f"{_IPTC}compositeWithTrainedAlgorithmicMedia"
+# IPTC: "Mix or composite of several elements, any of which may or may not be generative AI". The reference method generates nothing: it puts
+# in what a camera saw of the source. That both clips are captures of real life (compositeCapture) is nothing that Faceplate can know, and
+# algorithmicallyEnhanced is only for changes "without changing the main content of the media".
+WITH_REFERENCE = f"{_IPTC}composite"
+# IPTC: "Augmentation, correction or enhancement by one or more humans using non-generative tools".
+BY_HAND = f"{_IPTC}humanEdits"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One result. plate, source: digests of footage as `shot.json` has them. model: SHA-256 of the file.
+
+    touched: what an artist had a hand in, as "roto". when: UTC, ISO 8601, by this machine's clock.
+    carried: the plate's own Content Credentials, which go on with it (`nodes.credentials.library.carried`).
+    """
+
+    part: PartOfShot
+    method: Literal["reference", "model"]
+    when: str
+    plate: str
+    source: str | None = None
+    model: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    touched: tuple[str, ...] = ()
+    carried: bytes | None = field(default=None, repr=False)

@@ -1,0 +1,95 @@
+"""Find what is to be verified behind a path: a file, a manifest, a sequence, or a folder with the results of a shot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nodes.credentials.binding import sidecar_of_sequence
+from nodes.credentials.library import EMBEDS, SIDECAR
+from nodes.credentials.trust import Trust
+from nodes.credentials.verdict import Verdict
+from nodes.credentials.verify import names_in, verify_file, verify_sidecar
+from nodes.errors import FootageError
+from nodes.footage.numbering import has_place, numbered
+from nodes.shot.progress import Progress, quiet
+
+DOCUMENT, RECORD = "shot.json", "credentials"
+_MOVIES = frozenset([".mkv", ".mxf", ".avi", ".webm"])
+
+
+def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict]:
+    """Verify a file, a `.c2pa`, a sequence (name.%04d.exr), or all that is in a folder. Raises FootageError where there is nothing."""
+    if path.is_dir():
+        found = list(_in_folder(path, trust, progress))
+        if not found:
+            raise FootageError(
+                "holds nothing that could be verified", file=path, remedy="Give a file, or a shot's folder"
+            )
+        return found
+    if has_place(path.name) and not path.exists():
+        sidecar = sidecar_of_sequence(numbered(path, 1), SIDECAR)
+        return [verify_sidecar(sidecar, trust, progress) if sidecar.is_file() else _without(path)]
+    if path.suffix.lower() == SIDECAR:
+        return [verify_sidecar(path, trust, progress)]
+    found_one = verify_file(path, trust, progress)
+    if found_one.state == "none" and path.name in dict(_recorded(path.parent)):
+        return [Verdict(path, "removed", (_REMOVED,))]
+    return [found_one]
+
+
+_REMOVED = f"{DOCUMENT} says that it was signed, but there is no manifest in it or beside it"
+
+
+def _without(pattern: Path) -> Verdict:
+    folder = pattern.parent
+    removed = any(Path(name).name == folder.name for name, _ in _recorded(folder.parent))
+    return Verdict(pattern, "removed", (_REMOVED,)) if removed else Verdict(pattern, "none")
+
+
+def _in_folder(folder: Path, trust: Trust, progress: Progress) -> Iterator[Verdict]:
+    """What the shot's document says was signed, and what else has a manifest or could have one."""
+    done: set[Path] = set()
+    for name, manifest in _recorded(folder):
+        subject, sidecar = folder / name, folder / manifest
+        done |= {subject, sidecar}
+        if not subject.exists():
+            yield Verdict(subject, "removed", (f"{DOCUMENT} says that it was signed; it is gone",))
+        elif not sidecar.is_file():
+            yield Verdict(subject, "removed", (_REMOVED,))
+        elif sidecar == subject:
+            found = verify_file(subject, trust, progress)
+            yield Verdict(subject, "removed", (_REMOVED,)) if found.state == "none" else found
+        elif subject.is_dir():
+            yield verify_sidecar(sidecar, trust, progress)
+        else:
+            yield verify_sidecar(sidecar, trust, progress, only=subject)
+    for place in (folder, *sorted(f for f in folder.iterdir() if f.is_dir())):
+        yield from _loose(place, done, trust, progress, deep=place == folder)
+
+
+def _loose(folder: Path, done: set[Path], trust: Trust, progress: Progress, *, deep: bool) -> Iterator[Verdict]:
+    """What nothing was said of: manifests with what they are of, and, where it is asked for, files without one."""
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f not in done and not f.name.startswith("."))
+    sidecars = [f for f in files if f.suffix.lower() == SIDECAR]
+    frames = frozenset[str]().union(*(names_in(s) for s in sidecars)) if sidecars else frozenset()
+    for sidecar in sidecars:
+        if names_in(sidecar):
+            yield verify_sidecar(sidecar, trust, progress)
+    for file in files if deep else ():
+        suffix = file.suffix.lower()
+        if file.name not in frames and (suffix in EMBEDS or suffix in _MOVIES):
+            yield verify_file(file, trust, progress)
+
+
+def _recorded(folder: Path) -> list[tuple[str, str]]:
+    """What a shot's document says was signed, and where the manifest is; nothing where there is no such document."""
+    try:
+        document: Any = json.loads((folder / DOCUMENT).read_bytes())
+        listed = [(str(r["file"]), str(r["manifest"])) for r in document[RECORD]["results"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    root = folder.resolve()
+    return [pair for pair in listed if all((folder / name).resolve().is_relative_to(root) for name in pair)]

@@ -1,0 +1,124 @@
+"""The library `c2pa`, as we use it: it signs and reads what it is given, and never asks the network by itself."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import c2pa  # type: ignore[import-untyped]
+
+from nodes.credentials.identity import Identity
+from nodes.errors import CredentialsError
+
+# Files that can carry a manifest, by suffix; others get one beside them.
+EMBEDS = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+}
+SIDECAR = ".c2pa"
+# A kind that the library knows nothing of: it hashes the bytes as they are.
+BYTES = "application/octet-stream"
+_UNTRUSTED = "signingCredential.untrusted"  # is no fault of the manifest
+_OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
+_SILENT = {name: {"enabled": False} for name in ("auto_created_action", "auto_opened_action", "auto_placed_action")}
+_BUILDING = {
+    "verify": {**_OFFLINE, "verify_after_sign": False},
+    "builder": {"thumbnail": {"enabled": False}, "actions": _SILENT},  # a thumbnail would be a face
+}
+
+
+def sign_stream(
+    definition: dict[str, Any],
+    carried: bytes | None,
+    identity: Identity,
+    kind: str,
+    source: BinaryIO,
+    target: BinaryIO,
+) -> bytes:
+    """Sign what `source` holds into `target`, and return the manifest; carried: as of :func:`carried`. Raises CredentialsError."""
+    stamp = identity.time_stamp.encode() if identity.time_stamp else None
+    info = c2pa.C2paSignerInfo(identity.algorithm, identity.chain.encode(), identity.key.encode(), stamp)
+    try:
+        with (
+            c2pa.Context.from_dict(_BUILDING) as context,
+            c2pa.Signer.from_info(info) as signer,
+            c2pa.Builder(definition, context) as builder,
+        ):
+            if carried is not None:
+                builder.add_ingredient_from_archive(io.BytesIO(carried))
+            return bytes(builder.sign(signer, kind, source, target))
+    except c2pa.C2paError as e:
+        remedy = "Check the certificate, the key and the time-stamp server that are configured"
+        raise CredentialsError(f"cannot be signed ({e})", remedy=remedy) from e
+
+
+def sign_nothing(definition: dict[str, Any], carried: bytes | None, identity: Identity) -> bytes:
+    """Sign a manifest that lies beside its file; the definition says by `c2pa.hash.data` to what it is bound."""
+    return sign_stream(definition, carried, identity, "application/c2pa", io.BytesIO(), io.BytesIO())
+
+
+def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:
+    """Take a file's own manifest along, checked, as the ingredient that it is; None where it carries none that can be read."""
+    kind = EMBEDS.get(path.suffix.lower())
+    if kind is None or not path.is_file():
+        return None
+    looking = {"verify": {**_OFFLINE, "verify_after_reading": False}}  # without reading the whole file
+    found = io.BytesIO()
+    try:
+        with path.open("rb") as file, c2pa.Context.from_dict(looking) as context:
+            if c2pa.Reader.try_create(kind, file, context=context) is None:
+                return None
+            file.seek(0)
+            with c2pa.Context.from_dict(_BUILDING) as building, c2pa.Builder({}, building) as builder:
+                builder.add_ingredient(ingredient, kind, file)
+                builder.write_ingredient_archive(ingredient["label"], found)
+    except c2pa.C2paError:
+        return None
+    return found.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A manifest as the library sees it. trusted: its certificate comes from a root that is. faults: (C2PA's code, explanation)."""
+
+    manifest: dict[str, Any]
+    trusted: bool
+    faults: tuple[tuple[str, str], ...]
+
+
+def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[str]) -> Checked | None:
+    """Read and check a manifest: the one in the stream, or one from beside it. None where there is none.
+
+    roots: PEM of certificates to trust beside those the library knows. Raises ValueError for what is damaged.
+    """
+    settings: dict[str, Any] = {"verify": _OFFLINE}
+    if anchors := "\n".join(roots):
+        settings["trust"] = {"user_anchors": anchors}
+    try:
+        with c2pa.Context.from_dict(settings) as context:
+            reader = c2pa.Reader.try_create(kind, stream, manifest, context=context)
+        if reader is None:
+            return None
+        with reader:
+            active = reader.get_active_manifest()
+            results = (reader.get_validation_results() or {}).get("activeManifest") or {}
+    except (c2pa.C2paError, KeyError) as e:
+        raise ValueError(str(e)) from e
+    if active is None:
+        raise ValueError("there is no active manifest")
+    passed = {str(s.get("code")) for s in results.get("success", ())}
+    failed = ((str(f.get("code")), str(f.get("explanation", ""))) for f in results.get("failure", ()))
+    faults = tuple(fault for fault in failed if fault[0] != _UNTRUSTED)
+    return Checked(active, "signingCredential.trusted" in passed, faults)

@@ -1,0 +1,80 @@
+"""Sign results: the manifest goes into files that can carry one, else beside them, and for a sequence beside all of its frames."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nodes.credentials.binding import bound_to, frames_of, hash_files, listing, sha256, sidecar_of_sequence
+from nodes.credentials.claim import Claim
+from nodes.credentials.identity import Identity
+from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
+from nodes.credentials.manifest import definition
+from nodes.errors import CredentialsError
+from nodes.footage.whole import whole_file
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What was signed. sidecar: the manifest's file, None where it is in the file. stamped: a time-stamp server was heard."""
+
+    file: Path
+    sidecar: Path | None
+    stamped: bool
+
+
+def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
+    """Sign one file, into it or, where its kind carries no manifest, beside it as `name.c2pa`, where C2PA tools look.
+
+    A time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so.
+    Raises CredentialsError, FootageError, OutputError; the file is then as it was.
+    """
+    kind = EMBEDS.get(path.suffix.lower())
+    if kind is None:
+        bound = bound_to(sha256(path), "the whole file")
+        return _beside(path, path.with_suffix(SIDECAR), claim, [bound], identity)
+
+    def embed(by: Identity) -> None:
+        with (
+            whole_file(path, sync=False) as temporary,
+            path.open("rb") as source,
+            temporary.open("w+b") as target,
+        ):
+            sign_stream(definition(claim), claim.carried, by, kind, source, target)
+
+    return Signed(path, None, _stamped(embed, identity))
+
+
+def sign_sequence(files: Sequence[Path], claim: Claim, identity: Identity) -> Signed:
+    """Sign the frames of a sequence, all in one folder, by one manifest beside them, named as they are without the number.
+
+    Raises CredentialsError, FootageError, OutputError.
+    """
+    hashes = hash_files(files)
+    bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
+    sidecar = sidecar_of_sequence(files[0], SIDECAR)
+    return _beside(files[0], sidecar, claim, [bound, frames_of(hashes)], identity)
+
+
+def _beside(file: Path, sidecar: Path, claim: Claim, bound: list[dict[str, Any]], identity: Identity) -> Signed:
+    def write(by: Identity) -> None:
+        manifest = sign_nothing(definition(claim, *bound), claim.carried, by)
+        with whole_file(sidecar, sync=False) as temporary:
+            temporary.write_bytes(manifest)
+
+    return Signed(file, sidecar, _stamped(write, identity))
+
+
+def _stamped(sign: Callable[[Identity], None], identity: Identity) -> bool:
+    """Sign with the time stamped, else without; tell which."""
+    if identity.time_stamp is not None:
+        try:
+            sign(identity)
+            return True
+        except CredentialsError:
+            pass  # if it was not the server's fault, it fails again
+    sign(replace(identity, time_stamp=None))
+    return False

@@ -1,0 +1,79 @@
+"""What verifying found, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nodes.credentials.said import Said
+
+State = Literal["trusted", "own", "unknown", "changed", "removed", "none"]
+STATES: dict[State, str] = {
+    "trusted": "intact; the certificate comes from an authority that this machine trusts",
+    "own": "intact; signed with this machine's own certificate, which nobody else knows",
+    "unknown": "intact since it was signed, but by a certificate that this machine does not know: it proves nothing of who signed, anybody can make one",
+    "changed": "not intact",
+    "removed": "its Content Credentials are gone",
+    "none": "no Content Credentials",
+}
+# For scripts: 0 all is well, else the worst of what was verified.
+EXIT: dict[State, int] = {"trusted": 0, "own": 0, "unknown": 13, "none": 12, "removed": 11, "changed": 11}
+_SENTENCES = {
+    "assertion.dataHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
+    "assertion.bmffHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
+    "assertion.hashedURI.mismatch": "the manifest itself was changed after it was signed",
+    "assertion.missing": "a part of the manifest was taken out",
+    "claimSignature.mismatch": "the signature does not fit: the manifest was changed, or signed with a key that is not the certificate's",
+    "claimSignature.missing": "the manifest has no signature",
+    "claimSignature.outsideValidity": "it was signed at a time at which the certificate did not hold",
+    "signingCredential.expired": "the certificate had expired, and no time-stamp says that it was signed before",
+    "signingCredential.invalid": "the certificate is none that C2PA allows for signing",
+    "signingCredential.revoked": "the certificate was revoked",
+    "timeStamp.mismatch": "the time-stamp is that of another signature",
+    "timeStamp.untrusted": "the time-stamp is by a server that this machine does not know",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of one file, or of one sequence. faults: sentences without their dot. sidecar: where the manifest lies beside it.
+
+    frames: how many there are in a sequence.
+    """
+
+    file: Path
+    state: State
+    faults: tuple[str, ...] = ()
+    said: Said | None = None
+    sidecar: Path | None = None
+    frames: int | None = None
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing was changed since somebody signed it."""
+        return self.state in ("trusted", "own", "unknown")
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        signer = (
+            None
+            if self.said is None
+            else {"name": self.said.signer, "organisation": self.said.issuer, "serial": self.said.serial}
+        )
+        return {
+            "file": str(self.file),
+            "state": self.state,
+            "intact": self.intact,
+            "what": STATES[self.state],
+            "faults": list(self.faults),
+            "sidecar": None if self.sidecar is None else str(self.sidecar),
+            "frames": self.frames,
+            "signer": signer,
+            "time_stamp": None if self.said is None else self.said.time,
+        }
+
+
+def sentence(code: str, explanation: str) -> str:
+    """A fault that the library found, in a sentence without its dot; by its C2PA code where we have no words for it."""
+    return _SENTENCES.get(code, f"{explanation or 'it does not hold'} ({code})")
