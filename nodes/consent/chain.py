@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nodes.consent.keys import is_signed
+from nodes.consent.memory import Seen, recall
 from nodes.consent.project import HEAD, record_file, records_folder
-from nodes.consent.record import SCHEMA, Entry, ProjectRecord, RevocationRecord, canonical, parse
+from nodes.consent.record import SCHEMA, Entry, Fault, ProjectRecord, RevocationRecord, canonical, parse
 from nodes.errors import SchemaError
 from nodes.schema import check_schema
 
@@ -19,24 +20,17 @@ _LARGEST = 1 << 20  # bytes of one record
 _NUMBERED = re.compile(r"(\d+)\.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong, in a sentence without its dot, and the file in which it shows."""
-
-    what: str
-    file: Path
-
-    def __str__(self) -> str:
-        return f"{self.file.name}: {self.what}"
-
-
 @dataclass(frozen=True)
 class Chain:
-    """The records of a project in their order, and what is wrong with them; with a fault none of them counts."""
+    """The records of a project in their order, and what is wrong with them; with a fault none of them counts.
+
+    seen: what this machine remembered of the project before they were read.
+    """
 
     project: Path
     entries: tuple[Entry, ...] = ()
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[Fault, ...] = ()
+    seen: Seen | None = None
 
     @property
     def opened(self) -> ProjectRecord | None:
@@ -47,7 +41,9 @@ class Chain:
 
 def read_chain(project: Path) -> Chain:
     """Read and check all records of a project. Raises SchemaError for records of a newer Faceplate, which cannot be judged."""
-    folder, faults = records_folder(project), list[Fault]()
+    # Others may be adding: what counts the records is read before the records.
+    seen, (head, *faults) = recall(project), _head(project)
+    folder = records_folder(project)
     numbers = sorted(int(m[1]) for f in folder.glob("*.json") if (m := _NUMBERED.fullmatch(f.name)))
     entries: list[Entry] = []
     for number in range(1, (numbers[-1] if numbers else 0) + 1):
@@ -59,8 +55,8 @@ def read_chain(project: Path) -> Chain:
             faults.append(Fault(fault, path))
         entries.append(entry)
     faults += _of_signatures(project, entries)
-    faults += _of_head(project, entries)
-    return Chain(project, tuple(entries), tuple(faults))
+    faults += _of_head(project, head, entries)
+    return Chain(project, tuple(entries), tuple(faults), seen)
 
 
 def head_of(entry: Entry) -> dict[str, Any]:
@@ -125,27 +121,42 @@ def _of_signatures(project: Path, entries: list[Entry]) -> list[Fault]:
     return faults
 
 
-def _of_head(project: Path, entries: list[Entry]) -> list[Fault]:
-    """What the head tells of records that are gone. Records behind it count if their signatures do."""
+def _head(project: Path) -> tuple[dict[str, Any] | None, *tuple[Fault, ...]]:
+    """The head's document, and what is wrong with it if it cannot be read."""
     path = records_folder(project) / HEAD
-    opened = entries[0].body if entries else None
-    if not isinstance(opened, ProjectRecord):
-        return [Fault("the first record is missing: it was deleted", record_file(project, 1))]
+    cannot = "whether the last records were deleted cannot be told"
     try:
         head = _document(path, HEAD_SCHEMA)
-        count, found, signature = int(head["count"]), str(head["hash"]), str(head.pop("signature"))
+        return (
+            {
+                "count": int(head["count"]),
+                "hash": str(head["hash"]),
+                "signature": str(head.pop("signature")),
+                "signed": canonical(head),
+            },
+        )
     except FileNotFoundError:
-        return [Fault("is missing: whether the last records were deleted cannot be told", path)]
+        return None, Fault(f"is missing: {cannot}", path)
     except SchemaError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
-        return [Fault("is damaged: whether the last records were deleted cannot be told", path)]
-    if not is_signed(canonical(head), signature, opened.key):
+        return None, Fault(f"is damaged: {cannot}", path)
+
+
+def _of_head(project: Path, head: dict[str, Any] | None, entries: list[Entry]) -> list[Fault]:
+    """What the head tells of records that are gone. Records behind it count if their signatures do."""
+    opened = entries[0].body if entries else None
+    if not isinstance(opened, ProjectRecord):
+        return [Fault("the first record is missing: it was deleted", record_file(project, 1))]
+    if head is None:
+        return []
+    path, count = records_folder(project) / HEAD, head["count"]
+    if not is_signed(head["signed"], head["signature"], opened.key):
         return [Fault("was changed, or is signed with another key than the project's", path)]
     last = next((e for e in entries if e.number == count), None)
     if last is None:
         return [Fault(f"counts {count} records, there are {entries[-1].number}: the last were deleted", path)]
-    if last.hash != found:
+    if last.hash != head["hash"]:
         return [Fault(f"record {count} is another than the one that was counted", record_file(project, count))]
     return []
 

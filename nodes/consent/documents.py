@@ -8,9 +8,8 @@ import shutil
 from pathlib import Path
 
 from nodes.consent.book import Book
-from nodes.consent.chain import Fault
 from nodes.consent.project import DOCUMENTS, records_folder
-from nodes.consent.record import ConsentRecord, Document
+from nodes.consent.record import ConsentRecord, Document, Fault
 from nodes.errors import ConsentError
 from nodes.footage.whole import whole_file
 

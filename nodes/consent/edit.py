@@ -158,15 +158,15 @@ def clean_name(name: str) -> str:
 
 
 def _known(book: Book, name: str) -> Performer | None:
-    # Who once had this name is somebody else than who is added under it now.
-    found = [p for p in book.named(name) if p.id == name or folded(p.name) == folded(name)]
+    found = book.named(name)
     if not found and ID.fullmatch(name):
         raise ConsentError(f"there is no performer {name}", file=book.project, remedy="Give the name of a new one")
-    if len(found) > 1:
+    if len(found) > 1 or (found and name != found[0].id and folded(found[0].name) != folded(name)):
+        what = f"{len(found)} performers are called '{name}'" if len(found) > 1 else f"'{name}' is a former name"
         raise ConsentError(
-            f"{len(found)} performers are called '{name}': {listed(found)}",
+            f"{what}: {listed(found)}",
             file=book.project,
-            remedy="Give the id of the one who is meant, or --another for one more",
+            remedy="Give the id of the one who is meant, or --another for somebody else of this name",
         )
     return found[0] if found else None
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from nodes.consent import clock
 from nodes.consent.book import Book, Performer
-from nodes.consent.check import ConsentGiven, allowed, current_book, listed, refuse_without_project, the_performer
+from nodes.consent.check import (
+    ConsentGiven,
+    allowed,
+    current_book,
+    how_to_add,
+    listed,
+    refuse_without_project,
+    the_performer,
+)
 from nodes.consent.record import Use
 from nodes.consent.samples import published
 from nodes.errors import ConsentError
@@ -66,10 +74,15 @@ def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Per
         return may[0]
     if not may and len(book.performers) == 1:
         return next(iter(book.performers.values()))  # for the reason why not
-    who = listed(may or list(book.performers.values()))
+    if not may:
+        raise ConsentError(
+            f"none of {listed(list(book.performers.values())) or 'all'} may be used so",
+            file=face.clip or book.project,
+            remedy=f"Record a consent that allows it: {how_to_add('NAME', face.use, book, production)}",
+        )
+    register = f", or once and for all: faceplate performer footage NAME {face.clip}" if face.clip else ""
     raise ConsentError(
-        f"whose face this is is not known; it may be that of {who}" if may else f"none of {who} may be used so",
+        f"whose face this is is not known; it may be that of {listed(may)}",
         file=face.clip or book.project,
-        remedy=f"Say it with {face.option} NAME"
-        + (f", or once and for all: faceplate performer footage NAME {face.clip}" if face.clip else ""),
+        remedy=f"Say it with {face.option} NAME{register}",
     )

@@ -8,13 +8,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nodes.consent.chain import Chain, Fault
 from nodes.consent.clock import day
 from nodes.consent.keys import fingerprint, keys_folder
 from nodes.consent.project import HEAD, record_file, records_folder
+from nodes.consent.record import Fault
 from nodes.errors import OutputError
 from nodes.footage.whole import whole_file
+
+if TYPE_CHECKING:
+    from nodes.consent.chain import Chain
 
 SCHEMA = "faceplate.known-project/1"
 
@@ -51,7 +55,7 @@ def remember(chain: Chain, now: datetime, *, anew: bool = False) -> None:
 
 def compare(chain: Chain) -> list[Fault]:
     """What is other than this machine remembers it."""
-    opened, seen = chain.opened, recall(chain.project)
+    opened, seen = chain.opened, chain.seen
     if opened is None:
         return []
     other = seen if seen and seen.key != opened.key else _another_key(opened.id, opened.key)

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
@@ -109,6 +110,17 @@ class Entry:
     def signed(self) -> bytes:
         """The bytes that are signed."""
         return canonical({name: value for name, value in self.raw.items() if name != "signature"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with the records, in a sentence without its dot, and the file in which it shows."""
+
+    what: str
+    file: Path
+
+    def __str__(self) -> str:
+        return f"{self.file.name}: {self.what}"
 
 
 def unsigned(number: int, time: datetime, previous: str, key: str, body: Body) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from nodes.consent import clock, documents
 from nodes.consent.book import book_of
-from nodes.consent.chain import Chain, Fault, read_chain
+from nodes.consent.chain import Chain, read_chain
 from nodes.consent.keys import fingerprint, load_key, public
 from nodes.consent.memory import compare, remember
+from nodes.consent.record import Fault
 from nodes.consent.write import check_clock
 from nodes.errors import ConsentError
 
@@ -39,6 +40,7 @@ def verify(project: Path, *, trust: str | None = None, now: datetime | None = No
                 remedy="Restore performers/ from a copy, or compare the fingerprint again",
             )
         remember(chain, now, anew=True)
+        chain = read_chain(project)
     faults = [*chain.faults, *compare(chain)]
     if opened and not chain.faults:
         faults += documents.faults(book_of(chain))

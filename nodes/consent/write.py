@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from nodes.errors import ConsentError, writing
 from nodes.footage.whole import whole_file
 
 _PATIENCE = 20.0  # seconds
+_DIFFER = timedelta(minutes=10)  # the clocks of machines that share a project
 
 
 def open_project(folder: Path, production: str, now: datetime | None = None) -> Path:
@@ -67,9 +68,9 @@ def append(project: Path, decide: Callable[[Book], Sequence[Body]], now: datetim
 
 def check_clock(book: Book, now: datetime) -> None:
     """Raise ConsentError when the clock tells a time that cannot be: before the newest record, or a day before one it told earlier."""
-    seen = last_day(book.project)
-    if now < book.newest or (seen is not None and clock.day(now) < seen):
-        told = f"{book.newest:%Y-%m-%d %H:%M} UTC" if now < book.newest else str(seen)
+    seen, latest = last_day(book.project), now + _DIFFER
+    if latest < book.newest or (seen is not None and clock.day(latest) < seen):
+        told = f"{book.newest:%Y-%m-%d %H:%M} UTC" if latest < book.newest else str(seen)
         raise ConsentError(
             f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC, but the project was in use on {told}: the clock was moved back",
             file=book.project,
@@ -98,7 +99,8 @@ def _appended(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now:
     for body in bodies:
         last = entries[-1] if entries else None
         number, previous = (last.number + 1, last.hash) if last else (1, "")
-        raw = unsigned(number, now, previous, public(key), body)
+        time = max(now, last.time) if last else now
+        raw = unsigned(number, time, previous, public(key), body)
         entry = parse(_signed(raw, key))
         _write(record_file(chain.project, number), entry.raw)
         entries.append(entry)

@@ -1,0 +1,41 @@
+"""Consents for tests: a project of one's own, with keys of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from nodes.consent.edit import Added, Terms, add
+from nodes.consent.record import USES, Use
+
+NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+def apart(patch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """No project but those below `folder`, and no keys but those made there; the folder we are in is a new one of it."""
+    patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
+    patch.delenv("FACEPLATE_PROJECT", raising=False)
+    (folder / "show").mkdir(parents=True)
+    patch.chdir(folder / "show")
+    return folder / "show"
+
+
+def consent(
+    project: Path,
+    name: str = "Anna",
+    *uses: Use,
+    from_: date | None = None,
+    until: date | None = date(2027, 12, 31),
+    production: str | None = None,
+    now: datetime = NOON,
+    another: bool = False,
+    keep: bool = False,
+    footage: tuple[tuple[str, str], ...] = (),
+) -> Added:
+    """Record a consent with a document."""
+    paper = project.parent / "release.pdf"
+    paper.write_bytes(b"%PDF signed")
+    terms = Terms(uses or USES, from_, until, production, paper, keep)
+    return add(project, name, terms, footage, another=another, now=now)
