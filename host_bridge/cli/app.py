@@ -24,6 +24,7 @@ COMMANDS = {
     "swap": "Replace a face in a shot: composite, patch, matte, preview and report.",
     "faceset": "Gather the crops of one performer from clips, ready to train on.",
     "train": "Train a model for a shot on two facesets, or a base for such on more.",
+    "timeline": "Find the shots of an edit, train and swap them, and hand the edit back with the results in place.",
     "performer": "Record, show, revoke and verify the consent of performers.",
     "demo": "Train on the sample footage and swap a face in it.",
     "subject": "Make, fit, show and list subjects: what is aligned and swapped, faces or anything else.",

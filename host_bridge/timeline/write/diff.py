@@ -67,7 +67,7 @@ def _present(node: Any) -> Any:
         found["media_references"] = {DEFAULT_KEY: found.pop("media_reference", None)}
     if schema(found) == "Clip":
         found.setdefault("active_media_reference_key", DEFAULT_KEY)
-    if "children" in found or "media_references" in found:
+    if schema(found) and not found.keys().isdisjoint(("children", "source_range", "effect_name")):
         found.setdefault("enabled", True)
     return found
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from host_bridge.timeline.read.times import exact, nearest, snap_rate
 from host_bridge.timeline.write.block import CLIP, MEDIA, NAME, mark
 from host_bridge.timeline.write.profiles import Profile
 from host_bridge.timeline.write.tree import (
@@ -47,7 +48,7 @@ def reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> Nod
     node: Node = {
         "metadata": {NAME: {"schema": MEDIA} | about},
         "name": media.path.name,
-        "available_range": time_range(media.start, media.frames, rate),
+        "available_range": time_range(media.start + _beside(like, media.rate), media.frames, rate),
         "available_image_bounds": None,
     }
     place = _PLACE.search(media.path.name)
@@ -67,6 +68,15 @@ def reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> Nod
             "missing_frame_policy": "error",
         }
     )
+
+
+def _beside(like: Node | None, rate: Fraction) -> float:
+    """By how much of a frame the plate's media begin beside a whole number: the result's do so too."""
+    start = ((like or {}).get("available_range") or {}).get("start_time")
+    if not start:
+        return 0
+    began = exact(start["value"]) / snap_rate(start["rate"]) * rate
+    return float(began - nearest(began))
 
 
 def add_reference(clip: Node, reference: Node, about: Node, *, show: bool, default_only: bool) -> None:
