@@ -40,19 +40,18 @@ def find_made(folder: Path) -> Iterator[Made]:
     """Every file below a folder that carries provenance, by their paths; what cannot be read is passed by, links are not followed."""
     for place, folders, files in os.walk(folder):
         folders.sort()
-        for name in sorted(files):
-            path = Path(place, name)
-            with suppress(OSError, ValueError, TypeError, RecursionError):
-                if name.endswith(".onnx"):
-                    found, kind = read_metadata(read_metadata_of(path)), "model"
-                elif name.endswith(".json") and path.stat().st_size <= _LARGEST:
-                    text = path.read_bytes()
-                    if KEY.encode() not in text:
-                        continue
-                    document = json.loads(text)
-                    found = read_document(document)
-                    kind = str(document.get("schema", "")).removeprefix("faceplate.").partition("/")[0]
-                else:
-                    continue
-                if found is not None:
-                    yield Made(path, kind, found)
+        for path in (Path(place, name) for name in sorted(files)):
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                if path.suffix == ".onnx" and (told := read_metadata(read_metadata_of(path))):
+                    yield Made(path, "model", told)
+                elif path.suffix == ".json" and path.stat().st_size <= _LARGEST and (made := _document(path)):
+                    yield made
+
+
+def _document(path: Path) -> Made | None:
+    text = path.read_bytes()
+    if KEY.encode() not in text:  # nearly all: not worth parsing
+        return None
+    document = json.loads(text)
+    told = read_document(document)
+    return told and Made(path, str(document["schema"]).removeprefix("faceplate.").partition("/")[0], told)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cyclopts import App
 
+from nodes.consent import clock
 from nodes.consent.book import Book
 from nodes.consent.check import current_book
-from nodes.consent.clock import now
 from nodes.consent.project import find_project
 from nodes.errors import ConsentError
 
@@ -40,4 +40,4 @@ def the_project(told: Path | None) -> Path:
 
 def the_book(told: Path | None) -> Book:
     """What that project says; raises ConsentError where its records cannot be relied on."""
-    return current_book(the_project(told), now())
+    return current_book(the_project(told), clock.now())
