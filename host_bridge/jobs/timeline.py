@@ -117,7 +117,11 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
         )
     work = Work(out, asked.performers, request.run, request.train, request.settings, watch)
     state, done = run_shots(work, EditRecord(path=asked.edit.path, digest=asked.edit.digest), asked.shots)
-    told = {"schema": SCHEMA, "document": str(document_path(out)), **in_short(state, done, out)}
+    told = {
+        "schema": SCHEMA,
+        "document": str(document_path(out)),
+        **in_short(state, done, {shot.id: shot.notes for shot in asked.shots}, out),
+    }
     if request.export is not None and any(shot.state == "done" for shot in state.shots):
         from host_bridge.timeline.write.deliver import deliver
 

@@ -110,7 +110,7 @@ def _people(work: Work, shot: Shot, plate: Footing, out: Path, watch: Watch) -> 
 
     beside = out.with_name(f"{out.name}.people")
     done = [
-        _person(work, casting, plate, beside / file_name(f"{casting.source} on {casting.target}"), watch)
+        _person(work, casting, plate, beside / f"{file_name(casting.source)} on {file_name(casting.target)}", watch)
         for casting in shot.cast
     ]
     with open_footage(plate.path, rate=shot.media.rate) as footage:

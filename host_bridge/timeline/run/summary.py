@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from host_bridge.timeline.run.one import Done
 _LOOKS = 3  # frames of a shot that are named
 
 
-def in_short(run: TimelineRun, done: Mapping[str, Done], out: Path) -> dict[str, Any]:
-    """All shots in the edit's order, as JSON can hold it. done: those of now, by id; others were done before."""
+def in_short(
+    run: TimelineRun, done: Mapping[str, Done], notes: Mapping[str, Sequence[str]], out: Path
+) -> dict[str, Any]:
+    """All shots in the edit's order, as JSON can hold it. done: those of now, by id; others were done before. notes: what of the edit could not be followed."""
     return {
-        "shots": [_shot(shot, done.get(shot.id), out) for shot in run.shots],
+        "shots": [_shot(shot, done.get(shot.id), out) | {"notes": list(notes[shot.id])} for shot in run.shots],
         "done": sum(shot.state == "done" for shot in run.shots),
         "failed": sum(shot.state == "failed" for shot in run.shots),
     }
