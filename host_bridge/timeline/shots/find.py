@@ -51,6 +51,12 @@ def sequence_rate(timeline: Any) -> Fraction:
     return found
 
 
+def _is_ours(track: Any) -> bool:
+    """Whether Faceplate put the track in, for results."""
+    block = track.metadata.get("faceplate")
+    return hasattr(block, "get") and block.get("schema") == "faceplate.track/1"
+
+
 def _is_audio(item: Any) -> bool:
     return bool(getattr(item.parent(), "kind", "") == otio.schema.TrackKind.Audio)
 
@@ -143,7 +149,7 @@ class _Finder:
         for i, child in enumerate(stack):
             where = (*around.where, i)
             if isinstance(child, otio.schema.Track):
-                if child.kind != otio.schema.TrackKind.Video:
+                if child.kind != otio.schema.TrackKind.Video or _is_ours(child):
                     continue
                 number += 1
                 yield from self._in_track(child, _inner(around, where, f"{_dot(around.id)}V{number}", child))

@@ -17,7 +17,7 @@ from nodes.errors import FootageError, SchemaError
 from nodes.footage.numbering import IMAGES, find_sequence
 from nodes.footage.probe import open_container, probe, video_stream
 
-OURS = "faceplate"
+OURS, MEDIA = "faceplate", "faceplate.media/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
     if tried:
         return tried[0]
     return Found(Media("", None, rate, 0, None), Fraction(0), None, ("media has no reference",))
+
+
+def _ours(key: str, reference: Any) -> bool:
+    block = reference.metadata.get(OURS) if reference is not None else None
+    return key == OURS or (hasattr(block, "get") and block.get("schema") == MEDIA)
 
 
 def _why(found: Found) -> str:
