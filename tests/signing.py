@@ -35,7 +35,7 @@ USAGES = (
 def apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Keys and configuration of a user who was never here before."""
     monkeypatch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.setattr("nodes.credentials.config.user_config_path", lambda *_, **__: folder / "config")
     monkeypatch.delenv("FACEPLATE_CREDENTIALS", raising=False)
     return folder
 

@@ -265,8 +265,8 @@ def test_a_configuration_that_cannot_be_used_says_why(
 
 
 def test_a_configuration_in_the_users_own_folder_is_found(tmp_path: Path) -> None:
-    folder = tmp_path / "config" / "faceplate"
-    folder.mkdir(parents=True)
+    folder = tmp_path / "config"
+    folder.mkdir()
     (folder / "credentials.toml").write_text('time_stamp = "https://example.com"\ntrust = ["partner.pem"]\n')
     found = read_configuration()
     assert found.time_stamp == "https://example.com" and found.trust == (folder / "partner.pem",)

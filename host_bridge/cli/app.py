@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "Train a model for a shot on two facesets, or a base for such on more.",
     "timeline": "Find the shots of an edit, train and swap them, and hand the edit back with the results in place.",
     "performer": "Record, show, revoke and verify the consent of performers.",
+    "credentials": "Show and verify the Content Credentials of results.",
     "demo": "Train on the sample footage and swap a face in it.",
     "subject": "Make, fit, show and list subjects: what is aligned and swapped, faces or anything else.",
     "engine": "Start, stop and show the engine, and allow it folders.",

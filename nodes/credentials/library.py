@@ -91,10 +91,14 @@ def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A manifest as the library sees it. trusted: its certificate comes from a root that is. faults: (C2PA's code, explanation)."""
+    """A manifest as the library sees it. faults: (C2PA's code, explanation).
+
+    trusted, time_trusted: its certificate, and that of its time-stamp, come from a root that is.
+    """
 
     manifest: dict[str, Any]
     trusted: bool
+    time_trusted: bool
     faults: tuple[tuple[str, str], ...]
 
 
@@ -121,4 +125,4 @@ def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[s
     passed = {str(s.get("code")) for s in results.get("success", ())}
     failed = ((str(f.get("code")), str(f.get("explanation", ""))) for f in results.get("failure", ()))
     faults = tuple(fault for fault in failed if fault[0] != _UNTRUSTED)
-    return Checked(active, "signingCredential.trusted" in passed, faults)
+    return Checked(active, "signingCredential.trusted" in passed, "timeStamp.trusted" in passed, faults)

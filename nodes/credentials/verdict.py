@@ -39,7 +39,7 @@ _SENTENCES = {
 class Verdict:
     """What was found of one file, or of one sequence. faults: sentences without their dot. sidecar: where the manifest lies beside it.
 
-    frames: how many there are in a sequence.
+    frames: how many there are in a sequence. time_trusted: the time-stamp is by a server that this machine trusts.
     """
 
     file: Path
@@ -48,6 +48,7 @@ class Verdict:
     said: Said | None = None
     sidecar: Path | None = None
     frames: int | None = None
+    time_trusted: bool = False
 
     @property
     def intact(self) -> bool:
@@ -56,11 +57,7 @@ class Verdict:
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
-        signer = (
-            None
-            if self.said is None
-            else {"name": self.said.signer, "organisation": self.said.issuer, "serial": self.said.serial}
-        )
+        said = self.said
         return {
             "file": str(self.file),
             "state": self.state,
@@ -69,8 +66,8 @@ class Verdict:
             "faults": list(self.faults),
             "sidecar": None if self.sidecar is None else str(self.sidecar),
             "frames": self.frames,
-            "signer": signer,
-            "time_stamp": None if self.said is None else self.said.time,
+            "signer": said and {"name": said.signer, "organisation": said.issuer, "serial": said.serial},
+            "time_stamp": said and said.time and {"time": said.time, "trusted": self.time_trusted},
         }
 
 

@@ -108,7 +108,7 @@ def _judged(
         state = "changed"
     elif checked.trusted:
         state = "own" if said.signer == trust.own else "trusted"
-    return Verdict(path, state, faults, said, sidecar, frames)
+    return Verdict(path, state, faults, said, sidecar, frames, checked.time_trusted)
 
 
 def _sidecar_of(path: Path) -> Path | None:
