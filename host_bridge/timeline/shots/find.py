@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -54,7 +54,7 @@ def sequence_rate(timeline: Any) -> Fraction:
 def _is_ours(track: Any) -> bool:
     """Whether Faceplate put the track in, for results."""
     block = track.metadata.get("faceplate")
-    return hasattr(block, "get") and block.get("schema") == "faceplate.track/1"
+    return isinstance(block, Mapping) and block.get("schema") == "faceplate.track/1"
 
 
 def _is_audio(item: Any) -> bool:

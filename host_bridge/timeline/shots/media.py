@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -69,7 +70,7 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
 
 def _ours(key: str, reference: Any) -> bool:
     block = reference.metadata.get(OURS) if reference is not None else None
-    return key == OURS or (hasattr(block, "get") and block.get("schema") == MEDIA)
+    return key == OURS or (isinstance(block, Mapping) and block.get("schema") == MEDIA)
 
 
 def _why(found: Found) -> str:
