@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class PreviewRequest(Request):
-    """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr. fusion: a folder for what Fuses read."""
+    """A frame of the plate by its own number. out: the composite, .png, None for none; patch: the new face, premultiplied, .exr. fusion: a folder for what Fuses read."""
 
     written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "fusion"})
 
     plate: Path
     frame: int = Field(ge=0)
-    out: Path
+    out: Path | None = None
     patch: Path | None = None
     fusion: Path | None = None
     source: Path | None = None
@@ -45,16 +45,17 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     plate, source = absolute(request.plate), request.source and absolute(request.source)
     frame, patch = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress)
     patch = as_written(patch)
-    out = absolute(request.out)
-    write_png(out, frame.over(patch).rgb8())
+    out = request.out and absolute(request.out)
+    if out is not None:
+        write_png(out, frame.over(patch).rgb8())
+        watch.preview(out)
     if request.patch is not None:
         write_patch(absolute(request.patch), patch, frame.width, frame.height)
     if request.fusion is not None:
         write_pictures(absolute(request.fusion), "swap", frame.info, request.frame, [patch], 1)
-    watch.preview(out)
     return {
         "schema": "faceplate.preview/1",
-        "composite": str(out),
+        "composite": out and str(out),
         "patch": request.patch and str(absolute(request.patch)),
         "frame": request.frame,
         "face": not patch.roi.empty,

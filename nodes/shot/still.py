@@ -9,9 +9,10 @@ from pathlib import Path
 
 from nodes.align import align
 from nodes.footage import Footage, Frame, open_footage
+from nodes.footage.numbering import find_sequence
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
-from nodes.shot.digest import digest_file, digest_footage, key_of
+from nodes.shot.digest import digest_footage, key_of
 from nodes.shot.progress import Progress, quiet
 from nodes.shot.settings import Settings
 from nodes.swap import SwapPlan, plan_swap, swap
@@ -33,7 +34,7 @@ class Stills:
 
     def __init__(self) -> None:
         self._shots: OrderedDict[str, _Shot] = OrderedDict()
-        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._digests: dict[Path, tuple[object, str]] = {}
 
     def still(
         self,
@@ -101,11 +102,10 @@ class Stills:
             shot.source.close()
 
     def _digest(self, path: Path) -> str:
-        """The digest of a file, computed again when it has changed; of a sequence, each time."""
-        if not path.is_file():
-            return digest_footage(path)
-        found = path.stat()
-        key = path, found.st_size, found.st_mtime_ns
-        if key not in self._digests:
-            self._digests[key] = digest_file(path)
-        return self._digests[key]
+        """The digest of footage or of a model, computed again when a file of it has another size or time of change."""
+        sequence = find_sequence(path)
+        files = (path,) if sequence is None else sequence.files
+        stamp = [(file.name, (found := file.stat()).st_size, found.st_mtime_ns) for file in files if file.is_file()]
+        if path not in self._digests or self._digests[path][0] != stamp:
+            self._digests[path] = stamp, digest_footage(path)
+        return self._digests[path][1]
