@@ -8,7 +8,7 @@ from pathlib import Path
 
 import opentimelineio as otio
 import pytest
-from edits import clip, dissolve, gap, shots_of, span, timeline
+from cuts import clip, dissolve, gap, shots_of, span, timeline
 from numbered import numbered_images, numbered_movie, numbers_in
 from opentimelineio.opentime import RationalTime
 
@@ -291,10 +291,8 @@ def test_a_time_effect_that_says_nothing_is_reported(movies: Path, tmp_path: Pat
 
 def test_disabled_clips_and_tracks_are_known_as_such(movies: Path, tmp_path: Path) -> None:
     media = movie(movies, Fraction(25))
-    made = timeline(
-        [clip(media, 90000, 10, 25, enabled=False), clip(media, 90000, 10, 25)], [clip(media, 90000, 5, 25)]
-    )
-    made.tracks[1].enabled = False
+    made = timeline([clip(media, 90000, 10, 25), clip(media, 90000, 10, 25)], [clip(media, 90000, 5, 25)])
+    made.tracks[0][0].enabled = made.tracks[1].enabled = False
     assert [(s.id, s.enabled) for s in shots_of(made, tmp_path)] == [
         ("V1-0001", False), ("V1-0002", True), ("V2-0001", False),
     ]  # fmt: skip

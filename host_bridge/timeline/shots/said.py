@@ -23,11 +23,12 @@ def face_notes(text: str) -> list[dict[str, str]]:
     Raises Unclear for one without a target or a source.
     """
     text = text[:_LONGEST]
-    starts = [m.end() for m in _FACE.finditer(text)]
-    ends = [*[m.start() for m in _FACE.finditer(text)][1:], len(text)]
+    notes = list(_FACE.finditer(text))
+    ends = [*(m.start() for m in notes[1:]), len(text)]
     found = []
-    for start, end in zip(starts, ends, strict=True):
-        told = {m[1].lower(): next(g for g in m.groups()[1:] if g is not None) for m in _PAIR.finditer(text[start:end])}
+    for note, end in zip(notes, ends, strict=False):
+        inside = text[note.end() : end]
+        told = {m[1].lower(): next(g for g in m.groups()[1:] if g is not None) for m in _PAIR.finditer(inside)}
         found.append(told)
     return found
 
@@ -63,11 +64,11 @@ def in_marker(marker: Any) -> tuple[list[Casting], list[str]]:
 
 
 def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
-    """What the block `faceplate` of a clip's metadata says: {"cast": [{"target": …, "source": …, "tracks": […]}]}."""
+    """What the block `faceplate` of a clip's metadata says: target, source and tracks, or a list of such called `cast`."""
     block = clip.metadata.get("faceplate")
-    cast = block.get("cast") if hasattr(block, "get") else None
-    if cast is None:
+    if not hasattr(block, "get"):
         return [], []
+    cast = block.get("cast", [block] if "target" in block or "source" in block else [])
     if not hasattr(cast, "__iter__") or isinstance(cast, str) or not all(hasattr(c, "get") for c in cast):
         return [], ["metadata: faceplate.cast is no list of castings"]
     return _gather(({k: c.get(k) for k in ("target", "source", "tracks")} for c in cast), "metadata")
