@@ -42,10 +42,10 @@ class Blender:
         return json.loads(answers[-1])
 
     def process(self, code: str, *, seconds: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run code, whatever comes of it."""
+        """Run code, whatever comes of it. It ends at once: bpy 4.5 may wait for ever for a lock of its own when Python ends."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         env |= {"BLENDER_USER_RESOURCES": str(self.user), "OMP_NUM_THREADS": "1", **environment}
-        text = f"exec(compile(open({str(INSIDE)!r}).read(), {str(INSIDE)!r}, 'exec'))\n{code}"
+        text = f"exec(compile(open({str(INSIDE)!r}).read(), {str(INSIDE)!r}, 'exec'))\n{code}\nleave()"
         return subprocess.run(
             [str(self.python), "-c", text], env=env, capture_output=True, text=True, timeout=seconds, cwd=self.user
         )

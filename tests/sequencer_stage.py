@@ -5,8 +5,6 @@ Each is given what names a module of the extension, and what it is told, and ret
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +12,6 @@ from typing import Any
 
 import bpy
 import numpy as np
-
-
-def leave() -> None:
-    """End without Blender's own clearing up."""
-    sys.stdout.flush()
-    os._exit(0)
 
 
 def fresh(width: int, height: int, rate: int = 25, keep: str = "") -> Any:
@@ -394,7 +386,8 @@ def train(module: Any, told: dict[str, Any]) -> Any:
     target = scene.sequence_editor.strips.new_movie("target", told["target"], 1, 10)
     source = scene.sequence_editor.strips.new_movie("source", told["source"], 2, 10)
     source.faceplate_source = True
-    scene.faceplate_strips.minutes = told["minutes"]
+    target.frame_final_start, target.frame_final_end = 18, 40  # frames 8 to 29, and two handles
+    scene.faceplate_strips.training_minutes, scene.faceplate_strips.handles = told["minutes"], 2
     select(scene, target, source)
     bpy.ops.faceplate.train_on_strips()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)

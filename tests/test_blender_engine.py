@@ -142,7 +142,7 @@ def test_a_wrong_token_or_version_is_said_on_the_panel_and_on_the_node(
     if field == "token":
         document.write_text(json.dumps({**json.loads(right), "token": value}), "utf-8")
     else:
-        change, standing = 'link.version = lambda: "9.9.9"\n', "other version"
+        change, standing = 'part("link.engine").version = lambda: "9.9.9"\n', "other version"
     try:
         panel, node = run(
             faceplate_in,

@@ -242,6 +242,8 @@ for node, name in ((detect, "Image"), (align, "Crop"), (mask, "Matte")):
     messages.append(node.message)
     tree.links.new(node.outputs[name], end.inputs[0])
     render(scene, {START + 1}, f"{out}/{{node.defined}}.png")
+tree.links.new(align.outputs["Image"], end.inputs[0])
+render(scene, {START + 1}, "{out}/Landmarks.png")
 answer([asked["detect"]["every"], asked["mask"]["grow"], messages])
 """)
     assert told[0] == 5 and told[1] == 0.05, told
@@ -251,6 +253,26 @@ answer([asked["detect"]["every"], asked["mask"]["grow"], messages])
     matte, linear = read(out / "Mask.png")[..., 0], stage.matte(FIRST + 1)
     assert (matte > 128).sum() > (linear > 0.3).sum()  # grown
     assert read(out / "Align.png").std() > 20
+    drawn = (read(out / "Landmarks.png") != plain).any(2)
+    seen = linear > 0.5  # 468 dots, the most of them within the face, and the outline of the crop around it
+    assert drawn[seen].mean() > 0.1 and 0.005 < drawn.mean() < 0.1
+    y, x = np.nonzero(drawn)
+    assert x.min() < np.nonzero(seen)[1].min() and x.max() > np.nonzero(seen)[1].max() and y.max() > 200
+
+
+def test_train_gives_the_node_a_model_that_it_renders_with(stage: Stage) -> None:
+    told = stage.run(f"""{SCENE}
+swap.training_minutes = 0.1
+work(swap, "TRAIN")
+trained = [swap.message, swap.settings.method, swap.settings.model]
+scene.frame_end = {START}
+work(swap)
+answer([trained, swap.message, [job["kind"] for job in reversed(part("link").state().jobs)]])
+""")
+    (message, method, model), rendered, kinds = told
+    assert message.startswith("Trained ") and method == "model" and Path(model).is_file()
+    assert rendered == f"Frames {FIRST}-{FIRST}, a face in 1"
+    assert kinds == ["faceset", "faceset", "train", "swap"]
 
 
 def test_what_is_wrong_is_said_on_the_node(stage: Stage) -> None:

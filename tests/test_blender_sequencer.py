@@ -21,6 +21,7 @@ from nodes.footage import open_footage, read_matte, read_patch
 from nodes.footage.colour import to_srgb
 from nodes.footage.images import read_window
 from nodes.shot.overlay import write_overlays
+from trainer.faceset.faceset import read_document
 
 STAGE = Path(__file__).parent / "sequencer_stage.py"
 COUNT = 30
@@ -46,10 +47,9 @@ def folder(live: Live, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def play(blender: Blender, live: Live, name: str, told: dict[str, Any], seconds: float = 120) -> Any:  # noqa: F811
-    """Play a scene of `sequencer_stage`. It ends at once: bpy 4.5 may wait for ever for a lock of its own when Python ends."""
+    """Play a scene of `sequencer_stage`."""
     code = (
-        f"exec(compile(open({str(STAGE)!r}).read(), {str(STAGE)!r}, 'exec'))\n"
-        f"enable()\nanswer({name}(part, {told!r}))\nleave()"
+        f"exec(compile(open({str(STAGE)!r}).read(), {str(STAGE)!r}, 'exec'))\nenable()\nanswer({name}(part, {told!r}))"
     )
     state = {name: os.environ[name] for name in ("FACEPLATE_STATE", "FACEPLATE_ROOTS", "FACEPLATE_CACHE")}
     return blender.run(code, seconds=seconds, FACEPLATE_PYTHON=sys.executable, **state)
@@ -267,4 +267,13 @@ def test_a_model_is_trained_on_the_strips_and_named(
     found = play(faceplate_in, live, "train", told, seconds=120)
     assert [job[:2] for job in found["jobs"]] == [["faceset", "finished"]] * 2 + [["train", "finished"]], found
     ((text, remedy),) = found["notes"]
-    assert Path(text.removeprefix("The model is ")).is_file() and "Model" in remedy
+    model = Path(text.removeprefix("The model is "))
+    assert model.is_file() and "Model" in remedy
+    looked_at = {
+        name: [(c["path"], c["range"]) for c in read_document(model.parent.parent / name)["clips"]]
+        for name in ("source", "target")
+    }
+    assert looked_at == {
+        "source": [(str(source), {"first": 0, "last": 29})],
+        "target": [(str(target), {"first": 6, "last": 31})],  # what the strip shows, with its handles
+    }

@@ -7,8 +7,13 @@ The work is done by Faceplate's engine, a process of its own; nothing here compu
 
 from __future__ import annotations
 
-from . import link, panels, preferences, sequencer, tree
-from .tree import work
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+
+from . import link, migration, panels, preferences, sequencer, tree
+from .tree import base, work
 
 _PARTS = (preferences, tree, panels, sequencer)
 
@@ -17,11 +22,19 @@ def register() -> None:
     """Called when the extension is enabled."""
     for part in _PARTS:
         part.register()
+    migration.register(_owners)
 
 
 def unregister() -> None:
     """Called when it is disabled: nothing stays, no thread, no timer; the engine's jobs go on."""
     link.shutdown()
     work.forget()
+    migration.unregister()
     for part in reversed(_PARTS):
         part.unregister()
+
+
+def _owners() -> Iterator[Any]:
+    """All in this file that says a version, but for what is linked from another."""
+    yield from (node for node in base.all_nodes() if node.id_data.library is None)
+    yield from (scene.faceplate_strips for scene in bpy.data.scenes if scene.library is None)

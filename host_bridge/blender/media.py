@@ -134,7 +134,7 @@ def of_clip(clip: Any, scene: Any) -> Plate:
 
 
 def of_strip(strip: Any, scene: Any) -> Plate:
-    """What a movie, image or clip strip of the sequencer shows at its own speed. Raises MediaError."""
+    """The footage of a movie, image or clip strip of the sequencer, in place as it would be at its own speed. Raises MediaError."""
     if strip.type == "MOVIECLIP":
         return of_clip(strip.clip, scene)
     start = round(strip.frame_start) - strip.animation_offset_start
@@ -142,8 +142,7 @@ def of_strip(strip: Any, scene: Any) -> Plate:
         file = absolute(strip.filepath)
         _there(file)
         rate = Fraction(strip.fps).limit_denominator(1001) if strip.fps else scene_rate(scene)
-        count = strip.frame_duration + strip.animation_offset_start + strip.animation_offset_end
-        return Plate(file, 0, count, rate, start, False)
+        return Plate(file, 0, _movie_frames(strip, scene, file), rate, start, False)
     if strip.type == "IMAGE":
         names = [element.filename for element in strip.elements]
         file = str(Path(absolute(strip.directory)) / names[0])
@@ -178,6 +177,18 @@ def source_node(socket: Any) -> Any:
             return node
         socket, seen = node.inputs[0], seen + 1
     return None
+
+
+def _movie_frames(strip: Any, scene: Any, file: str) -> int:
+    """How many frames a movie has: its strip tells how long it is in the scene, which is the same only at its own speed."""
+    rate = scene.render.fps / scene.render.fps_base
+    if not len(strip.retiming_keys) and abs(strip.fps - rate) < 1e-6:
+        return int(strip.frame_duration + strip.animation_offset_start + strip.animation_offset_end)
+    clip = bpy.data.movieclips.load(file)
+    try:
+        return int(clip.frame_duration)
+    finally:
+        bpy.data.movieclips.remove(clip)
 
 
 def _there(file: str) -> None:

@@ -65,7 +65,7 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
         for name in ("source", "folder", "handles"):
             layout.prop(told, name)
         layout.operator(FACEPLATE_OT_replace_face.bl_idname, icon="USER")
-        layout.prop(told, "minutes")
+        layout.prop(told, "training_minutes")
         layout.operator(FACEPLATE_OT_train_on_strips.bl_idname)
         for text, remedy in notes.notes():
             box = layout.box()

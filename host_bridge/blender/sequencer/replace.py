@@ -55,6 +55,7 @@ class FACEPLATE_OT_replace_face(bpy.types.Operator):
 
 def _shared(scene: Any) -> dict[str, Any]:
     """What all requests have in common. Raises MediaError."""
+    settings.check(scene)
     space = scene.sequencer_colorspace_settings.name
     if space != BLENDS_IN:
         raise MediaError(

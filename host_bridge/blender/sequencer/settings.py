@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
 
-from .. import media, properties
+from .. import media, migration, properties
 from ..media import MediaError
 from . import strips
 
@@ -43,11 +43,14 @@ class FaceplateStrips(bpy.types.PropertyGroup):
         "handles": bpy.props.IntProperty(
             name="Handles", description="Frames more on either side of each strip, to trim with later", min=0, max=500
         ),
-        "minutes": bpy.props.FloatProperty(
-            name="Minutes", description="How long to train", default=15.0, min=0.1, soft_max=600.0
+        "schema_version": migration.version_property(),
+        "training_minutes": bpy.props.FloatProperty(
+            name="Training Minutes", description="How long to train", default=15.0, min=0.1, soft_max=600.0
         ),
         **{node.lower(): bpy.props.PointerProperty(type=group) for node, group in _GROUPS.items()},
     }
+
+    migrations: ClassVar[dict[int, Any]] = {1: lambda told: migration.rename(told, "minutes", "training_minutes")}
 
     @classmethod
     def register(cls) -> None:
@@ -61,6 +64,13 @@ class FaceplateStrips(bpy.types.PropertyGroup):
     def unregister(cls) -> None:
         """Take them away again; what files hold stays in them."""
         del bpy.types.Scene.faceplate_strips, bpy.types.Strip.faceplate_source
+
+
+def check(scene: Any) -> None:
+    """Bring the settings up to date. Raises MediaError where a newer extension has made them."""
+    if migration.is_newer(scene.faceplate_strips):
+        raise MediaError("these settings are of a newer Faceplate", migration.REMEDY)
+    migration.migrate(scene.faceplate_strips)
 
 
 def node_settings(scene: Any) -> dict[str, Any]:
@@ -96,9 +106,12 @@ def sources(scene: Any) -> list[str]:
         except MediaError:
             return [str(file)]
         return [pattern if count > 1 and file.suffix.lower() in _PICTURES else str(file)]
-    editor = scene.sequence_editor
-    marked = [s for s in editor.strips_all if s.type in strips.KINDS and s.faceplate_source]
-    return list(dict.fromkeys(media.of_strip(strip, scene).path for strip in marked))
+    return list(dict.fromkeys(media.of_strip(strip, scene).path for strip in marked(scene)))
+
+
+def marked(scene: Any) -> list[Any]:
+    """The strips that are marked as the source's."""
+    return [s for s in scene.sequence_editor.strips_all if s.type in strips.KINDS and s.faceplate_source]
 
 
 classes = (*_GROUPS.values(), FaceplateStrips)

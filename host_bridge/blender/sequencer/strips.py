@@ -6,9 +6,9 @@ Cuts, offsets, reversed and strobed strips, another frame rate and one retimed s
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,22 +76,66 @@ def read(strip: Any, scene: Any, handles: int = 0) -> Shown:
     """What a movie or image strip shows; handles: frames of the scene more on either side, where the footage has them. Raises MediaError."""
     _check(strip, scene)
     plate = media.of_strip(strip, scene)
-    if strip.type == "MOVIE":
-        plate = dataclasses.replace(plate, count=_count(strip, scene, plate))
     left, right = int(strip.frame_final_start), int(strip.frame_final_end)
-    begin, length = round(strip.frame_start), _length(strip)
+    begin, whole = round(strip.frame_start), length(strip)
     start = min(left, max(begin, left - handles))
-    end = max(right, min(begin + length, right + handles))
-    number = _movie_number if strip.type == "MOVIE" else _image_number
-    seen: dict[int, int] = {}
-    found = {frame: number(strip, scene, plate, frame, seen) for frame in (*range(left, end), *range(start, left))}
-    numbers = tuple(found[frame] for frame in range(start, end))
-    if min(numbers) < plate.first or max(numbers) > plate.last:
+    end = max(right, min(begin + whole, right + handles))
+    order = (*range(left, end), *range(start, left))
+    found = dict(zip(order, numbers(strip, scene, plate, order), strict=True))
+    shown = tuple(found[frame] for frame in range(start, end))
+    if min(shown) < plate.first or max(shown) > plate.last:
         raise MediaError(
-            f"{strip.name} shows the frames {min(numbers)} to {max(numbers)}, its files are {plate.first} to {plate.last}",
+            f"{strip.name} shows the frames {min(shown)} to {max(shown)}, its files are {plate.first} to {plate.last}",
             "Find the missing files, or trim the strip",
         )
-    return Shown(plate.request(), start, numbers, left, right)
+    return Shown(plate.request(), start, shown, left, right)
+
+
+def numbers(strip: Any, scene: Any, plate: media.Plate, frames: Iterable[int]) -> Iterator[int]:
+    """The footage's own numbers of what a movie or image strip shows at frames of the scene. Raises MediaError."""
+    number = _movie_number if strip.type == "MOVIE" else _image_number
+    seen: dict[int, int] = {}
+    for frame in frames:
+        yield number(strip, scene, plate, frame, seen)
+
+
+def file_number(name: str) -> int | None:
+    """The frame number in a file's name."""
+    found = _NUMBERED.match(name)
+    return None if found is None else int(found[2])
+
+
+def length(strip: Any) -> int:
+    """Frames of the scene that the whole footage takes."""
+    found: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
+    return found
+
+
+def speed(strip: Any, scene: Any, count: int) -> float:
+    """Frames of the footage to a frame of the scene. count: of those that the strip may show."""
+    if len(strip.retiming_keys) == 2:
+        # Counted by the strip's length: where other strips come before it, Blender tells wrong frames of its keys. The last key is at the
+        # last frame; since 5.0 it is at the end.
+        last = 0 if bpy.app.version >= (5, 0) else 1
+        return float((count - last) / max(length(strip) - last, 1))
+    # A movie may keep its own rate, which shows only in its length.
+    factor = strip.fps / _rate(scene) if getattr(strip, "fps", 0) else 1.0
+    return factor if int(count / factor) == length(strip) else 1.0
+
+
+def animated(scene: Any, strip: Any) -> bool:
+    """Whether there are keyframes on a strip."""
+    mine = f'strips_all["{bpy.utils.escape_identifier(strip.name)}"].'
+    animation = scene.animation_data
+    return bool(animation and animation.action and any(mine in curve.data_path for curve in _curves(animation)))
+
+
+def _curves(animation: Any) -> Iterator[Any]:
+    """The curves of an action, which keeps them by slots since 4.4."""
+    for layer in animation.action.layers:
+        for part in layer.strips:
+            bag = part.channelbag(animation.action_slot) if animation.action_slot else None
+            yield from bag.fcurves if bag else ()
 
 
 def _check(strip: Any, scene: Any) -> None:
@@ -112,12 +156,6 @@ def _input(strip: Any, number: int) -> Any:
     return getattr(strip, f"input_{number}", None)
 
 
-def _length(strip: Any) -> int:
-    """Frames of the scene that the whole footage takes."""
-    found: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
-    return found
-
-
 def _image_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:
     if len(strip.elements) == 1:
         return plate.first
@@ -135,37 +173,14 @@ def _movie_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: 
     return seen.setdefault(int(index), nearest) if bpy.app.version >= (5, 0) else nearest
 
 
-def _count(strip: Any, scene: Any, plate: media.Plate) -> int:
-    """How many frames a movie has: a strip tells how long it is in the scene, which is the same only at its own speed."""
-    if not len(strip.retiming_keys) and abs(strip.fps - _rate(scene)) < 1e-6:
-        return plate.count
-    clip = bpy.data.movieclips.load(plate.path)
-    try:
-        return int(clip.frame_duration)
-    finally:
-        bpy.data.movieclips.remove(clip)
-
-
 def _movie_index(strip: Any, scene: Any, plate: media.Plate, frame: int) -> float:
     """The place in a movie, as the sequencer itself counts it."""
-    begin, length = strip.frame_start, _length(strip)
+    begin = strip.frame_start
     count = plate.count - strip.animation_offset_start - strip.animation_offset_end
-    passed = max(begin + length - 1 - frame if strip.use_reverse_frames else frame - begin, 0.0)
-    if len(strip.retiming_keys) == 2:
-        # the last key is at the last frame; since 5.0 it is at the end
-        whole = count if bpy.app.version >= (5, 0) else count - 1
-        index = passed / max(strip.retiming_keys[1].timeline_frame - begin, 1) * whole
-    else:
-        index = passed * _speed(strip, scene, count, length)
-    index = min(max(index, 0.0), count - 1.0)
+    passed = max(begin + length(strip) - 1 - frame if strip.use_reverse_frames else frame - begin, 0.0)
+    index = min(max(passed * speed(strip, scene, count), 0.0), count - 1.0)
     strobe = float(strip.strobe)
     return float(index - math.fmod(index, strobe) if strobe > 1 else index)
-
-
-def _speed(strip: Any, scene: Any, count: int, length: int) -> float:
-    """Frames of the movie to a frame of the scene: a strip may keep its own rate, which shows only in its length."""
-    factor = strip.fps / _rate(scene) if strip.fps else 1.0
-    return factor if int(count / factor) == length else 1.0
 
 
 def _rate(scene: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from . import settings, strips
 from .notes import note
 
 PERFORMERS = ("source", "target")
+Clip = tuple[str, str | None]  # footage, and its frames A-B, None for all
 
 
 class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
@@ -23,7 +25,7 @@ class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
 
     bl_idname = "faceplate.train_on_strips"
     bl_label = "Train on Strips"
-    bl_description = "Gather both performers' faces, of all the footage that the strips are cut from, and train a model"
+    bl_description = "Gather both performers' faces from what the strips show, handles included, and train a model"
     bl_options = {"REGISTER"}  # noqa: RUF012
 
     @classmethod
@@ -35,10 +37,9 @@ class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
         """Ask for the first step, and return at once; each asks for the next."""
         scene = strips.scene_of(context)
         try:
+            settings.check(scene)
             told = scene.faceplate_strips
-            clips = {"source": settings.sources(scene), "target": _targets(scene)}
-            if not clips["source"]:
-                raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
+            clips = {"source": _sources(scene), "target": _targets(scene)}
             detect = settings.node_settings(scene)["detect"]
             out = settings.results_folder(scene) / "training" / _name(clips, detect)
             rate = {"rate": str(media.scene_rate(scene))}
@@ -46,10 +47,17 @@ class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
             self.report({"ERROR"}, str(e))
             return {"CANCELLED"}
         requests = {
-            name: {"clips": clips[name], "performer": name, "out": str(out / name), "detect": detect, **rate}
+            name: {
+                "clips": [path for path, _ in clips[name]],
+                "ranges": [frames for _, frames in clips[name]],
+                "performer": name,
+                "out": str(out / name),
+                "detect": detect,
+                **rate,
+            }
             for name in PERFORMERS
         }
-        _Training(out, requests, round(float(told.minutes), 3)).begin()
+        _Training(out, requests, round(float(told.training_minutes), 3)).begin()
         self.report({"INFO"}, "Asked the engine for the faces of both performers; the training follows")
         return {"FINISHED"}
 
@@ -85,19 +93,42 @@ class _Training:
             note(f"The model is {job['result']['model']}", "Choose it as Model, with the method Model")
 
 
-def _name(clips: dict[str, list[str]], detect: dict[str, Any]) -> str:
+def _name(clips: dict[str, list[Clip]], detect: dict[str, Any]) -> str:
     """A folder for what the same footage gives: a training goes on in it, and another has one of its own."""
-    who = [settings.file_name(Path(clips[name][0]).stem) for name in PERFORMERS]
+    who = [settings.file_name(Path(clips[name][0][0]).stem) for name in PERFORMERS]
     told = json.dumps([clips, detect], sort_keys=True).encode()
     return f"{who[0]}-on-{who[1]}-{hashlib.sha256(told).hexdigest()[:6]}"
 
 
-def _targets(scene: Any) -> list[str]:
-    """The footage of the selected strips that are not the source's, each once. Raises MediaError."""
+def _targets(scene: Any) -> list[Clip]:
+    """What the selected strips show that are not the source's. Raises MediaError."""
     chosen = [s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source]
     if not chosen:
         raise MediaError("no strip of the target is selected", "Select movie or image strips that are not the source's")
-    return list(dict.fromkeys(media.of_strip(strip, scene).path for strip in chosen))
+    return _clips(scene, chosen)
+
+
+def _sources(scene: Any) -> list[Clip]:
+    """The source's footage, else what the strips show that are marked as such. Raises MediaError."""
+    if scene.faceplate_strips.source:
+        return [(path, None) for path in settings.sources(scene)]
+    found = _clips(scene, settings.marked(scene))
+    if not found:
+        raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
+    return found
+
+
+def _clips(scene: Any, chosen: Iterable[Any]) -> list[Clip]:
+    """Footage with the frames that strips show of it, handles included, each once; of strips that do not tell which, all frames."""
+    found: dict[Clip, None] = {}
+    for strip in chosen:
+        path = media.of_strip(strip, scene).path
+        try:
+            first, last = strips.read(strip, scene, scene.faceplate_strips.handles).range
+            found[path, f"{first}-{last}"] = None
+        except MediaError:
+            found[path, None] = None
+    return list(found)
 
 
 def _finished(job: link.Job) -> bool:

@@ -12,10 +12,10 @@ from typing import Any
 
 import bpy
 
-from .. import media, properties
-from . import images
+from .. import media, migration, properties
+from . import build, images
 
-SCHEMA = 1  # of what a node keeps in the .blend
+NEWER = media.MediaError("this node is of a newer Faceplate", migration.REMEDY)
 _STATES = [
     ("IDLE", "Idle", ""),
     ("BUSY", "Busy", ""),
@@ -43,7 +43,7 @@ class FaceNode:
 
     # Given as a dictionary: Blender wants the properties themselves here, not the words of their code.
     __annotations__ = {
-        "schema_version": bpy.props.IntProperty(default=SCHEMA, options={"HIDDEN"}),
+        "schema_version": migration.version_property(),
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
         "folder": bpy.props.StringProperty(
             name="Folder",
@@ -68,8 +68,10 @@ class FaceNode:
 
     def init(self: Any, context: Any) -> None:
         """A new node."""
-        self.uid, self.width = uuid.uuid4().hex, 220
-        self.node_tree = self.inside()
+        self.uid, self.width, self.schema_version = uuid.uuid4().hex, 220, migration.SCHEMA
+        tree = build.new_tree(self.bl_label)
+        self.inside(tree)
+        self.node_tree = tree  # now that it is whole: sockets that come later do not take their defaults
 
     def copy(self: Any, node: Any) -> None:
         """A copy shows the same, and has an inside and results of its own from then on."""
@@ -96,8 +98,8 @@ class FaceNode:
 
     def standing(self: Any, busy: bool) -> tuple[str, str, str]:
         """State, message and remedy as they are true now. busy: whether something is under way for this node."""
-        if self.schema_version > SCHEMA:
-            return "ERROR", "This node is of a newer Faceplate", "Install its extension"
+        if migration.is_newer(self):
+            return "ERROR", NEWER.message, NEWER.remedy
         if self.state == "BUSY" and not busy:  # the file was saved in the middle of it
             return "IDLE", "Interrupted", "Run it again: what was done is kept"
         if self.state != "BUSY" and (lost := images.missing(self)):
@@ -114,9 +116,18 @@ class FaceNode:
     def draw_more(self: Any, layout: Any) -> None:
         """What only one kind of node has."""
 
-    def inside(self) -> Any:
-        """Build the group."""
+    def inside(self, tree: Any) -> None:
+        """Build the group; inputs and outputs that are there already stay."""
         raise NotImplementedError
+
+    def from_first(self: Any) -> None:
+        """Version 2 has more in its group."""
+        build.again(self)
+
+    @property
+    def migrations(self: Any) -> dict[int, Any]:
+        """The step that leaves each version."""
+        return {1: type(self).from_first}
 
     def place(self: Any) -> Path:
         """The folder of this node's results. Raises MediaError."""

@@ -24,15 +24,13 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     __annotations__ = {"settings": bpy.props.PointerProperty(type=settings_of("Detect"))}
 
-    def inside(self) -> Any:
+    def inside(self, tree: Any) -> None:
         """Boxes over the plate."""
-        tree = build.new_tree(self.bl_label)
         plate = build.colour_input(tree, "Image")
         shown = build.number_input(tree, "Boxes", 1, 0, 1, "How much of the boxes is seen")
         drawn = build.picture(tree)
         build.output(tree, "Image", build.over(tree, plate, drawn.outputs["Image"], shown))
         build.output(tree, "Faces", drawn.outputs["Alpha"])
-        return tree
 
     def task(self, action: str, scene: Any) -> Task:
         """Find the faces of the scene's range. Raises MediaError."""

@@ -12,20 +12,23 @@ from ..media import Plate
 from .build import PICTURE
 
 
-def show(node: Any, file: Path, plate: Plate, *, linear: bool = True) -> None:
-    """Let a node show the sequence that a file belongs to, numbered as the plate is. linear: scene-linear Rec.709, else sRGB."""
-    inside = node.node_tree.nodes[PICTURE]
-    image = inside.image
+def show(node: Any, file: Path, plate: Plate, *, linear: bool = True, inside: str = PICTURE) -> None:
+    """Let a node show the sequence that a file belongs to, numbered as the plate is.
+
+    linear: scene-linear Rec.709, else sRGB. inside: which of the node's pictures.
+    """
+    reader = node.node_tree.nodes[inside]
+    image = reader.image
     if image is None:
         image = bpy.data.images.load(str(file))
-        image.name = f"{node.name} result"
-        inside.image = image
+        image.name = f"{node.name} {inside.lower()}"
+        reader.image = image
     first, last = plate.shown or (plate.first, plate.last)
     # Whatever is set makes Blender read the file again, even to what it was; 20 ms of 720p.
     _set(image, source="SEQUENCE", alpha_mode="PREMUL" if linear else "STRAIGHT")
     _set(image.colorspace_settings, name="Linear Rec.709" if linear else "sRGB")
-    _set(inside, frame_start=plate.at + first - plate.first, frame_duration=last - first + 1, frame_offset=first - 1)
-    _set(inside, use_cyclic=False, use_auto_refresh=True)
+    _set(reader, frame_start=plate.at + first - plate.first, frame_duration=last - first + 1, frame_offset=first - 1)
+    _set(reader, use_cyclic=False, use_auto_refresh=True)
     if not _set(image, filepath=_as_blender_has_it(file)):
         image.reload()
 
@@ -40,11 +43,12 @@ def _set(target: Any, **wanted: Any) -> bool:
 
 def missing(node: Any) -> str:
     """The file that a node would show and that is not there; empty when all is well."""
-    inside = node.node_tree.nodes.get(PICTURE) if node.node_tree else None
-    if inside is None or inside.image is None:
-        return ""
-    file = bpy.path.abspath(inside.image.filepath, library=inside.image.library)
-    return "" if Path(file).is_file() else file
+    for reader in node.node_tree.nodes if node.node_tree else ():
+        if reader.bl_idname == "CompositorNodeImage" and reader.image is not None:
+            file = bpy.path.abspath(reader.image.filepath, library=reader.image.library)
+            if not Path(file).is_file():
+                return str(file)
+    return ""
 
 
 def _as_blender_has_it(file: Path) -> str:

@@ -25,16 +25,14 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     __annotations__ = {"settings": bpy.props.PointerProperty(type=settings_of("Mask"))}
 
-    def inside(self) -> Any:
+    def inside(self, tree: Any) -> None:
         """The matte, by the artist's own."""
-        tree = build.new_tree(self.bl_label)
         build.colour_input(tree, "Image")
         build.colour_input(tree, "Faces")
         mask = build.number_input(tree, "Mask", 1, 0, 1, "A mask of your own, which is multiplied in")
         matte = build.times(tree, build.picture(tree).outputs["Image"], mask)
         build.output(tree, "Faces", matte)
         build.output(tree, "Matte", matte, matte=True)
-        return tree
 
     def draw_more(self, layout: Any) -> None:
         """Whose matte."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import bpy
 
-from .. import media, properties, whole
-from . import build, images
+from .. import media, migration, properties, whole
+from . import build, controls, images
 from .base import FaceNode, settings_of
 from .training import training
 from .work import Task
@@ -32,8 +32,8 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             subtype="FILE_PATH",
             options=set(),
         ),
-        "minutes": bpy.props.FloatProperty(
-            name="Minutes",
+        "training_minutes": bpy.props.FloatProperty(
+            name="Training Minutes",
             description="How long Train trains, all of its runs counted",
             default=15,
             min=0.1,
@@ -42,27 +42,30 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         ),
     }
 
-    def inside(self) -> Any:
-        """Image ← patch over plate, by opacity and the artist's mask."""
+    def inside(self, tree: Any) -> None:
+        """Image ← patch over plate, by opacity and the artist's mask, with colour and edge as they are set here."""
         told = properties.parameters("Swap")["opacity"]
-        tree = build.new_tree(self.bl_label)
         plate = build.colour_input(tree, "Image")
         build.colour_input(tree, "Faces")
         mask = build.number_input(tree, "Mask", 1, 0, 1, "A mask of your own: the new face is seen where it is white")
         limits = told["default"], told["minimum"], told["maximum"]
         opacity = build.number_input(tree, "Opacity", *limits, properties.explained(told))
-        patch = build.picture(tree)
         share = build.times(tree, mask, opacity)
-        build.output(tree, "Image", build.over(tree, plate, patch.outputs["Image"], share))
-        build.output(tree, "Patch", build.over(tree, None, patch.outputs["Image"], share))
-        build.output(tree, "Matte", build.times(tree, patch.outputs["Alpha"], share), matte=True)
-        return tree
+        patch, matte = controls.controlled(tree, plate, build.picture(tree))
+        build.output(tree, "Image", build.over(tree, plate, patch, share))
+        build.output(tree, "Patch", build.over(tree, None, patch, share))
+        build.output(tree, "Matte", build.times(tree, matte, share), matte=True)
+
+    def from_first(self) -> None:
+        """Version 2 calls its minutes by what they are for."""
+        super().from_first()
+        migration.rename(self, "minutes", "training_minutes")
 
     def draw_more(self, layout: Any) -> None:
         """Who is put in, and for whom."""
         layout.prop(self, "source")
         layout.prop(self, "tracks")
-        layout.prop(self, "minutes")
+        layout.prop(self, "training_minutes")
 
     def task(self, action: str, scene: Any) -> Task:
         """What a button asks for. Raises MediaError."""
@@ -72,7 +75,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             return self._preview(plate, scene.frame_current, place)
         if action == "TRAIN":
             detect, source = self.parameters("Detect").get("detect", {}), self.source and media.absolute(self.source)
-            return training(plate, source, self.minutes, detect, place)
+            return training(plate, source, self.training_minutes, detect, place)
         frames = plate.range(scene.frame_start, scene.frame_end)
         shot, shown = place / "shot", place / "patch"
         request = {**plate.request(), **self._asked(), "range": frames, "out": str(shot)}
@@ -90,7 +93,6 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         made = place / "preview" / f"patch.{number:04d}.exr"
         shown = place / "preview" / "whole" / made.name
         request = {**plate.request(), **self._asked(), "frame": number, "patch": str(made)}
-        request["out"] = str(place / "preview" / "preview.png")
         request.pop("rate", None)
 
         def after(job: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import link, media
-from .base import find
+from .. import link, media, migration
+from .base import NEWER, find
 
 _under_way: dict[str, link.Ticket] = {}
 
@@ -29,6 +29,9 @@ def run(node: Any, action: str, scene: Any) -> bool:
     if node.uid in _under_way:
         return True
     try:
+        if migration.is_newer(node):
+            raise NEWER
+        migration.migrate(node)
         task = node.task(action, scene)
     except media.MediaError as e:
         _say(node, "ERROR", e.message, e.remedy)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the engine, or start it; what came of it is noted in `standing`. All of this waits: for threads, and for scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from .news import spawn, tell
+from .standing import note, state
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+_EXTENSION = __package__.rpartition(".")[0]
+_START = "Press Start Engine"
+
+
+@cache
+def api() -> Any:
+    """The client, loaded when it is first needed: with HTTP it takes a twentieth of a second, which Blender's start must not wait for."""
+    from .. import client
+
+    return client
+
+
+def start_engine(on_end: Callable[[], None] | None = None) -> None:
+    """Start the engine unless it runs, in a thread; `state()` says what came of it."""
+    python = engine_python()
+
+    def work() -> None:
+        with suppress(api().EngineError):
+            engine(python)
+        if on_end is not None:
+            tell(on_end)
+
+    spawn(work, "faceplate start")
+
+
+def refresh() -> None:
+    """Look whether the engine runs, in a thread; `state()` says what was found."""
+    spawn(look, "faceplate look")
+
+
+def look() -> Client | None:
+    """The engine that runs, or None, and `state()` why."""
+    address = None
+    try:
+        address = api().read_address(api().state_folder())
+        if address is None:
+            raise api().EngineGone("the engine is not running")
+        client = api().Client(address, seconds=5)
+        found = client.status()
+    except api().EngineGone:
+        note(engine="stopped", version="", page="", message="the engine is not running", remedy=_START)
+        return None
+    except api().EngineError as e:
+        message, remedy = e.message, e.remedy or ""
+        if e.status in (401, 403) and address is not None:
+            message = "the engine does not know the token that lies in its file"
+            remedy = f"End its process, {address.pid}, and press Start Engine"
+        note(engine="refused", version="", page="", message=message, remedy=remedy)
+        return None
+    told = str(found["version"])
+    if told != version():
+        note(
+            engine="other version",
+            version=told,
+            page=client.page,
+            message=f"the engine is Faceplate {told}, this extension {version()}",
+            remedy="Install the extension again with install/blender.py, or stop the engine and press Start Engine",
+        )
+        return None
+    note(engine="running", version=told, page=client.page, message="", remedy="")
+    return client
+
+
+def engine(python: str | None) -> Client:
+    """The engine, started if there is none. Raises EngineError, which `state()` holds too."""
+    if client := look():
+        return client
+    try:
+        if state().engine != "stopped":
+            raise api().EngineError(state().message, remedy=state().remedy)
+        if python is None:
+            raise api().EngineError(
+                "the engine is not running, and where Faceplate is installed is not known",
+                remedy="Name its Python in the extension's preferences, or set FACEPLATE_PYTHON",
+            )
+        api().connect(python=python)
+        if client := look():
+            return client
+        raise api().EngineError(state().message, remedy=state().remedy)
+    except api().EngineError as e:
+        note(message=e.message, remedy=e.remedy or "")
+        raise
+
+
+def engine_python() -> str | None:
+    """The interpreter of Faceplate's environment: the preference, else FACEPLATE_PYTHON; None where neither says."""
+    extension = bpy.context.preferences.addons.get(_EXTENSION)
+    told = getattr(extension.preferences, "python", "") if extension and extension.preferences else ""
+    return (bpy.path.abspath(told) if told else "") or os.environ.get("FACEPLATE_PYTHON") or None
+
+
+@cache
+def version() -> str:
+    """This extension's own version."""
+    import tomllib
+
+    manifest = tomllib.loads((Path(__file__).parent.parent / "blender_manifest.toml").read_text("utf-8"))
+    return str(manifest["version"])
