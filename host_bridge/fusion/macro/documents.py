@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.fusion.lua import Call, to_lua
-from host_bridge.fusion.macro.graph import FOREVER, Layers, instance_inputs, instance_outputs, place, tools
+from host_bridge.fusion.macro.graph import Layers, always, instance_inputs, instance_outputs, place, tools
 from host_bridge.fusion.macro.icon import draw_icon
 from nodes.footage.whole import whole_file
 
@@ -21,10 +21,9 @@ def setting(name: str, layers: Layers, starts_at: int, kind: str = "GroupOperato
 
 def comp(layers: Layers, starts_at: int) -> str:
     """A comp of Resolve: the same nodes, in no group, between the clip and its result."""
-    whole = {"GlobalIn": Call("Input", {"Value": 0}), "GlobalOut": Call("Input", {"Value": FOREVER})}
     inside = tools(layers, starts_at, plate="MediaIn1")
     span = [min(starts_at, layers.first), max(starts_at + layers.count - 1, layers.last)]
-    out = {"Input": Call("Input", {"SourceOp": "FaceOver", "Source": "Output"}), **whole}
+    out = {"Input": Call("Input", {"SourceOp": "FaceOver", "Source": "Output"}), **always()}
     content = {
         "CurrentTime": starts_at,
         "RenderRange": span,
@@ -33,7 +32,7 @@ def comp(layers: Layers, starts_at: int) -> str:
         "Tools": Call(
             "ordered()",
             {
-                "MediaIn1": Call("MediaIn", {"Inputs": whole, "ViewInfo": place(0, 2)}),
+                "MediaIn1": Call("MediaIn", {"Inputs": always(), "ViewInfo": place(0, 2)}),
                 **inside,
                 "MediaOut1": Call("MediaOut", {"Inputs": out, "ViewInfo": place(7, 0)}),
             },

@@ -8,9 +8,8 @@ from typing import Any
 
 from host_bridge.fusion.lua import Call
 
-FOREVER = (
-    10_000_000  # frames: beyond any timecode, since a tool that ends before the frame that is asked for yields nothing
-)
+# Frames, beyond any timecode and any handles: a tool yields nothing outside of its own range.
+BEGINNING, FOREVER = -1_000_000, 10_000_000
 _ROW = 110.0
 
 
@@ -146,11 +145,16 @@ def _loader(layers: Layers) -> Call:
 def _tool(
     kind: str, column: int, inputs: dict[str, Call], controls: dict[str, Any] | None = None, row: float = 0
 ) -> Call:
-    always = {"GlobalIn": _value(0), "GlobalOut": _value(FOREVER)}
-    content: dict[str, Any] = {"NameSet": True, "Inputs": {**inputs, **always}, "ViewInfo": place(column, row)}
+
+    content: dict[str, Any] = {"NameSet": True, "Inputs": {**inputs, **always()}, "ViewInfo": place(column, row)}
     if controls:
         content["UserControls"] = Call("ordered()", controls)
     return Call(kind, content)
+
+
+def always() -> dict[str, Call]:
+    """The range of a tool that answers whatever is asked for."""
+    return {"GlobalIn": _value(BEGINNING), "GlobalOut": _value(FOREVER)}
 
 
 def _number_control(name: str, default: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from nodes.shot.sheet import write_png
 from nodes.types import Float, Patch, Roi
 
 _MARGIN, _LEAST = 0.15, 16  # of the matte's larger side, and pixels, by which the colour goes on beyond it
-_SEEN = 1 / 512  # coverage below which a colour is taken from its neighbours
+_SEEN = 1 / 4096  # coverage below which a colour is taken from its neighbours
 
 
 def write_patches(folder: Path, plate: FootageInfo, first: int, last: int, progress: Progress = quiet) -> Path:
