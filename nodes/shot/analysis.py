@@ -78,6 +78,11 @@ def analyse_together(
                     save_faces(_kept(footage, parameters, first, last), _part(whole, first, last))
 
 
+def is_analysed(footage: Footage, first: int, last: int, parameters: DetectParameters | None = None) -> bool:
+    """Tell whether :func:`analyse` has the faces of frames first..last already."""
+    return _kept(footage, parameters or DetectParameters(), first, last).is_file()
+
+
 def _connected(spans: Iterable[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     """Put sorted spans into groups that overlap or touch."""
     groups: list[list[tuple[int, int]]] = []

@@ -6,6 +6,9 @@ from cyclopts import App
 
 timeline = App(name="timeline", help_format="plaintext")
 _HERE = "host_bridge.cli.commands.timeline"
+timeline.command(
+    f"{_HERE}.plan:plan", name="plan", help="List the shots of an edit, their cast, and what a run would do."
+)
 timeline.command(f"{_HERE}.run:run", name="run", help="Train and swap the shots of an edit.")
 timeline.command(f"{_HERE}.export:export", name="export", help="Put the results of a run into the edit.")
 timeline.command(f"{_HERE}.diff:diff", name="diff", help="List what differs between two edits.")

@@ -1,0 +1,71 @@
+"""The plan as one HTML page: everything it shows is in it."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from host_bridge.timeline.plan.make import Plan, PlannedShot
+from host_bridge.timeline.read.times import nearest, seconds
+
+
+def page(plan: Plan) -> str:
+    """Fill the template."""
+    start = plan.edit.timeline.global_start_time
+    origin = Fraction(0) if start is None else seconds(start, "the start of the edit")
+    return _template().render(
+        plan=plan,
+        name=plan.edit.timeline.name or plan.edit.path.stem,
+        rate=f"{float(plan.shots[0].shot.rate):.3f}".rstrip("0").rstrip(".") if plan.shots else "",
+        to_do=sum(shot.state == "to do" for shot in plan.shots),
+        done=sum(shot.state == "done" for shot in plan.shots),
+        cast=sum(bool(shot.shot.cast) for shot in plan.shots),
+        cards=[_card(shot, origin) for shot in plan.shots],
+        duration=duration,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def duration(time: float) -> str:
+    """Say seconds as people do: `50 s`, `12 min`, `1 h 5 min`."""
+    if time < 90:
+        return f"{time:.0f} s"
+    minutes = round(time / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def timecode(frame: int, rate: Fraction) -> str:
+    """Say a frame number as non-drop timecode."""
+    base = nearest(rate)
+    time, frames = divmod(frame, base)
+    return f"{time // 3600:02}:{time // 60 % 60:02}:{time % 60:02}:{frames:02}"
+
+
+def _card(planned: PlannedShot, origin: Fraction) -> dict[str, object]:
+    shot = planned.shot
+    first = nearest(origin * shot.rate) + shot.record[0]
+    data = base64.b64encode(planned.look.picture).decode()
+    return {
+        "planned": planned,
+        "shot": shot,
+        "picture": f"data:image/jpeg;base64,{data}" if data else "",
+        "begin": timecode(first, shot.rate),
+        "end": timecode(first + shot.record[1], shot.rate),
+        "span": f"{shot.media.start + shot.span[0]} to {shot.media.start + shot.span[1]}",
+    }
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("host_bridge.timeline.plan", "."),
+        autoescape=lambda name: True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("plan.html.jinja")
