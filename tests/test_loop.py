@@ -25,7 +25,7 @@ from trainer.faceset import Faceset
 from trainer.hooks.average import Average
 from trainer.hooks.metrics import CURVE, EVENTS, TABLE, read_table
 from trainer.hooks.record import Record
-from trainer.hooks.stops import StopAtPlateau, StopAtStep
+from trainer.hooks.stops import StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.loop import Hook, Loop
 from trainer.network import Share
 from trainer.state import AVERAGE, NETWORK, part
@@ -106,6 +106,19 @@ def test_every_hook_hears_the_end_and_what_ended_it(pair):
     with pytest.raises(KeyError):
         loop_of(pair, Listens(), Breaks(), Listens()).run()
     assert heard == ["ValueError('broken')"] * 2
+
+
+def test_a_signal_that_comes_when_all_is_learned_is_heard_when_all_is_kept(pair):
+    kept: list[int] = []
+
+    class Keeps(Hook):
+        def after_training(self, loop: Loop) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            kept.append(loop.step)
+
+    with pytest.raises(KeyboardInterrupt):
+        loop_of(pair, StopOnSignal(), StopAtStep(3), Keeps()).run()
+    assert kept == [3]
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_training_goes_on(pair, tmp_path):

@@ -71,15 +71,21 @@ def gain(losses: Float, window: float) -> float:
 
 
 class StopOnSignal(Hook):
-    """Ends the training in good order on Ctrl-C or when the process is asked to end; the second time at once."""
+    """Ends the training in good order on Ctrl-C or when the process is asked to end; the second time at once.
+
+    A signal that comes when the training has ended by itself, but is not yet put away, is for whoever runs it, and reaches them after that.
+    """
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
+        self._late: int | None = None
 
     def before_training(self, loop: Loop) -> None:
         """Listen, where Python allows it."""
 
         def asked(number: int, _: FrameType | None) -> None:
+            if loop.stop:
+                self._late = number
             loop.stop = loop.stop or f"stopped by {signal.Signals(number).name}"
             signal.signal(number, self._before[number])
 
@@ -90,3 +96,5 @@ class StopOnSignal(Hook):
         """Put back what was there."""
         for number, before in self._before.items():
             signal.signal(number, before)
+        if self._late is not None:
+            signal.raise_signal(self._late)
