@@ -40,17 +40,17 @@ def apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     return folder
 
 
-def claim(part: str = "composite", method: str = "model", **changes) -> Claim:
-    """What is said of a result with two performers and a model."""
+def claim(part: str = "composite", **changes) -> Claim:
+    """What is said of a result with two performers and a model that was shown the source."""
     who = (Part(id="p-1", role="target", consents=("c-1",)), Part(id="p-2", role="source", consents=("c-2", "c-3")))
     told = {
         "when": "2026-11-23T12:00:00Z",
         "plate": "ab" * 32,
-        "source": "cd" * 32,
-        "model": "ef" * 32 if method == "model" else None,
+        "given": ("cd" * 32,),
+        "models": ("ef" * 32,),
         "provenance": Provenance(performers=who, footage=("cd" * 32,)),
     }
-    return Claim(part, method, **told | changes)
+    return Claim(part, **told | changes)
 
 
 def picture(seed: int = 0, depth: str = "uint8", size: tuple[int, int] = (72, 128)) -> np.ndarray:

@@ -63,7 +63,7 @@ def test_show_as_json_holds_the_whole_manifest(still: Path, run: Run) -> None:
     told = json.loads(run("credentials", "show", still, "--json")[1])
     assert told["schema"] == "faceplate.credentials/1"
     (file,) = told["files"]
-    assert file["manifest"]["swap"]["model"] == "ef" * 32 and file["state"] == "own"
+    assert file["manifest"]["swap"]["models"] == ["ef" * 32] and file["state"] == "own"
 
 
 def test_a_strangers_words_cannot_steer_the_terminal_and_a_strange_form_is_no_error(tmp_path: Path, run: Run) -> None:
@@ -71,7 +71,7 @@ def test_a_strangers_words_cannot_steer_the_terminal_and_a_strange_form_is_no_er
     told = definition(claim(), bound_to(sha256(path), "x"))
     told["title"] = "\x1b[31mred\x07"
     swap = next(a for a in told["assertions"] if a["label"] == "org.faceplate.swap")
-    swap["data"] = {"part": ["x"], "consents": ["y", {"records": 3}], "unknown": "z", "plate": {"\x1b": 1}}
+    swap["data"] = {"part": ["x"], "consents": ["y", {"records": 3}], "unknown": "z", "plate": {"\x1b": 1}, "models": 7}
     (tmp_path / "a.c2pa").write_bytes(sign_nothing(told, None, load_identity()))
     status, out, _ = run("credentials", "show", path)
     assert status == 0 and "\x1b" not in out and "[31mred" in out

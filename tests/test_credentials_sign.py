@@ -128,19 +128,28 @@ def test_a_swap_by_a_model_is_an_edit_of_the_plate_with_generative_ai() -> None:
     relations = {i["title"]: (i["relationship"], i["instance_id"]) for i in told["ingredients"]}
     assert relations == {
         "plate": ("parentOf", "faceplate:digest:" + "ab" * 32),
-        "source": ("inputTo", "faceplate:digest:" + "cd" * 32),
+        "shown": ("inputTo", "faceplate:digest:" + "cd" * 32),
         "model": ("inputTo", "sha256:" + "ef" * 32),
     }
 
 
 def test_a_swap_without_a_trained_model_is_a_composite_in_which_the_source_was_placed() -> None:
-    told = definition(claim(method="reference"))
+    told = definition(claim(placed=("cd" * 32,), given=(), models=()))
     assert [a["action"] for a in actions(told)] == ["c2pa.opened", "c2pa.placed", "c2pa.edited"]
     assert actions(told)[2]["digitalSourceType"] == WITH_REFERENCE
     assert {i["title"]: i["relationship"] for i in told["ingredients"]} == {
         "plate": "parentOf",
         "source": "componentOf",
     }
+
+
+def test_a_shot_with_several_people_names_all_sources_and_models() -> None:
+    told = definition(claim(placed=("aa" * 32, "bb" * 32), models=("ee" * 32, "ff" * 32)))
+    titles = [i["title"] for i in told["ingredients"]]
+    assert titles == ["plate", "source", "source 2", "shown", "model", "model 2"]
+    *_, edited = actions(told)
+    assert edited["parameters"]["ingredientIds"] == ["shown", "model", "model 2"]
+    assert edited["digitalSourceType"] == WITH_MODEL
 
 
 def test_an_artists_hand_is_an_action_of_its_own() -> None:

@@ -83,8 +83,17 @@ class FootageRecord(_Body):
     name: str
 
 
+class CredentialsRecord(_Body):
+    """From its time on results carry Content Credentials, or do not; the last one counts, and without one they do."""
+
+    kind: Literal["credentials"] = "credentials"
+    signed: bool
+    reason: str = ""
+
+
 Body = Annotated[
-    ProjectRecord | PerformerRecord | ConsentRecord | RevocationRecord | FootageRecord, Field(discriminator="kind")
+    ProjectRecord | PerformerRecord | ConsentRecord | RevocationRecord | FootageRecord | CredentialsRecord,
+    Field(discriminator="kind"),
 ]
 _BODY: TypeAdapter[Body] = TypeAdapter(Body)
 

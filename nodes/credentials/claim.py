@@ -34,18 +34,24 @@ BY_HAND = f"{_IPTC}humanEdits"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One result. plate, source: digests of footage as `shot.json` has them. model: SHA-256 of the file.
+    """One result. plate, placed, given: digests of footage as `shot.json` has them. models: SHA-256 of their files.
 
+    placed: sources whose own pixels are put in, which is the method `reference`. given: sources that models were shown.
     touched: what an artist had a hand in, as "roto". when: UTC, ISO 8601, by this machine's clock.
     carried: the plate's own Content Credentials, which go on with it (`nodes.credentials.library.carried`).
     """
 
     part: PartOfShot
-    method: Literal["reference", "model"]
     when: str
     plate: str
-    source: str | None = None
-    model: str | None = None
+    placed: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     touched: tuple[str, ...] = ()
     carried: bytes | None = field(default=None, repr=False)
+
+    @property
+    def source_type(self) -> str:
+        """IPTC's digital source type of what was done."""
+        return WITH_MODEL if self.models else WITH_REFERENCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodes.credentials.claim import BY_HAND, PARTS, WITH_MODEL, WITH_REFERENCE, Claim
+from nodes.credentials.claim import BY_HAND, PARTS, Claim
 
 ASSERTION = "org.faceplate.swap"
 SCHEMA = "faceplate.credentials/1"
@@ -35,13 +35,14 @@ def _ingredients(claim: Claim) -> list[dict[str, Any]]:
     found = [plate_ingredient(claim.plate)]
     if claim.part == "plate":
         return found
-    if claim.source is not None:
-        relation = "componentOf" if claim.method == "reference" else "inputTo"
-        found.append(_ingredient("source", relation, f"faceplate:digest:{claim.source}"))
-    if claim.model is not None:
-        model = _ingredient("model", "inputTo", f"sha256:{claim.model}")
-        found.append(model | {"data_types": [{"type": "c2pa.types.model.onnx"}]})
-    return found
+    found += [_ingredient(n, "componentOf", f"faceplate:digest:{d}") for n, d in _labelled("source", claim.placed)]
+    found += [_ingredient(n, "inputTo", f"faceplate:digest:{d}") for n, d in _labelled("shown", claim.given)]
+    onnx = {"data_types": [{"type": "c2pa.types.model.onnx"}]}
+    return found + [_ingredient(n, "inputTo", f"sha256:{d}") | onnx for n, d in _labelled("model", claim.models)]
+
+
+def _labelled(name: str, digests: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(f"{name} {i}" if i > 1 else name, digest) for i, digest in enumerate(digests, 1)]
 
 
 def _ingredient(name: str, relation: str, identity: str) -> dict[str, Any]:
@@ -52,18 +53,21 @@ def _actions(claim: Claim) -> list[dict[str, Any]]:
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["plate"]}}
     if claim.part == "plate":
         return [opened, _done(claim, "c2pa.transcoded", "The plate's frames, unchanged")]
-    named = [i["label"] for i in _ingredients(claim) if i["relationship"] == "inputTo"]
-    edited = _done(claim, "c2pa.edited", f"A face was replaced by the method '{claim.method}': {PARTS[claim.part]}")
-    edited["digitalSourceType"] = WITH_MODEL if claim.method == "model" else WITH_REFERENCE
-    if named:
-        edited["parameters"] = {"ingredientIds": named}
-    placed = {"action": "c2pa.placed", "parameters": {"ingredientIds": ["source"]}}
+    how = "a trained model" if claim.models else "a warp of the source's own pictures, without a trained model"
+    edited = _done(claim, "c2pa.edited", f"A face was replaced by {how}: {PARTS[claim.part]}")
+    edited["digitalSourceType"] = claim.source_type
+    by_relation = {
+        relation: [i["label"] for i in _ingredients(claim) if i["relationship"] == relation]
+        for relation in ("componentOf", "inputTo")
+    }
+    placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": [n]}} for n in by_relation["componentOf"]]
+    if by_relation["inputTo"]:
+        edited["parameters"] = {"ingredientIds": by_relation["inputTo"]}
     by_hand = [
         _done(claim, "c2pa.edited", f"An artist had a hand in it: {what}") | {"digitalSourceType": BY_HAND}
         for what in claim.touched
     ]
-    has_source = claim.source is not None and claim.method == "reference"
-    return [opened, *([placed] if has_source else []), edited, *by_hand]
+    return [opened, *placed, edited, *by_hand]
 
 
 def _done(claim: Claim, action: str, description: str) -> dict[str, Any]:
@@ -72,16 +76,14 @@ def _done(claim: Claim, action: str, description: str) -> dict[str, Any]:
 
 
 def _said(claim: Claim) -> dict[str, Any]:
-    told = {
+    return {
         "schema": SCHEMA,
         "part": claim.part,
-        "method": claim.method,
         "plate": claim.plate,
-        "source": claim.source,
-        "model": claim.model,
+        "sources": [*claim.placed, *claim.given],
+        "models": list(claim.models),
         "consents": [{"role": p.role, "records": list(p.consents)} for p in claim.provenance.performers],
         "footage": list(claim.provenance.footage),
         "unknown": list(claim.provenance.unknown),
         "touched": list(claim.touched),
     }
-    return {name: value for name, value in told.items() if value is not None}

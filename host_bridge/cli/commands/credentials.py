@@ -1,4 +1,4 @@
-"""`faceplate credentials`: show, verify, certificate."""
+"""`faceplate credentials`: show, verify, certificate, off, on."""
 
 from __future__ import annotations
 
@@ -114,6 +114,44 @@ def certificate(*, out: Path | None = None, json: Flag = False) -> None:
     stamp = f"by {identity.time_stamp}" if identity.time_stamp else "none"
     print(f"time-stamps: {stamp}")
     print(f"configured in {told['configuration']}" + ("" if configuration_file().exists() else ", which is not there"))
+
+
+@credentials.command
+def off(*, reason: str, project: Path | None = None) -> None:
+    """Write results without Content Credentials from now on. It is a record of the project, signed, and each result names it.
+
+    Parameters
+    ----------
+    reason
+        Why. It is recorded.
+    project
+        The project's folder; by default the one that holds the folder you are in.
+    """
+    _switch(project, signed=False, reason=reason)
+
+
+@credentials.command
+def on(*, project: Path | None = None) -> None:
+    """Write results with Content Credentials again. It is a record of the project as well.
+
+    Parameters
+    ----------
+    project
+        The project's folder; by default the one that holds the folder you are in.
+    """
+    _switch(project, signed=True, reason="")
+
+
+def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
+    from host_bridge.cli.commands.performer.common import the_project
+    from nodes.credentials.setting import switch
+
+    project = the_project(told)
+    found = switch(project, signed, reason)
+    if found is None:
+        print(f"results of {project} carry Content Credentials")
+    else:
+        print(f"results of {project} carry no Content Credentials: record {found.record}, {found.reason}")
 
 
 def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:

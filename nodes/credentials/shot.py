@@ -1,0 +1,90 @@
+"""Sign all results in a shot's folder, from what its document says of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nodes.consent.provenance import Provenance, read_document
+from nodes.credentials.binding import sha256
+from nodes.credentials.claim import Claim, PartOfShot
+from nodes.credentials.identity import Identity, load_identity
+from nodes.credentials.library import carried
+from nodes.credentials.manifest import plate_ingredient
+from nodes.credentials.sign import Signed, sign_file, sign_sequence
+
+_FILES: dict[str, PartOfShot] = {
+    "composite.mkv": "composite",
+    "plate.mkv": "plate",
+    "preview.mp4": "preview",
+    "sheet.png": "sheet",
+}
+_FOLDERS: dict[str, PartOfShot] = {"composite": "composite", "patch": "patch", "matte": "matte", "overlay": "overlay"}
+
+
+def sign_shot(folder: Path, document: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
+    """Sign what a shot's folder holds, and return what its document says of that under `credentials`.
+
+    document: `faceplate.shot/1`. Raises CredentialsError, FootageError, OutputError.
+    """
+    identity, claim = identity or load_identity(), claim_of(document)
+    files = [(name, part) for name, part in _FILES.items() if (folder / name).is_file()]
+    signed = [sign_file(folder / name, replace(claim, part=part), identity) for name, part in files]
+    for name, part in _FOLDERS.items():
+        if frames := frames_in(folder / name):
+            signed.append(sign_sequence(frames, replace(claim, part=part), identity))
+    return told_of(folder, signed, identity)
+
+
+def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:
+    """What a shot's document says of its results; the files of the models it names are read for their hash. Raises FootageError."""
+    inputs: Mapping[str, Any] = document["inputs"]
+    method = document["settings"]["swap"]["method"]
+    placed, given, models = list[str](), list[str](), list[Path]()
+    for suffix in ("", *sorted(name.removeprefix("source") for name in inputs if name.startswith("source_"))):
+        model, source = inputs.get(f"model{suffix}"), inputs.get(f"source{suffix}")
+        by_model = method == "model" if not suffix else model is not None
+        if by_model and model is not None:
+            models.append(Path(model["path"]))
+        if source is not None:
+            (given if by_model else placed).append(str(source["digest"]))
+    return Claim(
+        part,
+        when=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        plate=str(inputs["plate"]["digest"]),
+        placed=tuple(placed),
+        given=tuple(given),
+        models=tuple(sha256(path) for path in models),
+        provenance=read_document(document) or Provenance(),
+        touched=("roto",) if any(name.startswith("roto") for name in inputs) else (),
+        carried=carried(Path(inputs["plate"]["path"]), plate_ingredient(str(inputs["plate"]["digest"]))),
+    )
+
+
+def told_of(folder: Path, signed: Sequence[Signed], identity: Identity) -> dict[str, Any]:
+    """What a document says: by whom, and for each result, a file or a sequence's folder, where the manifest is."""
+    results = []
+    for one in signed:
+        subject = one.file if one.sidecar is None or one.sidecar.parent == folder else one.file.parent
+        manifest = one.sidecar or one.file
+        results.append({"file": _name(subject, folder), "manifest": _name(manifest, folder)})
+    by = {"name": identity.name, "sha256": identity.fingerprint, "local": identity.local}
+    stamped = all(one.stamped for one in signed) if identity.time_stamp else None
+    return {"signed": True, "by": by, "time_stamped": stamped, "results": results}
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """The frames that we wrote into a folder of a shot, as `patch/patch.1001.exr`, in their order; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    name = re.compile(re.escape(folder.name) + r"\.(\d+)\.(?!c2pa)\w+")
+    found = [(int(m[1]), file) for file in folder.iterdir() if (m := name.fullmatch(file.name))]
+    return [file for _, file in sorted(found)]
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
