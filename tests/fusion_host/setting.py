@@ -15,7 +15,7 @@ from nodes.footage.images import read_window
 
 _PARSE = """
 local function build(name)
-  return setmetatable({}, { __call = function(_, content)
+  return setmetatable({}, { __index = function(_, more) return build(name .. "." .. more) end, __call = function(_, content)
     if content == nil then
       return build(name .. "()")
     end
