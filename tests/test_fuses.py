@@ -20,6 +20,7 @@ from host_bridge.fusion.fuses.controls import controls
 from nodes.definitions import NODES
 from nodes.footage import write_patch
 from nodes.footage.info import FootageInfo
+from nodes.shot import results
 from nodes.shot.fuse.pictures import write_patches, write_pictures
 from nodes.spec import Node
 from nodes.types import Patch, Roi
@@ -368,6 +369,19 @@ def test_a_window_larger_than_a_frame_and_a_patch_at_its_rim_are_cut(tmp_path: P
     fuse = stage.fuse("Swap", results=tmp_path)
     shown = to_rgb(fuse.process(from_rgb(np.zeros((21, 33, 3), np.uint8), 5), 0)[0])
     assert np.allclose(shown[..., :3], encode(np.array(0.5)), atol=2 / 255)
+
+
+def test_what_an_earlier_render_left_is_not_shown_with_a_later_one(tmp_path: Path) -> None:
+    """Rendered again without them, pictures for Fuses are gone; what is not Faceplate's stays."""
+    out = tmp_path / "shot"
+    for name in ("fusion/index.lua", "fusion/0007.patch.png", "over/over.0007.exr", "shot.json", "fusion/notes.txt"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).touch()
+    folder = results.open_partial(out, "another")
+    (folder / "shot.json").write_text("{}")
+    results.publish(folder, out)
+    left = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+    assert left == ["fusion/notes.txt", "shot.json"]
 
 
 # ---- the others

@@ -22,8 +22,10 @@ DOCUMENT = "shot.json"
 _KEY = "key.json"
 _OURS = re.compile(
     r"(composite|plate)\.mkv|preview\.mp4|sheet\.png|shot\.json|report\.(html|json)|faces\.npz|alignment\.npz"
-    r"|(?:patch/patch|matte/matte)\.\d+\.exr|(?:composite/composite|overlay/overlay)\.\d+\.\w+"
+    r"|(?:patch/patch|matte/matte|over/over)\.\d+\.exr|(?:composite/composite|overlay/overlay)\.\d+\.\w+"
+    r"|fusion/(?:index\.lua|\d+\.(?:patch|matte)\.png)"
 )
+_FOLDERS = ("patch", "matte", "composite", "overlay", "over", "fusion")
 _KEPT = re.compile(r"patch/patch\.\d+\.exr|matte/matte\.\d+\.exr")
 
 
@@ -91,7 +93,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """List files by their names relative to `folder`, one level of folders deep, which is all that we write."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            if entry.name in ("patch", "matte", "composite", "overlay"):
+            if entry.name in _FOLDERS:
                 yield from ((f"{entry.name}/{file.name}", file) for file in sorted(entry.iterdir()) if file.is_file())
         else:
             yield entry.name, entry
