@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from nodes.errors import SchemaError
@@ -16,12 +17,15 @@ def exact(value: float) -> Fraction:
     """Return the number that a writer meant: 0.43 is 43/100 and 0.333333333333 is 1/3; raises ValueError if it is not finite."""
     if not math.isfinite(value) or abs(value) > _MOST:
         raise ValueError(f"{value} is no time")
+    if value == int(value):
+        return Fraction(int(value))
     meant = Fraction(value).limit_denominator(10_000)
     return (
         meant if abs(meant - Fraction(value)) <= Fraction(1, 10**9) * max(Fraction(1), abs(meant)) else Fraction(value)
     )
 
 
+@lru_cache(maxsize=1024)
 def snap_rate(rate: float | Fraction) -> Fraction:
     """Return the exact rate, in frames per second, that a writer's spelling stands for: 23.976, 23.98 and 23.976023976 are 24000/1001.
 

@@ -90,7 +90,8 @@ class _Finder:
         stack = self.edit.timeline.tracks
         count = nearest(self._length(stack, ()) * self.rate)
         if count > limits.FRAMES:
-            raise SchemaError(f"is {count} frames long; up to {limits.FRAMES} are read", file=self.edit.path)
+            what = f"is {count} frames long; up to {limits.FRAMES} are read"
+            raise SchemaError(what, file=self.edit.path, remedy=_REMEDY)
         start = _start(stack)
         view = View(Warp((Affine(offset=start),)), (0, count), self.rate)
         return list(
@@ -168,6 +169,8 @@ class _Finder:
         around = self._marked(track, around, f"marker on track '{track.name}'")
         at, number, children = Fraction(0), 0, list(track)
         for i, child in enumerate(children):
+            if isinstance(child, otio.schema.Transition):
+                _offset(child, "in_offset"), _offset(child, "out_offset")
             if not isinstance(child, otio.core.Item):
                 continue
             where = (*around.where, i)

@@ -54,7 +54,9 @@ def _scalar(effect: Any, item: Any) -> Fraction:
     try:
         return exact(effect.time_scalar)
     except ValueError as e:
-        raise SchemaError(f"item '{item.name}' plays at a speed of {effect.time_scalar}") from e
+        raise SchemaError(
+            f"item '{item.name}' plays at a speed of {effect.time_scalar}", remedy="Export the edit again"
+        ) from e
 
 
 def keys_of(effect: Any) -> Sequence[Key]:
