@@ -12,10 +12,10 @@ from typing import Any
 
 import bpy
 
-from . import link, migration, panels, preferences, sequencer, tree
+from . import cut, link, migration, panels, preferences, sequencer, tree
 from .tree import base, work
 
-_PARTS = (preferences, tree, panels, sequencer)
+_PARTS = (preferences, tree, panels, sequencer, cut)
 
 
 def register() -> None:

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put a strip with rendered pictures above the strip that they belong to, with the same trim, offset and speed.
-
-Meanwhile the strip may have been moved, trimmed or deleted, the scene renamed, another file opened: everything is looked up anew.
-"""
+"""Put a strip with rendered pictures above the strip that they belong to, with the same trim, offset and speed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ..media import MediaError
-from . import strips
+from . import modifier, strips
+from .target import Target, look_up, rendered
 
 _TOP = 128  # channels
 _COPIED = ("use_flip_x", "use_flip_y", "color_multiply", "color_saturation", "mute")
@@ -23,56 +20,15 @@ _PLACE = ("scale_x", "scale_y", "offset_x", "offset_y", "rotation", "origin", "f
 _CROP = ("min_x", "max_x", "min_y", "max_y")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The strip that asked, by names: uid and file tell its scene from one of the same name in another file."""
-
-    file: str
-    uid: int
-    scene: str
-    strip: str
-    path: str
-    handles: int
-
-
-def target_of(scene: Any, strip: Any, shown: strips.Shown, handles: int) -> Target:
-    """Note down a strip."""
-    return Target(bpy.data.filepath, scene.session_uid, scene.name, strip.name, shown.path, handles)
-
-
-def find(target: Target) -> tuple[Any, Any]:
-    """The scene and the strip, or None for what is no more there."""
-    scene = next((s for s in bpy.data.scenes if s.session_uid == target.uid), None)
-    if scene is None and target.file and target.file == bpy.data.filepath:  # the same file, opened again
-        scene = bpy.data.scenes.get(target.scene)
-    if scene is None or scene.sequence_editor is None:
-        return scene, None
-    named = (s for s in scene.sequence_editor.strips_all if s.name == target.strip and s.type in strips.KINDS)
-    return scene, next(named, None)
-
-
 def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
     """Put the pictures `pattern`, numbered first..last, above the strip; returns their strip, and what should be said of it.
 
     An earlier patch of the same strip gives way. Raises MediaError where there is nothing to put them above.
     """
-    folder = Path(pattern).parent
-    scene, plate = find(target)
-    where = f"The rendered pictures are in {folder}"
-    if scene is None:
-        raise MediaError(f"the file with the strip {target.strip} is closed", where)
-    if plate is None:
-        raise MediaError(f"the strip {target.strip} is gone", where)
-    shown = strips.read(plate, scene, target.handles)
-    if shown.path != target.path:
-        raise MediaError(f"the strip {target.strip} shows other footage now", where)
-    run = _rendered(shown, first, last)
-    if not run:
-        raise MediaError(f"the strip {target.strip} shows other frames now", f"{where}; replace the face again")
-    around = strips.siblings(scene, plate)
+    scene, plate, shown = look_up(target, Path(pattern).parent)
+    run = rendered(target, shown, first, last, Path(pattern).parent)
     start, end = shown.start + run.start, shown.start + run.stop
-    for old in list(_patches(around, plate, shown)):
-        around.remove(old)
+    around = clear(scene, plate, shown)
     channel = _free_channel(around, plate.channel, start, end)
     files = [pattern.replace("%04d", f"{shown.numbers[index]:04d}") for index in run]
     patch = around.new_image(f"{plate.name} face", files[0], channel, start, fit_method="ORIGINAL")
@@ -91,22 +47,15 @@ def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list
     return patch, list(_remarks(scene, plate, patch, shown, end - start))
 
 
-def _rendered(shown: strips.Shown, first: int, last: int) -> range:
-    """The part of what is shown for which there are pictures."""
-    there = [first <= number <= last for number in shown.numbers]
-    if not any(there):
-        return range(0)
-    begin = there.index(True)
-    end = next((i for i in range(begin, len(there)) if not there[i]), len(there))
-    return range(begin, end)
-
-
-def _patches(around: Any, plate: Any, shown: strips.Shown) -> Iterator[Any]:
-    """Earlier patches of what this strip shows."""
-    for strip in around:
+def clear(scene: Any, plate: Any, shown: strips.Shown) -> Any:
+    """Remove earlier patches of what this strip shows, above it or in it; returns the collection that it lies in."""
+    around = strips.siblings(scene, plate)
+    for strip in list(around):
         within = shown.left <= strip.frame_final_start and strip.frame_final_end <= shown.right
         if within and strip.channel > plate.channel and strip.get(strips.OF) == shown.path:
-            yield strip
+            around.remove(strip)
+    modifier.remove(scene, plate)
+    return around
 
 
 def _free_channel(around: Any, below: int, start: int, end: int) -> int:
@@ -136,17 +85,7 @@ def _remarks(scene: Any, plate: Any, patch: Any, shown: strips.Shown, frames: in
         yield f"{plate.name} was changed meanwhile: {missing} of its frames have no patch. Replace the face again"
     if patch.channel > plate.channel + 1:
         yield f"The patch of {plate.name} is on channel {patch.channel}, above what is between"
-    mine = f'strips_all["{bpy.utils.escape_identifier(plate.name)}"].'
-    animation = scene.animation_data
-    moves = animation and animation.action and any(mine in curve.data_path for curve in _curves(animation))
+    moves = strips.animated(scene, plate)
     if moves or len(plate.modifiers) or plate.blend_alpha < 1 or plate.blend_type not in ("REPLACE", "ALPHA_OVER"):
         what = "animation" if moves else "modifiers" if len(plate.modifiers) else "blending"
         yield f"{plate.name} has {what} that its patch does not share. Make a meta strip of both, and put it there"
-
-
-def _curves(animation: Any) -> Iterator[Any]:
-    """The curves of an action, which keeps them by slots since 4.4."""
-    for layer in animation.action.layers:
-        for part in layer.strips:
-            bag = part.channelbag(animation.action_slot) if animation.action_slot else None
-            yield from bag.fcurves if bag else ()

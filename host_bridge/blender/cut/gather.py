@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write down the strips of a scene as the document `faceplate.cut/1`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import bpy
+
+from .. import media
+from ..media import MediaError
+from ..sequencer import strips
+from .look import look
+
+SCHEMA = "faceplate.cut/1"
+_FOOTAGE = ("MOVIE", "IMAGE", "MOVIECLIP")
+# Blender rounds frames of slowed footage in its own ways; these shifts of where footage begins, in frames, say the same to others.
+_SHIFTS = (0.0, 0.001, -0.499, 0.499)
+
+
+def gather(scene: Any) -> dict[str, Any]:
+    """The strips of a scene, its markers and its range, as JSON holds them."""
+    render = scene.render
+    editor = scene.sequence_editor
+    return {
+        "schema": SCHEMA,
+        "name": scene.name,
+        "rate": str(media.scene_rate(scene)),
+        "first": scene.frame_start,
+        "last": scene.frame_end,
+        "strips": _all(editor.strips if editor else (), scene),
+        "markers": [{"name": marker.name, "frame": marker.frame} for marker in scene.timeline_markers],
+        "host": {"resolution": [render.resolution_x, render.resolution_y], "blender": list(bpy.app.version)},
+    }
+
+
+def _all(of: Iterable[Any], scene: Any) -> list[dict[str, Any]]:
+    return [_strip(strip, scene) for strip in of]
+
+
+def _strip(strip: Any, scene: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": strip.type,
+        "name": strip.name,
+        "channel": strip.channel,
+        "left": int(strip.frame_final_start),
+        "right": int(strip.frame_final_end),
+        "muted": strip.mute,
+    }
+    host: dict[str, Any] = {"look": look(strip), "unsaid": list(_unsaid(strip, scene))}
+    if inputs := [one.name for one in (getattr(strip, f"input_{n}", None) for n in (1, 2)) if one is not None]:
+        host["inputs"] = inputs
+    if strip.type == "META":
+        found["strips"] = _all(strip.strips, scene)
+    elif strip.type in ("SCENE", "MASK"):
+        data = strip.scene if strip.type == "SCENE" else strip.mask
+        host["data"] = data.name if data else ""
+    elif strip.type in (*_FOOTAGE, "SOUND"):
+        try:
+            found |= _sound(strip, scene) if strip.type == "SOUND" else _footage(strip, scene, host["unsaid"])
+        except MediaError as e:
+            host["unsaid"].append(e.message)
+        else:
+            host["place"] = _place(strip) | {"source": found["source"], "step": found["step"]}
+    return found | {"host": host}
+
+
+def _place(strip: Any) -> dict[str, Any]:
+    """What makes the same strip again to the frame, counted from its left end."""
+    left = strip.frame_final_start
+    return {
+        "begin": strip.frame_start - left,
+        "length": strip.frame_final_end - left,
+        "reversed": getattr(strip, "use_reverse_frames", False),
+        "offsets": [getattr(strip, "animation_offset_start", 0), getattr(strip, "animation_offset_end", 0)],
+        "keys": len(getattr(strip, "retiming_keys", ())),
+    }
+
+
+def _footage(strip: Any, scene: Any, unsaid: list[str]) -> dict[str, Any]:
+    plate = media.of_strip(strip, scene)
+    left, right = int(strip.frame_final_start), int(strip.frame_final_end)
+    if strip.type == "MOVIECLIP":
+        seen = [plate.number(frame) for frame in range(left, right)]
+        source, step = float(seen[0] - plate.first), 1.0
+    else:
+        seen = list(strips.numbers(strip, scene, plate, range(left, right)))
+        source, step = _pace(strip, scene, plate)
+    shift, wrong = min(((s, _wrong(seen, plate, source + s, step)) for s in _SHIFTS), key=lambda found: found[1])
+    if wrong:
+        unsaid.append(f"{wrong} of {right - left} frames, which other programs show one earlier or later")
+    footage = {"path": plate.path, "rate": str(plate.rate), "frames": plate.count, "first": plate.first}
+    return {"footage": footage, "source": source + shift, "step": step}
+
+
+def _pace(strip: Any, scene: Any, plate: media.Plate) -> tuple[float, float]:
+    """The frame of the footage, counted from 0, that is shown at the strip's left end, and how many it goes on in a frame of the scene."""
+    if strip.type == "IMAGE" and len(strip.elements) == 1:
+        return 0.0, 0.0
+    first, count = strip.animation_offset_start, plate.count
+    if strip.type == "IMAGE":
+        first += (strips.file_number(strip.elements[0].filename) or 0) - plate.first
+        count = len(strip.elements)
+    count -= strip.animation_offset_start + strip.animation_offset_end
+    step = strips.speed(strip, scene, count)
+    if strip.use_reverse_frames:
+        passed = strip.frame_start + strips.length(strip) - 1 - strip.frame_final_start
+        return first + passed * step, -step
+    return first + (strip.frame_final_start - strip.frame_start) * step, step
+
+
+def _wrong(seen: list[int], plate: media.Plate, source: float, step: float) -> int:
+    """How many frames others would show otherwise: the nearest, of two the earlier, and beyond the footage its ends."""
+    shown = (math.ceil(source + k * step - 0.5 - 1e-9) for k in range(len(seen)))
+    return sum(min(max(n, 0), plate.count - 1) + plate.first != number for n, number in zip(shown, seen, strict=True))
+
+
+def _sound(strip: Any, scene: Any) -> dict[str, Any]:
+    file = strip.sound.filepath if strip.sound else ""
+    if not file or strip.sound.packed_file is not None:
+        raise MediaError("sound without a file", "Unpack it")
+    source = strip.frame_final_start - strip.frame_start + strip.animation_offset_start
+    path = media.absolute(file, strip.sound.library)
+    frames = max(1, strip.frame_duration + strip.animation_offset_start + strip.animation_offset_end)
+    footage = {"path": path, "rate": str(media.scene_rate(scene)), "frames": frames}
+    return {"footage": footage, "source": float(source), "step": 1.0}
+
+
+def _unsaid(strip: Any, scene: Any) -> Iterator[str]:
+    """What neither the edit nor our block holds."""
+    if len(strip.modifiers):
+        yield f"{len(strip.modifiers)} modifiers"
+    if len(getattr(strip, "retiming_keys", ())) > 2:
+        yield "several speeds"
+    if getattr(strip, "strobe", 1) > 1:
+        yield "strobe"
+    if strips.animated(scene, strip):
+        yield "animation"

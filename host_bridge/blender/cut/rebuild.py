@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a scene with the strips of a document `faceplate.cut/1`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .look import set_look
+
+_ASIDE = 128  # the channel on which a strip is made, so that before it is trimmed it pushes none away
+_INPUTS = {
+    "CROSS": 2,
+    "GAMMA_CROSS": 2,
+    "WIPE": 2,
+    "ADD": 2,
+    "SUBTRACT": 2,
+    "ALPHA_OVER": 2,
+    "ALPHA_UNDER": 2,
+    "MULTIPLY": 2,
+    "COLORMIX": 2,
+}
+_INPUTS |= {"SPEED": 1, "GLOW": 1, "TRANSFORM": 1, "GAUSSIAN_BLUR": 1}
+
+
+def rebuild(cut: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Return a new scene with the strips of a cut, and what of it could not be made."""
+    scene = bpy.data.scenes.new(cut["name"] or "Cut")
+    rate = Fraction(cut["rate"])
+    scene.render.fps = -(-rate.numerator // rate.denominator)
+    scene.render.fps_base = float(scene.render.fps / rate)
+    if size := cut["host"].get("resolution"):
+        scene.render.resolution_x, scene.render.resolution_y = size
+    scene.frame_end, scene.frame_start = max(cut["last"], 0), max(cut["first"], 0)
+    scene.view_settings.view_transform = "Standard"
+    for marker in cut["markers"]:
+        scene.timeline_markers.new(marker["name"], frame=marker["frame"])
+    maker = _Maker(scene)
+    maker.fill(scene.sequence_editor_create().strips, cut["strips"])
+    return scene, maker.said
+
+
+class _Maker:
+    """Makes strips. said: takes what could not be made."""
+
+    def __init__(self, scene: Any) -> None:
+        self.said: list[str] = []
+        self._scene = scene
+
+    def fill(self, into: Any, told: Iterable[dict[str, Any]]) -> None:
+        """Make strips in a collection, effects after what they take."""
+        made: dict[str, Any] = {}
+        waiting = list(told)
+        while waiting:
+            ready = [one for one in waiting if all(name in made for name in one["host"].get("inputs", ()))]
+            for one in ready:
+                strip = self._made(into, one, made)
+                if strip is not None:
+                    made[one["name"]] = strip
+            waiting = [one for one in waiting if one not in ready]
+            if not ready:
+                self.said += [f"{one['name']}: what it takes could not be made" for one in waiting]
+                return
+
+    def _made(self, into: Any, told: dict[str, Any], made: dict[str, Any]) -> Any:
+        make: Callable[..., Any] = _MAKERS.get(told["kind"], _effect)
+        try:
+            strip = make(into, told, made)
+        except (_Missing, RuntimeError, TypeError) as e:
+            self.said.append(f"{told['name']}: {str(e).strip() or 'Blender does not make it'}")
+            return None
+        if told["kind"] == "META":
+            self.fill(strip.strips, told["strips"])
+        if told["footage"] is not None:
+            self._time(strip, told)
+        if not told["host"].get("inputs"):
+            _trim(strip, told["left"], told["right"])
+        set_look(strip, told["host"].get("look") or {"blend_type": told["host"].get("blend_type", strip.blend_type)})
+        strip.mute = told["muted"]
+        strip.channel = told["channel"]
+        if (strip.frame_final_start, strip.frame_final_end) != (told["left"], told["right"]):
+            self.said.append(
+                f"{strip.name} is at {strip.frame_final_start} to {strip.frame_final_end}, not {told['left']} to {told['right']}"
+            )
+        return strip
+
+    def _time(self, strip: Any, told: dict[str, Any]) -> None:
+        """Give a strip its place and speed: as it was, where that still says what is told, else as near as Blender can."""
+        place = told["host"].get("place") or {}
+        left, step, source = told["left"], told["step"], told["source"]
+        then = (place.get(name, math.inf) for name in ("source", "step", "length"))
+        if all(map(_near, then, (source, step, told["right"] - left))):
+            if hasattr(strip, "animation_offset_start"):
+                strip.animation_offset_start, strip.animation_offset_end = place["offsets"]
+            if place["reversed"]:
+                strip.use_reverse_frames = True
+            if place["keys"] == 2:
+                self._retime(strip, abs(step))
+            elif place["keys"]:
+                self.said.append(f"{strip.name} had several speeds; it has one")
+            strip.frame_start = left + place["begin"]
+            return
+        if step == 0:
+            _still(strip, round(source))
+            return
+        if abs(abs(step) - 1) > 1e-9:
+            self._retime(strip, abs(step))
+        if step < 0:
+            strip.use_reverse_frames = True
+            whole = strip.frame_final_duration
+            strip.frame_start = round(left + 1 - whole + source / -step)
+        else:
+            strip.frame_start = round(left - source / step)
+
+    def _retime(self, strip: Any, step: float) -> None:
+        """Give a strip one speed, by the operator: Blender writes wrong frames of keys where other strips come before it."""
+        for one in self._scene.sequence_editor.strips_all:
+            one.select = one == strip
+        self._scene.sequence_editor.active_strip = strip
+        with _shown(self._scene) as window, bpy.context.temp_override(window=window, scene=self._scene):
+            bpy.ops.sequencer.retiming_segment_speed_set(speed=100 * step)
+
+
+@contextmanager
+def _shown(scene: Any) -> Iterator[Any]:
+    """A window whose sequencer shows a scene for as long as an operator needs it."""
+    window = bpy.context.window_manager.windows[0]
+    holders = [(window, "scene"), (window.workspace, "sequencer_scene")]
+    before = [(of, name, getattr(of, name)) for of, name in holders if hasattr(of, name)]
+    for of, name, _ in before:
+        setattr(of, name, scene)
+    try:
+        yield window
+    finally:
+        for of, name, value in before:
+            setattr(of, name, value)
+
+
+def _near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6)
+
+
+class _Missing(Exception):
+    """What a strip needs and is not there."""
+
+
+def _there(told: dict[str, Any]) -> str:
+    path = str(told["footage"]["path"])
+    files = _files(told) if "%" in Path(path).name else [path]
+    if not Path(files[0]).is_file():
+        raise _Missing(f"{files[0]} is not there")
+    return path
+
+
+def _movie(into: Any, told: dict[str, Any], _: Any) -> Any:
+    return into.new_movie(told["name"], _there(told), _ASIDE, told["left"], fit_method="ORIGINAL")
+
+
+def _image(into: Any, told: dict[str, Any], _: Any) -> Any:
+    path = _there(told)
+    files = _files(told) if "%" in Path(path).name else [path]
+    strip = into.new_image(told["name"], files[0], _ASIDE, told["left"], fit_method="ORIGINAL")
+    for file in files[1:]:
+        strip.elements.append(Path(file).name)
+    return strip
+
+
+def _files(told: dict[str, Any]) -> list[str]:
+    """The files of a sequence, of a still the one that it shows."""
+    footage, first = told["footage"], told["footage"]["first"]
+    numbers = range(first, first + (footage["frames"] or 1))
+    if told["step"] == 0:
+        numbers = range(first + round(told["source"]), first + round(told["source"]) + 1)
+    return [str(Path(footage["path"]).with_name(Path(footage["path"]).name % number)) for number in numbers]
+
+
+def _sound(into: Any, told: dict[str, Any], _: Any) -> Any:
+    return into.new_sound(told["name"], _there(told), _ASIDE, told["left"])
+
+
+def _clip(into: Any, told: dict[str, Any], _: Any) -> Any:
+    clip = bpy.data.movieclips.load(_there(told), check_existing=True)
+    return into.new_clip(told["name"], clip, _ASIDE, told["left"])
+
+
+def _meta(into: Any, told: dict[str, Any], _: Any) -> Any:
+    return into.new_meta(told["name"], _ASIDE, told["left"])
+
+
+def _of_data(function: str, all_of: Callable[[], Any]) -> Callable[[Any, dict[str, Any], Any], Any]:
+    def make(into: Any, told: dict[str, Any], _: Any) -> Any:
+        data = all_of().get(told["host"].get("data", ""))
+        if data is None:
+            raise _Missing(f"'{told['host'].get('data', '')}' is not in this file")
+        return getattr(into, function)(told["name"], data, _ASIDE, told["left"])
+
+    return make
+
+
+def _effect(into: Any, told: dict[str, Any], made: dict[str, Any]) -> Any:
+    inputs = [made[name] for name in told["host"].get("inputs", ())]
+    if len(inputs) < _INPUTS.get(told["kind"], 0):
+        raise _Missing("what it takes is not there")
+    named = {f"input{n}": strip for n, strip in enumerate(inputs, 1)}
+    long = {"length": told["right"] - told["left"]} if bpy.app.version >= (5, 0) else {"frame_end": told["right"]}
+    return into.new_effect(told["name"], told["kind"], _ASIDE, told["left"], **long, **named)
+
+
+_MAKERS: dict[str, Callable[[Any, dict[str, Any], Any], Any]] = {
+    "MOVIE": _movie,
+    "IMAGE": _image,
+    "SOUND": _sound,
+    "MOVIECLIP": _clip,
+    "META": _meta,
+    "SCENE": _of_data("new_scene", lambda: bpy.data.scenes),
+    "MASK": _of_data("new_mask", lambda: bpy.data.masks),
+}
+
+
+def _trim(strip: Any, left: int, right: int) -> None:
+    """Set both ends; neither can pass the other."""
+    ends: Iterator[tuple[str, int]] = iter([("frame_final_end", right), ("frame_final_start", left)])
+    for name, frame in ends if left < right and strip.frame_final_start < right else reversed(list(ends)):
+        setattr(strip, name, frame)
+
+
+def _still(strip: Any, number: int) -> None:
+    """Hold one frame of a movie: all others are cut off."""
+    if strip.type == "MOVIE":
+        with suppress(AttributeError):
+            strip.animation_offset_start = number
+            strip.animation_offset_end = max(0, strip.frame_duration - 1)
