@@ -29,7 +29,8 @@ _FULL_444 = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How pictures are coded. least: width and height. whole: pixels that share chroma, in x and y. alpha: the format with alpha."""
+    """How pictures are coded. alpha: the format with alpha. least: width and height. whole: pixels that share chroma, in x and y. spaces: the
+    matrices that it can say (H.273), any when there are none; another becomes BT.709."""
 
     title: str
     encoder: str
@@ -38,6 +39,7 @@ class Coding:
     alpha: str | None = None
     least: tuple[int, int] = (2, 2)
     whole: tuple[int, int] = (1, 1)
+    spaces: tuple[int, ...] = ()
 
 
 CODINGS: dict[Delivery, Coding] = {
@@ -48,7 +50,9 @@ CODINGS: dict[Delivery, Coding] = {
         (("profile", "4444"), ("vendor", "apl0"), ("alpha_bits", "16")),
         alpha="yuva444p10le",
     ),
-    "dnxhr": Coding("DNxHR HQX", "dnxhd", "yuv422p10le", (("profile", "dnxhr_hqx"),), least=(256, 120), whole=(2, 1)),
+    "dnxhr": Coding(
+        "DNxHR HQX", "dnxhd", "yuv422p10le", (("profile", "dnxhr_hqx"),), least=(256, 120), whole=(2, 1), spaces=(1, 9)
+    ),
     "avc": Coding(
         "H.264", "libx264", "yuv420p", (("preset", "medium"), ("crf", "12"), ("g", "24"), ("bf", "2")), whole=(2, 2)
     ),
@@ -85,15 +89,17 @@ def delivered(frame: Frame | Float, codec: Delivery, info: FootageInfo, convert:
     if isinstance(frame, MovieFrame) and lay is not None and lay.family == "yuv":
         space = resolved_space(frame.info)
         full = is_full_range(lay, frame.info.tags)
-        found = _reformat(frame.picture, coding.pixels, space, convert, ColorRange.JPEG if full else ColorRange.MPEG)
+        said = space if space in (coding.spaces or (space,)) else SPACE_BT709
+        source = ColorRange.JPEG if full else ColorRange.MPEG
+        found = _reformat(frame.picture, coding.pixels, (space, said), convert, source)
         given = frame.info.tags
         primaries = given.primaries if given.primaries != SPACE_UNSPECIFIED else space
         transfer = given.transfer if given.transfer != SPACE_UNSPECIFIED else _BT709
-        tag(found, ColourTags(space, _VIDEO, primaries if primaries in (1, 4, 5, 6, 7, 9) else _BT709, transfer))
+        tag(found, ColourTags(said, _VIDEO, primaries if primaries in (1, 4, 5, 6, 7, 9) else _BT709, transfer))
         return found
     found = _from_rgb(np.ascontiguousarray(frame.rgb()), None, "yuv444p10le", info)
     if coding.pixels != "yuv444p10le":
-        found = _reformat(found, coding.pixels, SPACE_BT709, convert, ColorRange.MPEG)
+        found = _reformat(found, coding.pixels, (SPACE_BT709, SPACE_BT709), convert, ColorRange.MPEG)
         tag(found, _DISPLAY)
     return found
 
@@ -102,13 +108,13 @@ _DISPLAY = ColourTags(SPACE_BT709, _VIDEO, _BT709, _BT709)
 
 
 def _reformat(
-    picture: av.VideoFrame, pixels: str, space: int, convert: VideoReformatter, source: ColorRange
+    picture: av.VideoFrame, pixels: str, spaces: tuple[int, int], convert: VideoReformatter, source: ColorRange
 ) -> av.VideoFrame:
     found = convert.reformat(
         picture,
         format=pixels,
-        src_colorspace=SWS_MATRIX[space],
-        dst_colorspace=SWS_MATRIX[space],
+        src_colorspace=SWS_MATRIX[spaces[0]],
+        dst_colorspace=SWS_MATRIX[spaces[1]],
         src_color_range=source,
         dst_color_range=ColorRange.MPEG,
         interpolation=_FULL_444,

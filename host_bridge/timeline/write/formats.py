@@ -10,6 +10,7 @@ from pathlib import Path
 import opentimelineio as otio
 
 from host_bridge.timeline.read import read_edit
+from host_bridge.timeline.shots import sequence_rate
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.tree import Node, document_of
@@ -17,6 +18,7 @@ from nodes.errors import MissingDependencyError, OutputError
 from nodes.footage.whole import whole_file
 
 ADAPTED = {".edl": "cmx_3600", ".xml": "fcp_xml", ".fcpxml": "fcpx_xml", ".aaf": "AAF"}
+_OPTIONS = {"AAF": {"use_empty_mob_ids": True}}  # our media have no ids in Avid's projects
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
@@ -35,7 +37,7 @@ def write_adapted(path: Path, document: Node) -> list[str]:
     timeline = otio.adapters.read_from_string(text_of(document), "otio_json")
     with whole_file(path) as temporary:
         try:
-            otio.adapters.write_to_file(timeline, str(temporary), adapter_name=name)
+            otio.adapters.write_to_file(timeline, str(temporary), adapter_name=name, **_OPTIONS.get(name, {}))
         except OSError:
             raise
         except Exception as e:  # whatever an adapter stumbles over
@@ -43,6 +45,9 @@ def write_adapted(path: Path, document: Node) -> list[str]:
             raise OutputError(
                 f"cannot hold this edit: {told}", file=path, remedy="Write .otio, which holds all of it"
             ) from e
+    if name == "cmx_3600":  # an EDL does not say its rate
+        rate = float(sequence_rate(timeline))
+        return lost(document, json.loads(otio.adapters.read_from_file(str(path), rate=rate).to_json_string()))
     return lost(document, document_of(read_edit(path)))
 
 
@@ -60,7 +65,8 @@ def for_otio(document: Node, label: str) -> str:
     try:
         versions = otio.versioning.fetch_map("OTIO_CORE", label)
     except KeyError as e:
-        known = ", ".join(sorted(dict(otio.versioning.full_map()["OTIO_CORE"])))
-        raise OutputError(f"'{label}' is no version of OpenTimelineIO", remedy=f"Choose one of {known}") from e
+        known = otio.versioning.full_map()  # kept: what is taken from it goes with it
+        names = ", ".join(sorted(known["OTIO_CORE"]))
+        raise OutputError(f"'{label}' is no version of OpenTimelineIO", remedy=f"Choose one of {names}") from e
     timeline = otio.adapters.read_from_string(json.dumps(document), "otio_json")
     return str(otio.adapters.write_to_string(timeline, "otio_json", target_schema_versions=versions)) + "\n"
