@@ -121,10 +121,15 @@ def key_pem(key: EllipticCurvePrivateKey) -> str:
 
 
 def configure(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority, name: str = "A studio", more: str = ""
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    authority: Authority,
+    name: str = "A studio",
+    more: str = "",
+    **issued: object,
 ) -> Path:
     """The configuration of a production with a certificate of its own, and the folder that it lies in."""
-    key, certificate = authority.issue(name)
+    key, certificate = authority.issue(name, **issued)
     folder.mkdir(exist_ok=True)
     (folder / "studio.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     (folder / "studio.key").write_text(key_pem(key))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from clips import decoded
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from signing import Authority, apart, claim, configure, movie, read_picture, write_frames, write_picture
 
 from nodes.consent.provenance import Provenance
@@ -23,7 +24,7 @@ from nodes.credentials.identity import load_identity
 from nodes.credentials.library import carried
 from nodes.credentials.local import local_certificate, local_file, local_root
 from nodes.credentials.manifest import definition, plate_ingredient
-from nodes.credentials.sign import sign_file, sign_sequence
+from nodes.credentials.sign import ready, sign_file, sign_sequence
 from nodes.errors import CredentialsError, FootageError
 
 KINDS = {"png": "image/png", "tif": "image/tiff", "jpg": "image/jpeg", "mp4": "video/mp4", "mov": "video/quicktime"}
@@ -271,6 +272,27 @@ def test_a_configuration_that_cannot_be_used_says_why(
     change(folder)
     with pytest.raises(CredentialsError, match=said):
         load_identity()
+
+
+def test_what_signs_is_tried_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ready().local
+    configure(tmp_path / "studio", monkeypatch, Authority.new())
+    assert ready().name == "A studio"
+
+
+@pytest.mark.parametrize(
+    ("issued", "said"),
+    [
+        ({"usage": ExtendedKeyUsageOID.SERVER_AUTH}, "the certificate is invalid"),
+        ({"days": -1}, "not valid at time of signing"),
+    ],
+)
+def test_a_certificate_that_cannot_sign_is_refused_before_the_work(
+    issued: dict, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path / "studio", monkeypatch, Authority.new(), **issued)
+    with pytest.raises(CredentialsError, match=rf"'A studio' cannot sign: .*{said}.*emailProtection"):
+        ready()
 
 
 def test_a_configuration_in_the_users_own_folder_is_found(tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import c2pa
 import pytest
 from signing import Authority, apart, claim, configure, flip, key_pem, movie, write_frames, write_picture
 
 from nodes.credentials.folder import verify
 from nodes.credentials.identity import Identity, load_identity
+from nodes.credentials.library import EMBEDS
 from nodes.credentials.local import local_root
+from nodes.credentials.manifest import definition
 from nodes.credentials.sign import sign_file, sign_sequence
 from nodes.credentials.trust import load_trust
 from nodes.credentials.verdict import Verdict
@@ -205,6 +209,25 @@ def test_a_configuration_beside_the_footage_is_not_asked_whom_to_trust(
 def test_a_file_without_credentials_says_so(tmp_path: Path) -> None:
     for path in (write_picture(tmp_path / "a.png"), movie(tmp_path / "a.mkv"), movie(tmp_path / "b.mp4")):
         assert (one(path).state, one(path).faults) == ("none", ())
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.jpg"])
+def test_a_manifest_that_another_tool_has_put_beside_a_file_is_read(name: str, tmp_path: Path) -> None:
+    path = (movie if name.endswith("mp4") else write_picture)(tmp_path / name)
+    identity = load_identity()
+    told = {"assertions": [a for a in definition(claim("plate"))["assertions"] if a["label"] == "c2pa.actions.v2"]}
+    told["ingredients"] = definition(claim("plate"))["ingredients"]
+    info = c2pa.C2paSignerInfo("es256", identity.chain.encode(), identity.key.encode(), None)
+    signed = io.BytesIO()
+    with path.open("rb") as file, c2pa.Builder(told) as builder:
+        builder.set_no_embed()
+        manifest = builder.sign(c2pa.Signer.from_info(info), EMBEDS[path.suffix], file, signed)
+    path.write_bytes(signed.getvalue())
+    (tmp_path / "a.c2pa").write_bytes(manifest)
+    assert (one(path).state, one(path).faults) == ("own", ())
+    assert one(tmp_path / "a.c2pa").state == "own"
+    flip(path)
+    assert one(path).state == "changed"
 
 
 def test_a_manifest_taken_out_of_a_file_with_one_beside_it_shows(tmp_path: Path) -> None:

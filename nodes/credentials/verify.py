@@ -54,7 +54,9 @@ def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, o
         if bare is None:
             raise ValueError("it holds no manifest")
         said = understand(bare.manifest)
-        if any(code != _OF_NOTHING for code, _ in bare.faults):  # what it says of files is not to be believed either
+        if any(
+            code not in _OF_NOTHING for code, _ in bare.faults
+        ):  # what it says of files is not to be believed either
             return _judged(only or sidecar, bare, trust, sidecar)
         if said.frames:
             bound = check(BYTES, io.BytesIO(listing(said.frames)), manifest, trust.roots)
