@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|$)")
+_PLACE = re.compile(r"(%0\dd)")
 _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 
 
@@ -20,12 +21,12 @@ def plain_paths(url: str) -> list[str]:
         return []
     if url[:5].lower() == "file:":
         raw = _of_address(url[5:])
-        found = [unquote(raw, errors="surrogateescape"), raw]
+        found = [_decoded(raw), raw]
     elif _SCHEME.match(url) and not _DRIVE.match(url):
         return []
     else:
         raw = url.replace("\\", "/") if is_windows(url) or "/" not in url else url
-        found = [raw, unquote(raw, errors="surrogateescape")]
+        found = [raw, _decoded(raw)]
     return list(dict.fromkeys(_as_pattern(p) for p in found if p and "\0" not in p))
 
 
@@ -42,6 +43,13 @@ def is_absolute(path: str) -> bool:
 def name_of(path: str) -> str:
     """The last part of a path of any system."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _decoded(path: str) -> str:
+    """Undo percent codes, but leave a sequence's `%04d`, which is none: it would be a control character."""
+    return "".join(
+        part if _PLACE.fullmatch(part) else unquote(part, errors="surrogateescape") for part in _PLACE.split(path)
+    )
 
 
 def _of_address(rest: str) -> str:
