@@ -113,7 +113,7 @@ def numbers(module: Any, told: dict[str, Any]) -> Any:
         strip = make(scene)
         shown = strips.read(strip, scene, handles)
         seen = seen_numbers(scene, shown.left, shown.right, told["folder"])
-        target = land.target_of(scene, strip, shown, handles)
+        target = module("sequencer.target").target_of(scene, strip, shown, handles)
         patch, remarks = land.land(target, told["overlay"], *shown.range)
         strip.mute = True
         patch.mute = False
@@ -235,6 +235,50 @@ def replace(module: Any, told: dict[str, Any]) -> Any:
     }
 
 
+def modifier(module: Any, told: dict[str, Any]) -> Any:
+    """A strip that gets its new face as a modifier: rendered without it, with it, smaller, and by the file opened again; then one that cannot."""
+    link, notes = module("link"), module("sequencer.notes")
+    scene = fresh(400, 300, keep=told["blend"])
+    strip = images(scene, "cut", told["files"], 1, 10)
+    strip.frame_final_start, strip.frame_final_end = 12, 16
+    scene.faceplate_strips.source, scene.faceplate_strips.as_modifier = told["source"], True
+    scene.faceplate_strips.swap.light = 0.1
+
+    def shots(name: str) -> None:
+        for frame in (12, 15):
+            shot(bpy.context.scene, frame, f"{told['folder']}/{name}.{frame}.png")
+
+    shots("plate")
+    select(scene, strip)
+    for _ in range(2):  # the second time the first gives way
+        bpy.ops.faceplate.replace_face()
+        wait(link)
+    shots("patched")
+    found = {
+        "strips": [told_of(s) for s in scene.sequence_editor.strips],
+        "modifiers": [[m.name, m.type, m.node_group.name] for m in strip.modifiers],
+        "notes": notes.notes(),
+    }
+    for mute in (True, False):
+        for m in strip.modifiers:
+            m.mute = mute
+        strip.transform.scale_x = strip.transform.scale_y = 0.5
+        shots("small plate" if mute else "small")
+    strip.transform.scale_x = strip.transform.scale_y = 1.0
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=told["blend"])
+    shots("again")
+    strip = bpy.context.scene.sequence_editor.strips["cut"]
+    strip.use_reverse_frames = True
+    select(bpy.context.scene, strip)
+    try:
+        bpy.ops.faceplate.replace_face()
+    except RuntimeError as e:
+        found["refused"] = str(e)
+    wait(link)
+    return found
+
+
 def overlays(module: Any, told: dict[str, Any]) -> Any:
     """A plate of any depth, alone and below its overlays, as it is and at half its size, turned."""
     strips, land = module("sequencer.strips"), module("sequencer.land")
@@ -244,7 +288,9 @@ def overlays(module: Any, told: dict[str, Any]) -> Any:
         if name == "turned":
             plate.transform.scale_x = plate.transform.scale_y = 0.6
             plate.transform.rotation, plate.transform.offset_x, plate.use_flip_x = 0.4, 5, True
-        patch, _ = land.land(land.target_of(scene, plate, strips.read(plate, scene), 0), told["overlay"], 7, 8)
+        patch, _ = land.land(
+            module("sequencer.target").target_of(scene, plate, strips.read(plate, scene), 0), told["overlay"], 7, 8
+        )
         for state, mute in (("plate", True), ("patched", False)):
             patch.mute = mute
             shot(scene, 1, f"{told['folder']}/{name}.{state}.exr", exact=True)
@@ -332,7 +378,7 @@ def refused(module: Any, told: dict[str, Any]) -> Any:
 
 def gone(module: Any, told: dict[str, Any]) -> Any:
     """While the engine works the strip goes, is moved, the scene is renamed, the file is closed."""
-    link, notes, land = module("link"), module("sequencer.notes"), module("sequencer.land")
+    link, notes = module("link"), module("sequencer.notes")
     strips = module("sequencer.strips")
     found = {}
 
@@ -342,7 +388,7 @@ def gone(module: Any, told: dict[str, Any]) -> Any:
         strip = scene.sequence_editor.strips.new_movie("clip", told["movie"], 1, 10, fit_method="ORIGINAL")
         strip.frame_final_end = 20
         shown = strips.read(strip, scene)
-        target = land.target_of(scene, strip, shown, 0)
+        target = module("sequencer.target").target_of(scene, strip, shown, 0)
         ended = module("sequencer.replace")._landing(target, *shown.range)
         return scene, strip, lambda: ended({"state": "finished", "result": {"overlay": told["overlay"]}})
 

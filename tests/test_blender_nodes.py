@@ -255,7 +255,7 @@ answer([asked["detect"]["every"], asked["mask"]["grow"], messages])
     assert read(out / "Align.png").std() > 20
     drawn = (read(out / "Landmarks.png") != plain).any(2)
     seen = linear > 0.5  # 468 dots, the most of them within the face, and the outline of the crop around it
-    assert drawn[seen].mean() > 0.1 and 0.005 < drawn.mean() < 0.1
+    assert drawn[seen].mean() > 0.03 and 0.005 < drawn.mean() < 0.1
     y, x = np.nonzero(drawn)
     assert x.min() < np.nonzero(seen)[1].min() and x.max() > np.nonzero(seen)[1].max() and y.max() > 200
 

@@ -190,6 +190,46 @@ def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outs
     assert any("above what is between" in text for text, _ in seen["notes"])
 
 
+def test_in_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    folder: Path,
+    samples: Path,
+    source: Path,
+) -> None:
+    files = []
+    for number, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 0, 10), 1001):
+        files.append(folder / "plate" / f"plate.{number}.png")
+        files[-1].parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(files[-1]), picture[..., ::-1])
+    told = {"files": [str(f) for f in files], "source": str(source), "blend": str(folder / "edit.blend")}
+    seen = play(faceplate_in, live, "modifier", {**told, "folder": str(folder)})
+    if faceplate_in.version == "4.5":  # it has none: the strip above is made, whatever a file of 5.0 says
+        assert not seen["modifiers"] and [s["channel"] for s in seen["strips"]] == [1, 2]
+        return
+    assert [m[:2] for m in seen["modifiers"]] == [["Faceplate", "COMPOSITOR"]] and len(seen["strips"]) == 1
+    assert any("as a modifier" in text for text, _ in seen["notes"]) and "one after the other" in seen["refused"]
+
+    def shot(name: str, frame: int) -> np.ndarray:
+        return cv2.imread(str(folder / f"{name}.{frame}.png"))[..., ::-1].astype(int)
+
+    for frame, number in ((12, 1003), (15, 1006)):
+        result = folder / "faceplate" / "Scene" / "cut"
+        inside = read_matte(result / "matte" / f"matte.{number}.exr") > 0
+        plate, patched = shot("plate", frame), shot("patched", frame)
+        np.testing.assert_array_equal(patched[~inside], plate[~inside])
+        composite = cv2.imread(str(result / "composite" / f"composite.{number}.png"))[..., ::-1].astype(int)
+        assert np.abs(patched - composite)[inside].max() <= 2 and np.abs(patched - plate)[inside].mean() > 2
+        np.testing.assert_array_equal(shot("again", frame), patched)
+        half = cv2.resize(inside.astype(np.uint8), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        change = np.abs(shot("small", frame) - shot("small plate", frame)).max(2)
+        assert np.median(change) <= 1  # a strip that is scaled is so in bytes without a modifier, and in float with one
+        y, x = np.nonzero(change > 10)
+        rows, columns = np.nonzero(half)  # it goes where the strip goes
+        for found, wanted in ((y, rows + 75), (x, columns + 100)):
+            assert abs(found.min() - wanted.min()) <= 8 and abs(found.max() - wanted.max()) <= 8
+
+
 def test_what_cannot_be_done_is_refused_with_a_remedy(
     faceplate_in: Blender,  # noqa: F811
     live: Live,

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .. import properties
-from . import notes, settings, strips
+from . import modify, notes, settings, strips
 from .replace import FACEPLATE_OT_replace_face
 from .train import FACEPLATE_OT_train_on_strips
 
@@ -64,6 +64,8 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
             layout.prop(active, "faceplate_source")
         for name in ("source", "folder", "handles"):
             layout.prop(told, name)
+        if modify.possible():
+            layout.prop(told, "as_modifier")
         layout.operator(FACEPLATE_OT_replace_face.bl_idname, icon="USER")
         layout.prop(told, "training_minutes")
         layout.operator(FACEPLATE_OT_train_on_strips.bl_idname)

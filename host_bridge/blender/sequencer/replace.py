@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .. import link
 from ..media import MediaError
-from . import settings, strips
-from .land import Target, land, target_of
+from . import modify, settings, strips
+from .land import land
 from .notes import note
+from .target import Target, target_of
 
 BLENDS_IN = "sRGB"  # the sequencer's space in which overlays give exactly the composite
 
@@ -73,7 +75,6 @@ def _shared(scene: Any) -> dict[str, Any]:
     return {
         **({"source": found[0]} if found else {}),
         "settings": settings.node_settings(scene),
-        "overlay": True,
     }
 
 
@@ -85,10 +86,33 @@ def _ask(scene: Any, strip: Any, shared: dict[str, Any]) -> None:
     first, last = shown.range
     out = settings.results_folder(scene) / settings.file_name(scene.name) / settings.file_name(strip.name)
     request = {**shown.plate, **shared, "range": f"{first}-{last}", "out": str(out)}
-    link.submit("swap", request, on_end=_landing(target_of(scene, strip, shown, handles), first, last))
+    target = target_of(scene, strip, shown, handles)
+    if scene.faceplate_strips.as_modifier and modify.possible():
+        modify.check(strip, shown)
+        link.submit("swap", request, on_end=_modifying(target, out, first, last), after=lambda job: modify.prepare(out))
+    else:
+        link.submit("swap", {**request, "overlay": True}, on_end=_landing(target, first, last))
 
 
 def _landing(target: Target, first: int, last: int) -> Callable[[link.Job], None]:
+    def put(job: link.Job) -> list[str]:
+        patch, remarks = land(target, job["result"]["overlay"], first, last)
+        return [f"{patch.name} is on channel {patch.channel}", *remarks]
+
+    return _ending(target, put)
+
+
+def _modifying(target: Target, out: Path, first: int, last: int) -> Callable[[link.Job], None]:
+    def put(job: link.Job) -> list[str]:
+        strip, remarks = modify.modify(target, out, first, last)
+        return [f"{strip.name} has its new face as a modifier", *remarks]
+
+    return _ending(target, put)
+
+
+def _ending(target: Target, put: Callable[[link.Job], list[str]]) -> Callable[[link.Job], None]:
+    """Put the pictures of a job that has ended where they belong, and say what came of it."""
+
     def ended(job: link.Job) -> None:
         if job.get("state") == "failed":
             error = job["error"]
@@ -96,13 +120,12 @@ def _landing(target: Target, first: int, last: int) -> Callable[[link.Job], None
         if job.get("state") != "finished":
             return
         try:
-            patch, remarks = land(target, job["result"]["overlay"], first, last)
+            said = put(job)
         except MediaError as e:
             note(e.message, e.remedy)
             return
-        note(f"{patch.name} is on channel {patch.channel}")
-        for remark in remarks:
-            note(remark)
+        for text in said:
+            note(text)
 
     return ended
 

@@ -43,6 +43,10 @@ class FaceplateStrips(bpy.types.PropertyGroup):
         "handles": bpy.props.IntProperty(
             name="Handles", description="Frames more on either side of each strip, to trim with later", min=0, max=500
         ),
+        "as_modifier": bpy.props.BoolProperty(
+            name="As Modifier",
+            description="Put the new face into the strip itself, as a compositor modifier, instead of into a strip above it",
+        ),
         "schema_version": migration.version_property(),
         "training_minutes": bpy.props.FloatProperty(
             name="Training Minutes", description="How long to train", default=15.0, min=0.1, soft_max=600.0

@@ -43,18 +43,8 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     }
 
     def inside(self, tree: Any) -> None:
-        """Image ← patch over plate, by opacity and the artist's mask, with colour and edge as they are set here."""
-        told = properties.parameters("Swap")["opacity"]
-        plate = build.colour_input(tree, "Image")
-        build.colour_input(tree, "Faces")
-        mask = build.number_input(tree, "Mask", 1, 0, 1, "A mask of your own: the new face is seen where it is white")
-        limits = told["default"], told["minimum"], told["maximum"]
-        opacity = build.number_input(tree, "Opacity", *limits, properties.explained(told))
-        share = build.times(tree, mask, opacity)
-        patch, matte = controls.controlled(tree, plate, build.picture(tree))
-        build.output(tree, "Image", build.over(tree, plate, patch, share))
-        build.output(tree, "Patch", build.over(tree, None, patch, share))
-        build.output(tree, "Matte", build.times(tree, matte, share), matte=True)
+        """The patch over the plate."""
+        fill(tree)
 
     def from_first(self) -> None:
         """Version 2 calls its minutes by what they are for."""
@@ -113,6 +103,21 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         if tracks := self.chosen():
             found["tracks"] = tracks
         return found
+
+
+def fill(tree: Any) -> None:
+    """Image ← patch over plate, by opacity and the artist's mask, with colour and edge as they are set here."""
+    told = properties.parameters("Swap")["opacity"]
+    plate = build.colour_input(tree, "Image")
+    build.colour_input(tree, "Faces")
+    mask = build.number_input(tree, "Mask", 1, 0, 1, "A mask of your own: the new face is seen where it is white")
+    limits = told["default"], told["minimum"], told["maximum"]
+    opacity = build.number_input(tree, "Opacity", *limits, properties.explained(told))
+    share = build.times(tree, mask, opacity)
+    patch, matte = controls.controlled(tree, plate, build.picture(tree))
+    build.output(tree, "Image", build.over(tree, plate, patch, share))
+    build.output(tree, "Patch", build.over(tree, None, patch, share))
+    build.output(tree, "Matte", build.times(tree, matte, share), matte=True)
 
 
 def _whole(made: Path, shown: Path) -> None:
