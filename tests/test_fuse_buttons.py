@@ -149,6 +149,23 @@ def test_what_is_missing_is_said_and_nothing_is_sent(stage: Stage) -> None:
         assert fuse.press("Render") == {} and missing in fuse.value("Note")
 
 
+def test_the_sandbox_of_the_tests_lacks_exactly_what_that_of_the_free_edition_lacks(tmp_path: Path) -> None:
+    build(tmp_path)
+    fuse = Fuse(tmp_path / "Fuses" / "FaceplateMask.fuse")
+    absent = {"io", "require", "package", "ffi", "debug"} | {f"os.{n}" for n in ("execute", "remove", "rename")}
+    absent |= {f"bmd.{n}" for n in ("readdir", "readfile", "writefile")}
+    assert fuse.names("full") - fuse.names("sandbox") == absent
+    assert fuse.names("sandbox") <= fuse.names("full")
+
+
+def test_a_faceplate_that_has_moved_is_missed_and_the_job_is_left_in_the_preferences(tmp_path: Path) -> None:
+    build(tmp_path, python=str(tmp_path / "gone"))
+    fuse = Fuse(tmp_path / "Fuses" / "FaceplateMask.fuse")
+    fuse.set(Results="/shots/one", PlateClip="/plates/a.mov")
+    assert posted(fuse.press("Analyse"))["jobs"][0]["kind"] == "mask"
+    assert "gone is not there: install Faceplate for Resolve again" in fuse.value("Note")
+
+
 def test_train_makes_the_facesets_first(tmp_path: Path) -> None:
     """A program that notes what it is given stands in for Python: training itself is tested elsewhere."""
     noting = tmp_path / "it's python"

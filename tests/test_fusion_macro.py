@@ -1,10 +1,9 @@
 """A shot as nodes of Fusion's own: every document is read by LuaJIT, every link leads somewhere, and the picture is that of `faceplate swap`."""
 
-# ruff: noqa: F811
-
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,16 @@ import cv2
 import numpy as np
 import pytest
 from fusion_host.setting import Evaluator, faults, group_of, parse, tools_of
-from fusion_host.stage import COUNT, FIRST, Stage, stage  # noqa: F401
+from fusion_host.stage import COUNT, FIRST, Stage, prepared
 
 from host_bridge.fusion.lua import Call, to_lua
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Stage]:
+    with prepared(tmp_path_factory.mktemp("macro"), samples) as made:
+        made.do("swap", plate=made.plates, source=made.source, out=str(made.work / "swap"), rate="25")
+        yield made
 
 
 @pytest.fixture(scope="module")

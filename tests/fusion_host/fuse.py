@@ -39,6 +39,9 @@ class Work:
     def exists(self, path: str) -> bool:
         return Path(path).is_file()
 
+    def folder(self, path: str) -> bool:
+        return Path(path).is_dir()
+
     def uuid(self) -> str:
         return str(uuid.uuid4())
 
@@ -145,6 +148,12 @@ class Fuse:
         made = self.host.process(self.tool, time, precalc, region)
         assert np.array_equal(image.pixels, before), "what comes in is others' too"
         return tuple(made) + (None,) * (3 - len(made))
+
+    def names(self, environment: Environment) -> set[str]:
+        """The globals of an environment, and what is in `os` and `bmd`."""
+        env = self.host.environment(environment)
+        inside = {f"{name}.{key}" for name in ("os", "bmd") for key in env[name]}
+        return {str(key) for key in env} | inside
 
     def value(self, id: str) -> Any:
         return self.host.value(self.tool, id)

@@ -299,7 +299,10 @@ local MAYBE = set("io", "os", "require", "package", "debug", "ffi", "bmd", "fusi
 
 -- kind: "full", or "sandbox" as the free edition 21.1 has it. more: what else a script sees there.
 function host.environment(kind, more)
-  local env = { bmd = { fileexists = python.exists, createuuid = python.uuid, wait = python.wait } }
+  local env = { bmd = {
+    fileexists = python.exists, direxists = python.folder, createuuid = python.uuid, wait = python.wait, executebg = os.execute, openurl = python.print,
+    readfile = python.exists, writefile = python.exists, readdir = python.exists,
+  } }
   for _, name in ipairs(ALWAYS) do
     env[name] = _G[name]
   end
@@ -307,9 +310,18 @@ function host.environment(kind, more)
     for _, name in ipairs(FULL) do
       env[name] = _G[name]
     end
-    env.bmd.executebg, env.bmd.readfile, env.bmd.writefile, env.bmd.readdir = os.execute, true, true, true
+    env.ffi = ffi
   else
-    env.os = { getenv = os.getenv, time = os.time, clock = os.clock, date = os.date }
+    env.os = {}
+    for name, value in pairs(os) do
+      env.os[name] = value
+    end
+    for _, name in ipairs({ "execute", "remove", "rename" }) do
+      env.os[name] = nil
+    end
+    for _, name in ipairs({ "readdir", "readfile", "writefile" }) do
+      env.bmd[name] = nil
+    end
   end
   env.print = python.print
   for key, value in pairs(more or {}) do
