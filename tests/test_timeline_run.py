@@ -168,9 +168,10 @@ def test_a_cast_that_cannot_be_played_is_the_shots_own_failure(run: Run, media: 
 
 def test_an_edit_that_was_cut_anew_keeps_what_it_still_shows(run: Run, media: Path, tmp_path: Path) -> None:
     a, b = (clip(media / "interview.mp4", at, 5) for at in (4, 20))
-    edit = write_edit(tmp_path / "cut.otio", [a.clone(), b.clone()])
+    edit = write_edit(tmp_path / "cut.otio", [a.clone(), b.clone(), a.clone()])
     command = ["timeline", "run", edit, "--source", media / "franck.mp4", *UNTRAINED]
-    assert run(*command)[0] == 0
+    status, _, err = run(*command)
+    assert status == 0 and "V1-0003: the same as V1-0001" in err
     folder = edit.with_suffix(".faceplate")
     before = stamps(folder / "shots")
     write_edit(edit, [clip(media / "interview.mp4", 12, 4), b.clone(), a.clone()])
@@ -180,6 +181,12 @@ def test_an_edit_that_was_cut_anew_keeps_what_it_still_shows(run: Run, media: Pa
     shown = {shot.span: shot.folder for shot in load(folder).shots}
     assert shown[(2, 10)] == Path("shots/V1-0001") and shown[(18, 26)] == Path("shots/V1-0002")
     assert len(set(shown.values())) == 3
+    away = media / "interview.mp4"
+    away.rename(away.with_name("away"))
+    assert run(*command)[0] == 1 and set(states(folder).values()) == {"failed"}
+    away.with_name("away").rename(away)
+    status, _, err = run(*command)
+    assert status == 0 and "0 of 3 shots to do, 3 done before" in err, "media that were away for a while cost nothing"
     status, _, err = run(*command, "--opacity", 0.5)
     assert status == 0 and "3 of 3 shots to do" in err
 
@@ -330,6 +337,9 @@ def test_the_engine_does_the_same_as_the_command(run: Run, media: Path, tmp_path
         assert len(patches) == 10 and all(
             (read_patch(here / p).rgba == read_patch(there / p).rgba).all() for p in patches
         )
+        edit = write_edit(live.work / "far.otio", [clip(media / "interview.mp4", 4, 6)])
+        status, _, err = run("timeline", "run", edit, "--source", live.work / "media" / "franck.mp4", *UNTRAINED)
+        assert status == 1 and "outside the folders" in err and "engine allow" in err, "an edit opens no other doors"
         shutil.move(live.work / "here", tmp_path / "outside")
         outside = tmp_path / "outside" / "cut.otio"
         status, _, err = run("timeline", "run", outside, "--source", media / "franck.mp4", *UNTRAINED)

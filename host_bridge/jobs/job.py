@@ -27,6 +27,9 @@ class Watch:
     def preview(self, picture: Path) -> None:
         """Take note of a picture of how it is going, a PNG that may change again."""
 
+    def may_read(self, path: Path) -> None:
+        """Raise FaceplateError for a file that may not be read, and that a document names and not the request; by default all may."""
+
 
 class Request(BaseModel):
     """What is asked for. Relative paths are of the folder of the process that runs it.

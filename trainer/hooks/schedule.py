@@ -10,7 +10,7 @@ from trainer.clock import Clock
 from trainer.distributed import Group
 from trainer.loop import Hook, Loop
 
-_WARM = 50  # steps
+_WARM, _WARM_SHARE = 50, 0.1  # steps, or of a training that is shorter than ten times as many
 _FALL = 0.5  # of the training: from here on it falls
 _LEAST = 0.02
 
@@ -22,7 +22,9 @@ def factor(step: int, done: float) -> float:
     steps settle what large ones leave unsteady. Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
     fall = min(max((done - _FALL) / (1 - _FALL), 0.0), 1.0)
-    return min(1.0, (step + 1) / _WARM) * (_LEAST + (1 - _LEAST) * (0.5 + 0.5 * math.cos(math.pi * fall)))
+    return min(1.0, max((step + 1) / _WARM, done / _WARM_SHARE)) * (
+        _LEAST + (1 - _LEAST) * (0.5 + 0.5 * math.cos(math.pi * fall))
+    )
 
 
 class Schedule(Hook):

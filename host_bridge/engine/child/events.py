@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from host_bridge.client import state_folder
 from host_bridge.jobs import Watch
 from trainer.watcher import Progress
 
@@ -76,6 +77,12 @@ class Teller(Watch):
             print(f"no preview: {e}", file=sys.stderr, flush=True)
             return
         self._line.send("preview", name=picture.name)
+
+    def may_read(self, path: Path) -> None:
+        """Ask for what the engine asks of a request's own paths."""
+        from host_bridge.engine.http.roots import Roots
+
+        Roots(state_folder()).check_read(path)
 
 
 def finite(value: Any) -> Any:

@@ -51,6 +51,10 @@ class Roots:
                     remedy=f"Choose another folder, or allow it with: faceplate engine allow {real.parent}",
                 )
 
+    def check_read(self, path: Path) -> None:
+        """Raise OutsideError unless a file lies in an allowed folder, links and `..` resolved."""
+        _inside(path, self.folders())
+
     def allow(self, folder: Path) -> list[str]:
         """Add a folder and all below it, and return what is added now; raises OutsideError for what is no folder, OutputError."""
         real = os.path.realpath(folder.expanduser())

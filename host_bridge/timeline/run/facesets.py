@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from host_bridge.jobs import faceset
 from host_bridge.jobs.job import Watch
-from host_bridge.timeline.run.work import FACESETS, Footing, Work, file_name
+from host_bridge.timeline.run.work import FACESETS, Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.errors import FaceplateError
-from nodes.shot.digest import digest_footage, key_of
+from nodes.shot.digest import key_of
 from trainer.faceset import Faceset, open_faceset
 from trainer.faceset.parameters import FacesetParameters
 
@@ -15,7 +15,7 @@ from trainer.faceset.parameters import FacesetParameters
 def of_source(work: Work, name: str, watch: Watch) -> Faceset:
     """That of a performer whose face is put in, from all footage that the cast names; raises FaceplateError."""
     footage = work.performers[name]
-    made_from = [digest_footage(path) for path in footage]
+    made_from = [digest_of(path) for path in footage]
     return _made(work, faceset.FacesetRequest(clips=footage, performer=name, out=work.out), made_from, watch)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from host_bridge.jobs.job import Watch
 from host_bridge.timeline.run.swapping import swap_face
-from host_bridge.timeline.run.work import Footing, Work, file_name
+from host_bridge.timeline.run.work import Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.definitions import Method
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import open_footage
 from nodes.shot.analysis import analyse_together
-from nodes.shot.digest import digest_footage, key_of
+from nodes.shot.digest import key_of
 
 _LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}
 
@@ -33,13 +33,14 @@ class Done:
     report: dict[str, Any]
 
 
-def footing(shot: Shot) -> Footing:
-    """Look at a shot's media; raises FootageError when they are missing or end before the shot does."""
+def footing(shot: Shot, watch: Watch) -> Footing:
+    """Look at a shot's media; raises FaceplateError when they are missing, end before the shot does, or may not be read."""
     media = shot.media
     if media.path is None:
         raise FootageError(
             "its media are missing", file=media.url, remedy="Say where they are with --media-root FROM=TO"
         )
+    watch.may_read(media.path.absolute())
     with open_footage(media.path, rate=media.rate) as footage:
         info = footage.info
     first, last = shot.span
@@ -54,7 +55,7 @@ def footing(shot: Shot) -> Footing:
             )
     return Footing(
         media.path,
-        digest_footage(media.path),
+        digest_of(media.path),
         str(media.rate),
         (first, last),
         f"{info.first + first}-{info.first + last}",
@@ -64,13 +65,15 @@ def footing(shot: Shot) -> Footing:
 def key_of_shot(work: Work, shot: Shot, plate: Footing) -> str:
     """Name all that the result of a shot depends on; raises FaceplateError for a cast that cannot be played."""
     _check(work, shot)
+    for path in (path for casting in shot.cast for path in work.performers[casting.source]):
+        work.watch.may_read(path)
     trained = work.run.method is Method.MODEL
     return key_of(
         plate=plate.digest,
         rate=plate.rate,
         span=plate.span,
         cast=[(c.source, c.target, c.tracks) for c in shot.cast],
-        sources=[[digest_footage(path) for path in work.performers[c.source]] for c in shot.cast],
+        sources=[[digest_of(path) for path in work.performers[c.source]] for c in shot.cast],
         run=work.run.model_dump(mode="json"),
         train=work.train.model_dump(mode="json", include=_LEARNED) if trained else None,
         settings=work.settings.model_dump(mode="json"),
@@ -82,7 +85,7 @@ def do_shot(work: Work, shot: Shot, spans: Sequence[tuple[int, int]], out: Path,
 
     spans: of all shots of the same media, which are analysed together where they overlap.
     """
-    plate = footing(shot)
+    plate = footing(shot, watch)
     with suppress(FaceplateError), open_footage(plate.path, rate=shot.media.rate) as footage:
         # Another shot's frames may be damaged; that is no concern of this one, which is then analysed alone.
         analyse_together(footage, spans, work.settings.detect, watch.progress, "detect")

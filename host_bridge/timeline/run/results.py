@@ -9,9 +9,9 @@ from host_bridge.timeline.run.work import SHOTS
 from nodes.shot.results import DOCUMENT
 
 
-def kept(out: Path, before: TimelineRun, key: str) -> ShotRecord | None:
-    """The shot of an earlier run with the same key, whatever it was called in the edit then, if its results are there."""
-    found = (s for s in before.shots if s.state == "done" and s.key == key and s.folder is not None)
+def kept(out: Path, run: TimelineRun, key: str) -> ShotRecord | None:
+    """The shot of a run with the same key, whatever it is called in the edit, if its results are there."""
+    found = (s for s in run.shots if s.key == key and s.folder is not None)
     return next((s for s in found if (out / (s.folder or "") / DOCUMENT).is_file()), None)
 
 

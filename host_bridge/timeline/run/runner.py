@@ -45,9 +45,14 @@ def run_shots(work: Work, edit: EditRecord, shots: Sequence[Shot]) -> tuple[Time
         done = {}
         for number, shot in enumerate(waiting, 1):
             watch, one = ShotWatch(work.watch, f"shot {number} of {len(waiting)}", shot.id), begun[shot.id]
-            folder = folders.of(shot.id, one.record.key)
             assert one.plate is not None
-            record, told = _tried(work, shot, one.record, together.pop(one.plate.digest, ()), folder, watch)
+            told = None
+            if same := kept(work.out, run, one.record.key):
+                record = _as(same, one.record)
+                watch.message(f"the same as {same.id}")
+            else:
+                folder, spans = folders.of(shot.id, one.record.key), together.pop(one.plate.digest, ())
+                record, told = _tried(work, shot, one.record, spans, folder, watch)
             run = run.with_shot(record)
             document.save(work.out, run)
             if told:
@@ -67,14 +72,20 @@ def _begun(work: Work, shot: Shot, before: TimelineRun | None) -> _Begun:
     """The shot as done if an earlier run did the same, else as waiting, or as failed where it cannot even be begun."""
     record = _record(shot)
     try:
-        plate = footing(shot)
+        plate = footing(shot, work.watch)
         record = record.model_copy(update={"span": plate.span, "key": key_of_shot(work, shot, plate)})
     except FaceplateError as e:
-        return _Begun(_failed(record, e))
-    if before and (found := kept(work.out, before, record.key)):
-        stands = {"state": "done", "model": found.model, "folder": found.folder}
-        return _Begun(record.model_copy(update=stands), plate)
-    return _Begun(record, plate)
+        # Its media may only be away for now: what was made of them before is not forgotten.
+        old = next((s for s in before.shots if s.id == shot.id), None) if before else None
+        stays = {"key": old.key, "model": old.model, "folder": old.folder} if old else {}
+        return _Begun(_failed(record.model_copy(update=stays), e))
+    found = kept(work.out, before, record.key) if before else None
+    return _Begun(record if found is None else _as(found, record), plate)
+
+
+def _as(found: ShotRecord, record: ShotRecord) -> ShotRecord:
+    """A shot that is done, since another one is just the same."""
+    return record.model_copy(update={"state": "done", "model": found.model, "folder": found.folder})
 
 
 def _together(shots: Sequence[Shot], begun: Mapping[str, _Begun]) -> dict[str, list[tuple[int, int]]]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from host_bridge.jobs import swap
 from host_bridge.jobs.job import Watch
-from host_bridge.timeline.run.work import Footing, Work
+from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting
 from nodes.definitions import Method
 from nodes.detect import main_tracks
 from nodes.errors import FaceplateError
 from nodes.shot import document
-from nodes.shot.digest import digest_file, digest_footage
+from nodes.shot.digest import digest_file
 from nodes.shot.faces_files import load_faces
 
 
@@ -63,7 +63,7 @@ def _kept(request: swap.SwapRequest, plate: Footing) -> dict[str, Any] | None:
 def _digests(request: swap.SwapRequest, plate: Footing) -> dict[str, str]:
     found = {"plate": plate.digest}
     if request.source is not None:
-        found["source"] = digest_footage(request.source)
+        found["source"] = digest_of(request.source)
     if request.settings.swap.model is not None:
         found["model"] = digest_file(request.settings.swap.model)
     return found

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from host_bridge.jobs.job import Watch
 from host_bridge.timeline.run.settings import RunSettings
+from nodes.shot.digest import digest_footage
 from nodes.shot.settings import Settings
 from trainer.settings import TrainSettings
 from trainer.watcher import Progress
@@ -64,6 +67,24 @@ class ShotWatch(Watch):
     def preview(self, picture: Path) -> None:
         """Pass it on."""
         self._watch.preview(picture)
+
+    def may_read(self, path: Path) -> None:
+        """Ask on."""
+        self._watch.may_read(path)
+
+
+def digest_of(path: Path) -> str:
+    """The digest of footage; that of a movie is taken once as long as it stays the same file. Raises FootageError."""
+    with suppress(OSError):
+        found = path.stat()
+        if path.is_file():
+            return _digest(path, found.st_mtime_ns, found.st_size)
+    return digest_footage(path)
+
+
+@lru_cache(1024)
+def _digest(path: Path, changed: int, size: int) -> str:
+    return digest_footage(path)
 
 
 def file_name(name: str) -> str:

@@ -141,7 +141,7 @@ def _show(told: dict[str, Any]) -> None:
     ]
     print_table(("shot", "clip", "who", "frames", "", "model", "report"), rows, stderr=True)
     for shot in told["shots"]:
-        for note in shot["notes"]:
+        for note in () if shot["error"] else shot["notes"]:
             print(f"{shot['id']}: {note}", file=sys.stderr)
         if shot["error"]:
             remedy = f". {shot['error']['remedy']}" if shot["error"]["remedy"] else ""
