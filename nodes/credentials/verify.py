@@ -14,9 +14,8 @@ from nodes.credentials.verdict import State, Verdict, sentence
 from nodes.errors import FootageError
 from nodes.shot.progress import Progress, quiet, stage
 
-_OF_NOTHING = (
-    "assertion.dataHash.mismatch"  # what a sound manifest that is bound to something has when it is read alone
-)
+# What a sound manifest that is bound to something has when it is read alone.
+_OF_NOTHING = tuple(f"assertion.{kind}Hash.mismatch" for kind in ("data", "bmff", "boxes", "collection"))
 _LARGEST = 256 << 20  # bytes of a manifest
 
 
@@ -54,9 +53,8 @@ def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, o
         if bare is None:
             raise ValueError("it holds no manifest")
         said = understand(bare.manifest)
-        if any(
-            code not in _OF_NOTHING for code, _ in bare.faults
-        ):  # what it says of files is not to be believed either
+        if any(code not in _OF_NOTHING for code, _ in bare.faults):
+            # What it says of files is not to be believed either.
             return _judged(only or sidecar, bare, trust, sidecar)
         if said.frames:
             bound = check(BYTES, io.BytesIO(listing(said.frames)), manifest, trust.roots)
