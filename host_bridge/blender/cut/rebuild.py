@@ -35,15 +35,24 @@ def rebuild(cut: dict[str, Any]) -> tuple[Any, list[str]]:
     rate = Fraction(cut["rate"])
     scene.render.fps = -(-rate.numerator // rate.denominator)
     scene.render.fps_base = float(scene.render.fps / rate)
-    if size := cut["host"].get("resolution"):
-        scene.render.resolution_x, scene.render.resolution_y = size
     scene.frame_end, scene.frame_start = max(cut["last"], 0), max(cut["first"], 0)
     scene.view_settings.view_transform = "Standard"
     for marker in cut["markers"]:
         scene.timeline_markers.new(marker["name"], frame=marker["frame"])
     maker = _Maker(scene)
     maker.fill(scene.sequence_editor_create().strips, cut["strips"])
+    if size := cut["host"].get("resolution") or _size(scene):
+        scene.render.resolution_x, scene.render.resolution_y = size
     return scene, maker.said
+
+
+def _size(scene: Any) -> tuple[int, int] | None:
+    """Of the first footage that tells it: an edit says no size."""
+    for strip in scene.sequence_editor.strips_all:
+        for element in getattr(strip, "elements", ())[:1]:
+            if element.orig_width > 0:
+                return element.orig_width, element.orig_height
+    return None
 
 
 class _Maker:
