@@ -105,7 +105,7 @@ class Checked:
 def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[str]) -> Checked | None:
     """Read and check a manifest: the one in the stream, or one from beside it. None where there is none.
 
-    roots: PEM of certificates to trust beside those the library knows. Raises ValueError for what is damaged.
+    roots: PEM of certificates to trust. Raises ValueError for what is damaged.
     """
     settings: dict[str, Any] = {"verify": _OFFLINE}
     if anchors := "\n".join(roots):

@@ -1,4 +1,4 @@
-"""Whom this user trusts when verifying: what the library knows, this machine's own root, and the roots that are configured or told."""
+"""Whom this user trusts when verifying: this machine's own root, and the roots that are configured or told. The library knows none by itself."""
 
 from __future__ import annotations
 
