@@ -158,6 +158,24 @@ def test_the_sandbox_of_the_tests_lacks_exactly_what_that_of_the_free_edition_la
     assert fuse.names("sandbox") <= fuse.names("full")
 
 
+def test_on_windows_it_is_started_so_that_nothing_waits_and_quotes_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMP", str(tmp_path))
+    python = tmp_path / "Program Files" / "python.exe"
+    python.parent.mkdir()
+    python.touch()
+    build(tmp_path, python=str(python))
+    fuse = Fuse(tmp_path / "Fuses" / "FaceplateMask.fuse")
+    fuse.set(Results="D:\\shots\\one\\", PlateClip='D:\\plates\\a "b".mov')
+    assert fuse.press("Analyse", system="Windows") == {}
+    line = next(one for one in fuse.work.printed if one.startswith("start"))
+    command = shlex.split(line)
+    assert command[:3] == ["start", "", "/B"] and command[3] == str(python)
+    (job,) = json.loads(Path(command[-1]).read_bytes())["jobs"]
+    assert job["request"]["out"] == "D:\\shots\\one" and job["request"]["plate"] == 'D:\\plates\\a "b".mov'
+
+
 def test_a_faceplate_that_has_moved_is_missed_and_the_job_is_left_in_the_preferences(tmp_path: Path) -> None:
     build(tmp_path, python=str(tmp_path / "gone"))
     fuse = Fuse(tmp_path / "Fuses" / "FaceplateMask.fuse")

@@ -322,6 +322,13 @@ def test_a_region_of_interest_gets_what_the_whole_frame_has(stage: Stage) -> Non
     assert np.array_equal(shown.pixels[bottom:top, left:right], whole.pixels[bottom:top, left:right])
 
 
+def test_results_may_lie_beside_the_comp(stage: Stage) -> None:
+    shutil.copytree(stage.work / "swap" / "fusion", stage.fuses / "Fuses" / "shot" / "fusion")
+    fuse, image = stage.fuse("Swap"), from_rgb(stage.plate(FIRST), 8)
+    fuse.set(Results="Comp:shot/")
+    assert fuse.process(image, FIRST)[0] is not image
+
+
 def test_two_nodes_do_not_know_of_each_other(stage: Stage, tmp_path: Path) -> None:
     image = from_rgb(stage.plate(FIRST), 8)
     one, two = stage.fuse("Swap", results="swap"), stage.fuse("Swap", results=tmp_path)

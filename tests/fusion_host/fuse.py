@@ -158,10 +158,15 @@ class Fuse:
     def value(self, id: str) -> Any:
         return self.host.value(self.tool, id)
 
-    def press(self, button: str, above: Any = None, **about: Any) -> dict[str, Any]:
-        """Run what a button runs, in a comp with these: time, first, last, rate. Returns what it left in the preferences."""
+    def press(self, button: str, above: Any = None, system: str | None = None, **about: Any) -> dict[str, Any]:
+        """Run what a button runs, in a comp with these: time, first, last, rate. Returns what it left in the preferences.
+
+        system: be on this one, and only note in `work.printed` what would be started.
+        """
         told = {"time": 0, "first": 0, "last": 0, "rate": 25} | about
         more, stored = self.host.scripts(self.tool, above, self.lua.table_from(told))
+        if system is not None:
+            self.host.pretend(more, system, self.work.print)
         self.host.run(self.attributes(button)["BTNCS_Execute"], self.environment, more)
         return dict(stored)
 
