@@ -127,6 +127,41 @@ answer([threads(), bpy.app.timers.is_registered(timer)])
     assert left == [[], False]
 
 
+@pytest.mark.parametrize("what", ["undone", "closed"])
+def test_a_node_that_is_undone_or_closed_while_the_engine_works_leaves_nothing_behind(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+    what: str,
+) -> None:
+    told = run(
+        faceplate_in,
+        live,
+        what,
+        f"""
+def handlers():
+    return {{name: len(each) for name in dir(bpy.app.handlers) if isinstance(each := getattr(bpy.app.handlers, name), list)}}
+before = handlers()
+scene.frame_end = 6
+if {what == "closed"}:
+    begin(detect)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+else:
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.ed.undo_push(message="all")
+        late = tree.nodes.new("FaceplateDetectNode")
+        tree.links.new(plate.outputs["Image"], late.inputs["Image"])
+        late.folder, late.settings.min_score = detect.folder, score
+        bpy.ops.ed.undo_push(message="a node")
+        begin(late)
+        bpy.ops.ed.undo()
+there = [n.bl_idname for n in part("tree.base").all_nodes()]
+pump(lambda: not link.tickets() and not threads())
+answer([there, [job["state"] for job in link.state().jobs], link.pump(), handlers() == before])
+""",
+    )
+    assert told == [["FaceplateDetectNode"] if what == "undone" else [], ["finished"], None, True]
+
+
 @pytest.mark.parametrize(("field", "value", "standing"), [("token", "x" * 43, "refused"), ("version", "", "")])
 def test_a_wrong_token_or_version_is_said_on_the_panel_and_on_the_node(
     faceplate_in: Blender,  # noqa: F811
