@@ -16,7 +16,7 @@ from nodes.consent.provenance import Part, Provenance
 from nodes.credentials.claim import WITH_MODEL, WITH_REFERENCE
 from nodes.credentials.folder import verify
 from nodes.credentials.setting import switch, switched_off
-from nodes.credentials.shot import claim_of, sign_shot
+from nodes.credentials.shot import claim_of, sign_added, sign_shot
 from nodes.credentials.trust import load_trust
 from nodes.errors import CredentialsError
 
@@ -94,6 +94,28 @@ def test_signing_again_what_was_signed_replaces_the_manifests(shot: Path, tmp_pa
     told = document(tmp_path)
     assert sign_shot(shot, told) == sign_shot(shot, told)
     assert {v.state for v in verify(shot, load_trust())} == {"own"}
+
+
+def test_a_sequence_that_is_written_later_is_signed_and_named_as_well(shot: Path, tmp_path: Path) -> None:
+    told = document(tmp_path)
+    told["credentials"] = sign_shot(shot, told)
+    for number in (1001, 1002):
+        for name in ("patch", "matte"):
+            write_picture(shot / "fusion" / f"{number}.{name}.png", number)
+    for _ in range(2):
+        told["credentials"] = sign_added(shot, "fusion", told)
+    (shot / "shot.json").write_text(json.dumps(told))
+    assert told["credentials"]["results"][-1] == {"file": "fusion", "manifest": "fusion/fusion.c2pa"}
+    assert len(told["credentials"]["results"]) == 7
+    assert {v.state for v in verify(shot, load_trust())} == {"own"}
+    write_picture(shot / "fusion" / "1003.matte.png")
+    assert [v.faults for v in verify(shot, load_trust()) if v.faults] == [("a frame was added: 1003.matte.png",)]
+
+
+def test_what_is_written_later_into_a_shot_that_is_not_signed_is_not_signed_either(shot: Path, tmp_path: Path) -> None:
+    told = document(tmp_path) | {"credentials": {"signed": False}}
+    assert sign_added(shot, "patch", told) == {"signed": False}
+    assert not list(shot.rglob("*.c2pa"))
 
 
 def test_a_claim_says_what_the_document_says(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from nodes.errors import FootageError
 
 FRAMES = "org.faceplate.frames"
-_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]+)")
+_NUMBERED = re.compile(r"(.*?)(\d+)((?:\.[^.\d]+)*\.[^.]+)")  # name.1001.exr, 1001.patch.png
 _THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -66,7 +66,7 @@ def sidecar_of_sequence(frame: Path, suffix: str) -> Path:
     return frame.with_name((head or frame.parent.name or "frames") + suffix)
 
 
-def is_alike(name: str, other: str) -> bool:
-    """Whether two files' names are those of frames of one sequence: the same but for the number."""
-    a, b = _NUMBERED.fullmatch(name), _NUMBERED.fullmatch(other)
-    return a is not None and b is not None and (a[1], a[3]) == (b[1], b[3])
+def around_number(name: str) -> tuple[str, str] | None:
+    """What stands before and behind the number of a frame's file, which is the same for all of a sequence; None without a number."""
+    found = _NUMBERED.fullmatch(name)
+    return None if found is None else (found[1], found[3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nodes.credentials.binding import is_alike
+from nodes.credentials.binding import around_number
 
 _NAMED = 5  # frames named in a sentence
 
@@ -32,7 +32,8 @@ def compare(signed: Mapping[str, str], found: Mapping[str, str], whole: Mapping[
 
 def belonging(signed: Mapping[str, str], names: list[str]) -> list[str]:
     """Of the names of files in the folder those that are the sequence's: in the order signed, then what was added."""
-    added = [n for n in sorted(names) if n not in signed and any(is_alike(n, one) for one in list(signed)[:1])]
+    kinds = {around_number(name) for name in signed} - {None}
+    added = [name for name in sorted(names) if name not in signed and around_number(name) in kinds]
     there = set(names)
     return [name for name in signed if name in there] + added
 

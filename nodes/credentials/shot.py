@@ -23,7 +23,7 @@ _FILES: dict[str, PartOfShot] = {
     "preview.mp4": "preview",
     "sheet.png": "sheet",
 }
-_FOLDERS: dict[str, PartOfShot] = {"composite": "composite", "patch": "patch", "matte": "matte", "overlay": "overlay"}
+_FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "fusion")
 
 
 def sign_shot(folder: Path, document: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
@@ -34,10 +34,23 @@ def sign_shot(folder: Path, document: Mapping[str, Any], identity: Identity | No
     identity, claim = identity or load_identity(), claim_of(document)
     files = [(name, part) for name, part in _FILES.items() if (folder / name).is_file()]
     signed = [sign_file(folder / name, replace(claim, part=part), identity) for name, part in files]
-    for name, part in _FOLDERS.items():
-        if frames := frames_in(folder / name):
-            signed.append(sign_sequence(frames, replace(claim, part=part), identity))
+    sequences = ((part, frames_in(folder / part)) for part in _FOLDERS)
+    signed += [sign_sequence(frames, replace(claim, part=part), identity) for part, frames in sequences if frames]
     return told_of(folder, signed, identity)
+
+
+def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Sign a sequence that was written into a finished shot's folder later; returns what its document says under `credentials` then.
+
+    A shot that is not signed, since that was switched off or an earlier Faceplate made it, stays so. Raises what `sign_shot` does.
+    """
+    told: dict[str, Any] = document.get("credentials") or {}
+    frames = frames_in(folder / part)
+    if not told.get("signed") or not frames:
+        return told
+    identity = load_identity()
+    added = told_of(folder, [sign_sequence(frames, claim_of(document, part), identity)], identity)["results"]
+    return told | {"results": [one for one in told["results"] if one["file"] != part] + added}
 
 
 def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:
@@ -78,10 +91,10 @@ def told_of(folder: Path, signed: Sequence[Signed], identity: Identity) -> dict[
 
 
 def frames_in(folder: Path) -> list[Path]:
-    """The frames that we wrote into a folder of a shot, as `patch/patch.1001.exr`, in their order; none where there is no such folder."""
+    """The frames that we wrote into a folder of a shot, as `patch/patch.1001.exr` or `fusion/1001.patch.png`, in their order; none without it."""
     if not folder.is_dir():
         return []
-    name = re.compile(re.escape(folder.name) + r"\.(\d+)\.(?!c2pa)\w+")
+    name = re.compile(rf"(?:{re.escape(folder.name)}\.)?(\d+)\.(?!c2pa)\w+(?:\.png)?")
     found = [(int(m[1]), file) for file in folder.iterdir() if (m := name.fullmatch(file.name))]
     return [file for _, file in sorted(found)]
 
