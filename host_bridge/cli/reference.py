@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.cli.options import explained, option_of, title
+from host_bridge.timeline.run.settings import RunSettings
 from nodes.definitions import NODES, RegisterParameters
 from nodes.spec import Parameters
 from trainer.faceset.parameters import FacesetParameters
@@ -22,6 +23,7 @@ def option_tables() -> str:
         RegisterParameters,
         FacesetParameters,
         TrainSettings,
+        RunSettings,
     ]
     return "\n".join(map(_table, models))
 
