@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lupa.luajit21 as lupa
+import opentimelineio as otio
 import pytest
 from clips import cut
 from live_engine import Live, live_engine, until
@@ -46,7 +47,7 @@ def hot(live: Live, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watcher(live: Live, hot: Path) -> Iterator[Watcher]:
-    made = Watcher(hot, connect, settle=0)
+    made = Watcher(hot, connect, settle=0, method="reference")
     yield made
     made.close()
 
@@ -211,6 +212,34 @@ def test_one_watcher_for_a_folder(hot: Path, watcher: Watcher):
         Watcher(hot, connect)
     with pytest.raises(FaceplateError, match="is no folder"):
         Watcher(hot / "missing", connect)
+
+
+def test_an_edit_that_is_dropped_in_with_its_cast_comes_back_as_an_edit(
+    live: Live, hot: Path, samples: Path, watcher: Watcher
+):
+    media = cut(samples / "cap13_edit2.mp4", hot.parent / f"{hot.name}.plate.mp4", 0, 12)
+    source = cut(samples / "franck.mp4", hot.parent / f"{hot.name}.anna.mp4", 0, 12)
+    (hot / "scene 1.cast.json").write_text(
+        json.dumps({"performers": {"anna": {"footage": [str(source)]}}, "cast": [{"shot": "*", "target": "bob", "source": "anna"}]})
+    )
+    time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
+    reference = otio.schema.ExternalReference(str(media), span(time(0, 25), time(12, 25)))
+    track = otio.schema.Track("V1", [otio.schema.Clip("a", reference, span(time(4, 25), time(3, 25)))])
+    otio.adapters.write_to_file(otio.schema.Timeline("cut", tracks=[track]), str(hot / "scene 1.otio"))
+    step_until(watcher, lambda: list(hot.glob("*/scene 1.otio")), 60)
+    assert status(hot, "scene 1.otio")["state"] == "finished", status(hot, "scene 1.otio")["error"]
+    assert {p.name for p in (hot / "done").iterdir()} == {"scene 1.otio", "scene 1.cast.json"}
+    clip = next(iter(otio.adapters.read_from_file(str(hot / "scene 1.faceplate.otio")).find_clips()))
+    assert Path(clip.media_reference.target_url).is_file() and clip.media_reference.target_url != str(media)
+    watcher.step()
+    assert not watcher.busy and not watcher.waiting
+
+
+@pytest.mark.parametrize("name", ["bad.otio", "bad.edl", "bad.fcpxml", "bad.otioz"])
+def test_an_edit_that_cannot_be_read_says_so(live: Live, hot: Path, watcher: Watcher, name: str):
+    (hot / name).write_text("no edit")
+    step_until(watcher, (hot / "failed" / name).exists)
+    assert name in (hot / f"{name}.error.txt").read_text("utf-8")
 
 
 # ---- through Resolve's preferences

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.client import LARGEST_REQUEST
-from host_bridge.jobs import KINDS, UsageError
+from host_bridge.jobs import UsageError
 from host_bridge.watch.found import JOB, RESULT, cast_of
 from host_bridge.watch.posts import MONITOR
 
@@ -25,9 +25,9 @@ class Asked:
 OPEN_MONITOR = Asked("monitor", {})
 
 
-def asked(file: Path) -> Asked | None:
-    """Read a dropped file; None for JSON that is no job at all. Raises UsageError for one that is wrong, and OSError."""
-    return _job(file) if file.suffix.lower() == JOB else _timeline(file)
+def asked(file: Path, method: str = "model") -> Asked | None:
+    """Read a dropped file; None for JSON that is no job at all. method: how the shots of an edit are done. Raises UsageError for one that is wrong, and OSError."""
+    return _job(file) if file.suffix.lower() == JOB else _timeline(file, method)
 
 
 def _job(file: Path) -> Asked | None:
@@ -54,11 +54,11 @@ def _job(file: Path) -> Asked | None:
     return Asked(told["kind"], told["request"], lua=told.get("answer") == "lua")
 
 
-def _timeline(file: Path) -> Asked:
-    if "timeline" not in KINDS:
-        raise UsageError(f"{file.name}: this Faceplate has no timelines", remedy="Update Faceplate")
-    cast = cast_of(file)
-    request = {"edit": str(file), "out": str(file.with_name(file.stem + RESULT))}
-    if cast is None:
-        return Asked("timeline", request)
-    return Asked("timeline", {**request, "cast": str(cast)})
+def _timeline(file: Path, method: str) -> Asked:
+    """Cut as the edit and its cast say; the edit comes back beside it, as Resolve imports it."""
+    base = file.with_name(file.stem + RESULT)
+    export = {"profile": "resolve", "out": f"{base}.otio"}
+    request: dict[str, Any] = {"edit": str(file), "out": str(base), "export": export, "run": {"method": method}}
+    if cast := cast_of(file):
+        request["cast"] = str(cast)
+    return Asked("timeline", request)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 JOB = ".json"
 TIMELINES = (".otio", ".otioz", ".edl", ".fcpxml", ".xml", ".aaf")
-CAST = (".cast.json", ".cast.toml")
+CAST = (".cast.json", *(p + s for p in ("", ".cast") for s in (".toml", ".yaml", ".yml", ".csv")))
 STATUS, ERROR, ANSWER = ".status.json", ".error.txt", ".answer.lua"
 RESULT = ".faceplate"  # STEM.faceplate, and STEM.faceplate.otio
 MOST = 1000  # files that are looked at

@@ -1,7 +1,7 @@
 """What comes from scripts in Resolve that may write no file: jobs in Fusion's preferences, `FaceplatePost = "ID:hex of JSON"`.
 
 Such a script calls SetPrefs and SavePrefs, which writes `Fusion.prefs`; the answer is a Lua file in the watched folder, which it can load.
-A post is `{"jobs": [{"name", "kind", "request"}]}`, or `{"open": "monitor"}`. Each becomes the job file ID-NAME.json.
+A post is `{"jobs": [{"name", "kind", "request"}]}`, `{"open": "monitor"}`, or `{"report": text}` of a self-check. Each job becomes the job file ID-NAME.json.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _MOST_JOBS = 64
 _KEPT = 200  # posts that are remembered
 _NOTES = ".faceplate-posts.json"
 MONITOR = {"open": "monitor"}
+REPORT = "Faceplate self-check.txt"
 
 
 class Posts:
@@ -65,6 +66,10 @@ class Posts:
             told = json.loads(content)
             if told == MONITOR:
                 open_monitor(self._connect)
+                return
+            if isinstance(told.get("report"), str):
+                with whole_file(self._folder / REPORT) as temporary:
+                    temporary.write_text(told["report"] + "\n", "utf-8")
                 return
             jobs = [(str(job["name"]), job["kind"], job["request"]) for job in told["jobs"][:_MOST_JOBS]]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -39,13 +39,14 @@ class Watcher:
         connect: Callable[[], Client],
         *,
         settle: float = 2.0,
+        method: str = "model",
         prefs: Iterable[Path] = (),
         told: Callable[[str], None] = lambda line: None,
     ) -> None:
         if not folder.is_dir():
             raise FaceplateError("is no folder", file=folder, remedy="Make it first")
         self.folder = folder.resolve()
-        self._connect, self._told = connect, told
+        self._connect, self._told, self._method = connect, told, method
         self._settling = Settling(settle)
         self._posts = Posts(self.folder, list(prefs), connect)
         self._running: dict[Path, tuple[Mark, str, Asked, dict[str, Any]]] = {}
@@ -96,7 +97,7 @@ class Watcher:
             self._put_away(path, mark, known)
             return
         try:
-            wanted = asked(path)
+            wanted = asked(path, self._method)
         except FileNotFoundError:
             return
         except (FaceplateError, OSError) as e:

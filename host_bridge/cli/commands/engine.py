@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -107,7 +107,14 @@ def allow(
 
 @engine.command
 def watch(
-    folder: Path, /, *, resolve: Flag = False, prefs: tuple[Path, ...] = (), settle: float = 2.0, once: Flag = False
+    folder: Path,
+    /,
+    *,
+    method: Literal["model", "reference"] = "model",
+    resolve: Flag = False,
+    prefs: tuple[Path, ...] = (),
+    settle: float = 2.0,
+    once: Flag = False,
 ) -> None:
     """Do what is dropped into a folder: job files and timelines. Results and a status land beside them. Runs until Ctrl-C.
 
@@ -118,6 +125,8 @@ def watch(
     ----------
     folder
         The folder; one watcher at a time.
+    method
+        How the shots of timelines are done: train a model for each pair, or reference, which trains nothing.
     resolve
         Take jobs from scripts in the free edition of DaVinci Resolve too, which come through its preferences.
     prefs
@@ -133,7 +142,9 @@ def watch(
     if not 0 <= settle <= 3600:
         raise FaceplateError(f"--settle {settle:g}: is no time", remedy="Give seconds, at most an hour")
     found = list(prefs) or (fusion_prefs(fusion_roots()) if resolve else [])
-    watcher = Watcher(folder, connect, settle=settle, prefs=found, told=lambda line: print(line, flush=True))
+    watcher = Watcher(
+        folder, connect, settle=settle, method=method, prefs=found, told=lambda line: print(line, flush=True)
+    )
     print(f"watching {watcher.folder}" + ("" if once else "; Ctrl-C ends it, and jobs go on"), flush=True)
     passes = 0
     try:

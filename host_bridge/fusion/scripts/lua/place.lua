@@ -14,8 +14,6 @@ end
 -- The rendered pictures in the Media Pool, once. Returns the item, and the number of its first frame as Resolve counts.
 local function import_pictures(pattern, plate)
   local folder, before = bin(), context.pool:GetCurrentFolder()
-  local digits = pattern:match("%%(0%dd)")
-  local file = stem(pattern)
   for _, old in ipairs(folder:GetClipList() or {}) do
     local path = pattern_of(tostring(old:GetClipProperty("File Path") or ""))
     if slash(path) == slash(pattern) then context.pool:DeleteClips({ old }) end -- rendered again, maybe longer
@@ -28,7 +26,7 @@ local function import_pictures(pattern, plate)
     problem("Resolve cannot open " .. pattern, "Look whether the files are there, and whether this edition may read that folder")
   end
   made:SetClipProperty("FPS", tostring(plate.rate))
-  return made, number_of(made, "Start") or plate.from, digits, file
+  return made, number_of(made, "Start") or plate.from
 end
 
 local function overlaps(item, plate)

@@ -36,5 +36,6 @@ main(function()
       facesets = { out .. "/source", out .. "/target" }, out = out .. "/model", train = { minutes = CONFIG.minutes }, resume = resume,
     },
   } })
+  if not can_write then wait(5) end -- until the post is read
   say("the training has begun, for " .. CONFIG.minutes .. " minutes. Faceplate monitor shows it. Replace face uses its model when it is done")
 end)

@@ -1,0 +1,270 @@
+"""Faceplate in DaVinci Resolve and Fusion: `python3 install/resolve.py install|uninstall|status [--all-users] [--root FOLDER] [--dry-run]`.
+
+Copies Fuses and menu scripts into the Fusion folder, writes down what it put there and with which content, and takes away nothing else.
+Run it with the Python of Faceplate's environment: that is the one which the scripts start. Standard library only here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MANIFEST = Path("Faceplate") / "installed.json"
+SCHEMA = "faceplate.installed/1"
+_MINE = "Blackmagic Design/DaVinci Resolve"
+_STORES = ("com.blackmagic-design.DaVinciResolveLite", "com.blackmagic-design.DaVinciResolveAppStore")
+
+
+class Problem(Exception):
+    """Something that the user can mend; the message is one line that says what and how."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A Fusion root: of this user, of all users, or of the edition of Apple's store."""
+
+    kind: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an installation does to one root: files to write, to remove, and those that are somebody's own and stay."""
+
+    write: dict[str, bytes]
+    remove: list[str]
+    keep: list[str]
+    same: list[str]
+
+
+def places(system: str, home: Path, environment: Mapping[str, str]) -> list[Place]:
+    """Where each system has Fusion roots, whether they are there or not. system: as sys.platform."""
+    if system == "win32":
+        roaming = Path(environment.get("APPDATA") or home / "AppData" / "Roaming")
+        shared = Path(environment.get("PROGRAMDATA") or "C:/ProgramData")
+        return [Place("user", roaming / _MINE / "Support" / "Fusion"), Place("all-users", shared / _MINE / "Fusion")]
+    if system == "darwin":
+        library = Path("Library") / "Application Support" / _MINE / "Fusion"
+        stores = [Place("app-store", home / "Library" / "Containers" / s / "Data" / library) for s in _STORES]
+        return [Place("user", home / library), *stores, Place("all-users", Path("/") / library)]
+    return [Place("user", home / ".local/share/DaVinciResolve/Fusion"), Place("all-users", Path("/opt/resolve/Fusion"))]
+
+
+def choose(found: Sequence[Place], *, all_users: bool) -> list[Place]:
+    """Those that are meant: of this user, with the store's edition if it is there, or of all users. Raises Problem if Resolve has none."""
+    if all_users:
+        meant = [place for place in found if place.kind == "all-users" and place.path.parent.is_dir()]
+    else:
+        meant = [place for place in found if place.kind != "all-users" and place.path.parent.is_dir()]
+    if not meant:
+        looked = " or ".join(str(p.path) for p in found if (p.kind == "all-users") == all_users)
+        raise Problem(f"Resolve has no folder {looked}: start Resolve once, or name its Fusion folder with --root")
+    return meant
+
+
+def built(root: Path, watched: Path, results: Path) -> dict[str, bytes]:
+    """All files by their place below a root, made by the Faceplate of this Python. Raises Problem."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-P", "-m", "host_bridge.fusion", folder, "--root", str(root)]
+        command += ["--watched", watched.as_posix(), "--results", results.as_posix()]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+        if ran.returncode:
+            why = (ran.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+            python = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+            raise Problem(f"the files cannot be made ({why}): run this with the Python of Faceplate, as {python}")
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def plan(root: Path, files: Mapping[str, bytes]) -> Plan:
+    """What is to be done. A file that we did not write, or that was changed since, is its owner's. Raises Problem."""
+    known = installed(root)
+    write, keep, same = {}, [], []
+    for name, content in files.items():
+        there = _digest_of(root / name)
+        if there == digest(content) and name in known:
+            same.append(name)
+        elif there is None or there == known.get(name):
+            write[name] = content
+        else:
+            keep.append(name)
+    old = [name for name in known if name not in files]
+    remove = [name for name in old if _digest_of(root / name) == known[name]]
+    keep += [name for name in old if name not in remove and _digest_of(root / name) is not None]
+    return Plan(write, remove, keep, same)
+
+
+def install(root: Path, files: Mapping[str, bytes]) -> Plan:
+    """Do it, each file whole or not at all; what was written is known even if this is interrupted. Raises Problem."""
+    todo, known = plan(root, files), installed(root)
+    after = {name: digest(content) for name, content in files.items() if name not in todo.keep}
+    _note(root, {**known, **after})
+    for name, content in todo.write.items():
+        _write(root / name, content)
+    _remove(root, todo.remove)
+    _note(root, {**after, **{name: known[name] for name in todo.keep if name in known}})
+    return todo
+
+
+def uninstall(root: Path) -> Plan:
+    """Remove what is as it was written, and the folders that are empty then. Raises Problem."""
+    known = installed(root)
+    remove = [name for name in known if _digest_of(root / name) == known[name]]
+    keep = [name for name in known if name not in remove and _digest_of(root / name) is not None]
+    _remove(root, remove)
+    if known:
+        _remove(root, [MANIFEST.as_posix()])
+    return Plan({}, remove, keep, [])
+
+
+def installed(root: Path) -> dict[str, str]:
+    """What was put there: SHA-256 by place. Raises Problem for a list that cannot be trusted."""
+    path = root / MANIFEST
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        if told["schema"] != SCHEMA:
+            raise ValueError(told["schema"])
+        found = {str(name): str(known) for name, known in told["files"].items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise Problem(f"{path} cannot be understood ({e}): move it away, and see by hand what is in {root}") from e
+    for name in found:
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name or ":" in name:
+            raise Problem(f"{path} names {name}, which is outside: move it away")
+    return found
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line asks; return the exit status."""
+    parser = argparse.ArgumentParser(prog="install/resolve.py", description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=["install", "uninstall", "status"])
+    parser.add_argument("--root", type=Path, help="a Fusion folder, instead of those that are found")
+    parser.add_argument("--all-users", action="store_true", help="into the folder of all users of this machine")
+    parser.add_argument("--folder", type=Path, default=Path.home() / "Faceplate", help="the folder that is watched")
+    parser.add_argument("--results", type=Path, help="where results go; by default `results` in the watched folder")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    told = parser.parse_args(arguments)
+    watched = told.folder.expanduser().absolute()
+    results = (told.results or watched / "results").expanduser().absolute()
+    try:
+        found = [Place("root", told.root.expanduser().absolute())] if told.root else None
+        found = found or choose(places(sys.platform, Path.home(), os.environ), all_users=told.all_users)
+        for place in found:
+            _act(told.action, place.path, watched, results, dry=told.dry_run)
+        if told.action == "install":
+            _prepare(watched, results, dry=told.dry_run)
+        return 0
+    except Problem as problem:
+        message = str(problem)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}. Choose a folder that you may write to with --root."
+    print(f"Error: {message}", file=sys.stderr)
+    return 1
+
+
+def _act(action: str, root: Path, watched: Path, results: Path, *, dry: bool) -> None:
+    if action == "status":
+        known = installed(root)
+        changed = [name for name in known if _digest_of(root / name) != known[name]]
+        print(f"{root}: {len(known)} files of Faceplate" + "".join(f"\n  changed: {name}" for name in changed))
+        return
+    if action == "install":
+        files = built(root, watched, results)
+        done = plan(root, files) if dry else install(root, files)
+    elif dry:
+        known = installed(root)
+        done = Plan({}, [name for name in known if _digest_of(root / name) == known[name]], [], [])
+    else:
+        done = uninstall(root)
+    would = "would " if dry else ""
+    print(f"{root}:")
+    for verb, names in (("write", list(done.write)), ("remove", done.remove)):
+        for name in names:
+            print(f"  {would}{verb} {name}")
+    for name in done.keep:
+        print(f"  keep {name}: it is not as Faceplate wrote it. Move it away to get Faceplate's")
+    if done.same:
+        print(f"  {len(done.same)} files are up to date")
+
+
+def _prepare(watched: Path, results: Path, *, dry: bool) -> None:
+    """Make the folders that the scripts use: those of the free edition can make none."""
+    for folder in (watched, watched / "edits", results):
+        if not folder.is_dir():
+            print(f"{'would make' if dry else 'made'} {folder}")
+            if not dry:
+                folder.mkdir(parents=True)
+    if sys.platform == "win32" and not f"{watched}{results}".isascii():
+        print(
+            "Lua on Windows may not find paths with other letters than A to Z: choose others with --folder, --results"
+        )
+    if not dry:
+        print(f'Restart Resolve. In its free edition, also run: faceplate engine watch "{watched}" --resolve')
+
+
+def _digest_of(path: Path) -> str | None:
+    """Of a file; None if nothing is there. A link or a folder is never ours."""
+    if path.is_symlink() or path.is_dir():
+        return "not ours"
+    try:
+        return digest(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return "not ours"
+
+
+def _note(root: Path, files: Mapping[str, str]) -> None:
+    told = {"schema": SCHEMA, "files": dict(sorted(files.items()))}
+    _write(root / MANIFEST, (json.dumps(told, indent=1) + "\n").encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _remove(root: Path, names: Sequence[str]) -> None:
+    for name in names:
+        path = root / name
+        path.unlink(missing_ok=True)
+        # Resolve's own folders stay, even if they are empty; those that are ours have our name in them.
+        for folder in path.relative_to(root).parents:
+            if "Faceplate" not in folder.parts:
+                break
+            cache = root / folder / "__pycache__"
+            if cache.is_dir():
+                for compiled in cache.glob("*.pyc"):
+                    compiled.unlink()
+                cache.rmdir()
+            if any((root / folder).iterdir()):
+                break
+            (root / folder).rmdir()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
