@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .. import link, media
 from ..media import MediaError
@@ -25,7 +24,7 @@ _PROFILES = (
 )
 
 
-class FACEPLATE_OT_export_otio(bpy.types.Operator, ExportHelper):
+class FACEPLATE_OT_export_otio(bpy.types.Operator):
     """Write the scene's strips as an edit."""
 
     bl_idname = "faceplate.export_otio"
@@ -35,12 +34,19 @@ class FACEPLATE_OT_export_otio(bpy.types.Operator, ExportHelper):
     )
     bl_options = {"REGISTER"}  # noqa: RUF012
 
-    filename_ext = ".otio"
-    check_extension = None
     __annotations__ = {
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        "check_existing": bpy.props.BoolProperty(default=True, options={"HIDDEN"}),
         "filter_glob": bpy.props.StringProperty(default=_KINDS, options={"HIDDEN"}),
         "profile": bpy.props.EnumProperty(name="For", items=_PROFILES, default="blender"),
     }
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        """Ask for the file, by default named as the .blend."""
+        if not self.filepath:
+            self.filepath = str(Path(bpy.data.filepath or "untitled").with_suffix(".otio"))
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
     def execute(self, context: Any) -> set[str]:
         """Ask for it, and return at once."""
@@ -60,7 +66,7 @@ class FACEPLATE_OT_export_otio(bpy.types.Operator, ExportHelper):
         return {"FINISHED"}
 
 
-class FACEPLATE_OT_import_otio(bpy.types.Operator, ImportHelper):
+class FACEPLATE_OT_import_otio(bpy.types.Operator):
     """Make a scene of an edit."""
 
     bl_idname = "faceplate.import_otio"
@@ -69,9 +75,15 @@ class FACEPLATE_OT_import_otio(bpy.types.Operator, ImportHelper):
     bl_options = {"REGISTER"}  # noqa: RUF012
 
     __annotations__ = {
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
         "filter_glob": bpy.props.StringProperty(default=_KINDS, options={"HIDDEN"}),
         "media_root": bpy.props.StringProperty(name="Media", description="A folder to search for media, or FROM=TO"),
     }
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        """Ask for the file."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
     def execute(self, context: Any) -> set[str]:
         """Ask for it, and return at once."""
