@@ -54,4 +54,5 @@ def _document(path: Path) -> Made | None:
         return None
     document = json.loads(text)
     told = read_document(document)
-    return told and Made(path, str(document["schema"]).removeprefix("faceplate.").partition("/")[0], told)
+    kind = str(document["schema"]).removeprefix("faceplate.").partition("/")[0]
+    return None if told is None else Made(path, kind, told)
