@@ -282,6 +282,50 @@ def test_other_formats_are_read_to_the_frame(kind: str, tmp_path: Path) -> None:
     assert (a.record, b.record) == ((0, 10), (10, 8))
 
 
+@pytest.mark.parametrize(
+    ("ends", "rate"),
+    [
+        ("01:00:00:23", (24, 1)), ("01:00:00:24", (25, 1)), ("01:00:00:29", (30, 1)), ("01:00:00;29", (30000, 1001)),
+        ("01:00:00:49", (50, 1)), ("01:00:00:59", (60, 1)), ("01:00:00;58", (60000, 1001)),
+    ],
+)  # fmt: skip
+def test_the_rate_of_an_edl_is_the_lowest_that_has_its_timecodes(
+    ends: str, rate: tuple[int, int], tmp_path: Path
+) -> None:
+    pytest.importorskip("otio_cmx3600_adapter", reason="the extra `timeline` is not installed")
+    begins = ends[:-2] + "02"
+    (tmp_path / "cut.edl").write_text(
+        f"TITLE: cut\n\n001  AX V C {begins} {ends} {begins} {ends}\n* FROM CLIP NAME: a.mov\n"
+        f"* LOC: {begins} RED     FACE target=ann source=ben\n",
+        "utf-8",
+    )
+    (shot,) = find_shots(read_edit(tmp_path / "cut.edl"))
+    assert shot.rate == Fraction(*rate)
+    assert shot.record == (0, int(ends[-2:]) - 2)
+    assert shot.frames == range(int(ends[-2:]) - 2)
+    if ";" not in ends:  # with drop-frame timecode the adapter reads no locators
+        assert [(c.target, c.source) for c in shot.cast] == [("ann", "ben")]
+
+
+def test_an_edl_s_events_lie_where_they_are_recorded(tmp_path: Path) -> None:
+    pytest.importorskip("otio_cmx3600_adapter", reason="the extra `timeline` is not installed")
+    movie = numbered_movie(tmp_path / "a.mov", 100, 25, start="10:00:00:00")
+    (tmp_path / "cut.edl").write_text(
+        "TITLE: cut\nFCM: NON-DROP FRAME\n\n"
+        "001  AX V C 10:00:00:05 10:00:01:00 01:00:00:00 01:00:00:20\n* FROM CLIP NAME: a.mov\n\n"
+        "002  AX V C 10:00:02:00 10:00:02:24 01:00:01:00 01:00:01:24\n* FROM CLIP NAME: a.mov\n\n"
+        "003  AX V C 10:00:00:00 10:00:00:10 01:00:01:24 01:00:02:19\nM2   AX 012.5 10:00:00:00\n"
+        "* FROM CLIP NAME: a.mov\n",
+        "utf-8",
+    )
+    edit = read_edit(tmp_path / "cut.edl")
+    a, b, c = find_shots(edit)
+    assert edit.timeline.global_start_time == RationalTime(90000, 25)
+    assert (a.record, numbers_in(movie, a.frames)) == ((0, 20), list(range(5, 25)))
+    assert (b.record, numbers_in(movie, b.frames)) == ((25, 24), list(range(50, 74)))
+    assert (c.record, numbers_in(movie, c.frames)) == ((49, 20), [i // 2 for i in range(20)])
+
+
 def test_an_edit_s_digest_is_of_its_bytes(tmp_path: Path) -> None:
     one = read_again(timeline([gap(5, 25)]), tmp_path)
     same = read_again(timeline([gap(5, 25)]), tmp_path)

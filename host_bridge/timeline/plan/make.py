@@ -93,7 +93,7 @@ def make_plan(
     rates = rates_of(out)
     learned, planned, saved = set(), {}, 0.0
     for shot in in_order(wanted(shots)):
-        if states[shot.id] != "to do":
+        if states[shot.id] not in ("to do", "failed"):  # a run tries again what failed
             continue
         sources = [c.source for c in shot.cast]
         fresh = [s for s in dict.fromkeys(sources) if s not in learned and not has_model(out, s)]

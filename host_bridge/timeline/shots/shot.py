@@ -71,5 +71,6 @@ class Shot:
     @property
     def span(self) -> tuple[int, int]:
         """First and last position to render: all of `frames` and the handles, inside the media."""
-        clamp = self.media.clamp
-        return clamp(min(self.frames) - self.handles), clamp(max(self.frames) + self.handles)
+        clamp, frames = self.media.clamp, self.frames
+        ends = sorted((frames[0], frames[-1])) if isinstance(frames, range) else (min(frames), max(frames))
+        return clamp(ends[0] - self.handles), clamp(ends[1] + self.handles)
