@@ -369,6 +369,15 @@ def test_pictures_of_16_bits_and_colours_beyond_the_plate(tmp_path: Path, stage:
     assert fuse.process(image, 4)[0] is image and fuse.work.printed == []  # no face, and nothing is amiss
 
 
+def test_codes_of_a_log_plate_are_not_blended_as_if_they_were_displayed(tmp_path: Path, stage: Stage) -> None:
+    info = FootageInfo(tmp_path, 32, 24, rate=25, frames=1, bit_depth=10, colour="log")  # type: ignore[arg-type]
+    write_pictures(tmp_path / "fusion", "swap", info, 0, [Patch(0, Roi(4, 4, 9, 9), np.ones((5, 5, 4), np.float32))], 1)
+    fuse, image = stage.fuse("Swap", results=tmp_path), from_rgb(np.full((24, 32, 3), 0.2, np.float32), 8)
+    assert fuse.process(image, 0)[0] is image and "the plate is log" in fuse.work.printed[0]
+    fuse.set(Linear=1)
+    assert np.allclose(to_rgb(fuse.process(image, 0)[0])[4:9, 4:9], 1, atol=1e-3)
+
+
 def test_a_window_larger_than_a_frame_and_a_patch_at_its_rim_are_cut(tmp_path: Path, stage: Stage) -> None:
     info = FootageInfo(tmp_path, 33, 21, rate=25, frames=1)  # type: ignore[arg-type]
     whole = Patch(0, Roi(-8, -5, 41, 30), np.full((35, 49, 4), 0.5, np.float32))

@@ -124,6 +124,7 @@ def read_picture(path: Path) -> Picture | None:
         path = kin[0] if kin else path
     found = oiio.ImageInput.open(str(path)) if path.is_file() else None
     if found is None:
+        oiio.geterror()
         return None
     spec = found.spec()
     pixels = found.read_image(0, 0, 0, spec.nchannels, spec.format)
