@@ -304,6 +304,8 @@ def overlays(module: Any, told: dict[str, Any]) -> Any:
 class Layout:
     """Takes down what a panel draws; a property that is not there is an error, as in Blender."""
 
+    operator_context = "INVOKE_DEFAULT"
+
     def __init__(self, drawn: list[str] | None = None) -> None:
         self.drawn: list[str] = [] if drawn is None else drawn
 
@@ -321,6 +323,9 @@ class Layout:
 
     def label(self, text: str = "", **_: Any) -> None:
         self.drawn.append(text)
+
+    def separator(self) -> None:
+        pass
 
 
 def panel(module: Any, told: dict[str, Any]) -> Any:

@@ -258,7 +258,9 @@ def test_the_panels_show_the_settings_of_the_definitions_and_what_was_said(
 ) -> None:
     movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
     found = play(faceplate_in, live, "panel", {"movie": str(movie), "blend": str(folder / "edit.blend")})
-    assert found["Faceplate"] == ["faceplate.replace_face", "faceplate.train_on_strips"]
+    operators = ("replace_face", "train_on_strips", "export_otio", "import_otio")
+    assert found["Faceplate"] == [f"faceplate.{name}" for name in operators]
+    assert ("as_modifier" in found["Strips"]) == (faceplate_in.version == "5.0")
     assert {"faceplate_source", "source", "faceplate.replace_face", "Something has come"} <= set(found["Strips"])
     for node in NODES:
         wanted = set(node.parameters.model_fields) - ({"opacity"} if node.name == "Swap" else set())
