@@ -662,3 +662,34 @@ def test_a_conformed_rate_goes_into_the_movie(tmp_path: Path) -> None:
     with open_footage(made.path) as footage:
         assert (footage.info.rate, footage.info.frames) == (25, 10)
     assert replace(made, start=0).rate == 25
+
+
+def test_an_edit_that_came_as_a_bundle_goes_out_with_paths_that_lead_to_its_media(
+    tmp_path: Path, folder: Path, run: Run
+) -> None:
+    shutil.copy(movie(folder, Fraction(25)), tmp_path / "plate.mov")
+    document = timeline([clip(tmp_path / "plate.mov", 90005, 6, 25.0, span(90000, 60, 25.0))], 25.0)
+    document["tracks"]["children"][0]["children"][0]["media_references"]["DEFAULT_MEDIA"]["target_url"] = (
+        "media/p%20.mov"
+    )
+    bundle = tmp_path / "cut.otioz"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("content.otio", json.dumps(document))
+        archive.writestr("version.txt", "1.0.0")
+        archive.write(tmp_path / "plate.mov", "media/p .mov")
+    (tmp_path / "plate.mov").unlink()
+    out = tmp_path / "cut.faceplate"
+    edit = read_edit(bundle, unpacked=out / "bundle")
+    (shot,) = find_shots(edit)
+    assert shot.media.path is not None
+    swapped(out / "shots" / shot.id, shot.media.path, shot.span)
+    media = MediaRecord(url="x", path=shot.media.path, rate=25, start=90000, frames=60)
+    run_of(edit, done_shot(shot.id, shot.where, media, shot.span), out=out)
+    status, _, err = run(
+        "timeline", "export", bundle, "--profile", "resolve", "--as", "layer", "--out", tmp_path / "o.otio"
+    )
+    assert status == 0, err
+    found = find_shots(read_edit(tmp_path / "o.otio"))
+    assert [s.media.path for s in found] == [out / "bundle" / "media" / "p .mov"]
+    url = json.loads((tmp_path / "o.otio").read_text())["tracks"]["children"][0]["children"][0]
+    assert url["media_references"]["DEFAULT_MEDIA"]["target_url"] == str(out / "bundle" / "media" / "p .mov")

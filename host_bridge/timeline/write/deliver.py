@@ -53,8 +53,9 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
     """Make the media and write the document; the result says which file, shots, notes, and what its format cannot hold. Raises FaceplateError."""
     target = order.target
     _check(order, target)
-    edit = read_edit(order.edit, media_roots=[media_root(text) for text in order.media_roots])
-    out = (order.run or default_folder(edit.path)).expanduser().absolute()
+    out = (order.run or default_folder(order.edit)).expanduser().absolute()
+    roots = [media_root(text) for text in order.media_roots]
+    edit = read_edit(order.edit.expanduser(), media_roots=roots, unpacked=out / "bundle")
     done = export_edit(
         edit,
         load(out),

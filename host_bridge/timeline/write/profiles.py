@@ -66,7 +66,8 @@ def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[l
         paths = plain_paths(url)
         if base is not None and paths and not is_absolute(paths[0]):
             folder = place[-1] == "target_url_base"
-            found.append(put(document, place, profile.url(base / paths[0], folder=folder)))
+            near = next((base / p for p in paths if (base / p).exists()), base / paths[0])
+            found.append(put(document, place, profile.url(near, folder=folder)))
     if profile.name != "resolve":
         return found, notes
     _set_aside(document, document, [], found, notes)
