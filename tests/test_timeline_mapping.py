@@ -13,6 +13,8 @@ from numbered import numbered_images, numbered_movie, numbers_in
 from opentimelineio.opentime import RationalTime
 
 from host_bridge.timeline.shots import Shot
+from host_bridge.timeline.shots.speed import keys_of
+from host_bridge.timeline.shots.warp import Curve
 
 F23, F29, F59 = Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)
 RATES = [F23, Fraction(24), Fraction(25), F29, Fraction(50), F59]
@@ -280,6 +282,17 @@ def test_an_eased_ramp_follows_its_tangents(movies: Path, tmp_path: Path) -> Non
     assert list(b.frames) == sorted(b.frames)
     # by Bézier's definition, half-way between the second key and the third: (0.2 + 3 · 0.22 + 3 · 0.7 + 1) / 8 = 0.495 s
     assert b.frames[30] == 12
+
+
+def test_an_eased_ramp_is_where_resolve_was_seen_to_be() -> None:
+    """Keys of a ramp that others rendered in Resolve Studio 21.0.2, which showed second 2.4 at second 18."""
+    effect = ramp(
+        (0, 0), (12, 1.2, -1.898, -0.3796, 1.898, 0.0), (24, 4.8, -1.898, -1.5, 1.898, 0.7592),
+        (36, 10.8, -1.898, -1.1388, 1.898, 1.1388), (59.98, 29.982),
+    )  # fmt: skip
+    curve = Curve(keys_of(effect))
+    assert float(curve(Fraction(18))) == pytest.approx(2.438, abs=0.002)
+    assert float(curve.inverse(curve(Fraction(18)))) == pytest.approx(18, abs=1e-6)
 
 
 def test_a_time_effect_that_says_nothing_is_reported(movies: Path, tmp_path: Path) -> None:

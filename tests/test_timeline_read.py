@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -254,6 +255,14 @@ def test_a_bundle_is_unpacked_once_with_its_media(tmp_path: Path) -> None:
     assert numbers_in(place) == list(range(10))
 
 
+def test_a_bundle_without_its_media_is_read_and_they_are_missing(tmp_path: Path) -> None:
+    made = timeline([clip("media/a.mov", 2, 5, 25, available=span(0, 10, 25))])
+    with zipfile.ZipFile(tmp_path / "cut.otioz", "w") as archive:
+        archive.writestr("content.otio", made.to_json_string())
+    (shot,) = find_shots(read_edit(tmp_path / "cut.otioz"))
+    assert (shot.media.path, shot.notes) == (None, ("media is missing",))
+
+
 def test_a_bundle_s_folder_is_read_where_it_is(tmp_path: Path) -> None:
     movie = numbered_movie(tmp_path / "a.mov", 10)
     made = timeline([clip(f"file://{movie}", 2, 5, 25, available=span(0, 10, 25))])
@@ -305,6 +314,32 @@ def test_the_rate_of_an_edl_is_the_lowest_that_has_its_timecodes(
     assert shot.frames == range(int(ends[-2:]) - 2)
     if ";" not in ends:  # with drop-frame timecode the adapter reads no locators
         assert [(c.target, c.source) for c in shot.cast] == [("ann", "ben")]
+
+
+NTSC = "<rate><timebase>24</timebase><ntsc>TRUE</ntsc></rate>"
+XMEML = f"""<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE xmeml>
+<xmeml version="5"><sequence><name>Cut</name><duration>60</duration>{NTSC}
+<timecode><string>01:00:00:00</string><frame>86400</frame><displayformat>NDF</displayformat>{NTSC}</timecode>
+<media><video><track>
+<clipitem id="c1"><name>a.mov</name><duration>100</duration>{NTSC}<start>0</start><end>30</end><in>10</in><out>40</out>
+<file id="f1"><name>a.mov</name><duration>100</duration>{NTSC}<pathurl>file://localhost/E%3a/show/a.mov</pathurl>
+<timecode><string>01:00:00:00</string><frame>86400</frame>{NTSC}</timecode><media><video/></media></file>
+<marker><name>M</name><comment>FACE target=ann source=ben</comment><in>12</in><out>-1</out></marker></clipitem>
+<clipitem id="c2"><name>a.mov</name><duration>100</duration>{NTSC}<start>40</start><end>60</end><in>50</in><out>70</out>
+<file id="f1"/></clipitem>
+</track></video></media></sequence></xmeml>"""
+
+
+def test_final_cut_s_xml_at_23_976_is_read_to_the_frame_with_its_markers(tmp_path: Path) -> None:
+    pytest.importorskip("otio_fcp_adapter", reason="the extra `timeline` is not installed")
+    movie = numbered_movie(tmp_path / "now" / "a.mov", 100, Fraction(24000, 1001), start="01:00:00:00")
+    (tmp_path / "cut.xml").write_text(XMEML, "utf-8")
+    a, b = find_shots(read_edit(tmp_path / "cut.xml", media_roots=[media_root(f"E:\\show={tmp_path / 'now'}")]))
+    assert a.rate == Fraction(24000, 1001)
+    assert (a.record, numbers_in(movie, a.frames)) == ((0, 30), list(range(10, 40)))
+    assert (b.record, numbers_in(movie, b.frames)) == ((40, 20), list(range(50, 70)))
+    assert [(c.target, c.source) for c in a.cast] == [("ann", "ben")]
 
 
 def test_an_edl_s_events_lie_where_they_are_recorded(tmp_path: Path) -> None:

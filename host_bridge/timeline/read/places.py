@@ -112,6 +112,8 @@ class Places:
                 _add(index, Path(folder), files)
         known = {place for places in index.values() for place in places}
         beside: dict[str, list[Path]] = {}
+        if not self.folder.is_dir():  # a bundle without media is not unpacked
+            return index
         with os.scandir(self.folder) as entries:
             _add(
                 beside,

@@ -10,6 +10,7 @@ from host_bridge.timeline.shots.shot import Casting
 
 _FACE = re.compile(r"\bFACE\b(?=[\s:]+\w+\s*=)", re.IGNORECASE)
 _PAIR = re.compile(r"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)'|“([^”]*)”|([^\s"'“”;]+))""")
+_NOTES = ("Note", "comment")  # Resolve's, and that of Final Cut's XML
 _LONGEST = 10_000  # characters of a note
 
 
@@ -56,11 +57,12 @@ def track_numbers(told: Any, said: str) -> tuple[int, ...]:
 
 
 def in_marker(marker: Any) -> tuple[list[Casting], list[str]]:
-    """What a marker says, in its name, its comment, or where Resolve keeps its note; and what in it is unclear."""
-    resolve = marker.metadata.get("Resolve_OTIO")
-    note = resolve.get("Note") if hasattr(resolve, "get") else None
-    texts = [t for t in (marker.name, getattr(marker, "comment", ""), note) if isinstance(t, str) and t]
-    return _gather((told for text in dict.fromkeys(texts) for told in face_notes(text)), "marker")
+    """What a marker says, in its name, its comment, or the note that a writer keeps in its metadata; and what in it is unclear."""
+    texts = [marker.name, getattr(marker, "comment", "")]
+    for block in marker.metadata.values():
+        texts += [block.get(key) for key in _NOTES] if hasattr(block, "get") else []
+    said = dict.fromkeys(t for t in texts if isinstance(t, str) and t)
+    return _gather((told for text in said for told in face_notes(text)), "marker")
 
 
 def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
