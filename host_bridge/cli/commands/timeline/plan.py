@@ -106,7 +106,8 @@ def _show(plan: Plan) -> None:
     for url in plan.missing:
         print(f"missing: {url}")
     cast = sum(bool(shot.shot.cast) for shot in plan.shots)
-    print(f"{len(plan.shots)} shots, {cast} with a cast; about {duration(plan.seconds)}, by {plan.known_by}.")
+    told = f"about {duration(plan.seconds)}, by {plan.known_by}" if plan.seconds else "nothing to do"
+    print(f"{len(plan.shots)} shots, {cast} with a cast; {told}.")
     if plan.saved:
         print(f"Shots that share a model save {duration(plan.saved)}.")
 
