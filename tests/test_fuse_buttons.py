@@ -138,6 +138,14 @@ def test_in_the_sandbox_it_leaves_a_post_and_shows_the_command(
     assert swap.press("Train") == {} and "Train on selected clips" in swap.value("Note")
 
 
+def test_a_script_that_is_told_of_no_tool_takes_the_active_one(stage: Stage) -> None:
+    fuse = stage.fuse("Detect", "sandbox")
+    fuse.press("Analyse", active=True)
+    assert "footage of the shot" in fuse.value("Note")
+    fuse.press("Reload", active=True)
+    assert fuse.value("Reloaded") == 1
+
+
 def test_what_is_missing_is_said_and_nothing_is_sent(stage: Stage) -> None:
     fuse = stage.fuse("Swap", "sandbox")
     for id, value, missing in (

@@ -400,7 +400,8 @@ function host.scripts(tool, above, about)
     local input = tool.inputs[name]
     return input and rawget(input, "value")
   end, function(name, value) host.set(tool, name, value) end, nil, above)
-  return { tool = this, comp = strict("a comp", comp), fusion = strict("Fusion", application) }, stored
+  comp.ActiveTool = this
+  return { tool = not about.active and this or nil, comp = strict("a comp", comp), fusion = strict("Fusion", application) }, stored
 end
 
 -- Another system: its name, and a shell that only takes note.
