@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent / "scripts"
 MENU = Path("Scripts") / "Utility" / "Faceplate"
 MODULES = Path("Faceplate") / "python"
 _CLIENT = HERE.parents[1] / "client.py"
-# Name in the menu: the parts of lua/, and the function of python/faceplate_resolve.py.
+# Name in the menu: the parts of lua/, and the function of python/faceplate_resolve.
 _REPLACE = "Replace face in selected clips"
 SCRIPTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     _REPLACE: (("place", "replace"), "replace:above"),
@@ -55,7 +55,7 @@ def lua_script(name: str, config: Config) -> str:
 
 
 def python_script(name: str, config: Config, modules: str) -> str:
-    """The same for Studio. modules: the folder with faceplate_resolve.py; Resolve does not say where a script lies."""
+    """The same for Studio. modules: the folder with faceplate_resolve; Resolve does not say where a script lies."""
     function, _, place = SCRIPTS[name][1].partition(":")
     lines = [
         f"# Faceplate {config.version}: {name}. Written by install/resolve.py, which takes it away again.",
@@ -75,7 +75,8 @@ def scripts(root: str, config: Config) -> dict[Path, bytes]:
     for name, (_, function) in SCRIPTS.items():
         if function:
             made[MENU / "Python" / f"{name}.py"] = python_script(name, config, modules).encode()
-    made[MODULES / "faceplate_resolve.py"] = (HERE / "python" / "faceplate_resolve.py").read_bytes()
+    for part in sorted((HERE / "python" / "faceplate_resolve").glob("*.py")):
+        made[MODULES / "faceplate_resolve" / part.name] = part.read_bytes()
     made[MODULES / "host_bridge" / "__init__.py"] = b""
     made[MODULES / "host_bridge" / "client.py"] = _CLIENT.read_bytes()
     return made
