@@ -115,6 +115,34 @@ def test_the_effect_for_the_edit_page_shows_inputs_that_the_fuse_has(
     assert (folder / "Faceplate Swap.png").read_bytes()[16:24] == bytes([0, 0, 0, 104, 0, 0, 0, 58])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("REG_TimeVariant", "REG_Timely", "knows no REG_Timely"),
+        ("INP_MinScale = -20", "INP_Least = -20", "knows no INP_Least"),
+        ('"ScrewControl"', '"KnobControl"', "no control KnobControl"),
+        ("self.Name", "self.Title", "no self.Title"),
+        ("loadfile(folder", "openfile(folder", "no global openfile"),
+        ("req:IsPreCalc()", "req:IsEarly()", "has no IsEarly"),
+        ("img.DataWindow", "img.Domain", "has no Domain"),
+        ("nil, { edge = edge", "nil, { left = {}, edge = edge", "only numbers are sure to reach"),
+        ("img.Height }, 0, 0,", "img.Height }, 2, 2,", "begin at 0, 0"),
+        ("if x < edge or", "if math.abs(x) < edge or", "knows no math"),
+        ("y < edge or", "y < OVERLAY or", "nil"),
+    ],
+)
+def test_what_fusion_does_not_document_fails_here(old: str, new: str, why: str, tmp_path: Path) -> None:
+    build(tmp_path)
+    file = tmp_path / "Fuses" / "FaceplateDetect.fuse"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(Exception, match=re.escape(why)):
+        fuse = Fuse(file)
+        fuse.set(Results=tmp_path, Show=3)
+        fuse.process(from_rgb(np.zeros((6, 8, 3), np.uint8), 5), 0)
+
+
 # ---- the swap
 
 
