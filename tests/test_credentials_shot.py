@@ -15,6 +15,8 @@ from nodes.consent.chain import read_chain
 from nodes.consent.provenance import Part, Provenance
 from nodes.credentials.claim import WITH_MODEL, WITH_REFERENCE
 from nodes.credentials.folder import verify
+from nodes.credentials.identity import load_identity
+from nodes.credentials.ready import ready
 from nodes.credentials.setting import switch, switched_off
 from nodes.credentials.shot import claim_of, sign_added, sign_shot
 from nodes.credentials.trust import load_trust
@@ -64,7 +66,7 @@ def shot(tmp_path: Path) -> Path:
 
 def test_all_results_of_a_shot_are_signed_and_its_document_says_where(shot: Path, tmp_path: Path) -> None:
     told = document(tmp_path)
-    told["credentials"] = sign_shot(shot, told)
+    told["credentials"] = sign_shot(shot, told, load_identity())
     (shot / "shot.json").write_text(json.dumps(told))
     assert told["credentials"]["results"] == [
         {"file": "composite.mkv", "manifest": "composite.c2pa"},
@@ -92,13 +94,13 @@ def test_all_results_of_a_shot_are_signed_and_its_document_says_where(shot: Path
 
 def test_signing_again_what_was_signed_replaces_the_manifests(shot: Path, tmp_path: Path) -> None:
     told = document(tmp_path)
-    assert sign_shot(shot, told) == sign_shot(shot, told)
+    assert sign_shot(shot, told, load_identity()) == sign_shot(shot, told, load_identity())
     assert {v.state for v in verify(shot, load_trust())} == {"own"}
 
 
 def test_a_sequence_that_is_written_later_is_signed_and_named_as_well(shot: Path, tmp_path: Path) -> None:
     told = document(tmp_path)
-    told["credentials"] = sign_shot(shot, told)
+    told["credentials"] = sign_shot(shot, told, load_identity())
     for number in (1001, 1002):
         for name in ("patch", "matte"):
             write_picture(shot / "fusion" / f"{number}.{name}.png", number)
@@ -147,6 +149,7 @@ def test_switching_off_is_a_signed_record_with_a_reason(tmp_path: Path) -> None:
     last = read_chain(project).entries[-1]
     assert (off.record, off.hash) == (last.number, last.hash)
     assert off.document()["signed"] is False and off.document()["record"]["hash"] == last.hash
+    assert ready(project) == off and sign_shot(project, document(tmp_path), off) == off.document()
     assert switch(project, False, "again").record == off.record  # it is so already
     assert switch(project, True, "") is None and switched_off(project) is None
     assert not read_chain(project).faults

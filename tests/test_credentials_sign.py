@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from nodes.credentials.identity import load_identity
 from nodes.credentials.library import carried
 from nodes.credentials.local import local_certificate, local_file, local_root
 from nodes.credentials.manifest import definition, plate_ingredient
-from nodes.credentials.sign import ready, sign_file, sign_sequence
+from nodes.credentials.ready import ready
+from nodes.credentials.sign import sign_file, sign_sequence
 from nodes.errors import CredentialsError, FootageError
 
 KINDS = {"png": "image/png", "tif": "image/tiff", "jpg": "image/jpeg", "mp4": "video/mp4", "mov": "video/quicktime"}
@@ -230,6 +232,20 @@ def test_a_key_that_others_can_read_signs_nothing(tmp_path: Path) -> None:
         load_identity()
 
 
+def test_many_processes_that_sign_first_at_once_have_one_certificate() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert len({identity.fingerprint for identity in pool.map(lambda _: load_identity(), range(8))}) == 1
+
+
+def test_a_place_where_no_certificate_can_be_made_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FACEPLATE_KEYS", str(tmp_path / "file" / "keys"))
+    with pytest.raises(CredentialsError, match=r"cannot be made.*FACEPLATE_KEYS"):
+        load_identity()
+
+
 def test_a_damaged_certificate_file_says_what_to_do() -> None:
     load_identity()
     local_file().write_bytes(local_file().read_bytes()[:700])
@@ -275,9 +291,9 @@ def test_a_configuration_that_cannot_be_used_says_why(
 
 
 def test_what_signs_is_tried_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ready().local
+    assert ready(None).local
     configure(tmp_path / "studio", monkeypatch, Authority.new())
-    assert ready().name == "A studio"
+    assert ready(None).name == "A studio"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +308,7 @@ def test_a_certificate_that_cannot_sign_is_refused_before_the_work(
 ) -> None:
     configure(tmp_path / "studio", monkeypatch, Authority.new(), **issued)
     with pytest.raises(CredentialsError, match=rf"'A studio' cannot sign: .*{said}.*emailProtection"):
-        ready()
+        ready(None)
 
 
 def test_a_configuration_in_the_users_own_folder_is_found(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from filelock import FileLock
 
 from nodes.consent.keys import keys_folder
-from nodes.errors import CredentialsError, writing
+from nodes.errors import CredentialsError
 
 ORGANISATION = "Faceplate local certificate"
 _ROOT_DAYS, _LEAF_DAYS = 30 * 365, 5 * 365
@@ -48,22 +48,23 @@ def local_file() -> Path:
 def local_certificate(now: dt.datetime | None = None) -> tuple[str, str, str]:
     """The leaf, its private key and the root, each as PEM; made if there is none, the leaf renewed before it ends.
 
-    Raises CredentialsError for a file that is damaged or that others can read; OutputError.
+    Raises CredentialsError for a file that is damaged, that others can read, or that cannot be made.
     """
     path, now = local_file(), now or dt.datetime.now(dt.UTC)
-    with writing(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.stem}.lock")):
-            if not path.exists():
-                key = generate_private_key(SECP256R1())
-                _write(path, key, _root(key, now), now)
-            parts = _read(path)
-            if x509.load_pem_x509_certificate(parts[3]).not_valid_after_utc < now + _EARLY:
-                root_key = load_pem_private_key(parts[0], None)
-                assert isinstance(root_key, EllipticCurvePrivateKey)
-                _write(path, root_key, x509.load_pem_x509_certificate(parts[1]), now)
-                parts = _read(path)
-    return parts[3].decode(), parts[2].decode(), parts[1].decode()
+    if not _lasts(path, now):
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(path.with_name(f".{path.stem}.lock")):
+                if not _lasts(path, now):  # another process may have been faster
+                    _renew(path, now)
+        except OSError as e:
+            raise CredentialsError(
+                f"cannot be made: {e.strerror or e}",
+                file=path,
+                remedy="Let FACEPLATE_KEYS name a folder that is yours, or configure a certificate",
+            ) from e
+    _, root, key, leaf = _read(path)
+    return leaf.decode(), key.decode(), root.decode()
 
 
 def local_root() -> str | None:
@@ -82,6 +83,22 @@ def check_private(path: Path) -> None:
         raise CredentialsError(
             "others than you may read or write this private key", file=path, remedy=f"chmod 600 {path}"
         )
+
+
+def _lasts(path: Path, now: dt.datetime) -> bool:
+    return path.exists() and x509.load_pem_x509_certificate(_read(path)[3]).not_valid_after_utc >= now + _EARLY
+
+
+def _renew(path: Path, now: dt.datetime) -> None:
+    """Make a leaf, under the root that is there if one is."""
+    if path.exists():
+        root_pem, root_of = _read(path)[:2]
+        root_key, root = load_pem_private_key(root_pem, None), x509.load_pem_x509_certificate(root_of)
+        assert isinstance(root_key, EllipticCurvePrivateKey)
+        _write(path, root_key, root, now)
+    else:
+        fresh = generate_private_key(SECP256R1())
+        _write(path, fresh, _root(fresh, now), now)
 
 
 def _read(path: Path) -> tuple[bytes, bytes, bytes, bytes]:

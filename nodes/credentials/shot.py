@@ -15,6 +15,7 @@ from nodes.credentials.claim import Claim, PartOfShot
 from nodes.credentials.identity import Identity, load_identity
 from nodes.credentials.library import carried
 from nodes.credentials.manifest import plate_ingredient
+from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.sign import Signed, sign_file, sign_sequence
 
 _FILES: dict[str, PartOfShot] = {
@@ -26,17 +27,19 @@ _FILES: dict[str, PartOfShot] = {
 _FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "fusion")
 
 
-def sign_shot(folder: Path, document: Mapping[str, Any], identity: Identity | None = None) -> dict[str, Any]:
+def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | SwitchedOff) -> dict[str, Any]:
     """Sign what a shot's folder holds, and return what its document says of that under `credentials`.
 
-    document: `faceplate.shot/1`. Raises CredentialsError, FootageError, OutputError.
+    document: `faceplate.shot/1`. by: see `nodes.credentials.ready`. Raises CredentialsError, FootageError, OutputError.
     """
-    identity, claim = identity or load_identity(), claim_of(document)
+    if isinstance(by, SwitchedOff):
+        return by.document()
+    claim = claim_of(document)
     files = [(name, part) for name, part in _FILES.items() if (folder / name).is_file()]
-    signed = [sign_file(folder / name, replace(claim, part=part), identity) for name, part in files]
+    signed = [sign_file(folder / name, replace(claim, part=part), by) for name, part in files]
     sequences = ((part, frames_in(folder / part)) for part in _FOLDERS)
-    signed += [sign_sequence(frames, replace(claim, part=part), identity) for part, frames in sequences if frames]
-    return told_of(folder, signed, identity)
+    signed += [sign_sequence(frames, replace(claim, part=part), by) for part, frames in sequences if frames]
+    return told_of(folder, signed, by)
 
 
 def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,9 @@ from typing import Any
 
 from nodes.credentials.binding import bound_to, frames_of, hash_files, listing, sha256, sidecar_of_sequence
 from nodes.credentials.claim import Claim
-from nodes.credentials.config import configuration_file
-from nodes.credentials.identity import Identity, load_identity
-from nodes.credentials.library import BYTES, EMBEDS, SIDECAR, check, sign_nothing, sign_stream
+from nodes.credentials.identity import Identity
+from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
 from nodes.credentials.manifest import definition
-from nodes.credentials.verdict import sentence
 from nodes.errors import CredentialsError
 from nodes.footage.whole import whole_file
 
@@ -81,28 +78,3 @@ def _stamped(sign: Callable[[Identity], None], identity: Identity) -> bool:
             pass  # if it was not the server's fault, it fails again
     sign(replace(identity, time_stamp=None))
     return False
-
-
-def ready() -> Identity:
-    """Load what will sign and try it, before the work: whoever's certificate has ended shall not learn it an hour later.
-
-    Raises CredentialsError, OutputError.
-    """
-    identity = load_identity()
-    trial = definition(
-        Claim("plate", "2000-01-01T00:00:00Z", "00" * 32), bound_to(hashlib.sha256(b"trial").hexdigest(), "")
-    )
-    fault = None
-    try:
-        manifest = sign_nothing(trial, None, replace(identity, time_stamp=None))
-        checked = check(BYTES, io.BytesIO(b"trial"), manifest, ())
-        fault = next((sentence(*fault) for fault in checked.faults), None) if checked else None
-    except CredentialsError as e:
-        fault = e.what
-    if fault is not None:
-        raise CredentialsError(
-            f"'{identity.name}' cannot sign: {fault}",
-            file=None if identity.local else configuration_file(),
-            remedy="Configure a certificate for signing: one that has not ended, with digitalSignature as its key usage and emailProtection as its extended one",
-        )
-    return identity

@@ -48,8 +48,8 @@ def main() -> None:
             done = render_shot(plate, source, shot, Settings(), 0, count - 1, progress=note)
         whole, swap = time.perf_counter() - began, stages["swap"] - stages["swap begun"]
         size = sum(f.stat().st_size for f in shot.rglob("*") if f.is_file())
-        load_identity()  # the certificate is made once
-        signing = median(_clocked(lambda: sign_shot(shot, done.document)) for _ in range(5))
+        by = load_identity()  # the certificate is made once
+        signing = median(_clocked(lambda: sign_shot(shot, done.document, by)) for _ in range(5))
         verifying = _clocked(lambda: verify(shot, load_trust()))
         print(f"{count} frames of {SIZE[0]}x{SIZE[1]}, {size / 1e6:.0f} MB of results")
         print(f"{whole:8.2f} s the whole run, {swap:.2f} s of it the stage `swap`")

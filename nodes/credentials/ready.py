@@ -1,0 +1,45 @@
+"""What is asked before the work whose results will be signed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from nodes.credentials.binding import bound_to
+from nodes.credentials.claim import Claim
+from nodes.credentials.config import configuration_file
+from nodes.credentials.identity import Identity, load_identity
+from nodes.credentials.library import BYTES, check, sign_nothing
+from nodes.credentials.manifest import definition
+from nodes.credentials.setting import SwitchedOff, switched_off
+from nodes.credentials.verdict import sentence
+from nodes.errors import CredentialsError
+
+
+def ready(project: Path | None) -> Identity | SwitchedOff:
+    """Load what will sign a project's results and try it, before the work: whoever's certificate has ended shall not learn it an hour later.
+
+    Raises CredentialsError, ConsentError, OutputError.
+    """
+    if off := switched_off(project):
+        return off
+    identity = load_identity()
+    trial = definition(
+        Claim("plate", "2000-01-01T00:00:00Z", "00" * 32), bound_to(hashlib.sha256(b"trial").hexdigest(), "")
+    )
+    fault = None
+    try:
+        manifest = sign_nothing(trial, None, replace(identity, time_stamp=None))
+        checked = check(BYTES, io.BytesIO(b"trial"), manifest, ())
+        fault = next((sentence(*fault) for fault in checked.faults), None) if checked else None
+    except CredentialsError as e:
+        fault = e.what
+    if fault is not None:
+        raise CredentialsError(
+            f"'{identity.name}' cannot sign: {fault}",
+            file=None if identity.local else configuration_file(),
+            remedy="Configure a certificate for signing: one that has not ended, with digitalSignature as its key usage and emailProtection as its extended one",
+        )
+    return identity
