@@ -9,10 +9,11 @@ import pytest
 from resolve_host import Host
 from resolve_lua import GONE, GONE_OF_OS, Lua
 
+from host_bridge.fusion import menu
 from host_bridge.fusion.menu import HERE, Config, lua_script
 from host_bridge.watch.posts import _POST
 
-LIBRARY = (HERE / "lua" / "library.lua").read_text("utf-8")
+LIBRARY = "\n".join((HERE / "lua" / f"{part}.lua").read_text("utf-8") for part in menu.LIBRARY)
 
 
 @pytest.fixture

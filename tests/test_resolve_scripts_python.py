@@ -135,6 +135,17 @@ def test_as_a_take_the_composite_is_chosen_and_the_original_stays(host: Host, co
     assert plate.take == 1 and len(plate.takes) == 1 and plate.GetMediaPoolItem() is plate.media
 
 
+def test_a_take_leaves_the_pictures_above_where_they_are(host: Host, config: Config) -> None:
+    for place in ("above", "take", "comp"):
+        script.replace(host.handle(), config, place)
+        assert told(host) == "1 of 1 clips have their new face."
+    patch, take = host.timeline.tracks[1][0].media, host.timeline.tracks[0][0].takes[1]["mediaPoolItem"]
+    assert frames_of(patch.path) == frames_of(take.path) == (4, 6)
+    host.timeline.tracks[0][0].take = 1
+    script.undo(host.handle(), config)
+    assert told(host) == "3 results were taken back"
+
+
 def test_as_a_composition_the_patch_is_merged_over_the_clip_as_one_step(host: Host, config: Config) -> None:
     plate = host.timeline.tracks[0][0]
     for _ in range(2):

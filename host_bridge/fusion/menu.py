@@ -13,6 +13,7 @@ MENU = Path("Scripts") / "Utility" / "Faceplate"
 MODULES = Path("Faceplate") / "python"
 _CLIENT = HERE.parents[1] / "client.py"
 # Name in the menu: the parts of lua/, and the function of python/faceplate_resolve.
+LIBRARY = ("library", "jobs", "clips")
 _REPLACE = "Replace face in selected clips"
 SCRIPTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     _REPLACE: (("place", "replace"), "replace:above"),
@@ -51,7 +52,7 @@ def lua_script(name: str, config: Config) -> str:
     parts, function = SCRIPTS[name]
     text = [f"-- Faceplate {config.version}: {name}. Written by install/resolve.py, which takes it away again."]
     text += [f"local CONFIG = {to_lua(_forward(config))}", f"local PLACE = {to_lua(function.partition(':')[2])}"]
-    return "\n".join(text + [(HERE / "lua" / f"{part}.lua").read_text("utf-8") for part in ("library", *parts)])
+    return "\n".join(text + [(HERE / "lua" / f"{part}.lua").read_text("utf-8") for part in (*LIBRARY, *parts)])
 
 
 def python_script(name: str, config: Config, modules: str) -> str:

@@ -1,9 +1,11 @@
 -- Replace the face in the chosen clips. Started again while it works, or later, it fetches what is done meanwhile: the engine does nothing twice.
 
 local function request_for(plate, source)
+  local take = PLACE == "take"
   local request = {
-    plate = plate.plate, source = source, range = plate.from .. "-" .. plate.to, overlay = PLACE ~= "take", frames = PLACE == "take",
-    out = results_folder() .. "/" .. file_name(plate.name) .. "-" .. plate.from .. "-" .. plate.to,
+    plate = plate.plate, source = source, range = plate.from .. "-" .. plate.to, overlay = not take, frames = take,
+    -- A folder of its own: what lies above a clip already must not go when a take is rendered.
+    out = results_folder() .. "/" .. file_name(plate.name) .. "-" .. plate.from .. "-" .. plate.to .. (take and "-take" or ""),
   }
   if plate.sequence then request.rate = tostring(plate.rate) end
   local model = training_folder(source, plate.path) .. "/model/model.onnx"

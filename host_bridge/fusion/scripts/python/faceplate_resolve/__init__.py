@@ -1,4 +1,4 @@
-"""Faceplate in DaVinci Resolve Studio: what the menu scripts do, as lua/library.lua and lua/place.lua do it, with the engine spoken to directly.
+"""Faceplate in DaVinci Resolve Studio: what the menu scripts do, as those in Lua do it, with the engine spoken to directly.
 
 Resolve's own Python loads this: the standard library and `client` alone.
 """

@@ -133,14 +133,17 @@ def _replace(session: Session, place: str) -> None:
 
 
 def _request(session: Session, plate: Plate, source: str, place: str) -> dict[str, Any]:
-    names = (session.project.GetName(), session.timeline.GetName(), f"{plate.name}-{plate.low}-{plate.high}")
+    take = place == "take"
+    # A folder of its own for a take: what lies above a clip already must not go when one is rendered.
+    clip = f"{file_name(plate.name)}-{plate.low}-{plate.high}{'-take' if take else ''}"
+    names = (session.project.GetName(), session.timeline.GetName())
     request: dict[str, Any] = {
         "plate": plate.pattern,
         "source": source,
         "range": f"{plate.low}-{plate.high}",
-        "out": "/".join([session.config.results, *map(file_name, names)]),
-        "overlay": place != "take",
-        "frames": place == "take",
+        "out": "/".join([session.config.results, *map(file_name, names), clip]),
+        "overlay": not take,
+        "frames": take,
     }
     if plate.pattern != plate.path:
         request["rate"] = f"{plate.rate:g}"
