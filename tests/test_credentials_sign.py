@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -246,9 +247,10 @@ def test_a_place_where_no_certificate_can_be_made_says_what_to_do(
         load_identity()
 
 
-def test_a_damaged_certificate_file_says_what_to_do() -> None:
+@pytest.mark.parametrize("damage", [lambda data: data[:700], lambda data: data.replace(b"MII", b"AAA")])
+def test_a_damaged_certificate_file_says_what_to_do(damage: Callable[[bytes], bytes]) -> None:
     load_identity()
-    local_file().write_bytes(local_file().read_bytes()[:700])
+    local_file().write_bytes(damage(local_file().read_bytes()))
     with pytest.raises(CredentialsError, match=r"is damaged.*Restore it"):
         load_identity()
 

@@ -104,11 +104,16 @@ def _renew(path: Path, now: dt.datetime) -> None:
 def _read(path: Path) -> tuple[bytes, bytes, bytes, bytes]:
     check_private(path)
     found = [(m[1], m[0]) for m in _PEM.finditer(path.read_bytes())]
-    if [kind for kind, _ in found] != [b"PRIVATE KEY", b"CERTIFICATE"] * 2:
+    try:
+        if [kind for kind, _ in found] != [b"PRIVATE KEY", b"CERTIFICATE"] * 2:
+            raise ValueError
+        root_key, root, key, leaf = (pem for _, pem in found)
+        for pem in (root, leaf):
+            x509.load_pem_x509_certificate(pem)
+    except ValueError as e:
         raise CredentialsError(
             "is damaged", file=path, remedy="Restore it from a copy, or delete it: a new certificate is made"
-        )
-    root_key, root, key, leaf = (pem for _, pem in found)
+        ) from e
     return root_key, root, key, leaf
 
 
