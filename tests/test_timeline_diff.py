@@ -69,6 +69,26 @@ def test_a_clip_of_many_that_are_alike_is_found_where_it_was_changed() -> None:
     ]
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_in_a_long_edit_an_insertion_a_removal_and_a_change_are_few_lines(alike: bool) -> None:
+    before = timeline(*(clip("a" if alike else f"c{i}", 86400 + (0 if alike else i)) for i in range(1000)))
+    after = deepcopy(before)
+    children = after["tracks"]["children"][0]["children"]
+    children.insert(500, clip("new"))
+    children[5]["source_range"]["start_time"]["value"] += 1
+    del children[700]
+    found = sorted(kind for kind, *_ in told(before, after))
+    # Among clips that are all alike, a changed one may as well be another that came and one that went.
+    assert found == ["added", "changed", "removed"] if not alike else len(found) <= 5
+
+
+def test_of_two_long_edits_that_have_little_in_common_what_is_common_is_found() -> None:
+    before = timeline(*(clip(f"a{i}" if i % 3 else f"c{i}") for i in range(1500)))
+    after = timeline(*(clip(f"b{i}" if i % 3 else f"c{i}") for i in range(1500)))
+    found = told(before, after)
+    assert not [path for _, path, *_ in found if "'c" in path] and len(found) >= 1000
+
+
 def test_names_metadata_effects_markers_media_and_what_nobody_knows_are_compared() -> None:
     odd = {"OTIO_SCHEMA": "Sparkle.3", "metadata": {}, "name": "s", "effect_name": "", "amount": [1, 2]}
     before = timeline(clip("a", effects=[odd], metadata={"x": {"y": 1}}))

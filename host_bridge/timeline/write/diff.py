@@ -1,7 +1,6 @@
 """What differs between two edits: objects added, removed and changed, each with a path that a person can follow.
 
-Items of a list are paired by what they are before they are compared: the same ones first, then those of one kind and name, then those of one kind
-in their order. So a clip put in before others is one addition.
+Items of a list are paired by what they are before they are compared (`pairs`). So a clip put in before others is one addition.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from host_bridge.timeline.read import Edit
-from host_bridge.timeline.write.block import without_ours
+from host_bridge.timeline.write.block import EXPORT, marked, without_ours
+from host_bridge.timeline.write.pairs import pairs
 from host_bridge.timeline.write.tree import DEFAULT_KEY, Node, active_reference, document_of, schema
 
 Kind = Literal["added", "removed", "changed"]
@@ -41,6 +40,8 @@ def diff_edits(a: Edit, b: Edit) -> list[Change]:
     """List what of `a` is otherwise in `b`; what Faceplate's last export to `b` made is marked as ours."""
     before, after = document_of(a), document_of(b)
     found = diff(before, after)
+    if marked(after, EXPORT) is None:
+        return found
     rest = {(c.kind, c.path, c.before, c.after) for c in diff(before, without_ours(after))}
     return [Change(c.kind, c.path, c.before, c.after, (c.kind, c.path, c.before, c.after) not in rest) for c in found]
 
@@ -102,39 +103,13 @@ def _compare_field(path: str, key: str, a: Any, b: Any) -> Iterator[Change]:
 
 def _compare_list(path: str, a: list[Any], b: list[Any]) -> Iterator[Change]:
     counts_a, counts_b = _numbers(a), _numbers(b)
-    for i, j in _pairs(a, b):
+    for i, j in pairs(a, b):
         if i is None:
             yield _change(f"{path} › {_name(b[j], counts_b[j])}", _ABSENT, b[j])  # type: ignore[index]
         elif j is None:
             yield _change(f"{path} › {_name(a[i], counts_a[i])}", a[i], _ABSENT)
         else:
             yield from _compare(f"{path} › {_name(a[i], counts_a[i])}", a[i], b[j])
-
-
-def _pairs(a: list[Any], b: list[Any]) -> Iterator[tuple[int | None, int | None]]:
-    """Which item of `a` is which of `b`, in order; None where there is none."""
-    exact_a, exact_b = [_digest(x) for x in a], [_digest(x) for x in b]
-    for tag, i0, i1, j0, j1 in SequenceMatcher(None, exact_a, exact_b, autojunk=len(a) > 5000).get_opcodes():
-        if tag == "equal":
-            yield from zip(range(i0, i1), range(j0, j1), strict=True)
-            continue
-        like_a = [(schema(x), x.get("name")) for x in a[i0:i1]]
-        like_b = [(schema(x), x.get("name")) for x in b[j0:j1]]
-        for inner, p0, p1, q0, q1 in SequenceMatcher(None, like_a, like_b, autojunk=False).get_opcodes():
-            if inner == "equal":
-                yield from zip(range(i0 + p0, i0 + p1), range(j0 + q0, j0 + q1), strict=True)
-            else:
-                yield from _by_kind(a, b, range(i0 + p0, i0 + p1), range(j0 + q0, j0 + q1))
-
-
-def _by_kind(a: list[Any], b: list[Any], left: range, right: range) -> Iterator[tuple[int | None, int | None]]:
-    rest = list(right)
-    for i in left:
-        j = next((j for j in rest if schema(a[i]) == schema(b[j])), None)
-        if j is not None:
-            rest.remove(j)
-        yield i, j
-    yield from ((None, j) for j in rest)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -151,18 +126,6 @@ def _same(a: Any, b: Any) -> bool:
 
 def _number(x: Any) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool)
-
-
-def _digest(node: Any) -> str:
-    return json.dumps(_plain(node), sort_keys=True)
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {k: _plain(v) for k, v in node.items() if v not in _EMPTY or _number(v) or isinstance(v, bool)}
-    if isinstance(node, list):
-        return [_plain(v) for v in node]
-    return float(node) if _number(node) and abs(node) < 1 << 53 else node
 
 
 def _objects(items: list[Any]) -> bool:
