@@ -18,7 +18,7 @@ from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity
 from nodes.credentials.ready import ready
 from nodes.credentials.setting import switch, switched_off
-from nodes.credentials.shot import claim_of, sign_added, sign_shot
+from nodes.credentials.shot import claim_of, sign_added, sign_made, sign_shot
 from nodes.credentials.trust import load_trust
 from nodes.errors import CredentialsError
 
@@ -117,7 +117,19 @@ def test_a_sequence_that_is_written_later_is_signed_and_named_as_well(shot: Path
 def test_what_is_written_later_into_a_shot_that_is_not_signed_is_not_signed_either(shot: Path, tmp_path: Path) -> None:
     told = document(tmp_path) | {"credentials": {"signed": False}}
     assert sign_added(shot, "patch", told) == {"signed": False}
-    assert not list(shot.rglob("*.c2pa"))
+    assert sign_made(shot / "preview.mp4", "composite", told) is None
+    assert not list(shot.rglob("*.c2pa")) and verify(shot / "preview.mp4", load_trust())[0].state == "none"
+
+
+def test_what_is_made_of_a_signed_shot_elsewhere_is_signed(shot: Path, tmp_path: Path) -> None:
+    told = document(tmp_path)
+    told["credentials"] = sign_shot(shot, told, load_identity())
+    (tmp_path / "media").mkdir()
+    delivered = movie(tmp_path / "media" / "V1-0001.mov")
+    assert sign_made(delivered, "composite", told).sidecar is None
+    frames = write_frames(tmp_path / "media" / "V1-0002")
+    assert sign_made(frames, "patch", told).sidecar == frames[0].parent / "composite.c2pa"
+    assert [v.state for v in verify(delivered, load_trust())] == ["own"]
 
 
 def test_a_claim_says_what_the_document_says(tmp_path: Path) -> None:

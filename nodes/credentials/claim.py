@@ -10,7 +10,7 @@ from typing import Literal
 
 from nodes.consent.provenance import Provenance
 
-PartOfShot = Literal["composite", "preview", "overlay", "still", "sheet", "patch", "matte", "fusion", "plate"]
+PartOfShot = Literal["composite", "preview", "overlay", "still", "sheet", "patch", "matte", "over", "fusion", "plate"]
 PARTS: dict[PartOfShot, str] = {
     "composite": "the finished picture",
     "preview": "plate and finished picture beside each other",
@@ -19,6 +19,7 @@ PARTS: dict[PartOfShot, str] = {
     "sheet": "some frames of plate and finished picture",
     "patch": "the new face alone",
     "matte": "where the new face is",
+    "over": "the new face as a compositor lays it over the plate",
     "fusion": "the new face and where it is, as Fusion reads them",
     "plate": "a copy of the plate; no face was replaced in it",
 }

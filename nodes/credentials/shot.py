@@ -24,7 +24,7 @@ _FILES: dict[str, PartOfShot] = {
     "preview.mp4": "preview",
     "sheet.png": "sheet",
 }
-_FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "fusion")
+_FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "over", "fusion")
 
 
 def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | SwitchedOff) -> dict[str, Any]:
@@ -45,15 +45,28 @@ def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | Switched
 def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:
     """Sign a sequence that was written into a finished shot's folder later; returns what its document says under `credentials` then.
 
-    A shot that is not signed, since that was switched off or an earlier Faceplate made it, stays so. Raises what `sign_shot` does.
+    Raises what `sign_shot` does.
     """
     told: dict[str, Any] = document.get("credentials") or {}
     frames = frames_in(folder / part)
-    if not told.get("signed") or not frames:
+    signed = sign_made(frames, part, document) if frames else None
+    if signed is None:
         return told
-    identity = load_identity()
-    added = told_of(folder, [sign_sequence(frames, claim_of(document, part), identity)], identity)["results"]
+    added = told_of(folder, [signed], load_identity())["results"]
     return told | {"results": [one for one in told["results"] if one["file"] != part] + added}
+
+
+def sign_made(made: Path | Sequence[Path], part: PartOfShot, document: Mapping[str, Any]) -> Signed | None:
+    """Sign a file, or the frames of a sequence, that were made of a finished shot's results.
+
+    None for a shot that is not signed, since that was switched off or an earlier Faceplate made it: what is made of it is not either.
+    Raises what `sign_shot` does.
+    """
+    told = document.get("credentials")
+    if not told or not told.get("signed"):
+        return None
+    claim, identity = claim_of(document, part), load_identity()
+    return sign_file(made, claim, identity) if isinstance(made, Path) else sign_sequence(made, claim, identity)
 
 
 def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:
