@@ -220,7 +220,12 @@ def test_an_edit_that_is_dropped_in_with_its_cast_comes_back_as_an_edit(
     media = cut(samples / "cap13_edit2.mp4", hot.parent / f"{hot.name}.plate.mp4", 0, 12)
     source = cut(samples / "franck.mp4", hot.parent / f"{hot.name}.anna.mp4", 0, 12)
     (hot / "scene 1.cast.json").write_text(
-        json.dumps({"performers": {"anna": {"footage": [str(source)]}}, "cast": [{"shot": "*", "target": "bob", "source": "anna"}]})
+        json.dumps(
+            {
+                "performers": {"anna": {"footage": [str(source)]}},
+                "cast": [{"shot": "*", "target": "bob", "source": "anna"}],
+            }
+        )
     )
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
     reference = otio.schema.ExternalReference(str(media), span(time(0, 25), time(12, 25)))
