@@ -15,9 +15,8 @@ import torch
 from clips import pictures, write_movie
 from edits import QUICK, UNTRAINED, blank, clip, gap, performer, plate, write_edit
 from live_engine import live_engine
-from test_cli_train import SMALL_DF
+from test_cli_train import small_df  # noqa: F401
 
-import trainer.models
 from host_bridge.timeline.document import TimelineRun, load
 from nodes.footage import open_footage, read_patch
 from nodes.shot import analysis
@@ -222,18 +221,6 @@ def test_two_runs_in_one_folder_do_not_meet(run: Run, media: Path, tmp_path: Pat
 
 
 # ---- models that learn from the target too
-
-
-@pytest.fixture
-def small_df(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A model `small`, found as every model is: by lying in the models' folder."""
-    folder = tmp_path / "models"
-    folder.mkdir()
-    (folder / "small.py").write_text(SMALL_DF)
-    monkeypatch.setattr(trainer.models, "__path__", [*trainer.models.__path__, str(folder)])
-    trainer.models._found.cache_clear()
-    yield
-    trainer.models._found.cache_clear()
 
 
 @pytest.mark.usefixtures("small_df")

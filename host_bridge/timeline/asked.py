@@ -53,10 +53,11 @@ def absolute_root(text: str) -> str:
     return str(root.folder) if root.before is None else f"{root.before}={root.folder}"
 
 
-def sources(told: Iterable[str]) -> tuple[dict[str, list[Path]], str | None]:
+def sources(told: Iterable[str], target: str | None = None) -> tuple[dict[str, list[Path]], str | None]:
     """Read `FOOTAGE` and `NAME=FOOTAGE`; returns footage by name, and the name of whom no name was given: they are put into every shot.
 
-    Footage without a name is of one person, called like the first clip.
+    Footage without a name is of one person, called like the first clip. target: who is replaced in every shot; where that is said, the
+    only performer who is named is put there.
     """
     found: dict[str, list[Path]] = {}
     unnamed: str | None = None
@@ -66,4 +67,6 @@ def sources(told: Iterable[str]) -> tuple[dict[str, list[Path]], str | None]:
             unnamed = unnamed or Path(text).stem.split(".")[0]
             name, footage = unnamed, text
         found.setdefault(name.strip(), []).append(Path(footage).expanduser().absolute())
+    if unnamed is None and target is not None and len(found) == 1:
+        unnamed = next(iter(found))
     return found, unnamed

@@ -60,9 +60,7 @@ def plan(
     from host_bridge.timeline.plan import make_plan, page
     from nodes.footage.whole import whole_file
 
-    footage, unnamed = sources(source)
-    if unnamed is None and target is not None and len(footage) == 1:
-        unnamed = next(iter(footage))
+    footage, unnamed = sources(source, target)
     asked = ask(
         edit.expanduser(),
         cast=cast,

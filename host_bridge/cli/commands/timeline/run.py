@@ -83,9 +83,7 @@ def run(
     json
         Print what came of each shot as JSON.
     """
-    footage, unnamed = sources(source)
-    if unnamed is None and target is not None and len(footage) == 1:
-        unnamed = next(iter(footage))
+    footage, unnamed = sources(source, target)
     request = TimelineRequest(
         edit=edit.expanduser().absolute(),
         out=out,
