@@ -79,7 +79,7 @@ def test_a_job_goes_on_after_the_engine_was_killed_and_started_again(faceplate_i
         "killed",
         """
 begin(detect)
-pump(lambda: 0 < detect.progress < 0.5)
+pump(lambda: 0 < detect.progress < 1)
 client = link.look()
 os.kill(client.address.pid, signal.SIGKILL)
 pump(lambda: "gone" in detect.message)
@@ -102,7 +102,7 @@ def test_cancel_ends_the_job_and_says_so(faceplate_in: Blender, live: Live) -> N
         "cancelled",
         """
 begin(detect)
-pump(lambda: 0 < detect.progress < 0.5)
+pump(lambda: 0 < detect.progress < 1)
 bpy.ops.faceplate.cancel(uid=detect.uid)
 pump(lambda: detect.state != "BUSY")
 answer([detect.state, detect.message, link.state().jobs[0]["state"]])
@@ -154,7 +154,7 @@ else:
         bpy.ops.ed.undo_push(message="a node")
         begin(late)
         bpy.ops.ed.undo()
-there = [n.bl_idname for n in part("tree.base").all_nodes()]
+there = [n.bl_idname for n in part("tree.find").all_nodes()]
 pump(lambda: not link.tickets() and not threads())
 answer([there, [job["state"] for job in link.state().jobs], link.pump(), handlers() == before])
 """,

@@ -13,7 +13,8 @@ from typing import Any
 import bpy
 
 from . import cut, link, migration, panels, preferences, sequencer, tree
-from .tree import base, work
+from .tree import work
+from .tree.find import all_nodes
 
 _PARTS = (preferences, tree, panels, sequencer, cut)
 
@@ -36,5 +37,5 @@ def unregister() -> None:
 
 def _owners() -> Iterator[Any]:
     """All in this file that says a version, but for what is linked from another."""
-    yield from (node for node in base.all_nodes() if node.id_data.library is None)
+    yield from (node for node in all_nodes() if node.id_data.library is None)
     yield from (scene.faceplate_strips for scene in bpy.data.scenes if scene.library is None)

@@ -12,7 +12,10 @@ from typing import Any
 
 import bpy
 
+from .media import MediaError
+
 REMEDY = "Install its extension: install/blender.py install"  # for what is newer
+NEWER = MediaError("this node is of a newer Faceplate", REMEDY)
 SCHEMA = 2  # of what nodes and scenes keep in the .blend
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import bpy
 
 from .. import media, migration, properties
-from . import build, images
+from . import build, images, work
 
-NEWER = media.MediaError("this node is of a newer Faceplate", migration.REMEDY)
 _STATES = [
     ("IDLE", "Idle", ""),
     ("BUSY", "Busy", ""),
@@ -80,13 +78,11 @@ class FaceNode:
 
     def draw_buttons(self: Any, context: Any, layout: Any) -> None:
         """On the node: buttons, progress, what is wrong."""
-        from .work import busy
-
         row = layout.row(align=True)
         for action, label in self.buttons:
             told = row.operator("faceplate.run", text=label)
             told.uid, told.action = self.uid, action
-        state, message, remedy = self.standing(busy(self.uid))
+        state, message, remedy = self.standing(work.busy(self.uid))
         if state == "BUSY":
             row = layout.row(align=True)
             row.progress(factor=self.progress, text=message)
@@ -99,7 +95,7 @@ class FaceNode:
     def standing(self: Any, busy: bool) -> tuple[str, str, str]:
         """State, message and remedy as they are true now. busy: whether something is under way for this node."""
         if migration.is_newer(self):
-            return "ERROR", NEWER.message, NEWER.remedy
+            return "ERROR", migration.NEWER.message, migration.NEWER.remedy
         if self.state == "BUSY" and not busy:  # the file was saved in the middle of it
             return "IDLE", "Interrupted", "Run it again: what was done is kept"
         if self.state != "BUSY" and (lost := images.missing(self)):
@@ -154,16 +150,3 @@ class FaceNode:
             if not isinstance(node, FaceNode):
                 break
         return {name.lower(): found[name] for name in names if name in found}
-
-
-def all_nodes() -> Iterator[Any]:
-    """Every node of Faceplate in this file."""
-    scenes = (getattr(scene, "node_tree", None) for scene in bpy.data.scenes)
-    for tree in (*filter(None, scenes), *bpy.data.node_groups):
-        if tree.bl_idname == "CompositorNodeTree":
-            yield from (node for node in tree.nodes if isinstance(node, FaceNode))
-
-
-def find(uid: str) -> Any:
-    """The node with this id, None where it is gone."""
-    return next((node for node in all_nodes() if node.uid == uid), None)

@@ -9,7 +9,7 @@ import bpy
 
 from .. import link
 from . import work
-from .base import find
+from .find import find
 
 
 class FACEPLATE_OT_run(bpy.types.Operator):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import link, media, migration
-from .base import NEWER, find
+from .find import find
 
 _under_way: dict[str, link.Ticket] = {}
 
@@ -30,7 +30,7 @@ def run(node: Any, action: str, scene: Any) -> bool:
         return True
     try:
         if migration.is_newer(node):
-            raise NEWER
+            raise migration.NEWER
         migration.migrate(node)
         task = node.task(action, scene)
     except media.MediaError as e:
