@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from nodes.consent.parameters import production_parameter, project_parameter
 from nodes.spec import Node, Parameters, Port, parameter
 
 
@@ -175,6 +176,10 @@ class MaskParameters(Parameters):
     )
 
 
+# Parameters of Swap that say who is who and by whose consent: no pixel changes by them.
+CAST = frozenset({"target_performer", "source_performer", "project", "production"})
+
+
 class SwapParameters(Parameters):
     """Put the source's face into the plate, as a patch with a matte."""
 
@@ -206,6 +211,16 @@ class SwapParameters(Parameters):
     )
     sharpen: float = parameter(0.0, ge=0, le=2, keyframeable=True, help="Unsharp mask on the new face.")
     opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, help="Opacity of the patch.")
+    target_performer: str | None = parameter(
+        None,
+        help="Performer in the plate, by name or id; not needed where the footage is registered, or only one may be replaced.",
+    )
+    source_performer: str | None = parameter(
+        None,
+        help="Performer whose face is put in, by name or id; not needed where the footage is registered, the model says it, or only one may be put in.",
+    )
+    project: Path | None = project_parameter()
+    production: str | None = production_parameter()
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def apart(patch: pytest.MonkeyPatch, folder: Path) -> Path:
     (folder / "show").mkdir(parents=True)
     patch.chdir(folder / "show")
     return folder / "show"
+
+
+def agreed(folder: Path, uses: Mapping[str, tuple[Use, ...]]) -> Path:
+    """A project in which these performers agreed to these uses."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, allowed in uses.items():
+        add(folder, name, Terms(allowed))
+    return folder
 
 
 def consent(

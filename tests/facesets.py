@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 
 from nodes.align import align
+from nodes.consent.grant import Clip, for_faceset
+from nodes.consent.parameters import NOTHING_SAID
 from nodes.definitions import AlignParameters
 from nodes.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.shot.analysis import analyse
+from nodes.shot.digest import digest_footage
 from nodes.types import Float
 from trainer.faceset import Faceset
 
@@ -34,7 +37,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
                 if frame.index in frames
             ]
         )
-        rate = float(footage.info.rate)
+        rate, digest = float(footage.info.rate), digest_footage(footage.info.path)
     landmarks = found.landmarks[chosen]
     tones = found.track.tones
     return Faceset(
@@ -58,6 +61,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         score=found.track.scores[chosen],
         tones=np.zeros((count, landmarks.shape[1]), np.float32) if tones is None else _floats(tones[chosen]),
         digest=f"{clip} {first} {count} {size}",
+        provenance=for_faceset(Path(clip).stem, [Clip(footage.info.path, digest)], NOTHING_SAID, folder),
     )
 
 

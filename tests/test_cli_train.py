@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from clips import cut
+from consents import agreed
 
 import trainer.models
 from host_bridge.cli import main
@@ -36,6 +37,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def who(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Who agreed to what."""
+    people = {"franck": ("replacement", "train"), "cap12_edit": ("replaced", "train")}
+    people |= {"third": ("train",), "other": ("train",)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), people)))
+        yield
 
 
 @pytest.fixture(scope="module")

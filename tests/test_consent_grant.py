@@ -16,12 +16,13 @@ from nodes.consent.book import open_book
 from nodes.consent.edit import revoke
 from nodes.consent.grant import Clip, Model, for_faceset, for_swap, for_training, still_given
 from nodes.consent.onnx_metadata import read_metadata_of
-from nodes.consent.parameters import CastParameters, ConsentParameters
+from nodes.consent.parameters import ConsentParameters
 from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_document, read_metadata
 from nodes.consent.samples import RECORD, SAMPLES
+from nodes.definitions import SwapParameters
 from nodes.errors import ConsentError
 
-CAST, CONSENT = CastParameters(), ConsentParameters()
+CAST, CONSENT = SwapParameters(), ConsentParameters()
 PLATE, SOURCE = Clip(Path("plate.mov"), "aa"), Clip(Path("source.mov"), "bb")
 FRANCK, CAP12, CAP13 = (Clip(Path(s.name), s.digest) for s in SAMPLES)
 
@@ -31,13 +32,13 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return apart(monkeypatch, tmp_path)
 
 
-def cast(target: str | None = None, source: str | None = None) -> CastParameters:
-    return CastParameters(target_performer=target, source_performer=source)
+def cast(target: str | None = None, source: str | None = None) -> SwapParameters:
+    return SwapParameters(target_performer=target, source_performer=source)
 
 
 def trained(show: Path, source: str, target: str) -> Provenance:
-    sets = [(name, for_faceset(name, [Clip(Path("x"), name)], CONSENT, show, NOON)) for name in (source, target)]
-    return for_training(sets, CONSENT, show, NOON)
+    sets = [(name, for_faceset(name, [Clip(Path("x"), name)], CONSENT, show, now=NOON)) for name in (source, target)]
+    return for_training(sets, CONSENT, show, now=NOON)
 
 
 def model(provenance: Provenance | None) -> Model:
@@ -46,7 +47,7 @@ def model(provenance: Provenance | None) -> Model:
 
 def test_a_faceset_says_whose_it_is_by_which_consents_and_from_which_clips(show: Path) -> None:
     anna = consent(show, "Anna", "train")
-    made = for_faceset("Anna", [SOURCE, PLATE, PLATE], CONSENT, show / "out", NOON)
+    made = for_faceset("Anna", [SOURCE, PLATE, PLATE], CONSENT, show / "out", now=NOON)
     assert made.performers == (Part(id=anna.performer.id, role="performer", consents=(anna.consent.id,)),)
     assert made.footage == ("aa", "bb") and "Anna" not in made.metadata()
 
@@ -54,16 +55,16 @@ def test_a_faceset_says_whose_it_is_by_which_consents_and_from_which_clips(show:
 def test_a_faceset_of_one_who_may_not_be_trained_on_is_refused(show: Path) -> None:
     consent(show, "Anna", "replaced", "replacement")
     with pytest.raises(ConsentError, match=r"Anna .* may not be trained on: .* allows replaced, replacement alone"):
-        for_faceset("Anna", [SOURCE], CONSENT, show / "out", NOON)
+        for_faceset("Anna", [SOURCE], CONSENT, show / "out", now=NOON)
 
 
 def test_a_faceset_is_of_one_performer(show: Path) -> None:
     consent(show, "Anna", footage=(("aa", "plate.mov"),))
     consent(show, "Ben", footage=(("bb", "source.mov"),))
     with pytest.raises(ConsentError, match=r"source.mov: shows Ben .*, as is recorded, not Anna"):
-        for_faceset("Anna", [PLATE, SOURCE], CONSENT, show, NOON)
+        for_faceset("Anna", [PLATE, SOURCE], CONSENT, show, now=NOON)
     with pytest.raises(ConsentError, match=r"franck.mp4: shows franck \(sample-franck\), other clips Anna"):
-        for_faceset("Anna", [PLATE, FRANCK], CONSENT, show, NOON)
+        for_faceset("Anna", [PLATE, FRANCK], CONSENT, show, now=NOON)
 
 
 def test_a_model_says_who_is_put_on_whom_and_a_base_only_who_is_in_it(show: Path) -> None:
@@ -71,16 +72,16 @@ def test_a_model_says_who_is_put_on_whom_and_a_base_only_who_is_in_it(show: Path
     pair = trained(show, "Anna", "Ben")
     assert [(p.id, p.role) for p in pair.performers] == [(ids["Anna"], "source"), (ids["Ben"], "target")]
     assert pair.footage == ("Anna", "Ben")
-    sets = [(n, for_faceset(n, [Clip(Path("x"), n)], CONSENT, show, NOON)) for n in ids]
-    base = for_training(sets, CONSENT, show, NOON)
+    sets = [(n, for_faceset(n, [Clip(Path("x"), n)], CONSENT, show, now=NOON)) for n in ids]
+    base = for_training(sets, CONSENT, show, now=NOON)
     assert [(p.id, p.role) for p in base.performers] == [(id, "performer") for id in ids.values()]
 
 
 def test_training_asks_again_by_the_faceset_or_by_the_name_where_that_says_nothing(show: Path) -> None:
     consent(show, "Anna")
     ben = consent(show, "Ben", until=(NOON + timedelta(days=30)).date())
-    of_ben = for_faceset("Ben", [PLATE], CONSENT, show, NOON)
-    assert [p.id for p in for_training([("Anna", None), ("x", of_ben)], CONSENT, show, NOON).performers][
+    of_ben = for_faceset("Ben", [PLATE], CONSENT, show, now=NOON)
+    assert [p.id for p in for_training([("Anna", None), ("x", of_ben)], CONSENT, show, now=NOON).performers][
         1
     ] == ben.performer.id
     later = NOON + timedelta(days=31)
@@ -112,7 +113,7 @@ def test_the_project_is_that_of_the_result_or_of_the_footage_or_the_one_we_are_i
     inside = Clip(show / "plate.mov", "aa")
     for_swap(PLATE, SOURCE, None, CAST, show / "out", NOON)
     for_swap(inside, SOURCE, None, CAST, tmp_path / "out", NOON)
-    for_swap(PLATE, SOURCE, None, CastParameters(project=show), tmp_path / "out", NOON)
+    for_swap(PLATE, SOURCE, None, SwapParameters(project=show), tmp_path / "out", NOON)
     with pytest.raises(ConsentError, match="nobody may be replaced here"):
         for_swap(PLATE, SOURCE, None, CAST, tmp_path / "out", NOON)
     monkeypatch.chdir(show)
@@ -233,7 +234,7 @@ def test_a_file_that_is_no_model_says_nothing(tmp_path: Path, content: bytes) ->
 
 def test_whatever_carries_provenance_below_a_folder_is_found_and_what_has_fallen_told(show: Path) -> None:
     anna, ben = consent(show, "Anna"), consent(show, "Ben")
-    by_anna = for_faceset("Anna", [SOURCE], CONSENT, show, NOON)
+    by_anna = for_faceset("Anna", [SOURCE], CONSENT, show, now=NOON)
     pair = trained(show, "Anna", "Ben")
     (show / "a/deep").mkdir(parents=True)
     (show / "a/deep/faceset.json").write_text(

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import pictures, write_movie
+from consents import agreed
 
 from host_bridge.cli import main
 from nodes.align import align
@@ -40,6 +41,8 @@ def cache(tmp_path_factory):
     """One cache of faces for this file, so that no clip is looked through twice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        who = {"Franck": ("train",), "F": ("train",)}
+        patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), who)))
         yield
 
 

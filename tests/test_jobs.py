@@ -108,7 +108,7 @@ def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
     monkeypatch.setattr(still, "plan_swap", lambda *told: planned.append(1) or plan(*told))
     stills = Stills()
     pictures = [
-        stills.still(clips["plate"], 3, clips["source"], Settings(swap=SwapParameters(**knobs)))[1].rgba
+        stills.still(clips["plate"], 3, clips["source"], Settings(swap=SwapParameters(**knobs))).patch.rgba
         for knobs in ({}, {"light": 0.9}, {"opacity": 0.5}, {"shape": 0.2})
     ]
     stills.close()

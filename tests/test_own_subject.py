@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from card import BENDS, COLOURS, MIRROR, NAMES, PLACES, RATE, card, lay, shoot, truths
 from clips import cut, pictures
+from consents import agreed
 from keypoint_nets import dot_network
 from test_cli_train import SMALL_DF
 
@@ -49,6 +50,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_SUBJECTS", str(folder / "subjects"))
         patch.setenv("FACEPLATE_CACHE", str(folder / "cache"))
+        who = {"rings": ("replacement", "train"), "stripes": ("replaced", "train")}
+        patch.setenv("FACEPLATE_PROJECT", str(agreed(folder / "project", who)))
         patch.setattr(trainer.models, "__path__", [*trainer.models.__path__, str(folder / "models")])
         trainer.models._found.cache_clear()
         yield

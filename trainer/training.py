@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 
+from nodes.consent.provenance import Provenance
 from nodes.errors import FaceplateError, ModelError
 from trainer.checkpoint import Checkpoint, Facts, load_weights, save_checkpoint
 from trainer.clock import Clock
@@ -45,7 +46,7 @@ class Trained:
     """A training that has ended. network: with its averaged weights, in evaluation mode. reason: why it ended.
 
     batches: that it learned from last. model: the ONNX file, once it is exported. loss, losses: means over the last steps.
-    rank: of this process.
+    rank: of this process. provenance: whose faces it learned, by which consents.
     """
 
     network: Network
@@ -58,6 +59,7 @@ class Trained:
     checkpoint: Path | None
     model: Path | None = None
     rank: int = 0
+    provenance: Provenance = field(default_factory=Provenance)
 
 
 class Training:
@@ -72,9 +74,10 @@ class Training:
         group: Group,
         kind: type[Network],
         found: Checkpoint | None,
+        provenance: Provenance,
     ) -> None:
         self.facesets, self.out, self.settings, self.group = facesets, out, settings, group
-        self.watcher = watcher
+        self.watcher, self.provenance = watcher, provenance
         device, facts = group.device, found.facts if found else None
         number = choose_precision(settings.precision, device)
         torch.manual_seed(settings.seed)
@@ -136,6 +139,7 @@ class Training:
             losses=losses,
             checkpoint=self.saved.file,
             rank=self.group.rank,
+            provenance=self.provenance,
         )
 
     def _hooks(self, every: int) -> list[Hook]:
@@ -172,6 +176,7 @@ class Training:
             facesets={role: s.digest for role, s in named.items()},
             performers={role: s.performer for role, s in named.items()},
             losses=recent(self.record),
+            provenance=self.provenance,
         )
         rows = torch.from_numpy(self.record.rows[: snapshot.step].copy())
         return save_checkpoint(self.out, facts, {**snapshot.tensors, "rows": rows})

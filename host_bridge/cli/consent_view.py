@@ -10,43 +10,13 @@ from host_bridge.cli.output import print_table
 from nodes.consent import clock
 from nodes.consent.affected import Made
 from nodes.consent.book import Book
-from nodes.consent.check import allowed
 from nodes.consent.edit import Added
 from nodes.consent.keys import fingerprint, key_file
 from nodes.consent.project import records_folder
-from nodes.consent.record import USES, ConsentRecord
+from nodes.consent.record import ConsentRecord
 from nodes.consent.verify import Verified
-from nodes.errors import ConsentError
 
 _WORDS = {"replaced": "replaced", "replacement": "put in", "train": "trained on"}
-
-
-def described(book: Book, performer: str, production: str | None = None) -> dict[str, Any]:
-    """A performer with all consents, as JSON."""
-    person = book.performers[performer]
-    return {
-        "project": str(book.project),
-        "production": book.opened.production,
-        "id": person.id,
-        "name": person.name,
-        "former_names": list(person.former),
-        "added": person.added.isoformat(),
-        **_today(book, performer, production),
-        "consents": [_consent(book, c, production) for c in book.consents_of(performer)],
-        "footage": [digest for digest, who in book.footage.items() if who == performer],
-    }
-
-
-def listing(book: Book, production: str | None = None) -> dict[str, Any]:
-    """The performers of a project, and what they allow today: `faceplate.performers/1`."""
-    return {
-        "schema": "faceplate.performers/1",
-        "project": str(book.project),
-        "production": book.opened.production,
-        "performers": [
-            {"id": p.id, "name": p.name, **_today(book, p.id, production)} for p in book.performers.values()
-        ],
-    }
 
 
 def print_added(added: Added, *, new_project: bool) -> None:
@@ -125,35 +95,6 @@ def print_made(book: Book, made: Sequence[Made]) -> None:
 
 def _below(path: Path, folder: Path) -> Path:
     return path.relative_to(folder) if path.is_relative_to(folder) else path
-
-
-def _today(book: Book, performer: str, production: str | None) -> dict[str, Any]:
-    """What a performer allows today, until when at the latest (None without an end), and why not more."""
-    now = clock.now()
-    given, why_not = {}, None
-    for use in USES:
-        try:
-            given[use] = allowed(book, book.performers[performer], use, production, now).consents
-        except ConsentError as e:
-            why_not = why_not or e.what.partition(": ")[2]
-    ends = [book.consents[id].until for ids in given.values() for id in ids]
-    until = None if None in ends else max((e for e in ends if e), default=None)
-    return {
-        "allows": list(given),
-        "until": until and until.isoformat(),
-        "why_not": None if given else why_not,
-    }
-
-
-def _consent(book: Book, consent: ConsentRecord, production: str | None) -> dict[str, Any]:
-    told = consent.model_dump(mode="json", exclude={"kind", "performer"})
-    taken = book.revoked.get(consent.id)
-    return {
-        **told,
-        "state": book.state(consent, clock.day(clock.now()), production),
-        "recorded": book.given[consent.id].isoformat(),
-        "revoked": taken and {"time": taken.time.isoformat(), "reason": taken.reason},
-    }
 
 
 def _row(consent: Mapping[str, Any]) -> tuple[str, ...]:

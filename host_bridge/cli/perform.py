@@ -17,6 +17,7 @@ from host_bridge.cli.training_view import LiveTraining, PlainTraining, show_trai
 from host_bridge.client import EngineError, EngineGone, connect
 from host_bridge.jobs import KINDS, Request, Watch
 from host_bridge.jobs.job import absolute
+from nodes.consent.project import find_project
 from nodes.errors import FaceplateError
 from trainer.watcher import Progress
 
@@ -91,7 +92,7 @@ def _in_engine(kind: str, request: Request, shown: Callable[[str], Shows]) -> di
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
     """
     with refusals(), shown(request.title) as watch:
-        client, told, mirror = connect(), _from_anywhere(request), _Mirror(watch, request.writes())
+        client, told, mirror = connect(), _from_anywhere(request, _project(request)), _Mirror(watch, request.writes())
         id = None
         try:
             id = client.submit(kind, told)["id"]
@@ -158,13 +159,20 @@ def _training(told: dict[str, Any]) -> Progress:
     return Progress(**values)
 
 
-def _from_anywhere(request: BaseModel) -> dict[str, Any]:
-    """A request as JSON, with its paths as another process understands them."""
+def _project(request: Request) -> Path | None:
+    """The project whose records of consent count for whoever asks here."""
+    return find_project(*request.writes(), *request.reads(), Path.cwd())
+
+
+def _from_anywhere(request: BaseModel, project: Path | None = None) -> dict[str, Any]:
+    """A request as JSON, with its paths as another process understands them. project: where it says none."""
     told = request.model_dump(mode="json")
     for name in type(request).model_fields:
         value = getattr(request, name)
         if isinstance(value, BaseModel):
-            told[name] = _from_anywhere(value)
+            told[name] = _from_anywhere(value, project)
+        elif name == "project" and value is None and project is not None:
+            told[name] = str(project)
         elif isinstance(value, tuple | list) and any(isinstance(one, Path) for one in value):
             told[name] = [str(absolute(one)) for one in value]
         elif isinstance(value, Path) or (name == "subject" and ("/" in str(value) or "\\" in str(value))):

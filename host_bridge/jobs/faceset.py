@@ -9,17 +9,19 @@ from pydantic import Field, field_validator, model_validator
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.definitions import DetectParameters
 from trainer.faceset.parameters import FacesetParameters
 
-_TOLD = ("schema", "performer", "subject", "template", "coverage", "size", "count", "parameters", "clips")
+_TOLD = ("schema", "performer", "subject", "template", "coverage", "size", "count", "parameters", "clips", "provenance")
 
 
 class FacesetRequest(Request):
     """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder.
 
     ranges: of each clip the frames A-B by its own numbers, None for all; none for all of all. A clip may be named more than once.
-    tracks: ids of the performer's tracks in the only clip, where others are seen too.
+    tracks: ids of the performer's tracks in the only clip, where others are seen too. performer: what the faceset is called; named: the
+    performer in the records of consent, by name or id; where it is not said, `performer` if it is one, else the footage tells.
     """
 
     clips: tuple[Path, ...] = Field(min_length=1)
@@ -28,7 +30,9 @@ class FacesetRequest(Request):
     rate: str | None = None
     ranges: tuple[str | None, ...] = ()
     tracks: tuple[int, ...] = ()
+    named: str | None = None
     faceset: FacesetParameters = FacesetParameters()
+    consent: ConsentParameters = NOTHING_SAID
     detect: DetectParameters = DetectParameters()
 
     @field_validator("performer")
@@ -71,6 +75,8 @@ def run(request: FacesetRequest, watch: Watch) -> dict[str, Any]:
             request.detect,
             looked_at,
             tracks=request.tracks,
+            consent=request.consent,
+            named=request.named,
         )
     watch.preview(out / "sheet.png")
     document = read_document(out)

@@ -43,9 +43,10 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     from nodes.shot.sheet import write_png
 
     plate, source = absolute(request.plate), request.source and absolute(request.source)
-    frame, patch = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress)
-    patch = as_written(patch)
     out = request.out and absolute(request.out)
+    asked = plate, request.frame, source, request.settings, request.tracks, watch.progress
+    still = _stills().still(*asked, out=next(iter(request.writes()), None))
+    frame, patch = still.frame, as_written(still.patch)
     if out is not None:
         write_png(out, frame.over(patch).rgb8())
         watch.preview(out)

@@ -57,6 +57,8 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
             tracks=request.tracks,
             progress=watch.progress,
         )
+        if done.document["provenance"]["unknown"]:
+            watch.message("The model does not say whom it was trained on; the result is marked so.")
         more = {}
         if request.overlay:
             more["overlay"] = str(write_overlays(done.folder, plate, first, last, watch.progress))

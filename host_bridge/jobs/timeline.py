@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from host_bridge.timeline.run.settings import RunSettings
+from nodes.consent.parameters import ConsentParameters
 from nodes.definitions import Method
 from nodes.errors import FaceplateError
 from nodes.shot.settings import Settings
@@ -80,8 +81,11 @@ class TimelineRequest(Request):
         from host_bridge.timeline.write.deliver import Order
 
         assert self.export is not None
-        e = self.export
-        return Order(self.edit, e.mode, e.profile, e.media, e.out, self.folder, self.media_roots, e.bundle, e.for_otio)
+        e, swap = self.export, self.settings.swap
+        consent = ConsentParameters(project=swap.project, production=swap.production)
+        return Order(
+            self.edit, e.mode, e.profile, e.media, e.out, self.folder, self.media_roots, e.bundle, e.for_otio, consent
+        )
 
 
 def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:

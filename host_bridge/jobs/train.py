@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.errors import MissingDependencyError
 from trainer.settings import TrainSettings
 from trainer.watcher import Progress, Watcher
@@ -34,6 +35,7 @@ class TrainRequest(Request):
     out: Path
     resume: bool = False
     train: TrainSettings = TrainSettings()
+    consent: ConsentParameters = NOTHING_SAID
 
     @property
     def title(self) -> str:
@@ -60,7 +62,7 @@ def run(request: TrainRequest, watch: Watch) -> dict[str, Any]:
     out = absolute(request.out).resolve()
     # Of several that torchrun started the first one speaks.
     watcher = _Told(watch) if os.environ.get("RANK", "0") == "0" else Watcher()
-    trained = train(facesets, out, request.train, watcher, resume=request.resume)
+    trained = train(facesets, out, request.train, watcher, resume=request.resume, consent=request.consent)
     base = len(facesets) > 2
     return {
         "schema": "faceplate.trained/1",

@@ -75,8 +75,9 @@ def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Per
     if not may and len(book.performers) == 1:
         return next(iter(book.performers.values()))  # for the reason why not
     if not may:
+        why = [_refusal(book, p, face.use, production, now) for p in book.performers.values()]
         raise ConsentError(
-            f"none of {listed(list(book.performers.values())) or 'all'} may be used so",
+            f"{'; '.join(why[:4])}{'; and so on' if len(why) > 4 else ''}",
             file=face.clip or book.project,
             remedy=f"Record a consent that allows it: {how_to_add('NAME', face.use, book, production)}",
         )
@@ -86,3 +87,11 @@ def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Per
         file=face.clip or book.project,
         remedy=f"Say it with {face.option} NAME{register}",
     )
+
+
+def _refusal(book: Book, performer: Performer, use: Use, production: str | None, now: datetime) -> str:
+    try:
+        allowed(book, performer, use, production, now)
+    except ConsentError as e:
+        return e.what
+    return ""

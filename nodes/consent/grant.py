@@ -11,7 +11,7 @@ from nodes.consent import clock
 from nodes.consent.check import ConsentGiven, current_book, not_revoked, refuse_without_project, require
 from nodes.consent.footage import Face, permit
 from nodes.consent.onnx_metadata import read_metadata_of
-from nodes.consent.parameters import CastParameters, ConsentParameters
+from nodes.consent.parameters import Asked, AskedOfTwo
 from nodes.consent.project import find_project
 from nodes.consent.provenance import Part, Provenance, Role, read_metadata
 from nodes.consent.record import Use
@@ -52,13 +52,23 @@ class Model:
 
 
 def for_faceset(
-    performer: str, clips: Sequence[Clip], consent: ConsentParameters, out: Path, now: datetime | None = None
+    label: str,
+    clips: Sequence[Clip],
+    consent: Asked,
+    out: Path,
+    *,
+    performer: str | None = None,
+    now: datetime | None = None,
 ) -> Provenance:
-    """A faceset of one performer, name or id, from these clips: may be trained on. Raises ConsentError."""
+    """A faceset from these clips: its performer may be trained on. Raises ConsentError.
+
+    label: what it is called; this tells whose it is where it is a performer's name. performer: name or id, where that is said.
+    """
     project = _project(consent, out, *(clip.path for clip in clips))
+    said = performer or _if_known(label, project, now)
     given: ConsentGiven | None = None
     for clip in clips:
-        face = Face("train", "--performer", performer, clip.path, clip.digest)
+        face = Face("train", "--performer", said, clip.path, clip.digest)
         found = permit(face, project, consent.production, now)
         if given and found.performer != given.performer:
             raise ConsentError(
@@ -73,20 +83,21 @@ def for_faceset(
 
 def for_training(
     sets: Sequence[tuple[str, Provenance | None]],
-    consent: ConsentParameters,
+    consent: Asked,
     out: Path,
     now: datetime | None = None,
 ) -> Provenance:
     """A model on facesets, each by its performer's name and what it says itself: all may be trained on still. Raises ConsentError.
 
-    Of two, the first is the source. A faceset that says nothing, since an earlier Faceplate made it, is its performer's by name.
+    Of two, the first is the source. A faceset that says nothing, since an earlier Faceplate made it, is its performer's by its label.
     """
     project = _project(consent, out)
     roles: list[Role] = ["source", "target"] if len(sets) == 2 else ["performer"] * len(sets)
     parts = []
     for (name, said), role in zip(sets, roles, strict=True):
         if said is None or not said.performers:
-            given = permit(Face("train", "the faceset's performer", name), project, consent.production, now)
+            face = Face("train", "faceplate faceset --performer", name)
+            given = permit(face, project, consent.production, now)
             parts.append(Provenance(performers=(given.part(role),)))
         else:
             allowed = [_still(p, "train", project, consent.production, now).part(role) for p in said.performers]
@@ -94,11 +105,40 @@ def for_training(
     return Provenance.joined(*parts)
 
 
+def going_on(
+    now_learned: Provenance,
+    earlier: Provenance,
+    file: Path,
+    consent: Asked,
+    out: Path,
+    now: datetime | None = None,
+) -> Provenance:
+    """A training that begins where an earlier one, `file`, ended: nothing was revoked by which that was made. Raises ConsentError."""
+    _check_made(earlier, file, _project(consent, out), now)
+    return Provenance.joined(now_learned, earlier)
+
+
+def faces_of(plate: Clip, source: Clip | None, model: Model | None, cast: AskedOfTwo) -> tuple[Face, Face]:
+    """The faces that a shot uses: the one that is replaced, and the one that is put in."""
+    taught = {role: part.id for role in _PAIR if model and (part := model.part(role))}
+    return (
+        Face("replaced", "--target-performer", cast.target_performer, plate.path, plate.digest, taught.get("target")),
+        Face(
+            "replacement",
+            "--source-performer",
+            cast.source_performer,
+            source.path if source else None,
+            source.digest if source else None,
+            taught.get("source"),
+        ),
+    )
+
+
 def for_swap(
     plate: Clip,
     source: Clip | None,
     model: Model | None,
-    cast: CastParameters,
+    cast: AskedOfTwo,
     out: Path | None,
     now: datetime | None = None,
 ) -> Provenance:
@@ -108,41 +148,35 @@ def for_swap(
     ConsentError.
     """
     project = _project(cast, out, plate.path, source.path if source else None)
-    taught = {role: part.id for role in _PAIR if model and (part := model.part(role))}
-    replaced = Face(
-        "replaced", "--target-performer", cast.target_performer, plate.path, plate.digest, taught.get("target")
-    )
-    replacement = Face(
-        "replacement",
-        "--source-performer",
-        cast.source_performer,
-        source.path if source else None,
-        source.digest if source else None,
-        taught.get("source"),
-    )
-    target, put_in = (permit(face, project, cast.production, now) for face in (replaced, replacement))
+    target, put_in = (permit(face, project, cast.production, now) for face in faces_of(plate, source, model, cast))
     clips = [plate.digest, *([source.digest] if source else [])]
     own = Provenance(performers=(target.part("target"), put_in.part("source")), footage=tuple(clips))
     if model is None:
         return Provenance.joined(own)
     if model.provenance is None:
         return Provenance.joined(own, Provenance(unknown=(model.digest,)))
-    if taught.get("source", put_in.performer) != put_in.performer:
+    taught = model.part("source")
+    if taught is not None and taught.id != put_in.performer:
         raise ConsentError(
-            f"puts in the face of {taught['source']}, not of {put_in.name} ({put_in.performer})",
+            f"puts in the face of {taught.id}, not of {put_in.name} ({put_in.performer})",
             file=model.path,
             remedy="Give the source's own footage, or the right performer with --source-performer",
         )
-    _check_model(model, project, now)
+    _check_made(model.provenance, model.path, project, now)
     return Provenance.joined(own, model.provenance)
 
 
-def still_given(made: Provenance, consent: ConsentParameters, *places: Path, now: datetime | None = None) -> Provenance:
+def still_given(made: Provenance, consent: Asked, *places: Path, now: datetime | None = None) -> Provenance:
     """What was made before and goes out now: all in it may be used so still. Raises ConsentError."""
     project = _project(consent, *places)
     for part in made.performers:
         _still(part, _USE[part.role], project, consent.production, now)
     return made
+
+
+def _if_known(label: str, project: Path | None, now: datetime | None) -> str | None:
+    """A label where it is a performer's name, or once was."""
+    return label if project and current_book(project, now or clock.now()).named(label) else None
 
 
 def _still(part: Part, use: Use, project: Path | None, production: str | None, now: datetime | None) -> ConsentGiven:
@@ -151,15 +185,14 @@ def _still(part: Part, use: Use, project: Path | None, production: str | None, n
     return require(use, part.id, project, production, now)
 
 
-def _check_model(model: Model, project: Path | None, now: datetime | None) -> None:
+def _check_made(made: Provenance, file: Path, project: Path | None, now: datetime | None) -> None:
     """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
-    assert model.provenance is not None
-    consents = tuple(id for id in model.provenance.consents if id != RECORD)
+    consents = tuple(id for id in made.consents if id != RECORD)
     if consents:
         if project is None:
             refuse_without_project("replacement", None)
-        not_revoked(current_book(project, now or clock.now()), consents, "it", model.path)
+        not_revoked(current_book(project, now or clock.now()), consents, "it", file)
 
 
-def _project(consent: ConsentParameters, *places: Path | None) -> Path | None:
+def _project(consent: Asked, *places: Path | None) -> Path | None:
     return find_project(*places, Path.cwd(), told=consent.project)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from nodes.consent.provenance import KEY, Provenance
 from nodes.errors import SchemaError
 from nodes.footage import FootageInfo
 from nodes.footage.whole import whole_file
@@ -62,6 +63,7 @@ def build(
     settings: Settings,
     tracks: Sequence[Track],
     results: dict[str, Any],
+    provenance: Provenance,
 ) -> dict[str, Any]:
     """Put the document together. number_range: the plate's own numbers of the first and the last frame."""
     return {
@@ -74,6 +76,7 @@ def build(
         "settings": settings.model_dump(mode="json"),
         "tracks": describe_tracks(tracks, info.first),
         "versions": versions(),
+        KEY: provenance.document(),
         "results": results,
     }
 

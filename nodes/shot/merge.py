@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from nodes.align import align
+from nodes.consent.grant import still_given
+from nodes.consent.provenance import Provenance, read_document
+from nodes.errors import ConsentError
 from nodes.footage import Footage, Frame, read_patch
 from nodes.shot import document, results
 from nodes.shot.choice import check_fits, choose_tracks
@@ -28,7 +31,8 @@ def merge_shots(
     """Write a shot of the plate's frames first..last (inclusive positions) that holds the patches of `shots`, the later ones above.
 
     shots: folders that `render_shot` has written of the same frames, found with the same parameters of Detect; each keeps its own patches and
-    mattes. Settings in the new document are the first one's. Raises FootageError, SchemaError, OutputError.
+    mattes. Settings in the new document are the first one's. Raises ConsentError, FootageError, SchemaError,
+    OutputError.
     """
     began, info = time.monotonic(), plate.info
     told = [document.load(folder) for folder in shots]
@@ -37,10 +41,11 @@ def merge_shots(
     settings = Settings.model_validate(told[0]["settings"])
     tracks = choose_tracks(faces, [t["id"] for one in told for t in one["tracks"]], info.path, info.first)
     alignments = [a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in tracks}]
-    inputs = _inputs(told)
+    inputs, provenance = _inputs(told), _provenance(told, shots)
+    still_given(provenance, settings.swap, out)
     key = key_of(shots=[digest_file(folder / results.DOCUMENT) for folder in shots], range=(first, last))
     folder = results.open_partial(out, key)
-    written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, began)
+    written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, provenance, began)
     return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
 
 
@@ -73,3 +78,12 @@ def _inputs(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for number, one in enumerate(told[1:], 2):
         found |= {f"{name}_{number}": what for name, what in one["inputs"].items() if name != "plate"}
     return found
+
+
+def _provenance(told: Sequence[dict[str, Any]], shots: Sequence[Path]) -> Provenance:
+    """Where all of them come from."""
+    found = [read_document(one) for one in told]
+    for one, folder in zip(found, shots, strict=True):
+        if one is None or not one.performers:
+            raise ConsentError("does not say by whose consent it was made", file=folder, remedy="Render it again")
+    return Provenance.joined(*(one for one in found if one))

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from nodes.align import align
-from nodes.definitions import Method
+from nodes.consent.grant import Clip, Model, for_swap
+from nodes.consent.provenance import Provenance
+from nodes.definitions import CAST, Method
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import Footage, Frame, read_patch
 from nodes.shot import document, results
@@ -58,7 +60,8 @@ def render_shot(
 
     tracks: ids of the tracks to replace; by default one face at a time, see `nodes.shot.choice`. Results of an earlier run
     are replaced when all is done. What is interrupted goes on with the patches that are there when it is called again with
-    the same inputs and settings. Raises FootageError, NoFaceError, ModelError, OutputError; then nothing is left behind.
+    the same inputs and settings. Raises ConsentError, FootageError, NoFaceError, ModelError, OutputError; then
+    nothing is left behind.
     """
     began = time.monotonic()
     out = Path(out).expanduser().resolve()
@@ -68,6 +71,7 @@ def render_shot(
     _check(shot)
     results.check_writable(out)
     inputs = _inputs(shot)
+    provenance = _permitted(shot, inputs, out)
     faces = analyse(plate, settings.detect, shot.first, last, progress, "detect plate")
     chosen = choose_tracks(faces, tracks, plate.info.path, plate.info.first)
     alignments = tuple(a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in chosen})
@@ -82,7 +86,7 @@ def render_shot(
         progress=stage(progress, "prepare", None),
     )
     folder = results.open_partial(out, _key(shot, inputs))
-    written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, began)
+    written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, provenance, began)
     return write_shot(written, _patches(shot, plan, folder), folder, out, progress)
 
 
@@ -122,12 +126,20 @@ def _inputs(shot: _Shot) -> dict[str, Any]:
     return found
 
 
+def _permitted(shot: _Shot, inputs: dict[str, Any], out: Path) -> Provenance:
+    """See that this shot may be made, and return where it comes from."""
+    clips = {name: Clip(Path(i["path"]), i["digest"]) for name, i in inputs.items()}
+    learned = clips.get("model") if shot.settings.swap.method is Method.MODEL else None
+    model = Model.of(learned.path, learned.digest) if learned else None
+    return for_swap(clips["plate"], clips.get("source"), model, shot.settings.swap, out)
+
+
 def _key(shot: _Shot, inputs: dict[str, Any]) -> str:
     """The key of the patches: whatever changes one of them changes it."""
     return key_of(
         inputs={name: (i["digest"], i.get("rate")) for name, i in inputs.items()},
         range=(shot.first, shot.last),
-        settings=shot.settings.model_dump(mode="json"),
+        settings=shot.settings.model_dump(mode="json", exclude={"swap": set(CAST)}),
         tracks=shot.tracks,
         code=digest_code("nodes"),
     )

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nodes.align import align
+from nodes.consent.grant import Clip, Model, for_swap
+from nodes.consent.provenance import Provenance
+from nodes.definitions import Method
 from nodes.footage import Footage, Frame, open_footage
 from nodes.footage.numbering import find_sequence
 from nodes.shot.analysis import analyse
@@ -29,6 +32,15 @@ class _Shot:
     plan: SwapPlan
 
 
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A frame of the plate, its patch, and where the new face comes from."""
+
+    frame: Frame
+    patch: Patch
+    provenance: Provenance
+
+
 class Stills:
     """Frames of shots, for as long as it lives; not to be shared between threads."""
 
@@ -44,20 +56,30 @@ class Stills:
         settings: Settings,
         tracks: Sequence[int] = (),
         progress: Progress = quiet,
-    ) -> tuple[Frame, Patch]:
-        """A frame of the plate, by its own number, and its patch; the first of a shot takes as long as finding and deciding takes.
+        *,
+        out: Path | None = None,
+    ) -> Still:
+        """A frame of the plate, by its own number, and its patch; the first of a shot takes as long as finding and deciding takes. out: where it goes.
 
         Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
         """
+        provenance = self._permitted(plate, source, settings, out)
         shot = self._shot(plate, source, settings, tracks, progress)
         plan = replace(shot.plan, parameters=settings.swap, mask=settings.mask, lookahead=0)
         ((frame, patch),) = swap([shot.plate.frame(number - shot.plate.info.first)], plan)
-        return frame, patch
+        return Still(frame, patch, provenance)
 
     def close(self) -> None:
         """Close all footage."""
         while self._shots:
             self._drop()
+
+    def _permitted(self, plate: Path, source: Path | None, settings: Settings, out: Path | None) -> Provenance:
+        """See that this shot may be made: asked each time, since a consent may be revoked meanwhile."""
+        file = settings.swap.model if settings.swap.method is Method.MODEL else None
+        model = Model.of(file, self._digest(file)) if file else None
+        put_in = Clip(source, self._digest(source)) if source else None
+        return for_swap(Clip(plate, self._digest(plate)), put_in, model, settings.swap, out)
 
     def _shot(
         self, plate: Path, source: Path | None, settings: Settings, tracks: Sequence[int], progress: Progress

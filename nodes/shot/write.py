@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 
 from nodes.align import Alignment
+from nodes.consent.provenance import Provenance
 from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, write_matte, write_patch
 from nodes.footage.numbering import find_sequence
 from nodes.report import write_report
@@ -41,7 +42,7 @@ class Rendered:
 class Written:
     """What is written: the plate's frames first..last, by position, and what the document says of them.
 
-    tracks: those that are replaced. inputs: as the document describes them. began: on the monotonic clock.
+    tracks: those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
     """
 
     plate: Footage
@@ -52,6 +53,7 @@ class Written:
     alignments: Sequence[Alignment]
     tracks: Sequence[Track]
     inputs: dict[str, Any]
+    provenance: Provenance
     began: float
 
     @property
@@ -96,6 +98,7 @@ def write_shot(
             settings=shot.settings,
             tracks=shot.tracks,
             results=found | {"seconds": round(time.monotonic() - shot.began, 1)},
+            provenance=shot.provenance,
         )
         document.save(folder / results.DOCUMENT, record)
         report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)

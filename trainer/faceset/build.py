@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nodes.consent.grant import Clip, for_faceset
+from nodes.consent.parameters import NOTHING_SAID, Asked
+from nodes.consent.provenance import KEY
 from nodes.definitions import DetectParameters
 from nodes.errors import NoFaceError, writing
 from nodes.footage import Footage
@@ -41,12 +44,14 @@ def build_faceset(
     spans: Sequence[tuple[int, int]] | None = None,
     *,
     tracks: Sequence[int] = (),
+    consent: Asked = NOTHING_SAID,
+    named: str | None = None,
 ) -> Faceset:
     """Gather the faceset of one performer from at least one clip in which this face is the main one, and put it at `out`.
 
     spans: first and last position to look at in each clip, None for all of all. tracks: ids of this performer's in each clip, by default
-    the main face's. Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
-    shows no face or none is usable, and OutputError.
+    the main face's. consent: by which records; named: the performer in them, where `performer` is not the name there. Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
+    shows no face or none is usable, ConsentError and OutputError.
     """
     parameters, detect = parameters or FacesetParameters(), detect or DetectParameters()
     spans = whole_spans(clips) if spans is None else spans
@@ -54,6 +59,8 @@ def build_faceset(
         check_range(clip.info, *span)
     check_replaceable(out)
     check_writable(out)
+    made_from = [Clip(clip.info.path, digest_footage(clip.info.path)) for clip in clips]
+    provenance = for_faceset(performer, made_from, consent, out, performer=named)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
     found = [
         find_candidates(clip, parameters, detect, progress, f"detect{name}", span, tracks)
@@ -98,9 +105,10 @@ def build_faceset(
             "parameters": parameters.model_dump(mode="json"),
             "detect": detect.model_dump(mode="json"),
             "clips": [
-                _describe(c, len(k.rows), count_reasons(left_out, i))
-                for i, (c, k) in enumerate(zip(found, kept, strict=True))
+                _describe(c, of.digest, len(k.rows), count_reasons(left_out, i))
+                for i, (c, of, k) in enumerate(zip(found, made_from, kept, strict=True))
             ],
+            KEY: provenance.document(),
             "files": {
                 name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
                 for name in (*(f"{array}.npy" for array in ARRAYS), ENTRIES)
@@ -112,11 +120,11 @@ def build_faceset(
     return open_faceset(out)
 
 
-def _describe(candidates: Candidates, kept: int, left_out: dict[str, int]) -> dict[str, Any]:
+def _describe(candidates: Candidates, digest: str, kept: int, left_out: dict[str, int]) -> dict[str, Any]:
     info, (first, last) = candidates.footage.info, candidates.span
     return {
         "path": str(info.path.absolute()),
-        "digest": digest_footage(info.path),
+        "digest": digest,
         "width": info.width,
         "height": info.height,
         "rate": float(info.rate),

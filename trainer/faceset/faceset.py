@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from nodes.consent.provenance import Provenance
+from nodes.consent.provenance import read_document as provenance_of
 from nodes.errors import FootageError, SchemaError
 from nodes.schema import check_schema
 from nodes.subjects import Subject, load_subject
@@ -49,7 +51,7 @@ class Faceset:
     [N, L, 3] in crop pixels, smoothed over the clip, z in the same scale. tones: [N, L], luma 0..255 at each landmark. These
     four are memory-mapped, read-only. clip: [N], number of the clip in `clips`. frame: [N], position in it. track: [N].
     to_plate: [N, 2, 3]. yaw_pitch: [N, 2], degrees. sharpness: [N], within one clip comparable. score: [N]. rates: frames a
-    second, of each clip. digest: of all that training depends on; changes when the content does, not when it is copied.
+    second, of each clip. digest: of all that training depends on; changes when the content does, not when it is copied. provenance: None of a faceset that does not tell.
     """
 
     folder: Path
@@ -73,6 +75,7 @@ class Faceset:
     tones: Float
     digest: str
     files: Mapping[str, FileFacts] = field(default_factory=dict)
+    provenance: Provenance | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -118,6 +121,7 @@ def open_faceset(folder: Path | str) -> Faceset:
             "coverage": float(document["coverage"]),
             "clips": tuple(str(c["path"]) for c in clips),
             "rates": tuple(float(c["rate"]) for c in clips),
+            "provenance": provenance_of(document),
         }
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise SchemaError(f"is damaged ({type(e).__name__}: {e})", file=folder / DOCUMENT, remedy=_MAKE) from e

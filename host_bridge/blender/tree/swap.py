@@ -22,7 +22,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_label = "Face Swap"
     bl_icon = "COMMUNITY"
     defined = "Swap"
-    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"))
+    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"), ("CONSENT", "Consent"))
 
     __annotations__ = {
         "settings": bpy.props.PointerProperty(type=settings_of("Swap")),
@@ -63,6 +63,8 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         place = self.place()
         if action == "PREVIEW":
             return self._preview(plate, scene.frame_current, place)
+        if action == "CONSENT":
+            return self._consent(plate, place)
         if action == "TRAIN":
             detect, source = self.parameters("Detect").get("detect", {}), self.source and media.absolute(self.source)
             return training(plate, source, self.training_minutes, detect, place)
@@ -96,6 +98,12 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
         return Task("preview", request, done, after)
 
+    def _consent(self, plate: media.Plate, place: Path) -> Task:
+        asked = self._asked()
+        request = {"plate": plate.request()["plate"], "near": str(place), "swap": asked["settings"].get("swap", {})}
+        request |= {"source": asked["source"]} if "source" in asked else {}
+        return Task("performers", request, lambda node, job: consent_in_words(job["result"]))
+
     def _asked(self) -> dict[str, Any]:
         found: dict[str, Any] = {"settings": self.parameters("Detect", "Align", "Mask", "Swap")}
         if self.source:
@@ -103,6 +111,16 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         if tracks := self.chosen():
             found["tracks"] = tracks
         return found
+
+
+def consent_in_words(told: dict[str, Any]) -> str:
+    """Who may be replaced and put in, and until when; or why not."""
+    words = []
+    for role, may in (("target", "may be replaced"), ("source", "may be put in")):
+        one = told[role]
+        until = f" until {one['until']}" if one["until"] else ""
+        words.append(f"{one['name']} {may}{until}" if one["allowed"] else f"{one['why']}. {one['remedy'] or ''}")
+    return "; ".join(words)
 
 
 def fill(tree: Any) -> None:

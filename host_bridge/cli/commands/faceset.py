@@ -12,6 +12,7 @@ from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
 from host_bridge.jobs import UsageError
 from host_bridge.jobs.faceset import FacesetRequest
+from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.definitions import DetectParameters
 from trainer.faceset.parameters import FacesetParameters
 
@@ -29,6 +30,7 @@ def faceset(
     engine: Flag = False,
     json: Flag = False,
     faceset_parameters: FacesetParameters = FACESET,
+    consent: ConsentParameters = NOTHING_SAID,
     detect_parameters: DetectParameters = DETECT,
 ) -> None:
     """Gather the crops of one performer from clips, ready to train on.
@@ -38,7 +40,7 @@ def faceset(
     clips
         Footage in which this performer's face is the main one; several clips make one faceset.
     performer
-        Name of the performer.
+        The performer, by name or id, whose consent `faceplate performer add` has recorded.
     out
         Folder of the faceset; an earlier faceset there is replaced when the new one is finished.
     ranges
@@ -63,6 +65,8 @@ def faceset(
     request = FacesetRequest(
         clips=clips,
         performer=performer,
+        named=performer,
+        consent=consent,
         out=out,
         rate=rate,
         ranges=ranges,

@@ -9,6 +9,7 @@ from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import perform
 from host_bridge.cli.training import in_short, interruption
 from host_bridge.jobs.train import TrainRequest
+from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from trainer.settings import TrainSettings
 
 TRAIN = TrainSettings()
@@ -26,6 +27,7 @@ def train(
     engine: Flag = False,
     json: Flag = False,
     train_settings: TrainSettings = TRAIN,
+    consent: ConsentParameters = NOTHING_SAID,
 ) -> None:
     """Train a model that puts one performer's face on another's, and write it as ONNX. Ctrl-C stops it and loses nothing.
 
@@ -50,7 +52,7 @@ def train(
     """
     out = out.expanduser().resolve()
     facesets = (source_set, target_set, *more_sets)
-    request = TrainRequest(facesets=facesets, out=out, resume=resume, train=train_settings)
+    request = TrainRequest(facesets=facesets, out=out, resume=resume, train=train_settings, consent=consent)
     try:
         told = perform("train", request, engine=engine)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written

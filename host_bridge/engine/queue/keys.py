@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import Request
+from nodes.consent.project import find_project, records_folder
+from nodes.errors import ConsentError
 
 MOST_FILES = 10_000
 _PATTERN = re.compile(r"%0?\d*d|#+")
@@ -21,11 +23,20 @@ _PATTERN = re.compile(r"%0?\d*d|#+")
 def content_key(kind: str, request: Request) -> str:
     """Name what is asked for: equal for two requests of one kind while nothing that they read has changed.
 
-    Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too.
+    Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too. Records of consent count as well.
     """
-    read = {str(path): _stamps(path, depth=2) for path in sorted(set(request.reads()))}
+    read = {str(path): _stamps(path, depth=2) for path in sorted({*request.reads(), *_records(request)})}
     told = [version("faceplate"), kind, request.model_dump(mode="json"), read]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _records(request: Request) -> list[Path]:
+    """The records of consent that decide about it: what they allowed once, they may forbid now."""
+    try:
+        project = find_project(*request.writes(), *request.reads())
+    except ConsentError:  # it will be told of when the job runs
+        return []
+    return [records_folder(project)] if project else []
 
 
 def stamps(paths: Iterable[Path]) -> dict[str, Any]:

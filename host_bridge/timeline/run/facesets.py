@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from host_bridge.jobs import faceset
 from host_bridge.jobs.job import Watch
+from host_bridge.timeline.run.names import records_of, source_of, target_of
 from host_bridge.timeline.run.work import FACESETS, Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.errors import FaceplateError
@@ -16,7 +17,8 @@ def of_source(work: Work, name: str, watch: Watch) -> Faceset:
     """That of a performer whose face is put in, from all footage that the cast names; raises FaceplateError."""
     footage = work.performers[name]
     made_from = [digest_of(path) for path in footage]
-    return _made(work, faceset.FacesetRequest(clips=footage, performer=name, out=work.out), made_from, watch)
+    request = faceset.FacesetRequest(clips=footage, performer=name, out=work.out)
+    return _made(work, request, made_from, source_of(work, name), watch)
 
 
 def of_target(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Faceset:
@@ -29,16 +31,17 @@ def of_target(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Fac
         ranges=(plate.range,),
         tracks=casting.tracks,
     )
-    return _made(work, request, [plate.digest], watch)
+    return _made(work, request, [plate.digest], target_of(work, casting, plate), watch)
 
 
-def _made(work: Work, request: faceset.FacesetRequest, made_from: list[str], watch: Watch) -> Faceset:
+def _made(work: Work, request: faceset.FacesetRequest, made_from: list[str], who: str, watch: Watch) -> Faceset:
     size = max(work.train.size or 0, FacesetParameters().size)
     asked = request.model_copy(update={"faceset": FacesetParameters(size=size), "detect": work.settings.detect})
-    told = asked.model_dump(mode="json", exclude={"clips", "out"})
+    by = {"named": who, "consent": records_of(work)}
+    told = asked.model_dump(mode="json", exclude={"clips", "out", "named", "consent"})
     folder = work.out / FACESETS / f"{file_name(request.performer)}-{key_of(made_from=made_from, **told)[:8]}"
     try:
         return open_faceset(folder)
     except FaceplateError:  # there is none, or a damaged one
-        faceset.run(asked.model_copy(update={"out": folder}), watch)
+        faceset.run(asked.model_copy(update={"out": folder, **by}), watch)
         return open_faceset(folder)

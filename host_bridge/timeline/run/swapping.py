@@ -8,6 +8,7 @@ from typing import Any
 
 from host_bridge.jobs import swap
 from host_bridge.jobs.job import Watch
+from host_bridge.timeline.run.names import source_of, target_of
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting
 from nodes.definitions import Method
@@ -26,7 +27,12 @@ def swap_face(
     The source's own frames come from the first of the performer's clips.
     """
     parameters = work.settings.swap.model_copy(
-        update={"method": Method.MODEL if model else Method.REFERENCE, "model": model}
+        update={
+            "method": Method.MODEL if model else Method.REFERENCE,
+            "model": model,
+            "target_performer": target_of(work, casting, plate),
+            "source_performer": source_of(work, casting.source),
+        }
     )
     request = swap.SwapRequest(
         plate=plate.path,

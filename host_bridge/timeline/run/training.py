@@ -10,6 +10,7 @@ from typing import Any
 from host_bridge.jobs import train
 from host_bridge.jobs.job import Watch
 from host_bridge.timeline.run.facesets import of_source, of_target
+from host_bridge.timeline.run.names import records_of
 from host_bridge.timeline.run.settings import SHARE, tuned
 from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
 from host_bridge.timeline.shots.shot import Casting
@@ -52,19 +53,22 @@ def model_for(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Mod
         return Model(base / MODEL, AS_IT_IS)
     target = of_target(work, casting, plate, watch)
     if mark is None:
-        return Model(base / MODEL, NEW, _trained(base, asked, source, target, watch))
+        return Model(base / MODEL, NEW, _trained(work, base, asked, source, target, watch))
     if mark["facesets"] == [source.digest, target.digest]:
         return Model(base / MODEL, NEW)
     settings = tuned(asked, share, mark["result"]["seconds"]).model_copy(update={"base": base})
     folder = home / f"{key_of(facesets=[source.digest, target.digest])[:8]}-{built[:8]}"
-    took = None if _finished(folder, settings) else _trained(folder, settings, source, target, watch)
+    took = None if _finished(folder, settings) else _trained(work, folder, settings, source, target, watch)
     return Model(folder / MODEL, FURTHER, took)
 
 
-def _trained(folder: Path, settings: TrainSettings, source: Faceset, target: Faceset, watch: Watch) -> dict[str, Any]:
+def _trained(
+    work: Work, folder: Path, settings: TrainSettings, source: Faceset, target: Faceset, watch: Watch
+) -> dict[str, Any]:
     """Train in a folder, or go on there, and leave the mark that it is finished."""
     (folder / _MARK).unlink(missing_ok=True)
-    request = train.TrainRequest(facesets=(source.folder, target.folder), out=folder, train=settings)
+    sets = source.folder, target.folder
+    request = train.TrainRequest(facesets=sets, out=folder, train=settings, consent=records_of(work))
     told = train.run(train.resumed(request), watch)
     if told["reason"].startswith("stopped by"):
         raise KeyboardInterrupt(told["reason"])

@@ -10,17 +10,22 @@ from typing import Any
 from host_bridge.timeline.document import default_folder, load
 from host_bridge.timeline.read import media_root, read_edit
 from host_bridge.timeline.write.bundle import SUFFIXES
+from host_bridge.timeline.write.consent import permitted
 from host_bridge.timeline.write.export import Mode, export_edit
 from host_bridge.timeline.write.files import check_kind, write_document
 from host_bridge.timeline.write.media import Choice, result_media
 from host_bridge.timeline.write.profiles import PROFILES, Name
+from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.errors import OutputError
 from nodes.shot.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be exported, how, and whereto. media: None for what fits the profile. out: None for beside the edit. run: None for its usual folder."""
+    """What is to be exported, how, and whereto. media: None for what fits the profile. out: None for beside the edit. run: None for its usual folder.
+
+    consent: by which records.
+    """
 
     edit: Path
     mode: Mode
@@ -31,6 +36,7 @@ class Order:
     media_roots: Sequence[str] = ()
     bundle: bool = False
     for_otio: str | None = None
+    consent: ConsentParameters = NOTHING_SAID
 
     @property
     def choice(self) -> Choice:
@@ -56,12 +62,15 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
     out = (order.run or default_folder(order.edit)).expanduser().absolute()
     roots = [media_root(text) for text in order.media_roots]
     edit = read_edit(order.edit.expanduser(), media_roots=roots, unpacked=out / "bundle")
+    run = load(out)
+    made = permitted(run, out, target, order.consent)
     done = export_edit(
         edit,
-        load(out),
+        run,
         order.mode,
         PROFILES[order.profile],
         lambda shot, kind: result_media(shot, out, kind, order.choice, progress),
+        made=made,
         to=None if target.suffix.lower() in SUFFIXES else target.parent,
     )
     lost, missing = write_document(target, done.document, edit.places, progress, order.for_otio)

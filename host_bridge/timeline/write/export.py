@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +18,7 @@ from host_bridge.timeline.write.layer import layer_above, result_clip
 from host_bridge.timeline.write.profiles import Profile, adapt
 from host_bridge.timeline.write.references import Kind, ResultMedia, add_reference, reference_to
 from host_bridge.timeline.write.tree import Node, active_reference, at, document_of, schema
+from nodes.consent.provenance import KEY, Provenance
 from nodes.errors import FaceplateError, OutputError
 
 Mode = Literal["swap", "layer", "versions"]
@@ -26,19 +27,31 @@ MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
 
 @dataclass
 class Exported:
-    """A document with results. shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it."""
+    """A document with results. shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it.
+
+    made: by whose consents, by shots' ids.
+    """
 
     document: Node
     shots: list[str] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     media: list[ResultMedia] = field(default_factory=list)
+    made: Mapping[str, Provenance] = field(default_factory=dict)
 
 
 def export_edit(
-    edit: Edit, run: TimelineRun, mode: Mode, profile: Profile, media_of: MediaOf, *, to: Path | None = None
+    edit: Edit,
+    run: TimelineRun,
+    mode: Mode,
+    profile: Profile,
+    media_of: MediaOf,
+    *,
+    to: Path | None = None,
+    made: Mapping[str, Provenance] | None = None,
 ) -> Exported:
     """Put the finished shots of a run into the edit's document. media_of: gives a result's media, made if need be. to: the folder it goes to.
+    made: by whose consents each result was made, by the shots' ids.
 
     swap: the clip shows the result, and keeps the plate. layer: tracks above hold patches. versions: the clip keeps showing the plate, and the result
     is an alternative: a second media reference, or, where the host has no word for that, a disabled clip above. Raises FaceplateError.
@@ -51,7 +64,7 @@ def export_edit(
     document = document_of(edit)
     moves = to is not None and to.absolute() != edit.places.folder
     adapted, notes = adapt(document, profile, edit.places.folder if moves else None)
-    found = Exported(document, notes=notes)
+    found = Exported(document, notes=notes, made=made or {})
     found.left = [
         (s.id, s.error.message if s.error else f"is {s.state}") for s in run.shots if s.cast and s.state != "done"
     ]
@@ -66,7 +79,13 @@ def export_edit(
             media = media_of(shot, kind)
             reference = reference_to(media, active_reference(clip), profile)
             show = mode == "swap"
-            add_reference(clip, reference, _about(shot, mode), show=show, default_only=profile.default_only)
+            add_reference(
+                clip,
+                reference,
+                _about(shot, mode, found.made.get(shot.id)),
+                show=show,
+                default_only=profile.default_only,
+            )
             found.shots.append(shot.id)
             found.media.append(media)
     found.shots.sort()
@@ -81,9 +100,10 @@ def text_of(document: Node) -> str:
     return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
 
 
-def _about(shot: ShotRecord, mode: Mode) -> Node:
+def _about(shot: ShotRecord, mode: Mode, made: Provenance | None) -> Node:
     cast = [c.model_dump(mode="json") for c in shot.cast]
-    return {"shot": shot.id, "mode": mode, "span": list(shot.span), "cast": cast}
+    told = {} if made is None else {KEY: made.document()}
+    return {"shot": shot.id, "mode": mode, "span": list(shot.span), "cast": cast, **told}
 
 
 def _clip_of(document: Node, shot: ShotRecord) -> Node:
@@ -137,7 +157,7 @@ def _lay_above(
             reference_to(media, active_reference(clip), profile),
             enabled=mode == "layer" and clip.get("enabled", True),
         )
-        mark(result, CLIP, _about(shot, mode))
+        mark(result, CLIP, _about(shot, mode, found.made.get(shot.id)))
         results[shot.where[-1]] = result
         found.shots.append(shot.id)
         found.media.append(media)

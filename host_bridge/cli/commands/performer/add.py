@@ -11,7 +11,6 @@ from cyclopts import Parameter
 
 from host_bridge.cli.commands.performer.common import ADD, digests, performer
 from host_bridge.cli.consent_view import (
-    described,
     print_added,
 )
 from host_bridge.cli.options import Flag
@@ -20,6 +19,7 @@ from host_bridge.jobs.footage import UsageError
 from nodes.consent import edit
 from nodes.consent.project import find_project, is_project, told_project
 from nodes.consent.record import USES, Use
+from nodes.consent.standing import of_performer
 
 Files = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)]
 
@@ -96,7 +96,7 @@ def add(
     new = not is_project(home)
     added = edit.add(home, name, terms, digests(footage), another=another)
     if json:
-        told = described(added.book, added.performer.id)
+        told = of_performer(added.book, added.performer.id)
         print_json({"schema": "faceplate.performer/1", "new_project": new, "known_before": added.there, **told})
     else:
         print_added(added, new_project=new)

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 
 from host_bridge.cli.commands.performer.common import digests, performer, the_book, the_project
 from host_bridge.cli.consent_view import (
-    described,
     made_as_json,
     print_made,
     print_performer,
@@ -20,6 +19,7 @@ from host_bridge.jobs.footage import UsageError
 from nodes.consent import edit
 from nodes.consent.affected import find_made
 from nodes.consent.check import the_performer
+from nodes.consent.standing import of_performer
 
 
 @performer.command
@@ -38,7 +38,7 @@ def rename(who: str, name: str, /, *, project: Path | None = None, json: Flag = 
         Print the performer as JSON.
     """
     id = the_performer(the_book(project), who).id
-    told = described(edit.rename(the_project(project), id, name), id)
+    told = of_performer(edit.rename(the_project(project), id, name), id)
     if json:
         print_json({"schema": "faceplate.performer/1", **told})
     else:
@@ -68,7 +68,7 @@ def footage(
     if not clips:
         raise UsageError("no CLIP is given", remedy="Name the footage: faceplate performer footage NAME CLIP...")
     id = the_performer(the_book(project), who).id
-    told = described(edit.register(the_project(project), id, digests(clips)), id)
+    told = of_performer(edit.register(the_project(project), id, digests(clips)), id)
     if json:
         print_json({"schema": "faceplate.performer/1", **told})
     else:

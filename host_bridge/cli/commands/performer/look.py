@@ -9,8 +9,6 @@ from cyclopts import Parameter
 
 from host_bridge.cli.commands.performer.common import performer, the_book, the_project
 from host_bridge.cli.consent_view import (
-    described,
-    listing,
     made_as_json,
     print_made,
     print_performer,
@@ -24,6 +22,7 @@ from nodes.consent.affected import find_made
 from nodes.consent.book import book_of
 from nodes.consent.check import the_performer
 from nodes.consent.documents import consents_with
+from nodes.consent.standing import of_performer, of_project
 from nodes.consent.verify import verify as look
 from nodes.errors import ConsentError
 
@@ -42,7 +41,7 @@ def list_(*, project: Path | None = None, production: str | None = None, json: F
         Print the list as JSON.
     """
     book = the_book(project)
-    told = listing(book, production)
+    told = of_project(book, production)
     if json:
         print_json(told)
         return
@@ -69,7 +68,7 @@ def show(who: str, /, *, project: Path | None = None, production: str | None = N
         Print it as JSON.
     """
     book = the_book(project)
-    told = described(book, the_performer(book, who).id, production)
+    told = of_performer(book, the_performer(book, who).id, production)
     if json:
         print_json({"schema": "faceplate.performer/1", **told})
     else:

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import Shown
+from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 
 Media = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
 
 
+@node_options
 def export(
     edit: Path,
     *,
@@ -26,6 +28,7 @@ def export(
     bundle: Flag = False,
     for_otio: str | None = None,
     json: Flag = False,
+    consent: ConsentParameters = NOTHING_SAID,
 ) -> None:
     """Put the results of a run into the edit, and leave everything else in it as it was.
 
@@ -56,7 +59,7 @@ def export(
     """
     from host_bridge.timeline.write.deliver import Order, deliver
 
-    order = Order(edit, as_, profile, media, out, run, media_root, bundle, for_otio)
+    order = Order(edit, as_, profile, media, out, run, media_root, bundle, for_otio, consent)
     with Shown(f"export {edit.name}") as watch:
         told = deliver(order, watch.progress)
     if json:

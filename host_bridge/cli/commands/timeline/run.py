@@ -30,12 +30,13 @@ _LISTED = Parameter(negative_iterable=())
 RUN, TRAIN = RunSettings(), TrainSettings()
 if TYPE_CHECKING:
     LookParameters = SwapParameters
-else:  # all of Swap's but what the run itself chooses
+else:  # all of Swap's but what the run itself chooses, and the cast says
+    _OTHERWISE = {"method", "model", "target_performer", "source_performer"}
     LookParameters = create_model(
         "LookParameters",
         __base__=Parameters,
         __doc__="How the new face looks.",
-        **{n: (f.annotation, f) for n, f in SwapParameters.model_fields.items() if n not in ("method", "model")},
+        **{n: (f.annotation, f) for n, f in SwapParameters.model_fields.items() if n not in _OTHERWISE},
     )
 LOOK = LookParameters()
 
