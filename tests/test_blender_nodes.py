@@ -195,6 +195,18 @@ answer(message)
     assert np.abs(shown - read(out / f"swap.{START + 2}.png"))[inside].mean() < 6
 
 
+def test_the_node_says_whose_faces_it_would_use_by_the_records_of_consent(stage: Stage) -> None:
+    said = stage.run(f"""{SCENE}
+work(swap, "CONSENT")
+by_the_records = swap.message
+swap.settings.source_performer = "Nobody"
+work(swap, "CONSENT")
+answer([by_the_records, swap.message])
+""")
+    assert said[0] == "Tester may be replaced; Tester may be put in"
+    assert "there is no performer 'Nobody' in this project" in said[1] and "faceplate performer add Nobody" in said[1]
+
+
 @pytest.mark.parametrize("kind", ["movie", "clip"])
 def test_a_movie_as_plate_is_replaced_in_step_and_kept_outside(
     stage: Stage, rendered: dict[str, str], kind: str

@@ -26,6 +26,7 @@ class FACEPLATE_OT_run(bpy.types.Operator):
                 ("PREVIEW", "Preview", "The current frame, at once"),
                 ("RENDER", "Render Range", "All frames of the scene's range"),
                 ("TRAIN", "Train", "A model for this shot"),
+                ("CONSENT", "Consent", "Whose faces would be used, by the records of consent"),
             ],
             default="RENDER",
         ),
@@ -34,7 +35,11 @@ class FACEPLATE_OT_run(bpy.types.Operator):
     @classmethod
     def description(cls, context: Any, told: Any) -> str:
         """What this button does."""
-        what = {"PREVIEW": "the current frame", "TRAIN": "a model trained for this shot"}
+        what = {
+            "PREVIEW": "the current frame",
+            "TRAIN": "a model trained for this shot",
+            "CONSENT": "who may be replaced and put in",
+        }
         asked = what.get(told.action, "the frames of the scene's range")
         return f"Ask the engine for {asked}; Blender goes on meanwhile"
 
