@@ -12,3 +12,6 @@ timeline.command(
 timeline.command(f"{_HERE}.run:run", name="run", help="Train and swap the shots of an edit.")
 timeline.command(f"{_HERE}.export:export", name="export", help="Put the results of a run into the edit.")
 timeline.command(f"{_HERE}.diff:diff", name="diff", help="List what differs between two edits.")
+timeline.command(
+    f"{_HERE}.report:report", name="report", help="Say for legal who was replaced by whom, by which consents."
+)

@@ -1,0 +1,109 @@
+"""Who the ids in a result are, and how the consents by which it was made stand today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from host_bridge.timeline.document import CastRecord
+from nodes.consent import clock
+from nodes.consent.book import Book
+from nodes.consent.provenance import Part, Role
+from nodes.consent.record import ConsentRecord, Use
+from nodes.consent.samples import RECORD, is_sample
+
+_USE: dict[Role, Use] = {"target": "replaced", "source": "replacement", "performer": "train"}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A project's records on a day. book: None where there is no project. asked: the production, None for the project's own."""
+
+    book: Book | None
+    today: date
+    asked: str | None
+
+    @property
+    def production(self) -> str | None:
+        """What the consents are held against."""
+        return self.asked or (self.book.opened.production if self.book else None)
+
+    def person(self, part: Part) -> dict[str, Any]:
+        """A performer in a result. name: None where no record tells it. may_now: whether any consent allows this use today, None if that is unknown."""
+        return {
+            "id": part.id,
+            "name": self._name(part.id),
+            "role": part.role,
+            "consents": list(part.consents),
+            "may_now": self._may(part),
+        }
+
+    def pair(self, cast: CastRecord, people: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Who was replaced by whom: as the records name them, else by id, else as the edit does."""
+        return {
+            "target": self._called(cast.target, "target", people),
+            "source": self._called(cast.source, "source", people),
+        }
+
+    def consent(self, id: str) -> dict[str, Any]:
+        """A consent record, and whether it holds today (None: that cannot be told here), with `stands` in words."""
+        if id == RECORD:
+            return _unknown(id, "sample footage; what its publisher allows") | {"holds": True}
+        found = self.book.consents.get(id) if self.book else None
+        if self.book is None or found is None:
+            return _unknown(id, "not looked up" if self.book is None else "not in the records of this project") | {
+                "holds": None if self.book is None else False
+            }
+        performer = self.book.performers.get(found.performer)
+        return {
+            "id": id,
+            "performer": performer.name if performer else found.performer,
+            "given_by": found.given_by,
+            "uses": list(found.uses),
+            "from": found.from_.isoformat(),
+            "until": found.until and found.until.isoformat(),
+            "production": found.production,
+            "basis": found.basis,
+            "document": found.document and {"name": found.document.name, "sha256": found.document.sha256},
+            "holds": self.book.state(found, self.today, self.asked) == "in force",
+            "stands": self._stands(self.book, found),
+        }
+
+    def _stands(self, book: Book, consent: ConsentRecord) -> str:
+        match book.state(consent, self.today, self.asked):
+            case "revoked":
+                taken = book.revoked[consent.id]
+                return f"revoked on {clock.day(taken.time)}{f' ({taken.reason})' if taken.reason else ''}"
+            case "expired":
+                return f"expired on {consent.until}"
+            case "not yet":
+                return f"begins on {consent.from_}"
+            case "other production":
+                return f"for another production, '{consent.production}'"
+            case state:
+                return state
+
+    def _name(self, id: str) -> str | None:
+        if is_sample(id):
+            return id.removeprefix("sample-")
+        found = self.book.performers.get(id) if self.book else None
+        return found.name if found else None
+
+    def _may(self, part: Part) -> bool | None:
+        if is_sample(part.id):
+            return True
+        return bool(self.book.allowing(part.id, _USE[part.role], self.today, self.asked)) if self.book else None
+
+    def _called(self, name: str, role: Role, people: Sequence[dict[str, Any]]) -> str:
+        those = [p for p in people if p["role"] == role]
+        if len(those) > 1:  # several people in one shot
+            known = {p.id for p in self.book.named(name)} if self.book else set()
+            those = [p for p in those if p["id"] in known or name in (p["id"], p["name"])]
+        return (those[0]["name"] or those[0]["id"]) if len(those) == 1 else name
+
+
+def _unknown(id: str, stands: str) -> dict[str, Any]:
+    blank = dict.fromkeys(("performer", "given_by", "from", "until", "production", "basis", "document"))
+    return {"id": id, **blank, "uses": [], "stands": stands}
