@@ -35,7 +35,7 @@ class Blender:
         whatever else is said on the error output of an extension."""
         done = self.process(code, seconds=seconds, **environment)
         said = done.stdout + done.stderr
-        assert done.returncode == 0, said[-4000:]
+        assert done.returncode == 0, f"status {done.returncode}: {said[-4000:]}"
         assert "Traceback" not in said, said[-4000:]
         answers = [line[len(_ANSWER) :] for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
         assert answers, said[-4000:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import bpy
+
+faulthandler.enable()  # when Blender crashes, say where
 
 MODULE = "bl_ext.user_default.faceplate"
 NEW = bpy.app.version >= (5, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -48,3 +48,12 @@ def consent(
     paper.write_bytes(b"%PDF signed")
     terms = Terms(uses or USES, from_, until, production, paper, keep)
     return add(project, name, terms, footage, another=another, now=now)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def source_and_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For the files that import it: a project whose performers are called as those of tiny facesets, and may be trained on."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = agreed(tmp_path_factory.mktemp("project"), {"source": ("train",), "target": ("train",)})
+        patch.setenv("FACEPLATE_PROJECT", str(folder))
+        yield

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from consents import source_and_target  # noqa: F401
 from tiny_training import KINDS, plain_faceset, process, settings, torchrun
 
 from trainer.checkpoint import Checkpoint, last_checkpoint, read_checkpoint

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from consents import source_and_target  # noqa: F401
 from tiny_training import Listener, Shaky, Tiny, plain_faceset, process, settings
 
 from nodes.errors import FaceplateError, ModelError, OutputError, SchemaError
