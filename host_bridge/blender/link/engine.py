@@ -24,7 +24,12 @@ _START = "Press Start Engine"
 
 @cache
 def api() -> Any:
-    """The client, loaded when it is first needed: with HTTP it takes a twentieth of a second, which Blender's start must not wait for."""
+    """The client, loaded when it is first needed: with HTTP it takes a twentieth of a second, which Blender's start must not wait for.
+
+    To be called before a thread needs it: an import in a thread, while Blender undoes something, ends Blender.
+    """
+    import encodings.idna  # what a first connection imports  # noqa: F401
+
     from .. import client
 
     return client
@@ -33,6 +38,7 @@ def api() -> Any:
 def start_engine(on_end: Callable[[], None] | None = None) -> None:
     """Start the engine unless it runs, in a thread; `state()` says what came of it."""
     python = engine_python()
+    api()
 
     def work() -> None:
         with suppress(api().EngineError):
@@ -45,6 +51,7 @@ def start_engine(on_end: Callable[[], None] | None = None) -> None:
 
 def refresh() -> None:
     """Look whether the engine runs, in a thread; `state()` says what was found."""
+    api()
     spawn(look, "faceplate look")
 
 

@@ -55,6 +55,7 @@ def submit(
     ticket = Ticket(kind)
     _tickets.append(ticket)
     python = engine_python()
+    api()
 
     def work() -> None:
         job = _after(_follow(ticket, request, python, on_change), after)
