@@ -27,6 +27,8 @@ from host_bridge.timeline.shots import Shot, find_shots
 from host_bridge.timeline.write.bundle import free_name
 from host_bridge.timeline.write.diff import diff_edits
 from host_bridge.timeline.write.media import result_media
+from nodes.credentials.folder import verify
+from nodes.credentials.trust import load_trust
 from nodes.errors import OutputError
 from nodes.footage import FootageInfo, MovieWriter, open_footage, read_patch
 from nodes.footage.timecode import is_drop, number_of, timecode_in, timecode_of
@@ -222,6 +224,8 @@ def test_a_result_as_a_movie_has_the_rate_length_timecode_and_frames_of_its_part
     assert numbers_in(made.path) == list(range(7, 17))
     with av.open(str(made.path)) as container:
         assert {s.type for s in container.streams} == {"video", "data"}
+    (signed,) = verify(made.path, load_trust())
+    assert (signed.state, signed.said.swap["part"]) == ("own", "composite")
 
 
 @pytest.mark.parametrize(
@@ -331,6 +335,7 @@ def test_what_is_made_is_not_made_again_and_what_was_interrupted_goes_on(tmp_pat
     assert result_media(shot, tmp_path, "composite", "h264", quiet).path.stat().st_mtime_ns == stamp
 
     pictures = result_media(shot, tmp_path, "patch", "sequence", quiet).path
+    assert [v.state for v in verify(pictures, load_trust())] == ["own"]
     files = sorted(pictures.parent.glob("*.png"))
     before = {f.name: f.stat().st_mtime_ns for f in files}
     for file in files[6:]:

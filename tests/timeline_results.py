@@ -11,6 +11,8 @@ import numpy as np
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from host_bridge.timeline.read import Edit
 from nodes.consent.grant import Clip, for_swap
+from nodes.credentials.identity import load_identity
+from nodes.credentials.shot import sign_shot
 from nodes.definitions import SwapParameters
 from nodes.footage import MovieWriter, SequenceWriter, open_footage, write_matte, write_patch
 from nodes.shot import document
@@ -59,6 +61,7 @@ def swapped(folder: Path, plate: Path, span: tuple[int, int], *, rate: Fraction 
             provenance=for_swap(Clip(plate, digest_footage(plate)), None, None, SwapParameters(), folder),
             results={"frames": last - first + 1, "frames_with_face": last - first + 1},
         )
+    told["credentials"] = sign_shot(folder, told, load_identity())
     document.save(folder / "shot.json", told)
     return folder
 

@@ -37,10 +37,12 @@ class PreviewRequest(Request):
 
 def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
+    from nodes.consent.project import find_project
     from nodes.footage import write_patch
     from nodes.shot.fuse.pictures import write_pictures
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
+    from nodes.shot.signing import sign_still
 
     plate, source = absolute(request.plate), request.source and absolute(request.source)
     out = request.out and absolute(request.out)
@@ -49,6 +51,9 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     frame, patch = still.frame, as_written(still.patch)
     if out is not None:
         write_png(out, frame.over(patch).rgb8())
+        inputs = _stills().inputs(plate, source, request.settings)
+        project = find_project(out, plate, source, Path.cwd(), told=request.settings.swap.project)
+        sign_still(out, inputs, request.settings, still.provenance, project)
         watch.preview(out)
     if request.patch is not None:
         write_patch(absolute(request.patch), patch, frame.width, frame.height)

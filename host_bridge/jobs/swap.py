@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch
 from nodes.shot.settings import Settings
+
+if TYPE_CHECKING:
+    from nodes.credentials.claim import PartOfShot
 
 
 class SwapRequest(Request):
@@ -41,6 +44,7 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
     from nodes.shot.fuse.pictures import write_patches
     from nodes.shot.overlay import write_overlays
     from nodes.shot.render import render_shot
+    from nodes.shot.signing import sign_parts
 
     rate = frame_rate(request.rate)
     with opened(request.plate, request.source, request.roto, rate=rate) as (plate, source, roto):
@@ -66,8 +70,10 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
             more["fusion"] = str(write_patches(done.folder, plate.info, first, last, watch.progress).parent)
         if request.frames:
             more["frames"] = str(write_frames(done.folder, plate, first, last, watch.progress))
+    parts: dict[str, PartOfShot] = {"overlay": "overlay", "fusion": "fusion", "frames": "composite"}
+    shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
     watch.preview(done.folder / "sheet.png")
-    return {"folder": str(done.folder), "shot": done.document, "report": done.report, **more}
+    return {"folder": str(done.folder), "shot": shot, "report": done.report, **more}
 
 
 KIND = Kind(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nodes.consent.provenance import Provenance, read_document
 from nodes.credentials.binding import sha256
@@ -18,6 +19,7 @@ from nodes.credentials.manifest import plate_ingredient
 from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.sign import Signed, sign_file, sign_sequence
 
+T = TypeVar("T")
 _FILES: dict[str, PartOfShot] = {
     "composite.mkv": "composite",
     "plate.mkv": "plate",
@@ -87,10 +89,10 @@ def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Cla
         plate=str(inputs["plate"]["digest"]),
         placed=tuple(placed),
         given=tuple(given),
-        models=tuple(sha256(path) for path in models),
+        models=tuple(_unchanged(_hashed, path) for path in models),
         provenance=read_document(document) or Provenance(),
         touched=("roto",) if any(name.startswith("roto") for name in inputs) else (),
-        carried=carried(Path(inputs["plate"]["path"]), plate_ingredient(str(inputs["plate"]["digest"]))),
+        carried=_unchanged(_carried, Path(inputs["plate"]["path"]), str(inputs["plate"]["digest"])),
     )
 
 
@@ -113,6 +115,25 @@ def frames_in(folder: Path) -> list[Path]:
     name = re.compile(rf"(?:{re.escape(folder.name)}\.)?(\d+)\.(?!c2pa)\w+(?:\.png)?")
     found = [(int(m[1]), file) for file in folder.iterdir() if (m := name.fullmatch(file.name))]
     return [file for _, file in sorted(found)]
+
+
+def _unchanged(look: Callable[..., T], path: Path, *more: str) -> T:
+    """Look into a file once, for as long as it stays as it is: of a shot there may be many frames to sign, one by one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return look(path, 0, 0, *more)
+    return look(path, found.st_size, found.st_mtime_ns, *more)
+
+
+@lru_cache(8)
+def _hashed(path: Path, _size: int, _changed: int) -> str:
+    return sha256(path)
+
+
+@lru_cache(8)
+def _carried(path: Path, _size: int, _changed: int, digest: str) -> bytes | None:
+    return carried(path, plate_ingredient(digest))
 
 
 def _name(path: Path, folder: Path) -> str:

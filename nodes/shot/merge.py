@@ -11,7 +11,9 @@ import numpy as np
 
 from nodes.align import align
 from nodes.consent.grant import still_given
+from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance, read_document
+from nodes.credentials.ready import ready
 from nodes.errors import ConsentError
 from nodes.footage import Footage, Frame, read_patch
 from nodes.shot import document, results
@@ -43,9 +45,10 @@ def merge_shots(
     alignments = [a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in tracks}]
     inputs, provenance = _inputs(told), _provenance(told, shots)
     still_given(provenance, settings.swap, out)
+    by = ready(find_project(out, Path.cwd(), told=settings.swap.project))
     key = key_of(shots=[digest_file(folder / results.DOCUMENT) for folder in shots], range=(first, last))
     folder = results.open_partial(out, key)
-    written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, provenance, began)
+    written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, provenance, began, by)
     return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
 
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from nodes.align import align
 from nodes.consent.grant import Clip, Model, for_swap
+from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance
+from nodes.credentials.ready import ready
 from nodes.definitions import CAST, Method
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import Footage, Frame, read_patch
@@ -72,6 +74,8 @@ def render_shot(
     results.check_writable(out)
     inputs = _inputs(shot)
     provenance = _permitted(shot, inputs, out)
+    places = (out, plate.info.path, source.info.path if source else None, Path.cwd())
+    by = ready(find_project(*places, told=settings.swap.project))
     faces = analyse(plate, settings.detect, shot.first, last, progress, "detect plate")
     chosen = choose_tracks(faces, tracks, plate.info.path, plate.info.first)
     alignments = tuple(a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in chosen})
@@ -86,7 +90,7 @@ def render_shot(
         progress=stage(progress, "prepare", None),
     )
     folder = results.open_partial(out, _key(shot, inputs))
-    written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, provenance, began)
+    written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, provenance, began, by)
     return write_shot(written, _patches(shot, plan, folder), folder, out, progress)
 
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nodes.align import align
 from nodes.consent.grant import Clip, Model, for_swap
@@ -68,6 +69,11 @@ class Stills:
         plan = replace(shot.plan, parameters=settings.swap, mask=settings.mask, lookahead=0)
         ((frame, patch),) = swap([shot.plate.frame(number - shot.plate.info.first)], plan)
         return Still(frame, patch, provenance)
+
+    def inputs(self, plate: Path, source: Path | None, settings: Settings) -> dict[str, Any]:
+        """What a frame is made from, as far as a shot's document says it: path and digest of each."""
+        found = {"plate": plate, "source": source, "model": settings.swap.model}
+        return {n: {"path": str(p.absolute()), "digest": self._digest(p)} for n, p in found.items() if p is not None}
 
     def close(self) -> None:
         """Close all footage."""

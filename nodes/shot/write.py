@@ -13,6 +13,9 @@ import cv2
 
 from nodes.align import Alignment
 from nodes.consent.provenance import Provenance
+from nodes.credentials.identity import Identity
+from nodes.credentials.setting import SwitchedOff
+from nodes.credentials.shot import sign_shot
 from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, write_matte, write_patch
 from nodes.footage.numbering import find_sequence
 from nodes.report import write_report
@@ -43,6 +46,7 @@ class Written:
     """What is written: the plate's frames first..last, by position, and what the document says of them.
 
     tracks: those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
+    by: who signs the results, see `nodes.credentials.ready`.
     """
 
     plate: Footage
@@ -55,6 +59,7 @@ class Written:
     inputs: dict[str, Any]
     provenance: Provenance
     began: float
+    by: Identity | SwitchedOff
 
     @property
     def count(self) -> int:
@@ -100,6 +105,7 @@ def write_shot(
             results=found | {"seconds": round(time.monotonic() - shot.began, 1)},
             provenance=shot.provenance,
         )
+        record["credentials"] = sign_shot(folder, record, shot.by)
         document.save(folder / results.DOCUMENT, record)
         report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
         results.publish(folder, out)

@@ -48,6 +48,7 @@ def macro(
     from nodes.footage import open_footage
     from nodes.shot import document
     from nodes.shot.fuse.layers import write_layers
+    from nodes.shot.signing import sign_parts
 
     if not name.isidentifier() or not name.isascii():
         raise UsageError(f"--name {name}: is no name of a node", remedy="Use letters, digits and _")
@@ -63,6 +64,7 @@ def macro(
         with open_footage(Path(plate["path"])) as footage:
             start = footage.info.first
             file = write_layers(shot, footage, first - start, last - start)
+        sign_parts(shot, ["over"])
     layers = Layers(file, first, last)
     for path in write_macro(out or shot / "macro", name, layers, first if starts_at is None else starts_at):
         print(path)

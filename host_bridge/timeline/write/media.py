@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.write.references import Alpha, Kind, ResultMedia
+from nodes.credentials.shot import sign_made
 from nodes.errors import OutputError
 from nodes.footage import Footage, Frame, MovieWriter, open_footage, read_patch
 from nodes.footage.delivery import CODINGS, Delivery, check_delivery
@@ -35,7 +36,7 @@ Choice = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
 FOLDER = "media"
 _CODECS: dict[str, Delivery] = {"prores4444": "prores4444", "dnxhr": "dnxhr", "h264": "avc"}
 _ALPHA_STEPS = 1023  # the alpha that goes into ProRes has 10 bits
-_MADE = 1  # raised when what is made changes
+_MADE = 2  # raised when what is made changes
 
 
 def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: Choice, progress: Progress) -> ResultMedia:
@@ -52,7 +53,7 @@ class _Result:
         self.folder = out / shot.folder
         self.start = shot.media.start + shot.span[0]
         self.frames = shot.span[1] - shot.span[0] + 1
-        told = shot_document.load(self.folder)
+        self.told = told = shot_document.load(self.folder)
         self.number = int(told["range"]["first"])
         plate = Path(told["inputs"]["plate"]["path"])
         self.images_in = has_place(plate.name) or plate.suffix.lower() in (*IMAGES, "")
@@ -114,6 +115,7 @@ class _Result:
             for i, write in self._pictures(begin, source, images is not None):
                 write(numbered(pattern, first + i))
                 tell(i + 1)
+            sign_made([numbered(pattern, first + i) for i in range(self.frames)], self.kind, self.told)
 
         _made(folder / "made.json", key, pattern, make)
         alpha: Alpha | None = None if self.kind == "composite" else "premultiplied" if float_plate else "straight"
@@ -158,6 +160,7 @@ class _Result:
                     for i, picture in self._drawn(footage):
                         writer.write(picture)
                         tell(i + 1)
+            sign_made(path, self.kind, self.told)
 
         _made(path.with_suffix(".json"), self._key(codec, label, str(self.shot.media.rate)), path, make)
         return self._told(path, None, "straight" if self.kind == "patch" else None)
