@@ -118,16 +118,16 @@ def test_what_its_user_has_cancelled_stays_so_if_the_engine_dies_before_it_is_ov
 
 def test_a_job_is_there_once_its_submission_was_answered(tmp_path: Path) -> None:
     draw, answered = random.Random(3), []
-    for _ in range(3):
+    for round in range(1, 4):
         engine = Engine(tmp_path)
         end = time.monotonic() + draw.random() * 0.4
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(answered) < 2 * round:  # on a busy machine too there are some
             answered.append(engine.submit("learn", name=f"{len(answered)}", out=tmp_path / "x", seconds=60)["id"])
         engine.tell("submit", kind="learn", request={"name": "unanswered", "seconds": 60})
         engine.kill()
         engine.close()
     with Engine(tmp_path) as engine:
         jobs = engine.jobs()
-        assert set(answered) <= set(jobs) and len(answered) > 1
+        assert set(answered) <= set(jobs) and len(answered) > 5
         assert [id for id in reversed(jobs) if id in answered] == answered
         assert sum(job["state"] == "running" for job in jobs.values()) == 1
