@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -47,19 +48,13 @@ def clip(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_is_there_in_half_a_second() -> None:
     def once() -> float:
-        began = processor_seconds()
+        began = time.perf_counter()
         done = subprocess.run([sys.executable, "-m", "host_bridge.cli", "--help"], capture_output=True, text=True)
         assert done.returncode == 0
         assert all(command in done.stdout for command in app.COMMANDS)
-        return processor_seconds() - began
+        return time.perf_counter() - began
 
-    assert min(once() for _ in range(3)) < 0.5
-
-
-def processor_seconds() -> float:
-    """What child processes have used of a processor: how long they take, but for whatever else the machine does."""
-    used = os.times()
-    return used.children_user + used.children_system
+    assert any(once() < 0.5 for _ in range(10))  # other tests run beside it
 
 
 def test_help_imports_nothing_heavy() -> None:
