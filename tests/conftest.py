@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import pictures
-from consents import agreed
+from consents import in_project
 from facesets import tiny_faceset
 from memory import clip_of
 
 from host_bridge.cli import main
 from install.samples import fetch_samples, samples_folder
-from nodes.consent.record import USES
 from nodes.detect import detect
 from nodes.footage import Footage, open_footage
 from nodes.types import Faces
@@ -39,11 +38,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 @pytest.fixture(scope="session", autouse=True)
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A project of the tests' own, with one performer, whose face all clips are taken to show where nobody says otherwise."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_KEYS", str(tmp_path_factory.mktemp("keys")))
-        folder = agreed(tmp_path_factory.mktemp("project"), {"Tester": USES})
-        patch.setenv("FACEPLATE_PROJECT", str(folder))
+    """The project that all tests are in, unless they make their own."""
+    with in_project(tmp_path_factory.mktemp("consents")) as folder:
         yield folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nodes.consent.edit import Added, Terms, add
 from nodes.consent.record import USES, Use
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+ANYBODY: Mapping[str, tuple[Use, ...]] = {"Tester": USES}
 
 
 def apart(patch: pytest.MonkeyPatch, folder: Path) -> Path:
@@ -29,6 +31,19 @@ def agreed(folder: Path, uses: Mapping[str, tuple[Use, ...]]) -> Path:
     for name, allowed in uses.items():
         add(folder, name, Terms(allowed))
     return folder
+
+
+@contextmanager
+def in_project(folder: Path, uses: Mapping[str, tuple[Use, ...]] = ANYBODY) -> Iterator[Path]:
+    """What is made meanwhile belongs to a new project below `folder`, whose performers agreed to these uses.
+
+    By default there is one performer, whose face all clips are taken to show where nobody says otherwise.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
+        project = agreed(folder / "project", uses)
+        patch.setenv("FACEPLATE_PROJECT", str(project))
+        yield project
 
 
 def consent(
@@ -53,7 +68,5 @@ def consent(
 @pytest.fixture(scope="module", autouse=True)
 def source_and_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """For the files that import it: a project whose performers are called as those of tiny facesets, and may be trained on."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = agreed(tmp_path_factory.mktemp("project"), {"source": ("train",), "target": ("train",)})
-        patch.setenv("FACEPLATE_PROJECT", str(folder))
+    with in_project(tmp_path_factory.mktemp("consents"), {"source": ("train",), "target": ("train",)}):
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,8 +75,9 @@ answer(told)
         FACEPLATE_PYTHON=sys.executable,
     )
     assert "no consent is recorded" in told["nobody"]["said"] and "faceplate performer add" in told["nobody"]["said"]
-    assert told["agreed"]["said"].strip() == (
-        "Anna may be replaced until 2099-12-31; Anna may be put in until 2099-12-31"
+    assert re.fullmatch(
+        r"Anna may be replaced until 2099-12-31 \((c-\w+)\); Anna may be put in until 2099-12-31 \(\1\)",
+        told["agreed"]["said"].strip(),
     )
     assert "Anna (p-" in told["taken back"]["said"] and " was revoked on " in told["taken back"]["said"]
     done = told["allowed RENDER"]["made"]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from clips import cut
-from consents import agreed
+from consents import in_project
 
 import trainer.models
 from host_bridge.cli import main
@@ -44,8 +44,7 @@ def who(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Who agreed to what."""
     people = {"franck": ("replacement", "train"), "cap12_edit": ("replaced", "train")}
     people |= {"third": ("train",), "other": ("train",)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), people)))
+    with in_project(tmp_path_factory.mktemp("consents"), people):
         yield
 
 

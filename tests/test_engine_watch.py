@@ -17,7 +17,7 @@ import lupa.luajit21 as lupa
 import opentimelineio as otio
 import pytest
 from clips import cut
-from consents import agreed
+from consents import in_project
 from live_engine import Live, live_engine, until
 
 from host_bridge.client import connect
@@ -31,10 +31,8 @@ from nodes.errors import FaceplateError
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     who = {"anna": ("replacement", "train"), "bob": ("replaced", "train")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), who)))
-        with live_engine(tmp_path_factory.mktemp("watch")) as engine:
-            yield engine
+    with in_project(tmp_path_factory.mktemp("consents"), who), live_engine(tmp_path_factory.mktemp("watch")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")

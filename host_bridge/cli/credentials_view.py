@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from nodes.credentials.claim import PARTS
-from nodes.credentials.manifest import SCHEMA
 from nodes.credentials.said import SOURCE_TYPES, Said
-from nodes.credentials.verdict import STATES, Verdict
-
-
-def as_json(found: Sequence[Verdict], *, whole: bool) -> dict[str, Any]:
-    """What was found as a document; whole: with all that the manifests say."""
-    files = [v.document() | ({"manifest": None if v.said is None else asdict(v.said)} if whole else {}) for v in found]
-    return {"schema": SCHEMA, "files": files}
+from nodes.credentials.verdict import STATES, Verdict, printable
 
 
 def print_verdicts(found: Sequence[Verdict]) -> None:
@@ -24,7 +16,7 @@ def print_verdicts(found: Sequence[Verdict]) -> None:
         frames = f" ({verdict.frames} frames)" if verdict.frames and verdict.frames > 1 else ""
         print(f"{verdict.file}{frames}: {STATES[verdict.state]}")
         for fault in verdict.faults:
-            print(f"  {_printable(fault)}")
+            print(f"  {printable(fault)}")
 
 
 def print_said(verdict: Verdict) -> None:
@@ -35,7 +27,7 @@ def print_said(verdict: Verdict) -> None:
     if not verdict.intact:
         print("  so what it says is not to be believed:")
     for name, value in _rows(verdict.said, verdict.time_trusted):
-        print(f"  {name:<11} {_printable(value)}")
+        print(f"  {name:<11} {printable(value)}")
 
 
 def _rows(said: Said, time_trusted: bool) -> Iterator[tuple[str, str]]:
@@ -69,8 +61,3 @@ def _rows(said: Said, time_trusted: bool) -> Iterator[tuple[str, str]]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _printable(text: str) -> str:
-    """A stranger's words without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

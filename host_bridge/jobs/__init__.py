@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from host_bridge.jobs import align, cut, detect, faceset, mask, performers, preview, swap, timeline, train
+from host_bridge.jobs import align, credentials, cut, detect, faceset, mask, performers, preview, swap, timeline, train
 from host_bridge.jobs.footage import UsageError
 from host_bridge.jobs.job import Kind, Request, Watch
 
@@ -26,6 +26,7 @@ KINDS: dict[str, Kind] = {
         swap.KIND,
         preview.KIND,
         performers.KIND,
+        credentials.KIND,
         timeline.KIND,
         cut.EXPORT,
         cut.IMPORT,

@@ -10,11 +10,15 @@ from nodes.definitions import Method, SwapParameters
 
 
 class PerformersRequest(Request):
-    """A shot that is to be made: its plate, the source's footage, Swap's parameters. near: a place in the project, such as the host's own file."""
+    """A shot that is to be made: its plate, the source's footage, Swap's parameters. near: a place in the project, such as the host's own file.
+
+    train: a model is to be trained on the two.
+    """
 
     plate: Path | None = None
     source: Path | None = None
     near: Path | None = None
+    train: bool = False
     swap: SwapParameters = SwapParameters()
 
     @property
@@ -24,12 +28,15 @@ class PerformersRequest(Request):
 
 
 def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
-    """Look; the result is `faceplate.performers/1`, its `project` null where there is none, and of a plate how `target` and `source` stand."""
+    """Look; the result is `faceplate.performers/1`, its `project` null where there is none.
+
+    Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` what a host shows of it.
+    """
     from nodes.consent import clock
     from nodes.consent.check import current_book
-    from nodes.consent.grant import Clip, Model, faces_of
+    from nodes.consent.grant import Clip, Model
     from nodes.consent.project import find_project
-    from nodes.consent.standing import SCHEMA, of_face, of_project
+    from nodes.consent.standing import SCHEMA, of_project, of_shot, of_training
     from nodes.shot.digest import digest_file, digest_footage
 
     plate, source = (path and absolute(path) for path in (request.plate, request.source))
@@ -37,18 +44,15 @@ def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
     project = find_project(request.near, plate, source, told=asked.project)
     none: dict[str, Any] = {"schema": SCHEMA, "project": None, "production": None, "performers": []}
     told = of_project(current_book(project, clock.now()), asked.production) if project else none
-    if plate is not None:
-        file = asked.model if asked.method is Method.MODEL else None
-        model = Model.of(absolute(file), digest_file(absolute(file))) if file else None
-        clips = [Clip(path, digest_footage(path)) if path else None for path in (plate, source)]
-        assert clips[0] is not None
-        faces = faces_of(clips[0], clips[1], model, asked)
-        told |= {
-            role: of_face(face, project, asked.production)
-            for role, face in zip(("target", "source"), faces, strict=True)
-        }
-        told["model_known"] = model is None or model.provenance is not None
-    return told
+    if plate is None:
+        return told
+    target, put_in = Clip(plate, digest_footage(plate)), source and Clip(source, digest_footage(source))
+    if request.train:
+        return told | of_training(target, put_in, asked, project)
+    file = asked.model and absolute(asked.model) if asked.method is Method.MODEL else None
+    model = Model.of(file, digest_file(file)) if file else None
+    known = model is None or model.provenance is not None
+    return told | of_shot(target, put_in, model, asked, project) | {"model_known": known}
 
 
 KIND = Kind(

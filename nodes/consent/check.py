@@ -16,7 +16,7 @@ from nodes.consent.record import ConsentRecord, Use
 from nodes.consent.write import check_clock
 from nodes.errors import ConsentError
 
-_MAY = {"replaced": "be replaced", "replacement": "be put in", "train": "be trained on"}
+MAY = {"replaced": "be replaced", "replacement": "be put in", "train": "be trained on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def allowed(book: Book, performer: Performer, use: Use, production: str | None, 
         return ConsentGiven(performer.id, performer.name, tuple(c.id for c in consents))
     why = [_why_not(book, c, use, now, production) for c in reversed(book.consents_of(performer.id))]
     raise ConsentError(
-        f"{performer.name} ({performer.id}) may not {_MAY[use]}: {'; '.join(why[:3]) or 'no consent is recorded'}",
+        f"{performer.name} ({performer.id}) may not {MAY[use]}: {'; '.join(why[:3]) or 'no consent is recorded'}",
         file=book.project,
         remedy=f"Record a consent that allows it: {how_to_add(performer.id, use, book, production)}",
     )
@@ -103,7 +103,7 @@ def not_revoked(book: Book, consents: tuple[str, ...], what: str, file: Path | N
 def refuse_without_project(use: Use, performer: str | None) -> NoReturn:
     """Raise the ConsentError of a place in which no consent at all is recorded."""
     raise ConsentError(
-        f"nobody may {_MAY[use]} here: no consent is recorded",
+        f"nobody may {MAY[use]} here: no consent is recorded",
         remedy=f"Record it in the folder of your project: {how_to_add(performer or 'NAME', use)}; if it is yourself, --self instead of a document",
     )
 

@@ -1,4 +1,4 @@
-"""How consent stands, as plain data: the performers of a project, one of them, or the two of a shot."""
+"""How consent stands, as plain data: the performers of a project, one of them, or the two of a shot. `said` is for people, alike in every host."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any
 
 from nodes.consent import clock
 from nodes.consent.book import Book
-from nodes.consent.check import ConsentGiven, allowed, current_book
+from nodes.consent.check import MAY, ConsentGiven, allowed, current_book
 from nodes.consent.footage import Face, permit
+from nodes.consent.grant import Clip, Model, faces_of, for_swap
+from nodes.consent.parameters import AskedOfTwo
 from nodes.consent.record import USES, ConsentRecord
+from nodes.consent.samples import is_sample
 from nodes.errors import ConsentError
 
 SCHEMA = "faceplate.performers/1"
@@ -44,28 +47,72 @@ def of_performer(book: Book, performer: str, production: str | None = None) -> d
     }
 
 
-def of_face(face: Face, project: Path | None, production: str | None = None) -> dict[str, Any]:
-    """Whose face it is and until when it may be used so (None without an end); or why not, and what to do about it."""
+def of_shot(
+    plate: Clip, source: Clip | None, model: Model | None, cast: AskedOfTwo, project: Path | None
+) -> dict[str, Any]:
+    """How a shot stands that is to be made: whether it may be, its `target` and `source`, and all of it in words."""
+    told = _of_pair(faces_of(plate, source, model, cast), project, cast.production)
+    if told["allowed"]:  # each by itself; the model may forbid it still
+        try:
+            for_swap(plate, source, model, cast, project)
+        except ConsentError as e:
+            return told | {"allowed": False, "said": _in_words(e, project)}
+    return told
+
+
+def of_training(target: Clip, source: Clip | None, cast: AskedOfTwo, project: Path | None) -> dict[str, Any]:
+    """The same of a training on these two clips."""
+    pair = (
+        Face("train", "--target-performer", cast.target_performer, target.path, target.digest),
+        Face("train", "--source-performer", cast.source_performer, source and source.path, source and source.digest),
+    )
+    return _of_pair(pair, project, cast.production)
+
+
+def _of_pair(faces: tuple[Face, Face], project: Path | None, production: str | None) -> dict[str, Any]:
+    target, source = (_of_face(face, project, production) for face in faces)
+    said = dict.fromkeys((target["said"], source["said"]))  # once, where the two are one
+    return {
+        "allowed": target["allowed"] and source["allowed"],
+        "said": "; ".join(said),
+        "target": target,
+        "source": source,
+    }
+
+
+def _of_face(face: Face, project: Path | None, production: str | None) -> dict[str, Any]:
+    """Whose face it is, by which records it may be used so, until when (None without an end); or why not, and what to do about it."""
     try:
         given = permit(face, project, production)
     except ConsentError as e:
-        return {"allowed": False, "id": None, "name": face.said, "until": None, "why": e.what, "remedy": e.remedy}
+        why = {"why": e.what, "remedy": e.remedy, "said": _in_words(e, project)}
+        return {"allowed": False, "id": None, "name": face.said, "until": None, "consents": [], **why}
+    until = _until(given, project)
+    end = f" until {until}" if until else ""
     return {
         "allowed": True,
         "id": given.performer,
         "name": given.name,
-        "until": _until(given, project),
+        "until": until,
+        "consents": list(given.consents),
         "why": None,
         "remedy": None,
+        "said": f"{given.name} may {MAY[face.use]}{end} ({', '.join(given.consents)})",
     }
 
 
+def _in_words(e: ConsentError, project: Path | None) -> str:
+    """A refusal as a sentence; the folder of the project is in its remedy."""
+    where = f"{e.file}: " if e.file not in (None, project) else ""
+    return f"{where}{e.what}" + (f". {e.remedy}" if e.remedy else "")
+
+
 def _until(given: ConsentGiven, project: Path | None) -> str | None:
-    if project is None:  # a sample
+    if project is None or is_sample(given.performer):
         return None
     consents = current_book(project, clock.now()).consents
-    ends = [consents[id].until for id in given.consents if id in consents]
-    return None if None in ends else max((e.isoformat() for e in ends if e), default=None)
+    ends = [consents[id].until for id in given.consents]
+    return None if None in ends else max(e for e in ends if e).isoformat()
 
 
 def _today(book: Book, performer: str, production: str | None) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nodes.credentials.manifest import SCHEMA
 from nodes.credentials.said import Said
 
 State = Literal["trusted", "own", "unknown", "changed", "removed", "none"]
@@ -17,7 +19,7 @@ STATES: dict[State, str] = {
     "removed": "its Content Credentials are gone",
     "none": "no Content Credentials",
 }
-# For scripts: 0 all is well, else the worst of what was verified.
+# For scripts.
 EXIT: dict[State, int] = {"trusted": 0, "own": 0, "unknown": 13, "none": 12, "removed": 11, "changed": 11}
 _SENTENCES = {
     "assertion.dataHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
@@ -55,6 +57,13 @@ class Verdict:
         """Whether nothing was changed since somebody signed it."""
         return self.state in ("trusted", "own", "unknown")
 
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence that names the file: what hosts show."""
+        frames = f", {self.frames} frames" if self.frames and self.frames > 1 else ""
+        faults = f": {'; '.join(self.faults)}" if self.faults else ""
+        return printable(f"{self.file.name}{frames}: {STATES[self.state]}{faults}.")
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         said = self.said
@@ -63,12 +72,29 @@ class Verdict:
             "state": self.state,
             "intact": self.intact,
             "what": STATES[self.state],
+            "said": self.sentence,
             "faults": list(self.faults),
             "sidecar": None if self.sidecar is None else str(self.sidecar),
             "frames": self.frames,
             "signer": said and {"name": said.signer, "organisation": said.issuer, "serial": said.serial},
             "time_stamp": said and said.time and {"time": said.time, "trusted": self.time_trusted},
         }
+
+
+def as_document(found: Sequence[Verdict], *, whole: bool = False) -> dict[str, Any]:
+    """What was found as `faceplate.credentials/1`, with its status for scripts; whole: with all that the manifests say."""
+    files = [v.document() | ({"manifest": None if v.said is None else asdict(v.said)} if whole else {}) for v in found]
+    return {"schema": SCHEMA, "status": exit_status(found), "files": files}
+
+
+def exit_status(found: Sequence[Verdict]) -> int:
+    """0 where all is well, else the worst: 11 before 12 before 13."""
+    return min((status for verdict in found if (status := EXIT[verdict.state])), default=0)
+
+
+def printable(text: str) -> str:
+    """A stranger's words without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def sentence(code: str, explanation: str) -> str:

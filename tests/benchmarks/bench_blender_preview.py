@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import cv2
 from blender import Blender
 from clips import pictures
+from consents import in_project
 from live_engine import live_engine
 
 import install.blender
@@ -65,7 +66,7 @@ def main() -> None:
     told = parser.parse_args()
     os.environ["FACEPLATE_PYTHON"] = sys.executable
     samples = fetch_samples(samples_folder(), print)
-    with tempfile.TemporaryDirectory() as name, live_engine(Path(name) / "engine") as live:
+    with tempfile.TemporaryDirectory() as name, in_project(Path(name)), live_engine(Path(name) / "engine") as live:
         (user := Path(name) / "user").mkdir()
         blender = Blender("", told.python, user)
         blender.run(f"install({str(install.blender.build(Path(name)))!r})\nanswer(True)")

@@ -8,14 +8,16 @@ with this machine's own certificate and no time-stamp server.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from bench_detect_align import scale_up
+from consents import in_project
 
 from install.samples import fetch_samples, samples_folder
 from nodes.credentials.folder import verify
@@ -33,9 +35,8 @@ def main() -> None:
     """Print one line a figure."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     samples = fetch_samples(samples_folder(), print)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, in_project(Path(name)):
         folder, shot = Path(name), Path(name) / "shot"
-        os.environ["FACEPLATE_KEYS"] = str(folder / "keys")
         scale_up(samples / "cap13_edit2.mp4", folder / "plate.mp4", SIZE, count)
         stages: dict[str, float] = {}
 

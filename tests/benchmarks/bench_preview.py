@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from bench_detect_align import scale_up
+from consents import in_project
 
 from host_bridge.client import Client, connect
 from install.samples import fetch_samples, samples_folder
@@ -33,7 +37,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=20)
     told = parser.parse_args()
     samples = fetch_samples(samples_folder(), print)
-    with tempfile.TemporaryDirectory() as name, _engine(Path(name)) as client:
+    with tempfile.TemporaryDirectory() as name, in_project(Path(name)), _engine(Path(name)) as client:
         plate = Path(name) / "plate.mp4"
         scale_up(samples / "cap13_edit2.mp4", plate, SIZE, 100)
         for method in ("reference", "model") if told.model else ("reference",):

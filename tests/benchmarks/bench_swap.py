@@ -11,7 +11,10 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from bench_detect_align import scale_up
+from consents import in_project
 
 from install.samples import fetch_samples, samples_folder
 from nodes.align import align
@@ -31,6 +34,7 @@ def main() -> None:
     samples = fetch_samples(samples_folder(), print)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
+        stack.enter_context(in_project(folder))
         scale_up(samples / "cap13_edit2.mp4", folder / "plate.mp4", SIZE, count)
         plate = stack.enter_context(open_footage(folder / "plate.mp4"))
         source = stack.enter_context(open_footage(samples / "franck.mp4"))

@@ -102,7 +102,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         asked = self._asked()
         request = {"plate": plate.request()["plate"], "near": str(place), "swap": asked["settings"].get("swap", {})}
         request |= {"source": asked["source"]} if "source" in asked else {}
-        return Task("performers", request, lambda node, job: consent_in_words(job["result"]))
+        return Task("performers", request, lambda node, job: str(job["result"]["said"]))
 
     def _asked(self) -> dict[str, Any]:
         found: dict[str, Any] = {"settings": self.parameters("Detect", "Align", "Mask", "Swap")}
@@ -111,16 +111,6 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         if tracks := self.chosen():
             found["tracks"] = tracks
         return found
-
-
-def consent_in_words(told: dict[str, Any]) -> str:
-    """Who may be replaced and put in, and until when; or why not."""
-    words = []
-    for role, may in (("target", "may be replaced"), ("source", "may be put in")):
-        one = told[role]
-        until = f" until {one['until']}" if one["until"] else ""
-        words.append(f"{one['name']} {may}{until}" if one["allowed"] else f"{one['why']}. {one['remedy'] or ''}")
-    return "; ".join(words)
 
 
 def fill(tree: Any) -> None:

@@ -28,11 +28,12 @@ def show(path: Path, /, *, json: Flag = False) -> None:
     json
         Print it as JSON.
     """
-    from host_bridge.cli.credentials_view import as_json, print_said
+    from host_bridge.cli.credentials_view import print_said
+    from nodes.credentials.verdict import as_document
 
     found = _verified(path, ())
     if json:
-        print_json(as_json(found, whole=True))
+        print_json(as_document(found, whole=True))
         return
     for verdict in found:
         print_said(verdict)
@@ -54,16 +55,15 @@ def verify(path: Path, /, *, trust: Paths = (), json: Flag = False) -> int:
     json
         Print what was found as JSON.
     """
-    from host_bridge.cli.credentials_view import as_json, print_verdicts
-    from nodes.credentials.verdict import EXIT
+    from host_bridge.cli.credentials_view import print_verdicts
+    from nodes.credentials.verdict import as_document, exit_status
 
     found = _verified(path, trust)
     if json:
-        print_json(as_json(found, whole=False))
+        print_json(as_document(found))
     else:
         print_verdicts(found)
-    worst = {EXIT[verdict.state] for verdict in found}
-    return next((status for status in (11, 12, 13) if status in worst), 0)
+    return exit_status(found)
 
 
 @credentials.command
@@ -156,8 +156,7 @@ def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
 
 def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:
     from host_bridge.cli.progress import show_progress
-    from nodes.credentials.folder import verify as look
-    from nodes.credentials.trust import load_trust
+    from host_bridge.jobs.credentials import verified
 
     with show_progress() as progress:
-        return look(path.expanduser(), load_trust(trust), progress)
+        return verified(path.expanduser(), trust, progress)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.engine.http.openapi import document
+from host_bridge.jobs import KINDS
 
 HEADING = "## What can be asked over HTTP\n"
 
@@ -28,6 +29,10 @@ def api_tables() -> str:
         if one["in"] == "query"
     ]
     schemas = told["components"]["schemas"]
+    kinds = [
+        (f"`{kind.name}`", kind.help, ", ".join(f"`{name}`" for name in kind.request.model_fields))
+        for kind in KINDS.values()
+    ]
     job = [(f"`{name}`", _kind(one), one.get("description", "")) for name, one in schemas["Job"]["properties"].items()]
     refusals = [(f"{status}", answer["description"]) for status, answer in _refusals(told).items()]
     return "\n".join(
@@ -35,6 +40,8 @@ def api_tables() -> str:
             *_table(("request", "what", "answers"), rows),
             "### Parameters in the address",
             *_table(("request", "name", "values", "what"), parameters),
+            "### Kinds of jobs",
+            *_table(("kind", "what", "fields of its request"), kinds),
             "### A job",
             *_table(("field", "type", "what"), job),
             "### Refusals",
