@@ -46,7 +46,7 @@ def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
     told = of_project(current_book(project, clock.now()), asked.production) if project else none
     if plate is None:
         return told
-    target, put_in = Clip(plate, digest_footage(plate)), source and Clip(source, digest_footage(source))
+    target, put_in = Clip(plate, digest_footage(plate)), Clip(source, digest_footage(source)) if source else None
     if request.train:
         return told | of_training(target, put_in, asked, project)
     file = asked.model and absolute(asked.model) if asked.method is Method.MODEL else None

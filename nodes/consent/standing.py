@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,8 @@ def of_shot(
 
 def of_training(target: Clip, source: Clip | None, cast: AskedOfTwo, project: Path | None) -> dict[str, Any]:
     """The same of a training on these two clips."""
-    pair = (
-        Face("train", "--target-performer", cast.target_performer, target.path, target.digest),
-        Face("train", "--source-performer", cast.source_performer, source and source.path, source and source.digest),
-    )
-    return _of_pair(pair, project, cast.production)
+    pair = faces_of(target, source, None, cast)
+    return _of_pair((replace(pair[0], use="train"), replace(pair[1], use="train")), project, cast.production)
 
 
 def _of_pair(faces: tuple[Face, Face], project: Path | None, production: str | None) -> dict[str, Any]:
