@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nodes.consent.edit import Added, Terms, add
-from nodes.consent.record import USES, Use
+from nodes.consent.keys import make_key, public
+from nodes.consent.record import USES, Use, canonical
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 ANYBODY: Mapping[str, tuple[Use, ...]] = {"Tester": USES}
@@ -63,6 +67,25 @@ def consent(
     paper.write_bytes(b"%PDF signed")
     terms = Terms(uses or USES, from_, until, production, paper, keep)
     return add(project, name, terms, footage, another=another, now=now)
+
+
+def forge(show: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Make all records anew with a new key, the third of them changed, so that they hold in themselves."""
+    key, previous = make_key("forged"), ""
+    records = sorted((show / "performers").glob("0*.json"))
+    for number, record in enumerate(records, 1):
+        document = json.loads(record.read_text("utf-8"))
+        if number == 1:
+            document["record"]["key"] = public(key)
+        if number == 3:
+            change(document)
+        document.pop("signature")
+        document |= {"key": public(key), "previous": previous}
+        document["signature"] = key.sign(canonical(document)).hex()
+        previous = hashlib.sha256(canonical(document)).hexdigest()
+        record.write_text(json.dumps(document), "utf-8")
+    head = {"schema": "faceplate.consent-head/1", "count": len(records), "hash": previous}
+    (show / "performers/head.json").write_text(json.dumps({**head, "signature": key.sign(canonical(head)).hex()}))
 
 
 @pytest.fixture(scope="module", autouse=True)

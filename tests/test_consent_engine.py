@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from clips import cut
-from consents import apart
+from consents import apart, forge
 from live_engine import Live, live_engine
 
 from host_bridge.engine.queue.keys import content_key
@@ -103,6 +103,10 @@ def ended(show: Show) -> None:
     add(show.folder, "Anna", Terms(USES, until=(long_ago + DAY).date()), now=long_ago)
 
 
+def to_begin(show: Show) -> None:
+    add(show.folder, "Anna", Terms(USES, from_=(clock.now() + 2 * DAY).date()))
+
+
 def taken_back(show: Show) -> None:
     add(show.folder, "Anna", Terms(USES))
     revoke(show.folder, "Anna")
@@ -133,6 +137,13 @@ def deleted(number: int) -> Callable[[Show], None]:
     return delete
 
 
+def made_anew_with_another_key(show: Show) -> None:
+    add(show.folder, "Anna", Terms(("replaced",)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEPLATE_KEYS", str(show.live.work.parent / "forger"))
+        forge(show.folder, lambda document: document["record"].update(uses=list(USES)))
+
+
 def recorded_tomorrow(show: Show) -> None:
     add(show.folder, "Anna", Terms(USES), now=clock.now() + DAY)
 
@@ -153,12 +164,14 @@ ALL, SWAP, FACESET = ("swap", "preview", "faceset"), ("swap", "preview"), ("face
     [
         pytest.param(ALL, lambda show: None, "here: no consent is recorded", ADD, id="no record"),
         pytest.param(SWAP, ended, " ended on ", ADD, id="expired"),
+        pytest.param(ALL, to_begin, " begins on ", ADD, id="not yet valid"),
         pytest.param(FACESET, taken_back, " was revoked on ", ADD, id="revoked"),
         pytest.param(ALL, of_another_use, "allows replaced alone", ADD, id="another use"),
         pytest.param(SWAP, of_another_production, "the production 'Sequel', this is 'Prequel'", ADD, id="production"),
         pytest.param(ALL, edited, "000003.json: the records of consent cannot be relied on: was", RESTORE, id="edited"),
         pytest.param(FACESET, deleted(2), "this record is missing: it was deleted", RESTORE, id="deleted"),
         pytest.param(SWAP, deleted(4), "the last were deleted", RESTORE, id="revocation deleted"),
+        pytest.param(SWAP, made_anew_with_another_key, "this machine knows it by", RESTORE, id="key replaced"),
         pytest.param(FACESET, recorded_tomorrow, "the clock was moved back", SET_CLOCK, id="behind the records"),
         pytest.param(SWAP, used_later, "the clock was moved back", SET_CLOCK, id="behind what the machine saw"),
     ],

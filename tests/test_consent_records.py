@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from consents import NOON, apart, consent
+from consents import NOON, apart, consent, forge
 
 from nodes.consent.chain import read_chain
 from nodes.consent.check import require
@@ -131,31 +130,13 @@ def test_whatever_is_done_to_the_records_shows_and_nobody_may_be_used_by_them(
         consent(show, "Carl", now=LATER)
 
 
-def forge(show: Path, keys: Path, change: Callable[[dict], None]) -> None:
-    """Make all records anew with a key of one's own, one of them changed, so that they hold in themselves."""
-    os.environ["FACEPLATE_KEYS"] = str(keys)
-    key, previous = make_key("forged"), ""
-    for number in range(1, 8):
-        document = json.loads(record(show, number).read_text("utf-8"))
-        if number == 1:
-            document["record"]["key"] = public(key)
-        if number == 3:
-            change(document)
-        document.pop("signature")
-        document |= {"key": public(key), "previous": previous}
-        document["signature"] = key.sign(canonical(document)).hex()
-        previous = hashlib.sha256(canonical(document)).hexdigest()
-        record(show, number).write_text(json.dumps(document), "utf-8")
-    head = {"schema": "faceplate.consent-head/1", "count": 7, "hash": previous}
-    (show / "performers/head.json").write_text(json.dumps({**head, "signature": key.sign(canonical(head)).hex()}))
-
-
 def test_a_key_that_was_replaced_shows_on_a_machine_that_knew_the_other_at_any_place(
     show: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = os.environ["FACEPLATE_KEYS"]
     before = verify(show, now=LATER).key
-    forge(show, tmp_path / "forger", until("2040-01-01"))
+    monkeypatch.setenv("FACEPLATE_KEYS", str(tmp_path / "forger"))
+    forge(show, until("2040-01-01"))
     assert verify(show, now=LATER).faults == ()  # whoever has never seen the project cannot know
     monkeypatch.setenv("FACEPLATE_KEYS", known)
     with pytest.raises(ConsentError, match=rf"this machine knows it by {before}: .* made anew by somebody else"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from nodes.credentials.binding import hash_files, listing, sidecar_of_sequence
@@ -53,9 +54,9 @@ def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, o
         if bare is None:
             raise ValueError("it holds no manifest")
         said = understand(bare.manifest)
-        if any(code not in _OF_NOTHING for code, _ in bare.faults):
+        if own := tuple(fault for fault in bare.faults if fault[0] not in _OF_NOTHING):
             # What it says of files is not to be believed either.
-            return _judged(only or sidecar, bare, trust, sidecar)
+            return _judged(only or sidecar, replace(bare, faults=own), trust, sidecar)
         if said.frames:
             bound = check(BYTES, io.BytesIO(listing(said.frames)), manifest, trust.roots)
             assert bound is not None
