@@ -86,7 +86,7 @@ def test_all_that_a_render_writes_is_signed(show: Path, done: dict[str, Any]) ->
     assert len(done["shot"]["credentials"]["results"]) == len(verdicts)
     said = verdicts["composite.mkv"].said
     assert [a.source_type for a in said.actions] == [None, None, "composite", "humanEdits"]
-    assert said.swap["plate"] == done["shot"]["inputs"]["plate"]["digest"]
+    assert said.swap["plates"] == [done["shot"]["inputs"]["plate"]["digest"]]
     assert any(i["relationship"] == "componentOf" for i in said.ingredients)
     roles = {c["role"]: c["records"] for c in said.swap["consents"]}
     book = open_book(show)

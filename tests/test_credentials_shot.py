@@ -13,7 +13,7 @@ from signing import apart, movie, write_frames, write_picture
 
 from nodes.consent.chain import read_chain
 from nodes.consent.provenance import Part, Provenance
-from nodes.credentials.claim import WITH_MODEL, WITH_REFERENCE
+from nodes.credentials.claim import COMPOSITE, WITH_MODEL
 from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity
 from nodes.credentials.ready import ready
@@ -138,7 +138,7 @@ def test_a_claim_says_what_the_document_says(tmp_path: Path) -> None:
     assert by_model.models == (hashlib.sha256(b"a model").hexdigest(),)
     assert by_model.provenance == WHO and by_model.touched == ()
     untrained = claim_of(document(tmp_path, "reference", roto={"path": "x", "digest": "dd" * 32}))
-    assert untrained.source_type == WITH_REFERENCE and untrained.placed == ("bb" * 32,) and not untrained.models
+    assert untrained.source_type == COMPOSITE and untrained.placed == ("bb" * 32,) and not untrained.models
     assert untrained.touched == ("roto",)
 
 

@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from signing import Authority, apart, claim, configure, movie, read_picture, write_frames, write_picture
 
 from nodes.consent.provenance import Provenance
-from nodes.credentials.claim import BY_HAND, WITH_MODEL, WITH_REFERENCE
+from nodes.credentials.claim import BY_HAND, COMPOSITE, WITH_MODEL
 from nodes.credentials.config import read_configuration
 from nodes.credentials.identity import load_identity
 from nodes.credentials.library import carried
@@ -140,7 +140,7 @@ def test_a_swap_by_a_model_is_an_edit_of_the_plate_with_generative_ai() -> None:
 def test_a_swap_without_a_trained_model_is_a_composite_in_which_the_source_was_placed() -> None:
     told = definition(claim(placed=("cd" * 32,), given=(), models=()))
     assert [a["action"] for a in actions(told)] == ["c2pa.opened", "c2pa.placed", "c2pa.edited"]
-    assert actions(told)[2]["digitalSourceType"] == WITH_REFERENCE
+    assert actions(told)[2]["digitalSourceType"] == COMPOSITE
     assert {i["title"]: i["relationship"] for i in told["ingredients"]} == {
         "plate": "parentOf",
         "source": "componentOf",

@@ -39,9 +39,7 @@ def _rows(said: Said, time_trusted: bool) -> Iterator[tuple[str, str]]:
         told = f": {action.description}" if action.description else ""
         when = f" ({action.when})" if action.when else ""
         yield "done", f"{action.action}{kind}{told}{when}"
-    if swap:
-        yield "plate", str(swap.get("plate"))
-    for name in ("source", "model"):
+    for name in ("plate", "source", "model"):
         yield from ((name, str(digest)) for digest in _list(swap.get(f"{name}s")))
     for consent in _list(swap.get("consents")):
         if isinstance(consent, dict):

@@ -158,3 +158,13 @@ def load(out: Path) -> TimelineRun:
         raise SchemaError(f"is damaged: {place}: {told['msg']}", file=path, remedy=remedy) from e
     except (ValueError, TypeError, RecursionError) as e:
         raise SchemaError("is damaged, or no document of Faceplate", file=path, remedy=remedy) from e
+
+
+def shot_folders(place: Path) -> list[Path]:
+    """The shots' folders that a place holds: those of a run's shots that are done, else itself. Raises SchemaError for a run without any."""
+    if not document_path(place).is_file():
+        return [place]
+    done = [place / shot.folder for shot in load(place).shots if shot.state == "done" and shot.folder is not None]
+    if not done:
+        raise SchemaError("no shot of it is done", file=place, remedy="Run `faceplate timeline run` first")
+    return done

@@ -10,7 +10,9 @@ from typing import Literal
 
 from nodes.consent.provenance import Provenance
 
-PartOfShot = Literal["composite", "preview", "overlay", "still", "sheet", "patch", "matte", "over", "fusion", "plate"]
+PartOfShot = Literal[
+    "composite", "preview", "overlay", "still", "sheet", "patch", "matte", "over", "fusion", "plate", "render"
+]
 PARTS: dict[PartOfShot, str] = {
     "composite": "the finished picture",
     "preview": "plate and finished picture beside each other",
@@ -22,6 +24,7 @@ PARTS: dict[PartOfShot, str] = {
     "over": "the new face as a compositor lays it over the plate",
     "fusion": "the new face and where it is, as Fusion reads them",
     "plate": "a copy of the plate; no face was replaced in it",
+    "render": "a finished picture, rendered in another program",
 }
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # IPTC: "Augmentation, correction or enhancement using a Generative AI model, such as with inpainting or outpainting operations".
@@ -29,7 +32,7 @@ WITH_MODEL = f"{_IPTC}compositeWithTrainedAlgorithmicMedia"
 # IPTC: "Mix or composite of several elements, any of which may or may not be generative AI". The reference method generates nothing: it puts
 # in what a camera saw of the source. That both clips are captures of real life (compositeCapture) is nothing that Faceplate can know, and
 # algorithmicallyEnhanced is only for changes "without changing the main content of the media".
-WITH_REFERENCE = f"{_IPTC}composite"
+COMPOSITE = f"{_IPTC}composite"
 # IPTC: "Augmentation, correction or enhancement by one or more humans using non-generative tools".
 BY_HAND = f"{_IPTC}humanEdits"
 
@@ -39,7 +42,7 @@ class Claim:
     """One result. plate, placed, given: digests of footage as `shot.json` has them. models: SHA-256 of their files.
 
     placed: sources whose own pixels are put in, which is the method `reference`. given: sources that models were shown.
-    touched: what an artist had a hand in, as "roto". when: UTC, ISO 8601, by this machine's clock.
+    touched: what an artist had a hand in, as "roto". plates: those of further shots, of a render of several. when: UTC, ISO 8601, by this machine's clock.
     carried: the plate's own Content Credentials, which go on with it (`nodes.credentials.library.carried`).
     """
 
@@ -51,9 +54,10 @@ class Claim:
     models: tuple[str, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     touched: tuple[str, ...] = ()
+    plates: tuple[str, ...] = ()
     carried: bytes | None = field(default=None, repr=False)
 
     @property
     def source_type(self) -> str:
         """IPTC's digital source type of what was done."""
-        return WITH_MODEL if self.models else WITH_REFERENCE
+        return WITH_MODEL if self.models else COMPOSITE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodes.credentials.claim import BY_HAND, PARTS, Claim
+from nodes.credentials.claim import BY_HAND, COMPOSITE, PARTS, Claim
 
 ASSERTION = "org.faceplate.swap"
 SCHEMA = "faceplate.credentials/1"
@@ -35,6 +35,9 @@ def _ingredients(claim: Claim) -> list[dict[str, Any]]:
     found = [plate_ingredient(claim.plate)]
     if claim.part == "plate":
         return found
+    if claim.plates:  # of several shots: none of the plates is what it was made from alone
+        plates = _labelled("plate", (claim.plate, *claim.plates))
+        found = [_ingredient(n, "componentOf", f"faceplate:digest:{d}") for n, d in plates]
     found += [_ingredient(n, "componentOf", f"faceplate:digest:{d}") for n, d in _labelled("source", claim.placed)]
     found += [_ingredient(n, "inputTo", f"faceplate:digest:{d}") for n, d in _labelled("shown", claim.given)]
     onnx = {"data_types": [{"type": "c2pa.types.model.onnx"}]}
@@ -50,12 +53,14 @@ def _ingredient(name: str, relation: str, identity: str) -> dict[str, Any]:
 
 
 def _actions(claim: Claim) -> list[dict[str, Any]]:
-    opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["plate"]}}
+    opened: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["plate"]}}
     if claim.part == "plate":
         return [opened, _done(claim, "c2pa.transcoded", "The plate's frames, unchanged")]
     how = "a trained model" if claim.models else "a warp of the source's own pictures, without a trained model"
     edited = _done(claim, "c2pa.edited", f"A face was replaced by {how}: {PARTS[claim.part]}")
     edited["digitalSourceType"] = claim.source_type
+    if claim.plates:
+        opened = _done(claim, "c2pa.created", "Edited from several shots") | {"digitalSourceType": COMPOSITE}
     by_relation = {
         relation: [i["label"] for i in _ingredients(claim) if i["relationship"] == relation]
         for relation in ("componentOf", "inputTo")
@@ -79,7 +84,7 @@ def _said(claim: Claim) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "part": claim.part,
-        "plate": claim.plate,
+        "plates": [claim.plate, *claim.plates],
         "sources": [*claim.placed, *claim.given],
         "models": list(claim.models),
         "consents": [{"role": p.role, "records": list(p.consents)} for p in claim.provenance.performers],

@@ -72,15 +72,15 @@ def sign_made(made: Path | Sequence[Path], part: PartOfShot, document: Mapping[s
 
 
 def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:
-    """What a shot's document says of its results; the files of the models it names are read for their hash. Raises FootageError."""
+    """What a shot's document says of its results. A model's file is read for its SHA-256 where the document has it not. Raises FootageError."""
     inputs: Mapping[str, Any] = document["inputs"]
     method = document["settings"]["swap"]["method"]
-    placed, given, models = list[str](), list[str](), list[Path]()
+    placed, given, models = list[str](), list[str](), list[str]()
     for suffix in ("", *sorted(name.removeprefix("source") for name in inputs if name.startswith("source_"))):
         model, source = inputs.get(f"model{suffix}"), inputs.get(f"source{suffix}")
         by_model = method == "model" if not suffix else model is not None
         if by_model and model is not None:
-            models.append(Path(model["path"]))
+            models.append(str(model.get("sha256") or _unchanged(_hashed, Path(model["path"]))))
         if source is not None:
             (given if by_model else placed).append(str(source["digest"]))
     return Claim(
@@ -89,7 +89,7 @@ def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Cla
         plate=str(inputs["plate"]["digest"]),
         placed=tuple(placed),
         given=tuple(given),
-        models=tuple(_unchanged(_hashed, path) for path in models),
+        models=tuple(models),
         provenance=read_document(document) or Provenance(),
         touched=("roto",) if any(name.startswith("roto") for name in inputs) else (),
         carried=_unchanged(_carried, Path(inputs["plate"]["path"]), str(inputs["plate"]["digest"])),

@@ -16,6 +16,7 @@ from nodes.align import align
 from nodes.consent.grant import Clip, Model, for_swap
 from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance
+from nodes.credentials.binding import sha256
 from nodes.credentials.ready import ready
 from nodes.definitions import CAST, Method
 from nodes.errors import FaceplateError, FootageError
@@ -126,7 +127,7 @@ def _inputs(shot: _Shot) -> dict[str, Any]:
             found[name] = document.describe_input(footage.info, digest_footage(footage.info.path))
     model = shot.settings.swap.model
     if model is not None and model.is_file():
-        found["model"] = {"path": str(model.absolute()), "digest": digest_file(model)}
+        found["model"] = {"path": str(model.absolute()), "digest": digest_file(model), "sha256": sha256(model)}
     return found
 
 

@@ -1,4 +1,4 @@
-"""`faceplate credentials`: show, verify, certificate, off, on."""
+"""`faceplate credentials`: show, verify, sign, certificate, off, on."""
 
 from __future__ import annotations
 
@@ -64,6 +64,32 @@ def verify(path: Path, /, *, trust: Paths = (), json: Flag = False) -> int:
     else:
         print_verdicts(found)
     return exit_status(found)
+
+
+@credentials.command
+def sign(render: Path, /, *, of: Paths, json: Flag = False) -> None:
+    """Sign what you rendered in another program with results of Faceplate in it: a movie, a picture or a sequence.
+
+    It says then what the results say: the plates, the models, the consents; and that an artist finished it elsewhere.
+
+    Parameters
+    ----------
+    render
+        What was rendered. A sequence as name.%04d.exr, or its folder.
+    of
+        A shot's folder, or that of an edit's run, of which all shots count that are done. Can be repeated.
+    json
+        Print it as JSON.
+    """
+    from host_bridge.timeline.document import shot_folders
+    from nodes.credentials.render import sign_render
+
+    signed = sign_render(render.expanduser(), [shot for folder in of for shot in shot_folders(folder.expanduser())])
+    manifest = signed.sidecar or signed.file
+    if json:
+        print_json({"schema": "faceplate.signed/1", "manifest": str(manifest), "time_stamped": signed.stamped})
+    else:
+        print(f"signed; the manifest is in {manifest}")
 
 
 @credentials.command
