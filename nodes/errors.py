@@ -24,6 +24,12 @@ class FaceplateError(Exception):
         )
 
 
+class UsageError(FaceplateError):
+    """An option whose value cannot be understood."""
+
+    exit_status = 2
+
+
 class FootageError(FaceplateError):
     """Footage that is missing, damaged, or of a kind that cannot be used."""
 

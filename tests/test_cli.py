@@ -21,9 +21,9 @@ import nodes.errors
 from host_bridge.cli import app, reference
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import Lines
-from host_bridge.jobs.footage import UsageError, frame_rate, positions
+from host_bridge.jobs.footage import frame_rate, positions
 from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
-from nodes.errors import FaceplateError
+from nodes.errors import FaceplateError, UsageError
 from nodes.footage import FootageInfo
 from nodes.spec import Parameters
 from trainer.faceset.parameters import FacesetParameters

@@ -230,7 +230,7 @@ def test_on_another_machine_one_may_look_and_revoke(
 def test_records_restored_from_a_copy_are_trusted_by_their_keys_fingerprint(run: Run, show: Path) -> None:
     told(run, "add", "A", *SIGNED)
     shutil.copytree(show / "performers", show / "copy")
-    told(run, "revoke", "A")
+    told(run, "rename", "A", "B")
     shutil.rmtree(show / "performers")
     (show / "copy").rename(show / "performers")
     assert "the last were deleted" in refused(run, "list")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host_bridge.jobs.footage import UsageError, frame_rate, opened, positions
+from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Registrar
+from nodes.errors import UsageError
 
 if TYPE_CHECKING:
     from nodes.shot.aligned.folder import Written

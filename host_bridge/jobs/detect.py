@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs.footage import UsageError, frame_rate, opened, positions
+from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from nodes.definitions import DetectParameters
+from nodes.errors import UsageError
 
 
 class DetectRequest(Request):

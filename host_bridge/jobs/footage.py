@@ -9,18 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodes.errors import FaceplateError
+from nodes.errors import UsageError
 
 if TYPE_CHECKING:
     from nodes.footage import Footage, FootageInfo
 
 _RANGE = re.compile(r"(\d+)?-(\d+)?|(\d+)")
-
-
-class UsageError(FaceplateError):
-    """An option whose value cannot be understood."""
-
-    exit_status = 2
 
 
 def positions(text: str | None, info: FootageInfo) -> tuple[int, int]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.client import LARGEST_REQUEST
-from host_bridge.jobs import UsageError
 from host_bridge.watch.found import JOB, RESULT, cast_of
 from host_bridge.watch.posts import MONITOR
+from nodes.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

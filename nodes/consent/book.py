@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from nodes.consent.chain import Chain, read_chain
-from nodes.consent.memory import compare
+from nodes.consent.continuity import compare
 from nodes.consent.record import (
     ConsentRecord,
     Entry,
@@ -38,10 +38,11 @@ class Performer:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """When a consent was taken back, and why if that was said."""
+    """When a consent was taken back, and why if that was said. elsewhere: in another copy of the project, which this machine saw."""
 
     time: datetime
     reason: str
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,9 @@ def book_of(chain: Chain) -> Book:
         performers[body.performer] = Performer(body.performer, body.name, old.added if old else entry.time, former)
     consents = _bodies(chain.entries, ConsentRecord)
     revoked = {
+        id: Revocation(datetime.combine(day, time(), UTC), "in another copy of this project", elsewhere=True)
+        for id, day in chain.elsewhere.items()
+    } | {
         id: Revocation(entry.time, body.reason)
         for entry, body in reversed(_bodies(chain.entries, RevocationRecord))
         for id in body.consents

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from nodes.consent.keys import is_signed
-from nodes.consent.memory import Seen, recall
+from nodes.consent.memory import Seen, recall, recall_all
 from nodes.consent.project import HEAD, record_file, records_folder
 from nodes.consent.record import SCHEMA, Entry, Fault, ProjectRecord, RevocationRecord, canonical, parse
 from nodes.errors import SchemaError
@@ -24,19 +25,25 @@ _NUMBERED = re.compile(r"(\d+)\.json")
 class Chain:
     """The records of a project in their order, and what is wrong with them; with a fault none of them counts.
 
-    seen: what this machine remembered of the project before they were read.
+    seen: what this machine remembered of the project at this place before they were read; known: and of the same one at all places.
     """
 
     project: Path
     entries: tuple[Entry, ...] = ()
     faults: tuple[Fault, ...] = ()
     seen: Seen | None = None
+    known: tuple[Seen, ...] = ()
 
     @property
     def opened(self) -> ProjectRecord | None:
         """The record that the project began with."""
         body = self.entries[0].body if self.entries else None
         return body if isinstance(body, ProjectRecord) else None
+
+    @property
+    def elsewhere(self) -> dict[str, date]:
+        """Consents that were revoked at any place, of which this machine knows; each with the day."""
+        return {id: day for seen in self.known for id, day in seen.revoked.items()}
 
 
 def read_chain(project: Path) -> Chain:
@@ -56,7 +63,9 @@ def read_chain(project: Path) -> Chain:
         entries.append(entry)
     faults += _of_signatures(project, entries)
     faults += _of_head(project, head, entries)
-    return Chain(project, tuple(entries), tuple(faults), seen)
+    opened = entries[0].body if entries else None
+    known = recall_all(opened.id) if isinstance(opened, ProjectRecord) else ()
+    return Chain(project, tuple(entries), tuple(faults), seen, tuple(known))
 
 
 def head_of(entry: Entry) -> dict[str, Any]:

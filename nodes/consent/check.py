@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from nodes.consent import clock
 from nodes.consent.book import Book, Performer, open_book
-from nodes.consent.memory import remember
+from nodes.consent.continuity import remember
 from nodes.consent.provenance import Part, Role
 from nodes.consent.record import ConsentRecord, Use
 from nodes.consent.write import check_clock

@@ -141,7 +141,7 @@ def revoke(project: Path, who: str, reason: str = "", now: datetime | None = Non
 
     def decide(book: Book) -> list[Body]:
         ids = [who] if who in book.consents else [c.id for c in book.consents_of(the_performer(book, who).id)]
-        taken.extend(id for id in ids if id not in book.revoked)
+        taken.extend(id for id in ids if id not in book.revoked or book.revoked[id].elsewhere)
         return [RevocationRecord(consents=tuple(taken), reason=" ".join(reason.split()))] if taken else []
 
     return append(project, decide, now), tuple(taken)

@@ -1,104 +1,74 @@
-"""What this user's machine remembers of projects, outside of them: so a key that was replaced and records that were rolled back show."""
+"""What this user's machine remembers of projects, outside of them, one file a place; what follows from it is said in `continuity`."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from nodes.consent.clock import day
-from nodes.consent.keys import fingerprint, keys_folder
-from nodes.consent.project import HEAD, record_file, records_folder
-from nodes.consent.record import Fault
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nodes.consent.keys import keys_folder
 from nodes.errors import OutputError
 from nodes.footage.whole import whole_file
 
-if TYPE_CHECKING:
-    from nodes.consent.chain import Chain
 
-SCHEMA = "faceplate.known-project/1"
+class Seen(BaseModel):
+    """A project as it was when it was last looked at: its id, its public key, how many records, the hash of the last, and the day.
 
+    revoked: consents that were revoked, each with the day. They outlive whatever becomes of the records.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A project as it was when it was last looked at: its id, its public key, how many records, the hash of the last, and the day."""
+    model_config = ConfigDict(frozen=True, strict=True, validate_by_name=True, serialize_by_alias=True)
 
+    schema_: Literal["faceplate.known-project/1"] = Field("faceplate.known-project/1", alias="schema")
     id: str
     key: str
     count: int
     hash: str
-    day: str
+    day: date
+    revoked: Mapping[str, date] = {}
 
 
 def recall(project: Path) -> Seen | None:
-    """What is remembered of the project at this place."""
+    """What is remembered of the project at this place; what cannot be read is forgotten."""
     return _read(_file(project))
 
 
-def remember(chain: Chain, now: datetime, *, anew: bool = False) -> None:
-    """Note how a sound chain stands; anew: forget what was known before. A machine that cannot write remembers nothing."""
-    opened, seen = chain.opened, recall(chain.project)
-    if opened is None:
-        return
-    today, last = day(now).isoformat(), chain.entries[-1]
-    if seen and not anew:
-        today = max(today, seen.day)
-    new = Seen(opened.id, opened.key, last.number, last.hash, today)
-    if new != seen:
-        with suppress(OutputError), whole_file(_file(chain.project), sync=False) as temporary:
-            temporary.write_text(json.dumps({"schema": SCHEMA, **asdict(new)}), "utf-8")
+def recall_all(id: str) -> list[Seen]:
+    """What is remembered of a project at all places at which it was."""
+    known = (_read(file) for file in _folder().glob("*.json"))
+    return [seen for seen in known if seen and seen.id == id]
 
 
-def compare(chain: Chain) -> list[Fault]:
-    """What is other than this machine remembers it."""
-    opened, seen = chain.opened, chain.seen
-    if opened is None:
-        return []
-    other = seen if seen and seen.key != opened.key else _another_key(opened.id, opened.key)
-    if other is not None:
-        was, is_ = fingerprint(other.key), fingerprint(opened.key)
-        what = (
-            f"the project's key is {is_}, this machine knows it by {was}: the records were made anew by somebody else"
-        )
-        return [Fault(what, record_file(chain.project, 1))]
-    if seen is None:
-        return []
-    then = next((e for e in chain.entries if e.number == seen.count), None)
-    if then is None:
-        what = f"there are {len(chain.entries)} records, on {seen.day} this machine saw {seen.count}: the last were deleted"
-        return [Fault(what, records_folder(chain.project) / HEAD)]
-    if then.hash != seen.hash:
-        what = f"is another record than this machine saw on {seen.day}"
-        return [Fault(what, record_file(chain.project, seen.count))]
-    return []
+def note(project: Path, seen: Seen) -> None:
+    """Remember how the project at this place stands. A machine that cannot write remembers nothing."""
+    with suppress(OutputError), whole_file(_file(project), sync=False) as temporary:
+        temporary.write_text(seen.model_dump_json(), "utf-8")
 
 
-def last_day(project: Path) -> date | None:
-    """The latest day on which this machine looked at the project."""
-    seen = recall(project)
-    with suppress(ValueError):
-        return date.fromisoformat(seen.day) if seen else None
-    return None
-
-
-def _another_key(id: str, key: str) -> Seen | None:
-    """The same project, at any place, as it is remembered with another key."""
-    known = (_read(file) for file in (keys_folder() / "known").glob("*.json"))
-    return next((seen for seen in known if seen and seen.id == id and seen.key != key), None)
+def forget(id: str) -> None:
+    """Remember nothing more of a project, at any place."""
+    for file in _folder().glob("*.json"):
+        if (seen := _read(file)) and seen.id == id:
+            with suppress(OSError):
+                file.unlink()
 
 
 def _read(file: Path) -> Seen | None:
     try:
-        told = json.loads(file.read_bytes())
-        return Seen(**{name: told[name] for name in Seen.__slots__}) if told["schema"] == SCHEMA else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return Seen.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
         return None
+
+
+def _folder() -> Path:
+    return keys_folder() / "known"
 
 
 def _file(project: Path) -> Path:
     name = hashlib.sha256(str(project.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    return keys_folder() / "known" / f"{name}.json"
+    return _folder() / f"{name}.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 from nodes.consent import clock, documents
 from nodes.consent.book import book_of
 from nodes.consent.chain import Chain, read_chain
+from nodes.consent.continuity import compare, remember
 from nodes.consent.keys import fingerprint, load_key, public
-from nodes.consent.memory import compare, remember
 from nodes.consent.record import Fault
 from nodes.consent.write import check_clock
 from nodes.errors import ConsentError

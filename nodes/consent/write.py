@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from filelock import FileLock, Timeout
 from nodes.consent import clock
 from nodes.consent.book import Book, book_of, require_sound
 from nodes.consent.chain import Chain, head_of, read_chain
+from nodes.consent.continuity import last_day, remember
 from nodes.consent.keys import OWN, key_file, load_key, make_key, public
-from nodes.consent.memory import last_day, remember
 from nodes.consent.project import HEAD, is_project, record_file, records_folder
 from nodes.consent.record import Body, ProjectRecord, RevocationRecord, canonical, new_id, parse, unsigned
 from nodes.errors import ConsentError, writing
@@ -68,7 +69,7 @@ def append(project: Path, decide: Callable[[Book], Sequence[Body]], now: datetim
 
 def check_clock(book: Book, now: datetime) -> None:
     """Raise ConsentError when the clock tells a time that cannot be: before the newest record, or a day before one it told earlier."""
-    seen, latest = last_day(book.project), now + _DIFFER
+    seen, latest = last_day(book.chain), now + _DIFFER
     if latest < book.newest or (seen is not None and clock.day(latest) < seen):
         told = f"{book.newest:%Y-%m-%d %H:%M} UTC" if latest < book.newest else str(seen)
         raise ConsentError(
@@ -104,7 +105,7 @@ def _appended(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now:
         entry = parse(_signed(raw, key))
         _write(record_file(chain.project, number), entry.raw)
         entries.append(entry)
-    new = Chain(chain.project, tuple(entries))
+    new = replace(chain, entries=tuple(entries))
     if new.opened and new.opened.key == public(key):
         _write(records_folder(chain.project) / HEAD, _signed(head_of(entries[-1]), key))
     return new

@@ -10,10 +10,10 @@ from cyclopts import Parameter
 from host_bridge.cli.options import DETECT, Flag, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
-from host_bridge.jobs import UsageError
 from host_bridge.jobs.faceset import FacesetRequest
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.definitions import DetectParameters
+from nodes.errors import UsageError
 from trainer.faceset.parameters import FacesetParameters
 
 FACESET = FacesetParameters()

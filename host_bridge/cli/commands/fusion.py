@@ -12,8 +12,7 @@ from cyclopts import App
 
 from host_bridge.cli.engine_link import engine, refusals
 from host_bridge.client import connect
-from host_bridge.jobs.footage import UsageError
-from nodes.errors import FaceplateError, FootageError
+from nodes.errors import FaceplateError, FootageError, UsageError
 
 fusion = App(name="fusion", help_format="plaintext")
 

@@ -13,7 +13,7 @@ from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.training_view import clock
 from host_bridge.client import ENDED
-from host_bridge.jobs.footage import UsageError
+from nodes.errors import UsageError
 
 jobs = App(name="jobs", help_format="plaintext")
 State = Literal["queued", "running", "finished", "failed", "cancelled"]

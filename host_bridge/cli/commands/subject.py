@@ -10,7 +10,8 @@ from cyclopts import App, Parameter
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
-from host_bridge.jobs.footage import UsageError, frame_rate, opened
+from host_bridge.jobs.footage import frame_rate, opened
+from nodes.errors import UsageError
 
 subject = App(name="subject", help_format="plaintext")
 

@@ -18,8 +18,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from host_bridge.engine.child.events import Line, Teller
-from host_bridge.jobs import Kind, Request, UsageError
-from nodes.errors import FaceplateError
+from host_bridge.jobs import Kind, Request
+from nodes.errors import FaceplateError, UsageError
 
 STOPPED = 143
 

@@ -16,8 +16,7 @@ from starlette.responses import Response
 from host_bridge.engine.http.roots import OutsideError
 from host_bridge.engine.http.security import Refusal, error_body
 from host_bridge.engine.queue.errors import Conflict, NotFound
-from host_bridge.jobs import UsageError
-from nodes.errors import FaceplateError, OutputError
+from nodes.errors import FaceplateError, OutputError, UsageError
 
 _STATUS: list[tuple[type[FaceplateError], int]] = [
     (NotFound, 404),

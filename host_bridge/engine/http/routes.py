@@ -20,8 +20,9 @@ from host_bridge.engine.http.answers import as_json
 from host_bridge.engine.http.context import Context, Here, Id
 from host_bridge.engine.http.security import Refusal
 from host_bridge.engine.queue.record import Job, State
-from host_bridge.jobs import KINDS, UsageError, parse
+from host_bridge.jobs import KINDS, parse
 from nodes.definitions import NODES
+from nodes.errors import UsageError
 
 MOST_STREAMS = 32
 router = APIRouter(redirect_slashes=False)

@@ -15,11 +15,11 @@ from host_bridge.cli.consent_view import (
 )
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json
-from host_bridge.jobs.footage import UsageError
 from nodes.consent import edit
 from nodes.consent.project import find_project, is_project, told_project
 from nodes.consent.record import USES, Use
 from nodes.consent.standing import of_performer
+from nodes.errors import UsageError
 
 Files = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)]
 

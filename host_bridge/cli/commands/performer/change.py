@@ -15,11 +15,11 @@ from host_bridge.cli.consent_view import (
 )
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json
-from host_bridge.jobs.footage import UsageError
 from nodes.consent import edit
 from nodes.consent.affected import find_made
 from nodes.consent.check import the_performer
 from nodes.consent.standing import of_performer
+from nodes.errors import UsageError
 
 
 @performer.command

@@ -17,14 +17,13 @@ from host_bridge.cli.consent_view import (
 )
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.jobs.footage import UsageError
 from nodes.consent.affected import find_made
 from nodes.consent.book import book_of
 from nodes.consent.check import the_performer
 from nodes.consent.documents import consents_with
 from nodes.consent.standing import of_performer, of_project
 from nodes.consent.verify import verify as look
-from nodes.errors import ConsentError
+from nodes.errors import ConsentError, UsageError
 
 
 @performer.command(name="list")
