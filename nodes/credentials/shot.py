@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,7 @@ _FILES: dict[str, PartOfShot] = {
     "preview.mp4": "preview",
     "sheet.png": "sheet",
 }
+_AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its own
 _FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "over", "fusion")
 
 
@@ -37,11 +39,15 @@ def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | Switched
     if isinstance(by, SwitchedOff):
         return by.document()
     claim = claim_of(document)
-    files = [(name, part) for name, part in _FILES.items() if (folder / name).is_file()]
-    signed = [sign_file(folder / name, replace(claim, part=part), by) for name, part in files]
-    sequences = ((part, frames_in(folder / part)) for part in _FOLDERS)
-    signed += [sign_sequence(frames, replace(claim, part=part), by) for part, frames in sequences if frames]
-    return told_of(folder, signed, by)
+    files = [(folder / name, part) for name, part in _FILES.items() if (folder / name).is_file()]
+    sequences = [(frames, part) for part in _FOLDERS if (frames := frames_in(folder / part))]
+
+    def sign(one: tuple[Path | list[Path], PartOfShot]) -> Signed:
+        made, told = one[0], replace(claim, part=one[1])
+        return sign_file(made, told, by) if isinstance(made, Path) else sign_sequence(made, told, by)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return told_of(folder, list(pool.map(sign, [*files, *sequences])), by)
 
 
 def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:
