@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from host_bridge.client import EngineError
 from host_bridge.watch.found import ANSWER, ERROR, STATUS, Mark
 from nodes.errors import FaceplateError
 from nodes.footage.whole import whole_file
@@ -54,8 +55,34 @@ def write_status(file: Path, mark: Mark, told: dict[str, Any], *, lua: bool) -> 
     else:
         error_path(file).unlink(missing_ok=True)
     if lua:
-        with whole_file(answer_path(file), sync=False) as temporary:
-            temporary.write_text("return " + to_lua({**told, "file": file.name}) + "\n", "utf-8")
+        write_answer(answer_path(file), {**told, "file": file.name})
+
+
+def write_answer(path: Path, told: dict[str, Any]) -> None:
+    """Write what a script in a host loads; raises OutputError."""
+    with whole_file(path, sync=False) as temporary:
+        temporary.write_text(f"return {to_lua(told)}\n", "utf-8")
+
+
+def of_job(job: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a job of the engine. exit_status of an error: which kind it is, 10 where consent forbids it."""
+    told = {"state": job["state"], "kind": job["kind"], "job": job["id"]}
+    if job["state"] == "finished":
+        return {**told, "result": job["result"]}
+    if job["state"] == "cancelled":
+        error = {"message": "the job was cancelled", "remedy": "Drop the file again"}
+        return {**told, "state": "failed", "error": error}
+    if job["state"] == "failed":
+        why = job["error"]
+        error = {"message": why["message"], "remedy": why.get("remedy"), "exit_status": why["exit_status"]}
+        return {**told, "error": error}
+    return {**told, "state": "running", "progress": job["progress"]}
+
+
+def of_failure(e: Exception) -> dict[str, Any]:
+    """What is told where there is no job, or none any more."""
+    message = e.message if isinstance(e, EngineError) else getattr(e, "what", None) or str(e)
+    return {"state": "failed", "error": {"message": message, "remedy": getattr(e, "remedy", None)}}
 
 
 def to_lua(value: Any) -> str:

@@ -19,7 +19,7 @@ from host_bridge.client import Client, EngineError, EngineGone
 from host_bridge.watch.asked import OPEN_MONITOR, Asked, asked
 from host_bridge.watch.found import JOB, Mark, Settling, cast_of, dropped
 from host_bridge.watch.posts import Posts, open_monitor
-from host_bridge.watch.status import ENDED, read_status, write_status
+from host_bridge.watch.status import ENDED, of_failure, of_job, read_status, write_status
 from nodes.errors import FaceplateError, writing
 from nodes.footage.whole import whole_file
 
@@ -101,7 +101,7 @@ class Watcher:
         except FileNotFoundError:
             return
         except (FaceplateError, OSError) as e:
-            self._end(path, mark, _failed(e), Asked("", {}))
+            self._end(path, mark, of_failure(e), Asked("", {}))
             return
         if wanted is None:
             self._ignored[path] = mark
@@ -117,7 +117,7 @@ class Watcher:
         except EngineError as e:
             if e.status is None:
                 raise
-            self._end(path, mark, _failed(e), wanted)
+            self._end(path, mark, of_failure(e), wanted)
             return
         told = {"state": "running", "kind": wanted.kind, "job": id}
         write_status(path, mark, told, lua=wanted.lua)
@@ -144,9 +144,9 @@ class Watcher:
                 raise
             except EngineError as e:  # its queue was thrown away
                 del self._running[path]
-                self._end(path, mark, _failed(e), wanted)
+                self._end(path, mark, of_failure(e), wanted)
                 continue
-            told = _status(job)
+            told = of_job(job)
             if job["state"] in JOB_ENDED:
                 del self._running[path]
                 self._end(path, mark, told, wanted)
@@ -172,24 +172,6 @@ class Watcher:
                 with writing(folder):
                     folder.mkdir(exist_ok=True)
                     file.rename(_free(folder / file.name))
-
-
-def _status(job: dict[str, Any]) -> dict[str, Any]:
-    """What is told of a job of the engine."""
-    told = {"state": job["state"], "kind": job["kind"], "job": job["id"]}
-    if job["state"] == "finished":
-        return {**told, "result": job["result"]}
-    if job["state"] == "cancelled":
-        error = {"message": "the job was cancelled", "remedy": "Drop the file again"}
-        return {**told, "state": "failed", "error": error}
-    if job["state"] == "failed":
-        return {**told, "error": {"message": job["error"]["message"], "remedy": job["error"].get("remedy")}}
-    return {**told, "state": "running", "progress": job["progress"]}
-
-
-def _failed(e: Exception) -> dict[str, Any]:
-    message = e.message if isinstance(e, EngineError) else getattr(e, "what", None) or str(e)
-    return {"state": "failed", "error": {"message": message, "remedy": getattr(e, "remedy", None)}}
 
 
 def _free(path: Path) -> Path:

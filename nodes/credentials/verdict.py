@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,7 +85,16 @@ class Verdict:
 def as_document(found: Sequence[Verdict], *, whole: bool = False) -> dict[str, Any]:
     """What was found as `faceplate.credentials/1`, with its status for scripts; whole: with all that the manifests say."""
     files = [v.document() | ({"manifest": None if v.said is None else asdict(v.said)} if whole else {}) for v in found]
-    return {"schema": SCHEMA, "status": exit_status(found), "files": files}
+    return {"schema": SCHEMA, "status": exit_status(found), "said": in_words(found), "files": files}
+
+
+def in_words(found: Sequence[Verdict]) -> str:
+    """All of it for a host: what is not intact by its name, what is intact by its number."""
+    wrong, sound = [v for v in found if not v.intact], Counter(v.state for v in found if v.intact)
+    if len(found) == 1 or not sound:
+        return " ".join(v.sentence for v in found)
+    counted = (f"{count} of {len(found)} results: {STATES[state]}." for state, count in sound.items())
+    return " ".join([*(v.sentence for v in wrong), *counted])
 
 
 def exit_status(found: Sequence[Verdict]) -> int:
