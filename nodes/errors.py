@@ -17,11 +17,14 @@ class FaceplateError(Exception):
         self, what: str, *, file: Path | str | None = None, frame: int | None = None, remedy: str | None = None
     ) -> None:
         self.what, self.file, self.frame, self.remedy = what, file, frame, remedy
-        where = "" if file is None else f"{file}"
-        where += "" if frame is None else f"{', ' if where else ''}frame {frame}"
-        super().__init__(
-            (f"{where}: " if where else "") + what.rstrip(".") + "." + (f" {remedy.rstrip('.')}." if remedy else "")
-        )
+        super().__init__(self.plain + (f" {remedy.rstrip('.')}." if remedy else ""))
+
+    @property
+    def plain(self) -> str:
+        """Where and what, a sentence without the remedy."""
+        where = "" if self.file is None else f"{self.file}"
+        where += "" if self.frame is None else f"{', ' if where else ''}frame {self.frame}"
+        return (f"{where}: " if where else "") + self.what.rstrip(".") + "."
 
 
 class UsageError(FaceplateError):

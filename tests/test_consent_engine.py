@@ -77,7 +77,7 @@ class Show:
         for kind, job in jobs.items():
             error = job["error"]
             assert (job["state"], error and error["exit_status"], job["result"]) == ("failed", 10, None), (kind, job)
-            assert said in error["message"] and remedy in error["message"], (kind, error)
+            assert said in error["message"] and remedy in error["remedy"], (kind, error)
         assert self.files() == before
         return jobs
 

@@ -197,6 +197,7 @@ def test_a_certificate_that_this_machine_does_not_know_is_said_to_prove_nothing_
     assert one(live, path, folder / "root.pem")["state"] == "trusted"
     job = live.client.submit("credentials", {"path": str(path), "trust": [str(path)]}, wait=30)
     assert job["state"] == "failed" and "holds no certificate to trust" in job["error"]["message"]
+    assert job["error"]["remedy"] == "Give a root certificate, in PEM"
 
 
 def test_what_was_never_signed_and_what_is_not_there_are_told_apart(live: Live, folder: Path) -> None:

@@ -72,7 +72,7 @@ def test_jobs_are_listed_shown_retried_and_their_logs_read(run: Run, live: Live)
     assert status == 0 and job["id"] in out and "for the commands.mov" in out
     told = json.loads(run("jobs", "list", "--json", "--limit", "1")[1])
     assert told["jobs"][0]["id"] == job["id"] and not told["more"]
-    assert job["error"]["message"] in run("jobs", "show", job["id"])[1]
+    assert f"{job['error']['message']}\n{job['error']['remedy']}\n" in run("jobs", "show", job["id"])[1]
     assert json.loads(run("jobs", "show", job["id"], "--json")[1])["error"] == job["error"]
     status, _, err = run("jobs", "cancel", job["id"])
     assert status == 2 and "has failed already" in err

@@ -114,16 +114,31 @@ def test_a_job_that_listens_ends_in_good_order_when_it_is_cancelled_and_goes_on_
 
 
 @pytest.mark.parametrize(
-    ("name", "message", "status", "log"),
+    ("name", "message", "remedy", "status", "log"),
     [
-        ("theirs", "clip.mov, frame 7: has no frames. Record it again.", 3, "about to fail\n"),
-        ("ours", "internal error: ZeroDivisionError: of our own (the log says where)", 1, "in fail\n    raise"),
-        ("leave", "its process ended without a word (exit status 3), twice. See its log.", 3, "--- attempt 2\n"),
+        ("theirs", "clip.mov, frame 7: has no frames.", "Record it again", 3, "about to fail\n"),
+        (
+            "ours",
+            "internal error: ZeroDivisionError: of our own",
+            "Look into the log, which says where",
+            1,
+            "in fail\n    raise",
+        ),
+        (
+            "leave",
+            "its process ended without a word (exit status 3), twice.",
+            "See its log",
+            3,
+            "--- attempt 2\n",
+        ),
     ],
 )
-def test_a_job_that_fails_says_why(engine: Engine, name: str, message: str, status: int, log: str) -> None:
+def test_a_job_that_fails_says_why_and_what_to_do(
+    engine: Engine, name: str, message: str, remedy: str, status: int, log: str
+) -> None:
     job = engine.ended(engine.submit("fail", name=name)["id"])
-    assert job["state"] == "failed" and job["error"] == {"message": message, "exit_status": status}
+    assert job["state"] == "failed"
+    assert job["error"] == {"message": message, "remedy": remedy, "exit_status": status}
     assert log in (engine.folder / "jobs" / job["id"] / "log.txt").read_text()
     if name == "theirs":
         again = engine.ask("retry", id=job["id"])

@@ -32,7 +32,8 @@ def test_a_process_that_is_killed_is_run_once_more_and_then_its_job_fails_and_sa
             os.kill(engine.children()[0], signal.SIGKILL)
         job = engine.ended(job["id"])
         assert job["state"] == "failed" and job["error"]["exit_status"] == 137
-        assert "was killed (SIGKILL), twice. Perhaps the memory was used up" in job["error"]["message"]
+        assert "was killed (SIGKILL), twice." in job["error"]["message"]
+        assert job["error"]["remedy"].startswith("Perhaps the memory was used up")
         assert job["messages"] == ["Its process was killed (SIGKILL); it is run once more."]
         assert reached["metrics"]["step"] <= int((tmp_path / "model").read_text()) < 40
         engine.ask("retry", id=job["id"])

@@ -46,6 +46,16 @@ def test_what_is_changed_is_there_when_the_file_is_opened_again(tmp_path: Path) 
     again.close()
 
 
+def test_a_failed_job_of_an_earlier_version_whose_remedy_was_in_its_message_is_read_as_one_without(
+    store: Store,
+) -> None:
+    id = add(store)
+    store.change(id, state="failed", error={"message": "is damaged. Record it again.", "exit_status": 3})
+    read = store.get(id)
+    assert read and read.error == {"message": "is damaged. Record it again.", "remedy": None, "exit_status": 3}
+    assert read.as_json()["error"] == read.error
+
+
 def test_jobs_are_listed_newest_first_by_state_and_in_pages(store: Store) -> None:
     ids = [add(store, str(i)) for i in range(7)]
     store.change(ids[2], state="finished")

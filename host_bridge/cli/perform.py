@@ -113,7 +113,7 @@ def _in_engine(kind: str, request: Request, shown: Callable[[str], Shows]) -> di
         return dict(job["result"])
     if job["state"] == "cancelled":
         raise FaceplateError("the job was cancelled", remedy=f"faceplate jobs retry {job['id']} queues it again")
-    failure = FaceplateError(job["error"]["message"])
+    failure = FaceplateError(job["error"]["message"], remedy=job["error"].get("remedy"))
     failure.exit_status = job["error"]["exit_status"]
     raise failure
 

@@ -133,6 +133,8 @@ def _print(job: dict[str, Any], json: bool) -> None:
         print(line)
     if job["error"]:
         print(job["error"]["message"])
+        if remedy := job["error"].get("remedy"):
+            print(remedy)
 
 
 def _how_far(job: dict[str, Any], lead: str = "") -> str:

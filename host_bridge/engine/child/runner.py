@@ -54,9 +54,9 @@ class Runner:
                 if isinstance(e, KeyboardInterrupt) or came(signal.SIGTERM):
                     self._line.send("stopped")
                     return STOPPED
-                message, status = _reason(e)
-                self._line.send("failed", message=message, exit_status=status)
-                return status
+                why = _reason(e)
+                self._line.send("failed", **why)
+                return int(why["exit_status"])
 
     def _request(self, told: dict[str, Any]) -> Request:
         kind = self._kinds.get(told["kind"])
@@ -70,16 +70,19 @@ class Runner:
         return kind.again(request) if told["again"] and kind.again else request
 
 
-def _reason(error: BaseException) -> tuple[str, int]:
-    """One line for the user, with the exit status; the log has the rest of what is not theirs to mend."""
+def _reason(error: BaseException) -> dict[str, Any]:
+    """What happened and what to do about it, a line each, with the exit status; the log has the rest of what is not theirs to mend."""
     if isinstance(error, FaceplateError):
-        return " ".join(str(error).split()), error.exit_status
+        remedy = error.remedy and " ".join(error.remedy.split())
+        return {"message": " ".join(error.plain.split()), "remedy": remedy, "exit_status": error.exit_status}
     traceback.print_exception(error, file=sys.stderr)
     sys.stderr.flush()
     if isinstance(error, MemoryError):
-        return "there is not enough memory; close other programs, or use a shorter range", 1
+        remedy = "Close other programs, or use a shorter range"
+        return {"message": "There is not enough memory.", "remedy": remedy, "exit_status": 1}
     what = next(iter(str(error).splitlines()), "")
-    return f"internal error: {type(error).__name__}: {what} (the log says where)", 1
+    message = f"internal error: {type(error).__name__}: {what}"
+    return {"message": message, "remedy": "Look into the log, which says where", "exit_status": 1}
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -49,8 +49,7 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(FaceplateError)
     async def told(_: Request, error: FaceplateError) -> Response:
-        plain = str(FaceplateError(error.what, file=error.file, frame=error.frame))
-        return refuse(next((s for kind, s in _STATUS if isinstance(error, kind)), 409), plain, error.remedy)
+        return refuse(next((s for kind, s in _STATUS if isinstance(error, kind)), 409), error.plain, error.remedy)
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, error: Refusal) -> Response:

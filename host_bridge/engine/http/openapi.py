@@ -42,7 +42,7 @@ _JOB = {
     "curve": {"type": "array", "description": "Pairs of step and loss, at most 200; only of a single job."},
     "preview": {"type": ["string", "null"], "description": "Address of the latest picture."},
     "pictures": {"type": "array", "items": {"type": "string"}},
-    "error": {"type": ["object", "null"], "description": "message, exit_status."},
+    "error": {"type": ["object", "null"], "description": "message, remedy (or null), exit_status."},
     "result": {"type": ["object", "null"]},
     "messages": {"type": "array", "items": {"type": "string"}},
 }

@@ -21,7 +21,7 @@ class Job:
     seq orders jobs by submission, whatever the clock says; created, started and ended are seconds since 1970, for people. lane: what it
     waits for: "device", or the name of a warm kind. cancelling: its user has asked for its end. again: its next run goes on with what the
     last one left. kills: how often its process was killed since it was submitted or retried. outputs: what its files were when it finished.
-    curve: (step, loss), at most 200.
+    curve: (step, loss), at most 200. error: message, remedy (None where nobody knows one, or in the message of earlier versions), exit_status.
     """
 
     id: str
@@ -67,6 +67,7 @@ COLUMNS: Final = tuple(f.name for f in fields(Job))
 _TOLD: Final = tuple(name for name in COLUMNS if name not in _INTERNAL and name != "curve")
 _LISTS: Final = frozenset({"curve", "pictures", "messages"})
 _PARTS: Final = tuple((i, name in _LISTS) for i, name in enumerate(COLUMNS) if name in _JSON)
+_ERROR: Final = COLUMNS.index("error")
 _FLAGS: Final = tuple(COLUMNS.index(name) for name in ("cancelling", "again"))
 
 
@@ -85,6 +86,8 @@ def from_row(row: tuple[Any, ...]) -> Job:
             values[i] = []
     for i in _FLAGS:
         values[i] = bool(values[i])
+    if values[_ERROR] is not None:
+        values[_ERROR] = {"remedy": None, **values[_ERROR]}
     return Job(*values)
 
 

@@ -75,9 +75,9 @@ class Run:
             self._wait_again(kills=job.kills + 1, attempt=job.attempt + 1)
         else:
             memory = status == -9  # the system's doing, mostly, when there is none left
-            help = "Perhaps the memory was used up: close other programs, and retry it" if memory else "See its log"
-            told = f"its process {_how(status)}, twice. {help}."
-            self._end("failed", error={"message": told, "exit_status": 128 - status if status < 0 else status or 1})
+            remedy = "Perhaps the memory was used up: close other programs, and retry it" if memory else "See its log"
+            told, code = f"its process {_how(status)}, twice.", 128 - status if status < 0 else status or 1
+            self._end("failed", error={"message": told, "remedy": remedy, "exit_status": code})
 
     def _finished(self, result: Any) -> None:
         written = self._kind.request.model_validate(self.job.request).writes() if self._kind else []
