@@ -123,6 +123,25 @@ def test_a_single_frame_is_signed_and_its_pixels_stay(show: Path) -> None:
     assert cv2.imread(str(show / "still.png")).shape == (300, 400, 3)
 
 
+def test_all_that_a_preview_writes_for_hosts_is_signed_and_names_the_frame_that_was_changed(show: Path) -> None:
+    told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "patch": show / "host/patch.exr"}
+    for frame in (2, 5):
+        more = {"frame": frame, "fusion": show / "host/fusion"}
+        preview.run(preview.PreviewRequest.model_validate(told | more), Watch())
+    assert {f.name for f in (show / "host/fusion").iterdir()} == {
+        "0005.matte.png",
+        "0005.patch.png",
+        "fusion.c2pa",
+        "index.lua",
+    }
+    verdicts = {v.file.name: v for v in verify(show / "host", load_trust())}
+    assert {n: v.said.swap["part"] for n, v in verdicts.items()} == {"patch.exr": "patch", "0005.matte.png": "fusion"}
+    assert {v.state for v in verdicts.values()} == {"own"}
+    flip(show / "host/fusion/0005.patch.png", 0.6)
+    (wrong,) = (v for v in verify(show / "host", load_trust()) if not v.intact)
+    assert wrong.faults == ("a frame was changed after signing: 0005.patch.png",)
+
+
 def test_a_certificate_that_cannot_sign_stops_a_render_before_it_begins(
     show: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

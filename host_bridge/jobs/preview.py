@@ -12,6 +12,7 @@ from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from nodes.shot.settings import Settings
 
 if TYPE_CHECKING:
+    from nodes.credentials.claim import PartOfShot
     from nodes.shot.still import Stills
 
 
@@ -38,31 +39,35 @@ class PreviewRequest(Request):
 def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
     from nodes.consent.project import find_project
+    from nodes.credentials.ready import ready
     from nodes.footage import write_patch
-    from nodes.shot.fuse.pictures import write_pictures
+    from nodes.shot.fuse.pictures import write_still
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
     from nodes.shot.signing import sign_still
 
     plate, source = absolute(request.plate), request.source and absolute(request.source)
-    out = request.out and absolute(request.out)
-    asked = plate, request.frame, source, request.settings, request.tracks, watch.progress
-    still = _stills().still(*asked, out=next(iter(request.writes()), None))
+    out, file, fusion = (path and absolute(path) for path in (request.out, request.patch, request.fusion))
+    place = next(iter(request.writes()), None)
+    still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
+    by = ready(find_project(place, plate, source, Path.cwd(), told=request.settings.swap.project))
     frame, patch = still.frame, as_written(still.patch)
+    made: dict[PartOfShot, Path | list[Path]] = {}
     if out is not None:
         write_png(out, frame.over(patch).rgb8())
-        inputs = _stills().inputs(plate, source, request.settings)
-        project = find_project(out, plate, source, Path.cwd(), told=request.settings.swap.project)
-        sign_still(out, inputs, request.settings, still.provenance, project)
+        made["still"] = out
+    if file is not None:
+        write_patch(file, patch, frame.width, frame.height)
+        made["patch"] = file
+    if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):
+        made["fusion"] = pictures
+    sign_still(made, _stills().inputs(plate, source, request.settings), request.settings, still.provenance, by)
+    if out is not None:
         watch.preview(out)
-    if request.patch is not None:
-        write_patch(absolute(request.patch), patch, frame.width, frame.height)
-    if request.fusion is not None:
-        write_pictures(absolute(request.fusion), "swap", frame.info, request.frame, [patch], 1)
     return {
         "schema": "faceplate.preview/1",
         "composite": out and str(out),
-        "patch": request.patch and str(absolute(request.patch)),
+        "patch": file and str(file),
         "frame": request.frame,
         "face": not patch.roi.empty,
     }

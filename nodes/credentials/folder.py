@@ -80,7 +80,8 @@ def _loose(folder: Path, done: set[Path], trust: Trust, progress: Progress, *, d
             yield verify_sidecar(sidecar, trust, progress)
     for file in files if deep else ():
         suffix = file.suffix.lower()
-        if file.name not in frames and (suffix in EMBEDS or suffix in _MOVIES):
+        alone = suffix in EMBEDS or suffix in _MOVIES or (suffix != SIDECAR and file.with_suffix(SIDECAR) in sidecars)
+        if file.name not in frames and alone:
             yield verify_file(file, trust, progress)
 
 

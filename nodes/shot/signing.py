@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nodes.consent.provenance import KEY, Provenance
 from nodes.credentials.claim import PartOfShot
-from nodes.credentials.identity import load_identity
-from nodes.credentials.setting import switched_off
+from nodes.credentials.identity import Identity
+from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.shot import claim_of, sign_added
-from nodes.credentials.sign import sign_file
+from nodes.credentials.sign import sign_file, sign_sequence
 from nodes.shot import document, results
 from nodes.shot.settings import Settings
 
@@ -31,9 +32,23 @@ def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> dict[str, Any]:
 
 
 def sign_still(
-    path: Path, inputs: Mapping[str, Any], settings: Settings, provenance: Provenance, project: Path | None
+    made: Mapping[PartOfShot, Path | Sequence[Path]],
+    inputs: Mapping[str, Any],
+    settings: Settings,
+    provenance: Provenance,
+    by: Identity | SwitchedOff,
 ) -> None:
-    """Sign one frame that was written to `path`; inputs: as `Stills.inputs` says. Raises CredentialsError, ConsentError, FootageError, OutputError."""
-    if switched_off(project) is None:
-        told = {"inputs": inputs, "settings": settings.model_dump(mode="json"), KEY: provenance.document()}
-        sign_file(path, claim_of(told, "still"), load_identity())
+    """Sign what was written of one frame, files and several pictures of one folder.
+
+    inputs: as `Stills.inputs` says. by: see `nodes.credentials.ready`. Raises CredentialsError, FootageError, OutputError.
+    """
+    if isinstance(by, SwitchedOff):
+        return
+    told = {"inputs": inputs, "settings": settings.model_dump(mode="json"), KEY: provenance.document()}
+    claim = claim_of(told)
+    for part, files in made.items():
+        said = replace(claim, part=part)
+        if isinstance(files, Path):
+            sign_file(files, said, by)
+        else:
+            sign_sequence(files, said, by)

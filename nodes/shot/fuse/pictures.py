@@ -6,6 +6,7 @@ pictures. Light is blended linearly: composite = encode(a * decode(patch) + (1 -
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from nodes.shot.sheet import write_png
 from nodes.types import Float, Patch, Roi
 
 _MARGIN, _LEAST = 0.15, 16  # of the matte's larger side, and pixels, by which the colour goes on beyond it
+_OURS = re.compile(r"\d+\.(?:patch|matte)\.png|fusion\.c2pa")
 _SEEN = 1 / 4096  # coverage below which a colour is taken from its neighbours
 
 
@@ -33,6 +35,15 @@ def write_patches(folder: Path, plate: FootageInfo, first: int, last: int, progr
     number = plate.first
     patches = (read_patch(folder / "patch" / f"patch.{number + i:04d}.exr") for i in range(first, last + 1))
     return write_pictures(folder / FOLDER, "swap", plate, number + first, patches, last - first + 1, progress)
+
+
+def write_still(folder: Path, plate: FootageInfo, number: int, patch: Patch) -> list[Path]:
+    """Write what a Fuse reads of one frame, in place of what was there of another; returns its pictures, none where nothing is seen."""
+    for old in folder.iterdir() if folder.is_dir() else ():
+        if _OURS.fullmatch(old.name):
+            old.unlink()
+    write_pictures(folder, "swap", plate, number, [patch], 1)
+    return sorted(folder.glob(f"{number:04d}.*.png"))
 
 
 def write_mattes_of(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
