@@ -33,16 +33,20 @@ def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[S
 
 def pressed(stage: Stage, fuse: Fuse, button: str, kind: str, **about: Any) -> dict[str, Any]:
     """Press it, and wait for the job that it makes."""
-    before = {job["id"] for job in stage.live.client.list()["jobs"]}
+
+    def found() -> list[dict[str, Any]]:
+        return [job for job in stage.live.client.list()["jobs"] if job["kind"] == kind]
+
+    before = {job["id"] for job in found()}
     fuse.press(button, **({"first": FIRST, "last": FIRST + COUNT - 1, "time": FIRST + 1} | about))
     assert "Handed to Faceplate's engine" in fuse.value("Note")
     end = time.monotonic() + 60
-    while not (fresh := [j for j in stage.live.client.list()["jobs"] if j["id"] not in before]):
+    while not (fresh := [job for job in found() if job["id"] not in before]):
         logs = [log.read_text() for log in Path(fuse.value("Note").rpartition("see ")[2]).parent.glob("*.log")]
         assert time.monotonic() < end, logs
         time.sleep(0.05)
     job = stage.live.client.wait(fresh[0]["id"], 60)
-    assert job["kind"] == kind and job["state"] == "finished", job["error"]
+    assert job["state"] == "finished", job["error"]
     return job
 
 
@@ -81,8 +85,10 @@ def test_a_request_holds_every_parameter_of_the_node_and_of_those_above_it(stage
     values = {"MinScore": 0.25, "AnyAngle": 0, "OwnTrackScore": 1, "TrackScore": 0.75, "Detector": 0, "MaxFaces": 3}
     mask = {"Regions": "face, mouth", "Grow": 0.125}
     post = swap.press("Render", above=flow(swap, stage.plates, values, mask), first=0, last=3, rate=24)
-    request = posted(post)["jobs"][0]["request"]
+    asked, job = posted(post)["jobs"]
+    request = job["request"]
     parsed = parse("swap", request)
+    assert parse("performers", asked["request"]).swap == parsed.settings.swap  # type: ignore[attr-defined]
     assert request["plate"] == stage.plates and request["range"] == "0-3" and request["rate"] == "24"
     settings = parsed.settings  # type: ignore[attr-defined]
     assert settings.swap == SwapParameters(
@@ -192,11 +198,17 @@ def test_a_faceplate_that_has_moved_is_missed_and_the_job_is_left_in_the_prefere
     assert "gone is not there: install Faceplate for Resolve again" in fuse.value("Note")
 
 
+def stands_in(python: Path, does: str) -> None:
+    """A program in place of Python that does this with what it is given, and answers that consent is there."""
+    yes = 'return {state = "finished", result = {allowed = true, said = "yes"}}'
+    python.write_text(f"#!/bin/sh\necho '{yes}' > \"${{6%.json}}-performers.answer.lua\"\n{does}\n")
+    python.chmod(0o755)
+
+
 def test_train_makes_the_facesets_first(tmp_path: Path) -> None:
     """A program that notes what it is given stands in for Python: training itself is tested elsewhere."""
     noting = tmp_path / "it's python"
-    noting.write_text(f'#!/bin/sh\ncp "$6" "{tmp_path}/noted.json"\necho "$@" > "{tmp_path}/arguments"\n')
-    noting.chmod(0o755)
+    stands_in(noting, f'cp "$6" "{tmp_path}/noted.json"\necho "$@" > "{tmp_path}/arguments"')
     build(tmp_path, python=str(noting))
     fuse = Fuse(tmp_path / "Fuses" / "FaceplateSwap.fuse")
     fuse.set(Results="/shots/one/", PlateClip="/plates/a.mov", SourceClip="/plates/b.mov", Minutes=7)
@@ -207,11 +219,12 @@ def test_train_makes_the_facesets_first(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert (tmp_path / "arguments").read_text().startswith("-P -m host_bridge.cli fusion send ")
     jobs = json.loads((tmp_path / "noted.json").read_text())["jobs"]
-    assert [job["kind"] for job in jobs] == ["faceset", "faceset", "train"]
-    requests = [parse(job["kind"], job["request"]) for job in jobs]
+    assert [job["kind"] for job in jobs] == ["performers", "faceset", "faceset", "train"]
+    asked, *requests = [parse(job["kind"], job["request"]) for job in jobs]
     assert [str(r.out) for r in requests] == [f"/shots/one.train/{n}" for n in ("source", "target", "model")]  # type: ignore[attr-defined]
-    assert jobs[2]["request"]["train"] == {"minutes": 7}
-    assert jobs[2]["request"]["facesets"] == [job["request"]["out"] for job in jobs[:2]]
+    assert jobs[3]["request"]["train"] == {"minutes": 7}
+    assert jobs[3]["request"]["facesets"] == [job["request"]["out"] for job in jobs[1:3]]
+    assert asked.train and [(r.performer, r.named) for r in requests[:2]] == [("b", None), ("a", None)]  # type: ignore[attr-defined]
 
 
 def test_send_says_in_its_log_what_goes_wrong(stage: Stage, tmp_path: Path) -> None:
@@ -219,10 +232,14 @@ def test_send_says_in_its_log_what_goes_wrong(stage: Stage, tmp_path: Path) -> N
     log = tmp_path / "asked.json.log"
     for text, status, why in (
         ("{", 2, "can be understood"),
-        ('{"jobs": [{"kind": "dance", "request": {}}]}', 2, "dance"),
-        ('{"jobs": [{"kind": "detect", "request": {"clip": "/etc/passwd.mov"}}]}', 2, "passwd"),
+        ('{"jobs": [{"name": "../x", "kind": "detect", "request": {}}]}', 2, "can be understood"),
+        ('{"jobs": [{"name": "a", "kind": "dance", "request": {}}]}', 2, "dance"),
+        ('{"jobs": [{"name": "b", "kind": "detect", "request": {"clip": "/etc/passwd.mov"}}]}', 2, "passwd"),
     ):
         file.write_text(text)
         assert main(["fusion", "send", str(file)]) == status
         assert why in log.read_text()
+    for name, why in (("a", "dance"), ("b", "passwd")):
+        answer = (tmp_path / f"asked-{name}.answer.lua").read_text()
+        assert '["state"]="failed"' in answer and why in answer
     assert main(["fusion", "send", str(tmp_path / "gone.json")]) == 1

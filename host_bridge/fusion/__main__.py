@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("--root", "--watched", "--results"):
         parser.add_argument(name, required=True)
     told = parser.parse_args(arguments)
-    build(told.folder)
+    build(told.folder, watched=told.watched)
     config = Config(told.watched, told.results, sys.executable, __version__)
     for place, content in scripts(Path(told.root).as_posix(), config).items():
         with whole_file(told.folder / place) as temporary:

@@ -12,12 +12,13 @@ from nodes.definitions import NODES
 from nodes.footage.whole import whole_file
 
 
-def build(folder: Path, python: str = sys.executable) -> list[Path]:
+def build(folder: Path, python: str = sys.executable, watched: str | None = None) -> list[Path]:
     """Write the folder tree of a Fusion root (Fuses, Templates) below `folder`, and return the files. Raises OutputError.
 
-    python: the interpreter of Faceplate's environment, which the Fuses' buttons start. The same input gives the same bytes.
+    python: the interpreter of Faceplate's environment, which the Fuses' buttons start. watched: the folder in which they find answers where
+    they may start nothing. The same input gives the same bytes.
     """
-    made = {f"Fuses/Faceplate{node.name}.fuse": render_fuse(node, python).encode() for node in NODES}
+    made = {f"Fuses/Faceplate{node.name}.fuse": render_fuse(node, python, watched).encode() for node in NODES}
     effect = f"Templates/Edit/Effects/Faceplate/{NAME}"
     made |= {f"{effect}.setting": swap_effect().encode(), f"{effect}.png": draw_icon()}
     for name, data in made.items():

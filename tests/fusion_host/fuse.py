@@ -31,6 +31,7 @@ class Work:
     def __init__(self) -> None:
         self.printed: list[str] = []
         self.reads: list[str] = []
+        self.prefs: Path | None = None  # where Fusion keeps its preferences
         self._open: dict[int, np.ndarray] = {}
 
     def print(self, *values: Any) -> None:
@@ -47,6 +48,10 @@ class Work:
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def save(self, post: str) -> None:
+        if self.prefs is not None:
+            self.prefs.write_text(f'{{ Global = {{ FaceplatePost = "{post}" }} }}')
 
     def read(self, path: str) -> Picture | None:
         self.reads.append(path)

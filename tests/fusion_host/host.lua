@@ -394,7 +394,10 @@ function host.scripts(tool, above, about)
   }
   local application = {
     SetPrefs = function(_, name, value) stored[name] = value end,
-    SavePrefs = function() stored.saved = true end,
+    SavePrefs = function()
+      stored.saved = true
+      python.save(stored["Global.FaceplatePost"])
+    end,
   }
   local this = node_of("Fuse." .. tool.registered.id, function(name)
     local input = tool.inputs[name]

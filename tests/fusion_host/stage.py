@@ -29,6 +29,10 @@ class Stage:
     fuses: Path
 
     @property
+    def watched(self) -> Path:
+        return self.fuses.parent / "watched"
+
+    @property
     def work(self) -> Path:
         return self.live.work
 
@@ -69,8 +73,8 @@ def read(path: Path) -> np.ndarray:
 
 @contextmanager
 def prepared(folder: Path, samples: Path) -> Iterator[Stage]:
-    """The footage, the engine and the Fuses; no results yet."""
-    build(folder / "root")
+    """The footage, the engine and the Fuses; no results yet. Nobody looks after the folder `watched` yet."""
+    build(folder / "root", watched=str(folder / "watched"))
     with live_engine(folder / "engine") as live:
         (live.work / "plate").mkdir()
         for i, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 20, COUNT), FIRST):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import webbrowser
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any, Literal
 from cyclopts import App
 
 from host_bridge.cli.engine_link import engine, refusals
-from host_bridge.client import connect
+from host_bridge.client import EngineError, connect
+from host_bridge.watch.found import ANSWER
+from host_bridge.watch.status import of_failure, of_job, write_answer
 from nodes.errors import FaceplateError, FootageError, UsageError
 
 fusion = App(name="fusion", help_format="plaintext")
@@ -88,10 +91,12 @@ def build(folder: Path, /) -> None:
 def send(file: Path, /) -> int:
     """Hand the engine what a button of a Fuse has written, and delete it. What goes wrong is written to FILE.log.
 
+    How each job stands is written beside it, for the Fuse to read: FILE-NAME.answer.lua, FILE without its ending.
+
     Parameters
     ----------
     file
-        JSON: {"jobs": [{"kind", "request"}]}, which are done one after the other, or {"open": "monitor"}.
+        JSON: {"jobs": [{"name", "kind", "request"}]}, which are done one after the other, or {"open": "monitor"}.
     """
     log = file.with_name(f"{file.name}.log")
     try:
@@ -121,7 +126,7 @@ def _send(file: Path) -> None:
         if wanted.get("open") == "monitor":
             jobs = None
         else:
-            jobs = [(str(one["kind"]), dict(one["request"])) for one in wanted["jobs"]]
+            jobs = [(_name(one), str(one["kind"]), dict(one["request"])) for one in wanted["jobs"]]
     except OSError as e:
         raise FaceplateError(f"{e.strerror}", file=file) from e
     except (ValueError, KeyError, TypeError, AttributeError) as e:
@@ -131,10 +136,28 @@ def _send(file: Path) -> None:
         monitor()
         return
     with refusals():
-        for number, (kind, request) in enumerate(jobs, 1):
-            client = connect()
-            job = client.submit(kind, request)
-            print(f"{job['id']} {kind}", flush=True)
-            if number < len(jobs) and (ended := client.wait(job["id"]))["state"] != "finished":
-                error = ended.get("error") or {}
-                raise FaceplateError(f"{kind}: {error.get('message') or ended['state']}")
+        for name, kind, request in jobs:
+            _do(file.with_name(f"{file.stem}-{name}{ANSWER}"), kind, request)
+
+
+def _name(job: dict[str, Any]) -> str:
+    name = str(job["name"])
+    if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", name):
+        raise ValueError(name)
+    return name
+
+
+def _do(answer: Path, kind: str, request: dict[str, Any]) -> None:
+    """See a job to its end, and write down how it stands."""
+    try:
+        client = connect()
+        job = client.submit(kind, request)
+        print(f"{job['id']} {kind}", flush=True)
+        write_answer(answer, of_job(job))
+        ended = of_job(client.wait(job["id"]))
+    except EngineError as e:
+        write_answer(answer, of_failure(e))
+        raise
+    write_answer(answer, ended)
+    if ended["state"] == "failed":
+        raise FaceplateError(f"{kind}: {ended['error']['message']}", remedy=ended["error"]["remedy"])

@@ -8,26 +8,31 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from host_bridge.fusion.fuses.controls import Control, controls
 from host_bridge.fusion.lua import to_lua
-from nodes.definitions import NODES
+from nodes.definitions import CAST, NODES
 from nodes.spec import Node
 
 _BUTTONS = {
     "Detect": ("analyse", "monitor"),
     "Align": ("analyse", "monitor"),
     "Mask": ("analyse", "monitor"),
-    "Swap": ("analyse", "preview", "render", "train", "monitor"),
+    "Swap": ("consent", "analyse", "preview", "render", "train", "verify", "monitor"),
 }
 _LABELS = {
+    "consent": "Consent",
     "analyse": "Analyse",
     "preview": "Preview frame",
     "render": "Render range",
     "train": "Train",
+    "verify": "Verify",
     "monitor": "Open monitor",
 }
 
 
-def render_fuse(node: Node, python: str) -> str:
-    """Write the Fuse of a node. python: the interpreter of Faceplate's environment, which buttons start."""
+def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
+    """Write the Fuse of a node. python: the interpreter of Faceplate's environment, which buttons start.
+
+    watched: folder of `faceplate engine watch`, where answers lie in editions that let buttons start nothing.
+    """
     environment = Environment(
         loader=PackageLoader("host_bridge.fusion.fuses", ""),
         block_start_string="<%",
@@ -45,11 +50,13 @@ def render_fuse(node: Node, python: str) -> str:
     environment.filters["lua"] = to_lua
     environment.filters["long"] = long_string
     fields = {one.name.lower(): [_field(c) for c in controls(one)] for one in NODES}
-    button = environment.get_template("button.lua.jinja").render(node=node.name.lower(), fields=fields, python=python)
+    button = environment.get_template("button.lua.jinja").render(
+        node=node.name.lower(), fields=fields, python=python, watched=watched and watched.replace("\\", "/")
+    )
     buttons = [(action, _LABELS[action]) for action in _BUTTONS[node.name]]
     help_text = (node.parameters.__doc__ or "").strip()
     return environment.get_template("fuse.lua.jinja").render(
-        node=node, help=help_text, controls=controls(node), buttons=buttons, button=button
+        node=node, help=help_text, controls=controls(node), cast=CAST, buttons=buttons, button=button
     )
 
 

@@ -11,6 +11,7 @@ NAME = "Faceplate Swap"
 _NODE, _TOOL = "FaceplateSwap1", "Fuse.FaceplateSwap"
 _SHOWN: dict[str, dict[str, Any]] = {
     "Results": {"Name": "Results"},
+    "ConsentState": {"Name": "Consent state"},
     "Mix": {"Name": "Mix", "Default": 1},
     "FrameOffset": {"Name": "Frame offset", "Default": 0},
     "Show": {"Name": "Show", "Default": 0},
