@@ -13,6 +13,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from nodes.errors import FaceplateError
+from nodes.text import printable
 
 USAGE, INTERRUPTED, TERMINATED = 2, 130, 143
 DEBUG = "FACEPLATE_DEBUG"
@@ -89,7 +90,7 @@ def _end(message: str, status: int) -> int:
     """Print the one line that says why it ended."""
     if os.environ.get(DEBUG):
         traceback.print_exc()
-    print(f"faceplate: {' '.join(message.split())}", file=sys.stderr)
+    print(f"faceplate: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 from nodes.credentials.claim import PARTS
 from nodes.credentials.said import SOURCE_TYPES, Said
-from nodes.credentials.verdict import STATES, Verdict, printable
+from nodes.credentials.verdict import STATES, Verdict
+from nodes.text import printable
 
 
 def print_verdicts(found: Sequence[Verdict]) -> None:
     """Print each file with what was found, and every fault on a line of its own."""
     for verdict in found:
         frames = f" ({verdict.frames} frames)" if verdict.frames and verdict.frames > 1 else ""
-        print(f"{verdict.file}{frames}: {STATES[verdict.state]}")
+        print(f"{printable(str(verdict.file))}{frames}: {STATES[verdict.state]}")
         for fault in verdict.faults:
             print(f"  {printable(fault)}")
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nodes.text import printable
+
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; what is not a number becomes null, as JSON has it."""
@@ -23,7 +25,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stde
 
     table = Table(*titles, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     Console(width=None if terminal else 200, stderr=stderr).print(table)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from nodes.command_line import command_line
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.errors import MissingDependencyError
 from trainer.settings import TrainSettings
@@ -111,7 +111,7 @@ class _Told(Watcher):
 def _fit_command(trained: Trained, out: Path) -> str:
     """The command that trains a pair from a base in `out`; facesets and RESULT are for the user to fill in."""
     built = ["--model", trained.network.name, "--size", str(trained.network.options.size)]
-    return shlex.join(["faceplate", "train", "SOURCE_SET", "TARGET_SET", *built, "--from", str(out), "--out", "RESULT"])
+    return command_line("faceplate", "train", "SOURCE_SET", "TARGET_SET", *built, "--from", str(out), "--out", "RESULT")
 
 
 def _swap_command(trained: Trained, source: Faceset) -> str:
@@ -119,7 +119,7 @@ def _swap_command(trained: Trained, source: Faceset) -> str:
     words = ["faceplate", "swap", "--plate", "SHOT"]
     if trained.network.inputs != ("crop",):  # it is given the source's own frames
         words += ["--source", source.clips[0]]
-    return shlex.join([*words, "--model", str(trained.model), "--out", "RESULT"])
+    return command_line(*words, "--model", str(trained.model), "--out", "RESULT")
 
 
 KIND = Kind(

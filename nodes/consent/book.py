@@ -21,8 +21,10 @@ from nodes.consent.record import (
     Use,
 )
 from nodes.errors import ConsentError
+from nodes.text import JOINERS
 
 T = TypeVar("T")
+_UNSEEN = str.maketrans("", "", JOINERS)
 State = Literal["in force", "revoked", "expired", "not yet", "other production"]
 
 
@@ -146,8 +148,8 @@ def book_of(chain: Chain) -> Book:
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: any spelling in Unicode, any case, any spaces."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """A name as it is compared: any spelling in Unicode, any case, any spaces, and without joiners, which nobody sees."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().translate(_UNSEEN).split())
 
 
 def _bodies(entries: Iterable[Entry], kind: type[T]) -> list[tuple[Entry, T]]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from nodes.consent.keys import is_signed
 from nodes.consent.memory import Seen, recall, recall_all
 from nodes.consent.project import HEAD, record_file, records_folder
+from nodes.consent.reading import read_strictly
 from nodes.consent.record import SCHEMA, Entry, Fault, ProjectRecord, RevocationRecord, canonical, parse
 from nodes.errors import SchemaError
-from nodes.schema import check_schema
 
 HEAD_SCHEMA = "faceplate.consent-head/1"
-_LARGEST = 1 << 20  # bytes of one record
-_NUMBERED = re.compile(r"(\d+)\.json")
+_CANNOT = "whether the last records were deleted cannot be told"
+_NUMBERED = re.compile(r"([0-9]*[1-9][0-9]*)\.json")
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,14 @@ def read_chain(project: Path) -> Chain:
     # Others may be adding: what counts the records is read before the records.
     seen, (head, *faults) = recall(project), _head(project)
     folder = records_folder(project)
-    numbers = sorted(int(m[1]) for f in folder.glob("*.json") if (m := _NUMBERED.fullmatch(f.name)))
+    numbers = sorted({int(m[1]) for f in folder.glob("*.json") if (m := _NUMBERED.fullmatch(f.name))})
     entries: list[Entry] = []
-    for number in range(1, (numbers[-1] if numbers else 0) + 1):
+    for before, number in pairwise([0, *numbers]):
         path = record_file(project, number)
+        if gone := number - before - 1:
+            more = f"this record and {gone - 1} behind it are missing: they were deleted"
+            one = "this record is missing: it was deleted"
+            faults.append(Fault(one if gone == 1 else more, record_file(project, before + 1)))
         entry = _read(path, faults)
         if entry is None:
             continue
@@ -73,23 +77,9 @@ def head_of(entry: Entry) -> dict[str, Any]:
     return {"schema": HEAD_SCHEMA, "count": entry.number, "hash": entry.hash}
 
 
-def _document(path: Path, schema: str) -> dict[str, Any]:
-    """Read a document; raises SchemaError if it is newer, ValueError and its kin if it is damaged, OSError."""
-    with path.open("rb") as file:
-        text = file.read(_LARGEST + 1)
-    if len(text) > _LARGEST:
-        raise ValueError("it is too large")
-    document = json.loads(text)
-    found = document["schema"]
-    if not str(found).startswith(schema.rpartition("/")[0] + "/"):
-        raise ValueError("it is another kind of document")
-    check_schema(found, schema, path)
-    return dict(document)
-
-
 def _read(path: Path, faults: list[Fault]) -> Entry | None:
     try:
-        return parse(_document(path, SCHEMA))
+        return parse(read_strictly(path, SCHEMA))
     except FileNotFoundError:
         faults.append(Fault("this record is missing: it was deleted", path))
     except SchemaError:
@@ -131,11 +121,10 @@ def _of_signatures(project: Path, entries: list[Entry]) -> list[Fault]:
 
 
 def _head(project: Path) -> tuple[dict[str, Any] | None, *tuple[Fault, ...]]:
-    """The head's document, and what is wrong with it if it cannot be read."""
+    """The head's document, None if there is none, and what is wrong with it if it cannot be read."""
     path = records_folder(project) / HEAD
-    cannot = "whether the last records were deleted cannot be told"
     try:
-        head = _document(path, HEAD_SCHEMA)
+        head = read_strictly(path, HEAD_SCHEMA)
         return (
             {
                 "count": int(head["count"]),
@@ -145,11 +134,11 @@ def _head(project: Path) -> tuple[dict[str, Any] | None, *tuple[Fault, ...]]:
             },
         )
     except FileNotFoundError:
-        return None, Fault(f"is missing: {cannot}", path)
+        return (None,)
     except SchemaError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
-        return None, Fault(f"is damaged: {cannot}", path)
+        return None, Fault(f"is damaged: {_CANNOT}", path)
 
 
 def _of_head(project: Path, head: dict[str, Any] | None, entries: list[Entry]) -> list[Fault]:
@@ -157,9 +146,12 @@ def _of_head(project: Path, head: dict[str, Any] | None, entries: list[Entry]) -
     opened = entries[0].body if entries else None
     if not isinstance(opened, ProjectRecord):
         return [Fault("the first record is missing: it was deleted", record_file(project, 1))]
+    path = records_folder(project) / HEAD
     if head is None:
-        return []
-    path, count = records_folder(project) / HEAD, head["count"]
+        # A process was killed when it had made the project: nothing is recorded yet, and nobody may be used.
+        begun = path.exists() or len(entries) == 1
+        return [] if begun else [Fault(f"is missing: {_CANNOT}", path)]
+    count = head["count"]
     if not is_signed(head["signed"], head["signature"], opened.key):
         return [Fault("was changed, or is signed with another key than the project's", path)]
     last = next((e for e in entries if e.number == count), None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
+from nodes.command_line import command_line
 from nodes.consent import clock
 from nodes.consent.book import Book, Performer, open_book
 from nodes.consent.continuity import remember
@@ -109,12 +109,11 @@ def refuse_without_project(use: Use, performer: str | None) -> NoReturn:
 
 
 def how_to_add(name: str, use: Use, book: Book | None = None, production: str | None = None) -> str:
-    """The command that records a consent for this; document and date are for the user to fill in."""
-    words = ["faceplate", "performer", "add", name, "--document", "RELEASE.pdf"]
-    words += ["--use", "train" if use == "train" else "replace", "--until", "YYYY-MM-DD"]
+    """The command that records a consent for this; document and date, at its end, are for the user to fill in."""
+    words = ["faceplate", "performer", "add", name, *(["--project", str(book.project)] if book else [])]
     words += ["--production", production] if production else []
-    words += ["--project", str(book.project)] if book else []
-    return shlex.join(words)
+    words += ["--document", "RELEASE.pdf", "--use", "train" if use == "train" else "replace", "--until", "YYYY-MM-DD"]
+    return command_line(*words)
 
 
 def listed(performers: list[Performer]) -> str:

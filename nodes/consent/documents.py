@@ -12,6 +12,7 @@ from nodes.consent.project import DOCUMENTS, records_folder
 from nodes.consent.record import ConsentRecord, Document, Fault
 from nodes.errors import ConsentError
 from nodes.footage.whole import whole_file
+from nodes.text import printable
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
@@ -26,7 +27,7 @@ def describe(paper: Path) -> Document:
         raise ConsentError(f"the document cannot be read: {e.strerror or e}", file=paper, remedy="Give its file") from e
     if empty:
         raise ConsentError("the document is empty", file=paper, remedy="Give the signed one")
-    return Document(name=paper.name, sha256=digest)
+    return Document(name=printable(paper.name), sha256=digest)
 
 
 def keep(paper: Path, document: Document, project: Path, consent: str) -> Document:

@@ -26,10 +26,10 @@ from nodes.consent.record import (
 )
 from nodes.consent.write import append, open_project
 from nodes.errors import ConsentError
+from nodes.text import is_printable, printable
 
 ID = re.compile("p-[0-9a-f]{12}")
 ANY = "any"
-_JOINERS = "\u200c\u200d"  # part of how names are written in Persian and in India
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def revoke(project: Path, who: str, reason: str = "", now: datetime | None = Non
     def decide(book: Book) -> list[Body]:
         ids = [who] if who in book.consents else [c.id for c in book.consents_of(the_performer(book, who).id)]
         taken.extend(id for id in ids if id not in book.revoked or book.revoked[id].elsewhere)
-        return [RevocationRecord(consents=tuple(taken), reason=" ".join(reason.split()))] if taken else []
+        return [RevocationRecord(consents=tuple(taken), reason=printable(" ".join(reason.split())))] if taken else []
 
     return append(project, decide, now), tuple(taken)
 
@@ -150,7 +150,7 @@ def revoke(project: Path, who: str, reason: str = "", now: datetime | None = Non
 def clean_name(name: str) -> str:
     """A name as it is kept: composed Unicode, single spaces. Raises ConsentError for an empty, unprintable or very long one."""
     clean = " ".join(unicodedata.normalize("NFC", name).split())
-    if not clean or len(clean) > 200 or not all(c.isprintable() or c in _JOINERS for c in clean):
+    if not clean or len(clean) > 200 or not is_printable(clean):
         raise ConsentError(
             f"{name!r} is no name", remedy="Give 1 to 200 characters that can be printed, without marks of control"
         )
@@ -189,7 +189,7 @@ def _check_days(from_: date, until: date | None, today: date) -> None:
 
 def _footage(book: Book, performer: str, footage: Sequence[tuple[str, str]]) -> list[Body]:
     return [
-        FootageRecord(performer=performer, digest=digest, name=name)
+        FootageRecord(performer=performer, digest=digest, name=printable(name))
         for digest, name in dict(footage).items()
         if book.footage.get(digest) != performer
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from nodes.command_line import command_line
 from nodes.consent import clock
 from nodes.consent.book import Book, Performer
 from nodes.consent.check import (
@@ -81,7 +82,8 @@ def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Per
             file=face.clip or book.project,
             remedy=f"Record a consent that allows it: {how_to_add('NAME', face.use, book, production)}",
         )
-    register = f", or once and for all: faceplate performer footage NAME {face.clip}" if face.clip else ""
+    words = ("faceplate", "performer", "footage", "--project", str(book.project), "NAME", str(face.clip))
+    register = f", or once and for all: {command_line(*words)}" if face.clip else ""
     raise ConsentError(
         f"whose face this is is not known; it may be that of {listed(may)}",
         file=face.clip or book.project,

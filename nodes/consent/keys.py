@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from platformdirs import user_data_path
 
+from nodes.command_line import command_line
 from nodes.errors import ConsentError, writing
 
 OWN = "own"
@@ -39,7 +40,9 @@ def load_key(name: str) -> Ed25519PrivateKey | None:
         with path.open("rb") as file:
             if hasattr(os, "getuid") and os.fstat(file.fileno()).st_mode & 0o077:
                 raise ConsentError(
-                    "others than you may read or write this private key", file=path, remedy=f"chmod 600 {path}"
+                    "others than you may read or write this private key",
+                    file=path,
+                    remedy=command_line("chmod", "600", str(path)),
                 )
             key = load_pem_private_key(file.read(1 << 16), None)
     except FileNotFoundError:

@@ -24,7 +24,7 @@ class Seen(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, validate_by_name=True, serialize_by_alias=True)
 
-    schema_: Literal["faceplate.known-project/1"] = Field("faceplate.known-project/1", alias="schema")
+    schema_: Literal["faceplate.known-project/1"] = Field(default="faceplate.known-project/1", alias="schema")
     id: str
     key: str
     count: int

@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from nodes.command_line import command_line
 from nodes.errors import ConsentError
 
 FOLDER, HEAD, DOCUMENTS = "performers", "head.json", "documents"
 VARIABLE = "FACEPLATE_PROJECT"
+
+
+def how_to_begin(project: Path | None = None) -> str:
+    """The command that makes a folder a project; name, document and date are for the user to fill in."""
+    where = () if project is None else ("--project", str(project))
+    told = ("--document", "RELEASE.pdf", "--use", "replace,train", "--until", "YYYY-MM-DD")
+    return command_line("faceplate", "performer", "add", "NAME", *where, *told)
 
 
 def records_folder(project: Path) -> Path:
@@ -44,7 +52,7 @@ def find_project(*places: Path | None, told: Path | None = None) -> Path | None:
             raise ConsentError(
                 "is no project: it has no records of performers",
                 file=project,
-                remedy=f"Name another, or make it one: faceplate performer add NAME --project {project} --document RELEASE.pdf --use replace,train --until YYYY-MM-DD",
+                remedy=f"Name another, or make it one: {how_to_begin(project)}",
             )
         return project
     for place in places:

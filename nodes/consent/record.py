@@ -7,16 +7,28 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter
+
+from nodes.text import is_printable
 
 SCHEMA = "faceplate.consent/1"
 Use = Literal["replaced", "replacement", "train"]
 USES: tuple[Use, ...] = ("replaced", "replacement", "train")
 Basis = Literal["signed", "self", "published"]
+
+
+def _checked(text: str) -> str:
+    if not is_printable(text):
+        raise ValueError("holds marks that cannot be printed")
+    return text
+
+
+# A record may be a stranger's: what is in it shall not steer the terminal on which it is shown.
+Text = Annotated[str, AfterValidator(_checked)]
 
 
 class _Body(BaseModel):
@@ -27,8 +39,8 @@ class ProjectRecord(_Body):
     """The first of all records: which project it is, for which production, and whose signature counts (public key, hex)."""
 
     kind: Literal["project"] = "project"
-    id: str
-    production: str
+    id: Text
+    production: Text
     key: str
 
 
@@ -36,16 +48,16 @@ class PerformerRecord(_Body):
     """A performer and the name; a later one of the same id renames."""
 
     kind: Literal["performer"] = "performer"
-    performer: str
-    name: str
+    performer: Text
+    name: Text
 
 
 class Document(_Body):
     """The signed paper: its file's name and SHA-256; kept: name of the copy in the project, None when there is none."""
 
-    name: str
-    sha256: str
-    kept: str | None = None
+    name: Text
+    sha256: Text
+    kept: Text | None = None
 
 
 class ConsentRecord(_Body):
@@ -55,10 +67,10 @@ class ConsentRecord(_Body):
     """
 
     kind: Literal["consent"] = "consent"
-    id: str
-    performer: str
-    given_by: str
-    production: str | None
+    id: Text
+    performer: Text
+    given_by: Text
+    production: Text | None
     uses: tuple[Use, ...]
     from_: date = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
     until: date | None
@@ -70,17 +82,17 @@ class RevocationRecord(_Body):
     """From its time on these consents are none."""
 
     kind: Literal["revocation"] = "revocation"
-    consents: tuple[str, ...]
-    reason: str = ""
+    consents: tuple[Text, ...]
+    reason: Text = ""
 
 
 class FootageRecord(_Body):
     """This clip, by its digest (`nodes.shot.digest`), shows this performer. name: the clip's, for people."""
 
     kind: Literal["footage"] = "footage"
-    performer: str
-    digest: str
-    name: str
+    performer: Text
+    digest: Text
+    name: Text
 
 
 class CredentialsRecord(_Body):
@@ -88,7 +100,7 @@ class CredentialsRecord(_Body):
 
     kind: Literal["credentials"] = "credentials"
     signed: bool
-    reason: str = ""
+    reason: Text = ""
 
 
 Body = Annotated[
@@ -147,12 +159,16 @@ def unsigned(number: int, time: datetime, previous: str, key: str, body: Body) -
 def parse(raw: Mapping[str, Any]) -> Entry:
     """Understand a record's document, whose schema was looked at before; raises ValueError, KeyError, TypeError."""
     time = datetime.fromisoformat(raw["time"])
-    if time.tzinfo is None:
-        raise ValueError("its time has no zone")
+    if time.utcoffset() != timedelta(0):
+        raise ValueError("its time is not in UTC")
+    for name, kind in (("number", int), ("previous", str), ("key", str), ("signature", str)):
+        if type(raw[name]) is not kind:
+            raise TypeError(f"its {name} is of another kind")
+    canonical(raw)  # what cannot be encoded cannot be hashed
     if unknown := set(raw) - {"schema", "number", "time", "previous", "key", "record", "signature"}:
         raise ValueError(f"it says more than a record can: {', '.join(sorted(unknown))}")
     body = _BODY.validate_python(raw["record"])
-    return Entry(int(raw["number"]), time, str(raw["previous"]), str(raw["key"]), body, str(raw["signature"]), raw)
+    return Entry(raw["number"], time, raw["previous"], raw["key"], body, raw["signature"], raw)
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from filelock import FileLock
 
+from nodes.command_line import command_line
 from nodes.consent.keys import keys_folder
 from nodes.errors import CredentialsError
 
@@ -81,7 +82,9 @@ def check_private(path: Path) -> None:
     """Raise CredentialsError for a file of a private key that others than its owner may read or write (on POSIX)."""
     if hasattr(os, "getuid") and path.stat().st_mode & 0o077:
         raise CredentialsError(
-            "others than you may read or write this private key", file=path, remedy=f"chmod 600 {path}"
+            "others than you may read or write this private key",
+            file=path,
+            remedy=command_line("chmod", "600", str(path)),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nodes.credentials.manifest import SCHEMA
 from nodes.credentials.said import Said
+from nodes.text import printable
 
 State = Literal["trusted", "own", "unknown", "changed", "removed", "none"]
 STATES: dict[State, str] = {
@@ -100,11 +101,6 @@ def in_words(found: Sequence[Verdict]) -> str:
 def exit_status(found: Sequence[Verdict]) -> int:
     """0 where all is well, else the worst: 11 before 12 before 13."""
     return min((status for verdict in found if (status := EXIT[verdict.state])), default=0)
-
-
-def printable(text: str) -> str:
-    """A stranger's words without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def sentence(code: str, explanation: str) -> str:

@@ -9,14 +9,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from host_bridge.cli.commands.performer.common import ADD, digests, performer
+from host_bridge.cli.commands.performer.common import digests, performer
 from host_bridge.cli.consent_view import (
     print_added,
 )
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json
 from nodes.consent import edit
-from nodes.consent.project import find_project, is_project, told_project
+from nodes.consent.project import find_project, how_to_begin, is_project, told_project
 from nodes.consent.record import USES, Use
 from nodes.consent.standing import of_performer
 from nodes.errors import UsageError
@@ -76,7 +76,7 @@ def add(
     """
     if (document is None) == (not self_):
         what = "there is a --document and --self" if document else "nothing shows that the performer agreed"
-        raise UsageError(what, remedy=f"Give the signed release: {ADD}; or --self if you are the performer")
+        raise UsageError(what, remedy=f"Give the signed release: {how_to_begin()}; or --self if you are the performer")
     if keep and document is None:
         raise UsageError("--keep: there is no document to keep", remedy="Leave it out")
     if until is None and not self_:

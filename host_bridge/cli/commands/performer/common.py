@@ -10,11 +10,10 @@ from cyclopts import App
 from nodes.consent import clock
 from nodes.consent.book import Book
 from nodes.consent.check import current_book
-from nodes.consent.project import find_project
+from nodes.consent.project import find_project, how_to_begin
 from nodes.errors import ConsentError
 
 performer = App(name="performer", help_format="plaintext")
-ADD = "faceplate performer add NAME --document RELEASE.pdf --use replace,train --until YYYY-MM-DD"
 
 
 def digests(clips: Sequence[Path]) -> list[tuple[str, str]]:
@@ -33,7 +32,7 @@ def the_project(told: Path | None) -> Path:
         raise ConsentError(
             "there is no project here: no consent is recorded",
             file=Path.cwd(),
-            remedy=f"Record one: {ADD}; or name the project with --project",
+            remedy=f"Record one: {how_to_begin()}; or name the project with --project",
         )
     return found
 

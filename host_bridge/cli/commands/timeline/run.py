@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from host_bridge.client import running
 from host_bridge.jobs.timeline import TimelineRequest
 from host_bridge.timeline.asked import absolute_root, sources
 from host_bridge.timeline.run.settings import RunSettings
+from nodes.command_line import command_line
 from nodes.definitions import DetectParameters, MaskParameters, SwapParameters
 from nodes.shot.settings import Settings
 from nodes.spec import Parameters
@@ -104,9 +104,8 @@ def run(
         print_json(told)
     elif told["done"]:
         print(told["document"])
-        print(
-            f"Now: {shlex.join(['faceplate', 'timeline', 'export', str(edit), '--as', 'swap', *(['--run', str(out)] if out else [])])}"
-        )
+        where = ("--run", str(out)) if out else ()
+        print(f"Now: {command_line('faceplate', 'timeline', 'export', str(edit), '--as', 'swap', *where)}")
     return 1 if told["failed"] else 0
 
 
