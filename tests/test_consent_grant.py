@@ -193,6 +193,19 @@ def test_what_goes_out_must_be_allowed_still(show: Path) -> None:
         still_given(made, CONSENT, show, now=NOON + timedelta(days=2))
 
 
+def test_what_was_made_by_a_revoked_consent_does_not_go_out_by_another_one(show: Path) -> None:
+    consent(show, "Anna", "replacement")
+    first = consent(show, "Ben", "replaced").consent.id
+    made = for_swap(PLATE, SOURCE, None, CAST, show, NOON)
+    consent(show, "Ben", "replaced", until=None)
+    revoke(show, first, now=NOON)
+    file = show / "shot"
+    with pytest.raises(ConsentError, match=rf"shot: it was made by the consent {first}, which was revoked on"):
+        still_given(made, CONSENT, show, file=file, now=NOON)
+    anew = for_swap(PLATE, SOURCE, None, CAST, show, NOON)
+    assert still_given(anew, CONSENT, show, file=file, now=NOON) == anew
+
+
 # What was made by it
 
 

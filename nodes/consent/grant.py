@@ -166,11 +166,17 @@ def for_swap(
     return Provenance.joined(own, model.provenance)
 
 
-def still_given(made: Provenance, consent: Asked, *places: Path, now: datetime | None = None) -> Provenance:
-    """What was made before and goes out now: all in it may be used so still. Raises ConsentError."""
+def still_given(
+    made: Provenance, consent: Asked, *places: Path, file: Path | None = None, now: datetime | None = None
+) -> Provenance:
+    """What was made before and counts or goes out now: all in it may be used so still, and nothing was revoked by which it was made.
+
+    file: what was made. Raises ConsentError.
+    """
     project = _project(consent, *places)
     for part in made.performers:
         _still(part, _USE[part.role], project, consent.production, now)
+    _check_made(made, file, project, now)
     return made
 
 
@@ -185,7 +191,7 @@ def _still(part: Part, use: Use, project: Path | None, production: str | None, n
     return require(use, part.id, project, production, now)
 
 
-def _check_made(made: Provenance, file: Path, project: Path | None, now: datetime | None) -> None:
+def _check_made(made: Provenance, file: Path | None, project: Path | None, now: datetime | None) -> None:
     """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
     consents = tuple(id for id in made.consents if id != RECORD)
     if consents:

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from host_bridge.timeline import document
 from host_bridge.timeline.document import CastRecord, EditRecord, ErrorRecord, MediaRecord, ShotRecord, TimelineRun
+from host_bridge.timeline.run.consent import check_allowed, still_counts
 from host_bridge.timeline.run.one import Done, do_shot, footing, key_of_shot
 from host_bridge.timeline.run.order import in_order, wanted
 from host_bridge.timeline.run.results import Folders, kept
@@ -71,16 +72,20 @@ class _Begun:
 def _begun(work: Work, shot: Shot, before: TimelineRun | None) -> _Begun:
     """The shot as done if an earlier run did the same, else as waiting, or as failed where it cannot even be begun."""
     record = _record(shot)
+    old = next((s for s in before.shots if s.id == shot.id), None) if before else None
     try:
         plate = footing(shot, work.watch)
         record = record.model_copy(update={"span": plate.span, "key": key_of_shot(work, shot, plate)})
+        found = kept(work.out, before, record.key) if before else None
+        old = found or old
+        check_allowed(work, shot, plate)
     except FaceplateError as e:
-        # Its media may only be away for now: what was made of them before is not forgotten.
-        old = next((s for s in before.shots if s.id == shot.id), None) if before else None
+        # Its media may only be away for now, or its consent: what was made before is not forgotten.
         stays = {"key": old.key, "model": old.model, "folder": old.folder} if old else {}
         return _Begun(_failed(record.model_copy(update=stays), e))
-    found = kept(work.out, before, record.key) if before else None
-    return _Begun(record if found is None else _as(found, record), plate)
+    if found and found.folder and still_counts(work, work.out / found.folder, plate, work.watch):
+        record = _as(found, record)
+    return _Begun(record, plate)
 
 
 def _as(found: ShotRecord, record: ShotRecord) -> ShotRecord:

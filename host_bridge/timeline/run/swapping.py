@@ -8,7 +8,7 @@ from typing import Any
 
 from host_bridge.jobs import swap
 from host_bridge.jobs.job import Watch
-from host_bridge.timeline.run.names import source_of, target_of
+from host_bridge.timeline.run.consent import parameters_of, still_counts
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting
 from nodes.definitions import Method
@@ -26,14 +26,8 @@ def swap_face(
 
     The source's own frames come from the first of the performer's clips.
     """
-    parameters = work.settings.swap.model_copy(
-        update={
-            "method": Method.MODEL if model else Method.REFERENCE,
-            "model": model,
-            "target_performer": target_of(work, casting, plate),
-            "source_performer": source_of(work, casting.source),
-        }
-    )
+    by = {"method": Method.MODEL if model else Method.REFERENCE, "model": model}
+    parameters = parameters_of(work, casting, plate).model_copy(update=by)
     request = swap.SwapRequest(
         plate=plate.path,
         source=work.performers[casting.source][0] if model is None or _wants_source(work) else None,
@@ -44,7 +38,9 @@ def swap_face(
         settings=work.settings.model_copy(update={"swap": parameters}),
     )
     found = _kept(request, plate)
-    return swap.run(request, watch)["report"] if found is None else found
+    if found is None or not still_counts(work, out, plate, watch):
+        return dict(swap.run(request, watch)["report"])
+    return found
 
 
 def _kept(request: swap.SwapRequest, plate: Footing) -> dict[str, Any] | None:
