@@ -22,7 +22,7 @@ from host_bridge.client import EngineError
 from nodes.consent import clock
 from nodes.consent.affected import find_made
 from nodes.consent.edit import Terms, add, register, revoke
-from nodes.consent.provenance import METADATA_KEY, Provenance, read_document
+from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_document
 from nodes.consent.record import USES, Use
 from nodes.definitions import SwapParameters
 from nodes.errors import ConsentError
@@ -186,6 +186,22 @@ def test_an_earlier_training_that_says_nothing_is_noted(samples: Path, show: Pat
     told["sha256"] = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     base.write_text(json.dumps(told))
     assert len(fit(pair, show / "on", settings(steps=2, base=show / "base"), kind=Tiny).provenance.unknown) == 1
+    assert len(fit(pair, show / "base", settings(steps=3), kind=Tiny, resume=True).provenance.unknown) == 1
+
+
+def test_a_damaged_checkpoint_does_not_speak_for_the_sound_one_before_it(samples: Path, show: Path) -> None:
+    carl, pair = agree(show, "Carl"), []
+    for name in ("franck", "cap12_edit"):
+        agree(show, name)
+        pair.append(of_earlier(samples, name, show))
+    others = [pair[0], replace(pair[1], performer="Carl")]
+    base = fit(others, show / "base", settings(steps=2), kind=Tiny).checkpoint
+    assert base is not None
+    innocent = json.loads(base.read_text()) | {"step": 9, "provenance": Provenance().document()}
+    base.with_name("step-000000009.json").write_text(json.dumps(innocent))
+    revoke(show, "Carl")
+    with pytest.raises(ConsentError, match=f"base: it was made by the consent {carl}, which was revoked"):
+        fit(pair, show / "on", settings(steps=2, base=show / "base"), kind=Tiny)
 
 
 # The command line
@@ -244,13 +260,24 @@ def test_a_model_that_says_nothing_is_told_of_and_its_results_are_marked(
     assert status == 0, err
     assert "does not say whom it was trained on" in err
     assert len(json.loads(out)["shot"]["provenance"]["unknown"]) == 1
-    known = onnx.load(model)
-    onnx.helper.set_model_props(
-        known, {p.key: p.value for p in known.metadata_props} | {METADATA_KEY: Provenance().metadata()}
-    )
-    onnx.save(known, model)
+    told = json.loads(out)["shot"]["provenance"]["performers"][0]
+    erased = Part(id=told["id"], role="source")
+    for said in (Provenance(), Provenance(performers=(erased,))):
+        saying(model, said)
+        status, out, err = run(*command)
+        assert status == 0 and "does not say whom it was trained on" in err
+        assert len(json.loads(out)["shot"]["provenance"]["unknown"]) == 1
+    saying(model, Provenance(performers=(erased.model_copy(update={"consents": tuple(told["consents"])}),)))
     status, out, err = run(*command)
     assert status == 0 and "trained on" not in err and json.loads(out)["shot"]["provenance"]["unknown"] == []
+
+
+def saying(model: Path, provenance: Provenance) -> None:
+    """Write into a model's metadata whom it was trained on."""
+    known = onnx.load(model)
+    props = {p.key: p.value for p in known.metadata_props} | {METADATA_KEY: provenance.metadata()}
+    onnx.helper.set_model_props(known, props)
+    onnx.save(known, model)
 
 
 def test_the_sample_clips_are_swapped_without_a_project(run: Run, samples: Path, show: Path) -> None:

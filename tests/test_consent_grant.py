@@ -278,3 +278,25 @@ def test_what_cannot_be_understood_is_no_provenance() -> None:
     assert read_metadata({METADATA_KEY: "{"}) is None
     newer = {"performers": [], "footage": [], "version": "9", "more": 1}
     assert read_document({"provenance": newer}) == Provenance(version="9")
+
+
+def test_a_faceset_or_model_that_names_others_than_its_footage_shows_was_edited(show: Path) -> None:
+    anna = consent(show, "Anna", footage=(("aa", "plate.mov"),)).performer.id
+    ben = consent(show, "Ben").performer.id
+    of_anna = for_faceset("Anna", [PLATE], CONSENT, show, now=NOON)
+    of_ben = for_faceset("Ben", [Clip(Path("x"), "cc")], CONSENT, show, now=NOON)
+    edited = of_anna.model_copy(update={"performers": of_ben.performers})
+    said = f"the faceset of Ben does not name, but was made from the footage of, {anna}"
+    with pytest.raises(ConsentError, match=said):
+        for_training([("Ben", edited), ("Ben", of_ben)], CONSENT, show, now=NOON)
+    pair = trained(show, "Ben", "Ben").model_copy(update={"footage": ("aa",)})
+    with pytest.raises(ConsentError, match=f"model.onnx: it does not name, but was made from the footage of, {anna}"):
+        for_swap(PLATE, None, model(pair), cast(source=ben), show, NOON)
+
+
+def test_nobody_passes_for_a_sample(show: Path) -> None:
+    consent(show, "Ben")
+    of_ben = for_faceset("Ben", [PLATE], CONSENT, show, now=NOON)
+    passing = of_ben.model_copy(update={"performers": (Part(id="sample-franck", role="performer", consents=("x",)),)})
+    with pytest.raises(ConsentError, match="the faceset of Ben is not made from the footage of sample-franck"):
+        for_training([("Ben", passing), ("Ben", of_ben)], CONSENT, show, now=NOON)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,14 +126,15 @@ def read_checkpoint(file: Path) -> Checkpoint:
         raise _damaged(file) from e
 
 
-def provenance_of(path: Path) -> Provenance:
-    """What an earlier training, its folder or a checkpoint in it, says of whose faces it learned; one that says nothing is `unknown`."""
-    for file in checkpoints(path) if path.is_dir() else [path.with_suffix(".json")]:
-        with suppress(OSError, ValueError):
-            text = file.read_bytes()
-            unknown = Provenance(unknown=(hashlib.sha256(text).hexdigest(),))
-            return Facts.model_validate_json(text).provenance or unknown
-    return Provenance()
+def learned_by(found: Checkpoint) -> Provenance:
+    """Whose faces a checkpoint has learned, by which consents; one that does not say is `unknown`."""
+    told = found.facts.provenance
+    return told if told and told.tells else Provenance(unknown=(hashlib.sha256(found.file.read_bytes()).hexdigest(),))
+
+
+def base_checkpoint(path: Path, tell: Callable[[str], None] = lambda message: None) -> Checkpoint:
+    """Read the checkpoint that a training from another one, its folder or a checkpoint in it, starts with; raises what :func:`last_checkpoint` raises."""
+    return last_checkpoint(path, tell) if path.is_dir() else read_checkpoint(path.with_suffix(".json"))
 
 
 def load_weights(path: Path, network: Network, tell: Callable[[str], None]) -> None:
@@ -143,7 +143,7 @@ def load_weights(path: Path, network: Network, tell: Callable[[str], None]) -> N
     What fits is the network's to say (`fit_base`); it is told how much does not. Raises ModelError when the earlier model is
     another one or nothing fits, and what :func:`last_checkpoint` raises.
     """
-    found = last_checkpoint(path, tell) if path.is_dir() else read_checkpoint(path.with_suffix(".json"))
+    found = base_checkpoint(path, tell)
     if found.facts.model != network.name:
         raise ModelError(
             f"holds the model '{found.facts.model}', not '{network.name}'",

@@ -14,9 +14,9 @@ from torch.nn.functional import interpolate
 
 from nodes.consent.grant import for_training, going_on
 from nodes.consent.parameters import NOTHING_SAID, Asked
-from nodes.consent.provenance import KEY, Provenance
+from nodes.consent.provenance import KEY
 from nodes.errors import ModelError, OutputError
-from trainer.checkpoint import Facts, checkpoints, last_checkpoint, provenance_of
+from trainer.checkpoint import Facts, base_checkpoint, checkpoints, last_checkpoint, learned_by
 from trainer.device import choose_device
 from trainer.distributed import joined
 from trainer.faceset import Faceset
@@ -99,9 +99,10 @@ def fit(
             )
         if found is not None:
             _compare(found.facts, kind.name, facesets, out, watcher.message)
-            provenance = going_on(provenance, found.facts.provenance or Provenance(), found.file, consent, out)
-        elif settings.base is not None:
-            provenance = going_on(provenance, provenance_of(settings.base), settings.base, consent, out)
+        earlier = found or (base_checkpoint(settings.base) if settings.base else None)
+        if earlier is not None:
+            file = settings.base or earlier.file
+            provenance = going_on(provenance, learned_by(earlier), file, consent, out)
         training = Training(facesets, out, settings, watcher, group, kind, found, provenance)
         training.run()
         return training.result()

@@ -18,8 +18,9 @@ from nodes.consent.check import (
     refuse_without_project,
     the_performer,
 )
+from nodes.consent.provenance import Provenance
 from nodes.consent.record import Use
-from nodes.consent.samples import published
+from nodes.consent.samples import is_sample, published
 from nodes.errors import ConsentError
 
 
@@ -54,6 +55,22 @@ def permit(
         refuse_without_project(face.use, face.said)
     book = current_book(project, now)
     return allowed(book, _whose(book, face, production, now), face.use, production, now)
+
+
+def check_shown(made: Provenance, book: Book | None, what: str, file: Path | None = None) -> None:
+    """Raise ConsentError where something names others than those whom its footage is known to show.
+
+    Somebody edited it, or the footage was registered with another performer since. book: of the project, None without one.
+    """
+    named = {part.id for part in made.performers}
+    samples = {sample.performer for digest in made.footage if (sample := published(digest))}
+    shown = samples | {book.footage[digest] for digest in made.footage if book and digest in book.footage}
+    wrong = next(iter(sorted(shown - named) or sorted(id for id in named - samples if is_sample(id))), None)
+    if named and wrong:
+        told = (
+            "is not made from the footage of" if wrong in named else "does not name, but was made from the footage of,"
+        )
+        raise ConsentError(f"{what} {told} {wrong}", file=file, remedy="Make it again from its footage")
 
 
 def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Performer:

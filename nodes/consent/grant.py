@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nodes.consent import clock
 from nodes.consent.check import ConsentGiven, current_book, not_revoked, refuse_without_project, require
-from nodes.consent.footage import Face, permit
+from nodes.consent.footage import Face, check_shown, permit
 from nodes.consent.onnx_metadata import read_metadata_of
 from nodes.consent.parameters import Asked, AskedOfTwo
 from nodes.consent.project import find_project
@@ -42,9 +42,10 @@ class Model:
     def of(cls, path: Path, digest: str) -> Model:
         """Look into a model file; one that cannot be read says nothing here, and is refused where it is loaded."""
         try:
-            return cls(path, digest, read_metadata(read_metadata_of(path)))
+            told = read_metadata(read_metadata_of(path))
         except (OSError, ValueError):
-            return cls(path, digest, None)
+            told = None
+        return cls(path, digest, told if told and told.tells else None)
 
     def part(self, role: Role) -> Part | None:
         """The performer of a pair in this role."""
@@ -92,6 +93,7 @@ def for_training(
     Of two, the first is the source. A faceset that says nothing, since an earlier Faceplate made it, is its performer's by its label.
     """
     project = _project(consent, out)
+    book = current_book(project, now or clock.now()) if project else None
     roles: list[Role] = ["source", "target"] if len(sets) == 2 else ["performer"] * len(sets)
     parts = []
     for (name, said), role in zip(sets, roles, strict=True):
@@ -100,6 +102,7 @@ def for_training(
             given = permit(face, project, consent.production, now)
             parts.append(Provenance(performers=(given.part(role),)))
         else:
+            check_shown(said, book, f"the faceset of {name}")
             allowed = [_still(p, "train", project, consent.production, now).part(role) for p in said.performers]
             parts.append(said.model_copy(update={"performers": tuple(allowed)}))
     return Provenance.joined(*parts)
@@ -194,10 +197,12 @@ def _still(part: Part, use: Use, project: Path | None, production: str | None, n
 def _check_made(made: Provenance, file: Path | None, project: Path | None, now: datetime | None) -> None:
     """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
     consents = tuple(id for id in made.consents if id != RECORD)
-    if consents:
-        if project is None:
-            refuse_without_project("replacement", None)
-        not_revoked(current_book(project, now or clock.now()), consents, "it", file)
+    if consents and project is None:
+        refuse_without_project("replacement", None)
+    book = current_book(project, now or clock.now()) if project else None
+    check_shown(made, book, "it", file)
+    if book:
+        not_revoked(book, consents, "it", file)
 
 
 def _project(consent: Asked, *places: Path | None) -> Path | None:

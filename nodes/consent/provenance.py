@@ -64,6 +64,11 @@ class Provenance(BaseModel):
         )
 
     @property
+    def tells(self) -> bool:
+        """Whether it says whose faces are in it, and of each by which consent. One in which that was erased does not."""
+        return bool(self.performers) and all(part.consents for part in self.performers)
+
+    @property
     def consents(self) -> tuple[str, ...]:
         """Ids of all consent records in it, each once."""
         return tuple(dict.fromkeys(id for part in self.performers for id in part.consents))
