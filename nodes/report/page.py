@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
+from nodes.pages import template
 from nodes.report import plots
 from nodes.report.figures import Curves, Figure
 from nodes.report.gather import Gathered
@@ -29,7 +27,7 @@ def render(
     bar = next(f.high for f in figures if f.name == "landmark_error") or 0.0
     subjects = shot.subjects[:_SUBJECTS]
     changed = bool((curves.outside > 0).any())
-    return _template().render(
+    return template("nodes.report", "report.html.jinja").render(
         shot=document,
         duration=float(document["frames"] / shot.faces.rate),
         rate=f"{float(shot.faces.rate):.3f}".rstrip("0").rstrip("."),
@@ -74,15 +72,3 @@ def _flat(document: object, name: str = "") -> Any:
         yield name, ", ".join(map(str, document))
     elif isinstance(document, str | int | float):
         yield name, str(document)
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("nodes.report", "."),
-        autoescape=lambda name: True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja")

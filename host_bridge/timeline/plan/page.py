@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from host_bridge.timeline.plan.make import Plan, PlannedShot
 from host_bridge.timeline.read.times import nearest, seconds
+from nodes.pages import template
 
 
 def page(plan: Plan) -> str:
     """Fill the template."""
     start = plan.edit.timeline.global_start_time
     origin = Fraction(0) if start is None else seconds(start, "the start of the edit")
-    return _template().render(
+    return template("host_bridge.timeline.plan", "plan.html.jinja").render(
         plan=plan,
         name=plan.edit.timeline.name or plan.edit.path.stem,
         rate=f"{float(plan.shots[0].shot.rate):.3f}".rstrip("0").rstrip(".") if plan.shots else "",
@@ -57,15 +55,3 @@ def _card(planned: PlannedShot, origin: Fraction) -> dict[str, object]:
         "end": timecode(first + shot.record[1], shot.rate),
         "span": f"{shot.media.start + shot.span[0]} to {shot.media.start + shot.span[1]}",
     }
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("host_bridge.timeline.plan", "."),
-        autoescape=lambda name: True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("plan.html.jinja")

@@ -27,8 +27,8 @@ def read_folder(path: Path) -> bytes:
     return content.read_bytes()
 
 
-def read_archive(path: Path, into: Path) -> bytes:
-    """Return the document of an `.otioz` archive, with its media unpacked into a folder; what is there already stays.
+def read_archive(path: Path, into: Path | None) -> bytes:
+    """Return the document of an `.otioz` archive, with its media unpacked into a folder; what is there already stays. into: None for nowhere.
 
     Raises SchemaError for archives that are damaged, that climb out of the folder, or that grow beyond reason, OutputError when
     they cannot be unpacked.
@@ -42,7 +42,8 @@ def read_archive(path: Path, into: Path) -> bytes:
             with archive.open(CONTENT) as file:
                 content = file.read(limits.DOCUMENT)
             media = {name: entry for name, entry in entries.items() if name.startswith("media/") and not entry.is_dir()}
-            _unpack(archive, media, into, path)
+            if into is not None:
+                _unpack(archive, media, into, path)
             return content
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
         raise SchemaError(f"is no OTIO bundle, or is damaged: {e}", file=path, remedy=_MADE_BY_HAND) from e

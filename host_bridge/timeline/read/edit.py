@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,36 @@ def read_edit(path: Path | str, *, media_roots: Sequence[MediaRoot] = (), unpack
     cannot be unpacked.
     """
     path = Path(path).absolute()
-    kind, folder, inside = path.suffix.lower(), path.parent, False
+    kind = _kind(path)
+    into = unpacked or default_folder(path) / "bundle"
+    folder = {".otiod": path, ".otioz": into}.get(kind, path.parent)
+    data = document_of_edit(path, into)
+    timeline = _one_timeline(parse(data if kind in NATIVE else _converted(path, kind), str(path)), path)
+    return Edit(
+        path,
+        hashlib.sha256(data).hexdigest(),
+        timeline,
+        Places(folder, tuple(media_roots), kind in (".otioz", ".otiod")),
+    )
+
+
+def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
+    """The bytes whose SHA-256 an edit is known by: its file's own; of a bundle, its document's, for its media have digests of their own.
+
+    unpacked: where the media of an .otioz go; None for nowhere. Raises SchemaError, OutputError.
+    """
+    kind = _kind(path)
+    with _reading(path):
+        if kind == ".otiod":
+            return bundle.read_folder(path)
+        if kind == ".otioz":
+            return bundle.read_archive(path, unpacked)
+        check_size(path.stat().st_size, str(path), limits.TEXT if kind == ".edl" else limits.DOCUMENT)
+        return path.read_bytes()
+
+
+def _kind(path: Path) -> str:
+    kind = path.suffix.lower()
     if not path.exists():
         raise SchemaError("does not exist", file=path, remedy="Check the path")
     if kind not in (*NATIVE, *FORMATS):
@@ -48,29 +78,22 @@ def read_edit(path: Path | str, *, media_roots: Sequence[MediaRoot] = (), unpack
     if path.is_dir() != (kind == ".otiod"):
         what = "is a folder, not a file" if path.is_dir() else "is a file, but .otiod is a folder"
         raise SchemaError(what, file=path, remedy=_FORMATS)
+    return kind
+
+
+def _converted(path: Path, kind: str) -> bytes:
+    with _reading(path):
+        if kind in (".xml", ".fcpxml"):
+            check_xml(path)
+        return convert(path)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        if kind == ".otiod":
-            data, folder, inside = bundle.read_folder(path), path, True
-        elif kind == ".otioz":
-            folder, inside = unpacked or default_folder(path) / "bundle", True
-            data = bundle.read_archive(path, folder)
-        elif kind == ".otio":
-            check_size(path.stat().st_size, str(path))
-            data = path.read_bytes()
-        else:
-            check_size(path.stat().st_size, str(path), limits.TEXT if kind == ".edl" else limits.DOCUMENT)
-            if kind in (".xml", ".fcpxml"):
-                check_xml(path)
-            data = convert(path)
+        yield
     except OSError as e:
         raise SchemaError(f"cannot be read: {e.strerror or e}", file=path, remedy="Check the file's permissions") from e
-    timeline = _one_timeline(parse(data, str(path)), path)
-    return Edit(path, _digest(path, data), timeline, Places(folder, tuple(media_roots), inside))
-
-
-def _digest(path: Path, data: bytes) -> str:
-    """Of the file's own bytes; of a bundle, of its document, for its media have digests of their own."""
-    return hashlib.sha256(path.read_bytes() if path.suffix.lower() in FORMATS else data).hexdigest()
 
 
 def _one_timeline(found: Any, path: Path) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from host_bridge.timeline.document import CastRecord
+from host_bridge.timeline.made import performer_called
 from nodes.consent import clock
 from nodes.consent.book import Book
 from nodes.consent.provenance import Part, Role
@@ -40,11 +40,11 @@ class Records:
             "may_now": self._may(part),
         }
 
-    def pair(self, cast: CastRecord, people: Sequence[dict[str, Any]]) -> dict[str, str]:
-        """Who was replaced by whom: as the records name them, else by id, else as the edit does."""
+    def pair(self, target: str | None, source: str | None, people: Sequence[dict[str, Any]]) -> dict[str, str | None]:
+        """Who was replaced by whom: as the records name them, else by id, else as the edit does. people: those in the result."""
         return {
-            "target": self._called(cast.target, "target", people),
-            "source": self._called(cast.source, "source", people),
+            "target": self._called(target, "target", people),
+            "source": self._called(source, "source", people),
         }
 
     def consent(self, id: str) -> dict[str, Any]:
@@ -60,6 +60,7 @@ class Records:
         return {
             "id": id,
             "performer": performer.name if performer else found.performer,
+            "performer_id": found.performer,
             "given_by": found.given_by,
             "uses": list(found.uses),
             "from": found.from_.isoformat(),
@@ -69,13 +70,14 @@ class Records:
             "document": found.document and {"name": found.document.name, "sha256": found.document.sha256},
             "holds": self.book.state(found, self.today, self.asked) == "in force",
             "stands": self._stands(self.book, found),
+            "reason": self.book.revoked[id].reason if id in self.book.revoked else None,
         }
 
     def _stands(self, book: Book, consent: ConsentRecord) -> str:
         match book.state(consent, self.today, self.asked):
             case "revoked":
                 taken = book.revoked[consent.id]
-                return f"revoked on {clock.day(taken.time)}{f' ({taken.reason})' if taken.reason else ''}"
+                return f"revoked on {clock.day(taken.time)}"
             case "expired":
                 return f"expired on {consent.until}"
             case "not yet":
@@ -96,14 +98,14 @@ class Records:
             return True
         return bool(self.book.allowing(part.id, _USE[part.role], self.today, self.asked)) if self.book else None
 
-    def _called(self, name: str, role: Role, people: Sequence[dict[str, Any]]) -> str:
-        those = [p for p in people if p["role"] == role]
-        if len(those) > 1:  # several people in one shot
-            known = {p.id for p in self.book.named(name)} if self.book else set()
-            those = [p for p in those if p["id"] in known or name in (p["id"], p["name"])]
-        return (those[0]["name"] or those[0]["id"]) if len(those) == 1 else name
+    def _called(self, name: str | None, role: Role, people: Sequence[dict[str, Any]]) -> str | None:
+        parts = [Part(id=p["id"], role=p["role"]) for p in people]
+        id = performer_called(name or "", role, parts, self.book)
+        return name if id is None else self._name(id) or id
 
 
 def _unknown(id: str, stands: str) -> dict[str, Any]:
-    blank = dict.fromkeys(("performer", "given_by", "from", "until", "production", "basis", "document"))
+    blank = dict.fromkeys(
+        ("reason", "performer", "performer_id", "given_by", "from", "until", "production", "basis", "document")
+    )
     return {"id": id, **blank, "uses": [], "stands": stands}

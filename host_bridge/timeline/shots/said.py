@@ -76,6 +76,14 @@ def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
     return _gather(({k: c.get(k) for k in ("target", "source", "tracks")} for c in cast), "metadata")
 
 
+def names_said(timeline: Any) -> frozenset[str]:
+    """The names of all people that an edit itself says, wherever in it."""
+    items = [timeline.tracks, *timeline.tracks.find_children()]
+    told = [in_marker(marker)[0] for item in items for marker in getattr(item, "markers", ())]
+    told += [in_metadata(item)[0] for item in items]
+    return frozenset(name for found in told for c in found for name in (c.target, c.source))
+
+
 def _gather(told: Iterable[dict[str, Any]], said: str) -> tuple[list[Casting], list[str]]:
     found, unclear = [], []
     for one in told:

@@ -1,7 +1,7 @@
 """Bundles for hand-over: `.otioz`, a zip that is not compressed, and `.otiod`, a folder. Both hold the document and its media.
 
-Every media reference that leads to a file here takes it along, alternatives too; of a sequence all images. What is missing stays as it was
-written, and is told. Two files of one name get names that tell them apart.
+Every media reference that leads to a file here takes it along, alternatives too; of a sequence all images; and the Content Credentials that
+lie beside them. What is missing stays as it was written, and is told. Two files of one name get names that tell them apart.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from host_bridge.timeline.read import Places
 from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.profiles import clips
 from host_bridge.timeline.write.tree import Node, schema
+from nodes.credentials.binding import sidecar_of_sequence
+from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.errors import OutputError, writing
 from nodes.footage.whole import beside, flush
 from nodes.shot.progress import Progress, stage
@@ -81,7 +83,16 @@ def _take_file(reference: Node, places: Places, found: Bundled, names: dict[Path
     if file not in names:
         names[file] = free_name(file.name, set(names.values()))
         found.files[f"{MEDIA}/{names[file]}"] = file
+        _take_manifest(file, Path(MEDIA, names[file]), found)
     reference["target_url"] = f"{MEDIA}/{quote(names[file])}"
+
+
+def _take_manifest(file: Path, name: Path, found: Bundled) -> None:
+    """Take along what lies beside a file whose kind carries no manifest, under the name by which it is found there."""
+    sidecar = file.with_suffix(SIDECAR)
+    if file.suffix.lower() not in EMBEDS and sidecar.is_file():
+        usual, other = name.with_suffix(SIDECAR).as_posix(), f"{name.as_posix()}{SIDECAR}"
+        found.files[other if usual in found.files else usual] = sidecar
 
 
 def _take_images(reference: Node, places: Places, found: Bundled, names: dict[Path, str]) -> None:
@@ -100,6 +111,9 @@ def _take_images(reference: Node, places: Places, found: Bundled, names: dict[Pa
         names[folder] = free_name(stem, set(names.values()))
     for name, file in files:
         found.files[f"{MEDIA}/{names[folder]}/{name}"] = file
+    sidecar = sidecar_of_sequence(files[0][1], SIDECAR)
+    if sidecar.is_file():
+        found.files[f"{MEDIA}/{names[folder]}/{sidecar.name}"] = sidecar
     reference["target_url_base"] = f"{MEDIA}/{quote(names[folder])}/"
 
 

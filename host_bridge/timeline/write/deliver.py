@@ -69,7 +69,7 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
         run,
         order.mode,
         PROFILES[order.profile],
-        lambda shot, kind: result_media(shot, out, kind, order.choice, progress),
+        lambda shot, kind: result_media(shot, out, kind, order.choice, progress).hashed,
         made=made,
         to=None if target.suffix.lower() in SUFFIXES else target.parent,
     )

@@ -12,13 +12,15 @@ from typing import Any, Literal
 import opentimelineio as otio
 
 from host_bridge.timeline.document import ShotRecord, TimelineRun
+from host_bridge.timeline.made import Made
 from host_bridge.timeline.read import Edit
+from host_bridge.timeline.shots.said import names_said
 from host_bridge.timeline.write.block import CLIP, EXPORT, mark
 from host_bridge.timeline.write.layer import layer_above, result_clip
 from host_bridge.timeline.write.profiles import Profile, adapt
 from host_bridge.timeline.write.references import Kind, ResultMedia, add_reference, reference_to
 from host_bridge.timeline.write.tree import Node, active_reference, at, document_of, schema
-from nodes.consent.provenance import KEY, Provenance
+from nodes.consent.provenance import KEY, Role
 from nodes.errors import FaceplateError, OutputError
 
 Mode = Literal["swap", "layer", "versions"]
@@ -29,7 +31,7 @@ MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
 class Exported:
     """A document with results. shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it.
 
-    made: by whose consents, by shots' ids.
+    made: by what, by shots' ids. names: of people, that the edit itself says; no others go into it.
     """
 
     document: Node
@@ -37,7 +39,8 @@ class Exported:
     left: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     media: list[ResultMedia] = field(default_factory=list)
-    made: Mapping[str, Provenance] = field(default_factory=dict)
+    made: Mapping[str, Made] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
 
 def export_edit(
@@ -48,10 +51,10 @@ def export_edit(
     media_of: MediaOf,
     *,
     to: Path | None = None,
-    made: Mapping[str, Provenance] | None = None,
+    made: Mapping[str, Made] | None = None,
 ) -> Exported:
     """Put the finished shots of a run into the edit's document. media_of: gives a result's media, made if need be. to: the folder it goes to.
-    made: by whose consents each result was made, by the shots' ids.
+    made: by what each result was made, by the shots' ids.
 
     swap: the clip shows the result, and keeps the plate. layer: tracks above hold patches. versions: the clip keeps showing the plate, and the result
     is an alternative: a second media reference, or, where the host has no word for that, a disabled clip above. Raises FaceplateError.
@@ -64,7 +67,7 @@ def export_edit(
     document = document_of(edit)
     moves = to is not None and to.absolute() != edit.places.folder
     adapted, notes = adapt(document, profile, edit.places.folder if moves else None)
-    found = Exported(document, notes=notes, made=made or {})
+    found = Exported(document, notes=notes, made=made or {}, names=names_said(edit.timeline))
     found.left = [
         (s.id, s.error.message if s.error else f"is {s.state}") for s in run.shots if s.cast and s.state != "done"
     ]
@@ -82,7 +85,7 @@ def export_edit(
             add_reference(
                 clip,
                 reference,
-                _about(shot, mode, found.made.get(shot.id)),
+                _about(found, shot, mode, media),
                 show=show,
                 default_only=profile.default_only,
             )
@@ -100,10 +103,25 @@ def text_of(document: Node) -> str:
     return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
 
 
-def _about(shot: ShotRecord, mode: Mode, made: Provenance | None) -> Node:
-    cast = [c.model_dump(mode="json") for c in shot.cast]
-    told = {} if made is None else {KEY: made.document()}
-    return {"shot": shot.id, "mode": mode, "span": list(shot.span), "cast": cast, **told}
+def _about(found: Exported, shot: ShotRecord, mode: Mode, media: ResultMedia) -> Node:
+    """What the clip's block says of its result: ids and hashes, and of names only those that the edit itself says."""
+    told: Node = {"shot": shot.id, "mode": mode, "span": list(shot.span)}
+    made = found.made.get(shot.id)
+    ids: Mapping[tuple[Role, str], str] = made.ids if made else {}
+
+    def called(role: Role, name: str) -> str | None:
+        return name if name in found.names else ids.get((role, name))
+
+    told["cast"] = [
+        {"target": called("target", c.target), "source": called("source", c.source), "tracks": list(c.tracks)}
+        for c in shot.cast
+    ]
+    if media.sha256 is not None:
+        told["media"] = {"kind": media.kind, "sha256": media.sha256}
+    if made is not None:
+        models = [{"sha256": m.sha256, "digest": m.digest} for m in made.models]
+        told |= {KEY: made.provenance.document(), "models": models, "credentials": dict(made.signed)}
+    return told
 
 
 def _clip_of(document: Node, shot: ShotRecord) -> Node:
@@ -157,7 +175,7 @@ def _lay_above(
             reference_to(media, active_reference(clip), profile),
             enabled=mode == "layer" and clip.get("enabled", True),
         )
-        mark(result, CLIP, _about(shot, mode, found.made.get(shot.id)))
+        mark(result, CLIP, _about(found, shot, mode, media))
         results[shot.where[-1]] = result
         found.shots.append(shot.id)
         found.media.append(media)

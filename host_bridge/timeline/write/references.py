@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from host_bridge.timeline.made import media_sha256
 from host_bridge.timeline.read.times import exact, nearest, snap_rate
 from host_bridge.timeline.write.block import CLIP, MEDIA, NAME, mark
 from host_bridge.timeline.write.profiles import Profile
@@ -19,6 +20,7 @@ from host_bridge.timeline.write.tree import (
     time_range,
     written_rate,
 )
+from nodes.footage.numbering import numbered
 
 Kind = Literal["composite", "patch"]
 Alpha = Literal["straight", "premultiplied"]
@@ -30,6 +32,7 @@ class ResultMedia:
     """A file, or a sequence as name.%04d.exr. start: number of its first frame as the edit counts, in media frames.
 
     number: that of the first file of a sequence. alpha: how its colour stands to its alpha, None where it has none.
+    sha256: see `media_sha256`, None while nobody has looked.
     """
 
     path: Path
@@ -39,6 +42,13 @@ class ResultMedia:
     frames: int
     number: int | None = None
     alpha: Alpha | None = None
+    sha256: str | None = None
+
+    @property
+    def hashed(self) -> ResultMedia:
+        """The same with its SHA-256, for which all of it is read. Raises FootageError."""
+        frames = [numbered(self.path, self.number + i) for i in range(self.frames)] if self.number is not None else None
+        return replace(self, sha256=media_sha256(frames or self.path))
 
 
 def reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> Node:

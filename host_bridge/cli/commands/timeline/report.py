@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json, print_table
+from host_bridge.cli.progress import show_progress
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 
 
@@ -15,6 +18,8 @@ def report(
     edit: Path,
     *,
     out: Path | None = None,
+    media_root: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
+    no_verify: Flag = False,
     html: Path | None = None,
     json: Flag = False,
     consent: ConsentParameters = NOTHING_SAID,
@@ -24,18 +29,33 @@ def report(
     Parameters
     ----------
     edit
-        The edit that was run.
+        The edit that was run; or one that `faceplate timeline export` wrote, which needs no run: it says what it shows clip by clip.
     out
         Folder of the run; by default EDIT.faceplate beside the edit.
+    media_root
+        Where the media of an exported edit are now, FROM=TO or a folder to search; can be repeated.
+    no_verify
+        Do not read the results to see whether they are as they were made.
     html
-        Write it as one page, ready to print, to this file.
+        Write it as a page, ready to print, to this file.
     json
         Print it as JSON.
     """
-    from host_bridge.timeline.report import gather, page
+    from host_bridge.timeline.read import media_root as root
+    from host_bridge.timeline.report import Wanted, gather, page
     from nodes.footage.whole import whole_file
 
-    found = gather(edit, out, consent)
+    with show_progress() as shown:
+        found = gather(
+            Wanted(
+                edit,
+                out,
+                tuple(root(text) for text in media_root),
+                consent,
+                verify=not no_verify,
+                progress=lambda done, of: shown("report", done, of),
+            )
+        )
     if html is not None:
         with whole_file(html.expanduser()) as temporary:
             temporary.write_text(page(found), "utf-8")
@@ -48,12 +68,19 @@ def report(
 
 
 def _show(found: dict[str, Any]) -> None:
+    from host_bridge.timeline.report.page import COVERED, SAID
+
     print(f"{found['edit']['path']}, SHA-256 {found['edit']['digest']}")
     print_table(
-        ("shot", "name", "frames", "replaced", "consents", "model"),
+        ("shot", "name", "frames", "replaced", "consents", "model", "results"),
         [_row(s, found["consents"]) for s in found["shots"]],
     )
-    for line in found["attention"]:
+    print(COVERED[found["covered"]])
+    for one in found["answers"]:
+        print(f"{one['question']} {SAID[one['answer']]}")
+        for line in one["why"]:
+            print(f"  {line}")
+    for line in found["remarks"]:
         print(line)
 
 
@@ -64,7 +91,10 @@ def _row(shot: dict[str, Any], consents: dict[str, Any]) -> tuple[object, ...]:
         shot["id"],
         shot["name"],
         shot["frames"]["count"],
-        "; ".join(f"{c['target']} by {c['source']}" for c in shot["cast"]),
+        "; ".join(f"{c['target'] or 'not said'} by {c['source'] or 'not said'}" for c in shot["cast"]),
         ", ".join(f"{id} {consents[id]['stands']}" for id in used),
-        "no result" if result is None else ", ".join(m["name"] for m in result["models"]) or "no trained model",
+        "-"
+        if result is None
+        else ", ".join(m["name"] or m["digest"][:12] for m in result["models"]) or "no trained model",
+        "no result" if result is None else result["credentials"]["what"],
     )
