@@ -90,6 +90,35 @@ def test_a_whole_batch_is_warped_as_swap_warps_one_frame(pair, gallery):
     assert np.percentile(difference, 99) < 2  # weights are kept as half floats
 
 
+def test_what_no_mesh_covers_and_no_half_has_a_share_in_is_not_sampled_and_makes_no_difference(gallery):
+    frames, chosen = torch.tensor([0, 13, 26, 39]), torch.arange(16).reshape(4, 2, 2)
+    share = torch.tensor([0.3, 0.7]).expand(4, 2, 2)
+    onto = gallery.raster[frames]
+    spread, visible = onto.spread(
+        torch.cat([gallery.vertices[chosen.flatten()].view(4, 4, -1, 2).permute(0, 2, 1, 3).flatten(2) * 2 - 1,
+                   torch.from_numpy(gallery.upper).expand(4, -1)[..., None]], -1)
+    )  # fmt: skip
+    places = spread[:, :-1].reshape(16, 2, SIZE, SIZE).permute(0, 2, 3, 1)
+    crops = gallery.crops[chosen.flatten()].float() / 255
+    taken = torch.nn.functional.grid_sample(crops, places, padding_mode="border", align_corners=False)
+    high, low = (taken.view(4, 2, 2, 3, SIZE, SIZE) * share[..., None, None, None]).sum(2).unbind(1)
+    expected = torch.cat([torch.lerp(low, high, spread[:, -1:]) * visible, visible], 1)
+    torch.testing.assert_close(gallery.reference(onto, chosen, share), expected, atol=1e-5, rtol=0)
+    part, cut, above = onto.cut()
+    assert part.corners[0, ..., 0].numel() < 0.9 * onto.corners[0, ..., 0].numel()
+    assert min(cut) >= 0 < above < 2 * part.corners.shape[1]
+
+
+def test_the_plate_may_come_in_no_more_pixels_than_are_seen(pair):
+    network = Shot(SMALL).eval()
+    torch.nn.init.normal_(network.out.weight, std=0.05)
+    batch = network.batches(pair, share())(0)
+    assert batch.performance.shape[-1] == SMALL.base
+    large = torch.nn.functional.interpolate(batch.performance, (SIZE, SIZE))
+    drawn = [network.draw(batch.reference, batch.vertices, seen) for seen in (batch.performance, large)]
+    torch.testing.assert_close(*drawn, atol=1e-5, rtol=0)
+
+
 def test_references_come_from_other_moments(pair, gallery):
     frames = pair[0].frame
     apart = np.abs(frames[gallery.neighbours.numpy()] - frames[None, :, None]) / pair[0].rates[0]
@@ -98,8 +127,8 @@ def test_references_come_from_other_moments(pair, gallery):
 
 def test_a_mesh_off_the_crop_is_rasterised_without_complaint():
     far = FACE.template[None] * 20 + 5000
-    raster = rasterised(surface_of(FACE), far.astype(np.float32), SIZE, CPU)
-    values, visible = raster.spread(torch.zeros(1, 468, 2), SIZE)
+    raster = rasterised(surface_of(FACE), far.astype(np.float32), SIZE, CPU, np.zeros(468, np.float32))
+    values, visible = raster.spread(torch.zeros(1, 468, 2))
     assert float(visible.sum()) == 0
     assert bool(values.isfinite().all())
 

@@ -7,6 +7,7 @@ given in a shot.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
@@ -32,17 +33,31 @@ _APART = 0.5  # seconds: nearer frames of the same clip are too much alike to le
 class Raster:
     """Where pixels lie on a mesh, N meshes at half the size of their crops, H = S / 2.
 
-    corners: int16 [N, H, H, 3], vertices of the triangle, -1 off the mesh. weights: float16 [N, H, H, 3], of each.
+    corners: int16 [N, H, H, 3], vertices of the triangle, -1 off the mesh. weights: float16 [N, H, H, 3], of each. extent: int64 [N, 5],
+    always on the CPU: first row and column that the mesh covers, and those behind the last ones, and the row behind the last of the upper half.
     """
 
     corners: Tensor
     weights: Tensor
+    extent: Tensor
 
     def __getitem__(self, index: Tensor) -> Raster:
-        return Raster(self.corners[index], self.weights[index])
+        return Raster(self.corners[index], self.weights[index], self.extent[index.cpu()])
 
-    def spread(self, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Interpolate values at the vertices [N, V, C] over crops: [N, C, size, size], and where they are, [N, 1, size, size]."""
+    def cut(self) -> tuple[Raster, tuple[int, ...], int]:
+        """Cut what no mesh covers off the borders. Returns what is left, how much was cut off the crops (left, right, top, bottom) in pixels
+        of theirs, and how many of the rows that are left the upper half has a share in."""
+        side = self.corners.shape[1]
+        # A pixel of a crop takes from its neighbour too.
+        top, left = (self.extent[:, :2].amin(0) - 1).clamp(0, side - 1).tolist()
+        bottom, right, above = (self.extent[:, 2:].amax(0) + 1).clamp(max=side).tolist()
+        bottom, right = max(bottom, top + 1), max(right, left + 1)
+        part = Raster(self.corners[:, top:bottom, left:right], self.weights[:, top:bottom, left:right], self.extent)
+        cut = (2 * left, 2 * (side - right), 2 * top, 2 * (side - bottom))
+        return part, cut, 2 * max(above - top, 0)
+
+    def spread(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Interpolate values at the vertices [N, V, C] over crops: [N, C, S, S], and where they are, [N, 1, S, S]."""
         corners = self.corners.long()
         inside = (corners[..., 0] >= 0)[:, None].float()
         count, height, width, _ = corners.shape
@@ -50,20 +65,25 @@ class Raster:
         taken = torch.gather(values, 1, flat).view(count, height, width, 3, -1)
         mixed = (taken * self.weights.float()[..., None]).sum(3).permute(0, 3, 1, 2) * inside
         # At the rim a pixel is interpolated between those that the mesh covers.
-        large = F.interpolate(torch.cat([mixed, inside], 1), (size, size), mode="bilinear", align_corners=False)
-        return large[:, :-1] / large[:, -1:].clamp_min(1e-3), F.interpolate(inside, (size, size), mode="nearest")
+        large = F.interpolate(torch.cat([mixed, inside], 1), scale_factor=2.0, mode="bilinear", align_corners=False)
+        return large[:, :-1] / large[:, -1:].clamp_min(1e-3), F.interpolate(inside, scale_factor=2.0, mode="nearest")
 
 
-def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.device) -> Raster:
-    """Rasterise the surface of landmarks [N, L, 3] in pixels of crops of `size`."""
+def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.device, upper: Float) -> Raster:
+    """Rasterise the surface of landmarks [N, L, 3] in pixels of crops of `size`; upper: share of the upper half at each vertex of it, [V]."""
     vertices = surface.extend(landmarks)
     half = size // 2
     corners = np.full((len(vertices), half, half, 3), -1, np.int16)
     weights = np.zeros((len(vertices), half, half, 3), np.float16)
-    for mesh, corner, weight in zip(vertices * 0.5, corners, weights, strict=True):
+    extent = np.tile(np.array([half, half, 0, 0, 0]), (len(vertices), 1))
+    for mesh, corner, weight, bounds in zip(vertices * 0.5, corners, weights, extent, strict=True):
         inside, found, share = rasterise(mesh, surface.triangles, half)
         corner[inside], weight[inside] = found, share
-    return Raster(torch.from_numpy(corners).to(device), torch.from_numpy(weights).to(device))
+        if len(found):
+            y, x = inside.nonzero()
+            above = y[(upper[found] * share).any(1)].max(initial=-1)
+            bounds[:] = y.min(), x.min(), y.max() + 1, x.max() + 1, above + 1
+    return Raster(torch.from_numpy(corners).to(device), torch.from_numpy(weights).to(device), torch.from_numpy(extent))
 
 
 class Gallery:
@@ -88,11 +108,12 @@ class Gallery:
         vertices = self.surface.extend(self.landmarks)[..., :2] / np.float32(size)
         self.vertices = torch.from_numpy(vertices).to(device)
         self.points = self.vertices[:, : self.landmarks.shape[1]]
-        self.raster = rasterised(self.surface, self.landmarks, size, device)
+        self.upper: Float = self.surface.extend_values(upper_weight(self.subject))
+        self.raster = rasterised(self.surface, self.landmarks, size, device, self.upper)
         seconds = faceset.frame[rows] / np.array(faceset.rates)[faceset.clip[rows]]
         neighbours, rarity = self._find_neighbours(faceset.clip[rows], seconds)
         self.neighbours, self.rarity = torch.from_numpy(neighbours), torch.from_numpy(rarity)
-        self._upper = torch.from_numpy(self.surface.extend_values(upper_weight(self.subject))).to(device)
+        self._upper = torch.from_numpy(self.upper).to(device)
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -123,19 +144,26 @@ class Gallery:
         chosen: [n, 2, R], R rows of this gallery for the upper and for the lower half of each face. share: the same shape, how
         much of each; sums to 1 over R.
         """
-        count, halves, each = chosen.shape
-        rows = chosen.reshape(-1).to(self.device)
-        points = (self.vertices[rows] * 2 - 1).view(count, halves * each, -1, 2)
+        count, _, each = chosen.shape
+        rows = chosen.to(self.device)
+        points = (self.vertices[rows.flatten()] * 2 - 1).view(count, 2 * each, -1, 2)
         upper = self._upper.expand(count, -1)[..., None]
-        values = torch.cat([points.permute(0, 2, 1, 3).flatten(2), upper], -1)
-        spread, visible = onto.spread(values, self.size)
-        grid = spread[:, :-1].reshape(count * halves * each, 2, self.size, self.size).permute(0, 2, 3, 1)
-        taken = F.grid_sample(
-            self.crops[rows].float(), grid, mode="bilinear", padding_mode="border", align_corners=False
-        ).view(count, halves, each, 3, self.size, self.size)
-        halved = (taken * share.to(self.device)[..., None, None, None]).sum(2) / 255
-        mixed = torch.lerp(halved[:, 1], halved[:, 0], spread[:, -1:])
-        return torch.cat([mixed * visible, visible], 1)
+        part, cut, above = onto.cut()
+        spread, visible = part.spread(torch.cat([points.permute(0, 2, 1, 3).flatten(2), upper], -1))
+        shares = share.to(self.device) / 255
+        # The upper half only in the rows that it has a share in.
+        high = self._taken(rows[:, 0], shares[:, 0], spread[:, : 2 * each, :above])
+        low = self._taken(rows[:, 1], shares[:, 1], spread[:, 2 * each : -1])
+        mixed = torch.cat([torch.lerp(low[:, :, :above], high, spread[:, -1:, :above]), low[:, :, above:]], 2)
+        return F.pad(torch.cat([mixed * visible, visible], 1), cut)
+
+    def _taken(self, rows: Tensor, share: Tensor, places: Tensor) -> Tensor:
+        """Mix R crops of each face, [n, R], by shares, from places -1..1 in them, [n, 2 R, h, w]: [n, 3, h, w]."""
+        count, each = rows.shape
+        crops = self.crops[rows.flatten()] * share.reshape(-1, 1, 1, 1)
+        grid = places.reshape(count * each, 2, *places.shape[-2:]).permute(0, 2, 3, 1)
+        taken = F.grid_sample(crops, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return reduce(torch.add, taken.view(count, each, 3, *places.shape[-2:]).unbind(1))
 
     def _find_neighbours(self, clip: Int, seconds: Float) -> tuple[Int, Float]:
         expression = read_expression(self.performance.shape, self.neutral, self.subject)

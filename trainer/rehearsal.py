@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -37,7 +38,8 @@ Uniform = Callable[..., Tensor]
 class Batch:
     """n frames of the source and what they are rebuilt from.
 
-    reference, performance: [n, 4, S, S], see docs/model-contract.md. vertices: [n, L, 2]. target: [n, 3, S, S].
+    reference: [n, 4, S, S], performance: [n, 4, s, s], see docs/model-contract.md; s is S, or no more than the network sees. vertices: [n, L, 2].
+    target: [n, 3, S, S].
     """
 
     reference: Tensor
@@ -69,10 +71,10 @@ class Rehearsal:
 
         gain = 0.75 + 0.5 * uniform(1, 1, 1) + 0.15 * (uniform(3, 1, 1) - 0.5)
         return Batch(
-            torch.cat([(drawn.reference[:, :3] * gain).clamp(0, 1), drawn.reference[:, 3:]], 1),
+            (drawn.reference * F.pad(gain.expand(-1, 3, -1, -1), (0, 0, 0, 0, 0, 1), value=1.0)).clamp_(0, 1),
             drawn.vertices,
-            F.interpolate(disguised(drawn.performance, uniform), (self.size,) * 2, mode="nearest"),
-            (drawn.target * gain).clamp(0, 1),
+            disguised(drawn.performance, uniform),
+            (drawn.target * gain).clamp_(0, 1),
         )
 
     def _drawn(self, number: int) -> Batch:
@@ -96,9 +98,8 @@ class Rehearsal:
         vertices = self.source.points[frame.to(self.share.device)]
         target = lit_as(self.source.pictures(frame), reference, self._areas(vertices))
         # Of the plate no more is disguised than will be seen: a ninth of the work at a third of the size.
-        performance = F.avg_pool2d(
-            torch.cat([target, torch.ones_like(reference[:, 3:])], 1) * reference[:, 3:], self.size // self._seen
-        )
+        cell, visible = self.size // self._seen, reference[:, 3:]
+        performance = torch.cat([F.avg_pool2d(target * visible, cell), F.avg_pool2d(visible, cell)], 1)
         return Batch(reference, vertices, performance, target)
 
     def _uniform(self, generator: torch.Generator, *shape: int) -> Tensor:
@@ -127,7 +128,7 @@ class Rehearsal:
         frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
         at = frame.numpy()
         chosen = torch.from_numpy(np.stack([upper.index[at, :1], lower.index[at, :1]], 1))
-        onto = rasterised(self.source.surface, vertices[at], self.size, self.share.device)
+        onto = rasterised(self.source.surface, vertices[at], self.size, self.share.device, self.source.upper)
         target = self._target.pictures(frame)
         points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
         return Batch(
@@ -150,18 +151,17 @@ def lit_as(target: Tensor, reference: Tensor, areas: Tensor) -> Tensor:
     """
     cell = target.shape[-1] // _LIGHT
     skin = F.avg_pool2d(reference[:, 3:], cell) * (1 - whole(areas))
-    change = F.avg_pool2d((reference[:, :3] - target) * reference[:, 3:], cell) * skin
+    change = F.avg_pool2d((reference[:, :3] - target).mul_(reference[:, 3:]), cell) * skin
     low = blur(change) / (blur(skin) + 1e-2)
-    large = F.interpolate(low, target.shape[-2:], mode="bilinear", align_corners=False)
-    return (target + large).clamp(0, 1)
+    return _enlarged(low, target.shape[-1], "bilinear").add_(target).clamp_(0, 1)
 
 
 def disguised(performance: Tensor, uniform: Uniform) -> Tensor:
     """A face [n, 4, s, s] as another person's would look in grey, under another light: gamma, shade, blur, features elsewhere."""
     size, inside = performance.shape[-1], performance[:, 3:]
     luma = grey(performance[:, :3]).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
-    luma = luma * _smooth(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size)
-    moved = _smooth(_JITTER * (2 * uniform(2, 5, 5) - 1), size).permute(0, 2, 3, 1)
+    luma = luma * _enlarged(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size, "bicubic")
+    moved = _enlarged(_JITTER * (2 * uniform(2, 5, 5) - 1), size, "bicubic").permute(0, 2, 3, 1)
     level = F.affine_grid(torch.eye(2, 3, device=performance.device)[None], [1, 1, size, size], align_corners=False)
     luma = F.grid_sample(luma, level + moved, mode="bilinear", padding_mode="border", align_corners=False)
     luma = torch.lerp(luma, F.avg_pool2d(luma, 3, 1, 1), uniform(1, 1, 1)).clamp(0, 1)
@@ -173,12 +173,20 @@ def whole(areas: Tensor) -> Tensor:
     return areas.amax(1, keepdim=True) if areas.shape[1] else areas.new_zeros((len(areas), 1, *areas.shape[2:]))
 
 
-def _smooth(grid: Tensor, size: int) -> Tensor:
-    return F.interpolate(grid, (size, size), mode="bicubic", align_corners=False)
+def _enlarged(grid: Tensor, size: int, mode: str) -> Tensor:
+    """Interpolate [N, C, s, s] to [N, C, size, size]: two matrix products, which are faster than torch's own way from so few pixels."""
+    rows = _weights(grid.shape[-1], size, mode, grid.device)
+    return rows @ grid @ rows.mT
+
+
+@cache
+def _weights(of: int, size: int, mode: str, device: torch.device) -> Tensor:
+    """What each of `of` pixels in a row counts in each of `size`: [size, of]."""
+    return F.interpolate(torch.eye(of, device=device)[None, None], (size, of), mode=mode, align_corners=False)[0, 0]
 
 
 def _warp(picture: Tensor, points: Tensor, onto: Raster) -> Tensor:
     """Warp each picture [n, 3, S, S] from its own surface, vertices [n, V, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
-    spread, visible = onto.spread(points * 2 - 1, picture.shape[-1])
+    spread, visible = onto.spread(points * 2 - 1)
     taken = F.grid_sample(picture, spread.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
     return torch.cat([taken * visible, visible], 1)

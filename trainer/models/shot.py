@@ -156,7 +156,9 @@ class Shot(Network):
     def _shown(self, vertices: Tensor, performance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Lines and areas of the mesh, and the plate's eyes and mouth in grey at unit contrast, all on the coarse grid."""
         with torch.autocast(vertices.device.type, enabled=False):
-            vertices, colour = vertices.float(), F.avg_pool2d(performance[:, :3].float(), self.factor)
+            # A batch of training has no more pixels of it than these.
+            cell = performance.shape[-1] // self.options.base
+            vertices, colour = vertices.float(), F.avg_pool2d(performance[:, :3].float(), cell)
             lines, areas = self.lines(vertices), self.areas(vertices)
             luma = grey(colour)
             level = _mean(luma, areas)
