@@ -298,6 +298,9 @@ class Timeline:
         self.markers[int(frame)] = told
         return True
 
+    def GetMarkers(self) -> dict[float, dict[str, Any]]:
+        return {float(frame): dict(marker) for frame, marker in self.markers.items()}
+
     def DeleteMarkerByCustomData(self, data: str) -> bool:
         found = [frame for frame, marker in self.markers.items() if marker["customData"] == data]
         for frame in found[:1]:
@@ -332,6 +335,7 @@ class TimelineItem:
         self.host, self.media, self.begin, self.count, self.source = host, media, begin, count, source
         self.id, self.colour = f"item-{next(host.ids)}", ""
         self.comps: dict[str, FusionComp] = {}
+        self.markers: dict[float, dict[str, Any]] = {}
         self.takes: list[dict[str, Any]] = []
         self.take, self.speed = 0, 1.0
 
@@ -343,6 +347,9 @@ class TimelineItem:
 
     def GetUniqueId(self) -> str:
         return self.id
+
+    def GetMarkers(self) -> dict[float, dict[str, Any]]:
+        return self.markers
 
     def GetClipColor(self) -> str:
         return self.colour

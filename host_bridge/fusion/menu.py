@@ -16,12 +16,12 @@ _CLIENT = HERE.parents[1] / "client.py"
 LIBRARY = ("library", "jobs", "clips")
 _REPLACE = "Replace face in selected clips"
 SCRIPTS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    _REPLACE: (("place", "replace"), "replace:above"),
-    f"{_REPLACE} - as take": (("place", "replace"), "replace:take"),
-    f"{_REPLACE} - as Fusion composition": (("place", "replace"), "replace:comp"),
+    _REPLACE: (("consent", "place", "replace"), "replace:above"),
+    f"{_REPLACE} - as take": (("consent", "place", "replace"), "replace:take"),
+    f"{_REPLACE} - as Fusion composition": (("consent", "place", "replace"), "replace:comp"),
     f"{_REPLACE} - take back": (("place", "undo"), "undo"),
-    "Train on selected clips": (("train",), "train"),
-    "Export timeline to Faceplate": (("export",), "export"),
+    "Train on selected clips": (("consent", "train"), "train"),
+    "Export timeline to Faceplate": (("consent", "export"), "export"),
     "Import result timeline": (("import",), "bring"),
     "Faceplate monitor": (("monitor",), "monitor"),
     "Self-check": (("place", "selfcheck"), ""),

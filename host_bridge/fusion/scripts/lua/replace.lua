@@ -6,17 +6,23 @@ local function request_for(plate, source)
     plate = plate.plate, source = source, range = plate.from .. "-" .. plate.to, overlay = not take, frames = take,
     -- A folder of its own: what lies above a clip already must not go when a take is rendered.
     out = results_folder() .. "/" .. file_name(plate.name) .. "-" .. plate.from .. "-" .. plate.to .. (take and "-take" or ""),
+    tracks = plate.cast.tracks,
   }
   if plate.sequence then request.rate = tostring(plate.rate) end
   local model = training_folder(source, plate.path) .. "/model/model.onnx"
-  if exists(model) then request.settings = { swap = { model = model } } end
+  local swap = cast_parameters(plate.cast, exists(model) and { model = model } or nil)
+  if swap then request.settings = { swap = swap } end
   return request
 end
 
 main(function()
-  local plates, jobs, told, done = {}, {}, {}, 0
+  local plates, jobs, asked, told, done = {}, {}, {}, {}, 0
   for _, item in ipairs(chosen()) do
-    local fit, plate = pcall(shown, item)
+    local fit, plate = pcall(function()
+      local plate = shown(item)
+      plate.cast = cast_of(item)
+      return plate
+    end)
     if fit then
       plates[#plates + 1] = plate
     else
@@ -27,8 +33,12 @@ main(function()
   if #plates == 0 then problem(table.concat(told, ". ")) end
   local source = source_footage(plates)[1]
   for index, plate in ipairs(plates) do
-    jobs[index] = { name = "clip-" .. index, kind = "swap", request = request_for(plate, source) }
+    local request = request_for(plate, source)
+    jobs[index] = { name = "clip-" .. index, kind = "swap", request = request }
+    local swap = request.settings and request.settings.swap
+    asked[index] = { name = plate.name, request = { plate = plate.plate, source = source, near = results_folder(), swap = swap } }
   end
+  need_consent(asked)
   local id, stop = submit(jobs), os.time() + CONFIG.wait
   for index, plate in ipairs(plates) do
     local status = answer(id, jobs[index].name, math.max(stop - os.time(), 1))
