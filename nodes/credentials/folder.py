@@ -92,5 +92,14 @@ def _recorded(folder: Path) -> list[tuple[str, str]]:
         listed = [(str(r["file"]), str(r["manifest"])) for r in document[RECORD]["results"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
-    root = folder.resolve()
-    return [pair for pair in listed if all((folder / name).resolve().is_relative_to(root) for name in pair)]
+    return [pair for pair in listed if all(_is_within(folder, name) for name in pair)]
+
+
+def _is_within(folder: Path, name: str) -> bool:
+    """Whether a stranger's document names a place in the folder, and one that can be looked at."""
+    try:
+        place = folder / name
+        place.is_file()
+        return place.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False

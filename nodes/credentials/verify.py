@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +128,8 @@ def _subject(sidecar: Path) -> Path:
     exact = sidecar.with_suffix("")
     if exact.suffix and exact.is_file():
         return exact
-    found = [f for f in sorted(sidecar.parent.iterdir()) if f.stem == sidecar.stem and f != sidecar and f.is_file()]
+    beside = [f for f in sorted(sidecar.parent.iterdir()) if f.stem == sidecar.stem and f != sidecar and f.is_file()]
+    found = [f for f in beside if f.suffix.lower() not in EMBEDS] or beside  # others carry their own
     if len(found) == 1:
         return found[0]
     what = f"could be that of {' or '.join(f.name for f in found)}" if found else "lies beside no file of its name"
@@ -136,6 +138,8 @@ def _subject(sidecar: Path) -> Path:
 
 def _read(sidecar: Path) -> bytes:
     try:
+        if sidecar.exists() and not sidecar.is_file():
+            raise OSError(errno.EINVAL, "it is no file")  # a pipe would be waited for
         with sidecar.open("rb") as file:
             manifest = file.read(_LARGEST + 1)
     except OSError as e:
