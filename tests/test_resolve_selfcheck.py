@@ -54,6 +54,8 @@ def test_it_says_what_this_edition_has_and_that_all_works(host: Host, config: Co
         "COMPN_GlobalEnd: 9",
         "Fuse.FaceplateSwap",
         "Export OTIO: true",
+        "GetMarkers: its note: check",
+        "takes what a script sets: check",
         "FPS: 25",
     )
     assert all(text in report for text in told), report
