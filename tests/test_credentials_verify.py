@@ -131,6 +131,8 @@ def test_a_manifest_of_another_file_fits_neither_a_movie_nor_a_sequence(tmp_path
         sign_file(tmp_path / name, claim(), load_identity())
     shutil.copy(tmp_path / "b.c2pa", tmp_path / "a.c2pa")
     assert "the manifest is that of another file" in one(tmp_path / "a.mkv").faults[0]
+    shutil.copy(tmp_path / "b.c2pa", frames / "composite.c2pa")
+    assert one(frames / "composite.%04d.png").faults == ("the manifest beside it is that of another file",)
     other = tmp_path / "other"
     sign_sequence(write_frames(other, 3, 2001), claim(), load_identity())
     shutil.copy(other / "composite.c2pa", frames / "composite.c2pa")
@@ -279,6 +281,7 @@ def strip(path: Path) -> None:
         (lambda f: (f / "composite" / "composite.c2pa").unlink(), "composite", "removed"),
         (lambda f: (f / "composite.mkv").unlink(), "composite.mkv", "removed"),
         (lambda f: flip(f / "composite.mkv"), "composite.mkv", "changed"),
+        (lambda f: shutil.copy(f / "composite.c2pa", f / "composite" / "composite.c2pa"), "composite", "changed"),
     ],
 )
 def test_what_was_stripped_of_its_manifest_is_known_from_the_shots_document(

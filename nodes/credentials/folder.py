@@ -31,7 +31,7 @@ def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict
         return found
     if has_place(path.name) and not path.exists():
         sidecar = sidecar_of_sequence(numbered(path, 1), SIDECAR)
-        return [verify_sidecar(sidecar, trust, progress) if sidecar.is_file() else _without(path)]
+        return [_of_frames(path, sidecar, trust, progress) if sidecar.is_file() else _without(path)]
     if path.suffix.lower() == SIDECAR:
         return [verify_sidecar(path, trust, progress)]
     found_one = verify_file(path, trust, progress)
@@ -49,6 +49,14 @@ def _without(pattern: Path) -> Verdict:
     return Verdict(pattern, "removed", (_REMOVED,)) if removed else Verdict(pattern, "none")
 
 
+def _of_frames(subject: Path, sidecar: Path, trust: Trust, progress: Progress) -> Verdict:
+    """Verify a sequence; a manifest in its place may be that of a single file, which does not lie there."""
+    try:
+        return verify_sidecar(sidecar, trust, progress)
+    except FootageError:
+        return Verdict(subject, "changed", ("the manifest beside it is that of another file",), sidecar=sidecar)
+
+
 def _in_folder(folder: Path, trust: Trust, progress: Progress) -> Iterator[Verdict]:
     """What the shot's document says was signed, and what else has a manifest or could have one."""
     done: set[Path] = set()
@@ -63,7 +71,7 @@ def _in_folder(folder: Path, trust: Trust, progress: Progress) -> Iterator[Verdi
             found = verify_file(subject, trust, progress)
             yield Verdict(subject, "removed", (_REMOVED,)) if found.state == "none" else found
         elif subject.is_dir():
-            yield verify_sidecar(sidecar, trust, progress)
+            yield _of_frames(subject, sidecar, trust, progress)
         else:
             yield verify_sidecar(sidecar, trust, progress, only=subject)
     for place in (folder, *sorted(f for f in folder.iterdir() if f.is_dir())):
