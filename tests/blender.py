@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,12 @@ class Blender:
         answers = [line[len(_ANSWER) :] for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
         assert answers, said[-4000:]
         return json.loads(answers[-1])
+
+    def play(self, stages: Sequence[str], code: str, *, seconds: float = 120) -> Any:
+        """Run code after these stages, files beside this one, with the extension enabled and with the engine of the tests."""
+        files = [str(INSIDE.with_name(f"{stage}.py")) for stage in stages]
+        before = "".join(f"exec(compile(open({file!r}).read(), {file!r}, 'exec'))\n" for file in files)
+        return self.run(f"{before}enable()\n{code}", seconds=seconds, FACEPLATE_PYTHON=sys.executable)
 
     def process(self, code: str, *, seconds: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run code, whatever comes of it. It ends at once: bpy 4.5 may wait for ever for a lock of its own when Python ends."""

@@ -59,10 +59,11 @@ def part(name: str):
 
 
 def pump(until, seconds: float = 60) -> None:
-    """Do what Blender's own loop does with the timer, until something is true."""
-    link, end = part("link"), time.monotonic() + seconds
+    """Do what Blender's own loop does with the timers, until something is true."""
+    link, consent, end = part("link"), part("consent"), time.monotonic() + seconds
     while not until():
         link.pump()
+        consent.look()
         assert time.monotonic() < end, link.state()
         time.sleep(0.02)
 
@@ -131,3 +132,42 @@ def work(node, action: str = "RENDER", seconds: float = 100) -> None:
     begin(node, action)
     pump(lambda: node.state != "BUSY", seconds)
     assert node.state == "DONE", (node.message, node.remedy)
+
+
+class Layout:
+    """Takes down what is drawn as (icon, text, whether it is red); a property that is not there is an error, as in Blender."""
+
+    operator_context = "INVOKE_DEFAULT"
+
+    def __init__(self, drawn: list | None = None) -> None:
+        self.drawn: list = [] if drawn is None else drawn
+        self.alert = False
+
+    def row(self, **_) -> Layout:
+        return Layout(self.drawn)
+
+    column = box = row
+
+    def label(self, text: str = "", icon: str = "NONE", **_) -> None:
+        self.drawn.append((icon, text, self.alert))
+
+    def prop(self, of, name: str, **_) -> None:
+        assert name in of.bl_rna.properties, name
+        self.drawn.append(("", name, False))
+
+    def operator(self, name: str, text: str = "", **_):
+        assert name == "wm.url_open" or hasattr(bpy.types, "FACEPLATE_OT_" + name.partition(".")[2]), name
+        self.drawn.append(("", text or name, False))
+        return type("Told", (), {})()
+
+    def progress(self, text: str = "", **_) -> None:
+        self.drawn.append(("", text, False))
+
+    def separator(self) -> None:
+        pass
+
+    def taken(self) -> list:
+        """The texts since the last time."""
+        texts = [text for _, text, _ in self.drawn]
+        self.drawn.clear()
+        return texts

@@ -301,33 +301,6 @@ def overlays(module: Any, told: dict[str, Any]) -> Any:
     }
 
 
-class Layout:
-    """Takes down what a panel draws; a property that is not there is an error, as in Blender."""
-
-    operator_context = "INVOKE_DEFAULT"
-
-    def __init__(self, drawn: list[str] | None = None) -> None:
-        self.drawn: list[str] = [] if drawn is None else drawn
-
-    def row(self, **_: Any) -> Layout:
-        return self
-
-    column = box = row
-
-    def prop(self, of: Any, name: str, **_: Any) -> None:
-        assert name in of.bl_rna.properties, name
-        self.drawn.append(name)
-
-    def operator(self, name: str, **_: Any) -> None:
-        self.drawn.append(name)
-
-    def label(self, text: str = "", **_: Any) -> None:
-        self.drawn.append(text)
-
-    def separator(self) -> None:
-        pass
-
-
 def panel(module: Any, told: dict[str, Any]) -> Any:
     """What the panels and the menu show."""
     scene = fresh(112, 16, keep=told["blend"])
@@ -336,9 +309,9 @@ def panel(module: Any, told: dict[str, Any]) -> Any:
     module("sequencer.notes").note("Something has come", "Look at it")
     found = {}
     for each in module("sequencer.panel").classes:
-        shown = SimpleNamespace(layout=Layout(), bl_label=each.bl_label)
+        shown = SimpleNamespace(layout=Layout(), bl_label=each.bl_label)  # noqa: F821
         each.draw(shown, bpy.context)
-        found[each.bl_label] = shown.layout.drawn
+        found[each.bl_label] = shown.layout.taken()
     return found
 
 

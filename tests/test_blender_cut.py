@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from host_bridge.timeline.read import read_edit
 from host_bridge.timeline.shots import find_shots
 from nodes.footage import open_footage, read_matte
 
-STAGES = [Path(__file__).parent / name for name in ("sequencer_stage.py", "cut_stage.py")]
+STAGES = "sequencer_stage", "cut_stage"
 COUNT = 40
 
 
@@ -62,10 +60,7 @@ def tone(path: Path) -> Path:
 
 
 def play(blender: Blender, name: str, told: dict[str, Any]) -> Any:  # noqa: F811
-    run = "".join(f"exec(compile(open({str(s)!r}).read(), {str(s)!r}, 'exec'))\n" for s in STAGES)
-    state = {name: os.environ[name] for name in ("FACEPLATE_STATE", "FACEPLATE_ROOTS", "FACEPLATE_CACHE")}
-    code = f"{run}enable()\nanswer({name}(part, {told!r}))\nleave()"
-    return blender.run(code, seconds=120, FACEPLATE_PYTHON=sys.executable, **state)
+    return blender.play(STAGES, f"answer({name}(part, {told!r}))")
 
 
 def test_a_cut_of_strips_goes_out_and_comes_back(faceplate_in: Blender, media: dict[str, Any]) -> None:  # noqa: F811

@@ -195,18 +195,6 @@ answer(message)
     assert np.abs(shown - read(out / f"swap.{START + 2}.png"))[inside].mean() < 6
 
 
-def test_the_node_says_whose_faces_it_would_use_by_the_records_of_consent(stage: Stage) -> None:
-    said = stage.run(f"""{SCENE}
-work(swap, "CONSENT")
-by_the_records = swap.message
-swap.settings.source_performer = "Nobody"
-work(swap, "CONSENT")
-answer([by_the_records, swap.message])
-""")
-    assert said[0] == "Tester may be replaced; Tester may be put in"
-    assert "there is no performer 'Nobody' in this project" in said[1] and "faceplate performer add Nobody" in said[1]
-
-
 @pytest.mark.parametrize("kind", ["movie", "clip"])
 def test_a_movie_as_plate_is_replaced_in_step_and_kept_outside(
     stage: Stage, rendered: dict[str, str], kind: str
@@ -311,36 +299,24 @@ answer(found)
 
 def test_panels_and_nodes_show_what_is_there(stage: Stage, rendered: dict[str, str]) -> None:
     shown = stage.run(f"""
-class Layout:
-    \"\"\"Notes what is shown, and refuses what does not exist.\"\"\"
-    def row(self, **_): return self
-    def label(self, text="", icon="NONE"): seen.append(text)
-    def progress(self, factor=0.0, text=""): seen.append(text)
-    def prop(self, data, name, **_):
-        assert name in data.bl_rna.properties, name
-        seen.append(name)
-    def operator(self, name, text="", icon="NONE"):
-        assert name == "wm.url_open" or hasattr(bpy.types, "FACEPLATE_OT_" + name.partition(".")[2]), name
-        seen.append(text or name)
-        return type("Told", (), {{}})()
 enable()
 bpy.ops.wm.open_mainfile(filepath={rendered["blend"]!r})
-seen, found, base = [], {{}}, part("tree.base").FaceNode
+layout, found, base = Layout(), {{}}, part("tree.base").FaceNode
 tree = tree_of(bpy.context.scene)
 node = next(n for n in tree.nodes if n.bl_idname == "FaceplateSwapNode")
-base.draw_buttons_ext(node, bpy.context, Layout())
-found["done"], seen[:] = list(seen), []
+base.draw_buttons_ext(node, bpy.context, layout)
+found["done"] = layout.taken()
 inside = node.node_tree.nodes["Result"].image
 inside.filepath = "//nowhere/patch.0007.exr"
-base.draw_buttons(node, bpy.context, Layout())
-found["missing"], seen[:] = list(seen), []
+base.draw_buttons(node, bpy.context, layout)
+found["missing"] = layout.taken()
 node.state = "BUSY"
-base.draw_buttons(node, bpy.context, Layout())
-found["interrupted"], seen[:] = list(seen), []
+base.draw_buttons(node, bpy.context, layout)
+found["interrupted"] = layout.taken()
 for name in ("Detect", "Align", "Mask"):
-    base.draw_buttons_ext(tree.nodes.new(f"Faceplate{{name}}Node"), bpy.context, Layout())
-part("panels").draw_engine(Layout())
-found["engine"], seen[:] = list(seen), []
+    base.draw_buttons_ext(tree.nodes.new(f"Faceplate{{name}}Node"), bpy.context, layout)
+part("panels").draw_engine(layout)
+found["engine"] = layout.taken()
 answer(found)
 """)
     assert {"Preview", "Render Range", "Train", "source", "light", "model", "folder"} <= set(shown["done"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,6 @@ from nodes.footage.images import read_window
 from nodes.shot.overlay import write_overlays
 from trainer.faceset.faceset import read_document
 
-STAGE = Path(__file__).parent / "sequencer_stage.py"
-COUNT = 30
-
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
@@ -38,21 +34,43 @@ def source(samples: Path, live: Live) -> Path:
     return cut(samples / "franck.mp4", live.work / "anna.mp4", 0, 30)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A Blender, and a folder in which the engine may write."""
+
+    blender: Blender
+    folder: Path
+
+    def play(self, name: str, **told: Any) -> Any:
+        """Play a scene of `sequencer_stage`, in a file of its own."""
+        told |= {"folder": str(self.folder), "blend": str(self.folder / "edit.blend")}
+        return self.blender.play(("sequencer_stage",), f"answer({name}(part, {told!r}))")
+
+    def numbers(self, count: int = 30) -> str:
+        """A movie whose frames say their numbers."""
+        return str(write_movie(self.folder / "numbers.mp4", (numbered(n) for n in range(count))))
+
+    def overlay(self, count: int = 30) -> str:
+        """Pictures that say theirs, as a patch has them."""
+        (self.folder / "overlay").mkdir()
+        for n in range(count):
+            cv2.imwrite(str(self.folder / "overlay" / f"overlay.{n:04d}.png"), numbered(n, alpha=True))
+        return str(self.folder / "overlay" / "overlay.%04d.png")
+
+    def plate(self, clip: Path, count: int) -> list[str]:
+        """The first frames of a clip as files, from plate.1001.png on."""
+        files = [self.folder / "plate" / f"plate.{1001 + n}.png" for n in range(count)]
+        files[0].parent.mkdir()
+        for file, picture in zip(files, pictures(clip, 0, count), strict=True):
+            cv2.imwrite(str(file), picture[..., ::-1])
+        return [str(file) for file in files]
+
+
 @pytest.fixture
-def folder(live: Live, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A folder in which the engine may write."""
+def stage(faceplate_in: Blender, live: Live, tmp_path: Path) -> Stage:  # noqa: F811
     made = live.work / tmp_path.name
     made.mkdir()
-    return made
-
-
-def play(blender: Blender, live: Live, name: str, told: dict[str, Any], seconds: float = 120) -> Any:  # noqa: F811
-    """Play a scene of `sequencer_stage`."""
-    code = (
-        f"exec(compile(open({str(STAGE)!r}).read(), {str(STAGE)!r}, 'exec'))\nenable()\nanswer({name}(part, {told!r}))"
-    )
-    state = {name: os.environ[name] for name in ("FACEPLATE_STATE", "FACEPLATE_ROOTS", "FACEPLATE_CACHE")}
-    return blender.run(code, seconds=seconds, FACEPLATE_PYTHON=sys.executable, **state)
+    return Stage(faceplate_in, made)
 
 
 def numbered(number: int, alpha: bool = False) -> np.ndarray:
@@ -62,29 +80,11 @@ def numbered(number: int, alpha: bool = False) -> np.ndarray:
     return np.dstack([grey] * 3 + ([np.full_like(grey, 255)] if alpha else []))
 
 
-def test_the_patch_shows_the_frames_that_the_strip_shows_however_it_is_trimmed_and_timed(
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
-) -> None:
-    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
-    files = [folder / f"plate.{n:04d}.png" for n in range(COUNT)]
+def test_the_patch_shows_the_frames_that_the_strip_shows_however_it_is_trimmed_and_timed(stage: Stage) -> None:
+    files = [stage.folder / f"plate.{n:04d}.png" for n in range(30)]
     for n, file in enumerate(files):
         cv2.imwrite(str(file), numbered(n))
-        (folder / "overlay").mkdir(exist_ok=True)
-        cv2.imwrite(str(folder / "overlay" / f"overlay.{n:04d}.png"), numbered(n, alpha=True))
-    found = play(
-        faceplate_in,
-        live,
-        "numbers",
-        {
-            "movie": str(movie),
-            "files": [str(f) for f in files],
-            "overlay": str(folder / "overlay" / "overlay.%04d.png"),
-            "blend": str(folder / "edit.blend"),
-            "folder": str(folder),
-        },
-    )
+    found = stage.play("numbers", movie=stage.numbers(), files=[str(f) for f in files], overlay=stage.overlay())
     for name, told in found.items():
         assert told["seen"] == told["shown"], (name, told)
         assert told["patch"] == told["seen"], (name, told)
@@ -104,10 +104,9 @@ def test_the_patch_shows_the_frames_that_the_strip_shows_however_it_is_trimmed_a
 @pytest.mark.parametrize("kind", ["8", "16", "exr"])
 def test_overlays_of_every_depth_blend_to_the_composite_and_leave_the_rest_as_it_is(
     kind: str,
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
+    stage: Stage,
 ) -> None:
+    folder = stage.folder
     plate, shot = scene(folder, kind)
     with open_footage(plate) as footage:
         pattern = write_overlays(shot, footage, 0, 1)
@@ -117,8 +116,7 @@ def test_overlays_of_every_depth_blend_to_the_composite_and_leave_the_rest_as_it
     inside = np.zeros((48, 64), bool)
     inside[patch.roi.slices] = patch.rgba[..., 3] > 0
     files = [str(file) for file in sorted(plate.iterdir())]
-    told = {"files": files, "overlay": str(pattern), "blend": str(folder / "e.blend"), "folder": str(folder)}
-    found = play(faceplate_in, live, "overlays", told)
+    found = stage.play("overlays", files=files, overlay=str(pattern))
     assert found["blends"] == "sRGB" and found["alpha"] == ("PREMUL" if kind == "exr" else "STRAIGHT")
     before, after = (read_window(folder / f"straight.{n}.exr")[1] for n in ("plate", "patched"))
     assert np.array_equal(before[~inside], after[~inside])
@@ -134,33 +132,13 @@ def test_overlays_of_every_depth_blend_to_the_composite_and_leave_the_rest_as_it
 @pytest.mark.parametrize("kind", ["files", "movie"])
 def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outside_of_it(
     kind: str,
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
+    stage: Stage,
     samples: Path,
     source: Path,
 ) -> None:
-    clip = samples / "cap13_edit2.mp4"
-    files = []
-    for number, picture in enumerate(pictures(clip, 0, COUNT), 1001):
-        files.append(folder / "plate" / f"plate.{number}.png")
-        files[-1].parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(files[-1]), picture[..., ::-1])
-    movie = cut(clip, folder / "plate.mp4", 0, COUNT, sound=True)
-    seen = play(
-        faceplate_in,
-        live,
-        "replace",
-        {
-            "kind": kind,
-            "plate": str(movie),
-            "files": [str(f) for f in files],
-            "source": str(source),
-            "blend": str(folder / "edit.blend"),
-            "folder": str(folder),
-            "size": [400, 300],
-        },
-    )
+    folder, clip = stage.folder, samples / "cap13_edit2.mp4"
+    files, movie = stage.plate(clip, 30), cut(clip, folder / "plate.mp4", 0, 30, sound=True)
+    seen = stage.play("replace", kind=kind, plate=str(movie), files=files, source=str(source), size=[400, 300])
     assert seen["returned"] < 0.5
     assert seen["after"] == seen["before"]  # the strips themselves, and the sound
     first, second = sorted(seen["patches"], key=lambda s: s["seen"])
@@ -180,7 +158,7 @@ def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outs
         assert np.array_equal(exact[0][~inside], exact[1][~inside])
         assert np.abs(plate[inside].astype(int) - patched[inside]).max() > 20
         if kind == "files":
-            assert np.array_equal(plate, cv2.imread(str(files[at[frame]]))[..., ::-1])
+            assert np.array_equal(plate, cv2.imread(files[at[frame]])[..., ::-1])
             composite = cv2.imread(str(result / "composite" / f"composite.{number:04d}.png"))[..., ::-1]
             difference = np.abs(patched.astype(int) - composite)
             assert difference.max() <= 2, difference.max()
@@ -191,20 +169,13 @@ def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outs
 
 
 def test_in_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
+    stage: Stage,
     samples: Path,
     source: Path,
 ) -> None:
-    files = []
-    for number, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 0, 10), 1001):
-        files.append(folder / "plate" / f"plate.{number}.png")
-        files[-1].parent.mkdir(exist_ok=True)
-        cv2.imwrite(str(files[-1]), picture[..., ::-1])
-    told = {"files": [str(f) for f in files], "source": str(source), "blend": str(folder / "edit.blend")}
-    seen = play(faceplate_in, live, "modifier", {**told, "folder": str(folder)})
-    if faceplate_in.version == "4.5":  # it has none: the strip above is made, whatever a file of 5.0 says
+    folder, files = stage.folder, stage.plate(samples / "cap13_edit2.mp4", 10)
+    seen = stage.play("modifier", files=files, source=str(source))
+    if stage.blender.version == "4.5":  # it has none: the strip above is made, whatever a file of 5.0 says
         assert not seen["modifiers"] and [s["channel"] for s in seen["strips"]] == [1, 2]
         return
     assert [m[:2] for m in seen["modifiers"]] == [["Faceplate", "COMPOSITOR"]] and len(seen["strips"]) == 1
@@ -230,13 +201,8 @@ def test_in_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
             assert abs(found.min() - wanted.min()) <= 8 and abs(found.max() - wanted.max()) <= 8
 
 
-def test_what_cannot_be_done_is_refused_with_a_remedy(
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
-) -> None:
-    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
-    found = play(faceplate_in, live, "refused", {"movie": str(movie), "blend": str(folder / "edit.blend")})
+def test_what_cannot_be_done_is_refused_with_a_remedy(stage: Stage) -> None:
+    found = stage.play("refused", movie=stage.numbers())
     said = {
         "unsaved": ("not saved", "Save it"),
         "no source": ("no source", "mark a strip"),
@@ -251,40 +217,22 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(
         assert all(word in found[name] for word in words), (name, found[name])
 
 
-def test_the_panels_show_the_settings_of_the_definitions_and_what_was_said(
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
-) -> None:
-    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
-    found = play(faceplate_in, live, "panel", {"movie": str(movie), "blend": str(folder / "edit.blend")})
-    operators = ("replace_face", "train_on_strips", "export_otio", "import_otio")
+def test_the_panels_show_the_settings_of_the_definitions_and_what_was_said(stage: Stage) -> None:
+    found = stage.play("panel", movie=stage.numbers())
+    operators = ("replace_face", "train_on_strips", "verify_strips", "export_otio", "import_otio")
     assert found["Faceplate"] == [f"faceplate.{name}" for name in operators]
-    assert ("as_modifier" in found["Strips"]) == (faceplate_in.version == "5.0")
+    assert ("as_modifier" in found["Strips"]) == (stage.blender.version == "5.0")
     assert {"faceplate_source", "source", "faceplate.replace_face", "Something has come"} <= set(found["Strips"])
     for node in NODES:
         wanted = set(node.parameters.model_fields) - ({"opacity"} if node.name == "Swap" else set())
-        assert wanted <= set(found[node.name])
+        assert wanted <= {*found[node.name], *found["Strips"]}
 
 
-def test_a_strip_that_has_changed_or_gone_meanwhile_is_found_or_missed_with_a_word(
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
-) -> None:
-    movie = write_movie(folder / "numbers.mp4", (numbered(n) for n in range(COUNT)))
-    (folder / "overlay").mkdir()
-    for n in range(10):
-        cv2.imwrite(str(folder / "overlay" / f"overlay.{n:04d}.png"), numbered(n, alpha=True))
-    told = {
-        "movie": str(movie),
-        "blend": str(folder / "edit.blend"),
-        "overlay": str(folder / "overlay" / "overlay.%04d.png"),
-    }
-    found = play(faceplate_in, live, "gone", told)
+def test_a_strip_that_has_changed_or_gone_meanwhile_is_found_or_missed_with_a_word(stage: Stage) -> None:
+    found = stage.play("gone", movie=stage.numbers(), overlay=stage.overlay(10))
     for name, word in (("deleted", "is gone"), ("closed", "is closed"), ("elsewhere", "other frames")):
         ((text, remedy),) = found[name]["notes"]
-        assert word in text and str(folder / "overlay") in remedy and not found[name]["patches"], found[name]
+        assert word in text and str(stage.folder / "overlay") in remedy and not found[name]["patches"], found[name]
     assert found["moved"]["patches"][0]["seen"] == [110, 120]
     assert found["longer"]["patches"][0]["seen"] == [10, 20]
     assert any("5 of its frames have no patch" in text for text, _ in found["longer"]["notes"])
@@ -292,21 +240,12 @@ def test_a_strip_that_has_changed_or_gone_meanwhile_is_found_or_missed_with_a_wo
 
 
 def test_a_model_is_trained_on_the_strips_and_named(
-    faceplate_in: Blender,  # noqa: F811
-    live: Live,
-    folder: Path,
+    stage: Stage,
     samples: Path,
     source: Path,
 ) -> None:
-    target = cut(samples / "cap13_edit2.mp4", folder / "target.mp4", 0, 40)
-    told = {
-        "target": str(target),
-        "source": str(source),
-        "minutes": 0.1,
-        "seconds": 100,
-        "blend": str(folder / "edit.blend"),
-    }
-    found = play(faceplate_in, live, "train", told, seconds=120)
+    target = cut(samples / "cap13_edit2.mp4", stage.folder / "target.mp4", 0, 40)
+    found = stage.play("train", target=str(target), source=str(source), minutes=0.1, seconds=100)
     assert [job[:2] for job in found["jobs"]] == [["faceset", "finished"]] * 2 + [["train", "finished"]], found
     ((text, remedy),) = found["notes"]
     model = Path(text.removeprefix("The model is "))

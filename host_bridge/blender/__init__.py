@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import cut, link, migration, panels, preferences, sequencer, tree
+from . import consent, cut, link, migration, panels, preferences, sequencer, tree
 from .tree import work
 from .tree.find import all_nodes
 
@@ -23,6 +23,7 @@ def register() -> None:
     """Called when the extension is enabled."""
     for part in _PARTS:
         part.register()
+    consent.register(tree.questions, sequencer.questions)
     migration.register(_owners)
 
 
@@ -31,6 +32,7 @@ def unregister() -> None:
     link.shutdown()
     work.forget()
     migration.unregister()
+    consent.unregister()
     for part in reversed(_PARTS):
         part.unregister()
 

@@ -72,13 +72,16 @@ def absolute(path: str, library: Any = None) -> str:
     return str(Path(bpy.path.abspath(path, library=library)).absolute())
 
 
+def pattern_of(file: str) -> str:
+    """The pattern of a sequence by the name of one of its files; no other is looked at. Raises MediaError."""
+    head, digits, tail = _parts(file)
+    return str(Path(file).with_name(f"{head}%0{len(digits)}d{tail}"))
+
+
 def sequence_of(file: str) -> tuple[str, int, int]:
     """The sequence that a file belongs to, around its number without a hole: pattern, first number, count. Raises MediaError."""
     path = Path(file)
-    found = _NUMBERED.match(path.name)
-    if found is None:
-        raise MediaError(f"{path.name} has no frame number", "Name the files of a sequence as name.0001.png")
-    head, digits, tail = found.groups()
+    head, digits, tail = _parts(file)
     ours = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail) + "$")
     numbers = {
         int(m[1])
@@ -91,7 +94,7 @@ def sequence_of(file: str) -> tuple[str, int, int]:
     if len(numbers) != max(numbers) - first + 1:
         missing = next(n for n in range(first, max(numbers)) if n not in numbers)
         raise MediaError(f"frame {missing} of {path.name} is missing", "Render it again, or move the others away")
-    return str(path.with_name(f"{head}%0{len(digits)}d{tail}")), first, len(numbers)
+    return pattern_of(file), first, len(numbers)
 
 
 def of_image(image: Any, user: Any, scene: Any) -> Plate:
@@ -168,6 +171,24 @@ def of_socket(socket: Any, scene: Any) -> Plate:
     raise MediaError(f"{node.name} is no plate", "Link an Image or Movie Clip node to Image, without others in between")
 
 
+def path_of_socket(socket: Any) -> str:
+    """The footage that is linked to an input, as `of_socket` says it, by its name alone: no file is looked at. Raises MediaError."""
+    node = source_node(socket)
+    shown = getattr(node, "image", None) or getattr(node, "clip", None)
+    if shown is None:
+        raise MediaError("nothing is linked to Image", "Link the node of the plate to it")
+    file = absolute(getattr(shown, "filepath_raw", "") or shown.filepath, shown.library)
+    return pattern_of(file) if shown.source == "SEQUENCE" else file
+
+
+def path_of_strip(strip: Any) -> str:
+    """The footage of a movie or image strip in the same way. Raises MediaError."""
+    if strip.type == "MOVIE":
+        return absolute(strip.filepath)
+    file = str(Path(absolute(strip.directory)) / strip.elements[0].filename)
+    return file if len(strip.elements) == 1 else pattern_of(file)
+
+
 def source_node(socket: Any) -> Any:
     """The node that feeds an input, through reroutes; None where there is none."""
     seen = 0
@@ -189,6 +210,14 @@ def _movie_frames(strip: Any, scene: Any, file: str) -> int:
         return int(clip.frame_duration)
     finally:
         bpy.data.movieclips.remove(clip)
+
+
+def _parts(file: str) -> tuple[str, str, str]:
+    """What stands before a file's frame number, its digits, and what comes after. Raises MediaError."""
+    found = _NUMBERED.match(Path(file).name)
+    if found is None:
+        raise MediaError(f"{Path(file).name} has no frame number", "Name the files of a sequence as name.0001.png")
+    return found[1], found[2], found[3]
 
 
 def _there(file: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import link
+from . import lines, link
 
 _STANDING = {
     "unknown": ("Engine", "QUESTION"),
@@ -30,8 +30,8 @@ def draw_engine(layout: Any) -> None:
     if now.engine != "running":
         layout.operator("faceplate.start_engine")
     if now.message:
-        _lines(layout, now.message, "ERROR")
-        _lines(layout, now.remedy, "NONE")
+        lines.draw(layout, now.message, "ERROR")
+        lines.draw(layout, now.remedy)
     ours = {ticket.id for ticket in link.tickets()}
     for job in now.jobs[:8]:
         if job["state"] in link.ACTIVE and job["id"] in ours:
@@ -104,13 +104,3 @@ def unregister() -> None:
     """Take them away."""
     for each in reversed(_CLASSES):
         bpy.utils.unregister_class(each)
-
-
-def _lines(layout: Any, text: str, icon: str, width: int = 44) -> None:
-    """A sentence over as many lines as it takes; Blender's labels are cut off."""
-    line = ""
-    for word in [*text.split(), ""]:
-        if line and (not word or len(line) + len(word) >= width):
-            layout.label(text=line, icon=icon)
-            line, icon = "", "BLANK1" if icon != "NONE" else "NONE"
-        line = f"{line} {word}".strip()

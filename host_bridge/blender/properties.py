@@ -13,8 +13,11 @@ from typing import Any
 
 import bpy
 
+from . import consent
+
 SCHEMA = "faceplate.nodes/1"
 LIVE = {"Swap": ("opacity",)}  # sockets of the node: they act in the compositor, at once
+PERFORMERS = ("target_performer", "source_performer")  # Swap's, empty for whom the footage shows
 _OPEN = "_auto"
 
 
@@ -74,9 +77,9 @@ def values(node: str, group: Any) -> dict[str, Any]:
 
 
 def draw(layout: Any, node: str, group: Any) -> None:
-    """Show the parameters, one below the other."""
+    """Show the parameters, one below the other; who the performers are is shown where consent is."""
     for name, told in parameters(node).items():
-        if name in LIVE.get(node, ()):
+        if name in (*LIVE.get(node, ()), *PERFORMERS):
             continue
         if _has_switch(told):
             row = layout.row(align=True)
@@ -108,6 +111,7 @@ def _property(name: str, told: dict[str, Any]) -> Any:
         "name": words(name),
         "description": explained(told),
         "options": {"ANIMATABLE"} if told.get("keyframeable") else set(),
+        **({"update": consent.changed} if name in consent.OF_SWAP else {}),
     }
     default = told["default"]
     limits = {b: told[a] for a, b in (("minimum", "min"), ("maximum", "max")) if a in told}

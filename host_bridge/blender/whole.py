@@ -17,6 +17,7 @@ import numpy as np
 
 _MAGIC = b"\x76\x2f\x31\x01\x02\0\0\0"  # version 2, scan lines, one part
 _ZIP, _LINES = 3, 16
+_DAMAGED = (KeyError, IndexError, ValueError, struct.error, zlib.error)
 Attributes = dict[bytes, tuple[bytes, bytes]]
 Box = tuple[int, int, int, int]
 
@@ -44,8 +45,9 @@ def whole_frame(source: Path, target: Path, *, pack: bool = True) -> None:
     pack: compress it; else it is larger, and sooner written and read, which a preview wants.
     """
     try:
-        content = _whole(source.read_bytes(), pack)
-    except (KeyError, IndexError, ValueError, struct.error, zlib.error) as e:
+        attributes, frame = _frame(source.read_bytes())
+        content = _written(_head(attributes), frame, _box(attributes[b"dataWindow"][1])[1], pack)
+    except _DAMAGED as e:
         raise WholeError(f"{source} is damaged, or no patch of Faceplate's") from e
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
@@ -53,7 +55,18 @@ def whole_frame(source: Path, target: Path, *, pack: bool = True) -> None:
     partial.replace(target)
 
 
-def _whole(data: bytes, pack: bool) -> bytes:
+def is_whole(source: Path, target: Path) -> bool:
+    """Whether a file is what `whole_frame` makes of another: pixels, and all that is said of them; its bytes need not be, since another zlib compresses otherwise."""
+    try:
+        attributes, frame = _frame(source.read_bytes())
+        shown = target.read_bytes()
+        return attributes == _header(shown)[0] and np.array_equal(frame, _frame(shown)[1])
+    except (OSError, *_DAMAGED):
+        return False
+
+
+def _frame(data: bytes) -> tuple[Attributes, Any]:
+    """What a whole frame says, and its pixels as uint16 [lines, channels, columns]."""
     attributes, at = _header(data)
     if data[:8] != _MAGIC or attributes[b"compression"][1] != bytes([_ZIP]):
         raise ValueError("not one part of scan lines with ZIP")
@@ -61,13 +74,16 @@ def _whole(data: bytes, pack: bool) -> bytes:
     whole = _box(attributes[b"displayWindow"][1])
     channels = _half_channels(attributes[b"channels"][1])
     pixels = _read(data, at, window, channels)
-    frame = _placed(pixels, window, whole)
     attributes[b"dataWindow"] = (b"box2i", struct.pack("<4i", *whole))
-    head = _MAGIC + b"".join(
+    return attributes, _placed(pixels, window, whole)
+
+
+def _head(attributes: Attributes) -> bytes:
+    said = (
         name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
         for name, (kind, value) in attributes.items()
     )
-    return _written(head + b"\0", frame, whole[1], pack)
+    return _MAGIC + b"".join(said) + b"\0"
 
 
 def _header(data: bytes) -> tuple[Attributes, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import standing
 from .engine import engine_python, look, refresh, start_engine
-from .jobs import ACTIVE, LOST, Ticket, forget, submit, tickets
+from .jobs import ACTIVE, LOST, Ticket, ask, forget, submit, tickets
 from .news import pump, shut
 from .standing import Job, State, state
 
@@ -19,6 +19,7 @@ __all__ = [
     "Job",
     "State",
     "Ticket",
+    "ask",
     "engine_python",
     "look",
     "pump",

@@ -57,6 +57,13 @@ def refresh() -> None:
 
 def look() -> Client | None:
     """The engine that runs, or None, and `state()` why."""
+    client, found = find()
+    note(**found)
+    return client
+
+
+def find() -> tuple[Client | None, dict[str, str]]:
+    """The engine that runs, or None; and what there is to note of it."""
     address = None
     try:
         address = api().read_address(api().state_folder())
@@ -65,27 +72,23 @@ def look() -> Client | None:
         client = api().Client(address, seconds=5)
         found = client.status()
     except api().EngineGone:
-        note(engine="stopped", version="", page="", message="the engine is not running", remedy=_START)
-        return None
+        return None, _noted("stopped", message="the engine is not running", remedy=_START)
     except api().EngineError as e:
         message, remedy = e.message, e.remedy or ""
         if e.status in (401, 403) and address is not None:
             message = "the engine does not know the token that lies in its file"
             remedy = f"End its process, {address.pid}, and press Start Engine"
-        note(engine="refused", version="", page="", message=message, remedy=remedy)
-        return None
+        return None, _noted("refused", message=message, remedy=remedy)
     told = str(found["version"])
     if told != version():
-        note(
-            engine="other version",
-            version=told,
-            page=client.page,
-            message=f"the engine is Faceplate {told}, this extension {version()}",
-            remedy="Install the extension again with install/blender.py, or stop the engine and press Start Engine",
-        )
-        return None
-    note(engine="running", version=told, page=client.page, message="", remedy="")
-    return client
+        message = f"the engine is Faceplate {told}, this extension {version()}"
+        remedy = "Install the extension again with install/blender.py, or stop the engine and press Start Engine"
+        return None, _noted("other version", told, client.page, message, remedy)
+    return client, _noted("running", told, client.page)
+
+
+def _noted(engine: str, version: str = "", page: str = "", message: str = "", remedy: str = "") -> dict[str, str]:
+    return {"engine": engine, "version": version, "page": page, "message": message, "remedy": remedy}
 
 
 def engine(python: str | None) -> Client:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .engine import api, engine, engine_python, look
+from .engine import api, engine, engine_python, find, look
 from .news import closing, spawn, tell
 from .standing import Job, note, note_job
 
@@ -66,6 +66,20 @@ def submit(
     return ticket
 
 
+def ask(kind: str, request: dict[str, Any], told: Told) -> None:
+    """Ask the engine, where one runs, for something short that no panel lists. told: is given the job when it has ended, in Blender's own
+    thread; without an engine a failed one, whose `error` says so."""
+    ticket = Ticket(kind)
+    api()
+
+    def work() -> None:
+        job = _answer(ticket, request)
+        if not closing.is_set():
+            tell(lambda: told(job))
+
+    spawn(work, f"faceplate {kind}")
+
+
 def tickets() -> tuple[Ticket, ...]:
     """The jobs that are under way, oldest first."""
     return tuple(_tickets)
@@ -117,6 +131,19 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
         ticket.cancelled.wait(pause) if not asked_to_end else closing.wait(pause)
         pause = min(pause * 1.5, 0.2)
     return job or {}
+
+
+def _answer(ticket: Ticket, request: dict[str, Any]) -> Job:
+    client, found = find()
+    if client is None:
+        return _failed(ticket, api().EngineGone(found["message"], remedy=found["remedy"]))
+    try:
+        job: Job = client.submit(ticket.kind, request, wait=1.0)
+        while job["state"] not in api().ENDED and not closing.wait(0.1):
+            job = client.show(job["id"])
+    except api().EngineError as e:
+        return _failed(ticket, e)
+    return job
 
 
 def _after(job: Job, after: Told | None) -> Job:

@@ -10,9 +10,12 @@ from typing import Any
 
 import bpy
 
-from . import panel, replace, settings, train
+from . import panel, replace, settings, train, verify
+from .performers import questions
 
-classes: tuple[Any, ...] = (*settings.classes, *replace.classes, *train.classes, *panel.classes)
+__all__ = ["classes", "questions", "register", "unregister"]
+
+classes: tuple[Any, ...] = (*settings.classes, *replace.classes, *train.classes, *verify.classes, *panel.classes)
 
 
 def register() -> None:

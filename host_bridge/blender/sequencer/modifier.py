@@ -22,9 +22,14 @@ def add(scene: Any, strip: Any, group: Any) -> None:
         strip.modifiers.new(_NAME, "COMPOSITOR").node_group = group
 
 
+def of(strip: Any) -> Any:
+    """The modifier of a strip, None where it has none."""
+    return strip.modifiers.get(_NAME)
+
+
 def remove(scene: Any, strip: Any) -> None:
     """Take it away, if there is one."""
-    if modifier := strip.modifiers.get(_NAME):
+    if modifier := of(strip):
         with _edited(scene):
             strip.modifiers.remove(modifier)
 

@@ -22,6 +22,8 @@ from . import modifier, strips
 from .land import clear
 from .target import Target, look_up, rendered
 
+_NODE = "Face Swap"  # in the modifier's group
+
 
 def possible() -> bool:
     """Whether this Blender has compositor modifiers."""
@@ -60,9 +62,18 @@ def modify(target: Target, folder: Path, first: int, last: int) -> tuple[Any, li
     return strip, [f"{outside} frames of {strip.name} have no patch. Replace the face again"] if outside else []
 
 
+def shown_by(strip: Any) -> Path | None:
+    """A picture of the sequence that the modifier of a strip shows; None without one."""
+    found = modifier.of(strip)
+    if found is None:
+        return None
+    image = found.node_group.nodes[_NODE].node_tree.nodes[build.PICTURE].image
+    return Path(media.absolute(image.filepath_raw, image.library))
+
+
 def _group(file: Path, plate: media.Plate) -> Any:
     """Image in, Image out, and between them what a Face Swap node has inside."""
-    inner = build.new_tree("Face Swap")
+    inner = build.new_tree(_NODE)
     swap.fill(inner)
     outer = bpy.data.node_groups.new("Faceplate", "CompositorNodeTree")
     for direction in ("INPUT", "OUTPUT"):
@@ -70,7 +81,7 @@ def _group(file: Path, plate: media.Plate) -> Any:
     start, node, end = (
         outer.nodes.new(f"{kind}") for kind in ("NodeGroupInput", "CompositorNodeGroup", "NodeGroupOutput")
     )
-    node.node_tree, node.name, node.width = inner, "Face Swap", 220
+    node.node_tree, node.name, node.width = inner, _NODE, 220
     start.location, end.location = (-300, 0), (300, 0)
     outer.links.new(start.outputs["Image"], node.inputs["Image"])
     outer.links.new(node.outputs["Image"], end.inputs["Image"])

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import Any
 
 import bpy
 
-from .. import properties
-from . import modify, notes, settings, strips
+from .. import lines, properties
+from . import modify, notes, performers, settings, strips
 from .replace import FACEPLATE_OT_replace_face
 from .train import FACEPLATE_OT_train_on_strips
-
-_WIDTH = 44  # letters of a label; longer ones are cut off
+from .verify import FACEPLATE_OT_verify_strips
 
 
 class FACEPLATE_MT_strips(bpy.types.Menu):
@@ -26,6 +24,7 @@ class FACEPLATE_MT_strips(bpy.types.Menu):
         """List the operators."""
         self.layout.operator(FACEPLATE_OT_replace_face.bl_idname)
         self.layout.operator(FACEPLATE_OT_train_on_strips.bl_idname)
+        self.layout.operator(FACEPLATE_OT_verify_strips.bl_idname)
 
     @classmethod
     def register(cls) -> None:
@@ -34,9 +33,10 @@ class FACEPLATE_MT_strips(bpy.types.Menu):
 
     @classmethod
     def unregister(cls) -> None:
-        """Leave them, and forget what was said."""
+        """Leave them, and forget what was said and shown."""
         bpy.types.SEQUENCER_MT_editor_menus.remove(_draw_menu)
         notes.clear()
+        performers.forget()
 
 
 class FACEPLATE_PT_strips(bpy.types.Panel):
@@ -62,17 +62,22 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
         active = scene.sequence_editor.active_strip
         if active is not None and active.type in strips.KINDS:
             layout.prop(active, "faceplate_source")
-        for name in ("source", "folder", "handles"):
+        layout.prop(told, "source")
+        performers.draw_fields(layout, scene)
+        for name in ("folder", "handles"):
             layout.prop(told, name)
         if modify.possible():
             layout.prop(told, "as_modifier")
+        performers.draw_standing(layout, scene)
         layout.operator(FACEPLATE_OT_replace_face.bl_idname, icon="USER")
         layout.prop(told, "training_minutes")
+        performers.draw_standing(layout, scene, train=True)
         layout.operator(FACEPLATE_OT_train_on_strips.bl_idname)
+        layout.operator(FACEPLATE_OT_verify_strips.bl_idname)
         for text, remedy in notes.notes():
             box = layout.box()
-            for line in (*wrap(text, _WIDTH), *wrap(remedy, _WIDTH)):
-                box.label(text=line)
+            lines.draw(box, text)
+            lines.draw(box, remedy)
 
 
 class _NodePanel(bpy.types.Panel):

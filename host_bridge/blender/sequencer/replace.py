@@ -9,28 +9,23 @@ from typing import Any
 
 import bpy
 
-from .. import link
+from .. import consent, link
 from ..media import MediaError
-from . import modify, settings, strips
+from . import modify, performers, settings, strips
 from .land import land
 from .notes import note
+from .operator import OnSelected
 from .target import Target, target_of
 
 BLENDS_IN = "sRGB"  # the sequencer's space in which overlays give exactly the composite
 
 
-class FACEPLATE_OT_replace_face(bpy.types.Operator):
+class FACEPLATE_OT_replace_face(OnSelected, bpy.types.Operator):
     """Replace the face in the selected strips; each gets a patch on a channel above when the engine is done."""
 
     bl_idname = "faceplate.replace_face"
     bl_label = "Replace Face"
     bl_description = "Put the source's face into the selected movie and image strips, as a patch on a channel above"
-    bl_options = {"REGISTER"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        """Something is selected."""
-        return bool(strips.selected(strips.scene_of(context)))
 
     def execute(self, context: Any) -> set[str]:
         """Ask for all of it, and return at once."""
@@ -114,6 +109,7 @@ def _ending(target: Target, put: Callable[[link.Job], list[str]]) -> Callable[[l
     """Put the pictures of a job that has ended where they belong, and say what came of it."""
 
     def ended(job: link.Job) -> None:
+        consent.ended(performers.key(target.uid, target.path), job)
         if job.get("state") == "failed":
             error = job["error"]
             note(f"{target.strip}: {error['message']}", error.get("remedy") or "")

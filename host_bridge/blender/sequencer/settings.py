@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import bpy
 
-from .. import media, migration, properties
+from .. import consent, media, migration, properties
 from ..media import MediaError
 from . import strips
 
@@ -33,12 +33,14 @@ class FaceplateStrips(bpy.types.PropertyGroup):
             name="Source",
             description="Footage of the performer whose face is put in; empty for the strips marked as such",
             subtype="FILE_PATH",
+            update=consent.changed,
         ),
         "folder": bpy.props.StringProperty(
             name="Folder",
             description="Where results go, a folder a strip; // is the folder of this .blend",
             default="//faceplate/",
             subtype="DIR_PATH",
+            update=consent.changed,
         ),
         "handles": bpy.props.IntProperty(
             name="Handles", description="Frames more on either side of each strip, to trim with later", min=0, max=500
@@ -61,7 +63,9 @@ class FaceplateStrips(bpy.types.PropertyGroup):
         """Put them where scenes and strips keep them."""
         bpy.types.Scene.faceplate_strips = bpy.props.PointerProperty(type=cls)
         bpy.types.Strip.faceplate_source = bpy.props.BoolProperty(
-            name="Source Performer", description="This strip shows the performer whose face is put in"
+            name="Source Performer",
+            description="This strip shows the performer whose face is put in",
+            update=consent.changed,
         )
 
     @classmethod

@@ -11,27 +11,22 @@ from typing import Any
 
 import bpy
 
-from .. import link, media
+from .. import consent, link, media, properties
 from ..media import MediaError
 from . import settings, strips
 from .notes import note
+from .operator import OnSelected
 
 PERFORMERS = ("source", "target")
 Clip = tuple[str, str | None]  # footage, and its frames A-B, None for all
 
 
-class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
+class FACEPLATE_OT_train_on_strips(OnSelected, bpy.types.Operator):
     """Train a model that puts the source's face on the performer of the selected strips."""
 
     bl_idname = "faceplate.train_on_strips"
     bl_label = "Train on Strips"
     bl_description = "Gather both performers' faces from what the strips show, handles included, and train a model"
-    bl_options = {"REGISTER"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        """Something is selected."""
-        return bool(strips.selected(strips.scene_of(context)))
 
     def execute(self, context: Any) -> set[str]:
         """Ask for the first step, and return at once; each asks for the next."""
@@ -40,8 +35,10 @@ class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
             settings.check(scene)
             told = scene.faceplate_strips
             clips = {"source": _sources(scene), "target": _targets(scene)}
-            detect = settings.node_settings(scene)["detect"]
-            out = settings.results_folder(scene) / "training" / _name(clips, detect)
+            nodes = settings.node_settings(scene)
+            detect, swap = nodes["detect"], nodes["swap"]
+            said = [swap[name] for name in properties.PERFORMERS if name in swap]
+            out = settings.results_folder(scene) / "training" / _name(clips, detect, said)
             rate = {"rate": str(media.scene_rate(scene))}
         except MediaError as e:
             self.report({"ERROR"}, str(e))
@@ -50,14 +47,14 @@ class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
             name: {
                 "clips": [path for path, _ in clips[name]],
                 "ranges": [frames for _, frames in clips[name]],
-                "performer": name,
                 "out": str(out / name),
                 "detect": detect,
+                **consent.of_faceset(name, name, swap),
                 **rate,
             }
             for name in PERFORMERS
         }
-        _Training(out, requests, round(float(told.training_minutes), 3)).begin()
+        _Training(out, requests, round(float(told.training_minutes), 3), consent.by(swap)).begin()
         self.report({"INFO"}, "Asked the engine for the faces of both performers; the training follows")
         return {"FINISHED"}
 
@@ -65,8 +62,8 @@ class FACEPLATE_OT_train_on_strips(bpy.types.Operator):
 class _Training:
     """Three jobs, one after the other. It holds no data of Blender's: whatever becomes of the file, it goes on."""
 
-    def __init__(self, out: Path, requests: dict[str, dict[str, Any]], minutes: float) -> None:
-        self._out, self._requests, self._minutes = out, requests, minutes
+    def __init__(self, out: Path, requests: dict[str, dict[str, Any]], minutes: float, by: dict[str, Any]) -> None:
+        self._out, self._requests, self._minutes, self._by = out, requests, minutes, by
 
     def begin(self) -> None:
         self._gather(list(PERFORMERS))
@@ -81,6 +78,7 @@ class _Training:
             "out": str(self._out / "model"),
             "train": {"minutes": self._minutes},
             "resume": any((self._out / "model" / "checkpoints").glob("step-*.json")),
+            **self._by,
         }
         link.submit("train", request, on_end=self._trained)
 
@@ -93,10 +91,10 @@ class _Training:
             note(f"The model is {job['result']['model']}", "Choose it as Model, with the method Model")
 
 
-def _name(clips: dict[str, list[Clip]], detect: dict[str, Any]) -> str:
-    """A folder for what the same footage gives: a training goes on in it, and another has one of its own."""
+def _name(clips: dict[str, list[Clip]], detect: dict[str, Any], said: list[str]) -> str:
+    """A folder for what the same footage of the same performers gives: a training goes on in it, and another has one of its own."""
     who = [settings.file_name(Path(clips[name][0][0]).stem) for name in PERFORMERS]
-    told = json.dumps([clips, detect], sort_keys=True).encode()
+    told = json.dumps([clips, detect, *said], sort_keys=True).encode()
     return f"{who[0]}-on-{who[1]}-{hashlib.sha256(told).hexdigest()[:6]}"
 
 

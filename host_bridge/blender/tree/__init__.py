@@ -6,13 +6,17 @@ Nothing here computes a picture: the buttons ask the engine, and the groups are 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import bpy
 
+from ..media import MediaError
 from .align import FaceplateAlignNode
 from .base import settings_classes
 from .detect import FaceplateDetectNode
+from .find import all_nodes
 from .mask import FaceplateMaskNode
 from .operators import OPERATORS
 from .swap import FaceplateSwapNode
@@ -37,6 +41,14 @@ def _in_add_menu(self: Any, context: Any) -> None:
     if getattr(context.space_data, "tree_type", "") == "CompositorNodeTree":
         self.layout.separator()
         self.layout.menu(NODE_MT_faceplate.bl_idname)
+
+
+def questions() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is to be known of consent, of all nodes that use faces."""
+    for node in all_nodes():
+        if node.defined == FaceplateSwapNode.defined:
+            with suppress(MediaError):
+                yield from node.questions()
 
 
 def classes() -> tuple[Any, ...]:

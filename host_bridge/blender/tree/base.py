@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from .. import media, migration, properties
+from .. import consent, media, migration, properties
 from . import build, images, work
 
 _STATES = [
@@ -49,6 +49,7 @@ class FaceNode:
             default="//faceplate",
             subtype="DIR_PATH",
             options=set(),
+            update=consent.changed,
         ),
         "tracks": bpy.props.StringProperty(
             name="Tracks", description="Ids of the tracks that are meant, as 1 3; empty for the main one", options=set()
@@ -77,11 +78,16 @@ class FaceNode:
         self.state, self.message, self.remedy = "IDLE", "", ""
 
     def draw_buttons(self: Any, context: Any, layout: Any) -> None:
-        """On the node: buttons, progress, what is wrong."""
+        """On the node: buttons, whose faces, progress, what is wrong."""
+        FaceNode.draw_top(self, layout, brief=True)
+
+    def draw_top(self: Any, layout: Any, *, brief: bool) -> None:
+        """The same on the node, brief, and in the sidebar."""
         row = layout.row(align=True)
         for action, label in self.buttons:
             told = row.operator("faceplate.run", text=label)
             told.uid, told.action = self.uid, action
+        self.draw_who(layout, brief=brief)
         state, message, remedy = self.standing(work.busy(self.uid))
         if state == "BUSY":
             row = layout.row(align=True)
@@ -104,10 +110,13 @@ class FaceNode:
 
     def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
         """In the sidebar: all parameters, too."""
-        FaceNode.draw_buttons(self, context, layout)
+        FaceNode.draw_top(self, layout, brief=False)
         self.draw_more(layout)
         properties.draw(layout, self.defined, self.settings)
         layout.prop(self, "folder")
+
+    def draw_who(self: Any, layout: Any, *, brief: bool) -> None:
+        """Whose faces, and whether they may be used so, where a node uses any."""
 
     def draw_more(self: Any, layout: Any) -> None:
         """What only one kind of node has."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from .. import link
+from .. import consent, link
 from . import work
 from .find import find
 
@@ -26,7 +26,7 @@ class FACEPLATE_OT_run(bpy.types.Operator):
                 ("PREVIEW", "Preview", "The current frame, at once"),
                 ("RENDER", "Render Range", "All frames of the scene's range"),
                 ("TRAIN", "Train", "A model for this shot"),
-                ("CONSENT", "Consent", "Whose faces would be used, by the records of consent"),
+                ("VERIFY", "Verify", "Whether what was rendered is as it was signed"),
             ],
             default="RENDER",
         ),
@@ -38,7 +38,7 @@ class FACEPLATE_OT_run(bpy.types.Operator):
         what = {
             "PREVIEW": "the current frame",
             "TRAIN": "a model trained for this shot",
-            "CONSENT": "who may be replaced and put in",
+            "VERIFY": "whether what was rendered is as it was signed",
         }
         asked = what.get(told.action, "the frames of the scene's range")
         return f"Ask the engine for {asked}; Blender goes on meanwhile"
@@ -93,7 +93,7 @@ class FACEPLATE_OT_start_engine(bpy.types.Operator):
 
     def execute(self, context: Any) -> set[str]:
         """Start it in a thread."""
-        link.start_engine()
+        link.start_engine(consent.again)
         return {"FINISHED"}
 
 

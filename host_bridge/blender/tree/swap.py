@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from .. import media, migration, properties, whole
+from .. import consent, credentials, lines, media, migration, properties, whole
 from . import build, controls, images
 from .base import FaceNode, settings_of
 from .training import training
@@ -22,7 +23,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_label = "Face Swap"
     bl_icon = "COMMUNITY"
     defined = "Swap"
-    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"), ("CONSENT", "Consent"))
+    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"), ("VERIFY", "Verify"))
 
     __annotations__ = {
         "settings": bpy.props.PointerProperty(type=settings_of("Swap")),
@@ -31,6 +32,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures",
             subtype="FILE_PATH",
             options=set(),
+            update=consent.changed,
         ),
         "training_minutes": bpy.props.FloatProperty(
             name="Training Minutes",
@@ -51,9 +53,17 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         super().from_first()
         migration.rename(self, "minutes", "training_minutes")
 
-    def draw_more(self, layout: Any) -> None:
-        """Who is put in, and for whom."""
+    def draw_who(self, layout: Any, *, brief: bool) -> None:
+        """Who is put in, and for whom, and how consent stands; in the sidebar of a training too."""
         layout.prop(self, "source")
+        for name in properties.PERFORMERS:
+            layout.prop(self.settings, name)
+        consent.draw(layout, self.uid, brief=brief, width=int(self.width / 6) if brief else lines.WIDTH)
+        if not brief:
+            consent.draw(layout, f"{self.uid} train")
+
+    def draw_more(self, layout: Any) -> None:
+        """Whose face in the plate, and for how long Train trains."""
         layout.prop(self, "tracks")
         layout.prop(self, "training_minutes")
 
@@ -63,11 +73,11 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         place = self.place()
         if action == "PREVIEW":
             return self._preview(plate, scene.frame_current, place)
-        if action == "CONSENT":
-            return self._consent(plate, place)
+        if action == "VERIFY":
+            return self._verify(place)
         if action == "TRAIN":
-            detect, source = self.parameters("Detect").get("detect", {}), self.source and media.absolute(self.source)
-            return training(plate, source, self.training_minutes, detect, place)
+            source = self.source and media.absolute(self.source)
+            return training(plate, source, self.training_minutes, self.parameters("Detect", "Swap"), place)
         frames = plate.range(scene.frame_start, scene.frame_end)
         shot, shown = place / "shot", place / "patch"
         request = {**plate.request(), **self._asked(), "range": frames, "out": str(shot)}
@@ -98,11 +108,31 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
         return Task("preview", request, done, after)
 
-    def _consent(self, plate: media.Plate, place: Path) -> Task:
-        asked = self._asked()
-        request = {"plate": plate.request()["plate"], "near": str(place), "swap": asked["settings"].get("swap", {})}
-        request |= {"source": asked["source"]} if "source" in asked else {}
-        return Task("performers", request, lambda node, job: str(job["result"]["said"]))
+    def _verify(self, place: Path) -> Task:
+        image = self.node_tree.nodes[build.PICTURE].image
+        if image is None:
+            raise media.MediaError("there is nothing to verify", "Press Preview or Render Range")
+        shown = Path(media.absolute(image.filepath_raw, image.library))
+        if shown.parent == place / "patch":
+            path, made, shown = place / "shot", place / "shot" / "patch", shown.parent
+        else:  # of a preview
+            path = made = place / "preview" / shown.name
+
+        def done(node: Any, job: dict[str, Any]) -> str:
+            changed, said = credentials.verdict(job)
+            if changed:
+                raise media.MediaError(said.rstrip("."), "Render Range makes it anew")
+            return said
+
+        return Task("credentials", {"path": str(path)}, done, lambda job: credentials.compare(job, made, shown))
+
+    def questions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What is to be known of consent: of a swap, and of a training. Raises MediaError where no plate is linked, or results have no place."""
+        plate, near = media.path_of_socket(self.inputs["Image"]), self.place()
+        source, swap = self.source and media.absolute(self.source), self.parameters("Swap")["swap"]
+        yield self.uid, consent.question(plate, source, near, swap)
+        if source:
+            yield f"{self.uid} train", consent.question(plate, source, near, swap, train=True)
 
     def _asked(self) -> dict[str, Any]:
         found: dict[str, Any] = {"settings": self.parameters("Detect", "Align", "Mask", "Swap")}

@@ -6,32 +6,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .. import media
+from .. import consent, media
 from .work import Task
 
 
-def training(plate: media.Plate, source: str, minutes: float, detect: dict[str, Any], place: Path) -> Task:
-    """The first of three jobs, each of which asks for the next. What was trained before goes on from where it was. Raises MediaError."""
+def training(plate: media.Plate, source: str, minutes: float, parameters: dict[str, Any], place: Path) -> Task:
+    """The first of three jobs, each of which asks for the next. What was trained before goes on from where it was. Raises MediaError.
+
+    parameters: of Detect, and of Swap, which names the performers.
+    """
     if not source:
         raise media.MediaError("no source is given", "Name the source's footage on the node")
-    out = place / "train"
-    target = _faceset(plate.path, place / "target", detect, lambda node, job: _train(out, place, minutes))
+    swap = parameters["swap"]
+    target = _faceset(plate.path, "target", parameters, place, lambda node, job: _train(place, minutes, swap))
     if plate.sequence:
         target.request["rate"] = str(plate.rate)
-    return _faceset(source, place / "source", detect, lambda node, job: target)
+    return _faceset(source, "source", parameters, place, lambda node, job: target)
 
 
-def _faceset(clip: str, out: Path, detect: dict[str, Any], done: Any) -> Task:
-    request = {"clips": [clip], "performer": Path(clip).stem, "out": str(out), "detect": detect}
+def _faceset(clip: str, role: str, parameters: dict[str, Any], place: Path, done: Any) -> Task:
+    whose = consent.of_faceset(role, Path(clip).stem, parameters["swap"])
+    request = {"clips": [clip], "out": str(place / role), "detect": parameters.get("detect", {}), **whose}
     return Task("faceset", request, done)
 
 
-def _train(out: Path, place: Path, minutes: float) -> Task:
+def _train(place: Path, minutes: float, swap: dict[str, Any]) -> Task:
+    out = place / "train"
     request: dict[str, Any] = {
         "facesets": [str(place / "source"), str(place / "target")],
         "out": str(out),
         "train": {"minutes": minutes},
         "resume": any(out.glob("checkpoints/step-*.json")),
+        **consent.by(swap),
     }
 
     def done(node: Any, job: dict[str, Any]) -> str:

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import link, media, migration
+from .. import consent, link, media, migration
 from .find import find
 
+_ASKS_CONSENT = {"swap": "{}", "preview": "{}", "faceset": "{} train", "train": "{} train"}  # job: under which key
 _under_way: dict[str, link.Ticket] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One job. after: done in a thread when it has finished. done: is given the node and the job, and returns what to say, or the next
-    task. Neither may hold Blender's data."""
+    task; it raises MediaError where the job has found out that something is wrong. Neither may hold Blender's data."""
 
     kind: str
     request: dict[str, Any]
@@ -87,17 +88,27 @@ def _ended(uid: str, task: Task, job: link.Job) -> None:
     node = find(uid)
     if node is None:
         return
+    if key := _ASKS_CONSENT.get(task.kind):
+        consent.ended(key.format(uid), job)
     if job["state"] == "cancelled":
         _say(node, "IDLE", "Cancelled")
     elif job["state"] == "failed":
         error = job.get("error") or {}
         _say(node, "ERROR", error.get("message", "the job failed"), error.get("remedy") or "")
     else:
+        _done(node, task, job)
+
+
+def _done(node: Any, task: Task, job: link.Job) -> None:
+    try:
         told = task.done(node, job)
-        if isinstance(told, Task):
-            _begin(node, told)
-        else:
-            _say(node, "DONE", told)
+    except media.MediaError as e:
+        _say(node, "ERROR", e.message, e.remedy)
+        return
+    if isinstance(told, Task):
+        _begin(node, told)
+    else:
+        _say(node, "DONE", told)
 
 
 def _say(node: Any, state: str, message: str, remedy: str = "") -> None:
