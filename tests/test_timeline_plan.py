@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser import open_browser
 from clips import cut
 from cuts import clip, dissolve, gap, span, timeline, written
 from numbered import numbered_movie
+from pages import SCHEMES, opened
+from pages import browser as browser
 from playwright.sync_api import Browser
 
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
@@ -158,32 +158,17 @@ def test_what_is_wrong_ends_with_one_line(run: Run, folder: Path) -> None:
     assert "is no folder" in err
 
 
-@pytest.fixture(scope="module")
-def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    assert pytestconfig.cache is not None
-    with open_browser(pytestconfig.cache.mkdir("browser")) as started:
-        yield started
-
-
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_page_is_whole_in_one_file_and_can_be_read_by_everyone(
-    scheme: Any, run: Run, folder: Path, tmp_path: Path, browser: Browser
+    scheme: str, run: Run, folder: Path, tmp_path: Path, browser: Browser
 ) -> None:
     path = tmp_path / "plan.html"
     status, _, err = run("timeline", "plan", folder / "trailer.otio", "--cast", folder / "cast.toml", "--html", path)
     assert status == 0, err
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 400, "height": 800})
-    page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(path.as_uri())
-    assert page.title() == "Trailer · Faceplate plan"
-    pictures = page.locator(".shot img")
-    assert pictures.count() == 4
-    assert all(pictures.nth(i).evaluate("p => p.complete && p.naturalWidth > 0") for i in range(4))
-    assert page.locator("h3", has_text="<b>second</b>").count() == 1
-    assert page.locator(".shot b").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
-    assert Axe().run(page).response["violations"] == []
-    context.close()
+    with opened(browser, path, scheme) as page:
+        assert page.title() == "Trailer · Faceplate plan"
+        pictures = page.locator(".shot img")
+        assert pictures.count() == 4
+        assert all(pictures.nth(i).evaluate("p => p.complete && p.naturalWidth > 0") for i in range(4))
+        assert page.locator("h3", has_text="<b>second</b>").count() == 1
+        assert page.locator(".shot b").count() == 0

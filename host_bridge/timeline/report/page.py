@@ -58,8 +58,14 @@ def page(report: Mapping[str, Any]) -> str:
                 Print(s["id"], s["result"]["sha256"]) for s in report["shots"] if s["result"] and s["result"]["sha256"]
             ],
             "Footage: Faceplate's own digest": list(_of_footage(report)),
-            "Models of unknown origin: Faceplate's own digest": [
-                Print(s["id"], digest) for s in report["shots"] if s["result"] for digest in s["result"]["unknown"]
+            "Models: Faceplate's own digest": [
+                *(Print(f"M{i}", d, m["name"] or "") for i, (d, m) in enumerate(models.items(), 1) if not m["sha256"]),
+                *(
+                    Print(s["id"], d, "of unknown origin")
+                    for s in report["shots"]
+                    if s["result"]
+                    for d in s["result"]["unknown"]
+                ),
             ],
         },
     )
