@@ -44,13 +44,11 @@ _PREFIX = "faceplate."
 
 
 def facts_of(source: Faceset, target: Faceset) -> dict[str, str]:
-    """What the metadata of an export says about the two facesets: framing, and who was learned from how many crops."""
+    """What the metadata of an export says about the two facesets: framing, and from how many crops. Who it was says the provenance, by ids."""
     return {
         "subject": source.subject.name,
         "template": source.template,
         "coverage": f"{source.coverage:g}",
-        "source": source.performer,
-        "target": target.performer,
         "source_crops": str(len(source)),
         "target_crops": str(len(target)),
         "source_digest": source.digest,
@@ -87,7 +85,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
                 dynamic_shapes={"inputs": tuple({0: batch} for _ in example)},
                 verbose=False,
             )
-        model = onnx.load(temporary)
+        model = _without_traces(onnx.load(temporary))
         onnx.helper.set_model_props(model, _metadata(network, facts))
         onnx.save(model, temporary)
 
@@ -132,6 +130,19 @@ class _Swap(nn.Module):
         """Faces and masks."""
         face, mask = self.network.swap(**dict(zip(self.network.inputs, inputs, strict=True)))
         return face, mask
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same without the exporter's notes on each node: they hold paths of this machine, and so its user's name."""
+    for graph in (model.graph, *model.functions):
+        del graph.metadata_props[:]
+        for node in graph.node:
+            del node.metadata_props[:]
+            node.ClearField("doc_string")
+        for value in (*graph.value_info, *getattr(graph, "initializer", ()), *getattr(graph, "input", ())):
+            if hasattr(value, "metadata_props"):
+                del value.metadata_props[:]
+    return model
 
 
 def _example(name: str, options: Options) -> Tensor:
