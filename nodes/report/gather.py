@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,8 @@ def _at_samples(outside: Bool, shift_x: int, shift_y: int) -> Bool:
         return outside
     sx, sy = 1 << shift_x, 1 << shift_y
     padded = np.pad(outside, ((0, -outside.shape[0] % sy), (0, -outside.shape[1] % sx)))
-    return np.asarray(padded.reshape(padded.shape[0] // sy, sy, padded.shape[1] // sx, sx).any((1, 3)))
+    # Many times as fast as `any` over axes of two.
+    return reduce(np.logical_or, (padded[y::sy, x::sx] for y in range(sy) for x in range(sx)))
 
 
 def _replaced(faces: Faces, pixels: _Pixels) -> tuple[list[int], tuple[str, ...]]:
