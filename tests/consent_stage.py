@@ -119,6 +119,10 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
         swap.settings.light = light / 10
         settle()
     seen["nothing is asked twice"] = before == [each.asked for each in asking._standings.values()]
+    jobs = part("link").look().list()["jobs"]  # noqa: F821
+    part("consent").again()  # noqa: F821
+    settle()
+    seen["no job when it is"] = jobs == part("link").look().list()["jobs"]  # noqa: F821
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
     swap = next(part("tree.find").all_nodes())  # noqa: F821

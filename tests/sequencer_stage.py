@@ -412,6 +412,7 @@ def train(module: Any, told: dict[str, Any]) -> Any:
     source.faceplate_source = True
     target.frame_final_start, target.frame_final_end = 18, 40  # frames 8 to 29, and two handles
     scene.faceplate_strips.training_minutes, scene.faceplate_strips.handles = told["minutes"], 2
+    scene.faceplate_strips.swap.source_performer = told["performer"]
     select(scene, target, source)
     bpy.ops.faceplate.train_on_strips()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)

@@ -245,15 +245,14 @@ def test_a_model_is_trained_on_the_strips_and_named(
     source: Path,
 ) -> None:
     target = cut(samples / "cap13_edit2.mp4", stage.folder / "target.mp4", 0, 40)
-    found = stage.play("train", target=str(target), source=str(source), minutes=0.1, seconds=100)
+    found = stage.play("train", target=str(target), source=str(source), minutes=0.1, seconds=100, performer="Tester")
     assert [job[:2] for job in found["jobs"]] == [["faceset", "finished"]] * 2 + [["train", "finished"]], found
     ((text, remedy),) = found["notes"]
     model = Path(text.removeprefix("The model is "))
     assert model.is_file() and "Model" in remedy
-    looked_at = {
-        name: [(c["path"], c["range"]) for c in read_document(model.parent.parent / name)["clips"]]
-        for name in ("source", "target")
-    }
+    made = {name: read_document(model.parent.parent / name) for name in ("source", "target")}
+    assert [made[name]["performer"] for name in made] == ["Tester", "target"]  # as is said, and as it is called else
+    looked_at = {name: [(c["path"], c["range"]) for c in made[name]["clips"]] for name in made}
     assert looked_at == {
         "source": [(str(source), {"first": 0, "last": 29})],
         "target": [(str(target), {"first": 6, "last": 31})],  # what the strip shows, with its handles

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from .asking import Questions, again, begin, changed, end, ended, look, standing
+from .asking import Questions, again, begin, changed, end, ended, forbidden, look, standing
 from .requests import OF_SWAP, by, of_faceset, question
 from .shown import CLASSES, draw
 
@@ -19,6 +19,7 @@ __all__ = [
     "changed",
     "draw",
     "ended",
+    "forbidden",
     "look",
     "of_faceset",
     "question",

@@ -8,6 +8,7 @@ half a minute: records are changed outside of Blender too.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Standing:
     """What was asked, when, and the job that answered, None until one has. waiting: for an answer."""
 
     request: dict[str, Any]
-    asked: float = 0.0
+    asked: float = -math.inf
     waiting: bool = False
     job: link.Job | None = None
 
@@ -60,7 +61,7 @@ def changed(owner: Any = None, context: Any = None) -> None:
 def again() -> None:
     """Ask all of it anew."""
     for each in _standings.values():
-        each.asked = 0.0
+        each.asked = -math.inf
     changed()
 
 
@@ -121,6 +122,8 @@ def _answered(key: str, request: dict[str, Any], job: link.Job) -> None:
     known = _standings.get(key)
     if known is not None and known.request == request:
         known.job, known.waiting = job, False
+        if job["id"] is None:  # no engine took it: one may with the next change
+            known.asked = -math.inf
 
 
 def _allowed(job: link.Job | None) -> bool:

@@ -20,9 +20,10 @@ def question(
 
 
 def of_faceset(role: str, label: str, swap: dict[str, Any]) -> dict[str, Any]:
-    """Whose faceset it is, the `target`'s or the `source`'s; what it is called where nobody says who that is."""
+    """Whose faceset it is, the `target`'s or the `source`'s; label: what it is called where nobody says who that is, or both are one."""
     said = swap.get(f"{role}_performer")
-    return {"performer": said or label, **({"named": said} if said else {}), **by(swap)}
+    one = swap.get("target_performer") == swap.get("source_performer")
+    return {"performer": label if one or not said else said, **({"named": said} if said else {}), **by(swap)}
 
 
 def by(swap: dict[str, Any]) -> dict[str, Any]:

@@ -63,12 +63,13 @@ def modify(target: Target, folder: Path, first: int, last: int) -> tuple[Any, li
 
 
 def shown_by(strip: Any) -> Path | None:
-    """A picture of the sequence that the modifier of a strip shows; None without one."""
+    """A picture of the sequence that the modifier of a strip shows; None without one, or where its group is another by now."""
     found = modifier.of(strip)
-    if found is None:
+    node = found.node_group.nodes.get(_NODE) if found and found.node_group else None
+    reader = node.node_tree.nodes.get(build.PICTURE) if node else None
+    if reader is None or reader.image is None:
         return None
-    image = found.node_group.nodes[_NODE].node_tree.nodes[build.PICTURE].image
-    return Path(media.absolute(image.filepath_raw, image.library))
+    return Path(media.absolute(reader.image.filepath_raw, reader.image.library))
 
 
 def _group(file: Path, plate: media.Plate) -> Any:

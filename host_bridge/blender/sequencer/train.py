@@ -130,6 +130,8 @@ def _clips(scene: Any, chosen: Iterable[Any]) -> list[Clip]:
 
 
 def _finished(job: link.Job) -> bool:
+    if consent.forbidden(job):
+        consent.again()  # it may have been shown otherwise
     if job.get("state") == "failed":
         note(f"Training: {job['error']['message']}", job["error"].get("remedy") or "")
     return job.get("state") == "finished"
