@@ -18,13 +18,14 @@ from host_bridge.jobs import preview, swap
 from host_bridge.jobs.job import Watch
 from nodes.consent.book import Book, open_book
 from nodes.consent.record import Use
+from nodes.credentials import sign as credentials_sign
 from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity
 from nodes.credentials.setting import switch
 from nodes.credentials.sign import sign_file
 from nodes.credentials.trust import load_trust
 from nodes.credentials.verdict import Verdict
-from nodes.errors import CredentialsError
+from nodes.errors import CredentialsError, OutputError
 from nodes.shot import write
 
 CAST: dict[str, tuple[Use, ...]] = {"Anna": ("replaced",), "Ben": ("replacement",)}
@@ -140,6 +141,34 @@ def test_all_that_a_preview_writes_for_hosts_is_signed_and_names_the_frame_that_
     flip(show / "host/fusion/0005.patch.png", 0.6)
     (wrong,) = (v for v in verify(show / "host", load_trust()) if not v.intact)
     assert wrong.faults == ("a frame was changed after signing: 0005.patch.png",)
+
+
+def test_a_patch_beside_its_picture_is_told_from_it_and_loses_its_manifest_when_it_is_written_unsigned(
+    show: Path,
+) -> None:
+    project = show / "preview"
+    agreed(project, CAST)
+    told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3}
+    request = preview.PreviewRequest.model_validate(told | {"out": project / "a.png", "patch": project / "a.exr"})
+    preview.run(request, Watch())
+    assert {v.said.swap["part"] for v in verify(project, load_trust())} == {"still", "patch"}
+    (of_sidecar,) = verify(project / "a.c2pa", load_trust())
+    assert of_sidecar.file == project / "a.exr" and of_sidecar.state == "own"
+    switch(project, False, "the client signs")
+    preview.run(request, Watch())
+    assert not (project / "a.c2pa").exists() and {v.state for v in verify(project, load_trust())} == {"none"}
+
+
+def test_what_a_preview_cannot_sign_does_not_stay(show: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("cannot be written: the disk is full", file=show / "full/a.c2pa")
+
+    monkeypatch.setattr(credentials_sign, "sign_nothing", full)
+    told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3}
+    more = {"out": show / "full/a.png", "patch": show / "full/a.exr", "fusion": show / "full/fusion"}
+    with pytest.raises(OutputError, match="the disk is full"):
+        preview.run(preview.PreviewRequest.model_validate(told | more), Watch())
+    assert {f.name for f in (show / "full").rglob("*") if f.is_file()} == {"index.lua"}
 
 
 def test_a_certificate_that_cannot_sign_stops_a_render_before_it_begins(

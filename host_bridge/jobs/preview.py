@@ -40,6 +40,7 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
     from nodes.consent.project import find_project
     from nodes.credentials.ready import ready
+    from nodes.credentials.sign import forget
     from nodes.footage import write_patch
     from nodes.shot.fuse.pictures import write_still
     from nodes.shot.render import as_written
@@ -57,6 +58,7 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
         write_png(out, frame.over(patch).rgb8())
         made["still"] = out
     if file is not None:
+        forget(file)
         write_patch(file, patch, frame.width, frame.height)
         made["patch"] = file
     if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):

@@ -11,7 +11,18 @@ from typing import Literal
 from nodes.consent.provenance import Provenance
 
 PartOfShot = Literal[
-    "composite", "preview", "overlay", "still", "sheet", "patch", "matte", "over", "fusion", "plate", "render"
+    "composite",
+    "preview",
+    "overlay",
+    "still",
+    "sheet",
+    "patch",
+    "matte",
+    "over",
+    "fusion",
+    "plate",
+    "render",
+    "returned",
 ]
 PARTS: dict[PartOfShot, str] = {
     "composite": "the finished picture",
@@ -25,6 +36,7 @@ PARTS: dict[PartOfShot, str] = {
     "fusion": "the new face and where it is, as Fusion reads them",
     "plate": "a copy of the plate; no face was replaced in it",
     "render": "a finished picture, rendered in another program",
+    "returned": "pictures that were cut out of the plate, put back as another program has left them",
 }
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # IPTC: "Augmentation, correction or enhancement using a Generative AI model, such as with inpainting or outpainting operations".

@@ -56,6 +56,9 @@ def _actions(claim: Claim) -> list[dict[str, Any]]:
     opened: dict[str, Any] = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["plate"]}}
     if claim.part == "plate":
         return [opened, _done(claim, "c2pa.transcoded", "The plate's frames, unchanged")]
+    if claim.part == "returned":
+        edited = _done(claim, "c2pa.edited", f"What it shows may have been edited: {PARTS[claim.part]}")
+        return [opened, edited | {"digitalSourceType": claim.source_type}]
     how = "a trained model" if claim.models else "a warp of the source's own pictures, without a trained model"
     edited = _done(claim, "c2pa.edited", f"A face was replaced by {how}: {PARTS[claim.part]}")
     edited["digitalSourceType"] = claim.source_type

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from nodes.credentials.binding import bound_to
@@ -26,16 +28,7 @@ def ready(project: Path | None) -> Identity | SwitchedOff:
     if off := switched_off(project):
         return off
     identity = load_identity()
-    trial = definition(
-        Claim("plate", "2000-01-01T00:00:00Z", "00" * 32), bound_to(hashlib.sha256(b"trial").hexdigest(), "")
-    )
-    fault = None
-    try:
-        manifest = sign_nothing(trial, None, replace(identity, time_stamp=None))
-        checked = check(BYTES, io.BytesIO(b"trial"), manifest, ())
-        fault = next((sentence(*fault) for fault in checked.faults), None) if checked else None
-    except CredentialsError as e:
-        fault = e.what
+    fault = _fault(identity, datetime.now(UTC) < identity.certificate.not_valid_after_utc)
     if fault is not None:
         raise CredentialsError(
             f"'{identity.name}' cannot sign: {fault}",
@@ -43,3 +36,17 @@ def ready(project: Path | None) -> Identity | SwitchedOff:
             remedy="Configure a certificate for signing: one that has not ended, with digitalSignature as its key usage and emailProtection as its extended one",
         )
     return identity
+
+
+@lru_cache(8)
+def _fault(identity: Identity, _holds: bool) -> str | None:
+    """Why it cannot sign, a sentence without its dot. Tried once, and again when it has ended: whoever turns knobs waits for each preview."""
+    trial = definition(
+        Claim("plate", "2000-01-01T00:00:00Z", "00" * 32), bound_to(hashlib.sha256(b"trial").hexdigest(), "")
+    )
+    try:
+        manifest = sign_nothing(trial, None, replace(identity, time_stamp=None))
+        checked = check(BYTES, io.BytesIO(b"trial"), manifest, ())
+    except CredentialsError as e:
+        return e.what
+    return next((sentence(*fault) for fault in checked.faults), None) if checked else None

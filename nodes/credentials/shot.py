@@ -38,16 +38,22 @@ def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | Switched
     """
     if isinstance(by, SwitchedOff):
         return by.document()
-    claim = claim_of(document)
-    files = [(folder / name, part) for name, part in _FILES.items() if (folder / name).is_file()]
-    sequences = [(frames, part) for part in _FOLDERS if (frames := frames_in(folder / part))]
+    files = [(part, folder / name) for name, part in _FILES.items() if (folder / name).is_file()]
+    sequences = [(part, frames) for part in _FOLDERS if (frames := frames_in(folder / part))]
+    return told_of(folder, sign_each([*files, *sequences], claim_of(document), by), by)
 
-    def sign(one: tuple[Path | list[Path], PartOfShot]) -> Signed:
-        made, told = one[0], replace(claim, part=one[1])
-        return sign_file(made, told, by) if isinstance(made, Path) else sign_sequence(made, told, by)
+
+def sign_each(
+    made: Sequence[tuple[PartOfShot, Path | Sequence[Path]]], claim: Claim, identity: Identity
+) -> list[Signed]:
+    """Sign parts of a shot, each a file or the frames of a sequence, by one claim. Raises what `sign_shot` does."""
+
+    def sign(one: tuple[PartOfShot, Path | Sequence[Path]]) -> Signed:
+        told = replace(claim, part=one[0])
+        return sign_file(one[1], told, identity) if isinstance(one[1], Path) else sign_sequence(one[1], told, identity)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return told_of(folder, list(pool.map(sign, [*files, *sequences])), by)
+        return list(pool.map(sign, made))
 
 
 def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,8 +79,8 @@ def sign_made(made: Path | Sequence[Path], part: PartOfShot, document: Mapping[s
     told = document.get("credentials")
     if not told or not told.get("signed"):
         return None
-    claim, identity = claim_of(document, part), load_identity()
-    return sign_file(made, claim, identity) if isinstance(made, Path) else sign_sequence(made, claim, identity)
+    (signed,) = sign_each([(part, made)], claim_of(document), load_identity())
+    return signed
 
 
 def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,11 @@ from nodes.credentials.claim import Claim
 from nodes.credentials.identity import Identity
 from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
 from nodes.credentials.manifest import definition
-from nodes.errors import CredentialsError
+from nodes.errors import CredentialsError, writing
 from nodes.footage.whole import whole_file
+
+# The library reads and seeks in small steps, each a call of Python's: of a picture in memory they cost half as much.
+_IN_MEMORY = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,14 @@ def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
         return _beside(path, path.with_suffix(SIDECAR), claim, [bound], identity)
 
     def embed(by: Identity) -> None:
-        with (
-            whole_file(path, sync=False) as temporary,
-            path.open("rb") as source,
-            temporary.open("w+b") as target,
-        ):
-            sign_stream(definition(claim), claim.carried, by, kind, source, target)
+        with whole_file(path, sync=False) as temporary:
+            if path.stat().st_size <= _IN_MEMORY:
+                signed = io.BytesIO()
+                sign_stream(definition(claim), claim.carried, by, kind, io.BytesIO(path.read_bytes()), signed)
+                temporary.write_bytes(signed.getbuffer())
+                return
+            with path.open("rb") as source, temporary.open("w+b") as target:
+                sign_stream(definition(claim), claim.carried, by, kind, source, target)
 
     return Signed(path, None, _stamped(embed, identity))
 
@@ -57,6 +63,17 @@ def sign_sequence(files: Sequence[Path], claim: Claim, identity: Identity) -> Si
     bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
     sidecar = sidecar_of_sequence(files[0], SIDECAR)
     return _beside(files[0], sidecar, claim, [bound, frames_of(hashes)], identity)
+
+
+def forget(made: Path | Sequence[Path]) -> None:
+    """Remove the manifest beside a file, or the frames of a sequence, about to be written anew, perhaps unsigned. Raises OutputError."""
+    if isinstance(made, Path):
+        sidecar = None if made.suffix.lower() in EMBEDS else made.with_suffix(SIDECAR)
+    else:
+        sidecar = sidecar_of_sequence(made[0], SIDECAR)
+    if sidecar is not None:
+        with writing(sidecar):
+            sidecar.unlink(missing_ok=True)
 
 
 def _beside(file: Path, sidecar: Path, claim: Claim, bound: list[dict[str, Any]], identity: Identity) -> Signed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from nodes.consent.provenance import KEY, Provenance
 from nodes.credentials.claim import PartOfShot
 from nodes.credentials.identity import Identity
 from nodes.credentials.setting import SwitchedOff
-from nodes.credentials.shot import claim_of, sign_added
-from nodes.credentials.sign import sign_file, sign_sequence
+from nodes.credentials.shot import claim_of, sign_added, sign_each
 from nodes.shot import document, results
 from nodes.shot.settings import Settings
 
@@ -40,15 +38,16 @@ def sign_still(
 ) -> None:
     """Sign what was written of one frame, files and several pictures of one folder.
 
-    inputs: as `Stills.inputs` says. by: see `nodes.credentials.ready`. Raises CredentialsError, FootageError, OutputError.
+    inputs: as `Stills.inputs` says. by: see `nodes.credentials.ready`. Raises CredentialsError, FootageError, OutputError; what should have
+    been signed is removed then.
     """
     if isinstance(by, SwitchedOff):
         return
     told = {"inputs": inputs, "settings": settings.model_dump(mode="json"), KEY: provenance.document()}
-    claim = claim_of(told)
-    for part, files in made.items():
-        said = replace(claim, part=part)
-        if isinstance(files, Path):
-            sign_file(files, said, by)
-        else:
-            sign_sequence(files, said, by)
+    try:
+        sign_each(list(made.items()), claim_of(told), by)
+    except BaseException:
+        for files in made.values():
+            for file in (files,) if isinstance(files, Path) else files:
+                file.unlink(missing_ok=True)
+        raise

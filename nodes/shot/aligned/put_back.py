@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from nodes.consent.project import find_project
+from nodes.credentials.identity import Identity
+from nodes.credentials.ready import ready
+from nodes.credentials.setting import SwitchedOff
+from nodes.credentials.sign import forget
 from nodes.definitions import MaskParameters
 from nodes.errors import FootageError, OutputError
 from nodes.footage import Footage, Frame, MovieWriter, open_footage
@@ -17,6 +22,7 @@ from nodes.shot.aligned.document import Entry, Transforms, load_transforms
 from nodes.shot.aligned.folder import hidden_folder
 from nodes.shot.aligned.patches import check_size, patch_of
 from nodes.shot.aligned.pictures import names_of
+from nodes.shot.aligned.signing import sign_returned
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.worker import Worker
 from nodes.swap.place import merge
@@ -47,22 +53,31 @@ def put_back(
 
     out: a folder, for images in the plate's own kind where that can be written, else PNG; or, of a clip, a movie .mkv without
     loss. plate: where the footage is now, if it has moved. edge: how far the masks grow, and how soft they are. Outside the
-    masks the pixels are the plate's. Raises SchemaError, OutputError, and FootageError for images of another size than they
-    were cut with, or for another plate; then `out` is as it was before.
+    masks the pixels are the plate's. What is written is signed. Raises SchemaError, OutputError, CredentialsError, ConsentError, and
+    FootageError for images of another size than they were cut with, or for another plate; then `out` is as it was before.
     """
     known = load_transforms(folder)
     for entry in known.entries:
         check_size(folder, entry)
     path = plate or Path(known.footage["path"])
     _check_place(path, out, folder)
+    by = ready(find_project(out, path, Path.cwd()))
     told = Returned()
     edit = _editor(known, edge, told)
     if not known.pictures:
-        _clip(known, path, out, edit, progress)
+        _clip(known, path, out, edit, by, progress)
     elif out.suffix.lower() == _MOVIE:
         raise OutputError("cannot hold pictures of several sizes", file=out, remedy="Name a folder with --out")
     else:
-        _to_folder(_pictures(known, path, edit, stage(progress, "put back", len(known.sources))), out)
+        files = _names(known, path)
+        frames = _pictures(known, files, edit, stage(progress, "put back", len(files)))
+
+        def sign(made: list[Path]) -> None:
+            for one in made:
+                sign_returned(one, files[one.name], by)
+                forget(out / one.name)
+
+        _to_folder(frames, out, sign)
     return told
 
 
@@ -88,7 +103,7 @@ def _editor(known: Transforms, edge: MaskParameters, told: Returned) -> Edit:
     return edit
 
 
-def _clip(known: Transforms, path: Path, out: Path, edit: Edit, progress: Progress) -> None:
+def _clip(known: Transforms, path: Path, out: Path, edit: Edit, by: Identity | SwitchedOff, progress: Progress) -> None:
     with open_footage(path, rate=Fraction(known.footage["rate"])) as footage:
         info = footage.info
         first, last = (number - info.first for number in known.span)
@@ -108,12 +123,23 @@ def _clip(known: Transforms, path: Path, out: Path, edit: Edit, progress: Progre
                 tell(done)
 
         if out.suffix.lower() != _MOVIE:
-            _to_folder(_named(edited(), footage), out)
+
+            def sign(made: list[Path]) -> None:
+                sign_returned(made, path, by)
+                forget([out / one.name for one in made])
+
+            _to_folder(_named(edited(), footage), out, sign)
             return
+        forget(out)
         sound = info.path if info.has_audio else None
         with MovieWriter(out, info, "ffv1", sound, first, last) as movie:
             for frame in edited():
                 movie.write(frame)
+    try:
+        sign_returned(out, path, by)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
 
 
 def _named(frames: Iterable[Frame], footage: Footage) -> Iterator[tuple[str, Frame]]:
@@ -127,10 +153,14 @@ def _named(frames: Iterable[Frame], footage: Footage) -> Iterator[tuple[str, Fra
             yield f"{info.path.stem}.{info.first + frame.index:04d}.png", frame
 
 
-def _pictures(known: Transforms, folder: Path, edit: Edit, tell: Any) -> Iterator[tuple[str, Frame]]:
+def _names(known: Transforms, folder: Path) -> dict[str, Path]:
+    """What pictures are written as, and the pictures."""
     files = [folder / name for name in known.sources]
-    names = [_written_as(f, name) for f, name in zip(files, names_of(files), strict=True)]
-    for done, (file, name) in enumerate(zip(files, names, strict=True), 1):
+    return {_written_as(f, name): f for f, name in zip(files, names_of(files), strict=True)}
+
+
+def _pictures(known: Transforms, files: Mapping[str, Path], edit: Edit, tell: Any) -> Iterator[tuple[str, Frame]]:
+    for done, (name, file) in enumerate(files.items(), 1):
         with open_footage(file) as picture:
             found, wanted = (picture.info.width, picture.info.height), known.sources[file.name]
             if found != wanted:
@@ -149,11 +179,12 @@ def _written_as(file: Path, name: str | None = None) -> str:
     return f"{file.stem if name is None else name}{suffix}"
 
 
-def _to_folder(frames: Iterable[tuple[str, Frame]], out: Path) -> None:
+def _to_folder(frames: Iterable[tuple[str, Frame]], out: Path, sign: Callable[[list[Path]], None]) -> None:
     with hidden_folder(out) as hidden:
         with Worker[tuple[str, Frame]](lambda item: write_frame(hidden / item[0], item[1])) as files:
             for item in frames:
                 files.put(item)
+        sign(sorted(hidden.iterdir()))
         for file in sorted(hidden.iterdir()):
             file.replace(out / file.name)
 
