@@ -181,7 +181,9 @@ def test_directly_too_it_is_refused_then_allowed_and_refused_again_once_it_is_ta
     revoke(show.folder, "Anna")
     assert " was revoked on " in show.press("Render") and ADD in show.note and " was revoked on " in show.state
     assert show.made() == before
-    assert not list(Path(os.environ["TMPDIR"]).glob("*.json"))
+    left = list(Path(os.environ["TMPDIR"]).glob("faceplate-*"))  # answers and logs name people: for this user alone
+    assert left and all(file.stat().st_mode & 0o077 == 0 and file.suffix != ".json" for file in left), left
+    assert len([file for file in left if file.name.endswith("-performers.answer.lua")]) == 1
 
 
 def test_whose_face_it_is_can_be_said_on_the_node_where_several_could_be_meant(show: Show) -> None:

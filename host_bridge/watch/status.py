@@ -58,9 +58,10 @@ def write_status(file: Path, mark: Mark, told: dict[str, Any], *, lua: bool) -> 
         write_answer(answer_path(file), {**told, "file": file.name})
 
 
-def write_answer(path: Path, told: dict[str, Any]) -> None:
-    """Write what a script in a host loads; raises OutputError."""
+def write_answer(path: Path, told: dict[str, Any], mode: int = 0o666) -> None:
+    """Write what a script in a host loads; mode: who may read it. Raises OutputError."""
     with whole_file(path, sync=False) as temporary:
+        temporary.touch(mode)
         temporary.write_text(f"return {to_lua(told)}\n", "utf-8")
 
 

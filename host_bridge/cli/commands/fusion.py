@@ -17,6 +17,8 @@ from host_bridge.watch.found import ANSWER
 from host_bridge.watch.status import of_failure, of_job, write_answer
 from nodes.errors import FaceplateError, FootageError, UsageError
 
+_MINE = 0o600  # what is left in a temporary folder names people
+
 fusion = App(name="fusion", help_format="plaintext")
 
 
@@ -100,6 +102,7 @@ def send(file: Path, /) -> int:
     """
     log = file.with_name(f"{file.name}.log")
     try:
+        log.touch(_MINE)
         with log.open("w", encoding="utf-8") as told, redirect_stdout(told), redirect_stderr(told):
             try:
                 _send(file)
@@ -153,11 +156,11 @@ def _do(answer: Path, kind: str, request: dict[str, Any]) -> None:
         client = connect()
         job = client.submit(kind, request)
         print(f"{job['id']} {kind}", flush=True)
-        write_answer(answer, of_job(job))
+        write_answer(answer, of_job(job), _MINE)
         ended = of_job(client.wait(job["id"]))
     except EngineError as e:
-        write_answer(answer, of_failure(e))
+        write_answer(answer, of_failure(e), _MINE)
         raise
-    write_answer(answer, ended)
+    write_answer(answer, ended, _MINE)
     if ended["state"] == "failed":
         raise FaceplateError(f"{kind}: {ended['error']['message']}", remedy=ended["error"]["remedy"])
