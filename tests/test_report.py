@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import SCHEMES, opened, printed
+from pages import browser as browser
+from playwright.sync_api import Browser
 
 from nodes.align.landmarks68 import MESH_TO_68, to_68
 from nodes.detect import detect
@@ -166,6 +169,20 @@ def test_the_documents_are_json_and_one_page_without_references(
     assert {p.name for p in shot.iterdir()} == {
         "plate.mkv", "composite.mkv", "matte", "shot.json", "report.json", "report.html",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_page_is_whole_in_one_file_and_can_be_read_by_everyone(
+    scheme: str, tmp_path: Path, clip: list[Image8], matte: tuple[Roi, Float], browser: Browser
+) -> None:
+    shot = write_shot(tmp_path / "a <b>shot", clip, matte=matte)
+    write_report(shot)
+    for width in (400, 1280):
+        with opened(browser, shot / "report.html", scheme, width) as page:
+            assert page.locator("h1").inner_text() == "a <b>shot"
+            colours = page.evaluate("[...document.querySelectorAll('svg text')].map(t => getComputedStyle(t).fill)")
+            assert set(colours) == {"rgb(163, 169, 177)" if scheme == "dark" else "rgb(89, 95, 103)"}
+    assert printed(browser, shot / "report.html", "A4") <= 6
 
 
 def test_a_composite_of_native_planes_leaves_the_plate_alone_outside_the_matte(

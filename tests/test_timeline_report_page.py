@@ -128,8 +128,8 @@ def test_any_name_is_shown_as_it_is(name: str, written: Written, show: Show, bro
 
 
 def test_an_edit_of_any_name_stands_at_the_foot_of_each_sheet(show: Show, browser: Browser) -> None:
-    name = "cut \"a\" } < style> é 🎭.otio"
-    assert css_string("</style>\\\"\n").isascii() and not set(css_string("</style>\\\"\n")) & set('<>"/\n')
+    name = 'cut "a" } < style> é 🎭.otio'
+    assert css_string('</style>\\"\n').isascii() and not set(css_string('</style>\\"\n')) & set('<>"/\n')
     show.save(show.shot("S1"))
     report = gather(Wanted(show.edit))
     report["edit"]["path"] = f"/edits/{name}"

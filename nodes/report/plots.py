@@ -18,6 +18,8 @@ from nodes.report.gather import Gathered, Subject
 from nodes.types import Float
 
 PLATE, COMPOSITE, BAR, BAD, INK, GRID = "#8fa3b8", "#f0a35e", "#6fbf8b", "#e06c6c", "#b9bdc3", "#34383e"
+# What the page calls these colours, which are others on white paper.
+_NAMES = {PLATE: "plate", COMPOSITE: "composite", BAR: "pass", BAD: "fail", INK: "soft", GRID: "line"}
 _WIDTH = 10.4
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -194,7 +196,7 @@ def _legend(axes: Axes) -> None:
 
 
 def _svg(canvas: Canvas, name: str) -> str:
-    """Write a figure as an SVG element that stands in a page: no prologue, no metadata, no namespaces, names of its own."""
+    """Write a figure as an SVG element that stands in a page and has its colours: no prologue, no metadata, no namespaces, names of its own."""
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -202,5 +204,6 @@ def _svg(canvas: Canvas, name: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'^<svg width="[^"]*" height="[^"]*"', f'<svg class="plot" role="img" aria-label="{name}"', svg)
+    svg = re.sub("|".join(_NAMES), lambda colour: f"var(--{_NAMES[colour[0]]})", svg)
     # Names of groups (figure_1, axes_1) repeat from plot to plot and are not referred to.
     return re.sub(r'<g id="[^"]*"', "<g", svg).strip()
