@@ -132,6 +132,10 @@ def deleted(folder: Path) -> None:
     (folder / "performers/000004.json").unlink()
 
 
+def recorded_tomorrow(folder: Path) -> None:
+    add(folder, "Anna", Terms(USES), now=clock.now() + DAY)
+
+
 def for_another_use(folder: Path) -> None:
     add(folder, "Anna", Terms(("replaced",)))
 

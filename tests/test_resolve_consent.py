@@ -230,9 +230,11 @@ def test_a_timeline_goes_out_with_the_name_of_its_source(menu: Menu) -> None:
     assert (second["performers"], second["source"]) == ({"Anna": [source]}, None)
     for job in menu.jobs("timeline"):
         menu.live.client.wait(job["id"], 60)
-    menu.host.timeline.markers = marker("FACE target=Ben source=Carl", 110)
+    menu.host.timeline.markers = marker("FACE source=Dora") | marker("FACE target=Ben source=Carl", 110)
     menu.play(EXPORT)
-    assert "markers name several sources" in "".join(menu.host.notes())
+    assert "markers name several sources, and the Media Pool's selection is of one: Anna, Carl" in "".join(
+        menu.host.notes()
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ local function to_ask(named)
       local casts = path and not is_ours(path) and casts_of(item) or {}
       if path and not named and not is_ours(path) then casts = { {} } end
       for _, cast in ipairs(casts) do
+        local whole = not named or (cast.target and cast.source)
         local key = path .. "|" .. (cast.target or "") .. "|" .. (cast.source or "")
-        if not seen[key] then
+        if whole and not seen[key] then
           seen[key] = true
           found[#found + 1] = { name = item:GetName(), plate = pattern_of(path), cast = cast }
         end
@@ -20,12 +21,12 @@ local function to_ask(named)
   return found
 end
 
--- The sources whom markers anywhere in the timeline name.
+-- The sources whom markers anywhere in the timeline name; half a word says nothing of a timeline.
 local function sources_named()
   local found, seen = {}, {}
   local function take(notes)
     for _, told in ipairs(notes) do
-      if told.source and not seen[told.source] then
+      if told.target and told.source and not seen[told.source] then
         seen[told.source] = true
         found[#found + 1] = told.source
       end

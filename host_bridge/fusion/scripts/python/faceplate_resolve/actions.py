@@ -239,7 +239,8 @@ def _to_ask(session: Session, *, named: bool) -> list[tuple[str, str, Cast]]:
         pool_item = item.GetMediaPoolItem()
         path = pool_item.GetClipProperty("File Path") if pool_item else ""
         if path and not session.is_ours(path):
-            for cast in casts_of(session, item) if named else [Cast()]:
+            said = [cast for cast in casts_of(session, item) if cast.target and cast.source]
+            for cast in said if named else [Cast()]:
                 found.setdefault((path, cast), (item.GetName(), pattern_of(path), cast))
     return list(found.values())
 

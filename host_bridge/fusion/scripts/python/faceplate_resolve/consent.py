@@ -68,10 +68,10 @@ def cast_of(session: Session, item: Any) -> Cast:
 
 
 def sources_named(session: Session) -> list[str]:
-    """The sources whom markers anywhere in the timeline name."""
+    """The sources whom markers anywhere in the timeline name; half a word says nothing of a timeline."""
     items = (item for track in session.tracks() for item in session.items(track))
     said = [*said_by(session.timeline.GetMarkers()), *(cast for item in items for cast in said_by(item.GetMarkers()))]
-    return sorted({cast.source for cast in said if cast.source})
+    return sorted({cast.source for cast in said if cast.target and cast.source})
 
 
 def ask(session: Session, request: dict[str, Any]) -> dict[str, Any] | None:
