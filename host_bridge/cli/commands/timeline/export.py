@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from host_bridge.cli.commands.timeline.options import MediaRoot, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import Shown
@@ -23,8 +24,8 @@ def export(
     profile: Literal["resolve", "otio", "blender"] = "otio",
     media: Media | None = None,
     out: Path | None = None,
-    run: Path | None = None,
-    media_root: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
+    run: RunFolder = None,
+    media_root: MediaRoot = (),
     bundle: Flag = False,
     for_otio: str | None = None,
     json: Flag = False,
@@ -46,10 +47,6 @@ def export(
         written for otio, and for blender written, of layers sequence.
     out
         The document to write, .otio, .otioz, .otiod, .edl, .xml, .fcpxml or .aaf; by default beside the edit, as EDIT.swap.otio.
-    run
-        Folder of the run; by default EDIT.faceplate beside the edit.
-    media_root
-        Where the edit's media are now, FROM=TO or a folder to search; can be repeated.
     bundle
         Write an .otioz with all media, for hand-over.
     for_otio

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from host_bridge.cli.commands.timeline.options import CUTTING, Cutting
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
@@ -14,18 +13,11 @@ from host_bridge.cli.progress import show_progress
 if TYPE_CHECKING:
     from host_bridge.timeline.plan import Plan, PlannedShot
 
-_LISTED = Parameter(negative_iterable=())
-
 
 def plan(
     edit: Path,
     *,
-    source: Annotated[tuple[str, ...], _LISTED] = (),
-    target: str | None = None,
-    cast: Path | None = None,
-    out: Path | None = None,
-    media_root: Annotated[tuple[str, ...], _LISTED] = (),
-    handles: int = 8,
+    cutting: Cutting = CUTTING,
     no_look: Flag = False,
     html: Path | None = None,
     json: Flag = False,
@@ -36,18 +28,6 @@ def plan(
     ----------
     edit
         The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
-    source
-        FOOTAGE of the performer who is put into every shot; or NAME=FOOTAGE, of one whom the cast file or the edit names. Can be repeated.
-    target
-        What the performer in the plate is called, who is replaced in every shot.
-    cast
-        Cast file, .toml, .yaml, .json or .csv: who is replaced by whom in which shots.
-    out
-        Folder of the run; by default EDIT.faceplate beside the edit.
-    media_root
-        Where the edit's media are now, FROM=TO or a folder to search; can be repeated.
-    handles
-        Frames that are rendered before and behind each shot, where its media have them.
     no_look
         Do not look for faces.
     html
@@ -60,23 +40,23 @@ def plan(
     from host_bridge.timeline.plan import make_plan, page
     from nodes.footage.whole import whole_file
 
-    footage, unnamed = sources(source, target)
+    footage, unnamed = sources(cutting.source, cutting.target)
     asked = ask(
         edit.expanduser(),
-        cast=cast,
+        cast=cutting.cast,
         performers=footage,
         source=unnamed,
-        target=target,
-        media_roots=media_root,
-        handles=handles,
-        unpacked=out / "bundle" if out else None,
+        target=cutting.target,
+        media_roots=cutting.media_root,
+        handles=cutting.handles,
+        unpacked=cutting.out / "bundle" if cutting.out else None,
     )
     with show_progress() as shown:
         found = make_plan(
             asked.edit,
             asked.shots,
             asked.performers,
-            (out or default_folder(asked.edit.path)).expanduser().absolute(),
+            (cutting.out or default_folder(asked.edit.path)).expanduser().absolute(),
             look=not no_look,
             pictures=html is not None,
             progress=lambda done, of: shown("look", done, of),

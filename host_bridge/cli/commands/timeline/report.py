@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
+from host_bridge.cli.commands.timeline.options import MediaRoot, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
@@ -17,8 +16,8 @@ from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 def report(
     edit: Path,
     *,
-    out: Path | None = None,
-    media_root: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
+    out: RunFolder = None,
+    media_root: MediaRoot = (),
     no_verify: Flag = False,
     html: Path | None = None,
     json: Flag = False,
@@ -30,10 +29,6 @@ def report(
     ----------
     edit
         The edit that was run; or one that `faceplate timeline export` wrote, which needs no run: it says what it shows clip by clip.
-    out
-        Folder of the run; by default EDIT.faceplate beside the edit.
-    media_root
-        Where the media of an exported edit are now, FROM=TO or a folder to search; can be repeated.
     no_verify
         Do not read the results to see whether they are as they were made.
     html

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
 from pydantic import create_model
 
+from host_bridge.cli.commands.timeline.options import CUTTING, Cutting
 from host_bridge.cli.engine_link import EngineRefusal
 from host_bridge.cli.options import DETECT, MASK, Flag, node_options
 from host_bridge.cli.output import print_json, print_table
@@ -26,7 +26,6 @@ from nodes.spec import Parameters
 from trainer.settings import TrainSettings
 
 _GO_ON = "the same command goes on from here"
-_LISTED = Parameter(negative_iterable=())
 RUN, TRAIN = RunSettings(), TrainSettings()
 if TYPE_CHECKING:
     LookParameters = SwapParameters
@@ -45,12 +44,7 @@ LOOK = LookParameters()
 def run(
     edit: Path,
     *,
-    source: Annotated[tuple[str, ...], _LISTED] = (),
-    target: str | None = None,
-    cast: Path | None = None,
-    out: Path | None = None,
-    media_root: Annotated[tuple[str, ...], _LISTED] = (),
-    handles: int = 8,
+    cutting: Cutting = CUTTING,
     engine: Flag = False,
     json: Flag = False,
     run_settings: RunSettings = RUN,
@@ -67,33 +61,21 @@ def run(
     ----------
     edit
         The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
-    source
-        FOOTAGE of the performer who is put into every shot; or NAME=FOOTAGE, of one whom the cast file or the edit names. Can be repeated.
-    target
-        What the performer in the plate is called, who is replaced in every shot.
-    cast
-        Cast file, .toml, .yaml, .json or .csv: who is replaced by whom in which shots.
-    out
-        Folder of the run; by default EDIT.faceplate beside the edit.
-    media_root
-        Where the edit's media are now, FROM=TO or a folder to search; can be repeated.
-    handles
-        Frames that are rendered before and behind each shot, where its media have them.
     engine
         Run it in Faceplate's engine, and start that if need be; it goes on when this terminal is closed.
     json
         Print what came of each shot as JSON.
     """
-    footage, unnamed = sources(source, target)
+    footage, unnamed = sources(cutting.source, cutting.target)
     request = TimelineRequest(
         edit=edit.expanduser().absolute(),
-        out=out,
-        cast=cast,
+        out=cutting.out,
+        cast=cutting.cast,
         performers={name: tuple(clips) for name, clips in footage.items()},
         source=unnamed,
-        target=target,
-        media_roots=tuple(absolute_root(text) for text in media_root),
-        handles=handles,
+        target=cutting.target,
+        media_roots=tuple(absolute_root(text) for text in cutting.media_root),
+        handles=cutting.handles,
         run=run_settings,
         train=train_settings,
         settings=Settings(detect=detect_parameters, mask=mask_parameters, swap=SwapParameters(**look.model_dump())),
@@ -104,7 +86,7 @@ def run(
         print_json(told)
     elif told["done"]:
         print(told["document"])
-        where = ("--run", str(out)) if out else ()
+        where = ("--run", str(cutting.out)) if cutting.out else ()
         print(f"Now: {command_line('faceplate', 'timeline', 'export', str(edit), '--as', 'swap', *where)}")
     return 1 if told["failed"] else 0
 
