@@ -12,20 +12,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import c2pa
+import cv2
 import numpy as np
 import pytest
 from clips import decoded
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from signing import Authority, apart, claim, configure, movie, read_picture, write_frames, write_picture
+from signing import Authority, apart, claim, configure, flip, movie, picture, read_picture, write_frames, write_picture
 
 from nodes.consent.provenance import Provenance
+from nodes.credentials import sign
 from nodes.credentials.claim import BY_HAND, COMPOSITE, WITH_MODEL
 from nodes.credentials.config import read_configuration
 from nodes.credentials.identity import load_identity
 from nodes.credentials.library import carried
 from nodes.credentials.local import local_certificate, local_file, local_root
 from nodes.credentials.manifest import definition, plate_ingredient
+from nodes.credentials.png import in_one_chunk
 from nodes.credentials.ready import ready
 from nodes.credentials.sign import sign_file, sign_sequence
 from nodes.errors import CredentialsError, FootageError
@@ -73,6 +76,29 @@ def test_signing_a_picture_keeps_every_pixel(name: str, depth: str, tmp_path: Pa
     before = read_picture(path)
     sign_file(path, claim("still"), load_identity())
     assert np.array_equal(read_picture(path), before)
+
+
+def test_a_pictures_many_chunks_become_one_that_means_the_same_unless_it_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pixels = picture(size=(200, 300))
+    assert cv2.imwrite(str(path), pixels)
+    png = path.read_bytes()
+    whole = in_one_chunk(png)
+    assert png.count(b"IDAT") > 9 and whole.count(b"IDAT") == 1 and in_one_chunk(whole) == whole
+    assert np.array_equal(cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_UNCHANGED), pixels)
+    for damaged in (png[:-20], png[:100_000], png + b"more", flip(path, 0.5).read_bytes(), b"no PNG"):
+        assert in_one_chunk(damaged) == damaged
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mp4"])
+def test_a_file_too_large_for_the_memory_is_signed_as_well(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign, "_IN_MEMORY", 0)
+    path = (movie if name == "a.mp4" else write_picture)(tmp_path / name)
+    sign_file(path, claim(), load_identity())
+    with path.open("rb") as file:
+        assert by_library(KINDS[path.suffix[1:]], file, None, local_root()).get_validation_state() == "Trusted"
 
 
 def test_signing_a_movie_keeps_every_picture(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from nodes.credentials.claim import Claim
 from nodes.credentials.identity import Identity
 from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
 from nodes.credentials.manifest import definition
+from nodes.credentials.png import in_one_chunk
 from nodes.errors import CredentialsError, writing
 from nodes.footage.whole import whole_file
 
@@ -44,8 +45,8 @@ def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
     def embed(by: Identity) -> None:
         with whole_file(path, sync=False) as temporary:
             if path.stat().st_size <= _IN_MEMORY:
-                signed = io.BytesIO()
-                sign_stream(definition(claim), claim.carried, by, kind, io.BytesIO(path.read_bytes()), signed)
+                signed, whole = io.BytesIO(), io.BytesIO(in_one_chunk(path.read_bytes()))
+                sign_stream(definition(claim), claim.carried, by, kind, whole, signed)
                 temporary.write_bytes(signed.getbuffer())
                 return
             with path.open("rb") as source, temporary.open("w+b") as target:
