@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -22,6 +23,7 @@ from host_bridge.timeline.shots import find_shots
 from host_bridge.timeline.write.block import CLIP, EXPORT, marked
 from host_bridge.timeline.write.profiles import clips
 from nodes.consent.edit import revoke
+from nodes.shot.digest import digest_file
 
 Run = Callable[..., tuple[int, str, str]]
 WAYS = [
@@ -48,6 +50,11 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
             swapped(made.out / "shots" / shot.id, plate, shot.span)
             media = MediaRecord(url=shot.media.url, path=plate, rate=shot.media.rate, start=0, frames=24)
             shots.append(done_shot(shot.id, shot.where, media, shot.span))
+        model = made.folder / "model.onnx"
+        model.write_bytes(b"a model")
+        plate_of = json.loads((made.out / "shots" / "V1-0001" / "shot.json").read_bytes())["inputs"]
+        trained = {"model": {"path": str(model), "digest": digest_file(model)}}
+        made.tell("V1-0001", inputs=plate_of | trained, settings={"swap": {"method": "model"}})
         run_of(edit, *shots, out=made.out)
         yield made
 
@@ -110,7 +117,9 @@ def test_every_clip_with_a_result_says_by_whom_and_by_what_it_was_made_and_names
             "source": (show.put_in.performer.id, (show.put_in.consent.id,)),
         }
         assert len(block["media"]["sha256"]) == 64
-        assert (block["models"], block["credentials"]["signed"]) == ([], True)
+        assert block["credentials"]["signed"] is True
+    models = {b["shot"]: [m["sha256"] for m in b["models"]] for b in blocks}
+    assert models == {"V1-0001": [hashlib.sha256(b"a model").hexdigest()], "V1-0002.V1-0001": []}
     found = report(path, "--project", show.folder)
     assert (found["covered"], found["run"], found["export"]["mode"]) == ("yes", None, way[0])
     assert states(found) == ["intact", "intact"]
