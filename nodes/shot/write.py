@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ from nodes.shot.sheet import Column, column, contact_sheet, pick, window, write_
 from nodes.shot.worker import Worker
 from nodes.types import Faces, Patch, Track
 
+_TURN = 5e-4  # seconds that a thread may keep the interpreter for while another waits
 _WRITABLE = (".png", ".tif", ".tiff", ".exr", ".dpx")
 
 
@@ -134,6 +136,9 @@ def _write(shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: 
         # The other cores belong to the writers: OpenCV's own threads would wait for each other, and win nothing here.
         open_files.callback(cv2.setNumThreads, cv2.getNumThreads())
         cv2.setNumThreads(1)
+        # A thread that comes back from a codec waits this long for the interpreter, and leaves its core idle meanwhile: a tenth of the stage.
+        open_files.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(_TURN)
 
         def worker(work: Any) -> Worker[Any]:
             return workers.enter_context(Worker(work))
