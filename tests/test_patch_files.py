@@ -11,6 +11,7 @@ import pytest
 
 from nodes.errors import FootageError, OutputError
 from nodes.footage import read_matte, read_patch, write_matte, write_patch
+from nodes.footage.patch_files import half_rounded
 from nodes.types import Patch, Roi
 
 PLACE = Roi(30, 20, 94, 68)
@@ -28,6 +29,17 @@ def test_a_patch_reads_back_as_it_was_to_half_precision(tmp_path: Path) -> None:
     found = read_patch(tmp_path / "patch.0007.exr")
     assert (found.roi, found.frame) == (patch.roi, 7)
     np.testing.assert_array_equal(found.rgba, patch.rgba)
+
+
+def test_rounding_to_half_floats_is_that_of_ieee_754_for_every_half_float_what_lies_between_and_beside() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    halves = np.sort(halves[np.isfinite(halves)])
+    between = (halves[1:].astype(np.float64) + halves[:-1]) / 2  # ties; exact in float32
+    values = np.concatenate([halves, between.astype(np.float32), np.float32([-0.0, 0.0, 1e-40, -1e-40, 1e9, -1e9])])
+    beside = [np.nextafter(values, np.float32(side)) for side in (-np.inf, np.inf)]
+    values = np.concatenate([values, *beside])
+    expected = np.clip(values, -65504, 65504).astype(np.float16).astype(np.float32)
+    assert np.array_equal(half_rounded(values).view(np.uint32), expected.view(np.uint32))
 
 
 def test_the_data_window_is_the_region_and_the_display_window_the_frame(tmp_path: Path) -> None:

@@ -10,8 +10,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nodes.align import align
 from nodes.consent.grant import Clip, Model, for_swap
 from nodes.consent.project import find_project
@@ -21,6 +19,7 @@ from nodes.credentials.ready import ready
 from nodes.definitions import CAST, Method
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import Footage, Frame, read_patch
+from nodes.footage.patch_files import half_rounded
 from nodes.shot import document, results
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import check_range, choose_tracks
@@ -29,9 +28,7 @@ from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.settings import Settings
 from nodes.shot.write import Rendered, Written, patch_files, write_shot
 from nodes.swap import SwapPlan, plan_swap, swap
-from nodes.types import Faces, Float, Patch
-
-_HALF_MAX = 65504.0
+from nodes.types import Faces, Patch
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,7 @@ def as_written(patch: Patch) -> Patch:
     """Round a patch to the half floats of its file, so that plate and file give exactly the composite."""
     if patch.roi.empty:
         return patch
-    half: Float = np.clip(patch.rgba, -_HALF_MAX, _HALF_MAX).astype(np.float16).astype(np.float32)
-    return Patch(patch.frame, patch.roi, half)
+    return Patch(patch.frame, patch.roi, half_rounded(patch.rgba))
 
 
 def _check(shot: _Shot) -> None:
