@@ -8,7 +8,8 @@ from typing import Any, Literal
 Answer = Literal["yes", "no", "unknown"]
 _MAY = {"target": "replaced", "source": "put in", "performer": "trained on"}
 _LISTED = 6  # shots that a line names before it only counts
-_CREDENTIALS: dict[str, Answer] = {"intact": "yes", "stranger": "unknown", "unverified": "unknown", "absent": "unknown"}
+# What a result counts, by the state of its Content Credentials; any other state is a no.
+WEIGHTS: dict[str, Answer] = {"intact": "yes", "stranger": "unknown", "unverified": "unknown", "absent": "unknown"}
 Line = tuple[Answer, str, str]  # weight, shot, what
 
 
@@ -84,7 +85,7 @@ def _people(shot: Mapping[str, Any], consents: Mapping[str, Mapping[str, Any]], 
 
 def _results(shot: Mapping[str, Any]) -> Iterator[Line]:
     told = shot["result"]["credentials"]
-    answer = _CREDENTIALS.get(told["state"], "no")
+    answer = WEIGHTS.get(told["state"], "no")
     if answer != "yes":
         yield from ((answer, shot["id"], what) for what in told["faults"] or [told["what"]])
 

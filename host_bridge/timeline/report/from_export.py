@@ -122,6 +122,7 @@ def _shot(
     ours = {name: r for name, r in _references(clip) if _is_ours(r)}
     reference = ours.get(key) or next(iter(ours.values()), None)
     frames, rate = _frames(reference, block.span)
+    name = str(clip.get("name") or "")  # that of the media, on a track of ours
     people = [records.person(part) for part in block.provenance.performers]
     if places is None:
         credentials = unverified()
@@ -131,7 +132,7 @@ def _shot(
         credentials = of_media(path, claimed, trust)
     return {
         "id": block.shot,
-        "name": str(clip.get("name") or ""),
+        "name": "" if reference is not None and name == reference.get("name") else name,
         "state": "done",
         "error": None,
         "media": None if reference is None else _address(reference),

@@ -116,7 +116,7 @@ def _of_export(
     return {
         "run": None,
         "export": exported.said.model_dump(exclude={"digest"}),
-        "shots": shots,
+        "shots": sorted(shots, key=lambda shot: str(shot["id"])),
         "unexplained": unexplained(exported),
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from host_bridge.timeline.report.answers import WEIGHTS
 from nodes.pages import template
 
 ROLES = {"target": "is replaced", "source": "is put in", "performer": "trained on"}
@@ -38,6 +39,7 @@ def page(report: Mapping[str, Any]) -> str:
         roles=ROLES,
         covered=COVERED,
         said=SAID,
+        weights=WEIGHTS,
         models={digest: f"M{i}" for i, digest in enumerate(models, 1)},
         papers={digest: f"D{i}" for i, digest in enumerate(papers, 1)},
         consents=sorted(report["consents"].values(), key=lambda c: ((c["performer"] or "").casefold(), c["id"])),
@@ -91,7 +93,7 @@ def _of_edit(report: Mapping[str, Any]) -> Iterator[Print]:
     if edit["own_digest"] == edit["digest"]:
         yield Print("edit", edit["digest"])
     else:
-        yield Print("edit", edit["digest"], "as exported" if report["export"] else "as run")
+        yield Print("edit", edit["digest"], "as run")
         yield Print("edit", edit["own_digest"], "with results" if report["export"] else "now")
 
 
