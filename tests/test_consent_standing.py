@@ -64,7 +64,7 @@ def test_what_is_missing_has_ended_or_was_taken_back_is_said_with_its_remedy(sho
         said(show),
     )
     consent(show, "Ben", now=clock.now())
-    assert "Ben may be replaced" in said(show)
+    assert "Ben may be replaced" in said(show, "Ben", "Ben")
     revoke(show, "Ben")
     assert re.search(r"Ben \(p-\w+\) may not be replaced: c-\w+ was revoked on ", said(show, "Ben"))
     assert "there is no performer 'Carl' in this project. Record the consent: " in said(show, "Carl")
