@@ -25,7 +25,8 @@ from host_bridge.cli.app import run as run_cli
 from nodes.command_line import command_line
 from nodes.consent.book import open_book
 from nodes.consent.check import require
-from nodes.consent.edit import Terms, add, revoke
+from nodes.consent.edit import Terms, add, register, revoke
+from nodes.consent.footage import Face, permit
 from nodes.consent.keys import load_key
 from nodes.consent.record import USES, canonical
 from nodes.consent.verify import verify
@@ -231,6 +232,17 @@ def test_processes_killed_while_they_add_leave_records_that_hold(
         found = verify(show)
         assert found.faults == () and len(found.chain.entries) >= count + 7
         count = len(found.chain.entries)
+
+
+def test_footage_of_one_who_revoked_is_not_taken_for_that_of_the_next_who_agrees(show: Path) -> None:
+    face = Face("replaced", "--target-performer", None, show / "plate.mov", "ab")
+    assert permit(face, show, now=NOON).name == "Anna"
+    revoke(show, "Anna", now=NOON)
+    ben = consent(show, "Ben").performer
+    with pytest.raises(ConsentError, match=r"whose face this is is not known; it may be that of Anna .*, Ben "):
+        permit(face, show, now=NOON)
+    register(show, "Ben", [("ab", "plate.mov")], now=NOON)
+    assert permit(face, show, now=NOON).performer == ben.id
 
 
 @pytest.mark.parametrize("name", ["A. Name", 'Anna "Ö" O\'Neil', "p$HOME `x` & co", "名前"])

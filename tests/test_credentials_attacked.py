@@ -17,7 +17,7 @@ from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity
 from nodes.credentials.sign import sign_file, sign_sequence
 from nodes.credentials.trust import load_trust
-from nodes.errors import FaceplateError, FootageError
+from nodes.errors import CredentialsError, FaceplateError, FootageError
 
 INTACT = {"own", "trusted", "unknown"}
 
@@ -111,3 +111,16 @@ def test_a_frame_under_another_spelling_of_its_number_was_added(home: Path) -> N
     shutil.copy(home / "patch/composite.1002.png", home / "patch/composite.01002.png")
     (verdict, _) = verify(home / "patch", load_trust())
     assert verdict.faults == ("a frame was added: composite.01002.png",)
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, 'trust = ["~nobody-of-this-name/root.pem"]', "trust = ['.']", "\0"]
+)
+def test_a_configuration_that_is_a_trap_says_what_is_wrong_with_it(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart(monkeypatch, tmp_path)
+    (tmp_path / "credentials.toml").write_text(text)
+    monkeypatch.setenv("FACEPLATE_CREDENTIALS", str(tmp_path / "credentials.toml"))
+    with pytest.raises(CredentialsError):
+        load_trust()

@@ -46,7 +46,7 @@ def permit(
     """See that a face may be used so today, and return whose it is and by which records. Raises ConsentError.
 
     A sample clip speaks for itself. Else whose it is says the user; else the clip, where it is registered with a performer; else the model;
-    else it is the only performer of the project who may be used so.
+    else it is the only performer of the project who may be used so, if nobody else ever might.
     """
     now = now or clock.now()
     if face.digest and (sample := published(face.digest)):
@@ -88,7 +88,9 @@ def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Per
     if known := registered or face.model:
         return the_performer(book, known, face.use)
     may = [p for p in book.performers.values() if book.allowing(p.id, face.use, clock.day(now), production)]
-    if len(may) == 1:
+    # It may be the face of somebody whose consent has ended or was revoked; that is not another's.
+    once = [p for p in book.performers.values() if any(face.use in c.uses for c in book.consents_of(p.id))]
+    if len(may) == len(once) == 1:
         return may[0]
     if not may and len(book.performers) == 1:
         return next(iter(book.performers.values()))  # for the reason why not
@@ -102,7 +104,7 @@ def _whose(book: Book, face: Face, production: str | None, now: datetime) -> Per
     words = ("faceplate", "performer", "footage", "--project", str(book.project), "NAME", str(face.clip))
     register = f", or once and for all: {command_line(*words)}" if face.clip else ""
     raise ConsentError(
-        f"whose face this is is not known; it may be that of {listed(may)}",
+        f"whose face this is is not known; it may be that of {listed(once)}",
         file=face.clip or book.project,
         remedy=f"Say it with {face.option} NAME{register}",
     )

@@ -72,11 +72,14 @@ def read_configuration() -> Configuration:
         where = ".".join(map(str, first["loc"]))
         what = f"{where}: {first['msg']}" if where else first["msg"]
         raise CredentialsError(what, file=path, remedy="It knows certificate, private_key, time_stamp, trust") from e
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise CredentialsError(f"cannot be read ({e})", file=path, remedy="Write it as TOML") from e
 
     def placed(name: Path) -> Path:
-        return path.parent / name.expanduser()
+        try:
+            return path.parent / name.expanduser()
+        except RuntimeError as e:
+            raise CredentialsError(f"{name}: there is no such user", file=path, remedy="Write the path in full") from e
 
     return found.model_copy(
         update={
