@@ -69,6 +69,17 @@ def test_a_clip_of_many_that_are_alike_is_found_where_it_was_changed() -> None:
     ]
 
 
+def test_of_clips_that_are_alike_each_that_was_changed_is_a_change() -> None:
+    before = timeline(clip("a", 86400), clip("a", 86400), clip("b", 86400))
+    after = deepcopy(before)
+    for index in (0, 2):
+        after["tracks"]["children"][0]["children"][index]["metadata"] = {"note": 1}
+    assert [(kind, path.split(" › ")[2]) for kind, path, *_ in told(before, after)] == [
+        ("added", "clip 1 'a'"),
+        ("added", "clip 3 'b'"),
+    ]
+
+
 @pytest.mark.parametrize("alike", [True, False])
 def test_in_a_long_edit_an_insertion_a_removal_and_a_change_are_few_lines(alike: bool) -> None:
     before = timeline(*(clip("a" if alike else f"c{i}", 86400 + (0 if alike else i)) for i in range(1000)))

@@ -6,8 +6,10 @@ import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import eq
 from typing import Any
 
+from host_bridge.timeline.write.block import TRACK, marked
 from host_bridge.timeline.write.tree import schema
 
 _FEW = 400  # differences up to which the shortest list of them is sought
@@ -16,12 +18,16 @@ _FEW = 400  # differences up to which the shortest list of them is sought
 def pairs(a: list[Any], b: list[Any]) -> Iterator[tuple[int | None, int | None]]:
     """Yield the indices of items that belong together, in order; None where an item has none."""
     exact = [[json.dumps(item, sort_keys=True) for item in items] for items in (a, b)]
-    for i, j in _between(common(*exact), len(a), len(b)):
+    matched = common(*exact)
+    if len(a) == len(b) and sum(map(eq, *exact)) >= len(matched) and all(map(eq, *(map(_called, x) for x in (a, b)))):
+        yield from ((i, i) for i in range(len(a)))  # of clips that are alike none is another's
+        return
+    for i, j in _between(matched, len(a), len(b)):
         if isinstance(i, int) and isinstance(j, int):
             yield i, j
             continue
         left, right = _range(i), _range(j)
-        like = [[(schema(items[k]), items[k].get("name")) for k in part] for items, part in ((a, left), (b, right))]
+        like = [[_called(items[k]) for k in part] for items, part in ((a, left), (b, right))]
         for p, q in _between(common(*like), len(left), len(right)):
             if isinstance(p, int) and isinstance(q, int):
                 yield left[p], right[q]
@@ -121,8 +127,17 @@ def _range(part: _Part) -> range:
 def _by_kind(a: list[Any], b: list[Any], left: list[int], right: list[int]) -> Iterator[tuple[int | None, int | None]]:
     rest = list(right)
     for i in left:
-        j = next((j for j in rest if schema(a[i]) == schema(b[j])), None)
+        j = next((j for j in rest if _kind(a[i]) == _kind(b[j])), None)
         if j is not None:
             rest.remove(j)
         yield i, j
     yield from ((None, j) for j in rest)
+
+
+def _called(item: Any) -> tuple[object, ...]:
+    return *_kind(item), item.get("name")
+
+
+def _kind(item: Any) -> tuple[str, Any, bool]:
+    """What an item can only be paired with: its schema, sound or picture of a track, and whether Faceplate put the track in."""
+    return schema(item), item.get("kind"), marked(item, TRACK) is not None
