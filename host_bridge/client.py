@@ -222,6 +222,23 @@ class Client:
             raise EngineError(f"{path}: the engine's answer cannot be understood")
         return told
 
+    def begin(self, method: str, path: str, body: Any = None) -> HTTPConnection:
+        """Send a request, and do not wait for its answer, which `finish` reads; when there is one, `sock` can be read from."""
+        connection = self._connection(self._seconds)
+        self._request(connection, method, path, body)
+        return connection
+
+    def finish(self, connection: HTTPConnection) -> dict[str, Any]:
+        """Read the answer to a request that was begun."""
+        with closing(connection):
+            try:
+                response = connection.getresponse()
+                self._refused(response)
+                told: dict[str, Any] = json.loads(response.read())
+            except (OSError, HTTPException, ValueError) as e:
+                raise EngineGone("the engine has gone") from e
+        return told
+
     def _ask(
         self, method: str, path: str, body: Any = None, seconds: float | None = None
     ) -> tuple[bytes, dict[str, str]]:
@@ -238,6 +255,15 @@ class Client:
         return HTTPConnection(self._host, self._port, timeout=seconds)
 
     def _send(self, connection: HTTPConnection, method: str, path: str, body: Any) -> HTTPResponse:
+        self._request(connection, method, path, body)
+        try:
+            return connection.getresponse()
+        except TimeoutError as e:
+            raise EngineError("the engine does not answer in time", remedy="Look into its log, engine.log") from e
+        except (OSError, HTTPException) as e:
+            raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
+
+    def _request(self, connection: HTTPConnection, method: str, path: str, body: Any) -> None:
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
         if content is not None and len(content) > LARGEST_REQUEST:
             raise EngineError("the request is larger than 1 MiB", remedy="Ask for less at once", status=413)
@@ -246,7 +272,6 @@ class Client:
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.request(method, path, content, headers)
-            return connection.getresponse()
         except TimeoutError as e:
             raise EngineError("the engine does not answer in time", remedy="Look into its log, engine.log") from e
         except (OSError, HTTPException) as e:

@@ -8,8 +8,9 @@ what has changed to Blender's own thread (`news`). Callbacks hold names, never B
 from __future__ import annotations
 
 from . import standing
+from .asking import ask
 from .engine import engine_python, look, refresh, start_engine
-from .jobs import ACTIVE, LOST, Ticket, ask, forget, submit, tickets
+from .jobs import ACTIVE, LOST, Ticket, forget, submit, tickets
 from .news import pump, shut
 from .standing import Job, State, state
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..client import Client
 
 _EXTENSION = __package__.rpartition(".")[0]
-_START = "Press Start Engine"
+START = "Press Start Engine"
 
 
 @cache
@@ -32,6 +32,7 @@ def api() -> Any:
 
     from .. import client
 
+    version()
     return client
 
 
@@ -72,7 +73,7 @@ def find() -> tuple[Client | None, dict[str, str]]:
         client = api().Client(address, seconds=5)
         found = client.status()
     except api().EngineGone:
-        return None, _noted("stopped", message="the engine is not running", remedy=_START)
+        return None, _noted("stopped", message="the engine is not running", remedy=START)
     except api().EngineError as e:
         message, remedy = e.message, e.remedy or ""
         if e.status in (401, 403) and address is not None:

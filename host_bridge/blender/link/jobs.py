@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .engine import api, engine, engine_python, find, look
+from .engine import api, engine, engine_python, look
 from .news import closing, spawn, tell
 from .standing import Job, note, note_job
 
@@ -66,20 +66,6 @@ def submit(
     return ticket
 
 
-def ask(kind: str, request: dict[str, Any], told: Told) -> None:
-    """Ask the engine, where one runs, for something short that no panel lists. told: is given the job when it has ended, in Blender's own
-    thread; without an engine a failed one, whose `error` says so."""
-    ticket = Ticket(kind)
-    api()
-
-    def work() -> None:
-        job = _answer(ticket, request)
-        if not closing.is_set():
-            tell(lambda: told(job))
-
-    spawn(work, f"faceplate {kind}")
-
-
 def tickets() -> tuple[Ticket, ...]:
     """The jobs that are under way, oldest first."""
     return tuple(_tickets)
@@ -122,7 +108,7 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
             if e.status in (401, 403) and job is not None:
                 client = None
                 continue
-            return _failed(ticket, e)
+            return failed(ticket.kind, e)
         if job != last:
             pause = 0.02
             tell(lambda job=job: _changed(job, on_change))  # type: ignore[misc]
@@ -131,19 +117,6 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
         ticket.cancelled.wait(pause) if not asked_to_end else closing.wait(pause)
         pause = min(pause * 1.5, 0.2)
     return job or {}
-
-
-def _answer(ticket: Ticket, request: dict[str, Any]) -> Job:
-    client, found = find()
-    if client is None:
-        return _failed(ticket, api().EngineGone(found["message"], remedy=found["remedy"]))
-    try:
-        job: Job = client.submit(ticket.kind, request, wait=1.0)
-        while job["state"] not in api().ENDED and not closing.wait(0.1):
-            job = client.show(job["id"])
-    except api().EngineError as e:
-        return _failed(ticket, e)
-    return job
 
 
 def _after(job: Job, after: Told | None) -> Job:
@@ -156,9 +129,10 @@ def _after(job: Job, after: Told | None) -> Job:
     return job
 
 
-def _failed(ticket: Ticket, error: Any) -> Job:
+def failed(kind: str, error: Any) -> Job:
+    """A job that the engine has refused, or was not there to take."""
     told = {"message": error.message, "remedy": error.remedy or ""}
-    return {"id": None, "kind": ticket.kind, "title": "", "state": "failed", "error": told, "result": None}
+    return {"id": None, "kind": kind, "title": "", "state": "failed", "error": told, "result": None}
 
 
 def _changed(job: Job, on_change: Told | None) -> None:

@@ -18,6 +18,7 @@ _threads: set[threading.Thread] = set()
 _news: SimpleQueue[Callable[[], None]] = SimpleQueue()
 _begun = 0.0  # when the latest thread was started
 closing = threading.Event()
+_polled: list[Callable[[], bool]] = []
 
 
 def spawn(work: Callable[[], object], name: str) -> None:
@@ -45,6 +46,15 @@ def tell(news: Callable[[], None]) -> None:
     _news.put(news)
 
 
+def poll(look: Callable[[], bool]) -> None:
+    """Let the timer look, in Blender's own thread and without waiting, until this returns True."""
+    global _begun
+    _begun = time.monotonic()
+    _polled.append(look)
+    if not bpy.app.timers.is_registered(pump):
+        bpy.app.timers.register(pump, first_interval=_AT_FIRST, persistent=True)
+
+
 def pump() -> float | None:
     """Hand what has changed to whoever asked: the timer's work, for scripts too. Returns when to look again, None for never."""
     while True:
@@ -54,8 +64,12 @@ def pump() -> float | None:
             break
         news()
         _redraw()
+    for look in list(_polled):
+        if look():
+            _polled.remove(look)
+            _redraw()
     with _lock:
-        if not _threads and _news.empty():
+        if not _threads and _news.empty() and not _polled:
             return None
     return _AT_FIRST if time.monotonic() < _begun + 1 else _EVERY
 
@@ -67,6 +81,7 @@ def shut() -> None:
         left = list(_threads)
     for thread in left:
         thread.join(timeout=10)
+    _polled.clear()
     if bpy.app.timers.is_registered(pump):
         bpy.app.timers.unregister(pump)
     with suppress(Empty):
