@@ -179,7 +179,7 @@ def test_whoever_knows_better_may_say_so_with_the_keys_fingerprint(show: Path) -
         verify(show, trust="0000-0000-0000-0000", now=LATER)
     assert verify(show, trust=found.key, now=LATER).faults == ()
     require("replaced", "Anna", show, now=LATER)
-    with pytest.raises(ConsentError, match="revoked on 2026-06-25 .in another copy of this project"):
+    with pytest.raises(ConsentError, match=r"revoked on 2026-06-25 .in another copy of this project"):
         require("replaced", "Ben", show, now=LATER)  # that is not forgotten
 
 

@@ -220,12 +220,25 @@ def test_without_a_project_there_are_ids_and_nothing_is_claimed_of_them(
     assert status == 0, err
     found = json.loads(out)
     assert found["shots"][0]["cast"] == [{"target": "p-000000000001", "source": "franck"}]
-    assert [c["holds"] for c in found["consents"].values()] == [None, True]
+    assert [c["holds"] for c in found["consents"].values()] == [None, None]
     assert found["covered"] == "unknown"
     assert answer(found, "consent") == (
         "unknown",
-        ["There are no records of consent here; name the project with --project"],
+        [
+            "There are no records of consent here; name the project with --project",
+            "franck is sample footage: its publisher allows its use, and says nothing of what its people agreed to",
+        ],
     )
+
+
+def test_sample_footage_needs_no_records_and_nobody_says_that_its_people_agreed(run: Run, show: Show) -> None:
+    parts = tuple(Part(id="sample-franck", role=role, consents=(RECORD,)) for role in ("target", "source"))
+    show.result("S1", provenance=Provenance(performers=parts).document())
+    show.save(done_shot("S1", (0, 0), MEDIA, (0, 9)))
+    (show.folder / "performers").rename(show.folder / "away")
+    status, out, _ = run("timeline", "report", show.edit)
+    assert status == 0
+    assert "used so today? cannot be told\n  franck is sample footage" in out and "no records of consent" not in out
 
 
 def test_an_edit_that_was_changed_since_is_said(report: Report, show: Show) -> None:

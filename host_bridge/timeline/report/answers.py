@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from nodes.consent.samples import is_sample
+
 Answer = Literal["yes", "no", "unknown"]
 _MAY = {"target": "replaced", "source": "put in", "performer": "trained on"}
 _LISTED = 6  # shots that a line names before it only counts
@@ -29,8 +31,10 @@ def answers(
     done = [shot for shot in shots if shot["result"] is not None]
     edit: list[Line] = [("no", "", "The edit was changed since it was run: run it again")] if changed else []
     edit += [("no", "", f"The clip '{name}' shows a result, and does not say which") for name in unexplained]
+    people = [person["id"] for shot in done for person in shot["people"]]
+    needless = known or (people and all(is_sample(id) for id in people))
     nobody: list[Line] = (
-        [] if known else [("unknown", "", "There are no records of consent here; name the project with --project")]
+        [] if needless else [("unknown", "", "There are no records of consent here; name the project with --project")]
     )
     return [
         _answered(
@@ -79,6 +83,12 @@ def _people(shot: Mapping[str, Any], consents: Mapping[str, Mapping[str, Any]], 
             ended = [f"{id} {consents[id]['stands']}" for id in person["consents"] if consents[id]["holds"] is False]
             why = f" ({'; '.join(ended)})" if ended else ""
             yield "no", shot["id"], f"{person['name'] or person['id']} may not be {_MAY[person['role']]} today{why}"
+        elif is_sample(person["id"]):
+            yield (
+                "unknown",
+                "",
+                f"{person['name']} is sample footage: its publisher allows its use, and says nothing of what its people agreed to",
+            )
         elif person["may_now"] is None and known:
             yield "unknown", shot["id"], f"{person['id']}: not in the records"
 

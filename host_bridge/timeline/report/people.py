@@ -50,7 +50,7 @@ class Records:
     def consent(self, id: str) -> dict[str, Any]:
         """A consent record, and whether it holds today (None: that cannot be told here), with `stands` in words."""
         if id == RECORD:
-            return _unknown(id, "sample footage; what its publisher allows") | {"holds": True}
+            return _unknown(id, "sample footage") | {"holds": None}
         found = self.book.consents.get(id) if self.book else None
         if self.book is None or found is None:
             return _unknown(id, "not looked up" if self.book is None else "not in the records of this project") | {
@@ -94,9 +94,9 @@ class Records:
         return found.name if found else None
 
     def _may(self, part: Part) -> bool | None:
-        if is_sample(part.id):
-            return True
-        return bool(self.book.allowing(part.id, _USE[part.role], self.today, self.asked)) if self.book else None
+        if is_sample(part.id) or self.book is None:
+            return None
+        return bool(self.book.allowing(part.id, _USE[part.role], self.today, self.asked))
 
     def _called(self, name: str | None, role: Role, people: Sequence[dict[str, Any]]) -> str | None:
         parts = [Part(id=p["id"], role=p["role"]) for p in people]
