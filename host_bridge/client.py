@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -222,15 +223,15 @@ class Client:
             raise EngineError(f"{path}: the engine's answer cannot be understood")
         return told
 
-    def begin(self, method: str, path: str, body: Any = None) -> HTTPConnection:
-        """Send a request, and do not wait for its answer, which `finish` reads; when there is one, `sock` can be read from."""
-        connection = self._connection(self._seconds)
-        self._request(connection, method, path, body)
-        return connection
-
-    def finish(self, connection: HTTPConnection) -> dict[str, Any]:
-        """Read the answer to a request that was begun."""
-        with closing(connection):
+    def steps(self, method: str, path: str, body: Any = None) -> Generator[None, None, dict[str, Any]]:
+        """Ask, and yield as long as there is no answer: for a host that must not wait, and has no thread for it."""
+        with closing(self._connection(1.0)) as connection:
+            self._request(connection, method, path, body)
+            end = time.monotonic() + self._seconds
+            while not select.select([connection.sock], [], [], 0)[0]:
+                if time.monotonic() > end:
+                    raise _silent()
+                yield
             try:
                 response = connection.getresponse()
                 self._refused(response)
@@ -259,7 +260,7 @@ class Client:
         try:
             return connection.getresponse()
         except TimeoutError as e:
-            raise EngineError("the engine does not answer in time", remedy="Look into its log, engine.log") from e
+            raise _silent() from e
         except (OSError, HTTPException) as e:
             raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
 
@@ -273,7 +274,7 @@ class Client:
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.request(method, path, content, headers)
         except TimeoutError as e:
-            raise EngineError("the engine does not answer in time", remedy="Look into its log, engine.log") from e
+            raise _silent() from e
         except (OSError, HTTPException) as e:
             raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
 
@@ -286,6 +287,10 @@ class Client:
         except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
             message, remedy = f"the engine answers {response.status} {response.reason}", None
         raise EngineError(message, remedy=remedy, status=response.status)
+
+
+def _silent() -> EngineError:
+    return EngineError("the engine does not answer in time", remedy="Look into its log, engine.log")
 
 
 def _parsed(stream: HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -206,9 +206,8 @@ def replace(module: Any, told: dict[str, Any]) -> Any:
     before = [told_of(s) for s in scene.sequence_editor.strips]
     select(scene, *scene.sequence_editor.strips)
     scene.sequence_editor.strips["title"].select = False
-    began = time.monotonic()
     bpy.ops.faceplate.replace_face()
-    returned = time.monotonic() - began
+    under_way = len(link.tickets())
     wait(link)
     rendered = []
     patches = [s for s in scene.sequence_editor.strips if s.name.endswith("face")]
@@ -230,7 +229,7 @@ def replace(module: Any, told: dict[str, Any]) -> Any:
         "patches": [told_of(s) for s in scene.sequence_editor.strips if s.name.endswith("face")],
         "notes": notes.notes(),
         "jobs": [job["result"]["overlay"] for job in link.state().jobs],
-        "returned": returned,
+        "under_way": under_way,
         "frames": rendered,
     }
 

@@ -64,7 +64,7 @@ pump(lambda: link.state().engine != "unknown")
 before = seen()
 bpy.ops.faceplate.start_engine()
 pump(lambda: link.state().engine == "running")
-pump(lambda: not threads())
+pump(lambda: not link.busy())
 answer([before, seen()])
 """,
     )
@@ -86,7 +86,7 @@ pump(lambda: "gone" in detect.message)
 during = [detect.state, detect.message, *seen()]
 bpy.ops.faceplate.start_engine()
 pump(lambda: detect.state != "BUSY")
-pump(lambda: not threads())
+pump(lambda: not link.busy())
 answer([during, detect.state, detect.message, link.pump()])
 """,
     )
@@ -96,19 +96,21 @@ answer([during, detect.state, detect.message, link.pump()])
 
 
 def test_cancel_ends_the_job_and_says_so(faceplate_in: Blender, live: Live) -> None:  # noqa: F811
-    state, message, job = run(
+    state, message, job, during = run(
         faceplate_in,
         live,
         "cancelled",
         """
 begin(detect)
 pump(lambda: detect.message == "detect" or detect.progress > 0)
+during = threads()
 bpy.ops.faceplate.cancel(uid=detect.uid)
 pump(lambda: detect.state != "BUSY")
-answer([detect.state, detect.message, link.state().jobs[0]["state"]])
+answer([detect.state, detect.message, link.state().jobs[0]["state"], during])
 """,
     )
     assert (state, message, job) == ("IDLE", "Cancelled", "cancelled")
+    assert during == []  # a thread may end Blender when something is undone
 
 
 def test_disabling_in_the_middle_of_a_job_leaves_no_thread_and_no_timer(faceplate_in: Blender, live: Live) -> None:  # noqa: F811
@@ -155,7 +157,7 @@ else:
         begin(late)
         bpy.ops.ed.undo()
 there = [n.bl_idname for n in part("tree.find").all_nodes()]
-pump(lambda: not link.tickets() and not threads())
+pump(lambda: not link.tickets() and not link.busy())
 answer([there, [job["state"] for job in link.state().jobs], link.pump(), handlers() == before])
 """,
     )
@@ -217,3 +219,28 @@ answer([detect.state, detect.message, detect.remedy])
 """,
     )
     assert node[0] == "ERROR" and "not known" in node[1] and "preferences" in node[2]
+
+
+def test_undoing_at_every_moment_while_jobs_are_followed_does_not_end_blender(
+    faceplate_in: Blender,  # noqa: F811
+    live: Live,
+) -> None:
+    ended = run(
+        faceplate_in,
+        live,
+        "storm",
+        """
+ended = []
+for _ in range(100):
+    while len(link.tickets()) < 8:
+        link.submit("performers", {"near": str(work_folder / str(len(ended)))}, on_end=lambda job: ended.append(job["state"]))
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.ed.undo_push(message="before")
+        bpy.data.node_groups.new("Faceplate", "CompositorNodeTree").nodes.new("FaceplateDetectNode")
+        bpy.ops.ed.undo_push(message="a node")
+        bpy.ops.ed.undo()
+    link.pump()
+answer(ended)
+""",
+    )
+    assert len(ended) > 20 and set(ended) == {"finished"}

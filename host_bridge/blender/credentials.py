@@ -3,27 +3,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-
-from . import whole
 
 _NOT_INTACT = 11  # a status of the job `credentials`: changed, or stripped of what was signed
 
 
-def compare(job: dict[str, Any], made: Path, shown: Path) -> None:
-    """Work for a thread: note in a job which whole frames are not those of patches that are signed: two files, or two folders with a sequence."""
-    if made.is_dir():
-        names = {file.name for folder in (made, shown) for file in folder.glob("patch.*.exr")}
-        pairs = [(made / name, shown / name) for name in sorted(names)]
-    else:
-        pairs = [(made, shown)]
-    job["differ"] = [target.name for source, target in pairs if not whole.is_whole(source, target)]
-
-
 def verdict(job: dict[str, Any]) -> tuple[bool, str]:
     """Whether something was changed, and what the engine and a comparison have found, in words."""
-    found, differ = job["result"], job.get("differ", [])
+    found, differ = job["result"], job.get("made", [])
     said = [found["said"]]
     if differ:
         more = f" and {len(differ) - 5} more" if len(differ) > 5 else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the engine, or start it; what came of it is noted in `standing`. All of this waits: for threads, and for scripts."""
+"""Find the engine, or start it, in steps; what came of it is noted in `standing`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .news import spawn, tell
+from .apart import in_thread
 from .standing import note, state
+from .steps import Steps, waited, walk
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -37,41 +38,41 @@ def api() -> Any:
 
 
 def start_engine(on_end: Callable[[], None] | None = None) -> None:
-    """Start the engine unless it runs, in a thread; `state()` says what came of it."""
-    python = engine_python()
-    api()
+    """Start the engine unless it runs; `state()` says what came of it. on_end: is called then."""
 
-    def work() -> None:
+    def steps() -> Steps[None]:
         with suppress(api().EngineError):
-            engine(python)
-        if on_end is not None:
-            tell(on_end)
+            yield from started(engine_python())
 
-    spawn(work, "faceplate start")
+    walk(steps(), lambda _: on_end and on_end())
 
 
 def refresh() -> None:
-    """Look whether the engine runs, in a thread; `state()` says what was found."""
-    api()
-    spawn(look, "faceplate look")
+    """Look whether the engine runs; `state()` says what was found."""
+    walk(looked(), lambda _: None)
 
 
 def look() -> Client | None:
+    """The engine that runs, or None, and `state()` why; this waits."""
+    return waited(looked())
+
+
+def looked() -> Steps[Client | None]:
     """The engine that runs, or None, and `state()` why."""
-    client, found = find()
+    client, found = yield from find()
     note(**found)
     return client
 
 
-def find() -> tuple[Client | None, dict[str, str]]:
+def find() -> Steps[tuple[Client | None, dict[str, str]]]:
     """The engine that runs, or None; and what there is to note of it."""
     address = None
     try:
         address = api().read_address(api().state_folder())
         if address is None:
             raise api().EngineGone("the engine is not running")
-        client = api().Client(address, seconds=5)
-        found = client.status()
+        client = api().Client(address)
+        found = yield from client.steps("GET", "/v1/status")
     except api().EngineGone:
         return None, _noted("stopped", message="the engine is not running", remedy=START)
     except api().EngineError as e:
@@ -92,9 +93,9 @@ def _noted(engine: str, version: str = "", page: str = "", message: str = "", re
     return {"engine": engine, "version": version, "page": page, "message": message, "remedy": remedy}
 
 
-def engine(python: str | None) -> Client:
+def started(python: str | None) -> Steps[Client]:
     """The engine, started if there is none. Raises EngineError, which `state()` holds too."""
-    if client := look():
+    if client := (yield from looked()):
         return client
     try:
         if state().engine != "stopped":
@@ -104,8 +105,8 @@ def engine(python: str | None) -> Client:
                 "the engine is not running, and where Faceplate is installed is not known",
                 remedy="Name its Python in the extension's preferences, or set FACEPLATE_PYTHON",
             )
-        api().connect(python=python)
-        if client := look():
+        yield from in_thread(lambda: api().connect(python=python), "start")
+        if client := (yield from looked()):
             return client
         raise api().EngineError(state().message, remedy=state().remedy)
     except api().EngineError as e:

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask the engine for a job, and stay with it to its end, from a thread of its own."""
+"""Ask the engine for a job, and stay with it to its end."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .engine import api, engine, engine_python, look
-from .news import closing, spawn, tell
+from .apart import in_process
+from .engine import api, engine_python, looked, started
 from .standing import Job, note, note_job
+from .steps import Steps, pause, redraw, walk
 
 if TYPE_CHECKING:
     from ..client import Client
 
 Told = Callable[[Job], None]
+After = Callable[[Job], Sequence[Any]]
 
 LOST = "lost"  # the state of a job whose engine has gone: it goes on when there is one again
 ACTIVE = ("queued", "running", LOST)
@@ -28,11 +29,11 @@ class Ticket:
 
     kind: str
     id: str | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
 
     def cancel(self) -> None:
         """Ask for its end; on_end is told when it has come."""
-        self.cancelled.set()
+        self.cancelled = True
 
 
 _tickets: list[Ticket] = []
@@ -40,29 +41,26 @@ _tickets: list[Ticket] = []
 
 def submit(
     kind: str,
-    request: dict[str, Any],
+    asked: dict[str, Any],
     *,
     on_change: Told | None = None,
     on_end: Told | None = None,
-    after: Told | None = None,
+    after: After | None = None,
 ) -> Ticket:
     """Ask for a job, and return at once. The engine is started if there is none; while it is gone, the job waits for it.
 
-    on_change, on_end: are given the job in Blender's own thread. after: is given a finished job before that, in a thread; what it raises
-    makes the job a failed one. A job that the engine refuses ends as `failed`, its `error` with a message
-    and a remedy, without an id.
+    on_change, on_end: are given the job. A job that the engine refuses ends as `failed`, its `error` with a message and a remedy, without an id.
+    after: is given a finished job before that, and says what to do with its results: a word of `pictures.__main__` with its arguments; what came of
+    it is in the job under `made`. Where that goes wrong the job is a failed one.
     """
     ticket = Ticket(kind)
     _tickets.append(ticket)
-    python = engine_python()
-    api()
 
-    def work() -> None:
-        job = _after(_follow(ticket, request, python, on_change), after)
-        if not closing.is_set():
-            tell(lambda: _ended(ticket, job, on_end))
+    def steps() -> Steps[Job]:
+        job = yield from _follow(ticket, asked, on_change)
+        return (yield from _after(job, after))
 
-    spawn(work, f"faceplate {kind}")
+    walk(steps(), lambda job: _ended(ticket, job, on_end))
     return ticket
 
 
@@ -76,33 +74,36 @@ def forget() -> None:
     _tickets.clear()
 
 
-def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_change: Told | None) -> Job:
+def _follow(ticket: Ticket, asked: dict[str, Any], on_change: Told | None) -> Steps[Job]:
     """Ask for a job, and stay with it to its end, through the engine's too."""
     job: Job | None = None
     client: Client | None = None
-    asked_to_end, pause = False, 0.02
-    while not closing.is_set():
+    asked_to_end, rest = False, 0.02
+    while True:
         try:
             if client is None:  # the first time it is started; what was lost later is the user's to start
-                client = engine(python) if job is None else look()
+                client = (yield from started(engine_python())) if job is None else (yield from looked())
             if client is None:
-                if job is not None and ticket.cancelled.is_set():
+                if job is not None and ticket.cancelled:
                     return {**job, "state": "cancelled"}
-                ticket.cancelled.wait(0.5)
+                yield from pause(0.5, lambda: ticket.cancelled)
                 continue
             last = job
             if job is None:
-                job = client.submit(ticket.kind, request, wait=_AT_ONCE.get(ticket.kind, 0))
+                wait = _AT_ONCE.get(ticket.kind, 0)
+                body = {"kind": ticket.kind, "request": asked}
+                job = yield from client.steps("POST", f"/v1/jobs?wait={wait:g}", body)
             else:
-                job = client.show(job["id"])
+                job = yield from client.steps("GET", f"/v1/jobs/{job['id']}")
             ticket.id = job["id"]
-            if ticket.cancelled.is_set() and not asked_to_end and job["state"] not in api().ENDED:
-                job, asked_to_end = client.cancel(job["id"]), True
+            if ticket.cancelled and not asked_to_end and job["state"] not in api().ENDED:
+                job, asked_to_end = (yield from client.steps("POST", f"/v1/jobs/{job['id']}/cancel")), True
         except api().EngineGone:
             client = None
             if job is not None:
                 job = {**job, "state": LOST}
-                tell(lambda job=job: _changed(job, on_change))  # type: ignore[misc]
+                _changed(job, on_change)
+            yield
             continue
         except api().EngineError as e:
             if e.status in (401, 403) and job is not None:
@@ -110,23 +111,21 @@ def _follow(ticket: Ticket, request: dict[str, Any], python: str | None, on_chan
                 continue
             return failed(ticket.kind, e)
         if job != last:
-            pause = 0.02
-            tell(lambda job=job: _changed(job, on_change))  # type: ignore[misc]
+            rest = 0.02
+            _changed(job, on_change)
         if job["state"] in api().ENDED:
             return job
-        ticket.cancelled.wait(pause) if not asked_to_end else closing.wait(pause)
-        pause = min(pause * 1.5, 0.2)
-    return job or {}
+        yield from pause(rest, (lambda: False) if asked_to_end else (lambda: ticket.cancelled))
+        rest = min(rest * 1.5, 0.2)
 
 
-def _after(job: Job, after: Told | None) -> Job:
-    if after is None or job.get("state") != "finished" or closing.is_set():
+def _after(job: Job, after: After | None) -> Steps[Job]:
+    if after is None or job.get("state") != "finished":
         return job
     try:
-        after(job)
-    except Exception as e:
+        return {**job, "made": (yield from in_process(after(job)))}
+    except OSError as e:
         return {**job, "state": "failed", "error": {"message": str(e), "remedy": "Check the disk, then run it again"}}
-    return job
 
 
 def failed(kind: str, error: Any) -> Job:
@@ -139,6 +138,7 @@ def _changed(job: Job, on_change: Told | None) -> None:
     note_job(job)
     if on_change is not None:
         on_change(job)
+    redraw()
 
 
 def _ended(ticket: Ticket, job: Job, on_end: Told | None) -> None:

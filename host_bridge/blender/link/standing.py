@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Job = dict[str, Any]
 Standing = Literal["unknown", "running", "stopped", "other version", "refused"]
 _SHOWN = 20  # jobs
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,9 @@ def state() -> State:
 
 
 def note(**what: Any) -> None:
-    """Change some of it, from any thread."""
+    """Change some of it."""
     global _state
-    with _lock:
-        _state = replace(_state, **what)
+    _state = replace(_state, **what)
 
 
 def note_job(job: Job) -> None:
@@ -48,5 +45,4 @@ def note_job(job: Job) -> None:
 def forget() -> None:
     """Nothing is known."""
     global _state
-    with _lock:
-        _state = State()
+    _state = State()

@@ -15,7 +15,7 @@ from typing import Any
 
 import bpy
 
-from .. import media, whole
+from .. import media
 from ..media import MediaError
 from ..tree import build, images, swap
 from . import modifier, strips
@@ -39,9 +39,9 @@ def check(strip: Any, shown: strips.Shown) -> None:
         )
 
 
-def prepare(folder: Path) -> None:
-    """Make whole frames of the patches of a swap in `folder`: work for a thread."""
-    whole.whole_frames(folder / "patch", folder / "whole", "patch")
+def prepare(folder: Path) -> tuple[Any, ...]:
+    """What makes whole frames of the patches of a swap in `folder`, see `link.submit`."""
+    return "whole", folder / "patch", folder / "whole", "patch"
 
 
 def modify(target: Target, folder: Path, first: int, last: int) -> tuple[Any, list[str]]:

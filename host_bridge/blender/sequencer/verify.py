@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def _results(scene: Any) -> list[Any]:
     return [s for s in strips.shown_strips(scene) if s.select and (strips.OF in s or modify.shown_by(s))]
 
 
-def _ask(name: str, pattern: str, after: Callable[[link.Job], None] | None = None) -> None:
+def _ask(name: str, pattern: str, after: link.After | None = None) -> None:
     def ended(job: link.Job) -> None:
         if job.get("state") == "finished":
             changed, said = credentials.verdict(job)
@@ -54,8 +53,8 @@ def _ask(name: str, pattern: str, after: Callable[[link.Job], None] | None = Non
     link.submit("credentials", {"path": pattern}, on_end=ended, after=after)
 
 
-def _comparing(made: Path, shown: Path) -> Callable[[link.Job], None]:
-    return lambda job: credentials.compare(job, made, shown)
+def _comparing(made: Path, shown: Path) -> link.After:
+    return lambda job: ("differ", made, shown)
 
 
 classes = (FACEPLATE_OT_verify_strips,)

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .. import media
-from . import build, images, landmarks
+from . import build, images
 from .base import FaceNode, settings_of
 from .work import Task
 
@@ -49,9 +49,6 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         request = {**plate.request("clip"), "range": frames, "out": str(made), "tracks": self.chosen()}
         request |= self.parameters("Detect", "Align")
 
-        def after(job: dict[str, Any]) -> None:
-            landmarks.draw(made, drawn, range(first, last + 1))
-
         def done(node: Any, job: dict[str, Any]) -> str:
             track = max(job["result"]["tracks"], key=lambda told: told["last"] - told["first"])
             file = made / "images" / str(track["id"]) / f"{track['first']:04d}.png"
@@ -59,4 +56,4 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             images.show(node, drawn / f"landmarks.{first:04d}.png", plate, linear=False, inside=LANDMARKS)
             return f"Track {track['id']}, frames {track['first']}-{track['last']}"
 
-        return Task("align", request, done, after)
+        return Task("align", request, done, lambda job: ("landmarks", made, drawn, first, last))

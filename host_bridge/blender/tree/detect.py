@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .. import media
-from . import boxes, build, images
+from . import build, images
 from .base import FaceNode, settings_of
 from .work import Task
 
@@ -40,8 +40,9 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         request = {**plate.request("clip"), "range": frames, "out": str(place / "faces.npz")}
         request |= self.parameters("Detect")
 
-        def after(job: dict[str, Any]) -> None:
-            boxes.draw(place / "faces.npz", place / "boxes", job["result"]["range"])
+        def after(job: dict[str, Any]) -> tuple[Any, ...]:
+            found = job["result"]["range"]
+            return "boxes", place / "faces.npz", place / "boxes", found["first"], found["last"]
 
         def done(node: Any, job: dict[str, Any]) -> str:
             images.show(node, place / "boxes" / f"boxes.{first:04d}.png", plate, linear=False)

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
 
-from .. import media, whole
+from .. import media
 from . import build, images
 from .base import FaceNode, settings_of
 from .work import Task
@@ -51,8 +50,4 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             images.show(node, shown / f"matte.{first:04d}.exr", plate)
             return f"Frames {frames}, a face in {job['result']['frames_with_face']}"
 
-        return Task("mask", request, done, lambda job: _whole(made / "matte", shown))
-
-
-def _whole(made: Path, shown: Path) -> None:
-    whole.whole_frames(made, shown, "matte")
+        return Task("mask", request, done, lambda job: ("whole", made / "matte", shown, "matte"))

@@ -9,7 +9,8 @@ from typing import Any
 
 import bpy
 
-from .. import consent, credentials, lines, media, migration, properties, whole
+from .. import consent, credentials, lines, media, migration, properties
+from ..pictures import whole
 from . import build, controls, images
 from .base import FaceNode, settings_of
 from .training import training
@@ -88,7 +89,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             return f"Frames {frames}, a face in {found['frames_with_face']}"
 
         scene_first = scene.frame_start
-        return Task("swap", request, done, lambda job: _whole(shot / "patch", shown))
+        return Task("swap", request, done, lambda job: ("whole", shot / "patch", shown, "patch"))
 
     def _preview(self, plate: media.Plate, scene_frame: int, place: Path) -> Task:
         number = plate.number(scene_frame)
@@ -97,16 +98,17 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         request = {**plate.request(), **self._asked(), "frame": number, "patch": str(made)}
         request.pop("rate", None)
 
-        def after(job: dict[str, Any]) -> None:
-            for old in shown.parent.glob("patch.*.exr"):
-                old.unlink()
-            whole.whole_frame(made, shown, pack=False)
-
         def done(node: Any, job: dict[str, Any]) -> str:
+            try:  # of one frame it is sooner done here than a process is begun
+                for old in shown.parent.glob("patch.*.exr"):
+                    old.unlink()
+                whole.whole_frame(made, shown, pack=False)
+            except (OSError, whole.WholeError) as e:
+                raise media.MediaError(str(e), "Check the disk, then press Preview again") from e
             images.show(node, shown, plate)
             return f"Preview of frame {number}" + ("" if job["result"]["face"] else ": no face")
 
-        return Task("preview", request, done, after)
+        return Task("preview", request, done)
 
     def _verify(self, place: Path) -> Task:
         image = self.node_tree.nodes[build.PICTURE].image
@@ -124,7 +126,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
                 raise media.MediaError(said.rstrip("."), "Render Range makes it anew")
             return said
 
-        return Task("credentials", {"path": str(path)}, done, lambda job: credentials.compare(job, made, shown))
+        return Task("credentials", {"path": str(path)}, done, lambda job: ("differ", made, shown))
 
     def questions(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What is to be known of consent: of a swap, and of a training. Raises MediaError where no plate is linked, or results have no place."""
@@ -156,7 +158,3 @@ def fill(tree: Any) -> None:
     build.output(tree, "Image", build.over(tree, plate, patch, share))
     build.output(tree, "Patch", build.over(tree, None, patch, share))
     build.output(tree, "Matte", build.times(tree, matte, share), matte=True)
-
-
-def _whole(made: Path, shown: Path) -> None:
-    whole.whole_frames(made, shown, "patch")

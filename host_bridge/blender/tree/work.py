@@ -16,13 +16,13 @@ _under_way: dict[str, link.Ticket] = {}
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One job. after: done in a thread when it has finished. done: is given the node and the job, and returns what to say, or the next
+    """One job. after: see `link.submit`. done: is given the node and the job, and returns what to say, or the next
     task; it raises MediaError where the job has found out that something is wrong. Neither may hold Blender's data."""
 
     kind: str
     request: dict[str, Any]
     done: Callable[[Any, link.Job], Task | str]
-    after: Callable[[link.Job], None] | None = None
+    after: link.After | None = None
 
 
 def run(node: Any, action: str, scene: Any) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from . import drawing
 
 
-def draw(faces: Path, folder: Path, numbers: dict[str, int]) -> None:
+def draw(faces: Path, folder: Path, first: int, last: int) -> None:
     """Write `boxes.NNNN.png` of the frames first..last, by the plate's own numbers, from a `faceplate.faces/1`."""
     with np.load(faces, allow_pickle=False) as document:
         header = json.loads(document["header"].tobytes())
@@ -21,10 +21,10 @@ def draw(faces: Path, folder: Path, numbers: dict[str, int]) -> None:
     if header["schema"] != "faceplate.faces/1":
         raise ValueError(f"{faces} is {header['schema']}, which this extension does not know: install it again")
     ids = np.repeat([t["id"] for t in header["tracks"]], [t["length"] for t in header["tracks"]]).astype(int)
-    own = frames + numbers["first"] - header["first"]
+    own = frames + first - header["first"]
 
     def pictures() -> Iterator[tuple[int, Any]]:
-        for number in range(numbers["first"], numbers["last"] + 1):
+        for number in range(first, last + 1):
             here = own == number
             faces_here = zip(ids[here].tolist(), found[here], strict=True)
             yield number, _picture(header["width"], header["height"], faces_here)

@@ -55,6 +55,16 @@ def whole_frame(source: Path, target: Path, *, pack: bool = True) -> None:
     partial.replace(target)
 
 
+def differ(source: Path, target: Path) -> list[str]:
+    """The names of whole frames that are not those of patches: two files, or two folders with a sequence."""
+    if source.is_dir():
+        names = {file.name for folder in (source, target) for file in folder.glob("patch.*.exr")}
+        pairs = [(source / name, target / name) for name in sorted(names)]
+    else:
+        pairs = [(source, target)]
+    return [shown.name for made, shown in pairs if not is_whole(made, shown)]
+
+
 def is_whole(source: Path, target: Path) -> bool:
     """Whether a file is what `whole_frame` makes of another: pixels, and all that is said of them; its bytes need not be, since another zlib compresses otherwise."""
     try:
