@@ -41,7 +41,8 @@ def test_nobody_may_be_used_where_nothing_is_recorded(show: Path) -> None:
 def test_a_stranger_is_refused_with_the_command_that_adds_him(show: Path) -> None:
     consent(show, "Anna")
     with pytest.raises(
-        ConsentError, match=r"no performer 'Carl D\.' .* add 'Carl D\.' --project .* --document RELEASE.pdf --use replace"
+        ConsentError,
+        match=r"no performer 'Carl D\.' .* add 'Carl D\.' --project .* --document RELEASE.pdf --use replace",
     ):
         require("replaced", "Carl D.", show, now=NOON)
 
