@@ -230,8 +230,8 @@ def test_undoing_at_every_moment_while_jobs_are_followed_does_not_end_blender(
         live,
         "storm",
         """
-ended = []
-for _ in range(100):
+ended, undone = [], 0
+while undone < 100 or len(ended) < 30:
     while len(link.tickets()) < 8:
         link.submit("performers", {"near": str(work_folder / str(len(ended)))}, on_end=lambda job: ended.append(job["state"]))
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
@@ -239,8 +239,9 @@ for _ in range(100):
         bpy.data.node_groups.new("Faceplate", "CompositorNodeTree").nodes.new("FaceplateDetectNode")
         bpy.ops.ed.undo_push(message="a node")
         bpy.ops.ed.undo()
+    undone += 1
     link.pump()
 answer(ended)
 """,
     )
-    assert len(ended) > 20 and set(ended) == {"finished"}
+    assert set(ended) == {"finished"}

@@ -73,6 +73,12 @@ def test_a_shot_whose_consent_was_revoked_is_neither_done_nor_goes_out_until_the
     status, _, err = run("timeline", "export", edit, "--as", "swap")
     assert status == 10 and "was revoked on" in err and not edit.with_name("cut.swap.otio").exists()
 
+    status, out, _ = run("timeline", "plan", edit, "--source", clips[0], "--no-look", "--json")
+    planned = json.loads(out)["shots"]
+    assert status == 0 and [shot["state"] for shot in planned] == ["to do", "done"]
+    (problem,) = planned[0]["problems"]
+    assert "Ben" in problem and "was revoked on" in problem and "faceplate performer add" in problem
+
     status, shots, err = again()
     assert status == 1 and [shot["state"] for shot in shots] == ["failed", "done"]
     assert "Ben" in shots[0]["error"]["message"] and "was revoked on" in shots[0]["error"]["message"]

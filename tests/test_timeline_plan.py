@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 import pytest
 from clips import cut
+from consents import in_project
 from cuts import clip, dissolve, gap, span, timeline, written
 from numbered import numbered_movie
 from pages import SCHEMES, opened
@@ -17,10 +18,27 @@ from pages import browser as browser
 from playwright.sync_api import Browser
 
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
+from nodes.consent.book import open_book
+from nodes.consent.provenance import Part, Provenance, Role
 from nodes.footage import open_footage
 from nodes.shot.analysis import analyse
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project in which franck may be put in, and the others replaced."""
+    who = {"franck": ("replacement",), "anchor": ("replaced",), "anna": ("replaced",)}
+    with in_project(tmp_path_factory.mktemp("consents"), who) as project:
+        yield project
+
+
+def part(show: Path, name: str, role: Role) -> Part:
+    """A performer of the project in a result, by all consents."""
+    book = open_book(show)
+    id = book.named(name)[0].id
+    return Part(id=id, role=role, consents=tuple(c.id for c in book.consents_of(id)))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +118,7 @@ def test_the_command_line_casts_every_shot(planned: Callable[..., dict[str, Any]
 
 
 def test_what_was_analysed_and_what_was_done_before_is_known(
-    planned: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    planned: Callable[..., dict[str, Any]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, show: Path
 ) -> None:
     monkeypatch.setenv("FACEPLATE_CACHE", str(tmp_path / "cache"))
     options = ("--cast", folder / "cast.toml", "--handles", 2, "--out", tmp_path / "run")
@@ -110,7 +128,9 @@ def test_what_was_analysed_and_what_was_done_before_is_known(
         analyse(plate, first=before[0]["span"][0], last=before[0]["span"][1])
     shot = before[1]
     (tmp_path / "run" / "shots" / "x").mkdir(parents=True)
-    (tmp_path / "run" / "shots" / "x" / "shot.json").write_text("{}")
+    made = Provenance(performers=(part(show, "anchor", "target"), part(show, "franck", "source")))
+    told = {"schema": "faceplate.shot/1", "provenance": made.document()}
+    (tmp_path / "run" / "shots" / "x" / "shot.json").write_text(json.dumps(told))
     save(
         tmp_path / "run",
         TimelineRun(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from host_bridge.timeline import document
 from host_bridge.timeline.document import ShotRecord
+from host_bridge.timeline.plan.consent import Consent
 from host_bridge.timeline.plan.estimate import Rates, has_model, rates_of
 from host_bridge.timeline.plan.look import Look, look_at
 from host_bridge.timeline.read import Edit
@@ -89,7 +90,8 @@ def make_plan(
     """
     before = document.load(out).shots if document.document_path(out).exists() else ()
     looks = _looks(shots, look, pictures, progress)
-    states = {shot.id: _state(shot, before, out) for shot in shots}
+    consent = Consent(performers, out)
+    states = {shot.id: _state(shot, before, out, consent) for shot in shots}
     rates = rates_of(out)
     learned, planned, saved = set(), {}, 0.0
     for shot in in_order(wanted(shots)):
@@ -106,7 +108,7 @@ def make_plan(
             states[shot.id],
             looks[shot.id],
             *planned.get(shot.id, (False, 0.0)),
-            problems=_problems(shot, looks[shot.id], states[shot.id], performers),
+            problems=_problems(shot, looks[shot.id], states[shot.id], performers, consent),
         )
         for shot in shots
     )
@@ -127,7 +129,7 @@ def _looks(shots: Sequence[Shot], look: bool, pictures: bool, progress: Callable
     return found
 
 
-def _state(shot: Shot, before: Sequence[ShotRecord], out: Path) -> State:
+def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Consent) -> State:
     if shot.media.path is None:
         return "media missing"
     if not shot.cast:
@@ -141,7 +143,7 @@ def _state(shot: Shot, before: Sequence[ShotRecord], out: Path) -> State:
         )
         if same and old.span[0] <= min(shot.frames) and max(shot.frames) <= old.span[1]:
             if old.state == "done" and old.folder is not None and (out / old.folder / DOCUMENT).is_file():
-                return "done"
+                return "done" if consent.counts(shot, out / old.folder) else "to do"
             if old.state == "failed" and old.id == shot.id:
                 return "failed"
     return "to do"
@@ -153,13 +155,17 @@ def _seconds(shot: Shot, look: Look, rates: Rates) -> float:
     return analysis + rates.swap(frames, look.size) * len(shot.cast)
 
 
-def _problems(shot: Shot, look: Look, state: State, performers: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
+def _problems(
+    shot: Shot, look: Look, state: State, performers: Mapping[str, Sequence[Path]], consent: Consent
+) -> tuple[str, ...]:
     told = [look.problem] if look.problem and look.problem != "media missing" else []
     if state in ("to do", "failed"):
         nobody = [c.source for c in shot.cast if not performers.get(c.source)]
         told += [f"no footage of {name}: name it with --source {name}=FOOTAGE or in the cast file" for name in nobody]
         absent = [p for c in shot.cast for p in performers.get(c.source, ()) if not _is_there(p)]
         told += [f"footage is missing: {path}" for path in dict.fromkeys(absent)]
+        refusal = consent.refusal(shot) if not nobody and not absent else None
+        told += [refusal] if refusal else []
         if look.faces == 0:
             told.append(f"no face in the {len(look.frames)} frames that were looked at")
         if len(shot.cast) > 1 and not all(c.tracks for c in shot.cast):

@@ -1,0 +1,45 @@
+"""What the records of consent say of a shot before a run: what it would be refused for, and whether what is done already still counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from host_bridge.jobs.job import Watch
+from host_bridge.timeline.run.consent import check_allowed, still_counts
+from host_bridge.timeline.run.settings import RunSettings
+from host_bridge.timeline.run.work import Footing, Work, digest_of
+from host_bridge.timeline.shots.shot import Shot
+from nodes.errors import ConsentError, FaceplateError
+from nodes.shot.settings import Settings
+from trainer.settings import TrainSettings
+
+
+class Consent:
+    """The records around an edit's run in the folder `out`, as a run of today asks them. performers: footage of each whose face is put in."""
+
+    def __init__(self, performers: Mapping[str, Sequence[Path]], out: Path) -> None:
+        told = {name: tuple(footage) for name, footage in performers.items()}
+        self._work = Work(out, told, RunSettings(), TrainSettings(), Settings(), Watch())
+
+    def refusal(self, shot: Shot) -> str | None:
+        """Why a shot may not be made, and what to do; None where nothing forbids it, or its footage is not there to tell."""
+        try:
+            check_allowed(self._work, shot, _plate(shot))
+        except ConsentError as e:
+            return str(e)
+        except (FaceplateError, KeyError, IndexError):
+            return None
+        return None
+
+    def counts(self, shot: Shot, folder: Path) -> bool:
+        """Whether a result that was made before may still be used; a run makes it anew otherwise."""
+        try:
+            return still_counts(self._work, folder, _plate(shot), self._work.watch)
+        except FaceplateError:  # the plate cannot be read; that is another problem
+            return True
+
+
+def _plate(shot: Shot) -> Footing:
+    assert shot.media.path is not None
+    return Footing(shot.media.path, digest_of(shot.media.path), "", shot.span, "")
