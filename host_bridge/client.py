@@ -106,7 +106,15 @@ def connect(
     without work after which a new one ends, 0 for never.
     """
     folder = folder or state_folder()
-    return running(folder) or _start(folder, python, idle_stop, seconds)
+    if client := running(folder):
+        return client
+    steps = start(folder, python=python, idle_stop=idle_stop, seconds=seconds)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        time.sleep(0.02)
 
 
 class Client:
@@ -307,8 +315,10 @@ def _parsed(stream: HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
             name, data = "message", ""
 
 
-def _start(folder: Path, python: str | None, idle_stop: float | None, seconds: float) -> Client:
-    """Start an engine that outlives this process, its terminal and its session."""
+def start(
+    folder: Path, *, python: str | None = None, idle_stop: float | None = None, seconds: float = _START_SECONDS
+) -> Generator[None, None, Client]:
+    """Start an engine that outlives this process, its terminal and its session; yield until it answers. See `connect`."""
     program = python or os.environ.get("FACEPLATE_PYTHON") or sys.executable
     command = [program, "-P", "-m", "host_bridge.engine", "--detach"]
     command += [] if idle_stop is None else ["--idle-stop", f"{idle_stop:g}"]
@@ -339,12 +349,12 @@ def _start(folder: Path, python: str | None, idle_stop: float | None, seconds: f
         if client := running(folder):
             if os.name != "nt":
                 # Somebody else's may have been quicker: ours is to find that out before anybody can stop it, and must not be next.
-                with suppress(subprocess.TimeoutExpired):
-                    child.wait(max(end - time.monotonic(), 0))
+                while child.poll() is None and time.monotonic() < end:
+                    yield
             return client
         if failed:
             raise EngineError("the engine did not start: " + _last_line(folder / "engine.log", begin))
-        time.sleep(0.02)
+        yield
     raise EngineError(f"the engine did not start in {seconds:g} s", remedy=f"Look into {folder / 'engine.log'}")
 
 

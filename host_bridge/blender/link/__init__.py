@@ -7,7 +7,7 @@ into steps is done `apart`. Callbacks hold names, never Blender's data, which ma
 
 from __future__ import annotations
 
-from . import apart, standing
+from . import standing
 from .asking import ask
 from .engine import engine_python, look, refresh, start_engine
 from .jobs import ACTIVE, LOST, After, Ticket, forget, submit, tickets
@@ -38,6 +38,5 @@ __all__ = [
 def shutdown() -> None:
     """Forget all that is under way, and leave no thread and no timer; the engine and its jobs go on."""
     shut()
-    apart.join()
     forget()
     standing.forget()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cannot be cut into steps: a process of its own for pictures; a thread for the engine's start alone, since it can end Blender (see `steps`)."""
+"""What cannot be cut into steps has a process of its own: pictures."""
 
 from __future__ import annotations
 
@@ -8,36 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .steps import Steps
-
-T = TypeVar("T")
-_threads: set[threading.Thread] = set()
-
-
-def in_thread(work: Callable[[], T], name: str) -> Steps[T]:
-    """Do in a thread what cannot be cut into steps, and return what it does, or raise what it raises. It must not import anything."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as e:
-            done.set_exception(e)
-
-    thread = threading.Thread(target=run, name=f"faceplate {name}", daemon=True)
-    _threads.add(thread)
-    thread.start()
-    while not done.done():
-        yield
-    thread.join()
-    _threads.discard(thread)
-    return done.result()
 
 
 def in_process(arguments: Sequence[Any]) -> Steps[Any]:
@@ -68,10 +43,3 @@ def in_process(arguments: Sequence[Any]) -> Steps[Any]:
             raise OSError(lines[-1] if lines else f"a process ended with status {child.returncode}")
         said.seek(0)
         return json.loads(said.read())
-
-
-def join() -> None:
-    """Wait for what is left of threads whose steps were forgotten."""
-    for thread in _threads:
-        thread.join(timeout=10)
-    _threads.clear()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .apart import in_thread
 from .standing import note, state
 from .steps import Steps, waited, walk
 
@@ -25,15 +24,9 @@ START = "Press Start Engine"
 
 @cache
 def api() -> Any:
-    """The client, loaded when it is first needed: with HTTP it takes a twentieth of a second, which Blender's start must not wait for.
-
-    To be called before a thread needs it: an import in a thread, while Blender undoes something, ends Blender.
-    """
-    import encodings.idna  # what a first connection imports  # noqa: F401
-
+    """The client, loaded when it is first needed: with HTTP it takes a twentieth of a second, which Blender's start must not wait for."""
     from .. import client
 
-    version()
     return client
 
 
@@ -105,7 +98,7 @@ def started(python: str | None) -> Steps[Client]:
                 "the engine is not running, and where Faceplate is installed is not known",
                 remedy="Name its Python in the extension's preferences, or set FACEPLATE_PYTHON",
             )
-        yield from in_thread(lambda: api().connect(python=python), "start")
+        yield from api().start(api().state_folder(), python=python)
         if client := (yield from looked()):
             return client
         raise api().EngineError(state().message, remedy=state().remedy)
