@@ -21,16 +21,15 @@ class Consent:
     def __init__(self, performers: Mapping[str, Sequence[Path]], out: Path) -> None:
         told = {name: tuple(footage) for name, footage in performers.items()}
         self._work = Work(out, told, RunSettings(), TrainSettings(), Settings(), Watch())
+        self._refused: dict[object, str | None] = {}
 
     def refusal(self, shot: Shot) -> str | None:
         """Why a shot may not be made, and what to do; None where nothing forbids it, or its footage is not there to tell."""
-        try:
-            check_allowed(self._work, shot, _plate(shot))
-        except ConsentError as e:
-            return str(e)
-        except (FaceplateError, KeyError, IndexError):
-            return None
-        return None
+        # All records are read and their signatures checked each time one asks; many shots of an edit ask the same.
+        pair = shot.media.path, tuple((c.target, c.source) for c in shot.cast)
+        if pair not in self._refused:
+            self._refused[pair] = self._refusal(shot)
+        return self._refused[pair]
 
     def counts(self, shot: Shot, folder: Path) -> bool:
         """Whether a result that was made before may still be used; a run makes it anew otherwise."""
@@ -38,6 +37,15 @@ class Consent:
             return still_counts(self._work, folder, _plate(shot), self._work.watch)
         except FaceplateError:  # the plate cannot be read; that is another problem
             return True
+
+    def _refusal(self, shot: Shot) -> str | None:
+        try:
+            check_allowed(self._work, shot, _plate(shot))
+        except ConsentError as e:
+            return str(e)
+        except (FaceplateError, KeyError, IndexError):
+            return None
+        return None
 
 
 def _plate(shot: Shot) -> Footing:
