@@ -71,7 +71,7 @@ def test_every_frame_has_its_face(plate_faces):
     assert track.id == 0 and plate_faces.cuts == ()
     np.testing.assert_array_equal(track.frames, np.arange(80))
     assert track.scores.min() > 0.9
-    assert track.landmarks.shape == (80, 468, 3)
+    assert track.landmarks.shape == (80, 478, 3)
     low, high = track.landmarks[..., :2].min(1), track.landmarks[..., :2].max(1)
     np.testing.assert_allclose(track.boxes, np.concatenate([low, high], 1))
 

@@ -122,7 +122,7 @@ def test_a_face_has_no_palm(plate_pictures):
     palms = find_palms_at_any_angle(plate_pictures[0], 0.5)
     assert len(palms) == 0
     landmarks, scores = find_landmarks(plate_pictures[0], squares_from_keypoints(palms.boxes, palms.keypoints))
-    assert landmarks.shape == (0, POINTS, 4) and scores.shape == (0,)
+    assert landmarks.shape == (0, POINTS, 3) and scores.shape == (0,)
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
@@ -148,12 +148,6 @@ def test_what_is_nearer_to_the_camera_has_smaller_z(hands):
     for name in PHOTOGRAPHS:
         size = np.linalg.norm(hands[name][MIDDLE, :2] - hands[name][WRIST, :2])
         assert 0.3 * size < hands[name][little_knuckle, 2] - hands[name][thumb_knuckle, 2] < 1.5 * size
-
-
-def test_the_fourth_number_is_the_luma_there(shown, hands):
-    grey = cv2.blur(cv2.cvtColor(shown["nocurl"], cv2.COLOR_RGB2GRAY), (9, 9))
-    column, row = hands["nocurl"][:, :2].astype(int).T
-    assert np.abs(hands["nocurl"][:, 3] - grey[row, column]).mean() < 6
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
@@ -210,7 +204,7 @@ def test_two_hands_in_one_batch_are_what_each_is_alone(shown, hands):
     for _ in range(3):
         landmarks, scores, right = find_hands(both, squares)
         squares = squares_from_landmarks(landmarks)
-    assert landmarks.shape == (2, POINTS, 4) and (scores > 0.9).all() and right[0] < 0.5 < right[1]
+    assert landmarks.shape == (2, POINTS, 3) and (scores > 0.9).all() and right[0] < 0.5 < right[1]
     together, _, _ = find_hands(both, squares)
     for i in range(2):
         alone, _, _ = find_hands(both, squares[i : i + 1])

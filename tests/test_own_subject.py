@@ -128,7 +128,7 @@ def test_a_new_subject_asks_to_be_fitted_first(run: Run, clips: dict[str, Path],
     assert status == 7 and "`faceplate subject fit other FOOTAGE` first" in err and "other.json" in err
     listed = json.loads(run("subject", "list", "--json")[1])["subjects"]
     states = {s["name"]: (s["state"], s["landmarks"]) for s in listed}
-    assert states["other"] == ("not fitted", 8) and states["face"] == ("fitted", 468)
+    assert states["other"] == ("not fitted", 8) and states["face"] == ("fitted", 478)
     sheet = tmp_path / "sheet.png"
     assert run("subject", "show", "other", clips["rings"], "--out", sheet, "--count", 3)[0] == 0
     assert cv2.imread(str(sheet)).shape[1] == 3 * 284, "what the network finds can be looked at before"

@@ -45,19 +45,19 @@ def squares_from_landmarks(landmarks: Float) -> Float:
 
 
 def find_hands(image: np.ndarray, squares: Float) -> tuple[Float, Float, Float]:
-    """Landmarks [B, 21, 4], presence scores [B] and handedness [B] of the hands in `squares` [B, 2, 3], in one batch.
+    """Landmarks [B, 21, 3], presence scores [B] and handedness [B] of the hands in `squares` [B, 2, 3], in one batch.
 
-    Landmarks: x, y and z in plate pixels (z 0 at the wrist, smaller is nearer) and, fourth, the luma there, 0..255. Scores:
-    0..1. Handedness: probability 0..1 that it is the person's right hand, in a picture as a camera takes it; in a mirrored
-    picture (a selfie preview) it is the person's left.
+    Landmarks: x, y and z in plate pixels (z 0 at the wrist, smaller is nearer). Scores: 0..1. Handedness: probability 0..1
+    that it is the person's right hand, in a picture as a camera takes it; in a mirrored picture (a selfie preview) it is the
+    person's left.
     """
-    crops, (raw, presence, right, _) = look("hand_landmark", image, squares, SIZE)
+    raw, presence, right, _ = look("hand_landmark", image, squares, SIZE)
     points = raw.reshape(-1, POINTS, 3).copy()
     points[..., 2] /= _Z_SCALE
-    return to_plate(points, crops, squares), presence.reshape(-1), right.reshape(-1)
+    return to_plate(points, squares), presence.reshape(-1), right.reshape(-1)
 
 
 def find_landmarks(image: np.ndarray, squares: Float) -> tuple[Float, Float]:
-    """The landmarks [B, 21, 4] and presence scores [B] of :func:`find_hands`."""
+    """The landmarks [B, 21, 3] and presence scores [B] of :func:`find_hands`."""
     landmarks, scores, _ = find_hands(image, squares)
     return landmarks, scores

@@ -1,6 +1,9 @@
-"""The 468-point face mesh: where it looks, and what it finds.
+"""The face mesh of 478 points: where its networks look, and what they find.
 
-Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs".
+Each face is looked at twice. A quick network of 468 points (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from
+Monocular Video on Mobile GPUs") finds the place. One of 478 (Grishchenko et al. 2023, "Blendshapes GHUM: Real-time Monocular
+Facial Blendshape Prediction") looks at that place more closely: it sees lids that close, and irises. The first 468 points
+are the same in both. Points 468 to 472 are the iris of the subject's right eye, centre first; 473 to 477 that of the left.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ import numpy as np
 from nodes.detect.squares import box_extent, look, probability, to_plate, turned_extent, turned_squares, unit
 from nodes.types import Float
 
-POINTS = 468
-SIZE = 192
-_MARGIN = 1.5  # side of the square the network looks at, over the box it is made from: as it was trained
+POINTS = 478
+SIZE = 192  # of the squares in which a face is looked for
+_CLOSE_SIZE = 256
+_MARGIN = 1.5  # side of the square the networks look at, over the box it is made from: as they were trained
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners, the subject's own right and left
 
 
@@ -23,20 +27,29 @@ def squares_from_keypoints(boxes: Float, keypoints: Float) -> Float:
     return turned_squares(centre, across, _MARGIN * extent.max(1), SIZE)
 
 
-def squares_from_landmarks(landmarks: Float) -> Float:
-    """Where to look for the mesh in the next frame, given [B, 468, 3] of this one → [B, 2, 3]."""
+def squares_from_landmarks(landmarks: Float, size: int = SIZE) -> Float:
+    """Where to look for the mesh in the next frame, given [B, >=468, >=2] of this one → [B, 2, 3].
+
+    size: pixels a side of the squares.
+    """
     points = landmarks[..., :2]
     across = unit(points[:, _LEFT_EYE] - points[:, _RIGHT_EYE])
     centre, extent = turned_extent(points, across)
-    return turned_squares(centre, across, _MARGIN * extent.max(1), SIZE)
+    return turned_squares(centre, across, _MARGIN * extent.max(1), size)
 
 
 def find_landmarks(image: np.ndarray, squares: Float) -> tuple[Float, Float]:
-    """Meshes [B, 468, 4] and presence scores [B], 0..1, of the faces in `squares` [B, 2, 3].
+    """Meshes [B, 478, 3] in plate pixels and presence scores [B], 0..1, of the faces in `squares` [B, 2, 3].
 
-    A mesh gives x, y and z of each landmark in plate pixels and, fourth, the luma there, 0..255.
+    The score is the lower one of two networks: each takes things for a face that the other does not.
     """
-    crops, (raw, logits) = look("face_landmark", image, squares, SIZE)
+    place, quick_scores = _find("face_landmark", image, squares, SIZE)
+    landmarks, scores = _find("face_landmarks", image, squares_from_landmarks(place, _CLOSE_SIZE), _CLOSE_SIZE)
+    return landmarks, np.minimum(scores, quick_scores)
+
+
+def _find(network: str, image: np.ndarray, squares: Float, size: int) -> tuple[Float, Float]:
+    raw, logits = look(network, image, squares, size)
     if raw.size < logits.size:
         raw, logits = logits, raw
-    return to_plate(raw.reshape(-1, POINTS, 3), crops, squares), probability(logits.reshape(-1))
+    return to_plate(raw.reshape(len(raw), raw.shape[-1] // 3, 3), squares), probability(logits.reshape(-1))

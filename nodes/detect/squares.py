@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from nodes.geometry.sampling import crop, transform_points
 from nodes.runtime import load_weights
 from nodes.types import Float
-
-_BLUR = 5  # pixels of the square over which luma is averaged
 
 
 def unit(vectors: Float) -> Float:
@@ -49,34 +46,25 @@ def turned_extent(points: Float, across: Float) -> tuple[Float, Float]:
     return np.asarray(np.einsum("bj,bjk->bk", (low + high) / 2, turn), np.float32), high - low
 
 
-def look(network: str, image: np.ndarray, squares: Float, size: int) -> tuple[np.ndarray, list[Float]]:
+def look(network: str, image: np.ndarray, squares: Float, size: int) -> list[Float]:
     """Run an embedded network that takes RGB 0..1 over all `squares` [B, 2, 3] of an image, in one batch.
 
-    Returns the crops, [B, size, size, 3], and the network's outputs in their order.
+    size: pixels a side as the network takes them. Returns the network's outputs in their order.
     """
     session = load_weights(network, threads=1)
     crops = crop(image, squares, size)
-    return crops, session.run(None, {session.get_inputs()[0].name: crops.astype(np.float32) / 255})
+    outputs: list[Float] = session.run(None, {session.get_inputs()[0].name: crops.astype(np.float32) / 255})
+    return outputs
 
 
-def to_plate(points: Float, crops: np.ndarray, squares: Float) -> Float:
-    """Landmarks [B, L, 3] in pixels of `crops` → [B, L, 4]: x, y and z in plate pixels and, fourth, the luma there, 0..255."""
+def to_plate(points: Float, squares: Float) -> Float:
+    """Landmarks [B, L, 3] in pixels of `squares` [B, 2, 3] → x, y and z in plate pixels [B, L, 3]."""
     scale = np.sqrt(np.abs(np.linalg.det(squares[:, :, :2])))
     xy = transform_points(squares, points[..., :2])
     z = points[..., 2:] * scale[:, None, None]
-    return np.concatenate([xy, z, _luma_at(crops, points)[..., None]], axis=-1).astype(np.float32)
+    return np.concatenate([xy, z], axis=-1).astype(np.float32)
 
 
 def probability(logits: Float) -> Float:
     """The logistic function, without overflow."""
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)
-
-
-def _luma_at(crops: np.ndarray, points: Float) -> Float:
-    """Luma [B, L] of crops [B, S, S, 3] at points [B, L, >=2], averaged over a few pixels."""
-    if not len(crops):
-        return np.zeros(points.shape[:2], np.float32)
-    size = crops.shape[1]
-    stack = cv2.blur(cv2.cvtColor(crops.reshape(-1, size, 3), cv2.COLOR_RGB2GRAY), (_BLUR, _BLUR))
-    column, row = (np.clip(points[..., i].astype(np.intp), 0, size - 1) for i in (0, 1))
-    return np.asarray(stack.reshape(-1, size, size)[np.arange(len(crops))[:, None], row, column], np.float32)

@@ -67,8 +67,8 @@ class _Thread:
 
 @dataclass(frozen=True, slots=True)
 class ThreadState:
-    """A thread as arrays: frames int64 [n], scores and right float64 [n], landmarks float32 [n, L, 4] as x, y, z and
-    luma; whether it is still followed."""
+    """A thread as arrays: frames int64 [n], scores and right float64 [n], landmarks float32 [n, L, 3]; whether it is
+    still followed."""
 
     frames: Int
     scores: npt.NDArray[np.float64]
@@ -279,7 +279,7 @@ def _to_track(number: int, thread: _Thread, handed: bool) -> Track:
     landmarks = points[left] * (1 - weight) + points[right] * weight
     scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
     mirrored = handed and float(np.mean(thread.right)) < 0.5
-    return Track(number, frames, _box(landmarks), scores, landmarks[..., :3], np.rint(landmarks[..., 3]), mirrored)
+    return Track(number, frames, _box(landmarks), scores, landmarks, mirrored=mirrored)
 
 
 def main_tracks(faces: Faces) -> list[Track]:

@@ -1,4 +1,4 @@
-"""Finds faces: BlazeFace or S3FD, then the 468-point mesh."""
+"""Finds faces: BlazeFace or S3FD, then the 478-point mesh."""
 
 from __future__ import annotations
 

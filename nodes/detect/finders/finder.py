@@ -21,7 +21,7 @@ _THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked f
 class Seen:
     """What is in B squares of a frame.
 
-    landmarks: [B, L, 4], x, y and z in plate pixels and the luma there, 0..255. scores: [B], probability 0..1 that it is there.
+    landmarks: [B, L, 3], x, y and z in plate pixels. scores: [B], probability 0..1 that it is there.
     right: [B], probability that it is a right one, 1 for what has no sides.
     """
 

@@ -84,7 +84,7 @@ class KeypointFinder:
         left, top = (self._side - width) // 2, (self._side - height) // 2
         points, scores = self._runner(crops[:, top : top + height, left : left + width])
         points[..., :2] += (left, top)
-        return Seen(to_plate(points, crops, squares), scores, np.ones_like(scores))
+        return Seen(to_plate(points, squares), scores, np.ones_like(scores))
 
     def _across(self, points: Float) -> Float:
         """Where the subject's own x runs, unit vectors [B, 2], from landmarks [B, L, 2]."""
