@@ -24,7 +24,7 @@ class Track:
 
     frames: int64 [T], consecutive indices into the footage. boxes: [T, 4] as x0, y0, x1, y1 in plate pixels.
     scores: [T], probability 0..1 that a face is there. landmarks: [T, L, 3], x and y in plate pixels, z in the same
-    scale, smaller is nearer to the camera. tones: [T, L], luma 0..255 of the picture at each landmark, where it is known.
+    scale, smaller is nearer to the camera.
     mirrored: it is a left one of a subject that is handed, aligned as if it were a right one, in a mirror.
     """
 
@@ -33,7 +33,6 @@ class Track:
     boxes: Float
     scores: Float
     landmarks: Float
-    tones: Float | None = None
     mirrored: bool = False
 
     def __len__(self) -> int:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -296,7 +295,7 @@ def assert_same(a: Faces, b: Faces) -> None:
 
 def track(number: int, first: int, count: int) -> Track:
     frames = np.arange(first, first + count)
-    landmarks = np.random.default_rng(number).random((count, 468, 3), np.float32) * 100
+    landmarks = np.random.default_rng(number).random((count, 478, 3), np.float32) * 100
     return Track(
         number, frames, np.tile(np.float32([10, 20, 60, 90]), (count, 1)), np.ones(count, np.float32), landmarks
     )
@@ -311,20 +310,6 @@ def test_faces_survive_being_saved(tmp_path: Path, tracks: tuple[Track, ...]) ->
     assert found.footage == Path("clip.mov")
 
 
-def test_tones_survive_being_saved_and_are_not_missed_where_there_are_none(tmp_path: Path) -> None:
-    tones = [np.random.default_rng(i).integers(0, 256, (n, 468)).astype(np.float32) for i, n in enumerate((10, 2))]
-    plain = track(0, 5, 10), track(3, 9, 2)
-    toned = tuple(replace(t, tones=x) for t, x in zip(plain, tones, strict=True))
-    path = tmp_path / "faces.npz"
-    for tracks, wanted in ((toned, tones), (plain, [None, None]), ((toned[0], plain[1]), [None, None])):
-        save_faces(path, Faces(400, 300, Fraction(25), 5, 10, (), tracks))
-        found = [t.tones for t in load_faces(path).faces.tracks]
-        for a, b in zip(found, wanted, strict=True):
-            assert (a is None) == (b is None)
-            np.testing.assert_array_equal(a, b)
-            assert a is None or a.dtype == np.float32
-
-
 def rewritten(path: Path, **changes: object) -> Path:
     with np.load(path, allow_pickle=False) as document:
         arrays = {name: document[name] for name in document.files}
@@ -336,7 +321,8 @@ def rewritten(path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda p: rewritten(p, schema="faceplate.faces/2"), "newer Faceplate.*Update Faceplate"),
+        (lambda p: rewritten(p, schema="faceplate.faces/3"), "newer Faceplate.*Update Faceplate"),
+        (lambda p: rewritten(p, schema="faceplate.faces/1"), "without irises.*Find the faces again"),
         (lambda p: rewritten(p, schema="faceplate.shot/1"), "no 'faceplate.faces' document"),
         (lambda p: rewritten(p, count=3), "is damaged"),
         (lambda p: rewritten(p, tracks=[{"id": 0}]), "is damaged"),
@@ -354,6 +340,13 @@ def test_faces_that_are_damaged_or_newer_are_refused(tmp_path: Path, damage, mes
     damage(path)
     with pytest.raises(SchemaError, match=message):
         load_faces(path)
+
+
+def test_other_subjects_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "hands.npz"
+    hands = Faces(400, 300, Fraction(25), 0, 10, (), (track(0, 0, 10),), "hand")
+    save_faces(path, hands)
+    assert_same(load_faces(rewritten(path, schema="faceplate.faces/1")).faces, hands)
 
 
 def test_one_face_at_a_time_is_chosen() -> None:

@@ -279,7 +279,7 @@ def _to_track(number: int, thread: _Thread, handed: bool) -> Track:
     landmarks = points[left] * (1 - weight) + points[right] * weight
     scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
     mirrored = handed and float(np.mean(thread.right)) < 0.5
-    return Track(number, frames, _box(landmarks), scores, landmarks, mirrored=mirrored)
+    return Track(number, frames, _box(landmarks), scores, landmarks, mirrored)
 
 
 def main_tracks(faces: Faces) -> list[Track]:

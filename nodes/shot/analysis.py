@@ -103,7 +103,7 @@ def _part(faces: Faces, first: int, last: int) -> Faces:
     for track in faces.tracks:
         inside = (track.frames >= first) & (track.frames <= last)
         if inside.any():
-            arrays = ("frames", "boxes", "scores", "landmarks", *(() if track.tones is None else ("tones",)))
+            arrays = ("frames", "boxes", "scores", "landmarks")
             tracks.append(replace(track, **{n: getattr(track, n)[inside] for n in arrays}))
     numbered = tuple(replace(t, id=i) for i, t in enumerate(sorted(tracks, key=lambda t: -len(t))))
     cuts = tuple(c for c in faces.cuts if first < c <= last)

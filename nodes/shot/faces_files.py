@@ -1,7 +1,9 @@
-"""The document `faceplate.faces/1`: the faces of a shot as one .npz, never pickled, whole or not at all.
+"""The document `faceplate.faces/2`: the faces of a shot as one .npz, never pickled, whole or not at all.
 
 `header` is UTF-8 JSON: schema, size, rate, range, cuts, subject, the id and length of each track and, when known, the footage. The
-other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N], landmarks [N, L, 3] and, when known, tones uint8 [N, L].
+other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N] and landmarks [N, L, 3].
+
+Version 1 had faces of 468 landmarks, without irises, and the luma at each landmark.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from nodes.footage.whole import whole_file
 from nodes.schema import check_schema
 from nodes.types import Faces, Track
 
-SCHEMA = "faceplate.faces/1"
+SCHEMA = "faceplate.faces/2"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -55,19 +57,21 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
         "landmarks": np.zeros((0, 0, 3), np.float32),
     }
     arrays = {name: np.concatenate([getattr(t, name) for t in tracks]) if tracks else empty[name] for name in empty}
-    tones = [t.tones for t in tracks if t.tones is not None]
-    if tones and len(tones) == len(tracks):
-        arrays["tones"] = np.rint(np.concatenate(tones)).astype(np.uint8)
     save_document(path, header, arrays)
 
 
 def load_faces(path: Path | str) -> FacesFile:
-    """Read faces; raises SchemaError for a file that is missing, damaged, of another kind, or newer."""
+    """Read faces; raises SchemaError for a file that is missing, damaged, of another kind or newer, or has no irises."""
     header, arrays = load_document(path, SCHEMA)
+    if check_schema(header["schema"], SCHEMA, path) == 1 and header.get("subject", "face") == "face":
+        raise SchemaError(
+            "holds faces without irises, as an earlier Faceplate found them",
+            file=path,
+            remedy="Find the faces again, or render the shot again",
+        )
     try:
         ends = np.cumsum([t["length"] for t in header["tracks"]], dtype=np.int64)
         parts = {k: np.split(arrays[k], ends[:-1]) for k in ("frames", "boxes", "scores", "landmarks")}
-        tones = np.split(arrays["tones"].astype(np.float32), ends[:-1]) if "tones" in arrays else None
         tracks = tuple(
             Track(
                 int(t["id"]),
@@ -75,7 +79,6 @@ def load_faces(path: Path | str) -> FacesFile:
                 parts["boxes"][i].astype(np.float32, copy=False),
                 parts["scores"][i].astype(np.float32, copy=False),
                 parts["landmarks"][i].astype(np.float32, copy=False),
-                None if tones is None else tones[i],
                 bool(t.get("mirrored")),
             )
             for i, t in enumerate(header["tracks"])

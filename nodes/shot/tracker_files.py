@@ -1,4 +1,4 @@
-"""The document `faceplate.tracker/1`: the state of an analysis that is under way, so that it can go on later."""
+"""The document `faceplate.tracker/2`: the state of an analysis that is under way, so that it can go on later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nodes.detect.track import ThreadState, TrackerState
 from nodes.errors import SchemaError
 from nodes.shot.faces_files import load_document, save_document
 
-SCHEMA = "faceplate.tracker/1"
+SCHEMA = "faceplate.tracker/2"  # version 1 had the luma at each landmark as well
 
 
 def save_state(path: Path, state: TrackerState) -> None:
@@ -37,6 +37,8 @@ def load_state(path: Path) -> TrackerState:
     """Read the state of a tracker; raises SchemaError when there is none that can be used."""
     header, arrays = load_document(path, SCHEMA)
     try:
+        if header["schema"] != SCHEMA:
+            raise ValueError("of an earlier version")
         ends = np.cumsum(header["lengths"], dtype=np.int64)[:-1]
         parts = [np.split(arrays[name], ends) for name in ("frames", "scores", "right", "landmarks")]
         threads = tuple(

@@ -14,11 +14,11 @@ from . import drawing
 
 
 def draw(faces: Path, folder: Path, first: int, last: int) -> None:
-    """Write `boxes.NNNN.png` of the frames first..last, by the plate's own numbers, from a `faceplate.faces/1`."""
+    """Write `boxes.NNNN.png` of the frames first..last, by the plate's own numbers, from a `faceplate.faces/2`."""
     with np.load(faces, allow_pickle=False) as document:
         header = json.loads(document["header"].tobytes())
         frames, found = document["frames"], document["boxes"]
-    if header["schema"] != "faceplate.faces/1":
+    if header["schema"] not in ("faceplate.faces/1", "faceplate.faces/2"):  # their boxes are the same
         raise ValueError(f"{faces} is {header['schema']}, which this extension does not know: install it again")
     ids = np.repeat([t["id"] for t in header["tracks"]], [t["length"] for t in header["tracks"]]).astype(int)
     own = frames + first - header["first"]
