@@ -16,7 +16,6 @@ from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.shot.analysis import analyse
 from nodes.shot.digest import digest_footage
-from nodes.types import Float
 from trainer.faceset import Faceset
 
 _FRAMES = 160
@@ -39,7 +38,6 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         )
         rate, digest = float(footage.info.rate), digest_footage(footage.info.path)
     landmarks = found.landmarks[chosen]
-    tones = found.track.tones
     return Faceset(
         folder=folder,
         performer=Path(clip).stem,
@@ -59,7 +57,6 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         yaw_pitch=np.zeros((count, 2), np.float32),
         sharpness=np.array([cv2.Laplacian(c, cv2.CV_32F).var() for c in crops], np.float32),
         score=found.track.scores[chosen],
-        tones=np.zeros((count, landmarks.shape[1]), np.float32) if tones is None else _floats(tones[chosen]),
         digest=f"{clip} {first} {count} {size}",
         provenance=for_faceset(Path(clip).stem, [Clip(footage.info.path, digest)], NOTHING_SAID, folder),
     )
@@ -68,7 +65,3 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
 def _mapped(path: Path, values: np.ndarray) -> np.ndarray:
     np.save(path, values)
     return np.load(path, mmap_mode="r")
-
-
-def _floats(values: np.ndarray) -> Float:
-    return np.asarray(values, np.float32)

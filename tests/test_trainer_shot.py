@@ -243,7 +243,7 @@ def test_facesets_of_other_framing_are_refused(pair):
 def test_a_faceset_of_one_crop_can_be_trained_on(pair):
     one = replace(
         pair[0],
-        **{n: getattr(pair[0], n)[:1] for n in ("crops", "masks", "landmarks", "clip", "frame", "track", "tones")},
+        **{n: getattr(pair[0], n)[:1] for n in ("crops", "masks", "landmarks", "clip", "frame", "track")},
     )
     network = Shot(SMALL)
     assert all(v.isfinite() for v in network(network.batches((one, pair[1]), share())(0)).values())

@@ -158,7 +158,7 @@ def plain_faceset(folder: Path, name: str) -> Faceset:
         rates=(25.0,),
         crops=crops,
         masks=np.full((count, size, size), 255, np.uint8),
-        landmarks=np.zeros((count, 468, 3), np.float32),
+        landmarks=np.zeros((count, 478, 3), np.float32),
         clip=np.zeros(count, np.int64),
         frame=np.arange(count),
         track=np.zeros(count, np.int64),
@@ -166,7 +166,6 @@ def plain_faceset(folder: Path, name: str) -> Faceset:
         yaw_pitch=np.zeros((count, 2), np.float32),
         sharpness=zeros,
         score=zeros,
-        tones=np.zeros((count, 468), np.float32),
         digest=f"{name} {count}",
     )
 

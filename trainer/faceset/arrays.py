@@ -21,18 +21,12 @@ _BLOCK = 64
 
 
 def write_arrays(folder: Path, found: Sequence[Candidates], kept: Sequence[Kept], yaw_pitch: Float, size: int) -> None:
-    """Write masks, landmarks, tones and entries of what is kept of each clip; OSError where that cannot be done."""
+    """Write masks, landmarks and entries of what is kept of each clip; OSError where that cannot be done."""
     points = found[0].landmarks.shape[1]
     with ExitStack() as stack:
-        masks, landmarks, tones = (
-            GrowingArray(folder / f"{name}.npy", shape, kind)
-            for name, shape, kind in (
-                ("masks", (size, size), "u1"),
-                ("landmarks", (points, 3), "f4"),
-                ("tones", (points,), "f4"),
-            )
-        )
-        for array in (masks, landmarks, tones):
+        masks = GrowingArray(folder / "masks.npy", (size, size), "u1")
+        landmarks = GrowingArray(folder / "landmarks.npy", (points, 3), "f4")
+        for array in (masks, landmarks):
             stack.callback(array.close)
         for c, k in zip(found, kept, strict=True):
             for at in range(0, len(k.rows), _BLOCK):
@@ -40,8 +34,7 @@ def write_arrays(folder: Path, found: Sequence[Candidates], kept: Sequence[Kept]
                 drawn = draw_regions(c.landmarks[rows], size, c.subject)
                 masks.append(np.rint(drawn * 255).astype(np.uint8))
                 landmarks.append(c.landmarks[rows])
-                tones.append(c.tones[rows])
-        for array in (masks, landmarks, tones):
+        for array in (masks, landmarks):
             array.finish()
 
     def joined(name: str) -> Any:

@@ -26,9 +26,7 @@ _SHAPES = 500  # of a clip that say how the performer usually looks
 class Candidates:
     """T faces of one clip, in the order of frames, at most one a frame.
 
-    span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. tones: [T, L], 0 where
-    it is not known. jump: [T], how
-    far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture.
+    span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. jump: [T], how far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture.
     """
 
     subject: Subject
@@ -39,7 +37,6 @@ class Candidates:
     score: Float
     to_plate: Float
     landmarks: Float
-    tones: Float
     jump: Float
     cut: Float
 
@@ -83,7 +80,6 @@ def find_candidates(
         jumps.append(np.linalg.norm((a.to_crop(found) - steady)[..., :2], axis=-1).mean(1) / a.size)
         xy = found[..., :2]
         cuts.append(((xy < 0) | (xy > (info.width, info.height))).any(-1).mean(1))
-    tones = [np.zeros(a.track.landmarks.shape[:2]) if a.track.tones is None else a.track.tones for a in aligned]
     return Candidates(
         aligned[0].subject,
         footage,
@@ -93,7 +89,6 @@ def find_candidates(
         np.concatenate([a.track.scores for a in aligned]).astype(np.float32),
         np.concatenate([a.to_plate for a in aligned]),
         np.concatenate(landmarks),
-        np.concatenate(tones).astype(np.float32),
         np.concatenate(jumps).astype(np.float32),
         np.concatenate(cuts).astype(np.float32),
     )

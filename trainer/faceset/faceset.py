@@ -19,9 +19,9 @@ from nodes.schema import check_schema
 from nodes.subjects import Subject, load_subject
 from nodes.types import Float, Image8, Int
 
-SCHEMA = "faceplate.faceset/1"
+SCHEMA = "faceplate.faceset/2"  # version 1 had `tones.npy` as well, the luma at each landmark
 DOCUMENT, ENTRIES = "faceset.json", "entries.npz"
-ARRAYS = ("crops", "masks", "landmarks", "tones")
+ARRAYS = ("crops", "masks", "landmarks")
 _MAKE = "Make the faceset again with faceplate faceset"
 # name → type and shape after the first axis, for a crop each
 _ENTRIES: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -48,8 +48,7 @@ class Faceset:
     """The usable crops of one performer, N of them, in the order of clips and frames.
 
     crops: uint8 [N, S, S, 3], display-referred RGB. masks: uint8 [N, S, S], coverage of the face. landmarks: float32
-    [N, L, 3] in crop pixels, smoothed over the clip, z in the same scale. tones: [N, L], luma 0..255 at each landmark. These
-    four are memory-mapped, read-only. clip: [N], number of the clip in `clips`. frame: [N], position in it. track: [N].
+    [N, L, 3] in crop pixels, smoothed over the clip, z in the same scale. These three are memory-mapped, read-only. clip: [N], number of the clip in `clips`. frame: [N], position in it. track: [N].
     to_plate: [N, 2, 3]. yaw_pitch: [N, 2], degrees. sharpness: [N], within one clip comparable. score: [N]. rates: frames a
     second, of each clip. digest: of all that training depends on; changes when the content does, not when it is copied. provenance: None of a faceset that does not tell.
     """
@@ -72,7 +71,6 @@ class Faceset:
     yaw_pitch: Float
     sharpness: Float
     score: Float
-    tones: Float
     digest: str
     files: Mapping[str, FileFacts] = field(default_factory=dict)
     provenance: Provenance | None = None
@@ -125,11 +123,17 @@ def open_faceset(folder: Path | str) -> Faceset:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise SchemaError(f"is damaged ({type(e).__name__}: {e})", file=folder / DOCUMENT, remedy=_MAKE) from e
+    if points != len(facts["subject"].template):
+        raise SchemaError(
+            f"holds {points} landmarks a face, and the subject '{facts['subject'].name}' now has "
+            f"{len(facts['subject'].template)}",
+            file=folder / DOCUMENT,
+            remedy=_MAKE,
+        )
     shapes = {
         "crops": ("u1", (count, size, size, 3)),
         "masks": ("u1", (count, size, size)),
         "landmarks": ("f4", (count, points, 3)),
-        "tones": ("f4", (count, points)),
     }
     files = {
         name: FileFacts(_checked(folder / name, listed), listed[name][1]) for name in (*map(_npy, shapes), ENTRIES)

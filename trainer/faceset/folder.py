@@ -14,7 +14,8 @@ from nodes.footage.whole import beside
 from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, read_document
 
 SHEET, LEFT_OUT = "sheet.png", "left_out.csv"
-_OURS = {*(f"{name}.npy" for name in ARRAYS), ENTRIES, DOCUMENT, SHEET, LEFT_OUT}
+_EARLIER = "tones.npy"  # of version 1
+_OURS = {*(f"{name}.npy" for name in ARRAYS), ENTRIES, DOCUMENT, SHEET, LEFT_OUT, _EARLIER}
 
 
 def check_replaceable(out: Path) -> None:
