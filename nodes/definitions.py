@@ -47,6 +47,14 @@ class ColourMatch(StrEnum):
     MKL = "mkl"
 
 
+class Mouth(StrEnum):
+    """Whose mouth is seen between the new face's lips."""
+
+    SOURCE = "source"
+    PLATE = "plate"
+    AUTO = "auto"
+
+
 class Registrar(StrEnum):
     """How what is aligned is found and placed."""
 
@@ -200,6 +208,16 @@ class SwapParameters(Parameters):
     )
     steadiness: float = parameter(
         0.5, ge=0, le=1, help="How strongly the choice of reference frames resists jumping from frame to frame."
+    )
+    wrinkles: float = parameter(
+        0.85,
+        ge=0,
+        le=1.5,
+        help="How much of the wrinkles and folds of the plate's expression the new face shows, where its references lack them.",
+    )
+    mouth: Mouth = parameter(
+        Mouth.AUTO,
+        help="What is seen between the lips: the source's teeth and tongue, the plate's, or the plate's where the source never opened its mouth like that.",
     )
     colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
     light: float = parameter(

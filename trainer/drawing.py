@@ -20,6 +20,7 @@ _GRAIN = 0.09  # template units, at most, between two points of a line
 _LEVEL = 0.11  # of a line's map where one line runs, before it is bounded
 _AREA_WIDTH = 1.6
 _AREA_LEVEL = 1.5
+_SPREAD = 0.03  # template units: how much an opening usually varies
 _MOST = 6.0  # spreads
 _ACROSS = (0.0, 0.25, 0.5, 0.75, 1.0)  # where points lie between one side of an area and the other
 
@@ -83,31 +84,33 @@ class Areas(Points):
 
 
 class Openings(nn.Module):
-    """How far a subject's openings are open: of a face, each eye, the mouth, and the width that goes with it.
+    """How far a subject's openings are open: of a face, each eye and the mouth; and how wide they are.
 
     A line of a map that moves by less than a pixel is easily passed over; a number is not.
     """
 
-    spread: Tensor
     usual: Tensor
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
-        measures = [subject.upper[lids.measure] for lids in subject.lids] + [subject.lower[i] for i in subject.closes]
-        self.pairs = [(m.first.tolist(), m.second.tolist()) for m in measures]
-        self.channels, self.scale = len(measures), 2 * subject.half_side
-        self.register_buffer("spread", torch.tensor([m.spread for m in measures]), persistent=False)
+        self.sides = [tuple(side.tolist() for side in opening.sides) for opening in subject.openings]
+        self.channels, self.scale = 2 * len(self.sides), 2 * subject.half_side
         template = torch.from_numpy(subject.template[None, :, :2])
         self.register_buffer("usual", self._measured(template), persistent=False)
 
     def forward(self, vertices: Tensor) -> Tensor:
         """Numbers [N, channels], 0 as in the template, in spreads; vertices [N, L, 2], 0..1 across the crop."""
         with torch.autocast(vertices.device.type, enabled=False):
-            return ((self._measured(vertices.float() * self.scale) - self.usual) / self.spread).clamp(-_MOST, _MOST)
+            return ((self._measured(vertices.float() * self.scale) - self.usual) / _SPREAD).clamp(-_MOST, _MOST)
 
     def _measured(self, points: Tensor) -> Tensor:
-        apart = [torch.linalg.vector_norm(points[:, a] - points[:, b], dim=-1).mean(-1) for a, b in self.pairs]
-        return torch.stack(apart, -1) if apart else points.new_zeros((len(points), 0))
+        """Mean height and width of each opening: [N, channels], template units."""
+        numbers = [
+            torch.linalg.vector_norm(points[:, a] - points[:, b], dim=-1).mean(-1)
+            for low, high in self.sides
+            for a, b in ((low[1:-1], high[1:-1]), (low[:1], low[-1:]))
+        ]
+        return torch.stack(numbers, -1) if numbers else points.new_zeros((len(points), 0))
 
 
 def _line_rows(subject: Subject) -> list[tuple[int, int, float, int, float]]:

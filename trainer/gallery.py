@@ -16,8 +16,8 @@ from torch import Tensor
 
 from nodes.align.pose import Performance, take_performance
 from nodes.swap.reference.choice import candidates
-from nodes.swap.reference.expression import neutral_shape, read_expression, read_tones
-from nodes.swap.reference.plan import POSE_UNIT, Source, upper_weight
+from nodes.swap.reference.expression import POSE_UNIT, part_numbers
+from nodes.swap.reference.source import Source
 from nodes.swap.reference.surface import Surface, surface_of
 from nodes.swap.reference.warp import rasterise
 from nodes.types import Float, Int
@@ -33,8 +33,8 @@ _APART = 0.5  # seconds: nearer frames of the same clip are too much alike to le
 class Raster:
     """Where pixels lie on a mesh, N meshes at half the size of their crops, H = S / 2.
 
-    corners: int16 [N, H, H, 3], vertices of the triangle, -1 off the mesh. weights: float16 [N, H, H, 3], of each. extent: int64 [N, 5],
-    always on the CPU: first row and column that the mesh covers, and those behind the last ones, and the row behind the last of the upper half.
+    corners: int16 [N, H, H, 3], vertices of the triangle, -1 off the mesh. weights: float16 [N, H, H, 3], of each. extent: int64
+    [N, P, 4], always on the CPU: of each part of the subject the first row and column that it has a share in, and those behind the last.
     """
 
     corners: Tensor
@@ -44,17 +44,21 @@ class Raster:
     def __getitem__(self, index: Tensor) -> Raster:
         return Raster(self.corners[index], self.weights[index], self.extent[index.cpu()])
 
-    def cut(self) -> tuple[Raster, tuple[int, ...], int]:
+    def cut(self) -> tuple[Raster, tuple[int, ...], list[tuple[slice, slice]]]:
         """Cut what no mesh covers off the borders. Returns what is left, how much was cut off the crops (left, right, top, bottom) in pixels
-        of theirs, and how many of the rows that are left the upper half has a share in."""
+        of theirs, and of what is left the rows and columns that each part has a share in."""
         side = self.corners.shape[1]
         # A pixel of a crop takes from its neighbour too.
-        top, left = (self.extent[:, :2].amin(0) - 1).clamp(0, side - 1).tolist()
-        bottom, right, above = (self.extent[:, 2:].amax(0) + 1).clamp(max=side).tolist()
-        bottom, right = max(bottom, top + 1), max(right, left + 1)
+        first = (self.extent[..., :2].amin(0) - 1).clamp(0, side - 1)
+        last = torch.maximum((self.extent[..., 2:].amax(0) + 1).clamp(max=side), first + 1)
+        top, left = first.amin(0).tolist()
+        bottom, right = last.amax(0).tolist()
         part = Raster(self.corners[:, top:bottom, left:right], self.weights[:, top:bottom, left:right], self.extent)
-        cut = (2 * left, 2 * (side - right), 2 * top, 2 * (side - bottom))
-        return part, cut, 2 * max(above - top, 0)
+        boxes = [
+            (slice(2 * (y0 - top), 2 * (y1 - top)), slice(2 * (x0 - left), 2 * (x1 - left)))
+            for (y0, x0), (y1, x1) in zip(first.tolist(), last.tolist(), strict=True)
+        ]
+        return part, (2 * left, 2 * (side - right), 2 * top, 2 * (side - bottom)), boxes
 
     def spread(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Interpolate values at the vertices [N, V, C] over crops: [N, C, S, S], and where they are, [N, 1, S, S]."""
@@ -69,28 +73,34 @@ class Raster:
         return large[:, :-1] / large[:, -1:].clamp_min(1e-3), F.interpolate(inside, scale_factor=2.0, mode="nearest")
 
 
-def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.device, upper: Float) -> Raster:
-    """Rasterise the surface of landmarks [N, L, 3] in pixels of crops of `size`; upper: share of the upper half at each vertex of it, [V]."""
-    vertices = surface.extend(landmarks)
+def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.device) -> Raster:
+    """Rasterise the surface of landmarks [N, L, 3] in pixels of crops of `size`."""
+    vertices, shares = surface.extend(landmarks), part_shares(surface)
     half = size // 2
     corners = np.full((len(vertices), half, half, 3), -1, np.int16)
     weights = np.zeros((len(vertices), half, half, 3), np.float16)
-    extent = np.tile(np.array([half, half, 0, 0, 0]), (len(vertices), 1))
+    extent = np.tile(np.array([half, half, 0, 0]), (len(vertices), shares.shape[1], 1))
     for mesh, corner, weight, bounds in zip(vertices * 0.5, corners, weights, extent, strict=True):
         inside, found, share = rasterise(mesh, surface.triangles, half)
         corner[inside], weight[inside] = found, share
-        if len(found):
-            y, x = inside.nonzero()
-            above = y[(upper[found] * share).any(1)].max(initial=-1)
-            bounds[:] = y.min(), x.min(), y.max() + 1, x.max() + 1, above + 1
+        y, x = inside.nonzero()
+        for part, box in zip(shares.T, bounds, strict=True):
+            there = (part[found] > 0).any(1)
+            if there.any():
+                box[:] = y[there].min(), x[there].min(), y[there].max() + 1, x[there].max() + 1
     return Raster(torch.from_numpy(corners).to(device), torch.from_numpy(weights).to(device), torch.from_numpy(extent))
+
+
+def part_shares(surface: Surface) -> Float:
+    """Share of each part of the subject at each vertex: [V, P]."""
+    return surface.extend_values(np.stack([part.share for part in surface.subject.parts], 1))
 
 
 class Gallery:
     """The crops of one performer that a model learns from, N of them, and which of them resemble each other.
 
     size: of the crops that are made. vertices: [N, V, 2], of their surfaces, 0..1 across the crop; points: the landmarks among
-    them. performance: of the crops. neighbours: [2, N, K], for the upper and for the lower face.
+    them. performance: of the crops. neighbours: [P, N, K], for each part of the subject.
     rarity: [N], how far each crop is from those that resemble it most, against the others; for sampling.
     """
 
@@ -99,21 +109,18 @@ class Gallery:
         self.size, self.device, self.subject = size, device, faceset.subject
         self.surface = surface_of(faceset.subject)
         self.landmarks: Float = faceset.landmarks[rows] * np.float32(size / faceset.size)
-        self.tones: Float = np.asarray(faceset.tones[rows])
         self.performance: Performance = take_performance(self.landmarks, self.subject)
-        self.neutral: Float = neutral_shape(self.performance.shape, self.subject)
         self.crops = (
             torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2).contiguous().to(device)
         )
-        vertices = self.surface.extend(self.landmarks)[..., :2] / np.float32(size)
+        vertices = self.surface.extend(self.landmarks, picture=True)[..., :2] / np.float32(size)
         self.vertices = torch.from_numpy(vertices).to(device)
         self.points = self.vertices[:, : self.landmarks.shape[1]]
-        self.upper: Float = self.surface.extend_values(upper_weight(self.subject))
-        self.raster = rasterised(self.surface, self.landmarks, size, device, self.upper)
+        self.raster = rasterised(self.surface, self.landmarks, size, device)
         seconds = faceset.frame[rows] / np.array(faceset.rates)[faceset.clip[rows]]
         neighbours, rarity = self._find_neighbours(faceset.clip[rows], seconds)
         self.neighbours, self.rarity = torch.from_numpy(neighbours), torch.from_numpy(rarity)
-        self._upper = torch.from_numpy(self.upper).to(device)
+        self._shares = torch.from_numpy(part_shares(self.surface)).to(device)
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -126,9 +133,7 @@ class Gallery:
             np.arange(len(self)),
             self.landmarks,
             self.performance,
-            self.neutral,
             np.zeros(len(self), np.float32),
-            self.tones if self.tones.any() else None,
         )
 
     def pictures(self, rows: Tensor) -> Tensor:
@@ -141,20 +146,20 @@ class Gallery:
     def reference(self, onto: Raster, chosen: Tensor, share: Tensor) -> Tensor:
         """Warp crops onto meshes and mix them: RGB premultiplied by alpha, [n, 4, S, S], 0..1.
 
-        chosen: [n, 2, R], R rows of this gallery for the upper and for the lower half of each face. share: the same shape, how
-        much of each; sums to 1 over R.
+        chosen: [n, P, R], R rows of this gallery for each part of each face. share: the same shape, how much of each; sums to 1 over R.
         """
-        count, _, each = chosen.shape
+        count, parts, each = chosen.shape
         rows = chosen.to(self.device)
-        points = (self.vertices[rows.flatten()] * 2 - 1).view(count, 2 * each, -1, 2)
-        upper = self._upper.expand(count, -1)[..., None]
-        part, cut, above = onto.cut()
-        spread, visible = part.spread(torch.cat([points.permute(0, 2, 1, 3).flatten(2), upper], -1))
+        points = (self.vertices[rows.flatten()] * 2 - 1).view(count, parts * each, -1, 2)
+        box, cut, boxes = onto.cut()
+        values = torch.cat([points.permute(0, 2, 1, 3).flatten(2), self._shares.expand(count, -1, -1)], -1)
+        spread, visible = box.spread(values)
         shares = share.to(self.device) / 255
-        # The upper half only in the rows that it has a share in.
-        high = self._taken(rows[:, 0], shares[:, 0], spread[:, : 2 * each, :above])
-        low = self._taken(rows[:, 1], shares[:, 1], spread[:, 2 * each : -1])
-        mixed = torch.cat([torch.lerp(low[:, :, :above], high, spread[:, -1:, :above]), low[:, :, above:]], 2)
+        mixed = spread.new_zeros((count, 3, *spread.shape[-2:]))
+        for part, (y, x) in enumerate(boxes):  # each part only where it has a share
+            places = spread[:, 2 * each * part : 2 * each * (part + 1), y, x]
+            taken = self._taken(rows[:, part], shares[:, part], places)
+            mixed[:, :, y, x] += taken * spread[:, part - parts, None, y, x]
         return F.pad(torch.cat([mixed * visible, visible], 1), cut)
 
     def _taken(self, rows: Tensor, share: Tensor, places: Tensor) -> Tensor:
@@ -166,18 +171,16 @@ class Gallery:
         return reduce(torch.add, taken.view(count, each, 3, *places.shape[-2:]).unbind(1))
 
     def _find_neighbours(self, clip: Int, seconds: Float) -> tuple[Int, Float]:
-        expression = read_expression(self.performance.shape, self.neutral, self.subject)
         view = self.performance.yaw_pitch / POSE_UNIT
-        below = (
-            np.concatenate([view, read_tones(self.tones, expression, self.subject)], 1) if self.tones.any() else view
-        )
-        found, apart = np.empty((2, len(clip), _NEIGHBOURS), np.int64), np.zeros(len(clip), np.float32)
-        for half, numbers, seen in ((0, expression.upper, view), (1, expression.lower, below)):
+        parts = self.subject.parts
+        found, apart = np.empty((len(parts), len(clip), _NEIGHBOURS), np.int64), np.zeros(len(clip), np.float32)
+        for part, into in zip(parts, found, strict=True):
+            numbers, seen = part_numbers(self.performance, part, self.subject), part.view * view
             nearest, costs = candidates(numbers, numbers, seen, seen, np.zeros(len(clip), np.float32))
             near = (clip[nearest] == clip[:, None]) & (np.abs(seconds[nearest] - seconds[:, None]) < _APART)
             order = np.argsort(costs + 1e6 * near, axis=1)[:, :_NEIGHBOURS]
             ranked = np.take_along_axis(nearest, order, axis=1)
-            found[half] = ranked[:, np.minimum(np.arange(_NEIGHBOURS), ranked.shape[1] - 1)]
+            into[:] = ranked[:, np.minimum(np.arange(_NEIGHBOURS), ranked.shape[1] - 1)]
             apart += np.median(costs, axis=1)
         usual = max(float(np.median(apart)), 1e-6)
         return found, np.clip(apart / usual, *_RARITY).astype(np.float32)

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.definitions import SwapParameters
-from nodes.swap.reference.plan import retarget
+from nodes.swap.reference.plan import choose_references
+from nodes.swap.reference.retarget import retarget
 from trainer.drawing import Areas
 from trainer.faceset import Faceset
 from trainer.gallery import Gallery, Raster, rasterised
@@ -89,8 +90,9 @@ class Rehearsal:
         frame = torch.multinomial(self.source.rarity, batch, replacement=True, generator=generator)[rows]
         # Half of the time one reference alone, as it is where the choice is steady.
         count = 1 + int(torch.randint(2, (), generator=generator))
-        rank = self._uniform(generator, 2, count).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])
-        share = self._uniform(generator, 2, count) + 1e-3
+        parts = len(self.source.neighbours)
+        rank = self._uniform(generator, parts, count).cpu().square() * min(_RANKS, self.source.neighbours.shape[-1])
+        share = self._uniform(generator, parts, count) + 1e-3
         among = self.source.neighbours[:, frame].transpose(0, 1)
         reference = self.source.reference(
             self.source.raster[frame], torch.gather(among, 2, rank.long()), share / share.sum(-1, keepdim=True)
@@ -119,16 +121,13 @@ class Rehearsal:
         """`rows` frames of the target as the source will play them; `target` are the target's own crops."""
         if self._target is None:
             self._target = Gallery(self._target_set, self.size, self.share.device)
-        tones = self._target.tones if self._target.tones.any() else None
-        parameters = SwapParameters(steadiness=0)
-        # A rate of 0 smooths nothing: the crops of a faceset do not follow each other.
-        vertices, upper, lower = retarget(
-            self._target.landmarks, tones, self.source.as_source(), parameters, 0.0, drawn=True
-        )
+        parameters, plate, source = SwapParameters(steadiness=0), self._target.performance, self.source.as_source()
+        vertices = plate.place(retarget(plate, source.performance, source.subject, parameters))
+        choices = choose_references(plate, source, parameters)
         frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
         at = frame.numpy()
-        chosen = torch.from_numpy(np.stack([upper.index[at, :1], lower.index[at, :1]], 1))
-        onto = rasterised(self.source.surface, vertices[at], self.size, self.share.device, self.source.upper)
+        chosen = torch.from_numpy(np.stack([c.index[at, :1] for c in choices], 1))
+        onto = rasterised(self.source.surface, vertices[at], self.size, self.share.device)
         target = self._target.pictures(frame)
         points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
         return Batch(

@@ -16,7 +16,7 @@ from nodes.geometry.smoothing import smooth, window_length
 from nodes.subjects import Subject, load_subject
 from nodes.types import Faces, Float, Track
 
-_PERFORMANCE_WINDOW = 0.28  # seconds over which landmarks are smoothed: short enough for a blink
+_PERFORMANCE_WINDOW = 0.16  # seconds over which landmarks are smoothed: short enough for a blink
 _AUTO_SIZES = (192, 512)
 _OVERSAMPLING = 1.25  # of crops over the plate: what is resampled twice should not get softer
 
@@ -25,13 +25,14 @@ _OVERSAMPLING = 1.25  # of crops over the plate: what is resampled twice should 
 class Alignment:
     """One track, aligned. T frames.
 
-    subject: what it is. track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
+    subject: what it is. rate: frames per second of its footage. track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
     (pixels a template unit), angle (radians) and position x, y (pixels), before and after smoothing; of a mirrored track,
     the template is mirrored first. size: side of the crop
     in pixels. coverage: see :class:`nodes.definitions.AlignParameters`.
     """
 
     subject: Subject
+    rate: float
     track: Track
     raw: Float
     smoothed: Float
@@ -98,7 +99,7 @@ def _align(subject: Subject, track: Track, rate: float, parameters: AlignParamet
     smoothed = smooth(raw, window_length(parameters.smoothing, rate))
     size = parameters.size or fitting_size(subject, float(np.percentile(scale, 90)), parameters.coverage)
     steady = replace(track, landmarks=smooth(track.landmarks, window_length(_PERFORMANCE_WINDOW, rate)))
-    return Alignment(subject, steady, raw, smoothed, size, parameters.coverage)
+    return Alignment(subject, rate, steady, raw, smoothed, size, parameters.coverage)
 
 
 def fitting_size(subject: Subject, scale: float, coverage: float) -> int:

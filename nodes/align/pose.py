@@ -1,4 +1,4 @@
-"""What a subject performs, apart from where it is: a rigid pose, and the shape that is left when the pose is taken out."""
+"""What a subject performs, apart from where it is: a rigid pose, the shape that is left without it, and its expression as numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from nodes.align.coefficients import read_coefficients
 from nodes.geometry.similarity import apply_similarity, fit_similarity, remove_similarity
 from nodes.geometry.smoothing import smooth, smooth_rotations
 from nodes.subjects import Subject
@@ -18,7 +19,7 @@ class Performance:
     """T frames of one subject.
 
     scale: [T]; rotation: [T, 3, 3]; position: [T, 3]; shape: [T, L, 3] in template units. flip: [T], -1 where it is seen in a
-    mirror, as the left ones of a subject that is handed are; else 1.
+    mirror, as the left ones of a subject that is handed are; else 1. coefficients: [T, C], of the expression, 0..1.
     """
 
     scale: Float
@@ -26,6 +27,7 @@ class Performance:
     position: Float
     shape: Float
     flip: Float
+    coefficients: Float
 
     def place(self, shape: Float) -> Float:
         """Put shapes [T, L, 3] where this subject is, as it is turned."""
@@ -44,12 +46,13 @@ class Performance:
 
 
 def take_performance(landmarks: Float, subject: Subject, window: int = 1, *, mirrored: bool = False) -> Performance:
-    """Split landmarks [T, L, 3] into pose and shape; the pose smoothed over `window` frames."""
+    """Split landmarks [T, L, 3] into pose, shape and expression; the pose smoothed over `window` frames."""
     flip = np.full(len(landmarks), -1 if mirrored else 1, np.float32)
     landmarks = _flipped(landmarks, flip)
     scale, rotation, position = fit_similarity(subject.template[None], landmarks, subject.weights)
     shape = remove_similarity(landmarks, scale, rotation, position)
-    return Performance(smooth(scale, window), smooth_rotations(rotation, window), smooth(position, window), shape, flip)
+    pose = smooth(scale, window), smooth_rotations(rotation, window), smooth(position, window)
+    return Performance(*pose, shape, flip, read_coefficients(landmarks, subject))
 
 
 def _flipped(points: Float, flip: Float) -> Float:

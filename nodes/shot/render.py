@@ -86,6 +86,7 @@ def render_shot(
         settings.mask,
         roto,
         progress=stage(progress, "prepare", None),
+        plate=plate,
     )
     folder = results.open_partial(out, _key(shot, inputs))
     written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, provenance, began, by)

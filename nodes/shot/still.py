@@ -23,7 +23,15 @@ from nodes.swap import SwapPlan, plan_swap, swap
 from nodes.types import Patch
 
 _KEPT = 3  # shots
-_DECIDING = {"method", "model", "shape", "expression", "steadiness"}  # parameters of Swap that change a plan
+_DECIDING = {
+    "method",
+    "model",
+    "shape",
+    "expression",
+    "steadiness",
+    "wrinkles",
+    "mouth",
+}  # parameters of Swap that change a plan
 
 
 @dataclass(slots=True)
@@ -112,7 +120,8 @@ class Stills:
             if performer is not None:
                 found = analyse(performer, settings.detect, progress=progress, name="detect source")
             alignments = [a for a in align(faces, settings.align, footage) if a.track.id in chosen]
-            shot = _Shot(footage, performer, plan_swap(alignments, settings.swap, performer, found, settings.mask))
+            plan = plan_swap(alignments, settings.swap, performer, found, settings.mask, plate=footage)
+            shot = _Shot(footage, performer, plan)
         except BaseException:
             footage.close()
             if performer is not None:

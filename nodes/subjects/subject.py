@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ import numpy as np
 from platformdirs import user_data_path
 
 from nodes.errors import SchemaError
+from nodes.geometry.smoothing import smoothstep
 from nodes.schema import check_schema
-from nodes.subjects.measures import Measure
 from nodes.types import Float, Int
 
 SCHEMA = "faceplate.subject/1"
@@ -40,16 +42,55 @@ class Region:
 
 
 @dataclass(frozen=True, eq=False)
-class Lids:
-    """An opening that a landmarker follows less far than it goes, such as an eye.
+class Coefficients:
+    """An embedded network that reads an expression as numbers 0..1 that all people share.
 
-    contour: its outline. top, bottom: its middle above and below. measure: which number of the upper part is its opening.
+    network: its name in the weights' manifest. points: [P], the landmarks it takes. names: of its C outputs. gaze: which of them say
+    where the eyes look, which is nothing of a face's shape.
     """
 
+    network: str
+    points: Int
+    names: tuple[str, ...]
+    gaze: Int
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a subject that performs for itself: its source frames are chosen apart from the others'.
+
+    coefficients: [D], indices of those that it performs; empty for a subject without any: the whole shape. weight: how much
+    they count; view: how much the pose does. share: [L], 0..1, of the part at each landmark; the parts' sum is 1.
+    """
+
+    name: str
+    coefficients: Int
+    weight: float
+    view: float
+    share: Float
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """An opening that closes exactly, such as an eye or the lips.
+
+    contour: [2 N], its outline from one corner, along the lower side to the other corner, and back along the upper side.
+    closed: height over width up to which it is closed, by and by. ball: of an eye, the iris: its middle and four points of its
+    edge; what is seen through the opening turns with it, behind the lids. Empty for an opening without. fill: the part of the
+    subject that decides what is in it, where that may be the plate's, such as teeth; None where it may not.
+    """
+
+    name: str
     contour: Int
-    top: int
-    bottom: int
-    measure: int
+    closed: float
+    ball: Int
+    fill: str | None = None
+
+    @property
+    def sides(self) -> tuple[Int, Int]:
+        """Landmarks of the lower and of the upper side, [N + 1] each, from corner to corner."""
+        half = len(self.contour) // 2
+        return self.contour[: half + 1], np.append(self.contour[0], self.contour[: half - 1 : -1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +113,8 @@ class Subject:
     its size is measured in depth too; what is mostly seen from the front is measured better without the depth that a network guesses.
 
     contours: name → landmark indices, in order. regions: of masks; all of them are the subject. emphasis: those that count more in training. triangles: [T, 3], the surface
-    that is warped. outline: the landmarks where a new shape has to meet the plate, none where it need not. waist: the template
-    heights between which the upper part fades into the lower, each of which is chosen from a frame of its own; None for a
-    subject that is one. lower, upper: what of a shape is its performance, below and above the waist; none: all of it.
-    closes: measures of the lower part, the first of which is an opening that is closed when neutral, and the others what else an
-    open one must share. lids: see there. shading: landmarks whose luma tells of folds. likeness: see there. lines: groups of
+    that is warped. outline: the landmarks where a new shape has to meet the plate, none where it need not. coefficients: its
+    expression as numbers; None: its landmarks are its expression. parts: at least one. likeness: see there. lines: groups of
     lines that are drawn for a network; features: groups of outlines within which it sees the plate's own.
     """
 
@@ -94,12 +132,9 @@ class Subject:
     emphasis: tuple[str, ...] = ()
     triangles: Int = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     outline: Int = field(default_factory=lambda: _NOWHERE)
-    waist: tuple[float, float] | None = None
-    lower: tuple[Measure, ...] = ()
-    upper: tuple[Measure, ...] = ()
-    closes: Int = field(default_factory=lambda: _NOWHERE)
-    lids: tuple[Lids, ...] = ()
-    shading: Int = field(default_factory=lambda: _NOWHERE)
+    coefficients: Coefficients | None = None
+    parts: tuple[Part, ...] = ()
+    openings: tuple[Opening, ...] = ()
     likeness: tuple[Likeness, ...] = ()
     lines: tuple[tuple[Int, ...], ...] = ()
     features: tuple[tuple[Int, ...], ...] = ()
@@ -187,6 +222,47 @@ def _dots(count: int) -> tuple[tuple[Int, ...], ...]:
     )
 
 
+def _parts(
+    document: dict[str, Any], flat: Float, contours: dict[str, Int], coefficients: Coefficients | None
+) -> tuple[Part, ...]:
+    """The parts of a document; one that is everything where it names none.
+
+    A part lies around contours and fades out over a reach in template units; or it is the upper or the lower side of what these
+    leave, which fade into each other between the two template heights of the waist.
+    """
+    told = document.get("parts")
+    if not told:
+        return (Part("whole", _NOWHERE, 1.0, 1.0, np.ones(len(flat), np.float32)),)
+    names = coefficients.names if coefficients else ()
+    low, high = document["waist"]
+    upper = smoothstep((high - flat[:, 1]) / (high - low))
+    near = {}
+    for part in told:
+        if "around" in part:
+            points = flat[np.concatenate([contours[name] for name in part["around"]])]
+            inner, outer = part["reach"]
+            away = np.linalg.norm(flat[:, None] - points, axis=-1).min(1)
+            near[part["name"]] = smoothstep((outer - away) / (outer - inner))
+    crowd = np.maximum(sum(near.values(), np.zeros(len(flat), np.float32)), 1)
+    rest = 1 - sum((share / crowd for share in near.values()), np.zeros(len(flat), np.float32))
+    sides = {"upper": upper * rest, "lower": (1 - upper) * rest}
+    return tuple(
+        Part(
+            part["name"],
+            _matching(names, part["coefficients"]),
+            float(part.get("weight", 1)),
+            float(part.get("view", 1)),
+            (near[part["name"]] / crowd if part["name"] in near else sides[part["side"]]).astype(np.float32),
+        )
+        for part in told
+    )
+
+
+def _matching(names: Sequence[str], patterns: Sequence[str]) -> Int:
+    """Indices of the names that one of the patterns fits."""
+    return np.array([i for i, name in enumerate(names) if any(fnmatchcase(name, p) for p in patterns)], np.int64)
+
+
 def _parse(document: dict[str, Any], path: Path) -> Subject:
     template = np.array(document["template"], np.float32)
     count = len(template)
@@ -221,13 +297,11 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
     surface = document.get("triangles", [])
     if isinstance(surface, str):
         surface = json.loads((path.parent / surface).read_text("utf-8"))
-    waist = document.get("waist")
-    measures = [(m["part"], Measure.parse(m, points)) for m in document.get("measures", [])]
-    lower, upper = (tuple(m for part, m in measures if part == wanted) for wanted in ("lower", "upper"))
-
-    def names(part: tuple[Measure, ...]) -> list[str]:
-        return [m.name for m in part]
-
+    told = document.get("coefficients")
+    coefficients = None
+    if told:
+        names = tuple(told["names"])
+        coefficients = Coefficients(told["network"], points(told["points"]), names, _matching(names, [told["gaze"]]))
     return Subject(
         name=document["name"],
         file=path,
@@ -243,15 +317,12 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
         emphasis=tuple(document.get("emphasis", [])),
         triangles=points(surface + document.get("fill", [])).reshape(-1, 3),
         outline=contours[document["outline"]] if "outline" in document else _NOWHERE,
-        waist=(float(waist[0]), float(waist[1])) if waist else None,
-        lower=lower,
-        upper=upper,
-        closes=np.array([names(lower).index(name) for name in document.get("closes", [])], np.int64),
-        lids=tuple(
-            Lids(contours[c], int(top), int(bottom), names(upper).index(name))
-            for c, top, bottom, name in document.get("lids", [])
+        coefficients=coefficients,
+        parts=_parts(document, template[:, :2], contours, coefficients),
+        openings=tuple(
+            Opening(o["name"], contours[o["contour"]], float(o["closed"]), points(o.get("ball", [])), o.get("fill"))
+            for o in document.get("openings", [])
         ),
-        shading=points(document.get("shading", [])),
         likeness=tuple(
             Likeness(
                 np.unique(np.concatenate([contours[n] for n in names]))[::2], float(unit)

@@ -24,7 +24,7 @@ from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, place
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
-from nodes.swap.reference.plan import take_source
+from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp
 from nodes.swap.sharpen import unsharp_mask
@@ -93,6 +93,7 @@ def plan_swap(
     mask: MaskParameters | None = None,
     roto: Footage | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    plate: Footage | None = None,
 ) -> SwapPlan:
     """Decide everything that needs the whole shot: references for every frame, or the model.
 
@@ -116,8 +117,7 @@ def plan_swap(
             # A crop finer than what the source's own frames hold would only cost time.
             finest = float(np.median(taken.performance.scale))
             alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
-        drawn = model is not None and "vertices" in model.inputs
-        references = plan_reference(alignments, taken, parameters, float(source_faces.rate), progress, drawn=drawn)
+        references = plan_reference(alignments, taken, parameters, plate, progress)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     return SwapPlan(tracks, parameters, mask, model, roto)
 
@@ -186,11 +186,13 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
 
 def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     size, to_plate, landmarks = track.size, track.to_plate[t], track.landmarks[t]
-    plate = crop(frame.rgb8(), to_plate[None], size)[0].astype(np.float32) / 255
+    crop8 = crop(frame.rgb8(), to_plate[None], size)[0]
+    plate = crop8.astype(np.float32) / 255
     matte = mask(landmarks[None], size, track.subject, plan.mask)[0]
     face, visible = plate, np.ones((size, size), bool)
     if track.reference is not None and track.vertices is not None:
-        face, visible = track.reference.render(t, track.vertices[t], size)
+        own = Reference(crop8, surface_of(track.subject).extend(landmarks, picture=True)[:, :2])
+        face, visible = track.reference.render(t, track.vertices[t], size, own)
         matte = matte * visible
     vertices = None if track.vertices is None else track.vertices[t]
     return _Face(track.subject, plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
@@ -231,7 +233,7 @@ def _performance(face: _Face, size: int) -> Float:
     """The plate's own face, warped onto the new one's mesh: RGB premultiplied by alpha, [size, size, 4]."""
     surface = surface_of(face.subject)
     warp = MeshWarp(_vertices(face), surface.triangles, size)
-    plate = Reference(np.round(face.plate * 255).astype(np.uint8), surface.extend(face.landmarks)[:, :2])
+    plate = Reference(np.round(face.plate * 255).astype(np.uint8), surface.extend(face.landmarks, picture=True)[:, :2])
     return _premultiplied(warp.fetch([plate])[0] / np.float32(255), warp.visible)
 
 

@@ -1,9 +1,10 @@
 """The method `reference`: retrieve the source's own frames, warp them through the mesh onto the plate's performance.
 
-`expression` says what two frames have in common, `choice` picks the frames, `gallery` fetches their pixels, `warp` moves
-them. No network and no training.
+`expression` compares two people's frames, `choice` picks the frames, `retarget` makes the new face's shape, `gallery` fetches pixels, `warp`
+moves them, `render` mixes them. No training.
 """
 
-from nodes.swap.reference.plan import ReferenceTrack, plan_reference
+from nodes.swap.reference.plan import plan_reference
+from nodes.swap.reference.render import ReferenceTrack
 
 __all__ = ["ReferenceTrack", "plan_reference"]

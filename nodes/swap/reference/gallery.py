@@ -16,9 +16,9 @@ _MARGIN = 0.06  # of the face's extent, around it
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One source frame around the face. image: [h, w, 3]; vertices: [V, 2] of its surface, in its pixels."""
+    """A picture of a surface, such as one source frame around the face. image: [h, w, ...]; vertices: [V, 2] of the surface, in its pixels."""
 
-    image: Image8
+    image: Image8 | Float
     vertices: Float
 
 

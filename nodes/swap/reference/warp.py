@@ -82,7 +82,7 @@ class MeshWarp:
         return large.reshape(self.size, self.size, -1)
 
     def fetch(self, references: Sequence[Reference]) -> list[Float]:
-        """The images of other meshes, warped onto this one: float32 [size, size, 3], 0..255; undefined off the mesh."""
+        """The images of other meshes, warped onto this one: float32 [size, size, ...], in their own range; undefined off the mesh."""
         places = self.spread(np.concatenate([r.vertices for r in references], axis=1) - np.float32(0.5))
         warped = (
             cv2.remap(

@@ -1,0 +1,70 @@
+"""The inside of the mouth: teeth and tongue of the plate, lit and toned as the source's, where the source has none such."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from nodes.align.pose import Performance
+from nodes.definitions import ColourMatch, Mouth
+from nodes.geometry.smoothing import blur, smoothstep
+from nodes.subjects import Opening, Subject
+from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
+from nodes.swap.reference.choice import Choice
+from nodes.swap.reference.expression import part_numbers
+from nodes.types import Float
+
+_STEP = 4  # every fourth pixel says enough about colour
+_EDGE = 0.004  # of the crop: σ of the soft edge along the lips
+_ALIKE, _APART = (
+    1.3,
+    1.9,
+)  # spreads of expression between plate and reference: up to which the source's own is shown, and from which the plate's
+_STEADY = 3.0  # frames over which one gives way to the other
+_SUBPIXEL = 4  # bits
+
+
+def filled_openings(subject: Subject) -> tuple[Opening, ...]:
+    """The openings whose inside may be the plate's."""
+    return tuple(o for o in subject.openings if o.fill)
+
+
+def plate_share(
+    opening: Opening,
+    plate: Performance,
+    source: Performance,
+    choices: tuple[Choice, ...],
+    subject: Subject,
+    mouth: Mouth,
+) -> Float:
+    """How much of an opening's inside is the plate's in each frame: [T], 0..1."""
+    if mouth is not Mouth.AUTO:
+        return np.full(len(plate.shape), float(mouth is Mouth.PLATE), np.float32)
+    at = next(i for i, part in enumerate(subject.parts) if part.name == opening.fill)
+    wanted, there = (part_numbers(p, subject.parts[at], subject) for p in (plate, source))
+    shown = np.einsum("tk,tkd->td", choices[at].weight, there[choices[at].index])
+    apart = np.linalg.norm(wanted - shown, axis=1)
+    return smoothstep((blur(apart, _STEADY) - _ALIKE) / (_APART - _ALIKE))
+
+
+def fill_opening(image: Float, plate: Float, opening: Opening, vertices: Float, skin: Float, share: float) -> Float:
+    """Put the plate's picture into an opening of the new face: RGB [S, S, 3], 0..1.
+
+    image: the new face. plate: the plate's, warped onto it. vertices: [V, >=2] of the new face in pixels. skin: [S, S], 0..1, where both show
+    skin by which the plate's colours are brought to the new face's. share: of the plate.
+    """
+    size = len(image)
+    matte = np.zeros((size, size), np.uint8)
+    outline = np.round((vertices[opening.contour, :2] - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
+    cv2.fillPoly(matte, [outline], 255, cv2.LINE_AA, _SUBPIXEL)
+    x, y, width, height = cv2.boundingRect(outline >> _SUBPIXEL)
+    margin = round(4 * _EDGE * size) + 2
+    box = np.s_[max(y - margin, 0) : max(y + height + margin, 0), max(x - margin, 0) : max(x + width + margin, 0)]
+    thin = np.s_[None, ::_STEP, ::_STEP]
+    weight = (skin * (matte == 0))[thin]
+    own, like = colour_statistics(plate[thin], weight), colour_statistics(image[thin], weight)
+    toned = apply_colour(plate[box][None], colour_transform(own, like, ColourMatch.REINHARD))[0]
+    alpha = share * cv2.GaussianBlur(matte[box].astype(np.float32) / 255, (0, 0), _EDGE * size)[..., None]
+    image = image.copy()
+    image[box] += alpha * (toned - image[box])
+    return image

@@ -1,0 +1,129 @@
+"""The shape of the new face: the source's own, as it would perform what the plate performs.
+
+Of each person a ridge regression (Hoerl & Kennard 1970) says how coefficients and pose move the mesh. The source's is shrunk towards the
+plate's, so that an expression that the source never showed moves as the plate's does, and what the plate's regression leaves
+unexplained is added back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nodes.align.coefficients import read_coefficients
+from nodes.align.pose import Performance
+from nodes.definitions import SwapParameters
+from nodes.geometry.smoothing import smoothstep
+from nodes.subjects import Subject
+from nodes.swap.reference.expression import common_poses, neutral_shape
+from nodes.types import Float
+
+_POSE_SCALE = 30.0  # degrees
+_PENALTY, _PENALTY_APART = 2e-3, 6e-3  # of the plate's own weights, and of how far the source's lie from them
+_RESIDUAL = 1.0  # of what the plate's regression leaves unexplained
+_ROUNDS = 2  # of bringing the coefficients that the new face's mesh shows to the plate's
+_RIM = 0.45  # template units from the outline over which the source's shape takes over from the target's
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """How the numbers of two people move something of theirs.
+
+    plate, source: [1 + K, D], weights of a constant and of K numbers.
+    """
+
+    plate: Float
+    source: Float
+
+
+def regress(
+    plate: Float,
+    plate_values: Float,
+    source: Float,
+    source_values: Float,
+    penalty: float = _PENALTY,
+    apart_penalty: float = _PENALTY_APART,
+) -> Regression:
+    """Fit values [T, D] and [N, D] to numbers [T, K] and [N, K] of the plate and of the source, the latter shrunk to the former.
+
+    penalty: on the plate's weights; apart_penalty: on how far the source's lie from them.
+    """
+    own = _ridge(plate, plate_values, penalty)
+    apart = _ridge(source, source_values - source @ own[1:], apart_penalty)
+    apart[1:] += own[1:]
+    return Regression(own.astype(np.float32), apart.astype(np.float32))
+
+
+def _ridge(numbers: Float, values: Float, penalty: float) -> Float:
+    x = np.concatenate([np.ones((len(numbers), 1)), numbers], 1, dtype=np.float64)
+    shrink = np.diag([1e-9, *[penalty] * (x.shape[1] - 1)]) * len(x)
+    return np.asarray(np.linalg.solve(x.T @ x + shrink, x.T @ np.asarray(values, np.float64)))
+
+
+def numbers_of(coefficients: Float, pose: Float) -> Float:
+    """What moves a mesh: coefficients [T, C], and yaw and pitch [T, 2] in degrees with their squares: [T, C + 4]."""
+    turn = pose / np.float32(_POSE_SCALE)
+    return np.concatenate([coefficients, turn, turn**2], 1)
+
+
+def retarget(plate: Performance, source: Performance, subject: Subject, parameters: SwapParameters) -> Float:
+    """The new face's shapes [T, L, 3], template units: between the plate's own and the source's, by `parameters.shape`.
+
+    The coefficients that a face shows are not its performer's mood alone: of one the corners of the mouth hang at rest. So what the new
+    mesh shows is read again, and moved along the regression until it is what the plate shows.
+    """
+    gain, inner = np.float32(parameters.expression), inner_weight(subject)[:, None]
+    if not subject.coefficients:
+        neutral = neutral_shape(plate.shape)
+        change = gain * (plate.shape - neutral)
+        shown, wanted = neutral + change, neutral_shape(source.shape) + change
+        return np.asarray(shown + parameters.shape * inner * (wanted - shown), np.float32)
+    seen, own = common_poses(plate, source)
+    numbers = numbers_of(plate.coefficients, seen)
+    moves = regress(numbers, _flat(plate.shape), numbers_of(source.coefficients, own), _flat(source.shape))
+    acted = numbers_of(gain * plate.coefficients, seen)
+
+    def of(weights: Float, numbers: Float) -> Float:
+        return np.asarray((weights[0] + numbers @ weights[1:]).reshape(plate.shape.shape), np.float32)
+
+    left = _RESIDUAL * (plate.shape - of(moves.plate, numbers))
+    wanted = of(moves.source, acted) + left
+    shown = plate.shape + of(moves.plate, acted) - of(moves.plate, numbers)
+    shape = np.asarray(shown + parameters.shape * inner * (wanted - shown), np.float32)
+    along = moves.source[1 : 1 + plate.coefficients.shape[1]]
+    for _ in range(_ROUNDS):
+        apart = gain * plate.coefficients - read_coefficients(plate.place(shape), subject)
+        apart[:, subject.coefficients.gaze] = 0
+        shape += inner * (apart @ along).reshape(shape.shape)
+    return close_openings(shape, plate.shape, subject)
+
+
+def _flat(shape: Float) -> Float:
+    return shape.reshape(len(shape), -1)
+
+
+def inner_weight(subject: Subject) -> Float:
+    """1 well inside the subject, 0 on its outline, where the new shape must meet the plate: [L]."""
+    flat = subject.template[:, :2]
+    if not len(subject.outline):
+        return np.ones(len(flat), np.float32)
+    outline = flat[subject.outline]
+    return smoothstep(np.linalg.norm(flat[:, None] - outline[None], axis=-1).min(1) / _RIM)
+
+
+def close_openings(shape: Float, like: Float, subject: Subject) -> Float:
+    """Let lids and lips meet exactly when those of `like` do, and keep what is seen through them inside; shapes [T, L, 3]."""
+    shape = shape.copy()
+    for opening in subject.openings:
+        low, high = (side[1:-1] for side in opening.sides)
+        width = [np.linalg.norm(s[:, opening.sides[0][0]] - s[:, opening.sides[0][-1]], axis=-1) for s in (shape, like)]
+        gap = shape[:, low] - shape[:, high]
+        theirs = (like[:, low] - like[:, high]) * (width[0] / np.maximum(width[1], 1e-6))[:, None, None]
+        height = np.linalg.norm(theirs, axis=-1).max(1) / np.maximum(width[0], 1e-6)
+        # 1 while it is open; towards closed, the gap is more and more the other's.
+        free = smoothstep(height / opening.closed - 0.25)[:, None, None]
+        change = (1 - free) * (theirs - gap) / 2
+        shape[:, low] += change
+        shape[:, high] -= change
+    return shape
