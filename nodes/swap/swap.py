@@ -234,7 +234,7 @@ def _performance(face: _Face, size: int) -> Float:
     surface = surface_of(face.subject)
     warp = MeshWarp(_vertices(face), surface.triangles, size)
     plate = Reference(np.round(face.plate * 255).astype(np.uint8), surface.extend(face.landmarks, picture=True)[:, :2])
-    return _premultiplied(warp.fetch([plate])[0] / np.float32(255), warp.visible)
+    return _premultiplied(np.asarray(warp.fetch([plate])[0] / 255, np.float32), warp.visible)
 
 
 def _match(face: _Face, method: ColourMatch) -> Float:

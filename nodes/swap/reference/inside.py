@@ -12,6 +12,8 @@ from nodes.subjects import Opening, Subject
 from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.expression import part_numbers
+from nodes.swap.reference.gallery import Reference
+from nodes.swap.reference.warp import MeshWarp
 from nodes.types import Float
 
 _STEP = 4  # every fourth pixel says enough about colour
@@ -20,6 +22,7 @@ _ALIKE, _APART = (
     1.3,
     1.9,
 )  # spreads of expression between plate and reference: up to which the source's own is shown, and from which the plate's
+_AROUND = 0.08  # of the crop: how far around the opening skin is looked at
 _STEADY = 3.0  # frames over which one gives way to the other
 _SUBPIXEL = 4  # bits
 
@@ -47,24 +50,30 @@ def plate_share(
     return smoothstep((blur(apart, _STEADY) - _ALIKE) / (_APART - _ALIKE))
 
 
-def fill_opening(image: Float, plate: Float, opening: Opening, vertices: Float, skin: Float, share: float) -> Float:
-    """Put the plate's picture into an opening of the new face: RGB [S, S, 3], 0..1.
+def fill_opening(
+    image: Float, plate: Reference, opening: Opening, vertices: Float, warp: MeshWarp, skin: Float, share: float
+) -> None:
+    """Put the plate's picture into an opening of the new face, in place.
 
-    image: the new face. plate: the plate's, warped onto it. vertices: [V, >=2] of the new face in pixels. skin: [S, S], 0..1, where both show
-    skin by which the plate's colours are brought to the new face's. share: of the plate.
+    image: the new face, RGB [S, S, 3], 0..1. vertices: [V, >=2] of it in pixels. skin: [V], 0..1, where both show skin by which the plate's
+    colours are brought to the new face's. share: of the plate, 0..1.
     """
     size = len(image)
-    matte = np.zeros((size, size), np.uint8)
     outline = np.round((vertices[opening.contour, :2] - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
-    cv2.fillPoly(matte, [outline], 255, cv2.LINE_AA, _SUBPIXEL)
     x, y, width, height = cv2.boundingRect(outline >> _SUBPIXEL)
-    margin = round(4 * _EDGE * size) + 2
-    box = np.s_[max(y - margin, 0) : max(y + height + margin, 0), max(x - margin, 0) : max(x + width + margin, 0)]
+    margin = round(_AROUND * size)
+    bounds = np.array([[y - margin, y + height + margin], [x - margin, x + width + margin]])
+    (top, bottom), (left, right) = (np.clip(bounds, 0, size) // 2 * 2).tolist()
+    if bottom <= top or right <= left:
+        return
+    box = np.s_[top:bottom, left:right]
+    matte = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(matte, [outline], 255, cv2.LINE_AA, _SUBPIXEL)
+    matte = matte[box]
+    theirs, mine = np.asarray(warp.fetch([plate], box)[0] / 255, np.float32), image[box]
     thin = np.s_[None, ::_STEP, ::_STEP]
-    weight = (skin * (matte == 0))[thin]
-    own, like = colour_statistics(plate[thin], weight), colour_statistics(image[thin], weight)
-    toned = apply_colour(plate[box][None], colour_transform(own, like, ColourMatch.REINHARD))[0]
-    alpha = share * cv2.GaussianBlur(matte[box].astype(np.float32) / 255, (0, 0), _EDGE * size)[..., None]
-    image = image.copy()
-    image[box] += alpha * (toned - image[box])
-    return image
+    weight = (warp.spread(skin[:, None], box)[..., 0] * (matte == 0))[thin]
+    own, like = colour_statistics(theirs[thin], weight), colour_statistics(mine[thin], weight)
+    toned = apply_colour(theirs[None], colour_transform(own, like, ColourMatch.REINHARD))[0]
+    alpha = cv2.GaussianBlur(matte * np.float32(share / 255), (0, 0), _EDGE * size)
+    mine += alpha[..., None] * (toned - mine)

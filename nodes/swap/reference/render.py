@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.inside import fill_opening, filled_openings
 from nodes.swap.reference.surface import surface_of
-from nodes.swap.reference.warp import MeshWarp
+from nodes.swap.reference.warp import Box, MeshWarp
 from nodes.swap.reference.wrinkles import Wrinkles, part_shares, unwrapped
 from nodes.types import Bool, Float
 
@@ -44,62 +45,73 @@ class ReferenceTrack:
 
         vertices: those of the frame, [V, 3], in crop pixels. plate: the plate's own face, for the inside of its mouth.
         """
-        warp = MeshWarp(vertices, surface_of(self.subject).triangles, size)
-        shares = self._shares(t, warp)
-        image = mix(warp.fetch([self.references[i] for i in shares]), list(shares.values()))
+        surface = surface_of(self.subject)
+        warp = MeshWarp(vertices, surface.triangles, size)
+        shares = surface.extend_values(np.stack([part.share for part in self.subject.parts], 1))
+        image = self._mixed(t, warp, shares)
         if self.wrinkles is not None:
-            image = np.clip(image * self._wrinkled(t, warp), 0, 1)
+            image *= self._wrinkled(t, warp)
         if plate is not None:
-            image = self._filled(t, image, plate, vertices, warp)
-        return image, warp.visible
+            for opening, share in zip(filled_openings(self.subject), self.insides, strict=True):
+                if share[t] > 0:
+                    part = [p.name for p in self.subject.parts].index(str(opening.fill))
+                    fill_opening(image, plate, opening, vertices, warp, shares[:, part], float(share[t]))
+        return np.clip(image, 0, 1, out=image), warp.visible
 
-    def _filled(self, t: int, image: Float, plate: Reference, vertices: Float, warp: MeshWarp) -> Float:
-        for opening, share in zip(filled_openings(self.subject), self.insides, strict=True):
-            if share[t] > 0:
-                theirs = warp.fetch([plate])[0] / np.float32(255)
-                skin = next(p.share for p in self.subject.parts if p.name == opening.fill)[:, None]
-                skin = warp.spread(surface_of(self.subject).extend_values(skin))[..., 0]
-                image = fill_opening(image, theirs, opening, vertices, skin, float(share[t]))
-        return image
+    def _mixed(self, t: int, warp: MeshWarp, shares: Float) -> Float:
+        """The parts, each of its own references, mixed by their shares [V, P]."""
+        if len(self.choices) == 1:
+            return self._part(t, 0, warp, warp.whole)
+        boxes = [warp.box_of(share) for share in shares.T]
+        images = [self._part(t, part, warp, box) for part, box in enumerate(boxes)]
+        return _joined(images, [warp.spread(shares[:, [p]], box) for p, box in enumerate(boxes)], boxes, warp.size)
+
+    def _part(self, t: int, part: int, warp: MeshWarp, box: Box) -> Float:
+        """One part in its box, mixed from its references: RGB, about 0..1.
+
+        All of them give colour and shade; the fine detail is that of the strongest, so that two that do not quite agree are no blur.
+        """
+        choice = self.choices[part]
+        there = choice.weight[t] > 0
+        pictures = warp.fetch([self.references[int(i)] for i in choice.index[t][there]], box)
+        weights = choice.weight[t][there] / np.float32(255)
+        if len(pictures) == 1:
+            return np.asarray(pictures[0] * weights[0], np.float32)
+        strong = choice.weight[t][there] ** _FINE
+        strong /= 255 * strong.sum()
+        fine, apart = (
+            reduce(np.add, (p * np.float32(w) for p, w in zip(pictures, each, strict=True)))
+            for each in (strong, weights - strong)
+        )
+        return fine + _blurred(apart, warp.size)
 
     def _wrinkled(self, t: int, warp: MeshWarp) -> Float:
         """By how much the shade changes where the plate's expression is another than that of the references: [size, size, 1]."""
         assert self.wrinkles is not None
         shown = np.stack([c.weight[t] @ self.source_coefficients[c.index[t]] for c in self.choices])
         change = self.wrinkles.change(self.coefficients[t] - shown, part_shares(self.subject))
-        ratio = warp.fetch([Reference(self.wrinkled * change, unwrapped(self.subject)[:, :2])])[0]
-        return np.asarray(np.exp(ratio)[..., None])
-
-    def _shares(self, t: int, warp: MeshWarp) -> dict[int, Float]:
-        """How much of each reference there is in each pixel of a frame: [size, size, 1]."""
-        weights: dict[int, Float] = {}
-        for part, choice in enumerate(self.choices):
-            for index, weight in zip(choice.index[t], choice.weight[t], strict=True):
-                if weight > 0:
-                    weights.setdefault(int(index), np.zeros(len(self.choices), np.float32))[part] += weight
-        if len(weights) == 1:
-            return {index: np.ones((warp.size, warp.size, 1), np.float32) for index in weights}
-        parts = surface_of(self.subject).extend_values(np.stack([p.share for p in self.subject.parts], 1))
-        spread = warp.spread(parts @ np.stack(list(weights.values()), 1))
-        return {index: spread[..., k : k + 1] for k, index in enumerate(weights)}
+        ratio = warp.fetch([Reference(np.exp(self.wrinkled * change), unwrapped(self.subject)[:, :2])])[0]
+        return ratio[..., None]
 
 
-def mix(images: list[Float], shares: list[Float]) -> Float:
-    """Mix images [S, S, 3], 0..255, by shares [S, S, 1]: RGB 0..1.
+def _joined(images: list[Float], shares: list[Float], boxes: list[Box], size: int) -> Float:
+    """Mix parts [h, w, 3] in boxes of a crop by shares [h, w, 1]; their fine detail by what of them is strongest."""
+    fine, apart = (np.zeros((size, size, 3), np.float32) for _ in range(2))
+    whole, sharp = (np.full((size, size, 1), 1e-9, np.float32) for _ in range(2))
+    strengths = [share**_FINE for share in shares]
+    for share, strength, box in zip(shares, strengths, boxes, strict=True):
+        whole[box] += share
+        sharp[box] += strength
+    for image, share, strength, box in zip(images, shares, strengths, boxes, strict=True):
+        strong = strength / sharp[box]
+        fine[box] += image * strong
+        apart[box] += image * (share / whole[box] - strong)
+    return fine + _blurred(apart, size)
 
-    All of them give colour and shade; the fine detail is that of the strongest, so that two that do not quite agree are no blur.
-    """
-    if len(images) == 1:
-        return np.clip(images[0] / 255, 0, 1)
-    coarse, fine = (np.zeros_like(images[0]) for _ in range(2))
-    whole, sharp = (np.zeros_like(shares[0]) for _ in range(2))
-    for image, share in zip(images, shares, strict=True):
-        strength = share**_FINE
-        coarse += image * share
-        fine += image * strength
-        whole += share
-        sharp += strength
-    fine /= np.maximum(sharp, 1e-9)
-    coarse /= np.maximum(whole, 1e-6)
-    sigma = _BAND * len(fine)
-    return np.clip((fine + cv2.GaussianBlur(coarse - fine, (0, 0), sigma)) / 255, 0, 1)
+
+def _blurred(apart: Float, size: int) -> Float:
+    """The low band of what differs between two mixtures, [h, w, 3], worked out on a coarser grid."""
+    height, width = apart.shape[:2]
+    small = cv2.resize(apart, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), _BAND * size / 4)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -49,6 +49,9 @@ def rasterise(vertices: Float, triangles: Int, size: int) -> tuple[Bool, Int, Fl
     return inside, corners, weights.astype(np.float32)
 
 
+Box = tuple[slice, slice]  # rows and columns of a crop
+
+
 class MeshWarp:
     """Where every pixel of one crop lies on the mesh, ready to fetch it from any image of the same mesh.
 
@@ -60,7 +63,7 @@ class MeshWarp:
         self.size, self._half = size, size // 2
         self._inside, corners, weights = rasterise(vertices * 0.5, triangles, self._half)
         # At the rim a pixel is interpolated between those half-size ones that the mesh covers.
-        self._cover = np.maximum(self._enlarged(self._inside.astype(np.float32)[..., None]), np.float32(1e-3))
+        self._weight = self._inside.astype(np.float32)[..., None]
         starts = np.arange(0, 3 * len(corners) + 1, 3)
         shape = (len(corners), len(vertices))
         self._weights = csr_array((weights.ravel(), corners.ravel(), starts), shape=shape)
@@ -71,27 +74,54 @@ class MeshWarp:
         grown = cv2.resize(self._inside.astype(np.uint8), (self.size, self.size), interpolation=cv2.INTER_NEAREST)
         return np.asarray(grown > 0)
 
-    def spread(self, values: Float) -> Float:
-        """Interpolate values at the vertices [V, C] over the crop: [size, size, C]; 0 off the mesh."""
+    @property
+    def whole(self) -> Box:
+        """All of the crop."""
+        return slice(0, self.size), slice(0, self.size)
+
+    def box_of(self, values: Float) -> Box:
+        """The smallest box around the pixels where one of the values at the vertices [V] is above 0; empty where there are none."""
+        there = np.zeros(self._half * self._half, bool)
+        there[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values > 0, np.float32) > 0
+        grid = there.reshape(self._half, self._half)
+        rows, columns = np.flatnonzero(grid.any(1)), np.flatnonzero(grid.any(0))
+        if not len(rows):
+            return slice(0, 0), slice(0, 0)
+        return slice(2 * int(rows[0]), 2 * int(rows[-1]) + 2), slice(2 * int(columns[0]), 2 * int(columns[-1]) + 2)
+
+    def spread(self, values: Float, box: Box | None = None) -> Float:
+        """Interpolate values at the vertices [V, C] over a box of the crop, by default all: [height, width, C]; 0 off the mesh."""
         out = np.zeros((self._half * self._half, values.shape[1]), np.float32)
         out[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values, np.float32)
-        return np.asarray(self._enlarged(out.reshape(self._half, self._half, -1)) / self._cover, np.float32)
+        box = box or self.whole
+        cover = np.maximum(self._enlarged(self._weight, box), np.float32(1e-3))
+        return np.asarray(self._enlarged(out.reshape(self._half, self._half, -1), box) / cover, np.float32)
 
-    def _enlarged(self, grid: Float) -> Float:
-        large = np.asarray(cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_LINEAR), np.float32)
-        return large.reshape(self.size, self.size, -1)
+    def _enlarged(self, grid: Float, box: Box) -> Float:
+        """Twice the resolution, in a box of even bounds."""
+        (top, bottom), (left, right) = ((side.start // 2, side.stop // 2) for side in box)
+        # One more on each side, for the interpolation.
+        y0, x0 = max(top - 1, 0), max(left - 1, 0)
+        part = grid[y0 : bottom + 1, x0 : right + 1]
+        if not part.size:
+            return np.zeros((2 * (bottom - top), 2 * (right - left), grid.shape[2]), np.float32)
+        large = cv2.resize(part, (2 * part.shape[1], 2 * part.shape[0]), interpolation=cv2.INTER_LINEAR)
+        y, x = 2 * (top - y0), 2 * (left - x0)
+        cut = large[y : y + 2 * (bottom - top), x : x + 2 * (right - left)]
+        return np.asarray(cut, np.float32).reshape(2 * (bottom - top), 2 * (right - left), -1)
 
-    def fetch(self, references: Sequence[Reference]) -> list[Float]:
-        """The images of other meshes, warped onto this one: float32 [size, size, ...], in their own range; undefined off the mesh."""
-        places = self.spread(np.concatenate([r.vertices for r in references], axis=1) - np.float32(0.5))
-        warped = (
-            cv2.remap(
-                r.image,
-                np.ascontiguousarray(places[..., 2 * k : 2 * k + 2]),
-                _ONE_MAP,
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
+    def fetch(self, references: Sequence[Reference], box: Box | None = None) -> list[np.ndarray]:
+        """The images of other meshes, warped onto this one, in a box: [height, width, ...] in their own type; undefined off the mesh."""
+        places = self.spread(np.concatenate([r.vertices for r in references], axis=1) - np.float32(0.5), box)
+        return [
+            np.asarray(
+                cv2.remap(
+                    r.image,
+                    np.ascontiguousarray(places[..., 2 * k : 2 * k + 2]),
+                    _ONE_MAP,
+                    cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
             )
             for k, r in enumerate(references)
-        )
-        return [np.asarray(w, np.float32) for w in warped]
+        ]

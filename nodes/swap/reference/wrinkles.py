@@ -30,19 +30,21 @@ _FINEST, _COARSEST = 1.5, 9.0  # σ in pixels of the unwrap: the band that wrink
 _NOISE = 6.0  # of 255, below which a ratio of shades means nothing
 _SAMPLES = 96  # frames of each person that are learned from
 _PENALTY, _PENALTY_APART = 2e-2, 3e-2
+_FOLDS = 16  # independent patterns that are kept
 _MOST = 0.35  # of a change in log shade
 _RIM, _CLEAR = 5.0, 9.0  # pixels around openings and the outline that stay as they are, and over which that fades
 
 
 @dataclass(frozen=True, slots=True)
 class Wrinkles:
-    """How each coefficient changes the log shade of a face: float32 [C, SIDE * SIDE]."""
+    """How coefficients change the log shade of a face: by `folds` [K, SIDE * SIDE], of which each coefficient has its own mixture, [C, K]."""
 
-    maps: Float
+    mixtures: Float
+    folds: Float
 
     def change(self, apart: Float, shares: Float) -> Float:
-        """The change in log shade, [SIDE, SIDE], for coefficients that are `apart` [P, C] in P parts of `shares` [SIDE * SIDE, P]."""
-        total = np.einsum("ps,sp->s", apart @ self.maps, shares)
+        """The change in log shade, [SIDE, SIDE], for coefficients that are `apart` [P, C] in P parts of `shares` [P, SIDE * SIDE]."""
+        total = ((apart @ self.mixtures @ self.folds) * shares).sum(0)
         return np.asarray(np.clip(total, -_MOST, _MOST).reshape(SIDE, SIDE), np.float32)
 
 
@@ -74,7 +76,9 @@ def learn_wrinkles(
     )
     learned = regress(numbers, theirs, own_numbers, mine, _PENALTY, _PENALTY_APART)
     count = plate.coefficients.shape[1]
-    return Wrinkles(learned.source[1 : 1 + count] * unwrap.mask)
+    # A few folds are nearly all there is to it, and a third of the work in each frame.
+    u, strength, folds = np.linalg.svd(learned.source[1 : 1 + count] * unwrap.mask, full_matrices=False)
+    return Wrinkles(u[:, :_FOLDS] * strength[:_FOLDS], np.ascontiguousarray(folds[:_FOLDS]))
 
 
 def spread_out(coefficients: Float, most: int = _SAMPLES) -> Int:
@@ -96,7 +100,7 @@ class _Unwrap:
 
     def detail(self, picture: Reference) -> Float:
         """The band of fine shading, as log luma: [SIDE * SIDE]."""
-        image = np.round(self._warp.fetch([picture])[0]).astype(np.uint8)
+        image = self._warp.fetch([picture])[0]
         shade = np.log(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) + np.float32(_NOISE))
         band = cv2.GaussianBlur(shade, (0, 0), _FINEST) - cv2.GaussianBlur(shade, (0, 0), _COARSEST)
         return np.asarray(band.ravel(), np.float32)
@@ -125,7 +129,7 @@ def unwrapped(subject: Subject) -> Float:
 
 @cache
 def part_shares(subject: Subject) -> Float:
-    """Share of each part in each pixel of the unwrap: [SIDE * SIDE, P]."""
+    """Share of each part in each pixel of the unwrap: [P, SIDE * SIDE]."""
     warp = MeshWarp(unwrapped(subject), surface_of(subject).triangles, SIDE)
     shares = surface_of(subject).extend_values(np.stack([p.share for p in subject.parts], 1))
-    return warp.spread(shares).reshape(SIDE * SIDE, -1)
+    return np.ascontiguousarray(warp.spread(shares).reshape(SIDE * SIDE, -1).T)
