@@ -1,7 +1,7 @@
 """Face descriptors by dlib's recogniser, from chips cut as dlib cuts them.
 
 King 2017, "High Quality Face Recognition with Deep Metric Learning" (dlib's blog). The Euclidean distance of two descriptors
-is about 0.3 for two pictures of one person and 0.65 to 1 for different people; dlib's own limit is 0.6.
+is about 0.3 for two pictures of one person and 0.6 to 1 for different people; dlib's own limit is 0.6.
 """
 
 from __future__ import annotations
