@@ -60,7 +60,7 @@ def test_landmarks_go_where_flip_rotation_zoom_and_shift_take_the_picture(facese
 
 def test_a_flip_turns_the_left_eye_into_the_right_one():
     subject = load_subject()
-    points = torch.rand(1, 468, 2)
+    points = torch.rand(1, len(subject.mirror), 2)
     flipped = transform_points(points, draws(1, flip=1, rotation=0, zoom=0, shift=0), torch.from_numpy(subject.mirror))
     expected = points[:, subject.mirror] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
     torch.testing.assert_close(flipped, expected)

@@ -128,7 +128,7 @@ def test_what_a_network_finds_in_a_square_comes_to_its_place_in_the_plate(tmp_pa
     found = finder(document(tmp_path, {"points": CORNERS}))
     turned = np.array([[[0, -2, 150], [2, 0, 40]]], np.float32)  # a quarter turn, twice as large
     seen = found.look(PICTURE, np.repeat(turned, 3, 0))
-    assert seen.landmarks.shape == (3, 4, 4)
+    assert seen.landmarks.shape == (3, 4, 3)
     wanted = CORNERS @ turned[0, :, :2].T + turned[0, :, 2]
     assert np.abs(seen.landmarks[..., :2] - wanted).max() < 1e-3
     assert (seen.scores == 1).all()
