@@ -49,7 +49,7 @@ def test_weights_that_made_the_values_are_found_again():
 
 
 def test_as_few_frames_as_there_are_leave_no_hole_and_noise_is_shrunk():
-    theirs, own, plate, source, plate_values, source_values = two_people()
+    _, own, plate, source, plate_values, source_values = two_people()
     for count in (1, 2, 5):
         found = regress(plate[:count], plate_values[:count], source[:count], source_values[:count])
         assert np.isfinite(found.plate).all() and np.isfinite(found.source).all()
@@ -175,7 +175,7 @@ def test_eyes_of_a_real_blink_close_as_far_as_the_plate_s_do(people):
 
 
 def test_what_is_open_keeps_its_own_height(people):
-    plate, source = people
+    _, source = people
     wide = source.shape[gaps(source.shape).min(1) > 0.15]
     assert len(wide) > 5
     np.testing.assert_array_equal(close_openings(wide, wide * 1.1, FACE), wide)
