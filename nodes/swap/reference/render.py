@@ -62,9 +62,12 @@ class ReferenceTrack:
         """The parts, each of its own references, mixed by their shares [V, P]."""
         if len(self.choices) == 1:
             return self._part(t, 0, warp, warp.whole)
-        boxes = [warp.box_of(share) for share in shares.T]
-        images = [self._part(t, part, warp, box) for part, box in enumerate(boxes)]
-        return _joined(images, [warp.spread(shares[:, [p]], box) for p, box in enumerate(boxes)], boxes, warp.size)
+        found = [warp.box_of(share) for share in shares.T]
+        # An eye may be turned away, or lie beyond the crop.
+        parts = [p for p, (rows, _) in enumerate(found) if rows.stop]
+        boxes = [found[p] for p in parts]
+        images = [self._part(t, p, warp, box) for p, box in zip(parts, boxes, strict=True)]
+        return _joined(images, [warp.spread(shares[:, [p]], found[p]) for p in parts], boxes, warp.size)
 
     def _part(self, t: int, part: int, warp: MeshWarp, box: Box) -> Float:
         """One part in its box, mixed from its references: RGB, about 0..1.
