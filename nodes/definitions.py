@@ -197,7 +197,7 @@ class SwapParameters(Parameters):
     )
     model: Path | None = parameter(None, help="ONNX model (.onnx or .dfm) for the method 'model'.")
     shape: float = parameter(
-        0.6,
+        0.7,
         ge=0,
         le=1,
         keyframeable=True,
@@ -210,7 +210,7 @@ class SwapParameters(Parameters):
         0.5, ge=0, le=1, help="How strongly the choice of reference frames resists jumping from frame to frame."
     )
     wrinkles: float = parameter(
-        0.85,
+        0.5,
         ge=0,
         le=1.5,
         help="How much of the wrinkles and folds of the plate's expression the new face shows, where its references lack them.",
@@ -221,7 +221,7 @@ class SwapParameters(Parameters):
     )
     colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
     light: float = parameter(
-        0.25,
+        0.15,
         ge=0,
         le=1,
         keyframeable=True,

@@ -60,13 +60,15 @@ class Part:
     """A part of a subject that performs for itself: its source frames are chosen apart from the others'.
 
     coefficients: [D], indices of those that it performs; empty for a subject without any: the whole shape. weight: how much
-    they count; view: how much the pose does. share: [L], 0..1, of the part at each landmark; the parts' sum is 1.
+    they count; view: how much the pose does; usual: how much the source's usual expression counts against the plate's, for what mesh and
+    wrinkles can perform needs no frame that performs it. share: [L], 0..1, of the part at each landmark; the parts' sum is 1.
     """
 
     name: str
     coefficients: Int
     weight: float
     view: float
+    usual: float
     share: Float
 
 
@@ -232,7 +234,7 @@ def _parts(
     """
     told = document.get("parts")
     if not told:
-        return (Part("whole", _NOWHERE, 1.0, 1.0, np.ones(len(flat), np.float32)),)
+        return (Part("whole", _NOWHERE, 1.0, 1.0, 0.0, np.ones(len(flat), np.float32)),)
     names = coefficients.names if coefficients else ()
     low, high = document["waist"]
     upper = smoothstep((high - flat[:, 1]) / (high - low))
@@ -252,6 +254,7 @@ def _parts(
             _matching(names, part["coefficients"]),
             float(part.get("weight", 1)),
             float(part.get("view", 1)),
+            float(part.get("usual", 0)),
             (near[part["name"]] / crowd if part["name"] in near else sides[part["side"]]).astype(np.float32),
         )
         for part in told

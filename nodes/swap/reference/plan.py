@@ -88,14 +88,11 @@ def plan_reference(
 def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:
     """Choose source frames for each part of the subject in every frame of the plate."""
     pose, own = common_poses(plate, source.performance)
-    return tuple(
-        choose(
-            part_numbers(plate, part, source.subject),
-            part_numbers(source.performance, part, source.subject),
-            part.view * pose / POSE_UNIT,
-            part.view * own / POSE_UNIT,
-            source.penalty,
-            parameters.steadiness,
-        )
-        for part in source.subject.parts
-    )
+    chosen = []
+    for part in source.subject.parts:
+        there = part_numbers(source.performance, part, source.subject)
+        usual = part.usual * np.median(there, axis=0)
+        wanted = (part_numbers(plate, part, source.subject) + usual) / (1 + part.usual)
+        seen, view = (part.view * turn / POSE_UNIT for turn in (pose, own))
+        chosen.append(choose(np.asarray(wanted, np.float32), there, seen, view, source.penalty, parameters.steadiness))
+    return tuple(chosen)
