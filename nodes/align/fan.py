@@ -33,7 +33,7 @@ def _network() -> Any:
 
 
 def bend(mesh: Float, points: Float) -> Float:
-    """Bend a mesh [468, 3] so that its 68 counterparts lie on `points` [68, 2], smoothly in between (thin plate)."""
+    """Bend a mesh [478, 3] so that its 68 counterparts lie on `points` [68, 2], smoothly in between (thin plate)."""
     anchors = to_68(mesh)
     size = float(np.ptp(anchors))
     field = RBFInterpolator(anchors / size, points - anchors, kernel="thin_plate_spline", smoothing=1e-3)

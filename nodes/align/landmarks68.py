@@ -1,4 +1,4 @@
-"""The 468-point face mesh as the 68 points of the Multi-PIE / iBUG 300-W convention.
+"""The face mesh as the 68 points of the Multi-PIE / iBUG 300-W convention.
 
 Gross et al. 2010, "Multi-PIE"; Sagonas et al. 2013, "300 Faces in-the-Wild Challenge". Indices, the subject's own right first
 (it is on the left of the picture): 0-16 jaw from ear to ear over the chin (8), 17-21 and 22-26 brows, 27-30 bridge of the
@@ -33,6 +33,6 @@ MESH_TO_68: Int = np.array([
 
 
 def to_68(landmarks: Float) -> Float:
-    """Pick the 68 points out of the mesh: [..., 468, 3] or [..., 468, 2] in plate pixels → [..., 68, 2]."""
+    """Pick the 68 points out of the mesh: [..., >=468, 3] or [..., >=468, 2] in plate pixels → [..., 68, 2]."""
     picked: Float = landmarks[..., MESH_TO_68, :2]
     return picked
