@@ -1,4 +1,4 @@
-"""Smoothing: zero-phase filters over the frames of a track, and the smooth step."""
+"""Smoothing: zero-phase filters over the frames of a track."""
 
 from __future__ import annotations
 
@@ -47,9 +47,3 @@ def blur(values: Float, sigma: float) -> Float:
     if sigma <= 0 or len(values) < 2:
         return values
     return gaussian_filter1d(values, sigma, axis=0, mode="nearest").astype(np.float32)
-
-
-def smoothstep(x: Float) -> Float:
-    """The cubic 3x² - 2x³ of values clipped to 0..1."""
-    x = np.clip(x, 0, 1)
-    return np.asarray(x * x * (3 - 2 * x), np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from platformdirs import user_data_path
 
 from nodes.errors import SchemaError
-from nodes.geometry.smoothing import smoothstep
+from nodes.geometry.step import smoothstep
 from nodes.schema import check_schema
 from nodes.types import Float, Int
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from nodes.align.pose import Performance
 from nodes.definitions import ColourMatch, Mouth
-from nodes.geometry.smoothing import blur, smoothstep
+from nodes.geometry.smoothing import blur
+from nodes.geometry.step import smoothstep
 from nodes.subjects import Opening, Subject
 from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
 from nodes.swap.reference.choice import Choice

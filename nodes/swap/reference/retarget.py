@@ -14,7 +14,7 @@ import numpy as np
 from nodes.align.coefficients import read_coefficients
 from nodes.align.pose import Performance
 from nodes.definitions import SwapParameters
-from nodes.geometry.smoothing import smoothstep
+from nodes.geometry.step import smoothstep
 from nodes.subjects import Subject
 from nodes.swap.reference.expression import common_poses, neutral_shape
 from nodes.types import Float
