@@ -26,7 +26,6 @@ SURFACE = surface_of(FACE)
 (LIPS,) = filled_openings(FACE)
 SIZE = 256
 JAW = FACE.coefficients.names.index("jawOpen")
-STILL = SwapParameters(steadiness=0)
 
 
 @pytest.fixture(scope="module")
@@ -101,17 +100,24 @@ def test_auto_is_the_plate_s_where_the_expressions_are_apart_and_the_source_s_wh
         assert (plate_share(LIPS, plate, silent.performance, choices, FACE, mouth) == wanted).all()
 
 
-def test_who_plays_himself_needs_no_other_mouth(taken):
-    choices = choose_references(taken.performance, taken, STILL)
-    assert not plate_share(LIPS, taken.performance, taken.performance, choices, FACE, Mouth.AUTO).any()
+def each_shows(count: int) -> tuple[Choice, ...]:
+    """Every frame shows the frame of the same number, in all parts."""
+    return (Choice(np.arange(count)[:, None], np.ones((count, 1), np.float32)),) * len(FACE.parts)
+
+
+def test_a_mouth_that_is_shown_as_it_is_performed_needs_no_other(taken):
+    own = taken.performance
+    assert not plate_share(LIPS, own, own, each_shows(len(own.shape)), FACE, Mouth.AUTO).any()
 
 
 def test_the_eyes_expression_says_nothing_about_the_mouth(taken):
-    choices = choose_references(taken.performance, taken, STILL)
-    winking = taken.performance.coefficients.copy()
+    own = taken.performance
+    winking, talking = own.coefficients.copy(), own.coefficients.copy()
     winking[:, FACE.parts[0].coefficients] = 1
-    other = replace(taken.performance, coefficients=winking)
-    assert not plate_share(LIPS, other, taken.performance, choices, FACE, Mouth.AUTO).any()
+    talking[:, JAW] += 0.4
+    for coefficients, wanted in ((winking, 0), (talking, 1)):
+        other = replace(own, coefficients=coefficients)
+        assert (plate_share(LIPS, other, own, each_shows(len(own.shape)), FACE, Mouth.AUTO) == wanted).all()
 
 
 # ---- pixels
