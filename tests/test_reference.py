@@ -362,6 +362,19 @@ def test_a_wink_changes_the_frames_of_one_eye_and_a_smile_those_of_the_mouth(tak
         assert [share > 0 for share in changed] == [p is part for p in FACE.parts]
 
 
+def test_references_keep_nearer_to_what_is_usual_of_the_source(alignment, taken):
+    plate = take_performance(alignment.track.landmarks, FACE)
+
+    def far(usual: float) -> list[float]:
+        """How far the frames that are shown are from the source's usual expression, part by part."""
+        subject = replace(FACE, parts=tuple(replace(part, usual=usual) for part in FACE.parts))
+        choices = choose_references(plate, replace(taken, subject=subject), SwapParameters())
+        numbers = [part_numbers(taken.performance, part, FACE) for part in FACE.parts]
+        return [float(np.linalg.norm(n[c.index[:, 0]] - np.median(n, 0), axis=1).mean()) for n, c in zip(numbers, choices, strict=True)]  # fmt: skip
+
+    assert all(near < away for near, away in zip(far(2), far(0), strict=True))
+
+
 # ---- rates
 
 
