@@ -110,9 +110,9 @@ def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
     stills = Stills()
     pictures = [
         stills.still(clips["plate"], 3, clips["source"], Settings(swap=SwapParameters(**knobs))).patch.rgba
-        for knobs in ({}, {"light": 0.9}, {"opacity": 0.5}, {"shape": 0.2})
+        for knobs in ({}, {"light": 0.9}, {"opacity": 0.5}, {"shape": 0.2}, {"wrinkles": 0}, {"mouth": "source"})
     ]
     stills.close()
-    assert len(planned) == 2  # for the first, and for the shape
+    assert len(planned) == 4  # for the first, for the shape, for wrinkles and for the mouth
     assert pictures[2][..., 3].max() == pytest.approx(0.5, abs=1e-3)
     assert np.abs(pictures[1] - pictures[0]).max() > 0.01

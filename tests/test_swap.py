@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 from clips import pictures
@@ -12,7 +13,7 @@ from test_model import SIZE as MODEL_SIZE
 from test_model import blend, identity
 
 from nodes.align import Alignment, align
-from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
+from nodes.definitions import ColourMatch, MaskParameters, Method, Mouth, SwapParameters
 from nodes.detect import detect
 from nodes.errors import FaceplateError, ModelError, NoFaceError
 from nodes.footage import Footage
@@ -30,8 +31,8 @@ def alignments(plate_faces) -> tuple[Alignment, ...]:
 
 
 @pytest.fixture(scope="module")
-def plan(alignments, source, source_faces) -> SwapPlan:
-    return plan_swap(alignments, SwapParameters(), source, source_faces)
+def plan(alignments, source, source_faces, plate) -> SwapPlan:
+    return plan_swap(alignments, SwapParameters(), source, source_faces, plate=plate)
 
 
 def render(plate: Footage, plan: SwapPlan, first: int = 0, last: int = COUNT - 1) -> list[Patch]:
@@ -119,7 +120,7 @@ def test_a_plate_without_any_face_gives_empty_patches(source, source_faces):
 
 
 def test_the_same_again_is_the_same(plate, alignments, source, source_faces, patches):
-    same(render(plate, plan_swap(alignments, SwapParameters(), source, source_faces)), patches)
+    same(render(plate, plan_swap(alignments, SwapParameters(), source, source_faces, plate=plate)), patches)
 
 
 @pytest.mark.parametrize("start", [5, 13, 30, 53, 59])
@@ -144,7 +145,7 @@ def test_it_works_no_further_ahead_than_it_says(plate, plan):
 
 
 def relaxed(plate, alignments, source, source_faces, count: int = 12, mask=None, **parameters) -> list[Patch]:
-    plan = plan_swap(alignments, SwapParameters(**parameters), source, source_faces, mask)
+    plan = plan_swap(alignments, SwapParameters(**parameters), source, source_faces, mask, plate=plate)
     return render(plate, plan, last=count - 1)
 
 
@@ -175,7 +176,7 @@ def test_light_takes_over_the_plates_shade(plate, alignments, source, source_fac
     """A shadow that falls on one half of the plate's face falls on the new one."""
     ramp = np.linspace(1, 0.35, 130)[None, :, None]
     dark = []
-    for frame in plate.frames(0, 3):
+    for frame in plate.frames():
         picture = frame.rgb8().astype(np.float32)
         picture[:, 140:270] *= ramp
         picture[:, 270:] *= 0.35
@@ -189,6 +190,26 @@ def test_light_takes_over_the_plates_shade(plate, alignments, source, source_fac
         luma = from_linear(np.ascontiguousarray(rgba[..., :3]), "srgb").mean(-1)
         sides[light] = luma[:, :middle][solid[:, :middle]].mean() / luma[:, middle:][solid[:, middle:]].mean()
     assert sides[1] > 1.15 * sides[0]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "region"), [("wrinkles", 1.5, "forehead"), ("mouth", Mouth.PLATE, "lips_inner")]
+)
+def test_wrinkles_and_the_plates_mouth_change_the_face_where_they_are(
+    plate, plate_faces, alignments, source, source_faces, parameter, value, region
+):
+    neutral = {"wrinkles": 0, "mouth": Mouth.SOURCE, "light": 0, "colour": ColourMatch.NONE, "sharpen": 0}
+    plain, other = (
+        whole(relaxed(plate, alignments, source, source_faces, 1, **told)[0])
+        for told in (neutral, {**neutral, parameter: value})
+    )
+    np.testing.assert_array_equal(plain[..., 3], other[..., 3])
+    change = np.abs(other - plain)[..., :3].max(-1)
+    contours = alignments[0].subject.contours
+    points = plate_faces.tracks[0].landmarks[0][contours["oval" if region == "forehead" else region], :2]
+    there = cv2.fillPoly(np.zeros(change.shape, np.uint8), [np.round(points).astype(np.int32)], 1)
+    assert change[there > 0].max() > 0.005
+    assert change[cv2.dilate(there, np.ones((9, 9))) == 0].max() < 1e-3
 
 
 def test_sharpening_sharpens(plate, alignments, source, source_faces):
