@@ -5,22 +5,37 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from clips import cut
 from pages import SCHEMES, opened, printed
 from pages import browser as browser
 from playwright.sync_api import Browser
 
-from nodes.align.landmarks68 import MESH_TO_68, to_68
 from nodes.detect import detect
 from nodes.errors import FootageError, OutputError
 from nodes.footage import MovieWriter, open_footage, write_matte
 from nodes.report import measure, write_report
+from nodes.report.expression import follow, in_words
+from nodes.report.figures import Figure, key_figures, overall
+from nodes.report.frames import curves, look_first
+from nodes.report.gather import Gathered, gather
+from nodes.report.page import render
+from nodes.report.samples import HALF, Sample
+from nodes.report.sharpness import compared_regions, detail, sharpness
+from nodes.shot.digest import digest_footage
+from nodes.shot.settings import Settings
+from nodes.subjects import load_subject
 from nodes.types import Faces, Float, Image8, Patch, Roi
 
 FIRST, COUNT = 380, 24  # of cap13_edit2: the mouth opens
+LIVELY = 72  # first frames of it, in which gaze, lids, brows, mouth and jaw move
+FACE = load_subject()
+NAMES = FACE.coefficients.names if FACE.coefficients else ()
 Edit = Callable[[int, Image8], Image8]
 
 
@@ -71,48 +86,64 @@ def figures(report: dict) -> dict[str, dict]:  # type: ignore[type-arg]
     return {f["name"]: f for f in report["figures"]}
 
 
-# The 68 points
+def all_figures(shot: Gathered) -> dict[str, Figure]:
+    return {f.name: f for f in key_figures(shot, curves(shot))}
 
 
-def test_the_68_points_are_68_different_points_and_mirror_each_other(faces: Faces) -> None:
-    points = to_68(faces.tracks[0].landmarks)
-    assert points.shape == (COUNT, 68, 2)
-    assert len(set(MESH_TO_68.tolist())) == 68
+def missed(shot: Gathered) -> set[str]:
+    return {name for name, figure in all_figures(shot).items() if figure.verdict == "fail"}
 
 
-def test_the_68_points_lie_where_the_convention_has_them(faces: Faces) -> None:
-    p = to_68(faces.tracks[0].landmarks).mean(0)  # an upright face: x grows to the subject's left, y grows downwards
-    x, y = p[:, 0], p[:, 1]
-    assert (np.diff(x[:17]) > 0).all(), "the jaw runs from the subject's right ear to the left"
-    assert y[8] == y.max() and y[0] < y[4] < y[8] > y[12] > y[16], "and is lowest at the chin"
-    assert (np.diff(x[17:27]) > 0).all(), "the brows run from right to left"
-    assert y[17:22].max() < y[36:42].min() and y[22:27].max() < y[42:48].min(), "above the eyes"
-    assert (np.diff(y[27:31]) > 0).all() and (np.diff(x[31:36]) > 0).all(), "the bridge runs down, the nostrils across"
-    assert x[36] < x[39] < x[27] < x[42] < x[45], "the eyes' corners stand beside the nose"
-    assert (y[[37, 38]] < y[[41, 40]]).all() and (y[[43, 44]] < y[[47, 46]]).all(), "upper lids above lower lids"
-    assert x[48] == x[48:60].min() and x[54] == x[48:60].max(), "the mouth's corners are its ends"
-    assert y[51] < y[62] < y[66] < y[57], "outer lips around inner lips"
-    assert x[48] < x[60] < x[64] < x[54]
+def name_source(shot: Path, clip: Path, **changes: str) -> Path:
+    """Write a shot.json that says which clip the new face is from."""
+    source = {"path": str(clip), "digest": digest_footage(clip)} | changes
+    settings = Settings().model_dump(mode="json")
+    told = {"schema": "faceplate.shot/1", "inputs": {"source": source}, "settings": settings}
+    (shot / "shot.json").write_text(json.dumps(told), "utf-8")
+    return shot
 
 
 # The measures
 
 
-def test_landmark_error_is_a_share_of_the_eye_distance_and_leaves_the_jaw_out(faces: Faces) -> None:
-    plate = to_68(faces.tracks[0].landmarks)
-    moved = plate + np.float32([3, 4])
-    assert measure.landmark_error(plate, moved) == pytest.approx(5 / measure.eye_distance(plate), rel=1e-4)
-    moved = plate.copy()
-    moved[:, :17] += 50
-    assert measure.landmark_error(plate, moved) == pytest.approx(0)
+def test_landmark_error_is_a_share_of_the_eye_distance_and_leaves_the_outline_out(faces: Faces) -> None:
+    eyes = FACE.template[[468, 473], :2]
+    assert measure.measuring_unit(FACE) == pytest.approx(np.linalg.norm(eyes[0] - eyes[1]), rel=0.01)
+    assert measure.measuring_unit(load_subject("hand")) == 1
+    assert not set(measure.inner_points(FACE)) & set(FACE.outline)
+    plate = faces.tracks[0].landmarks[..., :2]
+    error = measure.landmark_error(plate, plate + np.float32([3, 4]), np.full(COUNT, 50, np.float32))
+    assert error == pytest.approx(np.full(COUNT, 0.1), rel=1e-4)
 
 
 def test_gain_and_correlation_tell_a_weak_follower_from_a_wrong_one() -> None:
-    plate = np.sin(np.arange(60) / 5).astype(np.float32) + 1
-    weak = measure.agreement(plate, 0.5 * plate + 0.1)
-    assert weak == pytest.approx((1, 0.5), abs=1e-5)
-    assert measure.agreement(plate, -plate).correlation == pytest.approx(-1, abs=1e-5)
-    assert np.isnan(measure.agreement(np.ones(60, np.float32), plate).correlation), "a still mouth says nothing"
+    plate = np.full((60, len(NAMES)), 0.2, np.float32)
+    plate[:, NAMES.index("jawOpen")] = 0.5 + 0.3 * np.sin(np.arange(60) / 5)
+    weak = next(g for g in follow(plate, 0.5 * plate + 0.1, NAMES) if g.group == "jaw")
+    assert (weak.correlation, weak.gain) == pytest.approx((1, 0.5), abs=1e-5)
+    assert NAMES[weak.members[0]] == "jawOpen" and not weak.calm
+    wrong = next(g for g in follow(plate, 1 - plate, NAMES) if g.group == "jaw")
+    assert wrong.correlation == pytest.approx(-1, abs=1e-5)
+
+
+def test_a_group_that_keeps_still_on_the_plate_is_calm_and_known_by_its_offset_alone() -> None:
+    plate = np.full((60, len(NAMES)), 0.2, np.float32)
+    frown = plate.copy()
+    frown[:, NAMES.index("browDownLeft")] += 0.3
+    brows = next(g for g in follow(plate, frown, NAMES) if g.group == "brows")
+    assert brows.calm and np.isnan(brows.correlation) and np.isnan(brows.gain)
+    assert brows.offset == pytest.approx(0.3, abs=1e-5) and NAMES[brows.members[0]] == "browDownLeft"
+    few = next(g for g in follow(plate[:3], frown[:3], NAMES) if g.group == "brows")
+    assert not few.calm and np.isnan(few.correlation) and few.offset == pytest.approx(0.3, abs=1e-5)
+
+
+def test_coefficients_are_named_in_plain_words() -> None:
+    said = [
+        in_words(n) for n in ("eyeBlinkLeft", "eyeLookInRight", "browInnerUp", "mouthSmileLeft", "mouthLeft", "jawOpen")
+    ]
+    assert said == [
+        "left eye: blink", "right eye: look towards the nose", "brow: inner up", "mouth: smile, left", "mouth: left", "jaw: open",
+    ]  # fmt: skip
 
 
 def test_flicker_ignores_even_change_and_counts_a_pop() -> None:
@@ -127,10 +158,223 @@ def test_worst_frames_are_apart_from_each_other_and_skip_what_was_not_measured()
     assert measure.worst(np.full(4, np.nan, np.float32), 3, 3) == []
 
 
-def test_openings_are_the_same_at_any_size(faces: Faces) -> None:
-    plate = to_68(faces.tracks[0].landmarks)
-    for opening in (measure.mouth_opening, measure.eye_opening):
-        assert opening(2.5 * plate + 10) == pytest.approx(opening(plate), rel=1e-3)
+# Sharpness
+
+
+def sample_of(image: Image8, faces: Faces, row: int, matte: Float | None = None) -> Sample:
+    from nodes.align import align
+    from nodes.report.samples import take_sample
+
+    return take_sample(image, align(faces)[0], row, faces.tracks[0].landmarks[row], matte)
+
+
+def test_detail_is_the_same_in_any_light_and_less_where_it_is_blurred(clip: list[Image8], faces: Faces) -> None:
+    sharp = sample_of(clip[0], faces, 0)
+    dim = replace(sharp, grey=0.5 * sharp.grey + 20)
+    shaded = replace(sharp, grey=sharp.grey * np.linspace(0.7, 1.2, len(sharp.grey), dtype=np.float32))
+    soft = replace(sharp, grey=cv2.GaussianBlur(sharp.grey, (0, 0), 1.0))
+    plain = detail(sharp, sharp.scale, FACE)
+    assert set(plain) == {"face", "brows", "eyes", "mouth"} == set(compared_regions(FACE))
+    for region, value in plain.items():
+        assert detail(dim, sharp.scale, FACE)[region] == pytest.approx(value, rel=0.001)
+        assert detail(shaded, sharp.scale, FACE)[region] == pytest.approx(value, rel=0.06)
+        assert detail(soft, sharp.scale, FACE)[region] < 0.85 * value
+
+
+def test_sharpness_compares_like_with_like_at_the_coarser_scale(clip: list[Image8], faces: Faces) -> None:
+    samples = [sample_of(image, faces, i) for i, image in enumerate(clip)]
+    same = sharpness(samples[::2], samples[1::2], FACE, NAMES)
+    assert all(np.nanmedian(v) == pytest.approx(1, abs=0.1) for v in same.values())
+    large = [cv2.resize(image, None, fx=2.0, fy=2.0, interpolation=cv2.INTER_LANCZOS4) for image in clip]
+    (track,) = faces.tracks[:1]
+    twice = replace(faces, tracks=(replace(track, landmarks=2 * track.landmarks),))
+    enlarged = [sample_of(image, twice, i) for i, image in enumerate(large)]
+    assert enlarged[0].scale == pytest.approx(2 * samples[0].scale, rel=0.03)
+    assert all(np.nanmedian(v) == pytest.approx(1, abs=0.1) for v in sharpness(enlarged, samples, FACE, NAMES).values())
+    turned = [replace(s, turn=s.turn + 40) for s in samples]
+    assert all(np.isnan(v).all() for v in sharpness(samples, turned, FACE, NAMES).values())
+
+
+def test_only_what_the_matte_covers_is_judged_for_sharpness(clip: list[Image8], faces: Faces) -> None:
+    nothing = sample_of(clip[0], faces, 0, np.zeros(clip[0].shape[:2], np.float32))
+    assert nothing.grey.shape == nothing.matte.shape and len(nothing.grey) == round(2 * HALF * nothing.scale)  # type: ignore[union-attr]
+    assert np.isnan(list(detail(nothing, nothing.scale, FACE).values())).all()
+
+
+# The verdict
+
+
+@pytest.fixture(scope="module")
+def again(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Gathered:
+    """A lively stretch of the plate, and the same compressed again in place of the composite."""
+    folder = tmp_path_factory.mktemp("again")
+    with open_footage(samples / "cap13_edit2.mp4") as footage:
+        frames = [frame.rgb8() for frame in footage.frames(0, LIVELY - 1)]
+    like = _info(folder, frames[0])
+    with MovieWriter(folder / "plate.mkv", like) as plate, MovieWriter(folder / "composite.mkv", like, "h264") as other:
+        for image in frames:
+            plate.write(image)
+            other.write(image)
+    for i, image in enumerate(frames):
+        write_matte(
+            folder / f"matte/matte.{i:04d}.exr", np.ones(image.shape[:2], np.float32), Roi(0, 0, 400, 300), 400, 300
+        )
+    return gather(folder, lambda done: None)
+
+
+def acted(shot: Gathered, act: Callable[[Float], Float]) -> Gathered:
+    """The same shot with other coefficients of the composite."""
+    (face,) = shot.replaced
+    changed = act(face.composite_coefficients.copy())
+    return replace(shot, replaced=(replace(face, composite_coefficients=changed.astype(np.float32)),))
+
+
+def test_the_plate_compressed_again_keeps_all_bars_of_the_expression(again: Gathered) -> None:
+    found = all_figures(again)
+    assert found["expression_correlation"].value > 0.98
+    assert found["expression_error"].value < 0.6
+    barred = [f for f in found.values() if f.group and f.verdict != "info"]
+    assert len(barred) == 15 and all(f.verdict == "pass" for f in barred)
+
+
+def test_a_frozen_face_is_out_of_step_everywhere(again: Gathered) -> None:
+    frozen = acted(again, lambda c: np.broadcast_to(c[:1], c.shape))
+    groups = ("gaze", "lids", "brows", "mouth", "jaw")
+    assert {f"{g}_{what}" for g in groups for what in ("correlation", "gain")} <= missed(frozen)
+    assert "out of step with the plate's: correlation 0.00" in overall(key_figures(frozen, curves(frozen)))[1]
+
+
+def test_half_of_the_plates_acting_misses_the_gains_and_nothing_else(again: Gathered) -> None:
+    half = acted(again, lambda c: c.mean(0) + 0.5 * (c - c.mean(0)))
+    found = missed(half)
+    assert {"gaze_gain", "lids_gain", "brows_gain", "mouth_gain", "jaw_gain"} == {n for n in found if "gain" in n}
+    assert not any(n.endswith(("correlation", "offset")) for n in found)
+
+
+def test_a_constant_frown_is_found_at_the_brows_and_said_first(again: Gathered) -> None:
+    def frown(c: Float) -> Float:
+        c[:, [NAMES.index("browDownLeft"), NAMES.index("browDownRight")]] += 0.3
+        return c
+
+    frowning = acted(again, frown)
+    assert {n for n in missed(frowning) if n.partition("_")[0] in ("gaze", "lids", "brows", "mouth", "jaw")} == {
+        "brows_offset"
+    }
+    assert overall(key_figures(frowning, curves(frowning)))[1].startswith(
+        "Brows held differently throughout: offset 0.3"
+    )
+    assert "brow: down" in look_first(frowning, curves(frowning))[0].reasons[0]
+
+
+def test_a_calm_plate_must_stay_calm(again: Gathered) -> None:
+    brows = [i for i, name in enumerate(NAMES) if name.startswith("brow")]
+
+    def still(c: Float) -> Float:
+        c[:, brows] = 0.1
+        return c
+
+    (face,) = again.replaced
+    calm = replace(again, replaced=(replace(face, plate_coefficients=still(face.plate_coefficients.copy())),))
+    kept = all_figures(acted(calm, still))
+    assert kept["brows_correlation"].shown == kept["brows_gain"].shown == "calm"
+    assert (kept["brows_correlation"].verdict, kept["brows_offset"].verdict) == ("info", "pass")
+    assert "brows_offset" in missed(acted(calm, lambda c: still(c) + np.isin(np.arange(len(NAMES)), brows) * 0.2))
+
+
+def test_frames_where_plate_and_composite_part_are_named_by_their_coefficients(again: Gathered) -> None:
+    (face,) = again.replaced
+    was = face.plate_coefficients[30, NAMES.index("eyeBlinkLeft")]
+
+    def blink(c: Float) -> Float:
+        c[30, NAMES.index("eyeBlinkLeft")] = was + 0.6
+        return c
+
+    shot = acted(again, blink)
+    look = look_first(shot, curves(shot))[0]
+    assert look.frame == 30
+    assert f"left eye: blink {was:.2f} on the plate, {was + 0.6:.2f} here" in look.reasons
+
+
+def test_the_page_shows_the_worst_group_first(again: Gathered) -> None:
+    def stiff(c: Float) -> Float:
+        mouth = [i for i, name in enumerate(NAMES) if name.startswith("mouth")]
+        c[:, mouth] = c[:, mouth].mean(0)
+        return c
+
+    shot = acted(again, stiff)
+    document = {"shot": "s", "frames": LIVELY, "first": 0, "width": 1, "height": 1, "created": "now", "verdict": "fail"}
+    document |= {"summary": "", "notes": [], "cuts": [], "faces": [0], "schema": "none"}
+    page = render(shot, curves(shot), key_figures(shot, curves(shot)), document, [], [])
+    assert re.findall(r"<h3>(\w+)</h3>", page)[0] == "mouth"
+    assert "correlation 0.00, gain 0.00" in page
+
+
+# Likeness
+
+
+def test_a_composite_that_is_still_the_plates_performer_is_told(
+    tmp_path: Path, samples: Path, clip: list[Image8], matte: tuple[Roi, Float]
+) -> None:
+    source = cut(samples / "franck.mp4", tmp_path / "franck.mp4", 300, 24)
+    report = write_report(name_source(write_shot(tmp_path / "shot", clip, matte=matte), source))
+    found = figures(report)
+    assert found["likeness"]["value"] > 0.62 and found["likeness"]["verdict"] == "fail"
+    assert found["nearer_source"]["value"] == 0 and "like" in report["summary"].split(":")[0]
+    assert len(report["faces"][0]["sampled"]["frames"]) == len(range(0, COUNT, 12))
+
+
+def test_the_same_person_is_alike_and_a_soft_composite_is_told(
+    tmp_path: Path, samples: Path, clip: list[Image8], matte: tuple[Roi, Float]
+) -> None:
+    source = cut(samples / "cap13_edit2.mp4", tmp_path / "source.mp4", FIRST - 20, COUNT + 30)
+    soft = lambda i, image: cv2.GaussianBlur(image, (0, 0), 1.2)  # noqa: E731
+    sharp = figures(write_report(name_source(write_shot(tmp_path / "sharp", clip * 2, matte=matte), source)))
+    blurred = figures(write_report(name_source(write_shot(tmp_path / "soft", clip * 2, soft, matte), source)))
+    assert sharp["likeness"]["value"] < 0.45 and sharp["likeness"]["verdict"] == "pass"
+    for name in ("sharpness_skin", "sharpness_brows", "sharpness_eyes", "sharpness_mouth"):
+        assert sharp[name]["value"] == pytest.approx(1, abs=0.12), name
+        assert blurred[name]["value"] < 0.85 and blurred[name]["verdict"] == "fail", name
+
+
+def test_a_source_that_cannot_be_used_is_said_and_fails_nothing(
+    tmp_path: Path, samples: Path, clip: list[Image8], matte: tuple[Roi, Float]
+) -> None:
+    shot = write_shot(tmp_path / "shot", clip, matte=matte)
+    other = cut(samples / "franck.mp4", tmp_path / "franck.mp4", 300, 3)
+    for told, why in (
+        (None, "source's footage is not known"),
+        ({"path": str(tmp_path / "gone.mp4")}, "does not exist"),
+        ({"digest": "0"}, "is other footage than the shot was made from"),
+    ):
+        if told:
+            name_source(shot, other, **told)
+        report = write_report(shot)
+        assert any(why in note for note in report["notes"]), report["notes"]
+        assert not any(str(tmp_path) in note for note in report["notes"])
+        assert figures(report)["likeness"]["verdict"] == figures(report)["sharpness_skin"]["verdict"] == "unmeasured"
+        assert report["verdict"] == "pass" and "distance to the source" in report["summary"]
+
+
+# Other subjects
+
+
+def test_a_subject_without_coefficients_is_measured_by_what_it_has(
+    tmp_path: Path, clip: list[Image8], matte: tuple[Roi, Float]
+) -> None:
+    document = json.loads(FACE.file.read_text("utf-8"))
+    for name in ("coefficients", "parts", "openings"):
+        del document[name]
+    triangles = FACE.file.parent / document["triangles"]
+    plain = tmp_path / "plain.json"
+    plain.write_text(json.dumps(document | {"name": "plain", "triangles": str(triangles)}), "utf-8")
+    shot = write_shot(tmp_path / "shot", clip, matte=matte)
+    (shot / "shot.json").write_text(json.dumps({"settings": {"detect": {"subject": str(plain)}}}), "utf-8")
+    report = write_report(shot)
+    found = figures(report)
+    assert report["verdict"] == "pass"
+    assert not any(f["group"] or f["name"].startswith(("expression", "likeness")) for f in report["figures"])
+    assert found["landmark_error"]["value"] == 0 and found["flicker_median"]["verdict"] == "pass"
+    assert "Curves of the expression" not in (shot / "report.html").read_text("utf-8")
 
 
 # The report
@@ -143,7 +387,7 @@ def test_an_untouched_composite_keeps_every_bar(tmp_path: Path, clip: list[Image
     assert report["verdict"] == "pass"
     assert found["landmark_error"]["value"] == 0
     assert found["flicker_median"]["value"] == pytest.approx(1)
-    assert found["mouth_gain"]["value"] == pytest.approx(1)
+    assert found["mouth_gain"]["value"] == found["expression_correlation"]["value"] == pytest.approx(1)
     assert told == sorted(told) and told[-1] == 1
 
 
@@ -156,15 +400,17 @@ def test_the_documents_are_json_and_one_page_without_references(
     )
     report = write_report(shot)
     assert json.loads((shot / "report.json").read_text("utf-8")) == report
-    assert report["schema"] == "faceplate.report/1"
+    assert report["schema"] == "faceplate.report/2"
     assert len(report["per_frame"]["coverage_percent"]) == report["frames"] == COUNT
     assert np.shape(report["faces"][0]["transform"]["raw"]) == (COUNT, 4)
+    curves_told = report["per_frame"]["coefficients"][0]
+    assert list(curves_told["plate"]) == list(NAMES) and len(curves_told["composite"]["jawOpen"]) == COUNT
     page = (shot / "report.html").read_text("utf-8")
     assert len(page) < 6e6
     assert "//" not in re.sub(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", "", page), "no address of anything"
     links = re.findall(r'(?:src|href)="([^"]{5})', page)
     assert links and all(link == "data:" or link.startswith("#") for link in links)
-    assert page.count("<svg") == 7 and "<script" not in page
+    assert 5 + 2 <= page.count("<svg") <= 5 + 6 and "<script" not in page
     assert "a &lt;shot&gt; &amp; more" in page and "<b>reference" not in page
     assert {p.name for p in shot.iterdir()} == {
         "plate.mkv", "composite.mkv", "matte", "shot.json", "report.json", "report.html",
@@ -244,8 +490,10 @@ def test_a_composite_that_flickers_misses_the_bar(tmp_path: Path, clip: list[Ima
 def test_a_mouth_that_stays_shut_is_told_from_one_that_follows(
     tmp_path: Path, clip: list[Image8], matte: tuple[Roi, Float]
 ) -> None:
-    found = figures(write_report(write_shot(tmp_path, clip, lambda i, image: clip[0].copy(), matte)))
-    assert found["mouth_gain"]["value"] < 0.3 and found["mouth_gain"]["verdict"] == "fail"
+    report = write_report(write_shot(tmp_path, clip, lambda i, image: clip[0].copy(), matte))
+    found = figures(report)
+    assert found["jaw_gain"]["value"] < 0.1 and found["jaw_gain"]["verdict"] == found["mouth_gain"]["verdict"] == "fail"
+    assert any("jaw: open" in reason for look in report["look_first"] for reason in look["reasons"])
 
 
 def test_only_faces_under_the_matte_are_measured(tmp_path: Path, clip: list[Image8], matte: tuple[Roi, Float]) -> None:

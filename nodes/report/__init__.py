@@ -1,7 +1,7 @@
 """Report: measure a finished shot and say in one page what was found. `write_report` is all that others need.
 
-`measure` holds the formulas, on arrays; `gather` reads the shot; `figures` judges; `plots` and `page` draw. Who a face belongs to is not
-measured here: Faceplate ships no face recogniser.
+`gather` reads the shot, `pixels` and `samples` what needs its pictures. `measure`, `expression` and `sharpness` hold the formulas, on arrays.
+`figures` judges, `frames` chooses the frames to look at; `plots`, `pictures` and `page` draw, `write` puts it all into files.
 """
 
 from nodes.report.write import SCHEMA, write_report

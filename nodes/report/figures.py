@@ -1,26 +1,32 @@
-"""The key figures of a report, each with its bar, its verdict and what it means; and the frames to look at first."""
+"""The key figures of a report, each with its bar, its verdict and what it means."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from nodes.report import measure
-from nodes.report.gather import Gathered, Subject
+from nodes.report.expression import GROUPS, Following, follow
+from nodes.report.frames import Curves
+from nodes.report.gather import Closer, Gathered
+from nodes.report.sharpness import compared_regions
 from nodes.types import Float
 
 Verdict = Literal["pass", "fail", "info", "unmeasured"]
-_APART = 12  # frames between two that are shown for the same reason
-_SHOWN = 12  # frames that are shown at most
-_TRIFLE = 0.1  # severity below which a frame is not worth a look
+_SHOWN_ONLY = ("cheeks",)  # groups without a bar: cheeks and nose hardly move
+_SOME = 3  # samples from which a region's sharpness can be measured
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of the summary. low, high: the bar, both inclusive; None where there is none on that side."""
+    """One number of the summary. low, high: the bar, both inclusive; None where there is none on that side.
+
+    group: of the expression, or empty. problem: what is wrong when the bar is missed, for a sentence. step: how far beyond the bar is as bad as
+    a step of any other figure. unknown: what is shown if there is no value.
+    """
 
     name: str
     label: str
@@ -30,23 +36,38 @@ class Figure:
     low: float | None = None
     high: float | None = None
     digits: int = 2
+    problem: str = ""
+    step: float = 1.0
+    group: str = ""
+    unknown: str = "–"
 
     @property
     def verdict(self) -> Verdict:
         """Whether the value keeps to its bar; "info" where there is none."""
-        if not np.isfinite(self.value):
-            return "unmeasured"
         if self.low is None and self.high is None:
-            return "info"
-        # What is judged is what is shown.
+            return "info" if np.isfinite(self.value) or self.unknown != "–" else "unmeasured"
+        return "unmeasured" if not np.isfinite(self.value) else "fail" if self.severity > 0 else "pass"
+
+    @property
+    def severity(self) -> float:
+        """How far the value is beyond its bar, in steps; 0 where it keeps to it. What is judged is what is shown."""
         value = round(self.value, self.digits)
-        kept = (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-        return "pass" if kept else "fail"
+        below, above = (
+            0.0 if bar is None or not np.isfinite(value) else sign * (value - bar)
+            for bar, sign in ((self.low, -1), (self.high, 1))
+        )
+        return max(below, above, 0.0) / self.step
 
     @property
     def shown(self) -> str:
         """The value as text with its unit; a dash where it could not be measured."""
-        return f"{self.value:.{self.digits}f}{self.unit}" if np.isfinite(self.value) else "–"
+        return f"{self.value:.{self.digits}f}{self.unit}" if np.isfinite(self.value) else self.unknown
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong, with the value and its bar."""
+        what = f"{self.problem}: {self.label.lower().rpartition(', ')[2]} " if self.problem else f"{self.label}: "
+        return f"{what[0].upper()}{what[1:]}{self.shown} (bar: {self.bar})"
 
     @property
     def bar(self) -> str:
@@ -57,162 +78,169 @@ class Figure:
         return f"at least {low}" if low else ("exactly 0" if self.high == 0 else f"at most {high}") if high else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """What is plotted, per frame of the shot [T]; of several faces the worst counts. Errors and coverage in percent."""
-
-    error: Float
-    mouth: Float
-    eyes: Float
-    flicker_plate: Float
-    flicker_composite: Float
-    coverage: Float
-    steps: Float
-    outside: Float
-    jitter: Float
-    lost: Float
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A frame to look at, by position in the shot, and why; `whole`: the reason may lie anywhere in the picture."""
-
-    frame: int
-    reasons: tuple[str, ...]
-    severity: float
-    whole: bool = False
-
-
-def curves(shot: Gathered) -> Curves:
-    """Measure per frame."""
-    count = len(shot.coverage)
-
-    def over(value: Callable[[Subject], Float]) -> Float:
-        out = np.full(count, np.nan, np.float32)
-        for subject in shot.subjects:
-            out[subject.frames] = np.fmax(out[subject.frames], value(subject))
-        return out
-
-    return Curves(
-        error=100 * over(lambda s: measure.landmark_error(s.plate, s.composite)),
-        mouth=over(lambda s: np.abs(measure.mouth_opening(s.composite) - measure.mouth_opening(s.plate))),
-        eyes=over(lambda s: np.abs(measure.eye_opening(s.composite) - measure.eye_opening(s.plate))),
-        flicker_plate=over(lambda s: s.flicker_plate),
-        flicker_composite=over(lambda s: s.flicker_composite),
-        coverage=100 * shot.coverage,
-        steps=100 * measure.steps(shot.coverage),
-        outside=shot.outside,
-        jitter=over(lambda s: np.hypot(*(s.raw - s.smoothed)[:, 2:].T)),
-        lost=over(lambda s: s.lost.astype(np.float32)),
-    )
-
-
 def key_figures(shot: Gathered, c: Curves) -> list[Figure]:
     """Judge a shot. The bars are those that `docs/report.md` explains."""
-    mouth = [
-        measure.agreement(measure.mouth_opening(s.plate), measure.mouth_opening(s.composite)) for s in shot.subjects
-    ]
-    eyes = [measure.agreement(measure.eye_opening(s.plate), measure.eye_opening(s.composite)) for s in shot.subjects]
-    flicker = measure.flicker_ratio(
-        *(_joined([getattr(s, f"flicker_{w}") for s in shot.subjects]) for w in ("plate", "composite"))
+    return [*_expression(shot, c), *_likeness(shot), *_sharpness(shot), *_picture(shot, c)]
+
+
+def _expression(shot: Gathered, c: Curves) -> Iterator[Figure]:
+    """Of several faces, the one that follows worst counts, group by group."""
+    if not shot.coefficients:
+        return
+    faces = [follow(f.plate_coefficients, f.composite_coefficients, shot.coefficients) for f in shot.replaced]
+    means = [_mean(g.correlation for g in groups) for groups in faces]
+    calm = bool(faces) and all(g.calm for groups in faces for g in groups)
+    yield Figure(
+        "expression_correlation", "Expression, correlation", _lowest(means), "",
+        "Mean of the groups below: 1: the composite acts as the plate does; 0: it has nothing to do with it.",
+        low=None if calm else 0.9, problem="expression out of step with the plate's", step=0.4, unknown="calm" if calm else "–",
+    )  # fmt: skip
+    yield Figure(
+        "expression_error", "Expression, error", _mean(c.expression), "",
+        "Mean difference of all coefficients, in hundredths. The same plate compressed again: 0.3.",
+        high=2.0, digits=1, problem="another expression than the plate's", step=4,
+    )  # fmt: skip
+    for group in GROUPS:
+        found = [g for groups in faces for g in groups if g.group == group]
+        yield from _group(group, found, barred=group not in _SHOWN_ONLY)
+
+
+def _group(group: str, found: list[Following], *, barred: bool) -> Iterator[Figure]:
+    calm = bool(found) and all(g.calm for g in found)
+    moves = barred and not calm
+    unknown = "calm" if calm else "–"
+    gain = _farthest([g.gain for g in found])
+    yield Figure(
+        f"{group}_correlation", f"{group.capitalize()}, correlation", _lowest([g.correlation for g in found]), "",
+        "1: it moves exactly when the plate's does; 0: it has nothing to do with it.",
+        low=0.8 if moves else None, problem=f"{group} out of step with the plate's", step=0.2, group=group, unknown=unknown,
+    )  # fmt: skip
+    yield Figure(
+        f"{group}_gain", f"{group.capitalize()}, gain", gain, "",
+        "1: it moves as far as the plate's does; below: it mumbles; above: it exaggerates.",
+        low=0.75 if moves else None, high=1.2 if moves else None,
+        problem=f"{group} too weak" if gain < 1 else f"{group} exaggerated",
+        step=0.25, group=group, unknown=unknown,
+    )  # fmt: skip
+    yield Figure(
+        f"{group}_offset", f"{group.capitalize()}, offset", _most(g.offset for g in found), "",
+        "How far the coefficient that is farthest off lies from the plate's on average: a calm face that is made to frown.",
+        high=0.1 if barred else None, problem=f"{group} held differently throughout",
+        step=0.1, group=group,
+    )  # fmt: skip
+
+
+def _likeness(shot: Gathered) -> Iterator[Figure]:
+    if shot.subject.name != "face":
+        return
+    faces = [f.closer for f in shot.replaced if f.closer]
+    nearer = [100 * float((one.to_source < one.to_performer).mean()) for one in faces]
+    yield Figure(
+        "likeness", "Distance to the source", _most(float(np.median(one.to_source)) for one in faces), "",
+        "Of the recogniser's descriptors, median over sampled frames: one person's frames lie about 0.33 apart, at most 0.49, different people's 0.62 or more.",
+        high=0.55, problem="too little like the source", step=0.1,
+    )  # fmt: skip
+    yield Figure(
+        "nearer_source", "Nearer to the source", _lowest(nearer), " %",
+        "Sampled frames that are more like the source than like the plate's own performer.",
+        low=99, digits=0, problem="more like the plate's performer than like the source", step=5,
+    )  # fmt: skip
+    yield Figure(
+        "source_spread", "The source's own spread", _most(one.own for one in faces), "",
+        "Distance of the source's frames among each other: no result is nearer than that.",
+    )  # fmt: skip
+
+
+def _sharpness(shot: Gathered) -> Iterator[Figure]:
+    faces = [f.closer for f in shot.replaced if f.closer]
+    meaning = (
+        "Fine detail over that of the source's frames in which this part looks alike, at the same size and contrast."
     )
-    return [
-        Figure(
-            "faces_lost", "Faces lost", _sum(c.lost), " frames",
-            "Frames on which the plate has the face and no face is found in the composite.", high=0, digits=0,
-        ),
+    for region, label in compared_regions(shot.subject).items():
+        values = [_some(one, region) for one in faces]
+        yield Figure(
+            f"sharpness_{label}", f"{label.capitalize()}, sharpness", _lowest(values), " ×",
+            meaning, low=0.85, problem=f"{label} softer than in the source's footage", step=0.2,
+        )  # fmt: skip
+        meaning = "The same there."
+
+
+def _some(closer: Closer, region: str) -> float:
+    known = _known(closer.sharpness[region])
+    return float(np.median(known)) if len(known) >= _SOME else float("nan")
+
+
+def _picture(shot: Gathered, c: Curves) -> Iterator[Figure]:
+    few = max(0.02 * len(shot.coverage), 1.0)
+    flicker = measure.flicker_ratio(
+        *(_joined([getattr(f, f"flicker_{w}") for f in shot.replaced]) for w in ("plate", "composite"))
+    )
+    unit = "the distance of the eyes" if measure.measuring_unit(shot.subject) != 1 else "its radius"
+    yield from (
         Figure(
             "landmark_error", "Landmark error, median", _at(c.error, 50), " %",
-            "How far the composite's landmarks lie from the plate's, as a share of the distance of the eyes: expression and pose kept.", high=4.2,
+            f"How far the composite's landmarks lie from the plate's, as a share of {unit}.",
+            high=1.8, problem=f"{shot.subject.name} out of place or out of shape", step=1,
         ),
         Figure("landmark_error_p95", "Landmark error, 95th percentile", _at(c.error, 95), " %", "The same on the worst twentieth of the frames."),
         Figure(
-            "mouth_correlation", "Mouth opening, correlation", _lowest([a.correlation for a in mouth]), "",
-            "1: the mouth opens and closes exactly when the plate's does; 0: it has nothing to do with it.", low=0.9,
-        ),
-        Figure(
-            "mouth_gain", "Mouth opening, gain", _farthest([a.gain for a in mouth]), "",
-            "1: it opens as far as the plate's does; below: it mumbles; above: it exaggerates.", low=0.8, high=1.2,
-        ),
-        Figure(
-            "eye_correlation", "Eye opening, correlation", _lowest([a.correlation for a in eyes]), "",
-            "Whether blinks and widened eyes are followed; on small faces the landmarks' own noise keeps it well below 1.", low=0.4,
-        ),
-        Figure("eye_gain", "Eye opening, gain", _farthest([a.gain for a in eyes]), "", "1: the lids move as far as the plate's do."),
-        Figure(
             "flicker_median", "Flicker, median", flicker[0], " ×",
-            "Change from frame to frame that is no movement, over the plate's own: 1 is as steady as the plate.", high=1.1,
+            "Change from frame to frame that is no movement, over the plate's own: 1 is as steady as the plate.",
+            high=1.0, problem="more flicker than the plate", step=0.25,
         ),
-        Figure("flicker_p95", "Flicker, 95th percentile", flicker[1], " ×", "The same for the most restless twentieth: pops and jumps.", high=1.4),
+        Figure(
+            "flicker_p95", "Flicker, 95th percentile", flicker[1], " ×", "The same for the most restless twentieth: pops and jumps.",
+            high=1.25, problem="more pops and jumps than the plate", step=0.5,
+        ),
         Figure(
             "outside_change", "Change outside the matte", _most(c.outside), "",
-            "Largest difference of a code value, of any frame, where the matte is 0: the plate is untouched there.", high=0, digits=0,
+            "Largest difference of a code value, of any frame, where the matte is 0: the plate is untouched there.",
+            high=0, digits=0, step=0.1,
         ),
         Figure(
             "frames_without_matte", "Frames without a matte", _without_matte(shot), " frames",
-            "Frames on which the face is there and nothing is replaced.", high=0, digits=0,
+            f"Frames on which the {shot.subject.name} is there and nothing is replaced.",
+            high=0, digits=0, step=few,
+        ),
+        Figure(
+            "faces_lost", f"{shot.subject.name.capitalize()}s lost", _sum(c.lost), " frames",
+            f"Frames on which the plate has the {shot.subject.name} and none is found in the composite.",
+            high=0, digits=0, step=few,
         ),
         Figure("coverage", "Matte, share of the picture", _at(c.coverage, 50), " %", "Median over the shot."),
         Figure("coverage_step", "Matte, largest step", _most(c.steps), " %", "Largest change of the covered area from one frame to the next, of its median."),
-        Figure("smoothing", "Jitter taken out by smoothing", _rms(c.jitter), " px", "Distance between the raw and the smoothed position of the face, root mean square."),
-    ]  # fmt: skip
+        Figure("smoothing", "Jitter taken out by smoothing", _rms(c.jitter), " px", "Distance between the raw and the smoothed position, root mean square."),
+    )  # fmt: skip
 
 
 def overall(figures: list[Figure]) -> tuple[Verdict, str]:
-    """The verdict on the shot, and a sentence."""
+    """The verdict on the shot, and sentences: the first says what is worst."""
     barred = [f for f in figures if f.low is not None or f.high is not None]
-    failed = [f.label.lower() for f in barred if f.verdict == "fail"]
-    open_ = [f.label.lower() for f in barred if f.verdict == "unmeasured"]
-    rest = f" Not measured: {'; '.join(open_)}." if open_ else ""
+    open_ = [f for f in barred if f.verdict == "unmeasured"]
+    rest = f" Not measured: {_listed(open_)}." if open_ else ""
+    failed = sorted((f for f in barred if f.verdict == "fail"), key=lambda f: -f.severity)
     if failed:
-        return "fail", f"{len(failed)} of {len(barred)} bars missed: {'; '.join(failed)}.{rest}"
+        first = f"{failed[0].complaint}. {len(failed)} of {len(barred)} bars are missed"
+        return "fail", f"{first}, worst first: {_listed(failed)}.{rest}" if len(failed) > 1 else f"{first}.{rest}"
     if next(f for f in figures if f.name == "landmark_error").verdict == "unmeasured":
-        return "unmeasured", "There is no face to judge in plate and composite."
-    return (
-        "pass",
-        f"All {len(barred) - len(open_)} bars that could be measured are kept.{rest}"
-        if open_
-        else f"All {len(barred)} bars are kept.",
-    )
+        return "unmeasured", "There is nothing to judge in plate and composite."
+    kept = f"All {len(barred) - len(open_)} bars that could be measured are kept.{rest}"
+    return "pass", kept if open_ else f"All {len(barred)} bars are kept."
 
 
-def look_first(shot: Gathered, c: Curves) -> list[Look]:
-    """Choose the frames to look at first: the worst by each measure, most severe first, each with its reasons.
-
-    Severity is the value over what would be conspicuous by that measure; a good shot has frames to look at too.
-    """
-    excess = c.flicker_composite - c.flicker_plate
-    usual = _at(c.flicker_plate, 50)
-    measures: list[tuple[Float, float, int, bool, Callable[[int], str]]] = [
-        (_above(c.lost), 0.1, 3, False, lambda i: "the face is lost in the composite"),
-        (_above(c.outside), 0.1, 2, True, lambda i: f"changed outside the matte by {c.outside[i]:g} code values"),
-        (c.error, 2 * 4.2, 3, False, lambda i: f"landmark error {c.error[i]:.1f} % (median {_at(c.error, 50):.1f} %)"),
-        (_above(excess), max(2 * usual, 1.0), 3, False, lambda i: f"flicker {c.flicker_composite[i]:.1f}, the plate's {c.flicker_plate[i]:.1f}"),
-        (c.mouth, 0.2, 2, False, lambda i: f"mouth opening off by {100 * c.mouth[i]:.0f} % of its width"),
-        (c.eyes, 0.15, 2, False, lambda i: f"eye opening off by {100 * c.eyes[i]:.0f} % of its width"),
-        (c.steps, 30, 2, False, lambda i: f"matte changes by {c.steps[i]:.0f} % in one frame"),
-        (c.jitter, max(4 * _rms(c.jitter), 2.0), 1, False, lambda i: f"smoothing moves the face by {c.jitter[i]:.1f} px"),
-    ]  # fmt: skip
-    found: dict[int, Look] = {}
-    for values, allowed, count, whole, say in measures:
-        for rank, i in enumerate(measure.worst(values, count, _APART)):
-            severity = float(values[i]) / allowed * 0.8**rank
-            if severity < _TRIFLE:
-                continue
-            old = found.get(i, Look(i, (), 0))
-            found[i] = Look(i, (*old.reasons, say(i)), max(old.severity, severity), old.whole or whole)
-    return sorted(found.values(), key=lambda look: -look.severity)[:_SHOWN]
-
-
-def _above(values: Float) -> Float:
-    """Values above 0; NaN for the others."""
-    return np.where(values > 0, values, np.float32(np.nan))
+def _listed(figures: Iterable[Figure]) -> str:
+    """Name figures, those of one thing together: "gaze (correlation, gain); faces lost"."""
+    things: dict[str, list[str]] = {}
+    for figure in figures:
+        thing, _, what = figure.label.lower().partition(", ")
+        things.setdefault(thing, []).extend([what] if what else [])
+    return "; ".join(f"{thing} ({', '.join(whats)})" if whats else thing for thing, whats in things.items())
 
 
 def _without_matte(shot: Gathered) -> float:
-    if not shot.subjects:
+    if not shot.replaced:
         return float("nan")
-    there = np.unique(np.concatenate([s.frames[s.plate_score > 0] for s in shot.subjects]))
+    there = np.unique(np.concatenate([f.frames[f.plate_score > 0] for f in shot.replaced]))
     return float(np.sum(~(shot.coverage[there] > 0)))
 
 
@@ -220,33 +248,39 @@ def _joined(parts: list[Float]) -> Float:
     return np.concatenate([np.empty(0, np.float32), *parts])
 
 
-def _known(values: Float | list[float]) -> Float:
-    array = np.asarray(values, np.float32)
+def _known(values: Float | Iterable[float]) -> Float:
+    array = np.asarray(list(values), np.float32)
     return array[np.isfinite(array)]
 
 
-def _at(values: Float, percent: float) -> float:
+def _over(reduce: Callable[[Float], float], values: Float | Iterable[float]) -> float:
     known = _known(values)
-    return float(np.percentile(known, percent)) if len(known) else float("nan")
+    return float(reduce(known)) if len(known) else float("nan")
 
 
-def _most(values: Float) -> float:
-    return _at(values, 100)
+def _at(values: Float, percent: float) -> float:
+    return _over(lambda v: float(np.percentile(v, percent)), values)
 
 
-def _lowest(values: list[float]) -> float:
-    return float(min(_known(values), default=np.nan))
+def _most(values: Float | Iterable[float]) -> float:
+    return _over(np.max, values)
 
 
-def _farthest(gains: list[float]) -> float:
-    return float(max(_known(gains), key=lambda g: abs(g - 1), default=np.nan))
+def _lowest(values: Iterable[float]) -> float:
+    return _over(np.min, values)
+
+
+def _mean(values: Float | Iterable[float]) -> float:
+    return _over(np.mean, values)
 
 
 def _sum(values: Float) -> float:
-    known = _known(values)
-    return float(known.sum()) if len(known) else float("nan")
+    return _over(np.sum, values)
 
 
 def _rms(values: Float) -> float:
-    known = _known(values)
-    return float(np.sqrt((known**2).mean())) if len(known) else float("nan")
+    return _over(lambda v: float(np.sqrt((v**2).mean())), values)
+
+
+def _farthest(gains: Iterable[float]) -> float:
+    return _over(lambda v: float(v[np.abs(v - 1).argmax()]), gains)

@@ -1,49 +1,62 @@
-"""Read a finished shot: detect on plate and composite, then go through both once more, in step, for what needs pixels."""
+"""Read a finished shot: detect on plate and composite, go through both once more, in step, for what needs pixels, and look at the source."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nodes.align import Alignment, align
-from nodes.align.landmarks68 import to_68
+from nodes.align.coefficients import read_coefficients
+from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.errors import FootageError
-from nodes.footage import Footage, Frame, open_footage, read_matte
-from nodes.footage.ahead import run_ahead
-from nodes.footage.frame import MovieFrame
-from nodes.footage.planes import Layout, Plane, layout, views
-from nodes.geometry.sampling import crop
-from nodes.report import measure
-from nodes.types import Bool, Faces, Float, Image8, Int, Track
+from nodes.footage import Footage, open_footage
+from nodes.recognise import likeness
+from nodes.report.pixels import COVERED, Pixels, in_step
+from nodes.report.samples import Sample, read_sources
+from nodes.report.sharpness import sharpness
+from nodes.subjects import Subject, load_subject
+from nodes.types import Bool, Faces, Float, Int
 
-_COVERED = 0.25  # a track is replaced when the matte covers at least this much of its face
 Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Closer:
+    """What the sampled frames of a face show, n of them: compared with the footage of its source.
+
+    at: [n], positions in the face's frames. to_source, to_performer: [n], distance of the descriptor to the source's, and to those of the
+    plate itself; NaN for what is no face. own: the source's frames among themselves, their median. sharpness: region → [n].
+    """
+
+    at: Int
+    to_source: Float
+    to_performer: Float
+    own: float
+    sharpness: dict[str, Float]
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
     """One face of the plate that was replaced, over N consecutive frames, with what the composite has in its place.
 
-    frames: [N], positions in the shot. plate, composite: the 68 points [N, 68, 2], NaN where there is no face.
-    plate_score, composite_score: [N]. flicker_plate, flicker_composite: [N], NaN at the ends. covered: [N], share of the face under
-    the matte. raw, smoothed: [N, 4] as scale in pixels, angle in radians, x, y.
+    frames: [N], positions in the shot. plate, composite: landmarks [N, L, 3], NaN where there is no face. plate_coefficients,
+    composite_coefficients: [N, C], likewise. plate_score, composite_score: [N]. flicker_plate, flicker_composite: [N], NaN at the ends.
+    covered: [N], share of the face under the matte. raw, smoothed: [N, 4] as scale in pixels, angle in radians, x, y. closer: None without a source.
     """
 
     track: int
     frames: Int
     plate: Float
     composite: Float
+    plate_coefficients: Float
+    composite_coefficients: Float
     plate_score: Float
     composite_score: Float
     flicker_plate: Float
@@ -51,6 +64,7 @@ class Subject:
     covered: Float
     raw: Float
     smoothed: Float
+    closer: Closer | None
 
     @property
     def lost(self) -> Bool:
@@ -67,15 +81,21 @@ class Gathered:
     """
 
     name: str
+    subject: Subject
     faces: Faces
     first: int
     faces_plate: Int
     faces_composite: Int
     coverage: Float
     outside: Float
-    subjects: tuple[Subject, ...]
+    replaced: tuple[Replacement, ...]
     document: dict[str, Any]
     notes: tuple[str, ...]
+
+    @property
+    def coefficients(self) -> tuple[str, ...]:
+        """Names of the subject's coefficients; none for a subject without."""
+        return self.subject.coefficients.names if self.subject.coefficients else ()
 
 
 def gather(shot: Path, progress: Progress) -> Gathered:
@@ -84,6 +104,8 @@ def gather(shot: Path, progress: Progress) -> Gathered:
         raise FootageError(
             "is no folder of a shot", file=shot, remedy="Give the folder that 'faceplate swap --out' wrote"
         )
+    document, notes = _read_document(shot / "shot.json")
+    parameters = _parameters(document)
     with open_footage(shot / "plate.mkv") as plate, open_footage(shot / "composite.mkv") as composite:
         a, b = plate.info, composite.info
         if (a.frames, a.width, a.height) != (b.frames, b.width, b.height):
@@ -93,30 +115,34 @@ def gather(shot: Path, progress: Progress) -> Gathered:
                 remedy="Run 'faceplate swap' on this shot again",
             )
         mattes, first = find_mattes(shot, a.frames)
-        faces, found = _detect_both(plate, composite, lambda done: progress(0.8 * done))
-        pixels = _Pixels(faces, a.frames)
-        for i, (p, c, matte) in enumerate(_in_step(plate, composite, mattes)):
+        faces, found = _detect_both(plate, composite, parameters, lambda done: progress(0.7 * done))
+        pixels = Pixels(faces, found)
+        for i, (p, c, matte) in enumerate(in_step(plate, composite, mattes)):
             pixels.take(i, p, c, matte)
-            progress(0.8 + 0.2 * (i + 1) / a.frames)
-    chosen, notes = _replaced(faces, pixels)
+            progress(0.7 + 0.2 * (i + 1) / a.frames)
+    chosen, more = _replaced(faces, pixels)
     missing = sum(m is None for m in mattes)
     if missing:
-        notes += (
+        more += (
             f"{missing} of {a.frames} frames have no matte file; nothing is said about what lies outside it there",
         )
-    alignments = align(replace(faces, tracks=tuple(faces.tracks[k] for k in chosen)))
-    document, more = _read_document(shot / "shot.json")
+    subject = load_subject(parameters.subject)
+    sources: list[list[Sample]] = []
+    if chosen:
+        sources, why = read_sources(document, subject, lambda done: progress(0.9 + 0.1 * done))
+        notes += why
     return Gathered(
         shot.resolve().name,
+        subject,
         faces,
         first,
         _per_frame(faces),
         _per_frame(found),
         pixels.coverage,
         pixels.outside,
-        tuple(_subject(faces, k, found, pixels, a) for k, a in zip(chosen, alignments, strict=True)),
+        tuple(_replacement(pixels, k, subject, sources) for k in chosen),
         document,
-        notes + more,
+        more + notes,
     )
 
 
@@ -130,7 +156,9 @@ def find_mattes(shot: Path, count: int) -> tuple[list[Path | None], int]:
     return [files.get(first + i) for i in range(count)], first
 
 
-def _detect_both(plate: Footage, composite: Footage, progress: Progress) -> tuple[Faces, Faces]:
+def _detect_both(
+    plate: Footage, composite: Footage, parameters: DetectParameters, progress: Progress
+) -> tuple[Faces, Faces]:
     """Detect on both movies at once, each on its own thread: the networks leave the interpreter's lock alone."""
     done = [0, 0]
 
@@ -142,152 +170,88 @@ def _detect_both(plate: Footage, composite: Footage, progress: Progress) -> tupl
         return tell
 
     with ThreadPoolExecutor(2, "faceplate-report") as pool:
-        jobs = [pool.submit(detect, movie, progress=count(i)) for i, movie in enumerate((plate, composite))]
+        jobs = [pool.submit(detect, movie, parameters, progress=count(i)) for i, movie in enumerate((plate, composite))]
         return jobs[0].result(), jobs[1].result()
 
 
-def _in_step(
-    plate: Footage, composite: Footage, mattes: list[Path | None]
-) -> Iterator[tuple[Frame, Frame, Float | None]]:
-    def read() -> Generator[Float | None, None, None]:
-        for i, file in enumerate(mattes):
-            matte = None if file is None else read_matte(file)
-            if matte is not None and matte.shape != (plate.info.height, plate.info.width):
-                raise FootageError(
-                    f"is {matte.shape[1]}x{matte.shape[0]}, the plate {plate.info.width}x{plate.info.height}",
-                    file=file,
-                    frame=i,
-                    remedy="Run 'faceplate swap' on this shot again",
-                )
-            yield matte
-
-    with closing(run_ahead(read(), 8)) as m:
-        yield from zip(plate.frames(), composite.frames(), m, strict=True)
-
-
-class _Pixels:
-    """What needs pixels, frame by frame; `faces` are the plate's. For each track [N]: flicker of both, share under the matte."""
-
-    def __init__(self, faces: Faces, count: int) -> None:
-        self.coverage = np.full(count, np.nan, np.float32)
-        self.outside = np.full(count, np.nan, np.float32)
-        self.flicker = [np.full((2, len(t)), np.nan, np.float32) for t in faces.tracks]
-        self.covered = [np.full(len(t), np.nan, np.float32) for t in faces.tracks]
-        self._tracks = faces.tracks
-        self._stabilisers = [measure.stabilisers(to_68(t.landmarks)) for t in faces.tracks]
-        self._window: deque[tuple[Image8, Image8]] = deque(maxlen=3)
-
-    def take(self, index: int, plate: Frame, composite: Frame, matte: Float | None) -> None:
-        """Take the next frame of both."""
-        if matte is not None:
-            self.coverage[index] = measure.coverage(matte)
-            self.outside[index] = change_outside(plate, composite, matte)
-            for k, at in self._there(index, index):
-                self.covered[k][at] = measure.covered(matte, self._tracks[k].landmarks[at, None, :, :2])[0]
-        self._window.append((plate.rgb8(), composite.rgb8()))
-        there = list(self._there(index - 2, index)) if len(self._window) == 3 else []
-        if there:
-            middles = [(k, at + 1) for k, at in there]
-            to_plate = np.stack([self._stabilisers[k][at] for k, at in middles])
-            for side in range(2):
-                values = measure.flicker(*(crop(images[side], to_plate, measure.CROP) for images in self._window))
-                for (k, at), value in zip(middles, values, strict=True):
-                    self.flicker[k][side, at] = value
-
-    def _there(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Tracks that hold all frames first..last, each with its position at `first`."""
-        for k, track in enumerate(self._tracks):
-            if track.frames[0] <= first and last <= track.frames[-1]:
-                yield k, int(first - track.frames[0])
-
-
-def change_outside(plate: Frame, composite: Frame, matte: Float) -> float:
-    """Largest difference of code values where the matte is 0; 0 when the plate is untouched there.
-
-    Movies are compared in their own planes, before any conversion. A chroma sample is outside when any of the pixels that it
-    colours is.
-    """
-    outside = matte == 0
-    if not (isinstance(plate, MovieFrame) and isinstance(composite, MovieFrame)):
-        return measure.largest_change(plate.rgb(), composite.rgb(), outside)
-    lay = layout(plate.picture.format.name)
-    if lay is None or plate.picture.format.name != composite.picture.format.name:
-        return measure.largest_change(plate.rgb8(), composite.rgb8(), outside)
-    pairs = zip(_samples(plate, lay), _samples(composite, lay), strict=True)
-    return max(
-        measure.largest_change(p, c, _at_samples(outside, *lay.plane_shift(i))) for i, (p, c) in enumerate(pairs)
-    )
-
-
-def _samples(frame: MovieFrame, lay: Layout) -> list[Plane]:
-    """Planes of a picture without the filler of packed formats."""
-    planes = views(frame.picture)
-    if not lay.step:
-        return list(planes)
-    channels = [*lay.order, *([] if lay.alpha is None else [lay.alpha])]
-    return [planes[0][..., i] for i in channels]
-
-
-def _at_samples(outside: Bool, shift_x: int, shift_y: int) -> Bool:
-    """Bring a mask [H, W] to a plane that is subsampled: true where any pixel of the group is."""
-    if not (shift_x or shift_y):
-        return outside
-    sx, sy = 1 << shift_x, 1 << shift_y
-    padded = np.pad(outside, ((0, -outside.shape[0] % sy), (0, -outside.shape[1] % sx)))
-    # Many times as fast as `any` over axes of two.
-    return reduce(np.logical_or, (padded[y::sy, x::sx] for y in range(sy) for x in range(sx)))
-
-
-def _replaced(faces: Faces, pixels: _Pixels) -> tuple[list[int], tuple[str, ...]]:
+def _replaced(faces: Faces, pixels: Pixels) -> tuple[list[int], tuple[str, ...]]:
     """Choose the tracks that the matte covers, by their place in `faces`; the longest where it covers none."""
     if not faces.tracks:
         return [], ("no face was found in the plate",)
     shares = [float(np.nanmedian(c)) if np.isfinite(c).any() else 0.0 for c in pixels.covered]
-    chosen = [k for k, share in enumerate(shares) if share >= _COVERED]
+    chosen = [k for k, share in enumerate(shares) if share >= COVERED]
     if chosen:
         others = len(faces.tracks) - len(chosen)
         return chosen, (f"{others} further face track(s) lie outside the matte and are not measured",) if others else ()
     return [0], ("the matte covers no face of the plate; the longest face track is measured",)
 
 
-def _subject(faces: Faces, k: int, found: Faces, pixels: _Pixels, alignment: Alignment) -> Subject:
-    track = faces.tracks[k]
-    points = np.where((track.scores > 0)[:, None, None], to_68(track.landmarks), np.float32(np.nan))
-    replacement, scores = _match(track, found)
-    return Subject(
+def _replacement(pixels: Pixels, k: int, subject: Subject, sources: Sequence[Sequence[Sample]]) -> Replacement:
+    track, (other, scores) = pixels.tracks[k], pixels.others[k]
+    points = np.where((track.scores > 0)[:, None, None], track.landmarks, np.float32(np.nan))
+    return Replacement(
         track.id,
-        track.frames - faces.first,
+        track.frames - pixels.first,
         points,
-        replacement,
+        other,
+        _coefficients(points, subject),
+        _coefficients(other, subject),
         track.scores,
         scores,
         pixels.flicker[k][0],
         pixels.flicker[k][1],
         pixels.covered[k],
-        alignment.raw,
-        alignment.smoothed,
+        pixels.alignments[k].raw,
+        pixels.alignments[k].smoothed,
+        _look_closer(pixels.samples[k], sources, subject),
     )
 
 
-def _match(track: Track, found: Faces) -> tuple[Float, Float]:
-    """Find the face that stands in a track's place, frame by frame: its 68 points [N, 68, 2], NaN where there is none, and its score."""
-    points = np.full((len(track), 68, 2), np.nan, np.float32)
-    scores = np.zeros(len(track), np.float32)
-    nearest = np.full(len(track), np.inf, np.float32)
-    size = np.linalg.norm(track.boxes[:, 2:] - track.boxes[:, :2], axis=1)
-    for other in found.tracks:
-        _, mine, theirs = np.intersect1d(track.frames, other.frames, assume_unique=True, return_indices=True)
-        gap = np.linalg.norm((track.landmarks[mine] - other.landmarks[theirs])[..., :2].mean(1), axis=1)
-        better = (other.scores[theirs] > 0) & (gap < 0.35 * size[mine]) & (gap < nearest[mine])
-        mine, theirs = mine[better], theirs[better]
-        points[mine], scores[mine], nearest[mine] = to_68(other.landmarks[theirs]), other.scores[theirs], gap[better]
-    return points, scores
+def _coefficients(landmarks: Float, subject: Subject) -> Float:
+    """Coefficients [N, C] of landmarks [N, L, 3], NaN where these are."""
+    known = np.isfinite(landmarks[:, 0, 0])
+    found = read_coefficients(landmarks[known], subject)
+    out = np.full((len(landmarks), found.shape[1]), np.nan, np.float32)
+    out[known] = found
+    return out
+
+
+def _look_closer(
+    samples: dict[int, tuple[Sample, Sample]], sources: Sequence[Sequence[Sample]], subject: Subject
+) -> Closer | None:
+    """Compare the samples of a face with its source; of several sources, with the one that it is most like."""
+    if not samples or not sources:
+        return None
+    plates, composites = zip(*samples.values(), strict=True)
+    nothing = np.full(len(samples), np.nan, np.float32)
+    source, to_source, to_performer, own = sources[0], nothing, nothing, float("nan")
+    if subject.name == "face":
+        made, performer, *galleries = (_descriptors(one) for one in (composites, plates, *sources))
+        distances = [likeness(made, gallery) for gallery in galleries]
+        nearest = int(np.argmin([np.median(d) for d in distances]))
+        source, to_source, to_performer = sources[nearest], distances[nearest], likeness(made, performer)
+        own = float(np.median(likeness(galleries[nearest], galleries[nearest])))
+    names = subject.coefficients.names if subject.coefficients else ()
+    sharp = sharpness(composites, source, subject, names)
+    return Closer(np.array(list(samples), np.int64), to_source, to_performer, own, sharp)
+
+
+def _descriptors(samples: Sequence[Sample]) -> Float:
+    return np.stack([s.descriptor for s in samples])
 
 
 def _per_frame(faces: Faces) -> Int:
     """Faces per frame [T]; a frame that a track merely bridges does not count."""
     seen = [t.frames[t.scores > 0] - faces.first for t in faces.tracks]
     return np.bincount(np.concatenate([np.empty(0, np.int64), *seen]).astype(np.int64), minlength=faces.count)
+
+
+def _parameters(document: dict[str, Any]) -> DetectParameters:
+    """How to look for what was replaced: as Detect does by default, for the subject that shot.json names."""
+    told = document.get("settings")
+    detected = told.get("detect") if isinstance(told, dict) else None
+    subject = detected.get("subject") if isinstance(detected, dict) else None
+    return DetectParameters(subject=subject) if isinstance(subject, str) else DetectParameters()
 
 
 def _read_document(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from nodes.pages import template
 from nodes.report import plots
-from nodes.report.figures import Curves, Figure
-from nodes.report.gather import Gathered
+from nodes.report.expression import follow
+from nodes.report.figures import Figure
+from nodes.report.frames import Curves
+from nodes.report.gather import Gathered, Replacement
 from nodes.report.pictures import Column, Pair
 
-_SUBJECTS = 3  # faces that get curves of their own
+_FACES = 3  # that get curves of their own
 _SETTINGS = 100
 
 
@@ -25,30 +27,50 @@ def render(
 ) -> str:
     """Fill the template. document: the report as JSON; sheet, pairs: its pictures."""
     bar = next(f.high for f in figures if f.name == "landmark_error") or 0.0
-    subjects = shot.subjects[:_SUBJECTS]
+    faces, groups = shot.replaced[:_FACES], _groups(figures)
     changed = bool((curves.outside > 0).any())
     return template("nodes.report", "report.html.jinja").render(
         shot=document,
         duration=float(document["frames"] / shot.faces.rate),
         rate=f"{float(shot.faces.rate):.3f}".rstrip("0").rstrip("."),
-        figures=figures,
+        figures=[f for f in figures if not f.group],
+        groups=groups,
+        bars=[next((f.bar for f in column if f.bar), "") for column in zip(*groups.values(), strict=True)],
         sheet=sheet,
         pairs=pairs,
         without_plate=runs([shot.first + i for i, n in enumerate(shot.faces_plate.tolist()) if not n]),
         without_composite=runs([shot.first + i for i, n in enumerate(shot.faces_composite.tolist()) if not n]),
-        more_faces=len(shot.subjects) - len(subjects),
+        more_faces=len(shot.replaced) - len(faces),
         settings=list(_flat(shot.document))[:_SETTINGS],
         plots={
             "detections": [plots.detections(shot)],
-            "transforms": [plots.transforms(shot, s) for s in subjects],
-            "landmarks": [plots.landmark_error(shot, curves, bar)] if subjects else [],
-            "mouth": [plots.openings(shot, s, "mouth") for s in subjects],
-            "eyes": [plots.openings(shot, s, "eyes") for s in subjects],
+            **_expression(shot, faces),
+            "transforms": [plots.transforms(shot, f) for f in faces],
+            "landmarks": [plots.landmark_error(shot, curves, bar)] if faces else [],
             "coverage": [plots.coverage(shot, curves)],
-            "flicker": [plots.flicker(shot, curves)] if subjects else [],
+            "flicker": [plots.flicker(shot, curves)] if faces else [],
             "outside": [plots.outside(shot, curves)] if changed else [],
         },
     )
+
+
+def _groups(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
+    """The figures of each group of the expression, the group that misses its bars most first."""
+    groups: dict[str, list[Figure]] = {}
+    for figure in figures:
+        if figure.group:
+            groups.setdefault(figure.group, []).append(figure)
+    return dict(sorted(groups.items(), key=lambda group: -max(f.severity for f in group[1])))
+
+
+def _expression(shot: Gathered, faces: Sequence[Replacement]) -> dict[str, list[str]]:
+    """Plots of each group."""
+    found: dict[str, list[str]] = {}
+    for face in faces if shot.coefficients else ():
+        for group in follow(face.plate_coefficients, face.composite_coefficients, shot.coefficients):
+            drawn = plots.expression(shot, face, group)
+            found.setdefault(group.group, []).extend([drawn] if drawn else [])
+    return found
 
 
 def runs(numbers: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from nodes.footage import open_footage, read_matte
-from nodes.report.figures import Look
+from nodes.report.frames import Look
 from nodes.report.gather import Gathered, find_mattes
 from nodes.types import Image8, Roi
 
@@ -68,14 +68,14 @@ def pictures(folder: Path, shot: Gathered, looks: Sequence[Look]) -> tuple[list[
 def _around_faces(shot: Gathered, frame: int) -> Roi:
     """The part of the picture that holds the replaced faces with some room, 4:3; the whole picture without a face."""
     width, height = shot.faces.width, shot.faces.height
-    points = [s.plate[frame - s.frames[0]] for s in shot.subjects if s.frames[0] <= frame <= s.frames[-1]]
+    points = [f.plate[frame - f.frames[0], :, :2] for f in shot.replaced if f.frames[0] <= frame <= f.frames[-1]]
     known = np.concatenate([np.empty((0, 2), np.float32), *points])
     known = known[np.isfinite(known).all(1)]
     if not len(known):
         return Roi(0, 0, width, height)
     low, high = known.min(0), known.max(0)
-    centre = (low + high) / 2 - [0, 0.1 * (high - low)[1]]  # the points end at the brows
-    tall = 1.7 * max(float((high - low)[1]), 0.75 * float((high - low)[0]), 16.0)
+    centre = (low + high) / 2
+    tall = 1.4 * max(float((high - low)[1]), 0.75 * float((high - low)[0]), 16.0)
     w, h = min(round(tall * 4 / 3), width), min(round(tall), height)
     x, y = (int(np.clip(c - s / 2, 0, most - s)) for c, s, most in zip(centre, (w, h), (width, height), strict=True))
     return Roi(x, y, x + w, y + h)

@@ -12,15 +12,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from nodes.report import measure
-from nodes.report.figures import Curves
-from nodes.report.gather import Gathered, Subject
+from nodes.report.expression import Following, in_words
+from nodes.report.frames import Curves
+from nodes.report.gather import Gathered, Replacement
 from nodes.types import Float
 
 PLATE, COMPOSITE, BAR, BAD, INK, GRID = "#8fa3b8", "#f0a35e", "#6fbf8b", "#e06c6c", "#b9bdc3", "#34383e"
 # What the page calls these colours, which are others on white paper.
 _NAMES = {PLATE: "plate", COMPOSITE: "composite", BAR: "pass", BAD: "fail", INK: "soft", GRID: "line"}
 _WIDTH = 10.4
+_COLUMNS, _ROWS = 4, 2  # of the plots of a group
+_FAINT = 0.02  # strength up to which a curve is not worth a plot
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -57,9 +59,9 @@ def detections(shot: Gathered) -> str:
         faces.step(x, shot.faces_composite, where="mid", color=COMPOSITE, linestyle=(0, (4, 2)), label="composite")
         top = max(int(shot.faces_plate.max(initial=0)), int(shot.faces_composite.max(initial=0)), 1)
         faces.set(ylabel="faces", ylim=(-0.2, top + 0.4), yticks=range(0, top + 1, max(top // 3, 1)))
-        for subject in shot.subjects:
-            at = x[subject.frames]
-            for values, colour in ((subject.plate_score, PLATE), (subject.composite_score, COMPOSITE)):
+        for face in shot.replaced:
+            at = x[face.frames]
+            for values, colour in ((face.plate_score, PLATE), (face.composite_score, COMPOSITE)):
                 scores.plot(at, np.where(values > 0, values, np.nan), color=colour, **_dots(at))
         scores.set(ylabel="score", xlabel="frame", ylim=(0, 1.05))
         for counts, colour in ((shot.faces_plate, PLATE), (shot.faces_composite, BAD)):
@@ -69,32 +71,32 @@ def detections(shot: Gathered) -> str:
         return _svg(canvas, "detections")
 
 
-def transforms(shot: Gathered, subject: Subject) -> str:
+def transforms(shot: Gathered, face: Replacement) -> str:
     """Position, scale and rotation before and after smoothing, and beside each what smoothing took out."""
     with mpl.rc_context(_STYLE):
         canvas = Canvas((_WIDTH, 6.2), layout="constrained")
         grid = canvas.subplots(4, 2, sharex=True, width_ratios=[2, 1])
-        x = _numbers(shot)[subject.frames]
+        x = _numbers(shot)[face.frames]
         rows = (("x", 2, 1.0, "px"), ("y", 3, 1.0, "px"), ("scale", 0, 1.0, "px"), ("rotation", 1, 180 / np.pi, "°"))
         for (name, column, factor, unit), (curve, residual) in zip(rows, grid, strict=True):
-            raw, smoothed = factor * subject.raw[:, column], factor * subject.smoothed[:, column]
+            raw, smoothed = factor * face.raw[:, column], factor * face.smoothed[:, column]
             curve.plot(x, raw, color=PLATE, linewidth=1, label="as found", **_dots(x))
             curve.plot(x, smoothed, color=COMPOSITE, label="smoothed")
             curve.set(ylabel=f"{name} ({unit})")
             residual.plot(x, raw - smoothed, color=INK, linewidth=0.7, **_dots(x))
             residual.axhline(0, color=GRID)
-        grid[0][0].set_title(f"face {subject.track}")
+        grid[0][0].set_title(f"{shot.subject.name} {face.track}")
         grid[0][1].set_title("as found − smoothed")
         for axes in grid[-1]:
             axes.set_xlabel("frame")
         _legend(grid[0][0])
-        return _svg(canvas, f"transforms{subject.track}")
+        return _svg(canvas, f"transforms{face.track}")
 
 
 def landmark_error(shot: Gathered, curves: Curves, bar: float) -> str:
     """Landmark error per frame, its median, and the bar that the median has to keep."""
     with mpl.rc_context(_STYLE):
-        canvas, axes = _single(shot, "% of the eye distance")
+        canvas, axes = _single(shot, "%")
         axes.plot(_numbers(shot), curves.error, color=COMPOSITE, **_dots(curves.error))
         known = curves.error[np.isfinite(curves.error)]
         if len(known):
@@ -105,28 +107,29 @@ def landmark_error(shot: Gathered, curves: Curves, bar: float) -> str:
         return _svg(canvas, "landmarks")
 
 
-def openings(shot: Gathered, subject: Subject, what: str) -> str:
-    """Opening of the mouth or of the eyes over time, and the composite's against the plate's."""
-    opening = measure.mouth_opening if what == "mouth" else measure.eye_opening
-    plate, composite = opening(subject.plate), opening(subject.composite)
-    found = measure.agreement(plate, composite)
+def expression(shot: Gathered, face: Replacement, group: Following) -> str:
+    """The strongest curves of a group of coefficients, composite over plate, each in a small plot of its own; empty if none moves."""
+    rows = _ROWS if len(group.members) > _ROWS * _COLUMNS else 1
+    count = min(rows * _COLUMNS, int((group.strengths > _FAINT).sum()))
+    if not count:
+        return ""
+    shown = group.members[:count]
+    sides = [side[:, shown] for side in (face.plate_coefficients, face.composite_coefficients)]
+    top = max(float(np.nanmax(np.concatenate(sides))), 0.3)
+    rows = -(-count // _COLUMNS)
     with mpl.rc_context(_STYLE):
-        canvas = Canvas((_WIDTH, 2.6), layout="constrained")
-        over, against = canvas.subplots(1, 2, width_ratios=[3.4, 1])
-        x = _numbers(shot)[subject.frames]
-        over.plot(x, plate, color=PLATE, label="plate", **_dots(x))
-        over.plot(x, composite, color=COMPOSITE, label="composite", **_dots(x))
-        over.set(ylabel=f"{what}: height / width", xlabel="frame", title=f"face {subject.track}")
-        over.set_ylim(bottom=0)
-        _legend(over)
-        against.plot(plate, composite, ".", color=COMPOSITE, markersize=3, alpha=0.35, markeredgewidth=0)
-        known = np.concatenate([plate[np.isfinite(plate)], composite[np.isfinite(composite)]])
-        low, high = (float(known.min()), float(known.max()) + 1e-3) if len(known) else (0.0, 1.0)
-        against.plot([low, high], [low, high], color=BAR, linestyle="--", linewidth=1)
-        against.set(xlabel="plate", ylabel="composite", aspect="equal", xlim=(low, high), ylim=(low, high))
-        if np.isfinite(found.correlation):
-            against.set_title(f"correlation {found.correlation:.2f}, gain {found.gain:.2f}")
-        return _svg(canvas, f"{what}{subject.track}")
+        canvas = Canvas((_WIDTH, 0.2 + 1.45 * rows), layout="constrained")
+        grid = canvas.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
+        x = _numbers(shot)[face.frames]
+        for k, axes in zip(range(count), grid.flat, strict=False):
+            for values, colour in zip(sides, (PLATE, COMPOSITE), strict=True):
+                axes.plot(x, values[:, k], color=colour, **_dots(x))
+            follows = f"correlation {group.correlations[k]:.2f}, gain {group.gains[k]:.2f}"
+            said = follows if np.isfinite(group.gains[k]) else "not compared: still, or too short"
+            axes.set(title=f"{in_words(shot.coefficients[shown[k]])}\n{said}", ylim=(0, 1.05 * top))
+        for axes in grid.flat[count:]:
+            axes.set_axis_off()
+        return _svg(canvas, f"{group.group}{face.track}")
 
 
 def coverage(shot: Gathered, curves: Curves) -> str:

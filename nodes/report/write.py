@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from nodes.footage.whole import whole_file
-from nodes.report import measure
-from nodes.report.figures import Curves, Figure, Look, curves, key_figures, look_first, overall
-from nodes.report.gather import Gathered, Subject, gather
+from nodes.report.figures import Figure, key_figures, overall
+from nodes.report.frames import Curves, Look, curves, look_first
+from nodes.report.gather import Closer, Gathered, Replacement, gather
 from nodes.report.page import render
 from nodes.report.pictures import pictures
+from nodes.types import Float
 
-SCHEMA = "faceplate.report/1"
+SCHEMA = "faceplate.report/2"
 
 
 def write_report(
@@ -39,7 +41,7 @@ def write_report(
     html = render(found, measured, figures, document, sheet, pairs)
     with whole_file(shot / "report.html") as page, whole_file(shot / "report.json") as data:
         page.write_text(html, "utf-8")
-        data.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", "utf-8")
+        data.write_text(_dumped(document), "utf-8")
     progress(1.0)
     return document
 
@@ -71,6 +73,7 @@ def _document(name: str, shot: Gathered, c: Curves, figures: list[Figure], looks
                 "bar": f.bar,
                 "verdict": f.verdict,
                 "meaning": f.meaning,
+                "group": f.group,
             }
             for f in figures
         ],
@@ -81,40 +84,68 @@ def _document(name: str, shot: Gathered, c: Curves, figures: list[Figure], looks
             "faces_plate": shot.faces_plate.tolist(),
             "faces_composite": shot.faces_composite.tolist(),
             "landmark_error_percent": _numbers(c.error),
+            "expression_error": _numbers(c.expression),
             "flicker_plate": _numbers(c.flicker_plate),
             "flicker_composite": _numbers(c.flicker_composite),
             "coverage_percent": _numbers(c.coverage),
             "coverage_step_percent": _numbers(c.steps),
             "change_outside": _numbers(c.outside),
+            "coefficients": [_coefficients(shot, f) for f in shot.replaced],
         },
-        "faces": [_face(shot, s) for s in shot.subjects],
+        "faces": [_face(shot, f) for f in shot.replaced],
     }
 
 
-def _face(shot: Gathered, s: Subject) -> dict[str, Any]:
+def _coefficients(shot: Gathered, face: Replacement) -> dict[str, Any]:
+    """The curves of one face, from its first frame on."""
+
+    def by_name(values: Float) -> dict[str, list[float | None]]:
+        return {n: [_number(v, "3f") for v in column] for n, column in zip(shot.coefficients, values.T, strict=True)}
+
     return {
-        "track": s.track,
-        "first": shot.first + int(s.frames[0]),
-        "last": shot.first + int(s.frames[-1]),
-        "score_plate": _numbers(s.plate_score),
-        "score_composite": _numbers(s.composite_score),
-        "covered": _numbers(s.covered),
-        "mouth_plate": _numbers(measure.mouth_opening(s.plate)),
-        "mouth_composite": _numbers(measure.mouth_opening(s.composite)),
-        "eyes_plate": _numbers(measure.eye_opening(s.plate)),
-        "eyes_composite": _numbers(measure.eye_opening(s.composite)),
+        "track": face.track,
+        "first": shot.first + int(face.frames[0]),
+        "plate": by_name(face.plate_coefficients),
+        "composite": by_name(face.composite_coefficients),
+    }
+
+
+def _face(shot: Gathered, face: Replacement) -> dict[str, Any]:
+    return {
+        "track": face.track,
+        "first": shot.first + int(face.frames[0]),
+        "last": shot.first + int(face.frames[-1]),
+        "score_plate": _numbers(face.plate_score),
+        "score_composite": _numbers(face.composite_score),
+        "covered": _numbers(face.covered),
+        "sampled": None if face.closer is None else _sampled(shot, face, face.closer),
         "transform": {
             "columns": ["scale_px", "angle_radians", "x", "y"],
-            "raw": [_numbers(row) for row in s.raw],
-            "smoothed": [_numbers(row) for row in s.smoothed],
+            "raw": [_numbers(row) for row in face.raw],
+            "smoothed": [_numbers(row) for row in face.smoothed],
         },
     }
 
 
-def _number(value: float) -> float | None:
-    """JSON has no NaN: what was not measured is null. Five significant digits."""
-    return float(f"{value:.5g}") if np.isfinite(value) else None
+def _sampled(shot: Gathered, face: Replacement, closer: Closer) -> dict[str, Any]:
+    return {
+        "frames": (shot.first + face.frames[closer.at]).tolist(),
+        "distance_to_source": _numbers(closer.to_source),
+        "distance_to_performer": _numbers(closer.to_performer),
+        "sharpness": {region: _numbers(values) for region, values in closer.sharpness.items()},
+    }
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
+def _dumped(document: dict[str, Any]) -> str:
+    """Write as JSON, with lists of numbers on one line each: line breaks stand between values only, never in a string."""
+    text = json.dumps(document, indent=1, allow_nan=False)
+    return re.sub(r'\[\n[^][{}"]*\]', lambda found: " ".join(found[0].split()), text) + "\n"
+
+
+def _number(value: float, form: str = "5g") -> float | None:
+    """JSON has no NaN: what was not measured is null. Five significant digits, or as `form` says."""
+    return float(f"{value:.{form}}") if np.isfinite(value) else None
+
+
+def _numbers(values: Float) -> list[float | None]:
     return [_number(float(v)) for v in values]

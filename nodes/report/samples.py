@@ -1,0 +1,107 @@
+"""Samples: single frames of a face, cut out of plate, composite and source, for what is too slow to measure on every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from nodes.align import Alignment, align
+from nodes.align.pose import take_performance
+from nodes.definitions import DetectParameters
+from nodes.detect import main_tracks
+from nodes.errors import FaceplateError, FootageError, NoFaceError
+from nodes.footage import open_footage
+from nodes.geometry.sampling import crop, invert, transform_points
+from nodes.recognise import describe
+from nodes.shot.analysis import analyse
+from nodes.shot.digest import digest_footage
+from nodes.subjects import Subject
+from nodes.types import Float, Image8
+
+EVERY = 12  # frames between two samples of a shot
+_MOST, _MOST_OF_SOURCE = 96, 48  # samples
+HALF = 1.5  # template units from the subject's middle to the sides of a sample's crop
+_MOST_SCALE = 128.0  # pixels a template unit: finer detail is not compared
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One face in one frame.
+
+    grey: [S, S], its crop, 0..255, at `scale` pixels a template unit. matte: [S, S], 0..1, or None. landmarks: [L, 2] in crop pixels.
+    coefficients: [C]. turn: yaw and pitch in degrees, [2]. descriptor: [128], or empty for what is no face.
+    """
+
+    grey: Float
+    matte: Float | None
+    landmarks: Float
+    scale: float
+    coefficients: Float
+    turn: Float
+    descriptor: Float
+
+
+def sampled(count: int) -> range:
+    """Choose which of a shot's frames are sampled."""
+    return range(0, count, max(EVERY, -(-count // _MOST)))
+
+
+def take_sample(image: Image8, alignment: Alignment, row: int, landmarks: Float, matte: Float | None = None) -> Sample:
+    """Cut a face out of a frame, at the place that `alignment` has it at in its frame `row`; landmarks: [L, 3], of the face in this picture."""
+    subject, scale = alignment.subject, min(float(alignment.smoothed[row, 0]), _MOST_SCALE)
+    size = int(np.ceil(2 * HALF * scale))
+    to_plate = alignment.at(size, HALF / subject.half_side).to_plate[row : row + 1]
+    acted = take_performance(landmarks[None], subject, mirrored=alignment.track.mirrored)
+    return Sample(
+        cv2.cvtColor(crop(image, to_plate, size)[0], cv2.COLOR_RGB2GRAY).astype(np.float32),
+        None if matte is None else crop(matte, to_plate, size)[0],
+        transform_points(invert(to_plate), landmarks[None, :, :2])[0],
+        size / (2 * HALF),
+        acted.coefficients[0],
+        acted.yaw_pitch[0],
+        describe(image, landmarks[None])[0] if subject.name == "face" else np.zeros(0, np.float32),
+    )
+
+
+def read_sources(
+    document: dict[str, Any], subject: Subject, progress: Callable[[float], None]
+) -> tuple[list[list[Sample]], tuple[str, ...]]:
+    """Sample the footage of each source that shot.json names; what cannot be used is left out, and said in the notes.
+
+    The faces are those that Swap found, which are kept by the content of the footage.
+    """
+    told = document.get("inputs")
+    inputs = [v for k, v in told.items() if k.startswith("source")] if isinstance(told, dict) else []
+    if not inputs:
+        return [], ("the source's footage is not known, so likeness and sharpness are not measured",)
+    found, notes = [], []
+    for number, one in enumerate(inputs, 1):
+        try:
+            parameters = DetectParameters.model_validate(document["settings"]["detect"])
+            found.append(_read_source(Path(one["path"]), one["digest"], parameters, subject))
+        except (FaceplateError, KeyError, TypeError, ValueError) as e:
+            why = e.what if isinstance(e, FaceplateError) else "is not named as it should be"
+            notes.append(f"a source's footage {why}, so likeness and sharpness are not measured against it")
+        progress(number / len(inputs))
+    return found, tuple(notes)
+
+
+def _read_source(path: Path, digest: str, parameters: DetectParameters, subject: Subject) -> list[Sample]:
+    with open_footage(path) as footage:
+        if digest_footage(path) != digest:
+            raise FootageError("is other footage than the shot was made from", file=path)
+        faces = analyse(footage, parameters)
+        alignments = {a.track.id: a for a in align(faces)}
+        places = [(alignments[t.id], row) for t in main_tracks(faces) for row in np.flatnonzero(t.scores > 0)]
+        if not places:
+            raise NoFaceError(f"shows no {subject.name}", file=path)
+        chosen = [places[i] for i in sorted({round(i) for i in np.linspace(0, len(places) - 1, _MOST_OF_SOURCE)})]
+        return [
+            take_sample(footage.frame(int(a.track.frames[row])).rgb8(), a, row, a.track.landmarks[row])
+            for a, row in chosen
+        ]
