@@ -15,6 +15,7 @@ from blender import Blender, blender, extension, faceplate_in  # noqa: F401
 from clips import pictures, write_movie
 from live_engine import Live, live_engine
 
+from nodes.definitions import SwapParameters
 from nodes.footage.patch_files import read_matte
 
 FIRST, COUNT, START = 7, 4, 11  # the first file's number, how many, and the frame of the scene that shows it
@@ -141,7 +142,7 @@ node = next(n for n in tree_of(bpy.context.scene).nodes if n.bl_idname == "Facep
 answer([node.settings.light, node.source, node.message])
 """)
     np.testing.assert_array_equal(read(out / "enabled.png"), read(out / f"swap.{START + 1}.png"))
-    assert told[0] == pytest.approx(0.25) and told[1].endswith("source.mkv")
+    assert told[0] == pytest.approx(SwapParameters().light) and told[1].endswith("source.mkv")
 
 
 def test_patch_and_matte_are_outputs_of_their_own(stage: Stage, rendered: dict[str, str]) -> None:
