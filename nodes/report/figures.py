@@ -162,7 +162,7 @@ def _sharpness(shot: Gathered) -> Iterator[Figure]:
             f"sharpness_{label}", f"{label.capitalize()}, sharpness", _lowest(values), " ×",
             meaning, low=0.85, problem=f"{label} softer than in the source's footage", step=0.2,
         )  # fmt: skip
-        meaning = "The same there."
+        meaning = "The same in that region."
 
 
 def _some(closer: Closer, region: str) -> float:

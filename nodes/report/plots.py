@@ -125,7 +125,8 @@ def expression(shot: Gathered, face: Replacement, group: Following) -> str:
             for values, colour in zip(sides, (PLATE, COMPOSITE), strict=True):
                 axes.plot(x, values[:, k], color=colour, **_dots(x))
             follows = f"correlation {group.correlations[k]:.2f}, gain {group.gains[k]:.2f}"
-            said = follows if np.isfinite(group.gains[k]) else "not compared: still, or too short"
+            off = float(np.nanmean(sides[1][:, k] - sides[0][:, k]))
+            said = follows if np.isfinite(group.gains[k]) else f"not compared, off by {off:.2f}"
             axes.set(title=f"{in_words(shot.coefficients[shown[k]])}\n{said}", ylim=(0, 1.05 * top))
         for axes in grid.flat[count:]:
             axes.set_axis_off()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,18 @@ import numpy as np
 from nodes.align import Alignment, align
 from nodes.align.pose import take_performance
 from nodes.definitions import DetectParameters
-from nodes.detect import main_tracks
+from nodes.detect import detect, main_tracks
 from nodes.errors import FaceplateError, FootageError, NoFaceError
-from nodes.footage import open_footage
+from nodes.footage import Footage, open_footage
 from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.recognise import describe
-from nodes.shot.analysis import analyse
+from nodes.shot.analysis import analyse, is_analysed
 from nodes.shot.digest import digest_footage
 from nodes.subjects import Subject
 from nodes.types import Float, Image8
 
-EVERY = 12  # frames between two samples of a shot
-_MOST, _MOST_OF_SOURCE = 96, 48  # samples
+_EVERY = 12  # frames between two samples of a shot
+_FEW, _MOST, _MOST_OF_SOURCE = 8, 96, 48  # samples
 HALF = 1.5  # template units from the subject's middle to the sides of a sample's crop
 _MOST_SCALE = 128.0  # pixels a template unit: finer detail is not compared
 
@@ -48,7 +48,7 @@ class Sample:
 
 def sampled(count: int) -> range:
     """Choose which of a shot's frames are sampled."""
-    return range(0, count, max(EVERY, -(-count // _MOST)))
+    return range(0, count, max(min(_EVERY, count // _FEW), -(-count // _MOST), 1))
 
 
 def take_sample(image: Image8, alignment: Alignment, row: int, landmarks: Float, matte: Float | None = None) -> Sample:
@@ -71,10 +71,7 @@ def take_sample(image: Image8, alignment: Alignment, row: int, landmarks: Float,
 def read_sources(
     document: dict[str, Any], subject: Subject, progress: Callable[[float], None]
 ) -> tuple[list[list[Sample]], tuple[str, ...]]:
-    """Sample the footage of each source that shot.json names; what cannot be used is left out, and said in the notes.
-
-    The faces are those that Swap found, which are kept by the content of the footage.
-    """
+    """Sample the footage of each source that shot.json names; what cannot be used is left out, and said in the notes."""
     told = document.get("inputs")
     inputs = [v for k, v in told.items() if k.startswith("source")] if isinstance(told, dict) else []
     if not inputs:
@@ -95,13 +92,32 @@ def _read_source(path: Path, digest: str, parameters: DetectParameters, subject:
     with open_footage(path) as footage:
         if digest_footage(path) != digest:
             raise FootageError("is other footage than the shot was made from", file=path)
-        faces = analyse(footage, parameters)
-        alignments = {a.track.id: a for a in align(faces)}
-        places = [(alignments[t.id], row) for t in main_tracks(faces) for row in np.flatnonzero(t.scores > 0)]
-        if not places:
-            raise NoFaceError(f"shows no {subject.name}", file=path)
-        chosen = [places[i] for i in sorted({round(i) for i in np.linspace(0, len(places) - 1, _MOST_OF_SOURCE)})]
-        return [
+        samples = [
             take_sample(footage.frame(int(a.track.frames[row])).rgb8(), a, row, a.track.landmarks[row])
-            for a, row in chosen
+            for a, row in _places(footage, parameters)
         ]
+    if not samples:
+        raise NoFaceError(f"shows no {subject.name}", file=path)
+    return samples
+
+
+def _places(footage: Footage, parameters: DetectParameters) -> Iterator[tuple[Alignment, int]]:
+    """Where to sample a source: its main face, spread over the footage, as alignments and rows of them.
+
+    Swap has found the faces of all frames. Where that is not kept, they are looked for in the sampled frames alone.
+    """
+    last = footage.info.frames - 1
+    if not is_analysed(footage, 0, last, parameters):
+        for frame in _spread(footage.info.frames):
+            faces = detect(footage, parameters, frame, frame)
+            yield from ((a, 0) for a in align(faces) if a.track.id in {t.id for t in main_tracks(faces)})
+        return
+    faces = analyse(footage, parameters)
+    alignments = {a.track.id: a for a in align(faces)}
+    seen = [(alignments[t.id], int(row)) for t in main_tracks(faces) for row in np.flatnonzero(t.scores > 0)]
+    yield from (seen[i] for i in _spread(len(seen)))
+
+
+def _spread(count: int) -> list[int]:
+    """At most so many of `count` positions, evenly."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, _MOST_OF_SOURCE)}) if count else []
