@@ -116,7 +116,9 @@ def crop_coverage() -> Any:
 class AlignParameters(Parameters):
     """Landmarks, a smoothed similarity transform and crops."""
 
-    landmarker: Landmarker = parameter(Landmarker.MESH, help="478-point mesh with irises, or FAN through face-alignment.")
+    landmarker: Landmarker = parameter(
+        Landmarker.MESH, help="478-point mesh with irises, or FAN through face-alignment."
+    )
     smoothing: float = parameter(
         0.36, ge=0, le=2, unit="seconds", help="Window of the zero-phase smoothing of position, scale and rotation."
     )

@@ -224,7 +224,11 @@ def test_a_flipped_byte_is_found_when_all_is_read(copy):
     [
         (lambda d: d.update(schema="faceplate.faceset/3"), SchemaError, "newer Faceplate"),
         (lambda d: d.update(schema="faceplate.shot/1"), SchemaError, "no 'faceplate.faceset'"),
-        (lambda d: d.update(schema="faceplate.faceset/1", landmarks=468), SchemaError, "468 landmarks.*Make the faceset"),
+        (
+            lambda d: d.update(schema="faceplate.faceset/1", landmarks=468),
+            SchemaError,
+            "468 landmarks.*Make the faceset",
+        ),
         (lambda d: d.pop("files"), SchemaError, "damaged"),
         (lambda d: d.update(count="many"), SchemaError, "damaged"),
         (lambda d: d.update(count=d["count"] + 1), SchemaError, "instead of"),
