@@ -94,6 +94,13 @@ class Opening:
         half = len(self.contour) // 2
         return self.contour[: half + 1], np.append(self.contour[0], self.contour[: half - 1 : -1])
 
+    def height(self, shape: Float) -> Float:
+        """How far it is open in shapes [T, L, >=2], [T]: its largest height over its width."""
+        low, high = self.sides
+        width = np.linalg.norm(shape[:, low[0]] - shape[:, low[-1]], axis=-1)
+        gap = np.linalg.norm(shape[:, low] - shape[:, high], axis=-1).max(1)
+        return np.asarray(gap / np.maximum(width, 1e-6), np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class Likeness:

@@ -18,11 +18,10 @@ from nodes.swap.reference.warp import MeshWarp
 from nodes.types import Float
 
 _STEP = 4  # every fourth pixel says enough about colour
-_EDGE = 0.004  # of the crop: σ of the soft edge along the lips
-_ALIKE, _APART = (
-    1.3,
-    1.9,
-)  # spreads of expression between plate and reference: up to which the source's own is shown, and from which the plate's
+_EDGE = 0.006  # of the crop: σ of the soft edge along the lips, at most; of a narrow opening less
+# Between these two the source's own gives way to the plate's: spreads of expression between plate and reference, and how much
+# farther the plate's opening is open.
+_APART, _TORN = (1.3, 1.9), (1.3, 1.7)
 _AROUND = 0.08  # of the crop: how far around the opening skin is looked at
 _STEADY = 3.0  # frames over which one gives way to the other
 _SUBPIXEL = 4  # bits
@@ -48,7 +47,14 @@ def plate_share(
     wanted, there = (part_numbers(p, subject.parts[at], subject) for p in (plate, source))
     shown = np.einsum("tk,tkd->td", choices[at].weight, there[choices[at].index])
     apart = np.linalg.norm(wanted - shown, axis=1)
-    return smoothstep((blur(apart, _STEADY) - _ALIKE) / (_APART - _ALIKE))
+    # A mouth that is torn open shows a smear, however alike the rest is.
+    height, own = (opening.height(p.shape) + np.float32(opening.closed) for p in (plate, source))
+    torn = height / np.einsum("tk,tk->t", choices[at].weight, own[choices[at].index])
+    shares = [
+        smoothstep((blur(value, _STEADY) - low) / (high - low))
+        for value, (low, high) in ((apart, _APART), (torn, _TORN))
+    ]
+    return np.maximum(*shares)
 
 
 def fill_opening(
@@ -76,5 +82,7 @@ def fill_opening(
     weight = (warp.spread(skin[:, None], box)[..., 0] * (matte == 0))[thin]
     own, like = colour_statistics(theirs[thin], weight), colour_statistics(mine[thin], weight)
     toned = apply_colour(theirs[None], colour_transform(own, like, ColourMatch.REINHARD))[0]
-    alpha = cv2.GaussianBlur(matte * np.float32(share / 255), (0, 0), _EDGE * size)
+    # It fades inside of the lips: the plate's own lips, which landmarks do not follow to the pixel, must not show.
+    sigma = max(min(_EDGE * size, height / 6), 0.3)
+    alpha = share * np.clip(2 * cv2.GaussianBlur(matte / np.float32(255), (0, 0), sigma) - 1, 0, 1)
     mine += alpha[..., None] * (toned - mine)

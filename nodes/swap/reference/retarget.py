@@ -113,7 +113,7 @@ def inner_weight(subject: Subject) -> Float:
 
 
 def close_openings(shape: Float, like: Float, subject: Subject) -> Float:
-    """Let lids and lips meet exactly when those of `like` do, and keep what is seen through them inside; shapes [T, L, 3]."""
+    """Let lids and lips meet exactly when those of `like` do; shapes [T, L, 3]."""
     shape = shape.copy()
     for opening in subject.openings:
         low, high = (side[1:-1] for side in opening.sides)
