@@ -140,7 +140,10 @@ def _send(file: Path) -> None:
         return
     with refusals():
         for name, kind, request in jobs:
-            _do(file.with_name(f"{file.stem}-{name}{ANSWER}"), kind, request)
+            result = _do(file.with_name(f"{file.stem}-{name}{ANSWER}"), kind, request)
+            if result.get("allowed") is False:
+                # The user was told no: what was asked for with it must not run later, when somebody has agreed to something.
+                return
 
 
 def _name(job: dict[str, Any]) -> str:
@@ -150,8 +153,8 @@ def _name(job: dict[str, Any]) -> str:
     return name
 
 
-def _do(answer: Path, kind: str, request: dict[str, Any]) -> None:
-    """See a job to its end, and write down how it stands."""
+def _do(answer: Path, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+    """See a job to its end, write down how it stands, and return its result."""
     try:
         client = connect()
         job = client.submit(kind, request)
@@ -164,3 +167,4 @@ def _do(answer: Path, kind: str, request: dict[str, Any]) -> None:
     write_answer(answer, ended, _MINE)
     if ended["state"] == "failed":
         raise FaceplateError(f"{kind}: {ended['error']['message']}", remedy=ended["error"]["remedy"])
+    return dict(ended.get("result") or {})
