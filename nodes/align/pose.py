@@ -1,4 +1,4 @@
-"""What a subject performs, apart from where it is: a rigid pose, the shape that is left without it, and its expression as numbers."""
+"""The performance of a subject: rigid pose, shape without the pose, and expression coefficients, frame by frame."""
 
 from __future__ import annotations
 
