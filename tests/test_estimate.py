@@ -111,10 +111,20 @@ def test_real_faces_give_the_same_template_when_frames_are_spoilt(people, dimens
     again, other = estimate_template([spoilt(p, 0.15, k) for k, p in enumerate(clean)])
     firm = np.flatnonzero(weights > np.median(weights))
     assert apart(again, template[:, :dimensions], firm) < 0.012  # of the head's radius: half a pixel in a crop of 192
-    assert apart(again, template[:, :dimensions]) < 0.03  # lips move, and their mean with the frames that are left
     assert np.corrcoef(np.log(weights), np.log(other))[0, 1] > 0.95
     whole = people[1][..., :dimensions]
     assert np.corrcoef(np.log(weights), np.log(pick_rigid(template, whole, np.zeros(len(whole)))))[0, 1] > 0.6
+
+
+@pytest.mark.parametrize(
+    "dimensions",
+    [2, pytest.param(3, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason="0.021, at the lower lip"))],
+)
+def test_lips_too_are_where_they_were_when_frames_are_spoilt(people, dimensions):
+    clean = [p[..., :dimensions] for p in people]
+    template, _ = estimate_template(clean)
+    again, _ = estimate_template([spoilt(p, 0.15, k) for k, p in enumerate(clean)])
+    assert apart(again, template[:, :dimensions]) < 0.012
 
 
 def test_the_mirror_pairs_of_a_face_follow_from_its_template_alone(people):

@@ -49,25 +49,44 @@ def held_still(found: Alignment, seen: np.ndarray) -> np.ndarray:
     return transform_points(invert(found.to_plate), np.broadcast_to(seen.mean(0), seen.shape))
 
 
+def missed(clip: str, frame: int, measured: str) -> object:
+    """A case that the mesh with irises does not keep to yet: it moves the bridge of the nose, on which the fit rests most."""
+    return pytest.param(clip, frame, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason=measured))
+
+
 @pytest.mark.parametrize(("clip", "first"), STRETCHES)
+def test_a_head_that_keeps_still_keeps_still_in_the_crop(samples, clip, first):
+    with open_footage(samples / clip) as footage:
+        faces = detect(footage, first=first, last=first + 29)
+    assert jitter(held_still(aligned(faces), faces.tracks[0].landmarks[:, rigid(), :2])).max() <= STILL
+
+
+@pytest.mark.parametrize(("clip", "first"), [STRETCHES[0], missed(*STRETCHES[1], "0.68 pixels; the old mesh 0.26")])
 def test_the_rigid_landmarks_of_a_head_that_keeps_still_keep_still_in_the_crop(samples, clip, first):
     with open_footage(samples / clip) as footage:
         faces = detect(footage, first=first, last=first + 29)
     found = aligned(faces)
-    assert jitter(held_still(found, faces.tracks[0].landmarks[:, rigid(), :2])).max() <= STILL
-    # The mesh with irises follows the skin between the eyes more closely than the fit does: the worst moves by up to 0.7.
-    assert np.median(jitter(found.landmarks[:, rigid(), :2])) <= STILL
+    assert jitter(found.landmarks[:, rigid(), :2]).max() <= STILL
+
+
+def noisy(samples: Path, clip: str, frame: int) -> Faces:
+    """One real frame, again and again, each time with noise of its own: whatever moves, the crop moved it."""
+    rng, (picture,) = np.random.default_rng(0), pictures(samples / clip, frame, 1)
+    shots = [np.clip(np.rint(picture + NOISE * rng.normal(size=picture.shape)), 0, 255) for _ in range(30)]
+    return detect(clip_of([s.astype(np.uint8) for s in shots]))
 
 
 @pytest.mark.parametrize(("clip", "frame"), [*STRETCHES, ("cap13_edit2.mp4", 10)])
 def test_a_sensors_noise_does_not_shake_the_crop(samples: Path, clip: str, frame: int):
-    """One real frame, again and again, each time with noise of its own: whatever moves, the crop moved it."""
-    rng, (picture,) = np.random.default_rng(0), pictures(samples / clip, frame, 1)
-    shots = [np.clip(np.rint(picture + NOISE * rng.normal(size=picture.shape)), 0, 255) for _ in range(30)]
-    faces = detect(clip_of([s.astype(np.uint8) for s in shots]))
-    found, seen = aligned(faces), faces.tracks[0].landmarks[:, rigid(), :2]
-    assert jitter(held_still(found, seen)).max() <= STILL
-    assert np.median(jitter(found.landmarks[:, rigid(), :2])) <= STILL
+    faces = noisy(samples, clip, frame)
+    assert jitter(held_still(aligned(faces), faces.tracks[0].landmarks[:, rigid(), :2])).max() <= STILL
+
+
+@pytest.mark.parametrize(
+    ("clip", "frame"), [*STRETCHES, missed("cap13_edit2.mp4", 10, "0.40 pixels; the old mesh 0.10")]
+)
+def test_a_sensors_noise_does_not_shake_the_landmarks(samples: Path, clip: str, frame: int):
+    assert jitter(aligned(noisy(samples, clip, frame)).landmarks[:, rigid(), :2]).max() <= STILL
 
 
 def lag(now: np.ndarray, reference: np.ndarray, reach: int = 10) -> float:

@@ -20,7 +20,7 @@ from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp
 from trainer.drawing import Areas, Lines, Openings
 from trainer.export import check_export, export, facts_of
-from trainer.gallery import Gallery, part_shares, rasterised
+from trainer.gallery import Gallery, rasterised
 from trainer.hooks.schedule import factor
 from trainer.models.shot import Shot, ShotOptions
 from trainer.network import Share
@@ -132,7 +132,7 @@ def test_what_no_mesh_covers_and_no_part_has_a_share_in_is_not_sampled_and_makes
     share = torch.tensor([0.3, 0.7]).expand(4, PARTS, 2)
     onto = gallery.raster[frames]
     assert onto.extent.shape == (4, PARTS, 4)
-    shares = torch.from_numpy(part_shares(surface_of(FACE)))
+    shares = torch.from_numpy(surface_of(FACE).shares)
     vertices = gallery.vertices[chosen.flatten()].view(4, PARTS * 2, -1, 2).permute(0, 2, 1, 3).flatten(2) * 2 - 1
     spread, visible = onto.spread(torch.cat([vertices, shares.expand(4, -1, -1)], -1))
     places = spread[:, :-PARTS].reshape(8 * PARTS, 2, SIZE, SIZE).permute(0, 2, 3, 1)

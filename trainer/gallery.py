@@ -75,7 +75,7 @@ class Raster:
 
 def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.device) -> Raster:
     """Rasterise the surface of landmarks [N, L, 3] in pixels of crops of `size`."""
-    vertices, shares = surface.extend(landmarks), part_shares(surface)
+    vertices, shares = surface.extend(landmarks), surface.shares
     half = size // 2
     corners = np.full((len(vertices), half, half, 3), -1, np.int16)
     weights = np.zeros((len(vertices), half, half, 3), np.float16)
@@ -89,11 +89,6 @@ def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.devi
             if there.any():
                 box[:] = y[there].min(), x[there].min(), y[there].max() + 1, x[there].max() + 1
     return Raster(torch.from_numpy(corners).to(device), torch.from_numpy(weights).to(device), torch.from_numpy(extent))
-
-
-def part_shares(surface: Surface) -> Float:
-    """Share of each part of the subject at each vertex: [V, P]."""
-    return surface.extend_values(np.stack([part.share for part in surface.subject.parts], 1))
 
 
 class Gallery:
@@ -120,7 +115,7 @@ class Gallery:
         seconds = faceset.frame[rows] / np.array(faceset.rates)[faceset.clip[rows]]
         neighbours, rarity = self._find_neighbours(faceset.clip[rows], seconds)
         self.neighbours, self.rarity = torch.from_numpy(neighbours), torch.from_numpy(rarity)
-        self._shares = torch.from_numpy(part_shares(self.surface)).to(device)
+        self._shares = torch.from_numpy(self.surface.shares).to(device)
 
     def __len__(self) -> int:
         return len(self.crops)

@@ -1,4 +1,4 @@
-"""How a composite acts: its blendshape curves against those of the plate, group by group."""
+"""Expression of a composite: its blendshape curves compared with the plate's, by group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DIRECTIONS = {"in": "towards the nose", "out": "away from the nose"}
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How a group of curves of the composite follows the plate's.
+    """Correlation, gain and offset of a group of the composite's curves against the plate's.
 
     members: indices of its coefficients, the strongest curves first. strengths: of the same, how much the plate's curve moves or how far the
     composite's is off. correlations, gains: of the same; NaN where the plate's curve keeps still, or where there are too few frames. correlation: mean of those that move; gain: their median. offset: largest mean

@@ -1,4 +1,4 @@
-"""What is measured frame by frame, and the frames to look at first."""
+"""Measurements of each frame, and the frames to look at first."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class ReferenceTrack:
         """
         surface = surface_of(self.subject)
         warp = MeshWarp(vertices, surface.triangles, size)
-        shares = surface.extend_values(np.stack([part.share for part in self.subject.parts], 1))
+        shares = surface.shares
         image = self._mixed(t, warp, shares)
         if self.wrinkles is not None:
             image *= self._wrinkled(t, warp)

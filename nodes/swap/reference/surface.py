@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.spatial import Delaunay
@@ -46,6 +46,11 @@ class Surface:
             fit = fit_similarity(template * sign, landmarks[..., :2], self.subject.weights)
             parts.append(_behind(apply_similarity(self.rim * sign, *fit), landmarks))
         return np.concatenate(parts, axis=-2).astype(np.float32)
+
+    @cached_property
+    def shares(self) -> Float:
+        """Share of each part of the subject at each vertex, [V, P]; rows sum to 1."""
+        return self.extend_values(np.stack([part.share for part in self.subject.parts], 1))
 
     def extend_values(self, values: Float) -> Float:
         """Values at the landmarks [L, ...] as values at the vertices [V, ...]: a ball's and the rim's are means of what is around them."""

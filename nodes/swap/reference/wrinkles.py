@@ -56,15 +56,13 @@ def learn_wrinkles(
     source: Source,
     pictures: list[Reference],
     rows: Int,
-) -> Wrinkles | None:
+) -> Wrinkles:
     """Learn the source's wrinkles, shrunk towards the plate's.
 
-    plate: performance of frames [T] of `footage`, its surface at `vertices` [T, V, 3]. pictures: of the source's `rows`. None for a
-    subject without coefficients.
+    The subject has coefficients. plate: performance of frames [T] of `footage`, its surface at `vertices` [T, V, 3]. pictures: of the
+    source's `rows`.
     """
     subject = source.subject
-    if subject.coefficients is None:
-        return None
     seen, own = common_poses(plate, source.performance)
     chosen = spread_out(plate.coefficients)
     unwrap = _Unwrap(subject)
@@ -131,5 +129,4 @@ def unwrapped(subject: Subject) -> Float:
 def part_shares(subject: Subject) -> Float:
     """Share of each part in each pixel of the unwrap: [P, SIDE * SIDE]."""
     warp = MeshWarp(unwrapped(subject), surface_of(subject).triangles, SIDE)
-    shares = surface_of(subject).extend_values(np.stack([p.share for p in subject.parts], 1))
-    return np.ascontiguousarray(warp.spread(shares).reshape(SIDE * SIDE, -1).T)
+    return np.ascontiguousarray(warp.spread(surface_of(subject).shares).reshape(SIDE * SIDE, -1).T)
