@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -66,12 +68,30 @@ def joined(device: torch.device) -> Iterator[Group]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else _one_thread())
     try:
         yield Group(dist.get_rank(), dist.get_world_size(), device)
         dist.barrier()  # one that leaves while others still talk to it takes them down
     finally:
         dist.destroy_process_group()
+
+
+def _one_thread() -> str:
+    """The name of gloo with a single thread, whose last barrier then ends after it has let go of every tensor.
+
+    The second of gloo's usual two threads may let go of one while Python already ends, which aborts the process.
+    """
+
+    def gloo(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
+        options = dist.ProcessGroupGloo._Options()  # type: ignore[attr-defined]
+        options._devices, options._threads = [dist.ProcessGroupGloo.create_default_device()], 1
+        options._timeout = timeout
+        return dist.ProcessGroupGloo(store, rank, size, options)
+
+    name = "gloo_one_thread"
+    if not hasattr(dist.Backend, name.upper()):
+        dist.Backend.register_backend(name, gloo, devices="cpu")
+    return name
 
 
 class Together(Hook):
