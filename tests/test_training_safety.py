@@ -26,9 +26,12 @@ from trainer.faceset import Faceset
 from trainer.faceset.faceset import FileFacts
 from trainer.hooks.guard import trouble
 from trainer.hooks.metrics import TABLE, read_table
+from trainer.hooks.stops import StopAtStep
 from trainer.hooks.watch import Watch
+from trainer.loop import Hook, Loop
 from trainer.network import Share
 from trainer.train import fit
+from trainer.training import Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -186,6 +189,106 @@ def test_a_training_that_keeps_failing_ends_with_an_error_and_its_last_sound_che
     found = last_checkpoint(tmp_path, print)
     assert found.facts.step == 20
     assert all(value.isfinite().all() for value in found.tensors.values())
+
+
+class Sick(Tiny):
+    """A network none of whose batches is a number until the third stream of random numbers, or for ever."""
+
+    streams = 2
+
+    def batches(self, facesets, share: Share):
+        made, sick = super().batches(facesets, share), share.seed < self.streams * 7_919
+        return lambda step: [b * torch.nan if sick and step >= 15 else b for b in made(step)]
+
+
+@pytest.mark.parametrize("asked", [5, 17, 20])
+def test_a_stop_that_is_asked_for_outlives_a_rollback(pair, tmp_path, asked):
+    told = Listener()
+
+    class Asks(Hook):
+        def after_step(self, loop: Loop) -> None:
+            if loop.step == asked:
+                loop.ask_to_stop("somebody asked")
+
+    class Asked(Training):
+        def _hooks(self, every: int) -> list[Hook]:
+            return [Asks(), *super()._hooks(every)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.train.Training", Asked)
+        trained = fit(pair, tmp_path, settings(steps=200), told, kind=Sick)
+    assert trained.reason == "somebody asked"
+    assert trained.step <= asked
+    assert all(p.isfinite().all() for p in trained.network.parameters())
+
+
+def test_a_rollback_from_the_last_step_trains_on_to_it(pair, tmp_path):
+    told = Listener()
+    trained = fit(pair, tmp_path, settings(steps=20), told, kind=Sick)
+    assert len(told.lines) == 2
+    assert (trained.step, trained.reason) == (20, "20 steps are done")
+
+
+def test_a_rollback_to_the_very_start_draws_no_curve_of_nothing(pair, tmp_path):
+    class Sicker(Sick):
+        def batches(self, facesets, share: Share):
+            made, sick = Tiny.batches(self, facesets, share), share.seed == 0
+            return lambda step: [b * torch.nan if sick else b for b in made(step)]
+
+    trained = fit(pair, tmp_path, settings(steps=20), kind=Sicker)
+    assert trained.step == 20
+    assert len(read_table(tmp_path / TABLE)[1]) == 20
+
+
+def test_patience_that_is_used_up_is_not_new_after_a_resume(pair, tmp_path):
+    class Hopeless(Sick):
+        streams = 10**6
+
+    class Gone(Exception):
+        pass
+
+    class Leaves(Listener):
+        def message(self, line: str) -> None:
+            super().message(line)
+            if len(self.lines) == 3:
+                raise Gone
+
+    with pytest.raises(Gone):
+        fit(pair, tmp_path, settings(steps=200, checkpoint_every=1e-6), Leaves(), kind=Hopeless)
+    assert last_checkpoint(tmp_path, print).facts.rollbacks == 2
+    told = Listener()
+    with pytest.raises(FaceplateError, match="keeps failing"):
+        fit(pair, tmp_path, settings(steps=200, checkpoint_every=1e-6), told, kind=Hopeless, resume=True)
+    assert len(told.lines) == 2
+
+
+def test_memory_that_runs_out_once_gradients_are_unscaled_is_tried_again():
+    fails = iter([True, True])
+
+    class Batches:
+        def __call__(self, step):
+            return torch.ones(2, 3)
+
+    class Net(torch.nn.Linear):
+        def forward(self, batch):
+            return {"all": super().forward(batch).square().mean()}
+
+    class Tight(torch.optim.Adam):
+        def step(self, closure=None):
+            if next(fails, False):
+                raise torch.OutOfMemoryError("no memory")
+            return super().step(closure)
+
+    class Smaller(Hook):
+        def after_out_of_memory(self, loop: Loop) -> bool:
+            return True
+
+    for clip in (None, 1.0):
+        fails, network = iter([True, True]), Net(3, 1)
+        scaler = torch.amp.GradScaler("cpu")
+        loop = Loop(network, Batches(), Tight(network.parameters()), (Smaller(), StopAtStep(3)), None, scaler, clip)
+        loop.run()
+        assert (loop.step, scaler.get_scale()) == (3, 65536.0)
 
 
 def test_two_trainings_in_one_folder_refuse_each_other(crops, pair, tmp_path):

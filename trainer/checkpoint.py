@@ -29,7 +29,7 @@ KEPT = 3
 class Facts(BaseModel):
     """What a checkpoint says beside its tensors.
 
-    seconds: trained so far, over all resumes. batch, seed: those in use now, which an emergency may have changed. facesets: their
+    seconds: trained so far, over all resumes. batch, seed: those in use now, which an emergency may have changed. rollbacks: of the guard. facesets: their
     digests by role, in order: source and target, or those of a base. performers: their names so. losses: the names of the columns
     of the tensor `rows`, and of the last ones their medians. provenance: whose faces, by which consents.
     """
@@ -43,6 +43,7 @@ class Facts(BaseModel):
     seconds: float
     batch: int
     seed: int
+    rollbacks: int = 0
     scaler: dict[str, int | float] = {}
     facesets: dict[str, str] = {}
     performers: dict[str, str] = {}
@@ -67,10 +68,9 @@ def save_checkpoint(folder: Path, facts: Facts, tensors: Tensors) -> Path:
     file = folder / FOLDER / f"step-{facts.step:09d}.json"
     weights = file.with_suffix(".safetensors")
     try:
-        with writing(file):
-            file.unlink(missing_ok=True)  # one of the same step, which would not fit the new tensors for a moment
         with whole_file(weights) as temporary:
             size, digest = write_tensors(temporary, tensors)
+            file.unlink(missing_ok=True)  # one of the same step, which would not fit the new tensors for a moment
         document = {
             "schema": SCHEMA,
             **facts.model_dump(mode="json"),
@@ -80,7 +80,8 @@ def save_checkpoint(folder: Path, facts: Facts, tensors: Tensors) -> Path:
         with whole_file(file) as temporary:
             temporary.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     except OutputError:
-        weights.unlink(missing_ok=True)  # half of a checkpoint would only take up the room that is missing
+        if not file.exists():
+            weights.unlink(missing_ok=True)  # half of a checkpoint would only take up the room that is missing
         raise
     _drop(folder, KEPT)
     return file

@@ -101,10 +101,13 @@ class Together(Hook):
     """
 
     def __init__(self, group: Group, every: int) -> None:
-        self._group, self._every, self._wish = group, every, ""
+        self._group, self._every = group, every
+
+    def before_training(self, loop: Loop) -> None:
+        """Nothing that one process alone asks for stops it."""
+        loop.shared = True
 
     def after_step(self, loop: Loop) -> None:
-        """Hold a wish back, or share it."""
-        self._wish, loop.stop = self._wish or loop.stop, ""
-        if loop.step % self._every == 0:
-            loop.stop = self._wish = self._group.first(self._wish)
+        """Ask all, if it is time."""
+        if loop.step % self._every == 0 and (reason := self._group.first(loop.wish)):
+            loop.ask_to_stop(reason, by_all=True)

@@ -13,7 +13,7 @@ from trainer.network import Batches
 
 
 class Hook:
-    """Looks on, and may set `loop.stop` to a reason. No hook reads a loss more often than it has to: that waits for the device."""
+    """Looks on, and may call `loop.ask_to_stop`. No hook reads a loss more often than it has to: that waits for the device."""
 
     def before_training(self, loop: Loop) -> None:
         """Called once, before the first step."""
@@ -31,9 +31,9 @@ class Hook:
 
 @dataclass
 class Loop:
-    """Trains `network` (a Network, or DDP around one) from `step` on until a hook sets `stop`.
+    """Trains `network` (a Network, or DDP around one) from `step` on until a hook asks it to stop.
 
-    clip: the gradient's norm is kept at or below this. losses: those of the last step, by name, detached, still on the device. loss: their sum. error: what ended the training
+    shared: several processes train together; one alone cannot stop them. clip: the gradient's norm is kept at or below this. losses: those of the last step, by name, detached, still on the device. loss: their sum. error: what ended the training
     early, if anything did.
     """
 
@@ -45,13 +45,30 @@ class Loop:
     scaler: torch.amp.GradScaler | None = None
     clip: float | None = None
     step: int = 0
-    stop: str = ""
+    shared: bool = False
     losses: dict[str, Tensor] = field(default_factory=dict)
     loss: Tensor | None = None
     error: BaseException | None = None
+    _asked: dict[tuple[str, bool], int] = field(default_factory=dict, init=False)
+    _unscaled: bool = field(default=False, init=False)
+
+    def ask_to_stop(self, reason: str, *, step: int = 0, by_all: bool = False) -> None:
+        """Stop once `step` steps are done; nothing takes it back. by_all: every process of a shared training asks for the same."""
+        self._asked.setdefault((reason, by_all), step)
+
+    @property
+    def wish(self) -> str:
+        """The first reason to stop that holds after the steps that are done; empty to go on."""
+        return next((reason for (reason, _), step in self._asked.items() if step <= self.step), "")
+
+    @property
+    def stop(self) -> str:
+        """The same of those that this process need not share first."""
+        alone = not self.shared
+        return next((r for (r, by_all), step in self._asked.items() if step <= self.step and (by_all or alone)), "")
 
     def run(self) -> None:
-        """Train until `stop` is set. Raises what a step or a hook raises, after every hook's `after_training`."""
+        """Train until `stop` has a reason. Raises what a step or a hook raises, after every hook's `after_training`."""
         with ExitStack() as at_end:
             try:
                 for hook in self.hooks:
@@ -72,6 +89,9 @@ class Loop:
             except torch.OutOfMemoryError as e:
                 failed = e.with_traceback(None)  # its frames hold the tensors of the step that failed
             self.optimiser.zero_grad(set_to_none=True)
+            if self._unscaled and self.scaler is not None:
+                self.scaler.update()  # it unscales gradients only once between two updates
+                self._unscaled = False
             if not any(hook.after_out_of_memory(self) for hook in self.hooks):
                 raise failed
 
@@ -86,11 +106,12 @@ class Loop:
             self.optimiser.step()
         else:
             torch.autograd.backward(self.scaler.scale(loss))
-            if self.clip is not None:
-                self.scaler.unscale_(self.optimiser)
+            self.scaler.unscale_(self.optimiser)
+            self._unscaled = True
             self._clip()
             self.scaler.step(self.optimiser)
             self.scaler.update()
+            self._unscaled = False
         self.optimiser.zero_grad(set_to_none=True)
         self.losses = {name: value.detach().float() for name, value in losses.items()}
         self.loss = loss.detach()

@@ -99,7 +99,8 @@ class Training:
         scaler = scaler_for(number, device)
         if found is not None:
             self._restore(found, scaler)
-        self.guard = Guard(self.record, self.state, self.supply, watcher.message)
+        rollbacks = facts.rollbacks if facts else 0
+        self.guard = Guard(self.record, self.state, self.supply, watcher.message, rollbacks=rollbacks)
         self.saved = Checkpoints(self._save, self.guard, settings.checkpoint_every, watcher.message)
         self.loop = Loop(
             group.wrap(network),
@@ -153,8 +154,8 @@ class Training:
         hooks += [Together(group, every)] if group.world > 1 else []
         hooks += [StopAtStep(s.steps)] if s.steps is not None else []
         hooks += [self.record]
-        hooks += [StopAtPlateau(self.record)] if s.until is Until.PLATEAU else []
         hooks += [self.guard]
+        hooks += [StopAtPlateau(self.record)] if s.until is Until.PLATEAU else []
         if group.leads:
             hooks += [Tell(self.watcher, self.record, self.clock, s.steps, s.seconds), Metrics(self.out, self.record)]
             if s.preview_every:
@@ -172,6 +173,7 @@ class Training:
             seconds=self.clock.seconds,
             batch=self.supply.share.batch,
             seed=self.supply.share.seed,
+            rollbacks=self.guard.rollbacks,
             scaler=snapshot.scaler,
             facesets={role: s.digest for role, s in named.items()},
             performers={role: s.performer for role, s in named.items()},

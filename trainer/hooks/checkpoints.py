@@ -27,16 +27,16 @@ class Checkpoints(Hook):
     ) -> None:
         self._write, self._guard, self._tell = write, guard, tell
         self._every = Every(seconds)
-        self._written = 0
+        self._written = (0, 0)  # step and rollbacks
         self.file: Path | None = None
 
     def before_training(self, loop: Loop) -> None:
         """What nothing has been learned by yet, or what was read from a checkpoint, need not be written."""
-        self._written = loop.step
+        self._written = (loop.step, self._guard.rollbacks)
 
     def after_step(self, loop: Loop) -> None:
         """Write one, if it is time."""
-        if self._guard.snapshot.step != self._written and self._every.due:
+        if self._now != self._written and self._every.due:
             try:
                 self._save()
             except OutputError as e:
@@ -45,9 +45,13 @@ class Checkpoints(Hook):
 
     def after_training(self, loop: Loop) -> None:
         """Write the last one."""
-        if loop.error is None and self._guard.snapshot.step != self._written:
+        if loop.error is None and self._now != self._written:
             self._save()
 
     def _save(self) -> None:
         self.file = self._write(self._guard.snapshot)
-        self._written = self._guard.snapshot.step
+        self._written = self._now
+
+    @property
+    def _now(self) -> tuple[int, int]:
+        return self._guard.snapshot.step, self._guard.rollbacks

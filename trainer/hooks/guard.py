@@ -54,14 +54,21 @@ class Snapshot:
 class Guard(Hook):
     """Takes a snapshot whenever the record is fresh and sound, and goes back to the last one, with other batches, when it is not.
 
-    Raises FaceplateError after `patience` times without much progress; the network is then at the last snapshot.
+    rollbacks: how often without much progress in between, those before a resume too. Raises FaceplateError after more than
+    `patience`; the network is then at the last snapshot.
     """
 
     def __init__(
-        self, record: Record, state: State, supply: Supply, tell: Callable[[str], None], patience: int = 4
+        self,
+        record: Record,
+        state: State,
+        supply: Supply,
+        tell: Callable[[str], None],
+        patience: int = 4,
+        rollbacks: int = 0,
     ) -> None:
         self._record, self._state, self._supply, self._tell, self._patience = record, state, supply, tell, patience
-        self._rollbacks, self._since = 0, 0
+        self.rollbacks, self._since = rollbacks, 0
         self._tensors: Tensors | None = None  # of the last snapshot, for the next to be written over
         self._device: torch.device | None = None  # of the snapshots; None: where the tensors are
 
@@ -81,7 +88,7 @@ class Guard(Hook):
             self._take(loop)
             self._since += 1
             if self._since > 20:
-                self._rollbacks = 0
+                self.rollbacks = 0
 
     def _take(self, loop: Loop) -> None:
         old, self._tensors = self._tensors, None
@@ -101,11 +108,11 @@ class Guard(Hook):
         if loop.scaler is not None and self.snapshot.scaler:
             loop.scaler.load_state_dict(self.snapshot.scaler)
         self._record.cut(to)
-        loop.step, loop.stop, self._since = to, "", 0
-        self._rollbacks += 1
-        if self._rollbacks > self._patience:
+        loop.step, self._since = to, 0
+        self.rollbacks += 1
+        if self.rollbacks > self._patience:
             raise FaceplateError(
-                f"the training keeps failing: {what} by step {at}, for the {self._rollbacks}th time from step {to} on",
+                f"the training keeps failing: {what} by step {at}, for the {self.rollbacks}th time from step {to} on",
                 remedy="Lower the learning rate, choose the precision fp32, or look for odd crops in the facesets' contact sheets",
             )
         self._supply.reseed()

@@ -42,7 +42,7 @@ class Metrics(Hook):
 
     def after_step(self, loop: Loop) -> None:
         """Write what is new."""
-        if not self._record.fresh or not self._record.names:
+        if not self._record.fresh or not len(self._record.rows):
             return
         try:
             self._append()

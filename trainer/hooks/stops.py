@@ -22,13 +22,8 @@ class StopAtStep(Hook):
         self._steps = steps
 
     def before_training(self, loop: Loop) -> None:
-        """There may be nothing left to do."""
-        self.after_step(loop)
-
-    def after_step(self, loop: Loop) -> None:
-        """Stop when they are done."""
-        if loop.step >= self._steps:
-            loop.stop = loop.stop or f"{loop.step} steps are done"
+        """Ask for it: there may be nothing left to do."""
+        loop.ask_to_stop(f"{max(loop.step, self._steps)} steps are done", step=self._steps, by_all=True)
 
 
 class StopAfter(Hook):
@@ -44,7 +39,7 @@ class StopAfter(Hook):
     def after_step(self, loop: Loop) -> None:
         """Stop when they are over."""
         if self._clock.seconds >= self._seconds:
-            loop.stop = loop.stop or f"{self._seconds / 60:g} minutes are over"
+            loop.ask_to_stop(f"{self._seconds / 60:g} minutes are over")
 
 
 class StopAtPlateau(Hook):
@@ -60,7 +55,7 @@ class StopAtPlateau(Hook):
         """Compare whenever there are new losses."""
         losses = self._record.rows[:, 1] if self._record.fresh and self._record.rows.size else np.zeros(0, np.float32)
         if len(losses) >= self._steps and gain(losses, self._window) < self._least:
-            loop.stop = loop.stop or f"the loss has stopped falling at step {loop.step}"
+            loop.ask_to_stop(f"the loss has stopped falling at step {loop.step}", by_all=True)
 
 
 def gain(losses: Float, window: float) -> float:
@@ -78,23 +73,27 @@ class StopOnSignal(Hook):
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        self._late: int | None = None
+        self._heard: int | None = None
 
     def before_training(self, loop: Loop) -> None:
         """Listen, where Python allows it."""
 
-        def asked(number: int, _: FrameType | None) -> None:
-            if loop.stop:
-                self._late = number
-            loop.stop = loop.stop or f"stopped by {signal.Signals(number).name}"
+        def hear(number: int, _: FrameType | None) -> None:
+            self._heard = number
             signal.signal(number, self._before[number])
 
         if threading.current_thread() is threading.main_thread():
-            self._before = {n: signal.signal(n, asked) for n in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {n: signal.signal(n, hear) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def after_step(self, loop: Loop) -> None:
+        """Ask between two steps, before the others look: so the last step is judged as any other."""
+        if self._heard is not None and not loop.stop:
+            loop.ask_to_stop(f"stopped by {signal.Signals(self._heard).name}")
+            self._heard = None
 
     def after_training(self, loop: Loop) -> None:
         """Put back what was there."""
         for number, before in self._before.items():
             signal.signal(number, before)
-        if self._late is not None:
-            signal.raise_signal(self._late)
+        if self._heard is not None:
+            signal.raise_signal(self._heard)
