@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from fractions import Fraction
@@ -10,12 +11,12 @@ from pathlib import Path
 from nodes.errors import FootageError
 from nodes.footage.probe import open_container
 
-_LABEL = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})$")
+_LABEL = re.compile(r"(\d{1,2})[:;](\d{2})[:;](\d{2})([:;.,])(\d{2,3})$")
 
 
 def timecode_of(number: int, rate: Fraction, *, drop: bool = False) -> str:
     """Label of frame `number`, as 01:00:00:00; after a day it begins anew. drop: leave out labels (at 29.97 and 59.94) so that it follows the clock."""
-    count = _nominal(rate)
+    count = nominal(rate)
     dropped = _dropped(rate) if drop else 0
     if dropped:
         minute, ten = 60 * count - dropped, 600 * count - 9 * dropped
@@ -27,20 +28,38 @@ def timecode_of(number: int, rate: Fraction, *, drop: bool = False) -> str:
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{';' if dropped else ':'}{frame:02}"
 
 
-def number_of(label: str, rate: Fraction) -> int:
-    """Number of the frame that a label names; one with ';' is drop-frame. Raises ValueError for what is none."""
+def number_of(label: str, rate: Fraction, *, drop: bool | None = None) -> int:
+    """Number of the frame that a label names.
+
+    drop: whether labels are left out, as 29.97 and 59.94 can; by default those with ';' or ',' are drop-frame. Raises ValueError
+    for text that is no timecode, and for a label that does not exist at this rate.
+    """
     found = _LABEL.match(label.strip())
-    count = _nominal(rate)
+    count = nominal(rate)
     if found is None or int(found[5]) >= count or int(found[2]) > 59 or int(found[3]) > 59:
         raise ValueError(f"'{label}' is no timecode at {float(rate):.5g} frames/s")
     minutes = 60 * int(found[1]) + int(found[2])
     number = (60 * minutes + int(found[3])) * count + int(found[5])
-    return number - (_dropped(rate) * (minutes - minutes // 10) if is_drop(label) else 0)
+    dropped = _dropped(rate) if (is_drop(label) if drop is None else drop) else 0
+    if minutes % 10 and not int(found[3]) and int(found[5]) < dropped:
+        raise ValueError(f"'{label}' does not exist in drop-frame timecode")
+    return number - dropped * (minutes - minutes // 10)
 
 
 def is_drop(label: str) -> bool:
     """Tell whether a label is drop-frame."""
-    return ";" in label or "," in label
+    found = _LABEL.match(label.strip())
+    return found is not None and found[4] in ";,"
+
+
+def frames_per_day(rate: Fraction, *, drop: bool = False) -> int:
+    """How many frames there are until timecode begins anew at 00:00:00:00."""
+    return 144 * (600 * nominal(rate) - 9 * (_dropped(rate) if drop else 0))
+
+
+def nominal(rate: Fraction) -> int:
+    """How many frames a second of timecode counts: 24 at 23.976."""
+    return max(1, math.floor(rate + Fraction(1, 2)))
 
 
 def timecode_in(path: Path) -> str | None:
@@ -53,10 +72,6 @@ def timecode_in(path: Path) -> str | None:
     return None
 
 
-def _nominal(rate: Fraction) -> int:
-    return max(1, round(rate))
-
-
 def _dropped(rate: Fraction) -> int:
     """Labels that a minute leaves out, each tenth excepted."""
-    return _nominal(rate) // 15 if rate.denominator == 1001 and _nominal(rate) % 30 == 0 else 0
+    return nominal(rate) // 15 if rate.denominator == 1001 and nominal(rate) % 30 == 0 else 0

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from host_bridge.timeline.plan.make import Plan, PlannedShot
 from host_bridge.timeline.read.times import nearest, seconds
+from nodes.footage.timecode import timecode_of
 from nodes.pages import template
 
 
@@ -36,13 +37,6 @@ def duration(time: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def timecode(frame: int, rate: Fraction) -> str:
-    """Say a frame number as non-drop timecode."""
-    base = nearest(rate)
-    time, frames = divmod(frame, base)
-    return f"{time // 3600:02}:{time // 60 % 60:02}:{time % 60:02}:{frames:02}"
-
-
 def _card(planned: PlannedShot, origin: Fraction) -> dict[str, object]:
     shot = planned.shot
     first = nearest(origin * shot.rate) + shot.record[0]
@@ -51,7 +45,7 @@ def _card(planned: PlannedShot, origin: Fraction) -> dict[str, object]:
         "planned": planned,
         "shot": shot,
         "picture": f"data:image/jpeg;base64,{data}" if data else "",
-        "begin": timecode(first, shot.rate),
-        "end": timecode(first + shot.record[1], shot.rate),
+        "begin": timecode_of(first, shot.rate),
+        "end": timecode_of(first + shot.record[1], shot.rate),
         "span": f"{shot.media.start + shot.span[0]} to {shot.media.start + shot.span[1]}",
     }

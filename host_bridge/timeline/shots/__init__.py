@@ -1,6 +1,6 @@
 """The shots of an edit: which frames of which media each shows, and who is replaced by whom in it.
 
-Nothing here reads documents or opens pictures; what is needed of a media file's header is in `media`.
+Nothing here reads documents or opens pictures; what a media file's header says is in `read.header`.
 """
 
 from host_bridge.timeline.shots.cast import Cast, read_cast

@@ -11,6 +11,7 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, limits
+from host_bridge.timeline.read.notes import notes_of
 from host_bridge.timeline.read.times import nearest, seconds, snap_rate
 from host_bridge.timeline.shots.cast import Cast
 from host_bridge.timeline.shots.mapping import positions
@@ -193,7 +194,8 @@ class _Finder:
         own = view.window(begin, end)
         transitions = (own[0] - record[0], sum(record) - sum(own)) if own[1] else (0, 0)
         id = f"{around.id}-{number:04}"
-        inner = replace(around, where=where, id=id, enabled=around.enabled and item.enabled)
+        enabled = around.enabled and item.enabled
+        inner = replace(around, where=where, id=id, enabled=enabled, notes=(*around.notes, *notes_of(item)))
         if isinstance(item, otio.schema.Clip):
             yield self._shot(item, at, length, record, transitions, inner)
         elif isinstance(item, otio.schema.Stack | otio.schema.Track):

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
+from host_bridge.timeline.read.header import Header, read_header
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.read.times import nearest, seconds, snap_rate
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FootageError, SchemaError
-from nodes.footage.numbering import IMAGES, find_sequence
-from nodes.footage.probe import open_container, probe, video_stream
+from nodes.footage.timecode import frames_per_day
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
 
@@ -29,16 +27,6 @@ class Found:
     origin: Fraction
     length: Fraction | None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a file says of itself. rate: None where files do not say it. start: its timecode, in frames."""
-
-    rate: Fraction | None
-    frames: int
-    start: int | None
-    still: bool = False
 
 
 def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False) -> Found:
@@ -110,6 +98,9 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
     notes += [said] if said else []
     if began is None:
         began = Fraction(_timecode(clip, header, media_rate)) / media_rate
+    elif length and clip.source_range is not None:
+        used, day = _first_used(clip), frames_per_day(media_rate, drop=header.drop) / media_rate
+        began = next((b for b in (began, began - day, began + day) if b <= used < b + length), began)
     start = nearest(began * media_rate)
     if isinstance(reference, otio.schema.ImageSequenceReference) and header.start is not None:
         # Files before the first that the document names move position 0.
@@ -151,12 +142,14 @@ def _rate(header: Header, told: Fraction | None, length: Fraction | None, rate: 
 
 
 def _timecode(clip: Any, header: Header, rate: Fraction) -> int:
-    """The file's timecode, or 0 for documents that count from the first frame."""
+    """The file's timecode as the document counts it: 0 where it counts from the first frame, a day less where it goes on after midnight."""
     if header.start is None or clip.source_range is None:
         return header.start or 0
     used = seconds(clip.source_range.start_time, f"clip '{clip.name}'") * rate
-    if not header.start <= used < header.start + header.frames and 0 <= used < header.frames:
-        return 0
+    day = frames_per_day(rate, drop=header.drop)
+    for start in (header.start, header.start - day, header.start + day, 0):
+        if start <= used < start + header.frames:
+            return start
     return header.start
 
 
@@ -165,45 +158,3 @@ def _first_used(clip: Any) -> Fraction:
     if clip.source_range is None:
         return Fraction(0)
     return seconds(clip.source_range.start_time, f"clip '{clip.name}'")
-
-
-def read_header(path: Path) -> Header:
-    """Read what a file, or the files of a pattern, say of themselves, without decoding; raises FootageError."""
-    try:
-        changed = path.stat().st_mtime_ns
-    except (OSError, ValueError):
-        changed = 0
-    return _header(path, changed)
-
-
-@lru_cache(maxsize=4096)
-def _header(path: Path, _changed: int) -> Header:
-    sequence = find_sequence(path)
-    if sequence is not None:
-        return Header(None, len(sequence.files), sequence.first)
-    if path.suffix.lower() in IMAGES:
-        return Header(None, 1, None, still=True)
-    with open_container(path) as container:
-        stream = video_stream(container, path)
-        declared = stream.average_rate or stream.guessed_rate or stream.base_rate
-        said = [s.metadata.get("timecode") for s in container.streams] + [container.metadata.get("timecode")]
-        frames = stream.frames
-    if not frames or not declared:  # nothing in the container counts them
-        info, _ = probe(path)
-        frames, declared = info.frames, info.rate
-    rate = snap_rate(declared)
-    return Header(rate, frames, next((frame_of(s, rate) for s in said if s), None))
-
-
-def frame_of(timecode: str, rate: Fraction) -> int | None:
-    """Return the frame number that a SMPTE timecode stands for (SMPTE ST 12-1); `;` marks drop-frame; None if it is none."""
-    parts = timecode.replace(";", ":").replace(".", ":").split(":")
-    if len(parts) != 4 or not all(p.isdecimal() for p in parts):
-        return None
-    hours, minutes, secs, frames = map(int, parts)
-    base = nearest(rate)
-    minutes += 60 * hours
-    number = (minutes * 60 + secs) * base + frames
-    if ";" in timecode and rate.denominator == 1001 and base % 30 == 0:
-        number -= base // 15 * (minutes - minutes // 10)
-    return number
