@@ -26,6 +26,8 @@ from nodes.shot import analysis, results, write
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
 from nodes.shot.faces_files import load_faces, save_faces
+from nodes.shot.mattes import write_mattes
+from nodes.shot.merge import merge_shots
 from nodes.shot.preview import side_by_side
 from nodes.shot.render import render_shot
 from nodes.shot.settings import Settings
@@ -440,6 +442,28 @@ def test_a_swap_that_is_stopped_goes_on_and_gives_the_same(
         a, b = read_patch(file), read_patch(out / "patch" / file.name)
         assert (a.frame, a.roi) == (b.frame, b.roi)
         assert np.array_equal(a.rgba, b.rgba)
+
+
+def test_two_runs_into_one_folder_refuse_each_other(plate: Path, source: Path, shot: Rendered, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    code = f"from nodes.shot.results import only_run; from pathlib import Path\nwith only_run(Path({str(out)!r})): print(); input()"
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout and other.stdout.readline()
+    settings, named = Settings(), rf"new/out: another run is at work in this folder \(process {other.pid}\)"
+    with open_footage(plate) as p, open_footage(source) as s:
+        with pytest.raises(OutputError, match=named):
+            render_shot(p, s, out)
+        with pytest.raises(OutputError, match=named):
+            write_mattes(p, out, settings, 0, 3)
+        with pytest.raises(OutputError, match=named):
+            merge_shots(p, [shot.folder], out, 0, 3)
+        other.kill()
+        other.communicate()
+        write_mattes(p, out, settings, 0, 3)
+    assert [f.name for f in out.parent.iterdir()] == ["out"]
+    with pytest.raises(KeyError), results.only_run(tmp_path / "never" / "made"):
+        raise KeyError
+    assert not (tmp_path / "never").exists()
 
 
 @pytest.mark.usefixtures("no_report")

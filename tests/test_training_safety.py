@@ -298,7 +298,7 @@ def test_two_trainings_in_one_folder_refuse_each_other(crops, pair, tmp_path):
     try:
         owner = tmp_path / "out" / ".training.pid"
         wait_for(lambda: owner.exists() and owner.read_text().strip())
-        with pytest.raises(OutputError, match=rf"another training runs in this folder \(process {run.pid}\)"):
+        with pytest.raises(OutputError, match=rf"another training is at work in this folder \(process {run.pid}\)"):
             fit(pair, tmp_path / "out", settings(steps=5), kind=Tiny)
         wait_for(lambda: (tmp_path / "out" / TABLE).exists())
         run.terminate()  # asked to end, it ends in good order

@@ -16,11 +16,11 @@ from nodes.consent.grant import for_training, going_on
 from nodes.consent.parameters import NOTHING_SAID, Asked
 from nodes.consent.provenance import KEY
 from nodes.errors import ModelError, OutputError
+from nodes.lock import only_one
 from trainer.checkpoint import Facts, base_checkpoint, checkpoints, last_checkpoint, learned_by
 from trainer.device import choose_device
 from trainer.distributed import joined
 from trainer.faceset import Faceset
-from trainer.lock import only_training
 from trainer.models import find_model, model_names
 from trainer.network import Network
 from trainer.performers import roles
@@ -91,7 +91,7 @@ def fit(
         _check_number(kind, len(facesets))
         provenance = for_training([(s.performer, s.provenance) for s in facesets], consent, out)
         if group.leads:
-            (stay or own).enter_context(only_training(out))
+            (stay or own).enter_context(only_one(out / ".training.lock", "training", out))
         found = last_checkpoint(out, watcher.message) if resume else None
         if found is None and checkpoints(out):
             raise OutputError(

@@ -37,6 +37,21 @@ def write_mattes(
     check_range(info, first, last)
     check_regions(load_subject(settings.detect.subject), settings.mask.regions)
     results.check_writable(out)
+    with results.only_run(out):
+        return _mattes(plate, out, settings, first, last, roto, tracks, progress)
+
+
+def _mattes(
+    plate: Footage,
+    out: Path,
+    settings: Settings,
+    first: int,
+    last: int,
+    roto: Footage | None,
+    tracks: Sequence[int],
+    progress: Progress,
+) -> int:
+    info = plate.info
     faces = analyse(plate, settings.detect, first, last, progress, "detect plate")
     chosen = {t.id for t in choose_tracks(faces, tracks, info.path, info.first)}
     alignments = [a for a in align(faces, settings.align, plate) if a.track.id in chosen]

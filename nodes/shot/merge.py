@@ -36,6 +36,11 @@ def merge_shots(
     mattes. Settings in the new document are the first one's. Raises ConsentError, FootageError, SchemaError,
     OutputError.
     """
+    with results.only_run(out):
+        return _merge(plate, shots, out, first, last, progress)
+
+
+def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: int, progress: Progress) -> Rendered:
     began, info = time.monotonic(), plate.info
     told = [document.load(folder) for folder in shots]
     faces = load_faces(shots[0] / "faces.npz").faces

@@ -70,6 +70,12 @@ def render_shot(
     shot = _Shot(plate, source, roto, first or 0, last, settings, tuple(tracks))
     _check(shot)
     results.check_writable(out)
+    with results.only_run(out):
+        return _rendered(shot, out, began, progress)
+
+
+def _rendered(shot: _Shot, out: Path, began: float, progress: Progress) -> Rendered:
+    plate, source, settings, last, tracks = shot.plate, shot.source, shot.settings, shot.last, shot.tracks
     inputs = _inputs(shot)
     provenance = _permitted(shot, inputs, out)
     places = (out, plate.info.path, source.info.path if source else None, Path.cwd())
@@ -84,7 +90,7 @@ def render_shot(
         source,
         source_faces,
         settings.mask,
-        roto,
+        shot.roto,
         progress=stage(progress, "prepare", None),
         plate=plate,
     )

@@ -12,11 +12,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from nodes.errors import writing
 from nodes.footage.whole import whole_file
+from nodes.lock import only_one
 
 DOCUMENT = "shot.json"
 _KEY = "key.json"
@@ -46,6 +47,12 @@ def partial_folder(out: Path) -> Path:
         return beside
     same_disk = out.stat().st_dev == out.parent.stat().st_dev
     return beside if same_disk and os.access(out.parent, os.W_OK) else out / ".partial"
+
+
+def only_run(out: Path) -> AbstractContextManager[None]:
+    """Keep other runs out of `out`, and of what grows beside it. Raises OutputError, which names the other process."""
+    partial = partial_folder(out)
+    return only_one(partial.with_name(f"{partial.name}.lock"), "run", out)
 
 
 def open_partial(out: Path, key: str) -> Path:

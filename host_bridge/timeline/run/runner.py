@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from host_bridge.timeline import document
 from host_bridge.timeline.document import CastRecord, EditRecord, ErrorRecord, MediaRecord, ShotRecord, TimelineRun
@@ -19,7 +16,8 @@ from host_bridge.timeline.run.order import in_order, wanted
 from host_bridge.timeline.run.results import Folders, kept
 from host_bridge.timeline.run.work import Footing, ShotWatch, Work
 from host_bridge.timeline.shots.shot import Shot
-from nodes.errors import FaceplateError, OutputError, writing
+from nodes.errors import FaceplateError
+from nodes.lock import only_one
 
 
 def run_shots(work: Work, edit: EditRecord, shots: Sequence[Shot]) -> tuple[TimelineRun, dict[str, Done]]:
@@ -28,7 +26,7 @@ def run_shots(work: Work, edit: EditRecord, shots: Sequence[Shot]) -> tuple[Time
     A shot that fails is recorded with its error. Raises OutputError where another run is at work in the folder or it cannot be
     written to, SchemaError for a state of a newer Faceplate, KeyboardInterrupt.
     """
-    with _only_run(work.out):
+    with only_one(work.out / ".timeline.lock", "run of a timeline", work.out):
         before = document.load(work.out) if document.document_path(work.out).exists() else None
         folders = Folders()
         todo = in_order(wanted(shots))
@@ -148,23 +146,3 @@ def _announce(work: Work, run: TimelineRun, waiting: Sequence[Shot]) -> None:
     said += [f"{counts['done']} done before"] if counts["done"] else []
     said += [f"{counts['failed']} that cannot be begun"] if counts["failed"] else []
     work.watch.message(", ".join(said))
-
-
-@contextmanager
-def _only_run(out: Path) -> Iterator[None]:
-    """Keep other runs out of the folder, which is made; the system lifts the lock when the process ends, however it does."""
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".timeline.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as e:
-            raise OutputError(
-                "another run of a timeline is at work in this folder",
-                file=out,
-                remedy="Wait for it, stop it, or choose another folder with --out",
-            ) from e
-    try:
-        yield
-    finally:
-        lock.release()
