@@ -7,14 +7,18 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+import opentimelineio as otio
+
 from nodes.errors import SchemaError
 
 _MOST = 1e12  # frames
 _SNAP = Fraction(2, 10_000)  # 23.98 is 1.7e-4 off 24000/1001, and 24 is 1e-3 off
 
 
-def exact(value: float) -> Fraction:
+def exact(value: float | Fraction) -> Fraction:
     """Return the number that a writer meant: 0.43 is 43/100 and 0.333333333333 is 1/3; raises ValueError if it is not finite."""
+    if isinstance(value, Fraction):
+        return value
     if not math.isfinite(value) or abs(value) > _MOST:
         raise ValueError(f"{value} is no time")
     if value == int(value):
@@ -48,6 +52,18 @@ def seconds(time: Any, what: str) -> Fraction:
         return exact(time.value) / snap_rate(time.rate)
     except ValueError as e:
         raise SchemaError(f"{what}: {e}", remedy="Export the edit again") from e
+
+
+def rational_time(time: Fraction, rate: Fraction) -> otio.opentime.RationalTime:
+    """Return a RationalTime that `seconds` reads as exactly this many seconds, counted in frames of `rate` wherever that can be.
+
+    A time whose denominator is beyond a million is given to 1e-11 of a frame.
+    """
+    for counted in (rate, *(Fraction(time.denominator * n) for n in range(1, 9))):
+        value = time * counted
+        if value.denominator == 1 and 0 < counted <= 1_000_000 and snap_rate(float(counted)) == counted:
+            return otio.opentime.RationalTime(float(value), float(counted))
+    return otio.opentime.RationalTime(float(time * rate), float(rate))
 
 
 def nearest(x: Fraction) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import opentimelineio as otio
 
+from host_bridge.timeline.read.timemap import MapKey, keys_in
 from host_bridge.timeline.read.times import exact
 from host_bridge.timeline.shots.warp import Affine, Curve, Key, Step
 from nodes.errors import SchemaError
@@ -30,6 +32,8 @@ def speed_of(
             continue
         if isinstance(effect, otio.schema.LinearTimeWarp):
             scale *= _scalar(effect, item)
+        elif mapped := keys_in(effect):
+            return [Affine(scale), mapped_curve(mapped, frame)], notes
         elif keys := keys_of(effect):
             curve = Curve(keys)
         else:
@@ -48,6 +52,32 @@ def speed_of(
         first = start
         notes.append("reversed, and taken to begin at its source range's start: what follows that is not there")
     return [Affine(scale, first)], notes
+
+
+def mapped_curve(keys: Sequence[MapKey], frame: Fraction) -> Curve:
+    """Return exact keys as a curve from seconds of record to seconds of source. frame: of the sequence, in seconds.
+
+    Where a line falls, a frame shows what it ends with, as a reversed item does. An eased key becomes the parabola between the lines.
+    """
+    found: list[Key] = []
+    for i, (a, b) in enumerate(pairwise(keys)):
+        slope, half = (b.source - a.source) / (b.record - a.record), (b.record - a.record) / 2
+        back = min(slope, Fraction(0)) * frame
+        after = min(a.after, half) if i else Fraction(0)
+        before = min(b.before, half) if i < len(keys) - 2 else Fraction(0)
+        if after and found:
+            found[-1] = replace(found[-1], after=_third(found[-1], a, back))
+            begin = Key(a.record + after, a.source + slope * after + back)
+            found.append(replace(begin, before=_third(begin, a, back)))
+        else:
+            found.append(Key(a.record + after, a.source + slope * after + back))
+        found.append(Key(b.record - before, b.source - slope * before + back))
+    return Curve(found)
+
+
+def _third(end: Key, corner: MapKey, back: Fraction) -> tuple[Fraction, Fraction]:
+    """Two thirds of the way from the end of an eased part to its corner: the tangent of the cubic that is the parabola."""
+    return (corner.record - exact(end.record)) * 2 / 3, (corner.source + back - exact(end.source)) * 2 / 3
 
 
 def _scalar(effect: Any, item: Any) -> Fraction:

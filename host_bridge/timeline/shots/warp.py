@@ -10,6 +10,7 @@ from itertools import pairwise
 from host_bridge.timeline.read.times import exact
 
 Step = Callable[[Fraction], Fraction]
+Number = float | Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ class Warp:
 class Key:
     """A key of a speed ramp: at `record` seconds `source` seconds are shown. before, after: ends of its tangents, from it."""
 
-    record: float
-    source: float
-    before: tuple[float, float] = (0.0, 0.0)
-    after: tuple[float, float] = (0.0, 0.0)
+    record: Number
+    source: Number
+    before: tuple[Number, Number] = (0.0, 0.0)
+    after: tuple[Number, Number] = (0.0, 0.0)
 
 
 class Curve:
@@ -98,9 +99,9 @@ class Curve:
         return exact(a.record) + slope * (source - exact(a.source))
 
 
-def _bezier(p: tuple[float, ...], u: float) -> float:
-    v = 1 - u
-    return v**3 * p[0] + 3 * v**2 * u * p[1] + 3 * v * u**2 * p[2] + u**3 * p[3]
+def _bezier(p: tuple[Number, ...], u: float) -> float:
+    v, (a, b, c, d) = 1 - u, map(float, p)
+    return v**3 * a + 3 * v**2 * u * b + 3 * v * u**2 * c + u**3 * d
 
 
 def _solve(rising: Callable[[float], float], value: float) -> float:
