@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sqlite3
 import subprocess
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 from engine_process import Engine, Refused, wait_for
 
+from host_bridge.engine.queue.dispatch import Dispatcher
 from host_bridge.engine.queue.errors import Conflict, NotFound
 from host_bridge.engine.queue.store import Store
-from nodes.errors import SchemaError
+from nodes.errors import OutputError, SchemaError
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts, capabilities and /proc of Linux")
 
@@ -188,3 +190,26 @@ def test_a_thousand_jobs_are_no_load(store: Store) -> None:
     id = add(store, "one more")
     listed = store.list(limit=1001)
     assert time.monotonic() - begin < 0.5 and listed[0].id == id and len(listed) == 1001
+
+
+def test_a_disk_that_stays_full_is_tried_once_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[float] = []
+
+    class Full(Store):
+        def flush(self) -> None:
+            tried.append(time.monotonic())
+            if len(tried) < 30:
+                raise OutputError("cannot be written: the disk is full")
+
+    async def main() -> None:
+        dispatcher = Dispatcher(Full(tmp_path / "jobs.sqlite"), tmp_path, ["cpu"], {}, "none", 1.0, lambda id: None)
+        for _ in range(10):
+            dispatcher.go()
+        tried.clear()
+        await asyncio.sleep(0.22)
+        assert 5 <= len(tried) <= 12
+        tried.extend([0.0] * 30)
+        await dispatcher.stop(0)
+
+    monkeypatch.setattr("host_bridge.engine.queue.dispatch.TRY_AGAIN", 0.02)
+    asyncio.run(main())

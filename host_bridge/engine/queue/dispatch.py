@@ -63,7 +63,8 @@ class Dispatcher:
         self._told = told
         self._places = [Place(DEVICE, device) for device in devices]
         self._places += [Place(kind.name, devices[0]) for kind in kinds.values() if kind.warm]
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # until what was noted is written
+        self._again: asyncio.TimerHandle | None = None  # until what failed is tried again
         self._stopping = False
 
     def folder(self, id: str) -> Path:
@@ -74,6 +75,9 @@ class Dispatcher:
         """Start all that can be started now."""
         if self._stopping:
             return
+        if self._again:
+            self._again.cancel()
+            self._again = None
         try:
             self._store.flush()
             for place in self._places:
@@ -86,8 +90,9 @@ class Dispatcher:
     async def stop(self, grace: float) -> None:
         """Ask all that runs to end, and wait for it; what has not finished waits again for the next engine."""
         self._stopping = True
-        if self._timer:
-            self._timer.cancel()
+        for timer in (self._timer, self._again):
+            if timer:
+                timer.cancel()
         for place in self._places:
             if place.worker:
                 place.worker.terminate(grace if place.run else 0)
@@ -112,7 +117,7 @@ class Dispatcher:
         try:
             place.worker = place.worker or self._worker(place, folder)
         except OSError as e:
-            self._store.change(job.id, state="queued", started=None)
+            self._store.note(job.id, state="queued", started=None)  # the disk may be full too
             raise OutputError(f"no process can be started ({e.strerror or e})", remedy="Close other programs") from e
         place.run = self.runs[job.id] = Run(job, self._kinds.get(job.kind), place.worker, self._store)
         if place.rest:
@@ -184,4 +189,4 @@ class Dispatcher:
         if str(error) != self.trouble:
             _log.error("%s", error)
         self.trouble = str(error)
-        asyncio.get_running_loop().call_later(TRY_AGAIN, self.go)
+        self._again = self._again or asyncio.get_running_loop().call_later(TRY_AGAIN, self.go)

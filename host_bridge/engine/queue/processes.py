@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 MARK = "FACEPLATE_CHILD"
 
@@ -66,37 +68,31 @@ class Process:
             return self._popen.wait()
 
     def _kill_group(self) -> None:
+        """End its process group; where there are none, all that has its mark."""
         if sys.platform == "win32":
-            tree = ["taskkill", "/T", "/F", "/PID", str(self.pid)]
-            subprocess.run(tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+            kill_marked(self._mark)
             return
         with contextlib.suppress(OSError):
             os.killpg(self.pid, signal.SIGKILL)
 
 
 def kill_marked(mark: str, seconds: float = 2.0) -> None:
-    """Kill all processes that were started with a mark that begins so, and wait until they are gone. Linux; elsewhere it does nothing.
+    """Kill all processes of this user that were started with a mark that begins so, and wait until they are gone.
 
     Also finds those that have left their group for a session of their own.
     """
     end = time.monotonic() + seconds
-    while found := _marked(mark):
-        for pid in found:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+    while found := list(_marked(mark)):
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         if time.monotonic() > end:
             return
         time.sleep(0.005)
 
 
-def _marked(mark: str) -> list[int]:
-    if not sys.platform.startswith("linux"):
-        return []
-    sought = f"\0{MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and int(folder.name) != os.getpid():
-            with contextlib.suppress(OSError):  # another user's, or gone
-                if sought in b"\0" + (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-    return found
+def _marked(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # another user's, or gone
+            if process.pid != os.getpid() and process.environ().get(MARK, "").startswith(mark):
+                yield process
