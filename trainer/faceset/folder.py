@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from nodes.errors import FaceplateError, OutputError, writing
 from nodes.footage.whole import beside
@@ -70,19 +71,8 @@ def _put_in_place(new: Path, out: Path) -> None:
 
 def _sweep(new: Path) -> None:
     """Remove what a killed process left beside: folders named like `new` whose process is gone."""
-    if os.name != "posix":  # elsewhere asking for a process may end it
-        return
     alike = re.compile(re.sub(r"\d+-\d+", r"(\\d+)-\\d+", re.escape(new.name).replace(r"\-", "-")))
     for entry in new.parent.iterdir():
         found = alike.fullmatch(entry.name)
-        if found and not _runs(int(found[1])):
+        if found and not psutil.pid_exists(int(found[1])):
             shutil.rmtree(entry, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    with suppress(PermissionError):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return False
-    return True
