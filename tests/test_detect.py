@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ from nodes.detect.blazeface import (
     overlap,
 )
 from nodes.detect.cuts import CutDetector
-from nodes.detect.track import Tracker
+from nodes.detect.finders import Seen
+from nodes.detect.track import Tracker, _Thread
 from nodes.types import Faces
 
 GREY = 110
@@ -388,3 +391,54 @@ def test_slow_change_is_no_cut(person):
     dimming = [(p * (1 - i / 60)).astype(np.uint8) for i, p in enumerate(person[:50])]
     found = [cuts.take(frame, cv2.resize(frame.rgb8(), (80, 60))) for frame in clip_of(dimming).frames()]
     assert [[(f.index, begins) for f, begins in certain] for certain in found] == [[(i, False)] for i in range(50)]
+
+
+def box_at(x: float, y: float = 0, size: float = 100) -> list[list[float]]:
+    """A box as two landmarks [2, 3]."""
+    return [[x, y, 0], [x + size, y + size, 0]]
+
+
+class Corners:
+    """A finder whose landmarks are the corners of what was detected."""
+
+    sure = 0.5
+
+    def first_squares(self, found: Detections) -> np.ndarray:
+        return np.pad(found.boxes.reshape(-1, 2, 2), ((0, 0), (0, 0), (0, 1)))
+
+    def next_squares(self, landmarks: np.ndarray) -> np.ndarray:
+        return landmarks
+
+    def look(self, image: np.ndarray, squares: np.ndarray) -> Seen:
+        return Seen(squares.astype(np.float32), np.ones(len(squares)), np.ones(len(squares)))
+
+
+def taken_up(lost: list[float], found: list[float], followed: list[float] = ()) -> dict[float | None, float]:
+    """Where, by their old places, the faces are that a tracker has lost when it detects faces at `found`; None: new ones."""
+    tracker = Tracker(DetectParameters(), 25.0)
+    tracker._finder = Corners()
+    for x, frame in [*((x, 8) for x in lost), *((x, 9) for x in followed)]:
+        thread = _Thread()
+        thread.add(frame, Seen(np.float32([box_at(x)]), np.ones(1), np.ones(1)), 0)
+        tracker._active.append(thread)
+    boxes = np.float32([np.ravel(np.array(box_at(x))[:, :2]) for x in found])
+    frame = SimpleNamespace(index=9, height=200, rgb8=lambda: None)
+    tracker._take_up(frame, Detections(boxes, np.zeros((len(found), 2, 2), np.float32), np.ones(len(found))))
+    now = [t for t in tracker._active if t.frames[-1] == 9]
+    return {
+        (float(t.landmarks[0][0, 0]) if len(t.frames) > 1 else None): float(t.box()[0])
+        for t in now
+        if t.box()[0] not in followed
+    }
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_faces_that_were_lost_are_taken_up_where_all_overlap_best(turned):
+    order = (lambda xs: xs[::-1]) if turned else list
+    assert taken_up(order([0, 40]), order([35, 2])) == {0: 2, 40: 35}
+    # The second's best is the first's only one: 30 would take 32 from 60, which nothing else is near.
+    assert taken_up(order([30, 60]), order([-10, 32])) == {30: -10, 60: 32}
+    assert taken_up(order([0, 45]), order([20, 21])) in ({0: 20}, {0: 21})  # one face that was detected twice
+    assert taken_up(order([0]), order([10, 90])) == {0: 10, None: 90}
+    assert taken_up([0], order([10, 68]), followed=[70]) == {0: 10}
+    assert taken_up([], order([10, 300])).keys() == {None}

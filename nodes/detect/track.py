@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections, overlap
@@ -219,28 +220,29 @@ class Tracker:
         """Start a thread on each face that no thread is on, or take up one that was just lost; true when faces are there."""
         size = found.boxes[:, 3] - found.boxes[:, 1]
         found = found[size >= self._parameters.min_size * frame.height]
-        there = False
-        for thread in self._active:
-            if thread.frames[-1] == frame.index and len(found):
-                new = overlap(thread.box(), found.boxes) < _SAME_FACE
-                there |= not new.all()
-                found = found[new]
+        shown = self._shown(frame, found.boxes)
+        there, found = bool(shown.any()), found[~shown]
         room = self._parameters.max_faces - sum(t.frames[-1] == frame.index for t in self._active)
         found = found[np.argsort(-(found.boxes[:, 3] - found.boxes[:, 1]))[: max(room, 0)]]
         if not len(found):
             return there
         seen = _first_look(self._finder, frame, found)
-        for at in np.flatnonzero(seen.scores >= self._sure):
-            there = True
-            box = _box(seen.landmarks[at])
-            taken = [t for t in self._active if overlap(box, t.box()[None])[0] >= _SAME_FACE]
-            if any(t.frames[-1] == frame.index for t in taken):
-                continue
-            if taken:
-                taken[0].add(frame.index, seen, int(at))
-            else:
+        boxes, new = _box(seen.landmarks), np.flatnonzero(seen.scores >= self._sure)
+        there |= len(new) > 0
+        new = new[~self._shown(frame, boxes[new])]
+        new = new[~np.triu(overlap(boxes[new], boxes[new]) > _ONE_FACE, 1).any(0)]  # one face that was found twice
+        lost = [t for t in self._active if t.frames[-1] != frame.index]
+        for at, thread in _best_pairs(boxes[new], lost):
+            thread.add(frame.index, seen, int(new[at]))
+        for at in new:
+            if not self._shown(frame, boxes[at][None])[0]:
                 self._start(frame, seen, int(at))
         return there
+
+    def _shown(self, frame: Frame, boxes: Float) -> npt.NDArray[np.bool_]:
+        """Which of the boxes [K, 4] are on a face that a thread has in this frame."""
+        here = [t.box() for t in self._active if t.frames[-1] == frame.index]
+        return overlap(boxes, np.stack(here)).max(-1) >= _SAME_FACE if here else np.zeros(len(boxes), bool)
 
     def _start(self, frame: Frame, seen: Seen, at: int) -> None:
         thread = _Thread()
@@ -254,6 +256,19 @@ class Tracker:
                 thread.drop(first=True)
                 break
         self._active.append(thread)
+
+
+def _best_pairs(boxes: Float, threads: list[_Thread]) -> list[tuple[int, _Thread]]:
+    """Pair boxes [K, 4] with threads so that all pairs together overlap most; those that hardly overlap stay alone.
+
+    Kuhn 1955, "The Hungarian method for the assignment problem".
+    """
+    if not threads:
+        return []
+    shared = overlap(boxes, np.stack([t.box() for t in threads]))
+    shared[shared < _SAME_FACE] = 0
+    pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
+    return [(int(at), threads[number]) for at, number in pairs if shared[at, number]]
 
 
 def _first_look(finder: Finder, frame: Frame, found: Detections) -> Seen:
