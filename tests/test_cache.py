@@ -6,7 +6,9 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from clips import write_movie
 
 from host_bridge.cli import main
 from nodes.shot import cache
@@ -42,9 +44,17 @@ def test_the_command_says_how_much_there_is_and_empties_it(
     assert folder.is_dir()
 
 
-def test_a_limit_that_is_no_size_is_told(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("told", ["two", "-1", "nan", "inf", "1e400", "2GB"])
+def test_a_limit_that_is_no_size_is_told_before_any_work(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    plate_pictures: list[np.ndarray],
+    told: str,
 ) -> None:
-    monkeypatch.setenv("FACEPLATE_CACHE_LIMIT", "two")
+    monkeypatch.setenv("FACEPLATE_CACHE_LIMIT", told)
     assert main(["cache"]) == 1
-    assert "FACEPLATE_CACHE_LIMIT=two" in capsys.readouterr().err
+    assert f"FACEPLATE_CACHE_LIMIT={told}: is no size" in capsys.readouterr().err
+    clip = write_movie(folder / "clip.mkv", plate_pictures[:2], 25, codec="ffv1")
+    assert main(["detect", str(clip), "--out", str(folder / "faces")]) == 1
+    assert "frames in" not in capsys.readouterr().err and len(cache.kept()) == 3

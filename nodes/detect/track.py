@@ -234,9 +234,9 @@ class Tracker:
         lost = [t for t in self._active if t.frames[-1] != frame.index]
         for at, thread in _best_pairs(boxes[new], lost):
             thread.add(frame.index, seen, int(new[at]))
-        for at in new:
-            if not self._shown(frame, boxes[at][None])[0]:
-                self._start(frame, seen, int(at))
+        for index in new:
+            if not self._shown(frame, boxes[index][None])[0]:
+                self._start(frame, seen, int(index))
         return there
 
     def _shown(self, frame: Frame, boxes: Float) -> npt.NDArray[np.bool_]:

@@ -36,10 +36,10 @@ def analyse(
     """Find and follow the faces of frames first..last (inclusive), or return what was found in the same frames before.
 
     An analysis that was interrupted goes on from its last checkpoint. A cache that cannot be read or written is no error.
-    Raises FootageError, as `detect` does.
+    Raises FootageError, as `detect` does, and first of all what `limit` does.
     """
     parameters = parameters or DetectParameters()
-    last = footage.info.frames - 1 if last is None else last
+    last, most = footage.info.frames - 1 if last is None else last, limit()
     kept = _kept(footage, parameters, first, last)
     tell = stage(progress, name, last - first + 1)
     with suppress(SchemaError):
@@ -53,7 +53,7 @@ def analyse(
     with suppress(OutputError):
         save_faces(kept, faces)
     checkpoint.discard()
-    keep_within(limit())
+    keep_within(most)
     return faces
 
 

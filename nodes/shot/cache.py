@@ -26,7 +26,7 @@ def limit() -> int:
     told = os.environ.get(_LIMIT, "")
     try:
         found = float(told) if told else _USUAL
-        if not found >= 0:
+        if not 0 <= found < 1e9:
             raise ValueError
     except ValueError as e:
         raise FaceplateError(f"{_LIMIT}={told}: is no size", remedy="Write it in GB, as 2 or 0.5") from e
