@@ -21,7 +21,6 @@ _TIMECODE = re.compile(rb"\b\d\d:\d\d:\d\d([:;])(\d\d)\b")
 FORMATS = {
     ".edl": ("otio_cmx3600_adapter", "an EDL (CMX 3600)"),
     ".xml": ("otio_fcp_adapter", "Final Cut Pro 7 XML"),
-    ".fcpxml": ("otio_fcpx_xml_adapter", "FCPX XML"),
     ".aaf": ("otio_aaf_adapter", "an AAF"),
 }
 

@@ -15,12 +15,15 @@ from host_bridge.timeline.document import default_folder
 from host_bridge.timeline.read import bundle, limits
 from host_bridge.timeline.read.convert import FORMATS, convert
 from host_bridge.timeline.read.document import check_size, parse
+from host_bridge.timeline.read.fcpxml import read_fcpxml
 from host_bridge.timeline.read.places import MediaRoot, Places
 from host_bridge.timeline.read.xml import check_xml
 from nodes.errors import SchemaError
 
 NATIVE = (".otio", ".otioz", ".otiod")
-_FORMATS = f"{', '.join((*NATIVE, *FORMATS))} are read"
+FCPXML = (".fcpxml", ".fcpxmld")
+_FOLDERS = (".otiod", ".fcpxmld")
+_FORMATS = f"{', '.join((*NATIVE, *FCPXML, *FORMATS))} are read"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Edit:
 
 
 def read_edit(path: Path | str, *, media_roots: Sequence[MediaRoot] = (), unpacked: Path | None = None) -> Edit:
-    """Read .otio, .otioz, .otiod, and with their adapters .edl, .xml (Final Cut Pro 7), .fcpxml and .aaf.
+    """Read .otio, .otioz, .otiod, .fcpxml, .fcpxmld, and with their adapters .edl, .xml (Final Cut Pro 7) and .aaf.
 
     media_roots: where media were moved to. unpacked: where the media of an .otioz go, by default EDIT.faceplate/bundle.
     Raises SchemaError for what is damaged or no edit, MissingDependencyError without an adapter, OutputError when a bundle
@@ -43,9 +46,14 @@ def read_edit(path: Path | str, *, media_roots: Sequence[MediaRoot] = (), unpack
     path = Path(path).absolute()
     kind = _kind(path)
     into = unpacked or default_folder(path) / "bundle"
-    folder = {".otiod": path, ".otioz": into}.get(kind, path.parent)
+    folder = path if kind in _FOLDERS else into if kind == ".otioz" else path.parent
     data = document_of_edit(path, into)
-    timeline = _one_timeline(parse(data if kind in NATIVE else _converted(path, kind), str(path)), path)
+    if kind in FCPXML:
+        check_xml(_fcpxml(path))
+        found = read_fcpxml(data, path)
+    else:
+        found = parse(data if kind in NATIVE else _converted(path, kind), str(path))
+    timeline = _one_timeline(found, path)
     return Edit(
         path,
         hashlib.sha256(data).hexdigest(),
@@ -65,25 +73,31 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
             return bundle.read_folder(path)
         if kind == ".otioz":
             return bundle.read_archive(path, unpacked)
-        check_size(path.stat().st_size, str(path), limits.TEXT if kind == ".edl" else limits.DOCUMENT)
-        return path.read_bytes()
+        file = _fcpxml(path) if kind in FCPXML else path
+        check_size(file.stat().st_size, str(file), limits.TEXT if kind == ".edl" else limits.DOCUMENT)
+        return file.read_bytes()
+
+
+def _fcpxml(path: Path) -> Path:
+    """The document itself: what Final Cut Pro exports as a bundle is a folder."""
+    return path / "Info.fcpxml" if path.suffix.lower() == ".fcpxmld" else path
 
 
 def _kind(path: Path) -> str:
     kind = path.suffix.lower()
     if not path.exists():
         raise SchemaError("does not exist", file=path, remedy="Check the path")
-    if kind not in (*NATIVE, *FORMATS):
+    if kind not in (*NATIVE, *FCPXML, *FORMATS):
         raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{_FORMATS}; export one of them")
-    if path.is_dir() != (kind == ".otiod"):
-        what = "is a folder, not a file" if path.is_dir() else "is a file, but .otiod is a folder"
+    if path.is_dir() != (kind in _FOLDERS):
+        what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"
         raise SchemaError(what, file=path, remedy=_FORMATS)
     return kind
 
 
 def _converted(path: Path, kind: str) -> bytes:
     with _reading(path):
-        if kind in (".xml", ".fcpxml"):
+        if kind == ".xml":
             check_xml(path)
         return convert(path)
 

@@ -26,7 +26,8 @@ def speed_of(
     it is, all in seconds. A reversed item plays the part of the source that begins at `start` from its end, unless only what
     lies before `start` is there: writers differ.
     """
-    scale, curve, notes = Fraction(1), None, []
+    notes: list[str] = []
+    scale, curve = Fraction(1), None
     for effect in item.effects:
         if not getattr(effect, "enabled", True) or not isinstance(effect, otio.schema.TimeEffect):
             continue

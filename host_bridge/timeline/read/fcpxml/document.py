@@ -1,0 +1,51 @@
+"""The projects of an FCPXML document, each as a timeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+import opentimelineio as otio
+
+from host_bridge.timeline.read.fcpxml.resources import Resources
+from host_bridge.timeline.read.fcpxml.story import Story
+from host_bridge.timeline.read.times import rational_time
+from nodes.errors import SchemaError
+
+_CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
+
+
+def read_fcpxml(data: bytes, path: Path) -> Any:
+    """Return the projects of a document that `check_xml` has let through, as a SerializableCollection of timelines.
+
+    Raises SchemaError, which names the element, for times that cannot be read, for references that lead nowhere or in circles, and
+    where there is no project.
+    """
+    root = fromstring(data)
+    try:
+        story = Story(Resources(root), path)
+        found = [_timeline(story, project) for project in root.iter("project") if project.find("sequence") is not None]
+    except ValueError as e:
+        raise SchemaError(str(e), file=path, remedy="Export the project again") from e
+    except RecursionError as e:
+        raise SchemaError("has clips nested too deeply", file=path, remedy="Export the project again") from e
+    if not found:
+        clips = sum(len(event.findall(tag)) for event in (root, *root.iter("event")) for tag in _CLIPS)
+        raise SchemaError(
+            f"holds no project{f', only {clips} clips of an event' if clips else ''}",
+            file=path,
+            remedy="Select the project in Final Cut Pro, not the event, and export it: File › Export XML",
+        )
+    return otio.schema.SerializableCollection(path.stem, found)
+
+
+def _timeline(story: Story, project: Element) -> otio.schema.Timeline:
+    sequence = project.find("sequence")
+    assert sequence is not None
+    composed = story.sequence(sequence, project.get("name", ""))
+    timeline = otio.schema.Timeline(project.get("name") or sequence.get("name") or "")
+    timeline.global_start_time = rational_time(composed.begin, composed.rate)
+    timeline.tracks = composed.stack
+    timeline.tracks.name = "tracks"
+    return timeline
