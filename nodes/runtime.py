@@ -76,7 +76,7 @@ def load_weights(name: str, *, threads: int | None = 1, cpu: bool = False) -> or
     key = (WEIGHTS, name, threads, cpu)
     with _lock:
         if key not in _sessions:
-            _sessions[key] = create_session(_verified(name), threads=threads, cpu=cpu, name=weights_file(name))
+            _sessions[key] = create_session(read_weights(name), threads=threads, cpu=cpu, name=weights_file(name))
         return _sessions[key]
 
 
@@ -117,7 +117,8 @@ def _intact(path: Path, sha256: str) -> bool:
         return False
 
 
-def _verified(name: str) -> bytes:
+def read_weights(name: str) -> bytes:
+    """The bytes of an embedded model, verified; raises as :func:`load_weights`."""
     # Read once: what is verified is what is loaded.
     path = weights_file(name)
     remedy = "Install Faceplate again, or check that file out again"

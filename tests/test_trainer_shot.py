@@ -255,7 +255,9 @@ def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light
     see = lambda performance: network.draw(batch.reference, batch.vertices, performance)  # noqa: E731
     with torch.no_grad():
         plain = see(batch.performance)
-        areas = torch.nn.functional.interpolate(network.areas(batch.vertices).amax(1, keepdim=True), (SIZE, SIZE))
+        areas = torch.nn.functional.interpolate(
+            network.areas(batch.vertices).amax(1, keepdim=True), batch.performance.shape[-2:]
+        )
         elsewhere = torch.where(areas > 0, batch.performance, torch.rand_like(batch.performance))
         change = lambda performance: float((see(performance) - plain).abs().max())  # noqa: E731
         other = change(batch.performance.flip(-1))

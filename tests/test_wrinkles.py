@@ -61,18 +61,15 @@ def references(source: Source, rows: np.ndarray) -> list[Reference]:
 
 
 def learned(plate: Person, source: Person) -> Wrinkles:
-    rows = spread_out(source.source.performance.coefficients)
-    found = learn_wrinkles(
+    mine, theirs = (spread_out(person.source.performance.coefficients) for person in (source, plate))
+    return learn_wrinkles(
         plate.source.performance,
-        np.arange(COUNT),
-        plate.footage,
-        SURFACE.extend(plate.source.landmarks, picture=True),
+        theirs,
+        references(plate.source, theirs),
         source.source,
-        references(source.source, rows),
-        rows,
+        mine,
+        references(source.source, mine),
     )
-    assert found is not None
-    return found
 
 
 def of(coefficient: int, amount: float) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor
 from nodes.align.pose import Performance, take_performance
 from nodes.swap.reference.choice import candidates
 from nodes.swap.reference.expression import POSE_UNIT, part_numbers
+from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.source import Source
 from nodes.swap.reference.surface import Surface, surface_of
 from nodes.swap.reference.warp import rasterise
@@ -91,6 +92,13 @@ def rasterised(surface: Surface, landmarks: Float, size: int, device: torch.devi
     return Raster(torch.from_numpy(corners).to(device), torch.from_numpy(weights).to(device), torch.from_numpy(extent))
 
 
+def resized(crops: Tensor, size: int) -> Tensor:
+    """Pictures [n, 3, s, s] as [n, 3, size, size]."""
+    if crops.shape[-1] == size:
+        return crops
+    return F.interpolate(crops, (size, size), mode="bilinear", align_corners=False, antialias=True)
+
+
 class Gallery:
     """The crops of one performer that a model learns from, N of them, and which of them resemble each other.
 
@@ -133,10 +141,12 @@ class Gallery:
 
     def pictures(self, rows: Tensor) -> Tensor:
         """Crops [n, 3, S, S], 0..1."""
-        crops = self.crops[rows.to(self.device)].float() / 255
-        if crops.shape[-1] == self.size:
-            return crops
-        return F.interpolate(crops, (self.size,) * 2, mode="bilinear", align_corners=False, antialias=True)
+        return resized(self.crops[rows.to(self.device)].float() / 255, self.size)
+
+    def picture(self, row: int) -> Reference:
+        """One crop as a picture of its surface, as the reference method takes them."""
+        crop = self.crops[row].permute(1, 2, 0).cpu().numpy()
+        return Reference(np.ascontiguousarray(crop), self.vertices[row].cpu().numpy() * np.float32(len(crop)))
 
     def reference(self, onto: Raster, chosen: Tensor, share: Tensor) -> Tensor:
         """Warp crops onto meshes and mix them: RGB premultiplied by alpha, [n, 4, S, S], 0..1.

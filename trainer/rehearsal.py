@@ -7,27 +7,28 @@ network only in disguise.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.definitions import SwapParameters
-from nodes.swap.reference.plan import choose_references
-from nodes.swap.reference.retarget import retarget
 from trainer.drawing import Areas
 from trainer.faceset import Faceset
-from trainer.gallery import Gallery, Raster, rasterised
+from trainer.gallery import Gallery
 from trainer.losses import blur
 from trainer.network import Share
+from trainer.observers import Observers
+from trainer.target import MOST, Shown, show_target
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec.601
 _RANKS = 56  # how far down its neighbours a reference is taken from
 _ECHO = 4  # steps that the same frames serve
 _FRAMES = 1 << 40  # random numbers of frames are those of steps that are never reached
+_PLAYED = 2  # frames of the source that are rebuilt for each of the target that is played
+_LOOK = 0.02  # of what an observer looks at: how far it looks elsewhere at most
+_FEW = 32  # frames of the target that are made ready where nothing is learned from them
 _LIGHT = 32  # side of the grid on which the light of two pictures is compared
 _JITTER = 0.035  # of half the crop: how far features of the disguised face move at most
 
@@ -37,7 +38,7 @@ Uniform = Callable[..., Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """n frames of the source and what they are rebuilt from.
+    """n frames of the source and what they are rebuilt from, and perhaps some of the target as they will be swapped.
 
     reference: [n, 4, S, S], performance: [n, 4, s, s], see docs/model-contract.md; s is S, or no more than the network sees. vertices: [n, L, 2].
     target: [n, 3, S, S].
@@ -47,19 +48,30 @@ class Batch:
     vertices: Tensor
     performance: Tensor
     target: Tensor
+    shown: Shown | None = None
 
 
 class Rehearsal:
     """Frames of the source with references from its other frames, and the target's frames as they will be swapped.
 
-    size: of the crops. seen: how many pixels of the plate's own face across the crop the network sees; all by default.
+    size: of the crops. seen: how many pixels of the plate's own face across the crop the network sees; all by default. observers: by which
+    the target's frames are learned from; none without.
     """
 
-    def __init__(self, source: Faceset, target: Faceset, size: int, share: Share, seen: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Faceset,
+        target: Faceset,
+        size: int,
+        share: Share,
+        seen: int | None = None,
+        observers: Observers | None = None,
+    ) -> None:
         self.share, self.size = share, size
         self._seen = seen or size
         self.source, self._target_set = Gallery(source, size, share.device), target
-        self._target: Gallery | None = None
+        self._shown: Shown | None = None
+        self._observers = observers
         self._areas = Areas(source.subject, _LIGHT).to(share.device)
         self._last: tuple[int, Batch] | None = None
 
@@ -76,7 +88,31 @@ class Rehearsal:
             drawn.vertices,
             disguised(drawn.performance, uniform),
             (drawn.target * gain).clamp_(0, 1),
+            self._play(generator) if self._observers else None,
         )
+
+    def shown(self) -> Shown:
+        """All frames of the target that are ready to be swapped."""
+        if self._shown is None:
+            most = MOST if self._observers else _FEW
+            self._shown = show_target(self._target_set, self.source, self._seen, self._observers, most)
+        return self._shown
+
+    def _play(self, generator: torch.Generator) -> Shown:
+        """Frames of the target, at random; the observers look at each a little differently every time."""
+        every = self.shown()
+        count = max(self.share.batch // _PLAYED, self.share.world)
+        count -= count % self.share.world
+        each = count // self.share.world
+        own = slice(self.share.rank * each, (self.share.rank + 1) * each)
+        rows = torch.randint(len(every), (count,), generator=generator)[own].to(self.share.device)
+        played = every[rows]
+        moved = _LOOK * (2 * torch.rand(count, 3, generator=generator)[own].to(self.share.device) - 1)
+
+        def elsewhere(look: Tensor) -> Tensor:
+            return torch.cat([look[..., :2] * (1 + moved[:, :1, None]), look[..., 2:] + moved[:, 1:, None]], 2)
+
+        return replace(played, squares=elsewhere(played.squares), chips=elsewhere(played.chips))
 
     def _drawn(self, number: int) -> Batch:
         """Frames and their references, which serve several steps in a row (data echoing: Choi et al. 2019): warping is the work."""
@@ -117,25 +153,10 @@ class Rehearsal:
         performance = torch.cat([target * reference[:, 3:], reference[:, 3:]], 1)
         return Batch(reference, self.source.points[frame.to(self.share.device)], performance, target)
 
-    def swapped(self, rows: int) -> Batch:
-        """`rows` frames of the target as the source will play them; `target` are the target's own crops."""
-        if self._target is None:
-            self._target = Gallery(self._target_set, self.size, self.share.device)
-        parameters, plate, source = SwapParameters(steadiness=0), self._target.performance, self.source.as_source()
-        vertices = plate.place(retarget(plate, source.performance, source.subject, parameters))
-        choices = choose_references(plate, source, parameters)
-        frame = torch.linspace(0, len(self._target) - 1, rows).round().long()
-        at = frame.numpy()
-        chosen = torch.from_numpy(np.stack([c.index[at, :1] for c in choices], 1))
-        onto = rasterised(self.source.surface, vertices[at], self.size, self.share.device)
-        target = self._target.pictures(frame)
-        points = torch.from_numpy(vertices[at, :, :2] / np.float32(self.size)).to(self.share.device)
-        return Batch(
-            self.source.reference(onto, chosen, torch.ones(chosen.shape)),
-            points,
-            _warp(target, self._target.vertices[frame.to(self.share.device)], onto),
-            target,
-        )
+    def swapped(self, rows: int) -> Shown:
+        """`rows` frames of the target as they will be swapped, evenly chosen."""
+        every = self.shown()
+        return every[torch.linspace(0, len(every) - 1, rows).round().long().to(self.share.device)]
 
 
 def grey(picture: Tensor) -> Tensor:
@@ -182,10 +203,3 @@ def _enlarged(grid: Tensor, size: int, mode: str) -> Tensor:
 def _weights(of: int, size: int, mode: str, device: torch.device) -> Tensor:
     """What each of `of` pixels in a row counts in each of `size`: [size, of]."""
     return F.interpolate(torch.eye(of, device=device)[None, None], (size, of), mode=mode, align_corners=False)[0, 0]
-
-
-def _warp(picture: Tensor, points: Tensor, onto: Raster) -> Tensor:
-    """Warp each picture [n, 3, S, S] from its own surface, vertices [n, V, 2], 0..1, onto another: RGBA premultiplied [n, 4, S, S]."""
-    spread, visible = onto.spread(points * 2 - 1)
-    taken = F.grid_sample(picture, spread.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
-    return torch.cat([taken * visible, visible], 1)

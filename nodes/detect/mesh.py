@@ -15,7 +15,7 @@ from nodes.types import Float
 
 POINTS = 478
 SIZE = 192  # of the squares in which a face is looked for
-_CLOSE_SIZE = 256
+CLOSE_NETWORK, CLOSE_SIZE = "face_landmarks", 256
 _MARGIN = 1.5  # side of the square the networks look at, over the box it is made from: as they were trained
 _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners, the subject's own right and left
 
@@ -44,7 +44,7 @@ def find_landmarks(image: np.ndarray, squares: Float) -> tuple[Float, Float]:
     The score is the lower one of two networks: each takes things for a face that the other does not.
     """
     place, quick_scores = _find("face_landmark", image, squares, SIZE)
-    landmarks, scores = _find("face_landmarks", image, squares_from_landmarks(place, _CLOSE_SIZE), _CLOSE_SIZE)
+    landmarks, scores = _find(CLOSE_NETWORK, image, squares_from_landmarks(place, CLOSE_SIZE), CLOSE_SIZE)
     return landmarks, np.minimum(scores, quick_scores)
 
 

@@ -14,6 +14,7 @@ from nodes.detect.squares import look
 from nodes.geometry.similarity import fit_similarity
 from nodes.types import Float, Image8
 
+NETWORK = "face_recognition"
 SIZE = 150  # pixels a side of a chip
 DESCRIPTOR = 128
 _PADDING = 0.25  # around the mean face, on each side, over its size
@@ -44,7 +45,7 @@ def describe(image: Image8, landmarks: Float) -> Float:
     [B, 128]. A face that reaches over the edge of the image is continued by the pixels at the edge. Raises GeometryError for
     landmarks that are not finite or all in one place.
     """
-    (descriptors,) = look("face_recognition", image, chip_transforms(landmarks), SIZE)
+    (descriptors,) = look(NETWORK, image, chip_transforms(landmarks), SIZE)
     return descriptors
 
 

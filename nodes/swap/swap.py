@@ -24,11 +24,11 @@ from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, place
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
+from nodes.swap.reference.render import performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
-from nodes.swap.reference.warp import MeshWarp
 from nodes.swap.sharpen import unsharp_mask
-from nodes.types import Bool, Faces, Float, Patch, Roi
+from nodes.types import Bool, Faces, Float, Image8, Patch, Roi
 
 _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
@@ -191,11 +191,16 @@ def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     matte = mask(landmarks[None], size, track.subject, plan.mask)[0]
     face, visible = plate, np.ones((size, size), bool)
     if track.reference is not None and track.vertices is not None:
-        own = Reference(crop8, surface_of(track.subject).extend(landmarks, picture=True)[:, :2])
+        own = _own(crop8, landmarks, track.subject)
         face, visible = track.reference.render(t, track.vertices[t], size, own)
         matte = matte * visible
     vertices = None if track.vertices is None else track.vertices[t]
     return _Face(track.subject, plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
+
+
+def _own(plate: Image8 | Float, landmarks: Float, subject: Subject) -> Reference:
+    """The plate's own face as a picture of its surface."""
+    return Reference(plate, surface_of(subject).extend(landmarks, picture=True)[:, :2])
 
 
 def _run_model(model: SwapModel, faces: list[_Face]) -> None:
@@ -205,10 +210,12 @@ def _run_model(model: SwapModel, faces: list[_Face]) -> None:
         return np.stack([which(f)[: len(f.landmarks), :2] for f in faces]) / np.float32(model.size)
 
     ask: dict[str, Callable[[], Float]] = {
-        "reference": lambda: np.stack([_premultiplied(f.face, f.visible) for f in faces]),
+        "reference": lambda: np.stack([premultiplied(f.face, f.visible) for f in faces]),
         "landmarks": lambda: points(lambda f: f.landmarks),
         "vertices": lambda: points(_vertices),
-        "performance": lambda: np.stack([_performance(f, model.size) for f in faces]),
+        "performance": lambda: np.stack(
+            [performed(_own(f.plate, f.landmarks, f.subject), _vertices(f), f.subject, model.size) for f in faces]
+        ),
     }
     reference, landmarks, vertices, performance = (
         make() if name in model.inputs else None for name, make in ask.items()
@@ -219,22 +226,10 @@ def _run_model(model: SwapModel, faces: list[_Face]) -> None:
         face.face, face.visible, face.matte = image, np.ones_like(face.visible), face.matte * predicted
 
 
-def _premultiplied(image: Float, visible: Bool) -> Float:
-    return np.dstack([image * visible[..., None], visible]).astype(np.float32)
-
-
 def _vertices(face: _Face) -> Float:
     if face.vertices is None:
         raise ValueError("a face without a reference has no vertices")
     return face.vertices
-
-
-def _performance(face: _Face, size: int) -> Float:
-    """The plate's own face, warped onto the new one's mesh: RGB premultiplied by alpha, [size, size, 4]."""
-    surface = surface_of(face.subject)
-    warp = MeshWarp(_vertices(face), surface.triangles, size)
-    plate = Reference(np.round(face.plate * 255).astype(np.uint8), surface.extend(face.landmarks, picture=True)[:, :2])
-    return _premultiplied(np.asarray(warp.fetch([plate])[0] / 255, np.float32), warp.visible)
 
 
 def _match(face: _Face, method: ColourMatch) -> Float:

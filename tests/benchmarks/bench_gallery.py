@@ -80,7 +80,8 @@ class Run:
     """Where things are, and how pairs are swapped and judged.
 
     code: the checkout of Faceplate that swaps; judge: the interpreter with the judges' packages; tools: folder of the judges; kept:
-    folder of curves of plates and sources, which stay the same; extra: options for `faceplate swap`.
+    folder of curves of plates and sources, which stay the same; extra: options for `faceplate swap`; train: for `faceplate train`, where
+    each pair is trained first.
     """
 
     out: Path
@@ -93,6 +94,7 @@ class Run:
     fast: bool
     swapped: bool
     extra: tuple[str, ...]
+    train: tuple[str, ...] = ()
 
 
 @dataclass
@@ -135,6 +137,9 @@ def main() -> int:
     parser.add_argument("--judge-every", type=int, default=12, help="frames between two that judge.py judges")
     parser.add_argument("--fast", action="store_true", help="expression.py alone")
     parser.add_argument("--swapped", action="store_true", help="judge PAIR/composite.mkv as they lie in --out")
+    parser.add_argument(
+        "--train", metavar="OPTIONS", help='train each pair first, as "--minutes 15", and swap with its model'
+    )
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("BEFORE", "AFTER"), help="print what changed")
     options = parser.parse_args(arguments)
     if options.compare:
@@ -166,6 +171,7 @@ def main() -> int:
         options.fast,
         options.swapped,
         extra,
+        tuple((options.train or "").split()),
     )
     rows = gallery(pairs, run)
     table = write_table(rows, run)
@@ -241,6 +247,7 @@ def describe(pair: Pair, run: Run) -> Row:
         "plate": pair.plate.name,
         "code": revision(run.code),
         "options": list(run.extra),
+        "train": list(run.train),
         "every": run.every,
         "judge_every": None if run.fast else run.judge_every,
     }
@@ -264,10 +271,10 @@ def swapper(pairs: Sequence[Pair], run: Run, scratch: Path) -> Callable[[Pair, S
     if not own and not run.swapped:
         document = scratch / "stand-in.txt"
         document.write_text("Stands in for a release: for measuring on this machine only.\n", "utf-8")
-        for number, clip in enumerate(sorted({clip for pair in pairs for clip in (pair.source, pair.plate)}), 1):
+        for clip in sorted({clip for pair in pairs for clip in (pair.source, pair.plate)}):
             if clip.name not in SAMPLES.values():
                 agreed = ("--document", document, "--use", "replace,train", "--until", "revoked", "--footage", clip)
-                faceplate(run.out / "consent.log", "performer", "add", f"Clip {number}", *agreed, "--project", project)
+                faceplate(run.out / "consent.log", "performer", "add", clip.stem, *agreed, "--project", project)
 
     def swap(pair: Pair, stages: Stages) -> None:
         if run.swapped:
@@ -277,6 +284,15 @@ def swapper(pairs: Sequence[Pair], run: Run, scratch: Path) -> Callable[[Pair, S
         say(f"{pair.name}: swap")
         consents = () if own else ("--project", project)
         shot = ("--plate", pair.plate, "--source", pair.source, "--out", run.out / pair.name)
+        if run.train:
+            log, made = run.out / f"{pair.name}.train.log", run.out / f"{pair.name}.trained"
+            for name, clip in (("source", pair.source), ("target", pair.plate)):
+                faceplate(log, "faceset", clip, "--performer", clip.stem, "--out", made / name, *consents)
+            with stages.stage("train"):
+                faceplate(
+                    log, "train", made / "source", made / "target", "--out", made / "model", *consents, *run.train
+                )
+            shot += ("--model", made / "model" / "model.onnx")
         with stages.stage("swap"):
             faceplate(run.out / f"{pair.name}.log", "swap", *shot, *consents, *run.extra)
 

@@ -22,12 +22,15 @@ from trainer.faceset import Faceset
 from trainer.losses import blur, dssim, weighted_mean
 from trainer.models.paired import same_framing
 from trainer.network import Network, Options, Share, Views
+from trainer.observers import Observers
 from trainer.rehearsal import Batch, Rehearsal, grey, whole
+from trainer.target import Shown
 
 _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _TEXTURE = 0.04
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
+_PERFORMANCE, _LIKENESS, _KEPT = 10.0, 0.3, 2.0
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
@@ -71,6 +74,7 @@ class Shot(Network):
         subject = load_subject(options.subject)
         self.lines, self.areas = Lines(subject, options.base), Areas(subject, options.base)
         self.openings = Openings(subject)
+        self.observers = Observers(subject) if subject.coefficients else None
         told = 4 * pixels + self.lines.channels + 2 * self.areas.channels
         self.enter = nn.Sequential(_convolution(told, fine), _Residual(fine))
         self.down = _convolution(fine, middle, 2)
@@ -91,7 +95,7 @@ class Shot(Network):
         """Frames of the source to rebuild; those of the target for the preview."""
         same_framing(facesets)
         source, target = facesets
-        return Rehearsal(source, target, self.options.size, share, self.options.base)
+        return Rehearsal(source, target, self.options.size, share, self.options.base, self.observers)
 
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Tensor:
         """The new face [N, 3, S, S], about 0..1, wherever the reference covers the crop."""
@@ -110,8 +114,11 @@ class Shot(Network):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """How far structure, colour and texture are from the frame, inside the mesh; eyes and mouth count more."""
-        drawn = self.draw(batch.reference, batch.vertices, batch.performance)
-        inside = batch.reference[:, 3:]
+        inputs, count = _inputs(batch), len(batch.reference)
+        if batch.shown:
+            inputs = {name: torch.cat([value, getattr(batch.shown, name)]) for name, value in inputs.items()}
+        both = self.draw(**inputs)
+        drawn, inside = both[:count], batch.reference[:, 3:]
         with torch.no_grad():
             features = whole(self.areas(batch.vertices))
             weight = inside * (1 + _FEATURES * F.interpolate(features, inside.shape[-2:], mode="bilinear"))
@@ -120,7 +127,23 @@ class Shot(Network):
                 "structure": dssim(grey(drawn), grey(batch.target), inside, weight).mean(),
                 "colour": _LEVEL * weighted_mean((drawn - batch.target).abs(), weight).mean(),
                 "texture": _TEXTURE * _texture_loss(drawn, batch.target, inside).mean(),
+                **(self._played(both[count:].float(), batch.shown) if batch.shown else {}),
             }
+
+    def _played(self, drawn: Tensor, shown: Shown) -> dict[str, Tensor]:
+        """How far what the new face does is from what the plate does, and whose it is from whose it should be; and how far it left its reference."""
+        assert self.observers is not None
+        inside, before = shown.reference[:, 3:], shown.reference[:, :3]
+        # They look at its shades alone: left to them, colours that no face has would do.
+        seen = (before + grey(drawn) - grey(before)).clamp(0, 1)
+        face = torch.lerp(shown.crop, seen, inside)
+        does, who = self.observers.coefficients(face, shown.squares), self.observers.descriptors(face, shown.chips)
+        return {
+            "performance": _PERFORMANCE * (does - shown.expression).abs().mean(),
+            "likeness": _LIKENESS * torch.linalg.vector_norm(who - shown.who, dim=1).mean(),
+            "kept": _KEPT * weighted_mean((drawn - before).abs(), inside).mean()
+            + 3 * _TEXTURE * _texture_loss(drawn, before, inside).mean(),
+        }
 
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The new face where the mesh is, the plate's crop where it is not; the mask is the mesh."""
@@ -132,13 +155,13 @@ class Shot(Network):
     def views(self, batches: Rehearsal, rows: int) -> Views:
         """Source frames, their references, and rebuilt; target frames, and swapped."""
         own, other = batches.rehearsed(rows), batches.swapped(rows)
-        swapped, _ = self.swap(crop=other.target, **_inputs(other))
+        swapped, _ = self.swap(crop=other.crop, **_inputs(other))
         return Views(
             {
                 "source": own.target,
                 "its reference": own.reference[:, :3],
                 "drawn": self._over(own),
-                "target": other.target,
+                "target": other.crop,
                 "its reference ": other.reference[:, :3],
                 "swapped, in its own colours": swapped,
             }
@@ -147,7 +170,8 @@ class Shot(Network):
     def examples(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
         """The target's crops with all that goes with them."""
         batch = batches.swapped(rows)
-        return {"crop": batch.target, **_inputs(batch)}
+        seen = F.interpolate(batch.performance, batch.crop.shape[-2:])  # it comes in no more pixels than are seen
+        return {"crop": batch.crop, **_inputs(batch), "performance": seen}
 
     def _over(self, batch: Batch) -> Tensor:
         drawn = self.draw(batch.reference, batch.vertices, batch.performance).clamp(0, 1)
@@ -199,7 +223,7 @@ def _convolution(channels: int, out: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, 3, stride, padding=1), nn.LeakyReLU(0.1))
 
 
-def _inputs(batch: Batch) -> dict[str, Tensor]:
+def _inputs(batch: Batch | Shown) -> dict[str, Tensor]:
     return {"reference": batch.reference, "vertices": batch.vertices, "performance": batch.performance}
 
 

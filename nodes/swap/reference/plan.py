@@ -13,13 +13,14 @@ from nodes.footage import Footage
 from nodes.geometry.smoothing import window_length
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
-from nodes.swap.reference.gallery import fetch_references
+from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.inside import filled_openings, plate_share
 from nodes.swap.reference.render import ReferenceTrack
 from nodes.swap.reference.retarget import retarget
 from nodes.swap.reference.source import Source
 from nodes.swap.reference.surface import surface_of
-from nodes.swap.reference.wrinkles import learn_wrinkles, spread_out
+from nodes.swap.reference.wrinkles import SIDE, learn_wrinkles, spread_out
+from nodes.types import Int, Track
 
 _POSE_WINDOW = 0.36  # seconds
 
@@ -53,36 +54,49 @@ def plan_reference(
     references = dict(zip(needed.tolist(), pictures, strict=True))
     tracks = []
     for alignment, performance, choices in zip(alignments, plates, chosen, strict=True):
-        wrinkles = None
-        if plate is not None and learns:
-            track = alignment.track
-            wrinkles = learn_wrinkles(
-                performance,
-                track.frames,
-                plate,
-                surface.extend(track.landmarks, picture=True),
-                source,
-                [references[i] for i in samples.tolist()],
-                samples,
+
+        def own(rows: Int, track: Track = alignment.track) -> list[Reference]:
+            assert plate is not None
+            return fetch_references(
+                plate, track.frames[rows], surface.extend(track.landmarks[rows], picture=True), 2 * SIDE
             )
-        vertices = surface.extend(performance.place(retarget(performance, source.performance, subject, parameters)))
-        tracks.append(
-            ReferenceTrack(
-                subject,
-                vertices,
-                choices,
-                references,
-                performance.coefficients,
-                source.performance.coefficients,
-                wrinkles,
-                parameters.wrinkles,
-                tuple(
-                    plate_share(o, performance, source.performance, choices, subject, parameters.mouth)
-                    for o in filled_openings(subject)
-                ),
-            )
-        )
+
+        tracks.append(make_track(performance, source, choices, references, parameters, own if learns else None))
     return tracks
+
+
+def make_track(
+    plate: Performance,
+    source: Source,
+    choices: tuple[Choice, ...],
+    references: dict[int, Reference],
+    parameters: SwapParameters,
+    pictures: Callable[[Int], list[Reference]] | None = None,
+) -> ReferenceTrack:
+    """One track of T frames, ready to render.
+
+    choices: of source frames in each of them. references: the pictures of these source frames, and for wrinkles of those that cover the
+    source's expressions. pictures: gives those of the plate's frames; without it no wrinkles are learned.
+    """
+    subject = source.subject
+    wrinkles = None
+    if pictures is not None:
+        mine, theirs = spread_out(source.performance.coefficients), spread_out(plate.coefficients)
+        wrinkles = learn_wrinkles(plate, theirs, pictures(theirs), source, mine, [references[i] for i in mine.tolist()])
+    return ReferenceTrack(
+        subject,
+        surface_of(subject).extend(plate.place(retarget(plate, source.performance, subject, parameters))),
+        choices,
+        references,
+        plate.coefficients,
+        source.performance.coefficients,
+        wrinkles,
+        parameters.wrinkles,
+        tuple(
+            plate_share(o, plate, source.performance, choices, subject, parameters.mouth)
+            for o in filled_openings(subject)
+        ),
+    )
 
 
 def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:

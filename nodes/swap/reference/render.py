@@ -97,6 +97,19 @@ class ReferenceTrack:
         return ratio[..., None]
 
 
+def performed(plate: Reference, vertices: Float, subject: Subject, size: int) -> Float:
+    """The plate's own face, code values or 0..1, warped onto the new one's vertices [V, 3] in a crop: RGB premultiplied by alpha, [size, size, 4], 0..1."""
+    warp = MeshWarp(vertices, surface_of(subject).triangles, size)
+    if plate.image.dtype != np.uint8:
+        plate = Reference(np.round(plate.image * 255).astype(np.uint8), plate.vertices)
+    return premultiplied(np.asarray(warp.fetch([plate])[0] / 255, np.float32), warp.visible)
+
+
+def premultiplied(image: Float, visible: Bool) -> Float:
+    """RGB [S, S, 3] premultiplied by alpha, [S, S, 4], where it is visible."""
+    return np.dstack([image * visible[..., None], visible]).astype(np.float32)
+
+
 def _joined(images: list[Float], shares: list[Float], boxes: list[Box], size: int) -> Float:
     """Mix parts [h, w, 3] in boxes of a crop by shares [h, w, 1]; their fine detail by what of them is strongest."""
     fine, apart = (np.zeros((size, size, 3), np.float32) for _ in range(2))

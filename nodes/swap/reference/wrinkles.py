@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 
 from nodes.align.pose import Performance
-from nodes.footage import Footage
 from nodes.geometry.step import smoothstep
 from nodes.subjects import Subject
 from nodes.swap.reference.expression import common_poses
-from nodes.swap.reference.gallery import Reference, fetch_references
+from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.retarget import numbers_of, regress
 from nodes.swap.reference.source import Source
 from nodes.swap.reference.surface import surface_of
@@ -50,23 +49,20 @@ class Wrinkles:
 
 def learn_wrinkles(
     plate: Performance,
-    frames: Int,
-    footage: Footage,
-    vertices: Float,
+    chosen: Int,
+    plate_pictures: list[Reference],
     source: Source,
-    pictures: list[Reference],
     rows: Int,
+    pictures: list[Reference],
 ) -> Wrinkles:
     """Learn the source's wrinkles, shrunk towards the plate's.
 
-    The subject has coefficients. plate: performance of frames [T] of `footage`, its surface at `vertices` [T, V, 3]. pictures: of the
-    source's `rows`.
+    The subject has coefficients. plate_pictures: of the frames `chosen` of the plate's performance. pictures: of the source's `rows`.
     """
     subject = source.subject
     seen, own = common_poses(plate, source.performance)
-    chosen = spread_out(plate.coefficients)
     unwrap = _Unwrap(subject)
-    theirs = np.stack([unwrap.detail(p) for p in fetch_references(footage, frames[chosen], vertices[chosen], SIDE * 2)])
+    theirs = np.stack([unwrap.detail(p) for p in plate_pictures])
     mine = np.stack([unwrap.detail(p) for p in pictures])
     numbers, own_numbers = (
         numbers_of(plate.coefficients[chosen], seen[chosen]),

@@ -1,0 +1,107 @@
+"""The target's frames as a shot will show them: with the references, the wrinkles and the mouth that the reference method gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nodes.align.pose import take_performance
+from nodes.definitions import SwapParameters
+from nodes.swap.reference.gallery import Reference
+from nodes.swap.reference.plan import choose_references, make_track
+from nodes.swap.reference.render import performed, premultiplied
+from nodes.swap.reference.wrinkles import spread_out
+from nodes.types import Int
+from trainer.faceset import Faceset
+from trainer.gallery import Gallery, resized
+from trainer.observers import Observers, looks
+
+MOST = 320  # frames that are made ready
+_KNOWN = 96  # crops by which the recogniser knows the source
+_PART = 16  # rows at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """n frames of the target as they will be swapped.
+
+    crop: [n, 3, S, S]; reference: [n, 4, S, S]; vertices: [n, L, 2]; performance: [n, 4, s, s], as in docs/model-contract.md. squares, chips:
+    [n, 2, 3], where the landmarker and the recogniser look; expression: [n, C], what the landmarker sees in the crop. who: [n, 128], the source
+    as the recogniser knows it. All four are empty without observers.
+    """
+
+    crop: Tensor
+    reference: Tensor
+    vertices: Tensor
+    performance: Tensor
+    squares: Tensor
+    chips: Tensor
+    expression: Tensor
+    who: Tensor
+
+    def __len__(self) -> int:
+        return len(self.crop)
+
+    def __getitem__(self, rows: Tensor) -> Shown:
+        """Rows by their numbers; pictures that are kept as bytes come as 0..1."""
+        taken = (getattr(self, f.name)[rows] for f in fields(self))
+        return Shown(*(t.float() / 255 if t.dtype == torch.uint8 else t for t in taken))
+
+
+def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observers | None, most: int = MOST) -> Shown:
+    """Make frames of the target ready, up to `most` that cover what it performs, on the source's device.
+
+    seen: pixels across `performance`.
+    """
+    size, subject, surface = source.size, source.subject, source.surface
+    landmarks = faceset.landmarks[:] * np.float32(size / faceset.size)
+    performance = take_performance(landmarks, subject)
+    known = source.as_source()
+    parameters = SwapParameters(steadiness=0)
+    choices = choose_references(performance, known, parameters)
+    covering = spread_out(known.performance.coefficients) if subject.coefficients else np.zeros(0, np.int64)
+    rows = spread_out(performance.coefficients, most) if subject.coefficients else np.arange(len(landmarks))[:most]
+    needed = np.unique(np.concatenate([covering, *(c.index[rows][c.weight[rows] > 0] for c in choices)]))
+    references = {int(i): source.picture(int(i)) for i in needed}
+
+    def own(frames: Int) -> list[Reference]:
+        places = surface.extend(landmarks[frames], picture=True)[..., :2] * np.float32(faceset.size / size)
+        return [Reference(np.array(faceset.crops[i]), p) for i, p in zip(frames, places, strict=True)]
+
+    track = make_track(performance, known, choices, references, parameters, own if subject.coefficients else None)
+    crops = torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2)
+    crops = resized(crops.float(), size).round_().to(torch.uint8)
+    eight = np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy())
+    shown, played = [], []
+    for crop, t in zip(eight, rows.tolist(), strict=True):
+        plate = Reference(crop, surface.extend(landmarks[t], picture=True)[:, :2])
+        face, inside = track.render(t, track.vertices[t], size, plate)
+        shown.append(premultiplied(face, inside))
+        played.append(performed(plate, track.vertices[t], subject, size))
+    bytes_ = [
+        torch.from_numpy(np.round(np.stack(p) * 255).astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
+        for p in (shown, played)
+    ]
+    small = torch.nn.functional.avg_pool2d(bytes_[1].float(), size // seen).round().to(torch.uint8)
+    squares, chips = looks(landmarks[rows], size) if observers else (torch.zeros(len(rows), 0),) * 2
+    vertices = torch.from_numpy(track.vertices[rows, : landmarks.shape[1], :2] / np.float32(size))
+    device = source.device
+    crops, squares, chips = crops.to(device), squares.to(device), chips.to(device)
+    expression = who = torch.zeros(len(rows), 0, device=device)
+    if observers:
+        parts = torch.arange(len(rows), device=device).split(_PART)
+        with torch.no_grad():
+            expression = torch.cat([observers.coefficients(crops[p].float() / 255, squares[p]) for p in parts])
+            who = _known(source, observers).expand(len(rows), -1)
+    return Shown(crops, bytes_[0].to(device), vertices.to(device), small.to(device), squares, chips, expression, who)
+
+
+def _known(source: Gallery, observers: Observers) -> Tensor:
+    """What the recogniser says of a performer: the mean, [128], of what it says of many crops."""
+    rows = torch.linspace(0, len(source) - 1, min(len(source), _KNOWN)).round().long()
+    _, chips = looks(source.landmarks[rows.numpy()], source.size)
+    parts = zip(rows.split(_PART), chips.to(source.device).split(_PART), strict=True)
+    return torch.cat([observers.descriptors(source.pictures(r), c) for r, c in parts]).mean(0)
