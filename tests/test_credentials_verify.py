@@ -17,7 +17,7 @@ from nodes.credentials.identity import Identity, load_identity
 from nodes.credentials.library import EMBEDS
 from nodes.credentials.local import local_root
 from nodes.credentials.manifest import definition
-from nodes.credentials.sign import sign_file, sign_sequence
+from nodes.credentials.sign import forget, sign_file, sign_sequence
 from nodes.credentials.trust import load_trust
 from nodes.credentials.verdict import Verdict
 from nodes.errors import CredentialsError, FootageError
@@ -240,6 +240,52 @@ def test_a_manifest_taken_out_of_a_file_with_one_beside_it_shows(tmp_path: Path)
     shutil.copy(sign_file(exr, claim(), load_identity()).sidecar, tmp_path / "a.c2pa")
     path.write_bytes(bare)
     assert one(path).state == "changed" and one(path).faults[0] == "the manifest that was in the file is gone"
+
+
+@pytest.mark.parametrize("second", ["a.avi", "A.avi", "a.dpx", "a.mp4"])
+def test_files_of_one_name_keep_a_manifest_each(second: str, tmp_path: Path) -> None:
+    first, other = movie(tmp_path / "a.mkv"), tmp_path / second
+    usual = sign_file(first, claim(), load_identity()).sidecar
+    assert usual == tmp_path / "a.c2pa"
+    other.write_bytes(movie(tmp_path / f"made{other.suffix}").read_bytes() if other.suffix != ".dpx" else bytes(900))
+    assert [one(first).state, one(other).state, one(usual).file] == ["own", "none", first]
+    kept = usual.read_bytes()
+    signed = sign_file(other, claim(), load_identity())
+    assert signed.sidecar == (None if second == "a.mp4" else tmp_path / f"{second}.c2pa")
+    assert [one(first).state, one(other).state] == ["own", "own"] and usual.read_bytes() == kept
+    verdicts = {v.file.name: v.state for v in verify(tmp_path, load_trust())}
+    assert verdicts[first.name] == verdicts[other.name] == "own"
+    flip(other)
+    assert [one(first).state, one(other).state] == ["own", "changed"]
+    forget(other)
+    assert usual.exists() and not (tmp_path / f"{second}.c2pa").exists()
+
+
+def test_a_file_that_is_signed_again_has_one_manifest(tmp_path: Path) -> None:
+    for length in (12, 9):
+        sign_file(movie(tmp_path / "a.mkv", length), claim(), load_identity())
+        assert one(tmp_path / "a.mkv").state == "own"
+    assert sorted(f.name for f in tmp_path.glob("a*")) == ["a.c2pa", "a.mkv"]
+
+
+def test_sequences_and_a_movie_of_one_name_in_one_folder_keep_a_manifest_each(frames: Path) -> None:
+    pictures = write_frames(frames, suffix=".tif")
+    film = movie(frames / "composite.mkv")
+    assert one(film).state == one(frames / "composite.%04d.tif").state == one(pictures[0]).state == "none"
+    sign_sequence(pictures, claim(), load_identity())
+    sign_file(film, claim(), load_identity())
+    assert {f.name for f in frames.glob("*.c2pa")} == {"composite.c2pa", "composite.tif.c2pa", "composite.mkv.c2pa"}
+    for subject in (
+        film,
+        frames / "composite.%04d.tif",
+        frames / "composite.%04d.png",
+        pictures[2],
+        frame(frames, 1002),
+    ):
+        assert one(subject).state == "own", subject
+    assert {v.state for v in verify(frames, load_trust())} == {"own"}
+    flip(pictures[2], 0.6)
+    assert [one(frames / f"composite.%04d{kind}").state for kind in (".tif", ".png")] == ["changed", "own"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,38 @@ def frames_of(hashes: Mapping[str, str]) -> dict[str, Any]:
     return {"label": FRAMES, "data": {"alg": "sha256", "files": files}}
 
 
-def sidecar_of_sequence(frame: Path, suffix: str) -> Path:
-    """Where the manifest of a frame's sequence lies: `composite/composite.c2pa` for `composite/composite.0001.exr`."""
+def sidecars(file: Path, suffix: str) -> tuple[Path, Path]:
+    """Where the manifest of a file may lie: `name.mkv.c2pa`, which is its own, and `name.c2pa`, where C2PA tools look."""
+    return file.with_name(file.name + suffix), file.with_suffix(suffix)
+
+
+def sidecars_of_sequence(frame: Path, suffix: str) -> tuple[Path, Path]:
+    """The same of a frame's sequence: `composite.exr.c2pa` and `composite.c2pa` for `composite.0001.exr`."""
     found = _NUMBERED.fullmatch(frame.name)
-    head = found[1].rstrip("._- ") if found else frame.stem
-    return frame.with_name((head or frame.parent.name or "frames") + suffix)
+    head, tail = (_head(found), found[3]) if found else (frame.stem, frame.suffix)
+    head = head or frame.parent.name or "frames"
+    return frame.with_name(head + tail + suffix), frame.with_name(head + suffix)
+
+
+def is_shared(usual: Path, files: Sequence[Path], carriers: Container[str]) -> bool:
+    """Whether other files than `files` would have their manifest at `usual` too: another movie or sequence of the name.
+
+    carriers: suffixes of files that carry their own.
+    """
+    base, own = usual.stem.casefold(), {file.name for file in files}
+    tails = {found[3] for file in files if (found := _NUMBERED.fullmatch(file.name))}
+
+    def is_other(file: Path) -> bool:
+        numbered = _NUMBERED.fullmatch(file.name)
+        sequence = numbered is not None and _head(numbered).casefold() == base and numbered[3] not in tails
+        alone = file.stem.casefold() == base and file.suffix.lower() not in carriers
+        return (sequence or alone) and file.suffix != usual.suffix and file.is_file()
+
+    return any(is_other(file) for file in usual.parent.iterdir() if file.name not in own)
+
+
+def _head(numbered: re.Match[str]) -> str:
+    return numbered[1].rstrip("._- ")
 
 
 def around_number(name: str) -> tuple[str, str] | None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nodes.credentials.binding import sidecar_of_sequence
+from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.credentials.trust import Trust
 from nodes.credentials.verdict import Verdict
-from nodes.credentials.verify import names_in, verify_file, verify_sidecar
+from nodes.credentials.verify import is_of_another, names_in, verify_file, verify_sidecar
 from nodes.errors import FootageError
 from nodes.footage.numbering import has_place, numbered
 from nodes.shot.progress import Progress, quiet
@@ -30,8 +30,10 @@ def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict
             )
         return found
     if has_place(path.name) and not path.exists():
-        sidecar = sidecar_of_sequence(numbered(path, 1), SIDECAR)
-        return [_of_frames(path, sidecar, trust, progress) if sidecar.is_file() else _without(path)]
+        frame = numbered(path, 1)
+        places = (place for place in sidecars_of_sequence(frame, SIDECAR) if place.is_file())
+        sidecar = next((place for place in places if not is_of_another(place, frame)), None)
+        return [_of_frames(path, sidecar, trust, progress) if sidecar else _without(path)]
     if path.suffix.lower() == SIDECAR:
         return [verify_sidecar(path, trust, progress)]
     found_one = verify_file(path, trust, progress)
@@ -81,14 +83,15 @@ def _in_folder(folder: Path, trust: Trust, progress: Progress) -> Iterator[Verdi
 def _loose(folder: Path, done: set[Path], trust: Trust, progress: Progress, *, deep: bool) -> Iterator[Verdict]:
     """What nothing was said of: manifests with what they are of, and, where it is asked for, files without one."""
     files = sorted(f for f in folder.iterdir() if f.is_file() and f not in done and not f.name.startswith("."))
-    sidecars = [f for f in files if f.suffix.lower() == SIDECAR]
-    frames = frozenset[str]().union(*(names_in(s) for s in sidecars)) if sidecars else frozenset()
-    for sidecar in sidecars:
+    manifests = [f for f in files if f.suffix.lower() == SIDECAR]
+    frames = frozenset[str]().union(*(names_in(s) for s in manifests)) if manifests else frozenset()
+    for sidecar in manifests:
         if names_in(sidecar):
             yield verify_sidecar(sidecar, trust, progress)
     for file in files if deep else ():
         suffix = file.suffix.lower()
-        alone = suffix in EMBEDS or suffix in _MOVIES or (suffix != SIDECAR and file.with_suffix(SIDECAR) in sidecars)
+        beside = suffix != SIDECAR and not set(sidecars(file, SIDECAR)).isdisjoint(manifests)
+        alone = suffix in EMBEDS or suffix in _MOVIES or beside
         if file.name not in frames and alone:
             yield verify_file(file, trust, progress)
 

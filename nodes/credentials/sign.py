@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nodes.credentials.binding import bound_to, frames_of, hash_files, listing, sha256, sidecar_of_sequence
+from nodes.credentials.binding import (
+    bound_to,
+    frames_of,
+    hash_files,
+    is_shared,
+    listing,
+    sha256,
+    sidecars,
+    sidecars_of_sequence,
+)
 from nodes.credentials.claim import Claim
 from nodes.credentials.identity import Identity
 from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
@@ -32,7 +41,8 @@ class Signed:
 
 
 def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
-    """Sign one file, into it or, where its kind carries no manifest, beside it as `name.c2pa`, where C2PA tools look.
+    """Sign one file, into it or, where its kind carries no manifest, beside it as `name.c2pa`, where C2PA tools look;
+    as `name.mkv.c2pa` where something else has that name too, whose manifest it would be.
 
     A time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so.
     Raises CredentialsError, FootageError, OutputError; the file is then as it was.
@@ -40,7 +50,7 @@ def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
     kind = EMBEDS.get(path.suffix.lower())
     if kind is None:
         bound = bound_to(sha256(path), "the whole file")
-        return _beside(path, path.with_suffix(SIDECAR), claim, [bound], identity)
+        return _beside([path], sidecars(path, SIDECAR), claim, [bound], identity)
 
     def embed(by: Identity) -> None:
         with whole_file(path, sync=False) as temporary:
@@ -58,32 +68,37 @@ def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
 def sign_sequence(files: Sequence[Path], claim: Claim, identity: Identity) -> Signed:
     """Sign the frames of a sequence, all in one folder, by one manifest beside them, named as they are without the number.
 
-    Raises CredentialsError, FootageError, OutputError.
+    Its name is chosen as by :func:`sign_file`. Raises CredentialsError, FootageError, OutputError.
     """
     hashes = hash_files(files)
     bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
-    sidecar = sidecar_of_sequence(files[0], SIDECAR)
-    return _beside(files[0], sidecar, claim, [bound, frames_of(hashes)], identity)
+    return _beside(files, sidecars_of_sequence(files[0], SIDECAR), claim, [bound, frames_of(hashes)], identity)
 
 
 def forget(made: Path | Sequence[Path]) -> None:
     """Remove the manifest beside a file, or the frames of a sequence, about to be written anew, perhaps unsigned. Raises OutputError."""
-    if isinstance(made, Path):
-        sidecar = None if made.suffix.lower() in EMBEDS else made.with_suffix(SIDECAR)
-    else:
-        sidecar = sidecar_of_sequence(made[0], SIDECAR)
-    if sidecar is not None:
-        with writing(sidecar):
-            sidecar.unlink(missing_ok=True)
+    if isinstance(made, Path) and made.suffix.lower() in EMBEDS:
+        return
+    files = [made] if isinstance(made, Path) else made
+    exact, usual = sidecars(made, SIDECAR) if isinstance(made, Path) else sidecars_of_sequence(made[0], SIDECAR)
+    with writing(exact):
+        exact.unlink(missing_ok=True)
+        if usual.exists() and not is_shared(usual, files, EMBEDS):
+            usual.unlink()
 
 
-def _beside(file: Path, sidecar: Path, claim: Claim, bound: list[dict[str, Any]], identity: Identity) -> Signed:
+def _beside(
+    files: Sequence[Path], places: tuple[Path, Path], claim: Claim, bound: list[dict[str, Any]], identity: Identity
+) -> Signed:
+    exact, usual = places
+    sidecar = exact if exact.exists() or is_shared(usual, files, EMBEDS) else usual
+
     def write(by: Identity) -> None:
         manifest = sign_nothing(definition(claim, *bound), claim.carried, by)
         with whole_file(sidecar, sync=False) as temporary:
             temporary.write_bytes(manifest)
 
-    return Signed(file, sidecar, _stamped(write, identity))
+    return Signed(files[0], sidecar, _stamped(write, identity))
 
 
 def _stamped(sign: Callable[[Identity], None], identity: Identity) -> bool:

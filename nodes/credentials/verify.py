@@ -7,7 +7,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from nodes.credentials.binding import hash_files, listing, sidecar_of_sequence
+from nodes.credentials.binding import hash_files, listing, sidecars, sidecars_of_sequence
 from nodes.credentials.frames import belonging, compare
 from nodes.credentials.library import BYTES, EMBEDS, SIDECAR, Checked, check
 from nodes.credentials.said import Said, understand
@@ -38,6 +38,8 @@ def verify_file(path: Path, trust: Trust, progress: Progress = quiet) -> Verdict
     if sidecar is None:
         return Verdict(path, "changed", (fault,)) if fault else Verdict(path, "none")
     found = verify_sidecar(sidecar, trust, progress, only=path)
+    if not found.intact and is_of_another(sidecar, path):
+        return Verdict(path, "changed", (fault,)) if fault else Verdict(path, "none")
     if kind is not None and not found.intact and found.frames is None:
         gone = fault or "the manifest that was in the file is gone"
         return Verdict(path, "changed", (gone, *found.faults), found.said, sidecar)
@@ -115,12 +117,34 @@ def _judged(
 
 def _sidecar_of(path: Path) -> Path | None:
     """The manifest beside a file: of its name, or of the sequence that it is a frame of."""
-    for sidecar in (path.with_suffix(SIDECAR), path.with_name(path.name + SIDECAR)):
+    for sidecar in sidecars(path, SIDECAR):
         if sidecar.is_file():
             return sidecar
-    usual = sidecar_of_sequence(path, SIDECAR)
-    others = [usual, *sorted(path.parent.glob(f"*{SIDECAR}"))]
+    others = [*sidecars_of_sequence(path, SIDECAR), *sorted(path.parent.glob(f"*{SIDECAR}"))]
     return next((s for s in others if s.is_file() and path.name in names_in(s)), None)
+
+
+def is_of_another(sidecar: Path, path: Path) -> bool:
+    """Whether a manifest that does not fit a file is that of another one of its name, or of a sequence that it is no frame of."""
+    if sidecar == sidecars(path, SIDECAR)[0]:
+        return False
+    if names := names_in(sidecar):
+        return not belonging(dict.fromkeys(names, ""), [path.name])
+    return any(_fits(sidecar, file) for file in _of_the_name(sidecar) if file != path)
+
+
+def _fits(sidecar: Path, file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            checked = check(BYTES, opened, _read(sidecar), ())
+    except (ValueError, OSError):
+        return False
+    return checked is not None and not any(code in _OF_NOTHING for code, _ in checked.faults)
+
+
+def _of_the_name(sidecar: Path) -> list[Path]:
+    beside = sorted(sidecar.parent.iterdir())
+    return [f for f in beside if f.stem == sidecar.stem and f.suffix.lower() != SIDECAR and f.is_file()]
 
 
 def _subject(sidecar: Path) -> Path:
@@ -128,8 +152,10 @@ def _subject(sidecar: Path) -> Path:
     exact = sidecar.with_suffix("")
     if exact.suffix and exact.is_file():
         return exact
-    beside = [f for f in sorted(sidecar.parent.iterdir()) if f.stem == sidecar.stem and f != sidecar and f.is_file()]
+    beside = _of_the_name(sidecar)
     found = [f for f in beside if f.suffix.lower() not in EMBEDS] or beside  # others carry their own
+    if len(found) > 1:
+        found = [f for f in found if _fits(sidecar, f)] or found
     if len(found) == 1:
         return found[0]
     what = f"could be that of {' or '.join(f.name for f in found)}" if found else "lies beside no file of its name"

@@ -24,7 +24,7 @@ _KEY = "key.json"
 _OURS = re.compile(
     r"(composite|plate)\.(mkv|c2pa)|preview\.mp4|sheet\.png|shot\.json|report\.(html|json)|faces\.npz|alignment\.npz"
     r"|(?:patch/patch|matte/matte|over/over)\.\d+\.exr|(?:composite/composite|overlay/overlay)\.\d+\.\w+"
-    r"|fusion/(?:index\.lua|\d+\.(?:patch|matte)\.png)|(?P<part>patch|matte|composite|overlay|over|fusion)/(?P=part)\.c2pa"
+    r"|fusion/(?:index\.lua|\d+\.(?:patch|matte)\.png)|(?P<part>patch|matte|composite|overlay|over|fusion)/(?P=part)(?:\.\w+)?\.c2pa"
 )
 _FOLDERS = ("patch", "matte", "composite", "overlay", "over", "fusion")
 _KEPT = re.compile(r"patch/patch\.\d+\.exr|matte/matte\.\d+\.exr")

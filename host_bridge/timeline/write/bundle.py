@@ -18,7 +18,7 @@ from host_bridge.timeline.read import Places
 from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.profiles import clips
 from host_bridge.timeline.write.tree import Node, schema
-from nodes.credentials.binding import sidecar_of_sequence
+from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.errors import OutputError, writing
 from nodes.footage.whole import beside, flush
@@ -89,9 +89,9 @@ def _take_file(reference: Node, places: Places, found: Bundled, names: dict[Path
 
 def _take_manifest(file: Path, name: Path, found: Bundled) -> None:
     """Take along what lies beside a file whose kind carries no manifest, under the name by which it is found there."""
-    sidecar = file.with_suffix(SIDECAR)
-    if file.suffix.lower() not in EMBEDS and sidecar.is_file():
-        usual, other = name.with_suffix(SIDECAR).as_posix(), f"{name.as_posix()}{SIDECAR}"
+    sidecar = next((place for place in sidecars(file, SIDECAR) if place.is_file()), None)
+    if file.suffix.lower() not in EMBEDS and sidecar:
+        other, usual = (place.as_posix() for place in sidecars(name, SIDECAR))
         found.files[other if usual in found.files else usual] = sidecar
 
 
@@ -111,9 +111,9 @@ def _take_images(reference: Node, places: Places, found: Bundled, names: dict[Pa
         names[folder] = free_name(stem, set(names.values()))
     for name, file in files:
         found.files[f"{MEDIA}/{names[folder]}/{name}"] = file
-    sidecar = sidecar_of_sequence(files[0][1], SIDECAR)
-    if sidecar.is_file():
-        found.files[f"{MEDIA}/{names[folder]}/{sidecar.name}"] = sidecar
+    for sidecar in sidecars_of_sequence(files[0][1], SIDECAR):
+        if sidecar.is_file():
+            found.files[f"{MEDIA}/{names[folder]}/{sidecar.name}"] = sidecar
     reference["target_url_base"] = f"{MEDIA}/{quote(names[folder])}/"
 
 
