@@ -325,8 +325,8 @@ def test_damaged_files_of_other_formats_are_refused(name: str, text: str, word: 
 
 def test_a_converter_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     pytest.importorskip("otio_cmx3600_adapter", reason="the extra `timeline` is not installed")
-    path = tmp_path / "edit.edl"
-    path.write_text("TITLE: x\n", "utf-8")
+    path = tmp_path / "edit.aaf"
+    path.write_text("", "utf-8")
     with pytest.raises(SchemaError, match="within"):
         convert(path, limit=0.01)
 
@@ -335,8 +335,8 @@ def test_a_format_whose_reader_is_not_installed_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    (tmp_path / "edit.edl").write_text("TITLE: x\n", "utf-8")
-    told = refused(tmp_path / "edit.edl", "not installed", kind=MissingDependencyError)
+    (tmp_path / "edit.aaf").write_text("", "utf-8")
+    told = refused(tmp_path / "edit.aaf", "not installed", kind=MissingDependencyError)
     assert "faceplate[timeline]" in told
 
 

@@ -1,25 +1,21 @@
-"""Turn an EDL, an XML or an AAF into OTIO, in a process of its own: `python -m host_bridge.timeline.read.convert IN OUT`.
+"""Turn an XML or an AAF into OTIO, in a process of its own: `python -m host_bridge.timeline.read.convert IN OUT`.
 
 The adapters are others' code, and a damaged file can send one of them round in circles: here it can only end itself.
 """
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from nodes.errors import MissingDependencyError, SchemaError
 
 SECONDS = 300
 _MEMORY = 4 << 30
-_TIMECODE = re.compile(rb"\b\d\d:\d\d:\d\d([:;])(\d\d)\b")
 FORMATS = {
-    ".edl": ("otio_cmx3600_adapter", "an EDL (CMX 3600)"),
     ".xml": ("otio_fcp_adapter", "Final Cut Pro 7 XML"),
     ".aaf": ("otio_aaf_adapter", "an AAF"),
 }
@@ -36,7 +32,7 @@ def convert(path: Path, limit: float = SECONDS) -> bytes:
         out = Path(folder) / "edit.otio"
         try:
             done = subprocess.run(
-                [sys.executable, "-m", __name__, str(path.absolute()), str(out), *_rate(path)],
+                [sys.executable, "-m", __name__, str(path.absolute()), str(out)],
                 capture_output=True,
                 timeout=limit,
                 check=False,
@@ -56,17 +52,6 @@ def convert(path: Path, limit: float = SECONDS) -> bytes:
 _REMEDY = "Export it again, as OTIO where the editor can"
 
 
-def _rate(path: Path) -> list[str]:
-    """An EDL does not say its rate: the lowest one at which all its timecodes are there."""
-    if path.suffix.lower() != ".edl":
-        return []
-    found = _TIMECODE.findall(path.read_bytes())
-    most = max((int(frame) for _, frame in found), default=0)
-    if any(sign == b";" for sign, _ in found) or (b"FCM: DROP" in path.read_bytes().upper() and most >= 25):
-        return [str(60000 / 1001 if most >= 30 else 30000 / 1001)]
-    return [str(next((rate for rate in (24, 25, 30, 50, 60) if most < rate), 120))]
-
-
 def _need(module: str, told: str, path: Path) -> None:
     from importlib.util import find_spec
 
@@ -78,25 +63,7 @@ def _need(module: str, told: str, path: Path) -> None:
         )
 
 
-def _place(edl: Any) -> None:
-    """Put tracks where their first events are recorded: the adapter says that as a source range that begins at minus that time."""
-    import opentimelineio as otio
-
-    begins = [None if t.source_range is None else -t.source_range.start_time for t in edl.tracks]
-    known = [b for b in begins if b is not None]
-    if not known:
-        return
-    zero = otio.opentime.RationalTime(0, known[0].rate)
-    start = min(known) if len(known) == len(begins) else zero
-    edl.global_start_time = start
-    for track, begin in zip(edl.tracks, begins, strict=True):
-        ahead = (begin or zero) - start
-        track.source_range = None
-        if ahead > zero:
-            track.insert(0, otio.schema.Gap(source_range=otio.opentime.TimeRange(zero, ahead)))
-
-
-def _main(source: str, target: str, rate: str | None = None) -> int:
+def _main(source: str, target: str) -> int:
     with suppress(ImportError, ValueError, OSError):  # no such limit on this system
         import resource
 
@@ -104,9 +71,7 @@ def _main(source: str, target: str, rate: str | None = None) -> int:
     import opentimelineio as otio
 
     try:
-        found = otio.adapters.read_from_file(source, **({} if rate is None else {"rate": float(rate)}))
-        if rate is not None:
-            _place(found)
+        found = otio.adapters.read_from_file(source)
         Path(target).write_text(otio.adapters.write_to_string(found, "otio_json", indent=0), "utf-8")
     except Exception as e:  # whatever an adapter stumbles over
         print(" ".join(f"{type(e).__name__}: {e}".split())[:400], file=sys.stderr)

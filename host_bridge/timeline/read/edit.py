@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ from host_bridge.timeline.document import default_folder
 from host_bridge.timeline.read import bundle, limits
 from host_bridge.timeline.read.convert import FORMATS, convert
 from host_bridge.timeline.read.document import check_size, parse
+from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcpxml import read_fcpxml
+from host_bridge.timeline.read.notes import notes_of
 from host_bridge.timeline.read.places import MediaRoot, Places
 from host_bridge.timeline.read.xml import check_xml
 from nodes.errors import SchemaError
 
 NATIVE = (".otio", ".otioz", ".otiod")
-FCPXML = (".fcpxml", ".fcpxmld")
+EDL, FCPXML = ".edl", (".fcpxml", ".fcpxmld")
 _FOLDERS = (".otiod", ".fcpxmld")
-_FORMATS = f"{', '.join((*NATIVE, *FCPXML, *FORMATS))} are read"
+_FORMATS = f"{', '.join((*NATIVE, EDL, *FCPXML, *FORMATS))} are read"
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,23 @@ class Edit:
     timeline: Any
     places: Places
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the edit as a whole: how its rate was chosen, what of it could not be read."""
+        return notes_of(self.timeline)
 
-def read_edit(path: Path | str, *, media_roots: Sequence[MediaRoot] = (), unpacked: Path | None = None) -> Edit:
-    """Read .otio, .otioz, .otiod, .fcpxml, .fcpxmld, and with their adapters .edl, .xml (Final Cut Pro 7) and .aaf.
+
+def read_edit(
+    path: Path | str,
+    *,
+    media_roots: Sequence[MediaRoot] = (),
+    unpacked: Path | None = None,
+    rate: Fraction | None = None,
+) -> Edit:
+    """Read .otio, .otioz, .otiod, .edl, .fcpxml, .fcpxmld, and with their adapters .xml (Final Cut Pro 7) and .aaf.
 
     media_roots: where media were moved to. unpacked: where the media of an .otioz go, by default EDIT.faceplate/bundle.
+    rate: of an EDL, in frames per second; by default its media say it. Other edits say their own.
     Raises SchemaError for what is damaged or no edit, MissingDependencyError without an adapter, OutputError when a bundle
     cannot be unpacked.
     """
@@ -48,18 +63,16 @@ def read_edit(path: Path | str, *, media_roots: Sequence[MediaRoot] = (), unpack
     into = unpacked or default_folder(path) / "bundle"
     folder = path if kind in _FOLDERS else into if kind == ".otioz" else path.parent
     data = document_of_edit(path, into)
-    if kind in FCPXML:
+    places = Places(folder, tuple(media_roots), kind in (".otioz", ".otiod"))
+    if kind == EDL:
+        found = read_edl(data, path, places, rate)
+    elif kind in FCPXML:
         check_xml(_fcpxml(path))
         found = read_fcpxml(data, path)
     else:
         found = parse(data if kind in NATIVE else _converted(path, kind), str(path))
     timeline = _one_timeline(found, path)
-    return Edit(
-        path,
-        hashlib.sha256(data).hexdigest(),
-        timeline,
-        Places(folder, tuple(media_roots), kind in (".otioz", ".otiod")),
-    )
+    return Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
 
 
 def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
@@ -74,7 +87,7 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
         if kind == ".otioz":
             return bundle.read_archive(path, unpacked)
         file = _fcpxml(path) if kind in FCPXML else path
-        check_size(file.stat().st_size, str(file), limits.TEXT if kind == ".edl" else limits.DOCUMENT)
+        check_size(file.stat().st_size, str(file), limits.TEXT if kind == EDL else limits.DOCUMENT)
         return file.read_bytes()
 
 
@@ -87,7 +100,7 @@ def _kind(path: Path) -> str:
     kind = path.suffix.lower()
     if not path.exists():
         raise SchemaError("does not exist", file=path, remedy="Check the path")
-    if kind not in (*NATIVE, *FCPXML, *FORMATS):
+    if kind not in (*NATIVE, EDL, *FCPXML, *FORMATS):
         raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{_FORMATS}; export one of them")
     if path.is_dir() != (kind in _FOLDERS):
         what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"

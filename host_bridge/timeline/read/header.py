@@ -25,6 +25,14 @@ class Header:
     drop: bool = False
 
 
+def begin_of(used: Fraction, start: Fraction, frames: Fraction, day: int) -> Fraction:
+    """Where media begin as a document counts them, so that the frame `used` lies in them: as their timecode says, a day off, or at 0.
+
+    start: their timecode. frames: how many there are. day: frames of a day of timecode.
+    """
+    return next((s for s in (start, start - day, start + day, Fraction(0)) if s <= used < s + frames), start)
+
+
 def read_header(path: Path) -> Header:
     """Read what a file, or the files of a pattern, say of themselves, without decoding; raises FootageError."""
     try:

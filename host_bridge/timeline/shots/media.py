@@ -9,7 +9,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.header import Header, read_header
+from host_bridge.timeline.read.header import Header, begin_of, read_header
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.read.times import nearest, seconds, snap_rate
 from host_bridge.timeline.shots.shot import Media
@@ -147,10 +147,7 @@ def _timecode(clip: Any, header: Header, rate: Fraction) -> int:
         return header.start or 0
     used = seconds(clip.source_range.start_time, f"clip '{clip.name}'") * rate
     day = frames_per_day(rate, drop=header.drop)
-    for start in (header.start, header.start - day, header.start + day, 0):
-        if start <= used < start + header.frames:
-            return start
-    return header.start
+    return int(begin_of(used, Fraction(header.start), Fraction(header.frames), day))
 
 
 def _first_used(clip: Any) -> Fraction:

@@ -1,0 +1,149 @@
+"""The rate of an EDL, which does not say it: from its media, as far as its timecodes allow; else from these alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from host_bridge.timeline.read.edl_text import REMEDY, EdlText, Event
+from host_bridge.timeline.read.header import Header
+from nodes.command_line import command_line
+from nodes.errors import SchemaError
+from nodes.footage.timecode import frames_per_day, is_drop, number_of
+
+_KNOWN = (
+    *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),
+    *(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """An event, how its media are called, and what their file says where it was found."""
+
+    event: Event
+    name: str
+    header: Header | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A rate in frames per second, and how timecode is counted at it.
+
+    drop: the record is drop-frame. by_fcm: events below FCM: DROP FRAME are so though they are written with colons.
+    """
+
+    rate: Fraction
+    drop: bool = False
+    by_fcm: bool = False
+    notes: tuple[str, ...] = ()
+
+    def number(self, label: str, event: Event) -> int:
+        """The number of the frame that a label of the record names, or of the source where nothing better is known; raises ValueError."""
+        return frame_number(label, self.rate, drop=is_drop(label) or (self.by_fcm and event.drop))
+
+    def length(self, labels: tuple[str, str], event: Event) -> int:
+        """How many frames lie between two labels, over midnight too; raises ValueError."""
+        return (self.number(labels[1], event) - self.number(labels[0], event)) % frames_per_day(
+            self.rate, drop=self.drop
+        )
+
+
+def frame_number(label: str, rate: Fraction, *, drop: bool) -> int:
+    """The number of the frame that a timecode names; some EDLs write the number itself. Raises ValueError."""
+    return int(label) if label.isdigit() else number_of(label, rate, drop=drop)
+
+
+def choose_rate(text: EdlText, sourced: Sequence[Sourced], path: Path, rate: Fraction | None) -> Chosen:
+    """Return the rate at which an EDL is read, with a note that says why unless it was told.
+
+    rate: as it was told. Raises SchemaError where a timecode does not exist at it, or at any.
+    """
+    told = rate or text.rate
+    if told is not None:
+        return _told(told, text, path)
+    media = Counter(one.header.rate for one in sourced if one.header is not None and one.header.rate is not None)
+    possible = [found for r in dict.fromkeys((*_KNOWN, *sorted(media))) if (found := _counting(r, text)) is not None]
+    possible = [c for c in possible if media or _sources_exist(c, text)] or possible
+    if not possible:
+        event = max(text.events, key=lambda e: max(int(label[-2:]) for label in e.record))
+        raise SchemaError(f"{event.what}: {' and '.join(event.record)} exist at no rate", file=path, remedy=REMEDY)
+    scores = {c.rate: _agreeing(c, text) for c in possible}
+    best = [c for c in possible if scores[c.rate] == max(scores.values())]
+    votes = [c for c in best if media[c.rate]]
+    found = max(votes, key=lambda c: media[c.rate]) if votes else min(best, key=lambda c: _order(c, media))
+    return Chosen(found.rate, found.drop, found.by_fcm, (_why(found, media),))
+
+
+def _told(rate: Fraction, text: EdlText, path: Path) -> Chosen:
+    found = _counting(rate, text)
+    if found is not None:
+        return found
+    other = next((c.rate for r in _KNOWN if (c := _counting(r, text)) is not None), Fraction(25))
+    counted = Chosen(rate)
+    for event in text.events:
+        for label in event.record:
+            try:
+                counted.number(label, event)
+            except ValueError as e:
+                again = command_line("faceplate", "timeline", "plan", str(path), "--rate", f"{float(other):.5g}")
+                raise SchemaError(f"{event.what}: {e}", file=path, remedy=f"Say the edit's own rate: {again}") from e
+    raise AssertionError("a timecode that does not exist was not found again")
+
+
+def _counting(rate: Fraction, text: EdlText) -> Chosen | None:
+    """How timecode is counted at a rate; None where a label of the record does not exist at it."""
+    marked = any(is_drop(label) for event in text.events for label in event.record)
+    droppable = frames_per_day(rate, drop=True) != frames_per_day(rate)
+    fcm = droppable and not marked and any(event.drop for event in text.events)
+    for found in (Chosen(rate, True, True), Chosen(rate)) if fcm else (Chosen(rate, marked and droppable),):
+        try:
+            for event in text.events:
+                found.length(event.record, event)
+        except ValueError:
+            continue
+        return found
+    return None
+
+
+def _sources_exist(chosen: Chosen, text: EdlText) -> bool:
+    try:
+        return all(chosen.length(event.source, event) >= 0 for event in text.events)
+    except ValueError:
+        return False
+
+
+def _agreeing(chosen: Chosen, text: EdlText) -> int:
+    """How many events without a speed are as long in the source as in the record: at a wrong rate, those that pass a full second are not."""
+    count = 0
+    for event in text.events:
+        if event.speed is None and not event.freeze:
+            try:
+                count += chosen.length(event.source, event) == chosen.length(event.record, event)
+            except ValueError:
+                continue
+    return count
+
+
+def _order(chosen: Chosen, media: Counter[Fraction]) -> tuple[bool, bool, Fraction]:
+    """Without media at such a rate: drop-frame where the EDL says so; then whole rates, or those of 1001 where the media are so; the lowest first."""
+    ntsc = sum(n if rate.denominator == 1001 else -n for rate, n in media.items()) > 0
+    return not chosen.drop, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop), chosen.rate
+
+
+def _why(chosen: Chosen, media: Counter[Fraction]) -> str:
+    rate, count = f"{float(chosen.rate):.5g}", media[chosen.rate]
+    drop = ", drop-frame" if chosen.drop else ""
+    others = ", ".join(f"{float(r):.5g}" for r, _ in media.most_common() if r != chosen.rate)
+    if count and not others:
+        return f"read at {rate} frames/s{drop}, the rate of its media"
+    if count:
+        return f"read at {rate} frames/s{drop}, the rate of {count} of {media.total()} media that say one (others: {others}); choose another with --rate"
+    which = f"none of its media's rates ({others}) fits" if media else "no media were found that say one"
+    return (
+        f"the rate is open: an EDL does not say it, and {which}. {rate} frames/s{drop} was taken, the lowest at which all "
+        "timecodes exist and most events are as long in the source as in the record; choose another with --rate"
+    )

@@ -1,0 +1,207 @@
+"""The text of an EDL (CMX 3600) as events, before anything is known of its rate: timecodes stay labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+
+from nodes.errors import SchemaError
+
+RATE, SOURCE_RATE = "FACEPLATE RATE", "FACEPLATE SOURCE RATE"  # comments that our own EDLs say their rates with
+REMEDY = "Export the EDL again, or hand over OTIO where the editor can"
+_TIME = r"\d{1,2}[:;]\d{2}[:;]\d{2}[:;.,]\d{2,3}|\d+"
+_EVENT = re.compile(  # of a line whose blanks are single
+    rf"(\d+[A-Z]?) (?:(.*?) )?(\S+) (C|D|W\d{{1,3}}|K ?[BO]?) (?:(\d{{1,4}}) )?({_TIME}) ({_TIME}) ({_TIME}) ({_TIME})(?: .*)?$",
+    re.IGNORECASE,
+)
+_LIKE_AN_EVENT = re.compile(r"\d+[A-Z]? .*?(?:\d:\d\d[:;]\d\d.* .*\d:\d\d[:;]\d\d| (?:C|D|W\d+|K\w?) )", re.IGNORECASE)
+_SPEED = re.compile(rf"(?:\* ?)?M2:? (?:(.*?) )?([+-]? ?\d*[.,]?\d+)(?: ({_TIME}))?$", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"[*\s]*((?:FROM|TO) (?:CLIP NAME|CLIP|FILE)|OTIO REFERENCE (?:FROM|TO)|SOURCE FILE|LOC|FREEZE FRAME|"
+    rf"{RATE}|{SOURCE_RATE})\b(?! IS\b)\s*:?\s*(.*)$",
+    re.IGNORECASE,
+)
+_RETIMED = re.compile(r"\b(time[ -]?(warp|remap)|speed|motion effect)", re.IGNORECASE)
+_LOCATOR = re.compile(rf"({_TIME})\s+(\w*)\s*(.*)$")
+_LONGEST = 2000  # characters of a line
+BLACK, BARS = ("BL", "BLACK"), "BARS"
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """A line M2. text: frames per second as written. at: the source timecode at which it begins."""
+
+    reel: str
+    text: str
+    at: str | None
+
+
+@dataclass(slots=True)
+class Event:
+    """One line of an event, with what the comments below say of it.
+
+    kind: C, D, W001, K, KB or KO. length: of the transition, in frames. source, record: labels of first frame and of the one after the last.
+    drop: the FCM line above says so. names: what its media may be called, the likeliest first.
+    """
+
+    number: str
+    line: int
+    reel: str
+    channels: tuple[str, ...]
+    kind: str
+    length: int
+    source: tuple[str, str]
+    record: tuple[str, str]
+    drop: bool
+    name: str = ""
+    names: list[str] = field(default_factory=list)
+    speed: Speed | None = None
+    freeze: bool = False
+    source_rate: Fraction | None = None
+    locators: list[tuple[str, str, str]] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def what(self) -> str:
+        """How errors name it."""
+        return f"event {self.number} (line {self.line})"
+
+
+@dataclass(slots=True)
+class EdlText:
+    """An EDL. rate: as one that Faceplate wrote says it."""
+
+    title: str = ""
+    rate: Fraction | None = None
+    events: list[Event] = field(default_factory=list)
+
+
+def decoded(data: bytes) -> str:
+    """Return the text, whatever it is encoded in: UTF-8 or UTF-16, with or without a mark, else Windows-1252."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    if data[1:200:2].count(0) > len(data[1:200:2]) // 2:
+        return data.decode("utf-16-le", "replace")
+    if data[:200:2].count(0) > len(data[:200:2]) // 2:
+        return data.decode("utf-16-be", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def parse_edl(data: bytes, path: Path) -> EdlText:
+    """Return the events of an EDL; raises SchemaError for a line that begins like an event and is none, and for text without events."""
+    found, drop, lines = EdlText(), False, []
+    for number, raw in enumerate(decoded(data).splitlines(), 1):
+        line = raw[:_LONGEST].strip().strip("\x1a\x00").strip()
+        single = " ".join(line.split())
+        if line.upper().startswith("TITLE:"):
+            found.title = found.title or line[6:].strip()
+        elif line.upper().startswith("FCM"):
+            drop = "NON" not in line.upper()
+        elif event := _EVENT.match(single):
+            lines.append((_event(event, number, drop), list[str]()))
+        elif _LIKE_AN_EVENT.match(single):
+            what = f"could not be read as an EDL (CMX 3600): line {number}, '{line[:80]}', is no event"
+            raise SchemaError(what, file=path, remedy=REMEDY)
+        elif line and lines:
+            lines[-1][1].append(line)
+    for _, group in groupby(lines, key=lambda one: one[0].number):
+        pair = list(group)
+        events = [event for event, _ in pair]
+        _comment(found, events, [line for _, comments in pair for line in comments], path)
+        found.events += events
+    if not found.events:
+        raise SchemaError("could not be read as an EDL (CMX 3600): it has no events", file=path, remedy=REMEDY)
+    return found
+
+
+def _event(found: re.Match[str], line: int, drop: bool) -> Event:
+    number, reel, channel, kind, length, *times = found.groups()
+    kind = kind.upper().replace(" ", "")
+    channels = tuple(_channels(channel.upper()))
+    return Event(
+        number, line, reel or "", channels, kind, int(length or 0), (times[0], times[1]), (times[2], times[3]), drop
+    )
+
+
+def _channels(text: str) -> Iterator[str]:
+    """The tracks that a channel stands for: V, A1 for A, both for B, A1 and A2 for AA, V and A2 for A2/V."""
+    if text in ("B", "NONE"):
+        yield from ("V", "A1") if text == "B" else ()
+        return
+    parts = re.findall(r"[VA]\d*", text)
+    if "".join(parts) != text.replace("/", "").replace("+", ""):
+        yield text
+        return
+    unnumbered = 0
+    for part in sorted(parts, key=lambda p: p[0], reverse=True):  # the picture first
+        unnumbered += part == "A"
+        yield f"A{unnumbered}" if part == "A" else "V" if part == "V1" else part
+
+
+def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) -> None:
+    """Give the comments of an event to its lines: of a transition, FROM is about the first and TO about the last."""
+    first, last = events[0], events[-1]
+    said: dict[str, dict[str, str]] = {"FROM": {}, "TO": {}}
+    side, files, retimed = "FROM", list[tuple[str, str]](), ""
+    for line in lines:
+        comment = _COMMENT.match(line)
+        key, text = (comment[1].upper(), comment[2].strip()) if comment else ("", "")
+        if speed := _SPEED.match(" ".join(line.split())):
+            _speed(events, Speed((speed[1] or "").strip(), speed[2].replace(",", ".").replace(" ", ""), speed[3]))
+        elif re.match(r"[*\s]*M2\b", line, re.IGNORECASE):
+            last.notes.append(f"its speed is not understood, and 100 % is taken: '{line}'")
+        elif key in (RATE, SOURCE_RATE):
+            rate = _rate(text, line, last, path)
+            found.rate, last.source_rate = (rate, last.source_rate) if key == RATE else (found.rate, rate)
+        elif key == "FREEZE FRAME":
+            last.freeze = True
+        elif key == "LOC":
+            last.locators += [(m[1], m[2], m[3]) for m in [_LOCATOR.match(text)] if m]
+        elif key == "SOURCE FILE":
+            files.append((side, text))
+        elif key:
+            side = "TO" if "TO" in key.split() else "FROM"
+            said[side]["name" if key.endswith("NAME") else "path"] = text
+        else:
+            retimed = line if _RETIMED.search(line) else retimed
+            last.comments.append(line.lstrip("* "))
+    faded = last.kind != "C"
+    if faded and len(files) == 2:
+        files = [("FROM", files[0][1]), ("TO", files[1][1])]
+    for side, file in files:
+        said[side]["file"] = file
+    if faded and not said["TO"] and (len(events) == 1 or first.reel in BLACK):
+        said["TO"] = said["FROM"]
+    for event in events:
+        about = said["TO" if faded and event is last else "FROM"]
+        event.name = re.sub(r" FF$", "", about.get("name", "")) if event.freeze else about.get("name", "")
+        reel = "" if event.reel.upper() in ("AX", *BLACK, BARS) else event.reel
+        event.names = [n for n in (about.get("path"), about.get("file"), event.name, reel) if n]
+    if retimed and last.speed is None and not last.freeze:
+        last.notes.append(f"'{retimed}' is not followed: there is no M2, and 100 % is taken")
+
+
+def _speed(events: list[Event], speed: Speed) -> None:
+    """Keep a speed at the line of its reel, of a transition the second unless only the first has it."""
+    event = next((e for e in reversed(events) if e.reel == speed.reel), events[-1])
+    if event.speed is not None and event.speed.text != speed.text:
+        event.notes.append(f"has two speeds, M2 {event.speed.text} and {speed.text}; the last is taken")
+    event.speed = speed
+
+
+def _rate(text: str, line: str, event: Event, path: Path) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise SchemaError(f"{event.what}: '{line}' is no rate", file=path, remedy=REMEDY)
+    return rate
