@@ -280,6 +280,52 @@ def test_a_post_in_the_preferences_becomes_a_job_once_and_its_answer_is_lua(live
     assert lua.execute((hot / ".faceplate-watching.lua").read_text()) is True
 
 
+def press(hot: Path, clip: Path, id: str, near: Path, **more: Any) -> Watcher:
+    """Post what a button asks for, whose performers are looked up first; `later.npz` is what it makes."""
+    asks = {"plate": str(clip), "source": str(clip), "near": str(near)}
+    jobs = [
+        {"name": "later", "kind": "detect", "request": {"clip": str(clip), "out": str(hot / "later.npz")}},
+        {"name": "performers", "kind": "performers", "request": asks | more},
+    ]
+    prefs = hot.parent / f"{hot.name}.prefs"
+    prefs.write_text(prefs_of(f"{id}:" + json.dumps({"jobs": jobs}).encode().hex()))
+    return Watcher(hot, connect, settle=0, prefs=[prefs])
+
+
+def test_what_consent_refuses_never_runs_later_and_what_it_allows_does(live: Live, hot: Path, clip: Path):
+    watcher, before = press(hot, clip, "refused-1", hot, swap={"target_performer": "nobody"}), jobs(live)
+    try:
+        step_until(watcher, (hot / "done" / "refused-1-performers.json").exists)
+        for _ in range(5):
+            watcher.step()
+        assert '["allowed"]=false' in (hot / "refused-1-performers.answer.lua").read_text()
+        assert not watcher.busy and not watcher.waiting and len(jobs(live)) == len(before) + 1
+    finally:
+        watcher.close()
+    watcher = press(hot, clip, "allowed-1", hot, swap={"target_performer": "bob", "source_performer": "anna"})
+    try:
+        step_until(watcher, (hot / "done" / "allowed-1-performers.json").exists)
+    finally:
+        watcher.close()  # it is killed between the two: another goes on
+    watcher = Watcher(hot, connect, settle=0)
+    try:
+        step_until(watcher, (hot / "done" / "allowed-1-later.json").exists)
+    finally:
+        watcher.close()
+    assert (hot / "later.npz").exists() and not list(hot.glob("refused-1-later*"))
+
+
+def test_what_cannot_be_asked_runs_nothing_either(live: Live, hot: Path, clip: Path):
+    watcher = press(hot, hot / "missing.mov", "missing-1", hot)
+    try:
+        step_until(watcher, (hot / "failed" / "missing-1-performers.json").exists)
+        for _ in range(3):
+            watcher.step()
+        assert not watcher.busy and not watcher.waiting
+    finally:
+        watcher.close()
+
+
 @pytest.mark.parametrize("by", ["file", "preferences"])
 def test_a_script_can_have_the_monitor_opened(live: Live, hot: Path, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []

@@ -9,17 +9,18 @@ from typing import Any
 
 from host_bridge.client import LARGEST_REQUEST
 from host_bridge.watch.found import JOB, RESULT, cast_of
-from host_bridge.watch.posts import MONITOR
+from host_bridge.watch.posts import MONITOR, Job, read_jobs
 from nodes.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A job to submit. lua: answer for a script that can only load Lua."""
+    """A job to submit. lua: answer for a script that can only load Lua. then: what else of its post is done if it is allowed."""
 
     kind: str
     request: dict[str, Any]
     lua: bool = False
+    then: tuple[str, list[Job]] | None = None
 
 
 OPEN_MONITOR = Asked("monitor", {})
@@ -45,13 +46,17 @@ def _job(file: Path) -> Asked | None:
         return OPEN_MONITOR
     if not isinstance(told, dict) or not {"kind", "request"} & told.keys():
         return None
-    unknown = told.keys() - {"kind", "request", "answer"}
+    unknown = told.keys() - {"kind", "request", "answer", "then"}
     if unknown or not isinstance(told.get("kind"), str) or not isinstance(told.get("request"), dict):
         what = f"does not know '{min(unknown)}'" if unknown else "needs the name of a kind and a request"
         raise UsageError(f"{file.name}: a job {what}", remedy='Write {"kind": "swap", "request": {...}}')
     if told.get("answer", "json") not in ("json", "lua"):
         raise UsageError(f"{file.name}: answers are 'json' or 'lua'", remedy="Leave 'answer' out")
-    return Asked(told["kind"], told["request"], lua=told.get("answer") == "lua")
+    try:
+        then = read_jobs(told["then"]) if "then" in told else None
+    except ValueError as e:
+        raise UsageError(f"{file.name}: then {e}", remedy="Leave 'then' out") from e
+    return Asked(told["kind"], told["request"], lua=told.get("answer") == "lua", then=then)
 
 
 def _timeline(file: Path, method: str) -> Asked:

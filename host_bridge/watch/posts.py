@@ -2,6 +2,7 @@
 
 Such a script calls SetPrefs and SavePrefs, which writes `Fusion.prefs`; the answer is a Lua file in the watched folder, which it can load.
 A post is `{"jobs": [{"name", "kind", "request"}]}`, `{"open": "monitor"}`, or `{"report": text}` of a self-check. Each job becomes the job file ID-NAME.json.
+A job that asks who may be used carries the others of its post with it, as `then`: they get their files only if it is allowed.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from nodes.footage.whole import whole_file
 
 _POST = re.compile(rb'FaceplatePost"?\]?\s*=\s*"([0-9A-Za-z-]{8,64}):((?:[0-9a-f]{2})*)"')
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_ASKS = "performers"  # the kind of job that says who may be used
 _LARGEST = 16 << 20  # bytes of preferences
 _MOST_JOBS = 64
 _KEPT = 200  # posts that are remembered
 _NOTES = ".faceplate-posts.json"
 MONITOR = {"open": "monitor"}
+Job = tuple[str, Any, Any]  # name, kind and request
 REPORT = "Faceplate self-check.txt"
 
 
@@ -71,14 +74,10 @@ class Posts:
                 with whole_file(self._folder / REPORT) as temporary:
                     temporary.write_text(told["report"] + "\n", "utf-8")
                 return
-            jobs = [(str(job["name"]), job["kind"], job["request"]) for job in told["jobs"][:_MOST_JOBS]]
+            jobs = read_jobs({"id": id, "jobs": told["jobs"]})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
-        for name, kind, request in jobs:
-            if _NAME.fullmatch(name):
-                with whole_file(self._folder / f"{id}-{name}.json") as temporary:
-                    job = {"kind": kind, "request": request, "answer": "lua"}
-                    temporary.write_text(json.dumps(job, indent=1), "utf-8")
+        write_jobs(self._folder, *jobs)
 
     def _known(self) -> list[str]:
         try:
@@ -91,6 +90,34 @@ class Posts:
         with whole_file(self._folder / _NOTES) as temporary:
             told = {"schema": "faceplate.posts/1", "posts": [*self._known(), id][-_KEPT:]}
             temporary.write_text(json.dumps(told), "utf-8")
+
+
+def read_jobs(post: Any) -> tuple[str, list[Job]]:
+    """The id of a post, {"id", "jobs"}, and its jobs. Raises ValueError for what cannot be understood."""
+    try:
+        id, jobs = str(post["id"]), [(str(j["name"]), j["kind"], j["request"]) for j in post["jobs"][:_MOST_JOBS]]
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError("is no post") from e
+    if not all(map(_NAME.fullmatch, (id, *(name for name, _, _ in jobs)))):
+        raise ValueError("has a name that is none")
+    return id, jobs
+
+
+def write_jobs(folder: Path, id: str, jobs: list[Job]) -> None:
+    """Write the job files of a post: all, or the first that asks who may be used, which carries the others. Raises OutputError."""
+    later: list[Job] = []
+    if {kind == _ASKS for _, kind, _ in jobs} == {True, False}:
+        first, *later = sorted(jobs, key=lambda job: job[1] != _ASKS)
+        jobs = [first]
+    for name, kind, request in jobs:
+        job = {"kind": kind, "request": request, "answer": "lua"}
+        if later:
+            job["then"] = {
+                "id": id,
+                "jobs": [dict(zip(("name", "kind", "request"), one, strict=True)) for one in later],
+            }
+        with whole_file(folder / f"{id}-{name}.json") as temporary:
+            temporary.write_text(json.dumps(job, indent=1), "utf-8")
 
 
 def open_monitor(connect: Callable[[], Client]) -> None:

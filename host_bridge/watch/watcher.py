@@ -18,7 +18,7 @@ from host_bridge.client import ENDED as JOB_ENDED
 from host_bridge.client import Client, EngineError, EngineGone
 from host_bridge.watch.asked import OPEN_MONITOR, Asked, asked
 from host_bridge.watch.found import JOB, Mark, Settling, cast_of, dropped
-from host_bridge.watch.posts import Posts, open_monitor
+from host_bridge.watch.posts import Posts, open_monitor, write_jobs
 from host_bridge.watch.status import ENDED, of_failure, of_job, read_status, write_status
 from nodes.errors import FaceplateError, writing
 from nodes.footage.whole import whole_file
@@ -160,6 +160,12 @@ class Watcher:
         self._told(f"{path.name}: {error['message'] if error else 'done'}")
         self._put_away(path, mark, told)
 
+    def _go_on(self, path: Path, told: dict[str, Any]) -> None:
+        """Write the jobs that waited for this one to be allowed; what was refused never runs, whatever is agreed to later."""
+        wanted = asked(path, self._method)
+        if wanted and wanted.then and (told.get("result") or {}).get("allowed") is not False:
+            write_jobs(self.folder, *wanted.then)
+
     def _put_away(self, path: Path, mark: Mark, told: dict[str, Any]) -> None:
         """Move what was dropped, a timeline with its cast; if it is another file by now, that is new, and stays."""
         folder = self.folder / (DONE if told["state"] == "finished" else FAILED)
@@ -167,6 +173,8 @@ class Watcher:
             seen = path.stat()
             if Mark(seen.st_size, seen.st_mtime_ns) != mark:
                 return
+            if told["state"] == "finished":
+                self._go_on(path, told)
             cast = None if path.suffix.lower() == JOB else cast_of(path)
             for file in (path, cast) if cast else (path,):
                 with writing(folder):
