@@ -173,7 +173,6 @@ class MaskParameters(Parameters):
         ge=-0.25,
         le=0.25,
         unit="of the crop",
-        keyframeable=True,
         help="Grow (positive) or shrink (negative) the mask.",
     )
     feather: float = parameter(
@@ -181,7 +180,6 @@ class MaskParameters(Parameters):
         ge=0,
         le=0.5,
         unit="of the crop",
-        keyframeable=True,
         help="Width of the soft edge, inside the mask's outline.",
     )
 
@@ -202,12 +200,9 @@ class SwapParameters(Parameters):
         0.7,
         ge=0,
         le=1,
-        keyframeable=True,
         help="Face shape: 0 keeps the target's proportions, 1 gives the source's own.",
     )
-    expression: float = parameter(
-        1.0, ge=0, le=1.5, keyframeable=True, help="Gain of the plate's expression on the source's face."
-    )
+    expression: float = parameter(1.0, ge=0, le=1.5, help="Gain of the plate's expression on the source's face.")
     steadiness: float = parameter(
         0.5, ge=0, le=1, help="How strongly the choice of reference frames resists jumping from frame to frame."
     )
@@ -226,10 +221,9 @@ class SwapParameters(Parameters):
         0.15,
         ge=0,
         le=1,
-        keyframeable=True,
         help="How much of the plate's own light, shade and tint the new face takes on.",
     )
-    sharpen: float = parameter(0.0, ge=0, le=2, keyframeable=True, help="Unsharp mask on the new face.")
+    sharpen: float = parameter(0.0, ge=0, le=2, help="Unsharp mask on the new face.")
     opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, help="Opacity of the patch.")
     target_performer: str | None = parameter(
         None,

@@ -76,8 +76,16 @@ for name in ("Detect", "Align", "Mask", "Swap"):
         if socket.in_out == "INPUT" and socket.socket_type == "NodeSocketFloat":
             told[name][socket.name] = {"min": socket.min_value, "max": socket.max_value, "default": socket.default_value,
                 "description": socket.description, "type": "FLOAT", "animatable": True}
+groups = [tree.nodes.new(f"Faceplate{name}Node") for name in told]
+groups += [scene.faceplate_strips, *(getattr(scene.faceplate_strips, name.lower()) for name in told)]
+groups += [node.settings for node in groups[:4]]
+ours = {f"{type(g).__name__}.{key}": p for g in groups for key, p in g.bl_rna.properties.items() if key in g.__annotations__}
+ours["source"] = bpy.types.Strip.bl_rna.properties["faceplate_source"]
+told["read once"] = sorted(key for key, p in ours.items() if p.type != "POINTER" and p.is_animatable)
+told["looked at"] = len(ours)
 answer(told)
 """)
+    assert found["looked at"] > 60 and found["read once"] == []  # what only acts when a job is asked for
     for node in NODES:
         for name, field in node.parameters.model_fields.items():
             schema = node.schema()["parameters"]["properties"][name]

@@ -33,6 +33,7 @@ class FaceplateStrips(bpy.types.PropertyGroup):
             name="Source",
             description="Footage of the performer whose face is put in; empty for the strips marked as such",
             subtype="FILE_PATH",
+            options=set(),
             update=consent.changed,
         ),
         "folder": bpy.props.StringProperty(
@@ -40,18 +41,29 @@ class FaceplateStrips(bpy.types.PropertyGroup):
             description="Where results go, a folder a strip; // is the folder of this .blend",
             default="//faceplate/",
             subtype="DIR_PATH",
+            options=set(),
             update=consent.changed,
         ),
         "handles": bpy.props.IntProperty(
-            name="Handles", description="Frames more on either side of each strip, to trim with later", min=0, max=500
+            name="Handles",
+            description="Frames more on either side of each strip, to trim with later",
+            min=0,
+            max=500,
+            options=set(),
         ),
         "as_modifier": bpy.props.BoolProperty(
             name="As Modifier",
             description="Put the new face into the strip itself, as a compositor modifier, instead of into a strip above it",
+            options=set(),
         ),
         "schema_version": migration.version_property(),
         "training_minutes": bpy.props.FloatProperty(
-            name="Training Minutes", description="How long to train", default=15.0, min=0.1, soft_max=600.0
+            name="Training Minutes",
+            description="How long to train",
+            default=15.0,
+            min=0.1,
+            soft_max=600.0,
+            options=set(),
         ),
         **{node.lower(): bpy.props.PointerProperty(type=group) for node, group in _GROUPS.items()},
     }
@@ -65,6 +77,7 @@ class FaceplateStrips(bpy.types.PropertyGroup):
         bpy.types.Strip.faceplate_source = bpy.props.BoolProperty(
             name="Source Performer",
             description="This strip shows the performer whose face is put in",
+            options=set(),
             update=consent.changed,
         )
 
