@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from host_bridge.jobs.footage import frame_rate
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 
 
@@ -23,11 +24,12 @@ class ExportCutRequest(Request):
 
 
 class ImportCutRequest(Request):
-    """An edit of any kind that is read. out: the document `faceplate.cut/1`. media_roots: FROM=TO, or a folder to search."""
+    """An edit of any kind that is read. out: the document `faceplate.cut/1`. media_roots: FROM=TO, or a folder to search. rate: of an EDL."""
 
     edit: Path
     out: Path
     media_roots: tuple[str, ...] = ()
+    rate: str | None = None
 
     @property
     def title(self) -> str:
@@ -67,9 +69,11 @@ def import_cut(request: ImportCutRequest, watch: Watch) -> dict[str, Any]:
     watch.progress("read", 0, None)
     edit, out = absolute(request.edit), absolute(request.out)
     unpacked = edit.with_name(f"{edit.stem}.media")
-    cut, unsaid = cut_of(read_edit(edit, media_roots=[media_root(r) for r in request.media_roots], unpacked=unpacked))
+    roots = [media_root(r) for r in request.media_roots]
+    read = read_edit(edit, media_roots=roots, unpacked=unpacked, rate=frame_rate(request.rate))
+    cut, unsaid = cut_of(read)
     save(out, cut)
-    return {"cut": str(out), "strips": len(cut.strips), "unsaid": unsaid}
+    return {"cut": str(out), "strips": len(cut.strips), "unsaid": [*read.notes, *unsaid]}
 
 
 EXPORT = Kind("export_cut", "Write the strips of a sequencer as an edit.", ExportCutRequest, export_cut, priority=20)

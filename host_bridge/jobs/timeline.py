@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from host_bridge.jobs.footage import frame_rate
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from host_bridge.timeline.run.settings import RunSettings
 from nodes.consent.parameters import ConsentParameters
@@ -39,7 +40,7 @@ class TimelineRequest(Request):
 
     out: folder of the run, by default EDIT.faceplate beside the edit. cast: a cast file. performers: footage by name. source: who of
     them is put into every shot, in place of `target`; by default the cast file and the edit say it. media_roots: FROM=TO, or a
-    folder to search. handles: frames on either side of a shot. export: write the edit with the results too.
+    folder to search. handles: frames on either side of a shot. rate: of an EDL, such as 24000/1001. export: write the edit with the results too.
     """
 
     edit: Path
@@ -50,6 +51,7 @@ class TimelineRequest(Request):
     target: str | None = None
     media_roots: tuple[str, ...] = ()
     handles: int = 8
+    rate: str | None = None
     run: RunSettings = RunSettings()
     train: TrainSettings = TrainSettings()
     settings: Settings = Settings()
@@ -84,7 +86,17 @@ class TimelineRequest(Request):
         e, swap = self.export, self.settings.swap
         consent = ConsentParameters(project=swap.project, production=swap.production)
         return Order(
-            self.edit, e.mode, e.profile, e.media, e.out, self.folder, self.media_roots, e.bundle, e.for_otio, consent
+            self.edit,
+            e.mode,
+            e.profile,
+            e.media,
+            e.out,
+            self.folder,
+            self.media_roots,
+            e.bundle,
+            e.for_otio,
+            consent,
+            frame_rate(self.rate),
         )
 
 
@@ -96,6 +108,7 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
     from host_bridge.timeline.run.runner import run_shots
     from host_bridge.timeline.run.summary import in_short
     from host_bridge.timeline.run.work import Work
+    from host_bridge.timeline.shots import sequence_rate
 
     if request.run.method is Method.MODEL:
         from host_bridge.jobs.train import require_trainer
@@ -111,6 +124,7 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
         target=request.target,
         media_roots=request.media_roots,
         handles=request.handles,
+        rate=frame_rate(request.rate),
         unpacked=out / "bundle",
     )
     if not wanted(asked.shots):
@@ -120,10 +134,15 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
             remedy="Say whose face is put in with --source FOOTAGE, with a cast file, or with markers: FACE target=NAME source=NAME",
         )
     work = Work(out, asked.performers, request.run, request.train, request.settings, watch)
-    state, done = run_shots(work, EditRecord(path=asked.edit.path, digest=asked.edit.digest), asked.shots)
+    state, done = run_shots(
+        work,
+        EditRecord(path=asked.edit.path, digest=asked.edit.digest, rate=sequence_rate(asked.edit.timeline)),
+        asked.shots,
+    )
     told = {
         "schema": SCHEMA,
         "document": str(document_path(out)),
+        "notes": list(asked.edit.notes),
         **in_short(state, done, {shot.id: shot.notes for shot in asked.shots}, out),
     }
     if request.export is not None and any(shot.state == "done" for shot in state.shots):

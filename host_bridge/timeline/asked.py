@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from host_bridge.timeline.read import Edit, media_root, read_edit
 from host_bridge.timeline.shots.cast import Cast, read_cast
-from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Casting, Shot
+from nodes.errors import SchemaError
 
 PLATE = "plate"  # what a target is called whom nobody has named
 
@@ -32,19 +34,28 @@ def ask(
     target: str | None = None,
     media_roots: Sequence[str] = (),
     handles: int = 8,
+    rate: Fraction | None = None,
     unpacked: Path | None = None,
 ) -> Asked:
     """Read an edit and find its shots.
 
     cast: a cast file. performers: footage by name, which comes before the cast file's. source: who is put into every shot, in
-    place of `target`. handles: frames on either side of each shot. unpacked: where a bundle's media go. Raises FaceplateError.
+    place of `target`. handles: frames on either side of each shot. rate: of an EDL, in frames per second. unpacked: where a bundle's media go. Raises FaceplateError.
     """
-    read = read_edit(edit, media_roots=[media_root(text) for text in media_roots], unpacked=unpacked)
+    read = read_edit(edit, media_roots=[media_root(text) for text in media_roots], unpacked=unpacked, rate=rate)
+    check_rate(sequence_rate(read.timeline), rate, edit)
     said = Cast() if cast is None else read_cast(cast)
     if source is not None:
         said = replace(said, everywhere=(Casting(target or PLATE, source, said="the command line"),))
     known = said.performers | {name: tuple(footage) for name, footage in (performers or {}).items()}
     return Asked(read, find_shots(read, cast=said, handles=handles), known)
+
+
+def check_rate(rate: Fraction, told: Fraction | None, edit: Path) -> None:
+    """Raise SchemaError where a rate was told and an edit has another: only of an EDL it can be chosen."""
+    if told is not None and told != rate:
+        what = f"runs at {float(rate):.5g} frames per second, and --rate says {float(told):.5g}"
+        raise SchemaError(what, file=edit, remedy="Leave --rate out: it is for an EDL, which does not say its rate")
 
 
 def absolute_root(text: str) -> str:

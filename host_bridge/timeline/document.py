@@ -34,10 +34,11 @@ class Record(BaseModel):
 
 
 class EditRecord(Record):
-    """The edit that was read. path: absolute. digest: of its bytes."""
+    """The edit that was read. path: absolute. digest: of its bytes. rate: frames per second, as it was read; None in older documents."""
 
     path: Path
     digest: str
+    rate: Rate | None = None
 
 
 class PerformerRecord(Record):

@@ -15,6 +15,7 @@ from host_bridge.timeline.plan.estimate import Rates, has_model, rates_of
 from host_bridge.timeline.plan.look import Look, look_at
 from host_bridge.timeline.read import Edit
 from host_bridge.timeline.run.order import in_order, wanted
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import FaceplateError
 from nodes.shot.results import DOCUMENT
@@ -64,6 +65,8 @@ class Plan:
         return {
             "schema": SCHEMA,
             "edit": {"path": str(self.edit.path), "digest": self.edit.digest},
+            "rate": str(sequence_rate(self.edit.timeline)),
+            "notes": list(self.edit.notes),
             "out": str(self.out),
             "performers": {n: {"footage": [str(p) for p in f]} for n, f in self.performers.items()},
             "shots": [_as_json(shot) for shot in self.shots],

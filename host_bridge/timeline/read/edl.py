@@ -39,10 +39,17 @@ def read_edl(data: bytes, path: Path, places: Places, rate: Fraction | None = No
     sourced = [_sourced(event, places) for event in text.events]
     chosen = choose_rate(text, sourced, path, rate)
     timeline = otio.schema.Timeline(text.title)
-    timeline.metadata[KEY] = {"drop": chosen.drop}
+    if chosen.drop:
+        timeline.metadata[KEY] = {"drop": True}
     add_note(timeline, *chosen.notes)
     _Builder(path, chosen, sourced, timeline).build()
     return timeline
+
+
+def is_drop_frame(timeline: Any) -> bool:
+    """Tell whether an EDL, from which a timeline was read, counts its record as drop-frame."""
+    about = timeline.metadata.get(KEY)
+    return bool(about.get("drop")) if hasattr(about, "get") else False
 
 
 def _sourced(event: Event, places: Places) -> Sourced:

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from host_bridge.timeline.asked import check_rate
 from host_bridge.timeline.document import TimelineRun, default_folder, document_path, load
 from host_bridge.timeline.read import MediaRoot, Places
 from host_bridge.timeline.read.edit import document_of_edit
@@ -32,13 +34,14 @@ SCHEMA = "faceplate.timeline-report/1"
 class Wanted:
     """What a report is asked for. out: the run's folder, None for the usual one beside the edit. media_roots: where an export's media are now.
 
-    verify: whether the results are read and verified. progress: told shots done, and how many there are.
+    rate: at which the edit was run, if that is to be checked. verify: whether the results are read and verified. progress: told shots done, and how many there are.
     """
 
     edit: Path
     out: Path | None = None
     media_roots: tuple[MediaRoot, ...] = ()
     consent: Asked = NOTHING_SAID
+    rate: Fraction | None = None
     verify: bool = True
     progress: Callable[[int, int], None] = lambda done, of: None
 
@@ -62,6 +65,8 @@ def gather(wanted: Wanted) -> dict[str, Any]:
             file=out,
             remedy="Run it first with `faceplate timeline run`, or name the run's folder with --out",
         )
+    if run is not None and run.edit.rate is not None:
+        check_rate(run.edit.rate, wanted.rate, edit)
     now = clock.now()
     project = find_project(out, edit, Path.cwd(), told=wanted.consent.project)
     records = Records(current_book(project, now) if project else None, clock.day(now), wanted.consent.production)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from host_bridge.timeline.asked import check_rate
 from host_bridge.timeline.document import default_folder, load
 from host_bridge.timeline.read import media_root, read_edit
+from host_bridge.timeline.shots import sequence_rate
 from host_bridge.timeline.write.bundle import SUFFIXES
 from host_bridge.timeline.write.consent import permitted
 from host_bridge.timeline.write.export import Mode, export_edit
@@ -24,7 +27,7 @@ from nodes.shot.progress import Progress
 class Order:
     """What is to be exported, how, and whereto. media: None for what fits the profile. out: None for beside the edit. run: None for its usual folder.
 
-    consent: by which records.
+    consent: by which records. rate: at which the edit was run, in frames per second; by default as the run says.
     """
 
     edit: Path
@@ -37,6 +40,7 @@ class Order:
     bundle: bool = False
     for_otio: str | None = None
     consent: ConsentParameters = NOTHING_SAID
+    rate: Fraction | None = None
 
     @property
     def choice(self) -> Choice:
@@ -61,8 +65,10 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
     _check(order, target)
     out = (order.run or default_folder(order.edit)).expanduser().absolute()
     roots = [media_root(text) for text in order.media_roots]
-    edit = read_edit(order.edit.expanduser(), media_roots=roots, unpacked=out / "bundle")
     run = load(out)
+    rate = order.rate or run.edit.rate
+    edit = read_edit(order.edit.expanduser(), media_roots=roots, unpacked=out / "bundle", rate=rate)
+    check_rate(run.edit.rate or sequence_rate(edit.timeline), order.rate, order.edit)
     made = permitted(run, out, target, order.consent)
     done = export_edit(
         edit,

@@ -10,6 +10,7 @@ from typing import Any
 
 from host_bridge.timeline.read import Edit
 from host_bridge.timeline.read.bundle import CONTENT
+from host_bridge.timeline.read.notes import without_notes
 
 Node = dict[str, Any]
 DEFAULT_KEY = "DEFAULT_MEDIA"
@@ -24,7 +25,7 @@ def document_of(edit: Edit) -> Node:
         found = json.loads(text)
         if schema(found) == "Timeline":
             return dict(found)
-    return dict(json.loads(edit.timeline.to_json_string()))
+    return dict(without_notes(json.loads(edit.timeline.to_json_string())))
 
 
 def schema(node: object) -> str:

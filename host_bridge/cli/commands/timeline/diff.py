@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from host_bridge.cli.commands.timeline.options import Rate
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json
 
@@ -18,6 +19,7 @@ def diff(
     b: Annotated[Path, Parameter(name="B")],
     *,
     only_faceplate: Flag = False,
+    rate: Rate = None,
     json: Flag = False,
 ) -> int:
     """List what differs between two edits; the exit status is 0 when nothing does, 1 when something does.
@@ -33,10 +35,11 @@ def diff(
     json
         Print it as JSON.
     """
+    from host_bridge.jobs.footage import frame_rate
     from host_bridge.timeline.read import read_edit
     from host_bridge.timeline.write.diff import as_json, diff_edits
 
-    found = diff_edits(read_edit(a), read_edit(b))
+    found = diff_edits(*(read_edit(path, rate=frame_rate(rate)) for path in (a, b)))
     told = [change for change in found if not (only_faceplate and change.ours)]
     if json:
         print_json(as_json(told))

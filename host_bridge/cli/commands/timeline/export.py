@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from host_bridge.cli.commands.timeline.options import MediaRoot, RunFolder
+from host_bridge.cli.commands.timeline.options import MediaRoot, Rate, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import Shown
@@ -26,6 +26,7 @@ def export(
     out: Path | None = None,
     run: RunFolder = None,
     media_root: MediaRoot = (),
+    rate: Rate = None,
     bundle: Flag = False,
     for_otio: str | None = None,
     json: Flag = False,
@@ -54,9 +55,10 @@ def export(
     json
         Print what was done as JSON.
     """
+    from host_bridge.jobs.footage import frame_rate
     from host_bridge.timeline.write.deliver import Order, deliver
 
-    order = Order(edit, as_, profile, media, out, run, media_root, bundle, for_otio, consent)
+    order = Order(edit, as_, profile, media, out, run, media_root, bundle, for_otio, consent, frame_rate(rate))
     with Shown(f"export {edit.name}") as watch:
         told = deliver(order, watch.progress)
     if json:

@@ -15,6 +15,12 @@ MediaRoot = Annotated[
         help="Where the edit's media are now, FROM=TO or a folder to search; can be repeated.",
     ),
 ]
+Rate = Annotated[
+    str | None,
+    Parameter(
+        help="Frames per second of an EDL, such as 25 or 23.976; by default its media say it. Other edits say their own."
+    ),
+]
 RunFolder = Annotated[Path | None, Parameter(help="Folder of the run; by default EDIT.faceplate beside the edit.")]
 
 
@@ -40,6 +46,7 @@ class Cutting:
     ] = None
     out: RunFolder = None
     media_root: MediaRoot = ()
+    rate: Rate = None
     handles: Annotated[
         int,
         Parameter(help="Frames that are rendered before and behind each shot, where its media have them."),

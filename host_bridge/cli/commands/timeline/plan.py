@@ -35,6 +35,7 @@ def plan(
     json
         Print the plan as JSON.
     """
+    from host_bridge.jobs.footage import frame_rate
     from host_bridge.timeline.asked import ask, sources
     from host_bridge.timeline.document import default_folder
     from host_bridge.timeline.plan import make_plan, page
@@ -49,6 +50,7 @@ def plan(
         target=cutting.target,
         media_roots=cutting.media_root,
         handles=cutting.handles,
+        rate=frame_rate(cutting.rate),
         unpacked=cutting.out / "bundle" if cutting.out else None,
     )
     with show_progress() as shown:
@@ -75,6 +77,8 @@ def plan(
 def _show(plan: Plan) -> None:
     from host_bridge.timeline.plan.page import duration
 
+    for note in plan.edit.notes:
+        print(f"{plan.edit.path.name}: {note}")
     rows = [_row(shot) for shot in plan.shots]
     print_table(("shot", "name", "frames", "cast", "faces", "state", "time"), rows)
     for shot in plan.shots:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from host_bridge.cli.commands.timeline.options import MediaRoot, RunFolder
+from host_bridge.cli.commands.timeline.options import MediaRoot, Rate, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
@@ -18,6 +18,7 @@ def report(
     *,
     out: RunFolder = None,
     media_root: MediaRoot = (),
+    rate: Rate = None,
     no_verify: Flag = False,
     html: Path | None = None,
     json: Flag = False,
@@ -36,6 +37,7 @@ def report(
     json
         Print it as JSON.
     """
+    from host_bridge.jobs.footage import frame_rate
     from host_bridge.timeline.read import media_root as root
     from host_bridge.timeline.report import Wanted, gather, page
     from nodes.footage.whole import whole_file
@@ -47,6 +49,7 @@ def report(
                 out,
                 tuple(root(text) for text in media_root),
                 consent,
+                rate=frame_rate(rate),
                 verify=not no_verify,
                 progress=lambda done, of: shown("report", done, of),
             )

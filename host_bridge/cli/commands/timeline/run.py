@@ -76,6 +76,7 @@ def run(
         target=cutting.target,
         media_roots=tuple(absolute_root(text) for text in cutting.media_root),
         handles=cutting.handles,
+        rate=cutting.rate,
         run=run_settings,
         train=train_settings,
         settings=Settings(detect=detect_parameters, mask=mask_parameters, swap=SwapParameters(**look.model_dump())),
@@ -106,7 +107,9 @@ def _performed(request: TimelineRequest, engine: bool) -> dict[str, Any]:
 
 
 def _show(told: dict[str, Any]) -> None:
-    """One row a shot on stderr, then what to look at."""
+    """Notes on the edit, one row a shot on stderr, then what to look at."""
+    for note in told["notes"]:
+        print(note, file=sys.stderr)
     rows = [
         (
             shot["id"],
