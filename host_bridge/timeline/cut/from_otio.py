@@ -17,7 +17,7 @@ from host_bridge.timeline.cut.footage import names_beside, shown
 from host_bridge.timeline.cut.strips import Cut, Marker, Strip
 from host_bridge.timeline.cut.to_otio import BLOCK, range_of
 from host_bridge.timeline.read import Edit
-from host_bridge.timeline.read.times import exact, nearest, seconds
+from host_bridge.timeline.read.times import exact, from_whole_hour, nearest, seconds
 from host_bridge.timeline.shots import sequence_rate
 from host_bridge.timeline.write.block import TRACK, marked
 
@@ -149,8 +149,7 @@ class _Reader:
         if any(isinstance(effect, otio.schema.TimeEffect) for effect in item.effects):
             self.notes.append(f"'{item.name}' is retimed as a whole, which a meta strip cannot say")
         whole = max((_length(child) for child in item), default=Fraction(0))
-        if start >= whole > 0:  # compound clips count from an hour of timecode
-            start %= 3600 * Fraction(nearest(self.rate)) / self.rate
+        start = from_whole_hour(start, whole, self.rate)
         rows = item if isinstance(item, otio.schema.Stack) else [item]
         yield from self.stack(rows, begin - nearest(start * self.rate))
 

@@ -1,4 +1,4 @@
-"""Variable speed as a time effect with exact keys, for formats whose own maps say more than OpenTimelineIO's effects can."""
+"""What formats say of time beyond OpenTimelineIO: variable speed with exact keys, and which frame is shown between two."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import opentimelineio as otio
 
 KEY, SCHEMA = "faceplate_time", "faceplate.time/1"
+SLACK = Fraction(1, 1000)  # of a frame: how far before a frame its beginning may be said to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,17 @@ def time_effect(keys: Sequence[MapKey], name: str = "Time map") -> Any:
     """Return a time effect that holds keys exactly; two or more, whose record times rise."""
     rows = [[str(k.record), str(k.source), str(k.before), str(k.after)] for k in keys]
     return otio.schema.TimeEffect(name, "TimeMap", {KEY: {"schema": SCHEMA, "keys": rows}})
+
+
+def sample_down(clip: Any) -> None:
+    """Have a clip show, between the beginnings of two frames of its media, the earlier; without this the nearer."""
+    clip.metadata[KEY] = {"schema": SCHEMA, "sampling": "floor"}
+
+
+def samples_down(clip: Any) -> bool:
+    """Whether a clip shows the earlier of two frames."""
+    block = clip.metadata.get(KEY)
+    return hasattr(block, "get") and block.get("sampling") == "floor"
 
 
 def keys_in(effect: Any) -> list[MapKey]:

@@ -66,6 +66,11 @@ def rational_time(time: Fraction, rate: Fraction) -> otio.opentime.RationalTime:
     return otio.opentime.RationalTime(float(time * rate), float(rate))
 
 
+def from_whole_hour(start: Fraction, whole: Fraction, rate: Fraction) -> Fraction:
+    """Return the start of a nested clip `whole` seconds long; one behind its end counts from a whole hour of timecode."""
+    return start % (3600 * Fraction(nearest(rate)) / rate) if start >= whole > 0 else start
+
+
 def nearest(x: Fraction) -> int:
     """Round to the nearest whole number; a half goes down, so that what is shown twice as slowly is shown twice."""
     return -((x.denominator - 2 * x.numerator) // (2 * x.denominator))

@@ -12,7 +12,8 @@ import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, limits
 from host_bridge.timeline.read.notes import notes_of
-from host_bridge.timeline.read.times import nearest, seconds, snap_rate
+from host_bridge.timeline.read.timemap import SLACK, samples_down
+from host_bridge.timeline.read.times import from_whole_hour, nearest, seconds, snap_rate
 from host_bridge.timeline.shots.cast import Cast
 from host_bridge.timeline.shots.mapping import positions
 from host_bridge.timeline.shots.media import Found, media_of
@@ -206,9 +207,8 @@ class _Finder:
     ) -> Iterator[Shot]:
         start, notes = _start(item), list(around.notes)
         whole = self._inside(item, around.where)
-        if isinstance(item, otio.schema.Stack) and start >= whole > 0:
-            hour = 3600 * Fraction(nearest(self.rate)) / self.rate
-            start %= hour
+        if isinstance(item, otio.schema.Stack) and (begin := from_whole_hour(start, whole, self.rate)) != start:
+            start = begin
             notes.append("compound clip: its source range is taken to count from a whole hour of timecode")
         steps, more = speed_of(item, start, length, self.frame, (Fraction(0), whole))
         warp = around.view.warp.then(Affine(offset=-at))
@@ -236,6 +236,8 @@ class _Finder:
         warp = around.view.warp.then(Affine(offset=-at))
         for step in steps:
             warp = warp.then(step)
+        if samples_down(clip):
+            warp = warp.then(Affine(offset=(SLACK - Fraction(1, 2)) / media.rate))
         frames, outside = positions(warp, record, self.rate, media, found.origin)
         if outside and media.frames != 1:
             notes.append(f"{outside} of {record[1]} frames lie outside of the media, whose first or last is held there")

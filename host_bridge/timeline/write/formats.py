@@ -9,21 +9,24 @@ from pathlib import Path
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import read_edit
+from host_bridge.timeline.read import Edit, Places, read_edit
 from host_bridge.timeline.shots import sequence_rate
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.export import text_of
+from host_bridge.timeline.write.fcpxml import fcpxml_of
+from host_bridge.timeline.write.same import as_shown, check_frames
 from host_bridge.timeline.write.tree import Node, document_of
-from nodes.errors import MissingDependencyError, OutputError
+from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.footage.whole import whole_file
 
-ADAPTED = {".edl": "cmx_3600", ".xml": "fcp_xml", ".fcpxml": "fcpx_xml", ".aaf": "AAF"}
+ADAPTED = {".edl": "cmx_3600", ".xml": "fcp_xml", ".aaf": "AAF"}
+FCPXML = ".fcpxml"
 _OPTIONS = {"AAF": {"use_empty_mob_ids": True}}  # our media have no ids in Avid's projects
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
 def write_adapted(path: Path, document: Node) -> list[str]:
-    """Write .edl, .xml (Final Cut Pro 7), .fcpxml or .aaf; returns what of the document is not in it, by reading it again.
+    """Write .edl, .xml (Final Cut Pro 7) or .aaf; returns what of the document is not in it, by reading it again.
 
     Raises OutputError when the format cannot hold it at all, MissingDependencyError without its adapter.
     """
@@ -49,6 +52,24 @@ def write_adapted(path: Path, document: Node) -> list[str]:
         rate = float(sequence_rate(timeline))
         return lost(document, json.loads(otio.adapters.read_from_file(str(path), rate=rate).to_json_string()))
     return lost(document, document_of(read_edit(path)))
+
+
+def write_fcpxml(path: Path, document: Node, places: Places) -> list[str]:
+    """Write .fcpxml; returns what of the document is not in it.
+
+    It is read again before it takes its name: OutputError where a shot would not show its own frames, or where FCPXML has no word for something.
+    """
+    timeline = as_shown(otio.adapters.read_from_string(text_of(document), "otio_json"))
+    with whole_file(path) as temporary:
+        try:
+            temporary.write_bytes(fcpxml_of(timeline, places, path.stem))
+            again = read_edit(temporary, media_roots=places.roots)
+            check_frames(Edit(path, "", timeline, places), again, path)
+        except OutputError as e:
+            raise OutputError(e.what, file=path, remedy=e.remedy) from e
+        except FaceplateError as e:
+            raise OutputError(f"cannot hold this edit: {e.what}", file=path, remedy="Write .otio, which does") from e
+    return lost(document, document_of(again))
 
 
 def lost(document: Node, again: Node) -> list[str]:

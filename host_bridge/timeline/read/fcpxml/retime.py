@@ -18,7 +18,7 @@ from opentimelineio.opentime import TimeRange
 
 from host_bridge.timeline.read.fcpxml.resources import called, parse_time, seconds_of
 from host_bridge.timeline.read.notes import add_note
-from host_bridge.timeline.read.timemap import MapKey, time_effect
+from host_bridge.timeline.read.timemap import MapKey, sample_down, time_effect
 from host_bridge.timeline.read.times import exact, rational_time, snap_rate
 
 _CONFORMS = Fraction(6, 100)  # Final Cut conforms rates that are up to 4.3 % apart, or so for a multiple
@@ -30,18 +30,14 @@ class Retime:
     """What of its content a clip shows.
 
     length: of its record, in seconds. keys: from seconds of record to seconds of its content. begin: as its own time counts.
+    down: between two frames of its media it shows the earlier.
     """
 
     length: Fraction
     keys: tuple[MapKey, ...]
     begin: Fraction
     notes: tuple[str, ...] = ()
-
-    @property
-    def straight(self) -> bool:
-        """Whether it plays at 100 %."""
-        a, b = self.keys[0], self.keys[-1]
-        return len(self.keys) == 2 and b.source - a.source == b.record - a.record
+    down: bool = False
 
     def shifted(self, by: Fraction) -> Retime:
         """The same of a content that counts otherwise."""
@@ -62,6 +58,8 @@ class Retime:
                 item.effects.append(otio.schema.LinearTimeWarp(time_scalar=float(speed)))
         elif self.length:
             item.effects.append(time_effect(self.keys))
+        for clip in item.find_clips() if self.down and isinstance(item, otio.core.Composition) else [item] * self.down:
+            sample_down(clip)
         item.source_range = TimeRange(rational_time(start, rate), rational_time(self.length, rate))
         add_note(item, *self.notes)
 
@@ -104,7 +102,8 @@ def retime_of(
         if there is not None and begin + length * scale <= min(origin, there):
             begin += origin
             notes.append("its start counts from the beginning of the media")
-        return Retime(length, (MapKey(Fraction(0), begin), MapKey(length, begin + length * scale)), begin, tuple(notes))
+        straight = (MapKey(Fraction(0), begin), MapKey(length, begin + length * scale))
+        return Retime(length, straight, begin, tuple(notes))
     if scale != 1:
         notes.append("has a time map and a rate conform, which are taken one after the other; check its frames")
     if start is None and not _within(begin, keys):
@@ -127,11 +126,17 @@ def retime_of(
     if not length or len({(b.source - a.source) / (b.record - a.record) for a, b in pairwise(used)}) == 1:
         keys = [used[0], used[-1]]
     elif any(key.before or key.after for key in keys[1:-1]):
-        notes.append("eases from one speed to another, along a parabola; Final Cut's own curve is not published")
+        notes.append("eases from one speed to another; its frames there may be one beside those of Final Cut Pro")
     elif any(point.get("interp") == "smooth" for point in points):
         notes.append("its speed is eased in Final Cut's older way; taken as straight between keys")
     mapped = (MapKey((k.record - begin) / scale, k.source, k.before / scale, k.after / scale) for k in keys)
-    return Retime(length, tuple(mapped), begin, tuple(dict.fromkeys(notes)))
+    return Retime(length, tuple(mapped), begin, tuple(dict.fromkeys(notes)), samples_down_in(element))
+
+
+def samples_down_in(element: Element) -> bool:
+    """Whether a clip shows the earlier of two frames, as Final Cut does unless it is told otherwise."""
+    said = [e.get("frameSampling", "floor") for e in map(element.find, ("timeMap", "conform-rate")) if e is not None]
+    return (said or ["floor"])[0] != "nearest-neighbor"
 
 
 def _point(element: Element, point: Element) -> MapKey:

@@ -7,7 +7,7 @@ stand in the composition that it stands in; elements without one are its content
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read import limits
 from host_bridge.timeline.read.fcpxml.resources import Asset, Resources, called, seconds_of
-from host_bridge.timeline.read.fcpxml.retime import Retime, conform_of, retime_of
+from host_bridge.timeline.read.fcpxml.retime import Retime, conform_of, retime_of, samples_down_in
 from host_bridge.timeline.read.notes import add_note
 from host_bridge.timeline.read.times import rational_time, seconds
 
@@ -64,7 +64,7 @@ class _Piece:
         return self.begin + along
 
 
-@dataclass
+@dataclass(eq=False)
 class _Run:
     """A storyline: pieces that follow each other without a hole, and transitions between them, by the number of the piece that they stand before."""
 
@@ -107,7 +107,7 @@ class Story:
         rate = self._resources.rate(element.get("format")) or _first_rate(element, self._resources)
         begin = seconds_of(element, "tcStart")
         runs, ahead = self._runs(element.findall("spine"), rate, begin)
-        stack = _stack(runs, rate, name)
+        stack = _stack(runs, rate, name, whole=True)
         length = _end(runs)
         stack.markers.extend(_note(note, rate, length) for note in element.findall("note"))
         return Composed(stack, begin - ahead, length, rate)
@@ -237,8 +237,9 @@ class Story:
         if not element.get("duration") and start is not None:
             length += asset.start - start
         retime = retime_of(element, start, length, (scale, said), (asset.start, asset.length))
-        kinds = _kinds(element, asset)
-        items = {kind: _clip(name, asset, retime, rate) for kind in kinds}
+        if asset.rate not in (None, rate) and scale == 1 and samples_down_in(element):
+            retime = replace(retime, down=True)
+        items = {kind: _clip(name, asset, retime, rate) for kind in _kinds(element, asset)}
         return _Piece(_ZERO, length, retime.begin if start is None else start, scale, items)
 
     def _container(self, element: Element, rate: Fraction) -> _Piece:
@@ -327,7 +328,7 @@ class Story:
         conform = conform_of(element, rate, composed.rate)
         retime = retime_of(element, start, length, conform, (begin, None)).shifted(-begin)
         items = {}
-        kinds = {track.kind for track in composed.stack} & _enabled(element)
+        kinds = {track.kind for track in composed.stack if _filled(track)} & _enabled(element)
         kind = _Picture if _Picture in kinds else _Sound
         if kinds:
             retime.put_on(composed.stack, rate)
@@ -435,14 +436,17 @@ def _nested(runs: list[_Run], retime: Retime, rate: Fraction, inside: Fraction, 
     return {_Picture if any(track.kind == _Picture for track in stack) else _Sound: stack}
 
 
-def _stack(runs: list[_Run], rate: Fraction, name: str) -> otio.schema.Stack:
+def _stack(runs: list[_Run], rate: Fraction, name: str, *, whole: bool = False) -> otio.schema.Stack:
     stack = otio.schema.Stack(name)
-    stack.extend(_tracks(runs, rate))
+    stack.extend(_tracks(runs, rate, whole=whole))
     return stack
 
 
-def _tracks(runs: list[_Run], rate: Fraction) -> list[otio.schema.Track]:
-    """The tracks of storylines: pictures from the lowest lane up, then sound. Storylines of one lane share a track where they do not touch in a transition."""
+def _tracks(runs: list[_Run], rate: Fraction, *, whole: bool = False) -> list[otio.schema.Track]:
+    """The tracks of storylines: pictures from the lowest lane up, then sound.
+
+    Storylines of one lane share a track where they do not touch in a transition. whole: with the primary one though it be empty, for its length.
+    """
     rows: list[list[_Run]] = []
     for lane in sorted({run.lane for run in runs}):
         here: list[list[_Run]] = []
@@ -453,7 +457,12 @@ def _tracks(runs: list[_Run], rate: Fraction) -> list[otio.schema.Track]:
             row.append(run)
         rows += here
     found = [_track(row, kind, rate) for kind in (_Picture, _Sound) for row in rows]
-    return [track for track in found if track.markers or any(not isinstance(item, otio.schema.Gap) for item in track)]
+    primary = found[next(i for i, row in enumerate(rows) if runs[0] in row)] if whole and runs else None
+    return [track for track in found if track is primary or track.markers or _filled(track)]
+
+
+def _filled(track: otio.schema.Track) -> bool:
+    return any(not isinstance(item, otio.schema.Gap) for item in track)
 
 
 def _fits(last: _Run, run: _Run) -> bool:
