@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -26,12 +27,21 @@ LARGEST_REQUEST = 1 << 20  # bytes
 _START_SECONDS = 30.0
 
 
+# A command at the end of a text is pasted with what stands behind it; as in nodes/errors.py, which hosts do not have.
+_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|pip|chmod) [^`]+$")
+
+
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
+    return text if _COMMAND.search(text) else text.rstrip(".") + "."
+
+
 class EngineError(Exception):
     """What the engine refuses, or why there is none: a message, what to do about it, and the HTTP status if it has answered."""
 
     def __init__(self, message: str, *, remedy: str | None = None, status: int | None = None) -> None:
         self.message, self.remedy, self.status = message, remedy, status
-        super().__init__(message.rstrip(".") + "." + (f" {remedy.rstrip('.')}." if remedy else ""))
+        super().__init__(sentence(message) + (f" {sentence(remedy)}" if remedy else ""))
 
 
 class EngineGone(EngineError):

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# A command at the end of a text is pasted with what stands behind it.
+_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|pip|chmod) [^`]+$")
+
+
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
+    return text if _COMMAND.search(text) else text.rstrip(".") + "."
 
 
 class FaceplateError(Exception):
@@ -17,14 +26,14 @@ class FaceplateError(Exception):
         self, what: str, *, file: Path | str | None = None, frame: int | None = None, remedy: str | None = None
     ) -> None:
         self.what, self.file, self.frame, self.remedy = what, file, frame, remedy
-        super().__init__(self.plain + (f" {remedy.rstrip('.')}." if remedy else ""))
+        super().__init__(self.plain + (f" {sentence(remedy)}" if remedy else ""))
 
     @property
     def plain(self) -> str:
         """Where and what, a sentence without the remedy."""
         where = "" if self.file is None else f"{self.file}"
         where += "" if self.frame is None else f"{', ' if where else ''}frame {self.frame}"
-        return (f"{where}: " if where else "") + self.what.rstrip(".") + "."
+        return (f"{where}: " if where else "") + sentence(self.what)
 
 
 class UsageError(FaceplateError):

@@ -1,10 +1,15 @@
-"""Words of strangers, as they are shown to people: without what steers a terminal or turns the direction of writing."""
+"""Texts as they are shown to people: counted things, and strangers' words without what steers a terminal or turns the direction of writing."""
 
 from __future__ import annotations
 
 import unicodedata
 
 JOINERS = "\u200c\u200d"  # part of how names are written in Persian and in India
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `1 shot`, `2 shots`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def is_printable(text: str) -> bool:

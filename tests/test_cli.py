@@ -21,11 +21,13 @@ import nodes.errors
 from host_bridge.cli import app, reference
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import Lines
+from host_bridge.client import EngineError
 from host_bridge.jobs.footage import frame_rate, positions
 from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
 from nodes.errors import FaceplateError, UsageError
 from nodes.footage import FootageInfo
 from nodes.spec import Parameters
+from nodes.text import counted
 from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings
 
@@ -311,3 +313,24 @@ def test_without_a_terminal_progress_is_plain_lines(
         progress("swap", 200, 200)
     said = capsys.readouterr().err.splitlines()
     assert said == ["swap: 105 of 200, 5.0/s, 19 s left", "swap: 200 frames (50 kept from before) in 20.0 s, 7.5/s"]
+
+
+@pytest.mark.parametrize("kind", [FaceplateError, EngineError])
+@pytest.mark.parametrize(
+    ("remedy", "end"),
+    [
+        ("Wait for it", "Wait for it."),
+        ("Run it again: faceplate timeline run '/a b/cut.otio'", "run '/a b/cut.otio'"),
+        ("Take this folder: faceplate swap --out .", "--out ."),
+        ("List what there is with faceplate jobs list", "faceplate jobs list"),
+        ("pip install 'faceplate[fan]'", "pip install 'faceplate[fan]'"),
+        ("Run `faceplate subject fit ball FOOTAGE` first", "FOOTAGE` first."),
+        ("Make /home/faceplate writable", "writable."),
+    ],
+)
+def test_a_command_at_the_end_of_a_message_can_be_pasted(kind: type[Exception], remedy: str, end: str) -> None:
+    assert str(kind("is wrong", remedy=remedy)).endswith(f"is wrong. {remedy.partition(end.rstrip('.'))[0]}{end}")
+
+
+def test_one_is_not_counted_as_many() -> None:
+    assert [counted(n, "shot") for n in (0, 1, 2)] == ["0 shots", "1 shot", "2 shots"]

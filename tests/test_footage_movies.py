@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 import threading
 import time
 from fractions import Fraction
@@ -111,11 +112,14 @@ def test_rates_are_exact(tmp_path: Path, container: str, rate: Fraction) -> None
 
 def test_a_variable_rate_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
     times = [i if i < 20 else i + 3 for i in range(40)]
-    for container in ("mp4", "mkv"):
-        path = encode(tmp_path / f"phone.{container}", count=40, times=times)
-        with pytest.raises(FootageError, match=r"frame 20: the frame rate varies.*ffmpeg -i phone.*-r 25") as caught:
+    for name in ("phone.mp4", "phone.mkv", "my  phone's clip (1).mov"):
+        path = encode(tmp_path / name, count=40, times=times)
+        with pytest.raises(FootageError, match=r"frame 20: the frame rate varies.*ffmpeg -i .*-r 25") as caught:
             open_footage(path)
         assert caught.value.exit_status == 3
+        command = str(caught.value).partition("constant rate first: ")[2]
+        words = shlex.split(command)
+        assert words[:3] == ["ffmpeg", "-i", str(path)] and words[-1] == str(tmp_path / f"{path.stem}_cfr.mkv")
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

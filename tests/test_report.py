@@ -546,7 +546,7 @@ def test_what_cannot_be_reported_is_said_by_name_and_leaves_nothing(tmp_path: Pa
         write_report(shot)
     with MovieWriter(shot / "composite.mkv", _info(shot, clip[0])) as movie:
         movie.write(clip[0])
-    with pytest.raises(FootageError, match="has 1 frames of 400x300, the plate 3"):
+    with pytest.raises(FootageError, match="has 1 frame of 400x300, the plate 3"):
         write_report(shot)
     assert {p.name for p in shot.iterdir()} == {"plate.mkv", "composite.mkv"}
 

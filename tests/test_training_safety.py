@@ -226,7 +226,7 @@ def test_a_rollback_from_the_last_step_trains_on_to_it(pair, tmp_path):
     told = Listener()
     trained = fit(pair, tmp_path, settings(steps=20), told, kind=Sick)
     assert len(told.lines) == 2
-    assert (trained.step, trained.reason) == (20, "20 steps are done")
+    assert (trained.step, trained.reason) == (20, "20 steps done")
 
 
 def test_a_rollback_to_the_very_start_draws_no_curve_of_nothing(pair, tmp_path):

@@ -17,6 +17,7 @@ from nodes.consent.parameters import NOTHING_SAID, Asked
 from nodes.consent.provenance import KEY
 from nodes.errors import ModelError, OutputError
 from nodes.lock import only_one
+from nodes.text import counted
 from trainer.checkpoint import Facts, base_checkpoint, checkpoints, last_checkpoint, learned_by
 from trainer.device import choose_device
 from trainer.distributed import joined
@@ -135,7 +136,7 @@ def _compare(facts: Facts, model: str, facesets: Sequence[Faceset], out: Path, t
     before, now = list(facts.performers.values()), [s.performer for s in facesets]
     if len(before) != len(now):
         raise ModelError(
-            f"is a training on {len(before)} facesets, not {len(now)}",
+            f"is a training on {counted(len(before), 'faceset')}, not {len(now)}",
             file=out,
             remedy=f"Give those of {', '.join(before)}; or train into another folder, --from this one",
         )

@@ -23,7 +23,7 @@ class MediaError(Exception):
 
     def __init__(self, message: str, remedy: str) -> None:
         self.message, self.remedy = message, remedy
-        super().__init__(f"{message}. {remedy}.")
+        super().__init__(f"{message}. {remedy}")  # without a full stop: it may end with a command
 
 
 @dataclass(frozen=True, slots=True)

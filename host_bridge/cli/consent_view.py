@@ -15,6 +15,7 @@ from nodes.consent.keys import fingerprint, key_file
 from nodes.consent.project import records_folder
 from nodes.consent.record import ConsentRecord
 from nodes.consent.verify import Verified
+from nodes.text import counted
 
 _WORDS = {"replaced": "replaced", "replacement": "put in", "train": "trained on"}
 
@@ -53,7 +54,7 @@ def print_verified(found: Verified, papers: Mapping[str, Sequence[str]]) -> None
     count = len(found.chain.entries)
     if not found.faults:
         mine = "" if found.mine else "; its private key is not here, so this user cannot add"
-        print(f"{count} records, none changed, none missing. The project's key is {found.key}{mine}.")
+        print(f"{counted(count, 'record')}, none changed, none missing. The project's key is {found.key}{mine}.")
 
 
 def verified_as_json(found: Verified, papers: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _in_engine(kind: str, request: Request, shown: Callable[[str], Shows]) -> di
     if job["state"] == "finished":
         return dict(job["result"])
     if job["state"] == "cancelled":
-        raise FaceplateError("the job was cancelled", remedy=f"faceplate jobs retry {job['id']} queues it again")
+        raise FaceplateError("the job was cancelled", remedy=f"Queue it again: faceplate jobs retry {job['id']}")
     failure = FaceplateError(job["error"]["message"], remedy=job["error"].get("remedy"))
     failure.exit_status = job["error"]["exit_status"]
     raise failure

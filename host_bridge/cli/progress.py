@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from nodes.text import counted
+
 _EVERY = 10.0  # seconds between plain lines
 
 
@@ -102,10 +104,12 @@ class Lines:
         if not self._total:
             self._say(f"{self._stage}: done in {took:.1f} s")
         elif not fresh:
-            self._say(f"{self._stage}: {self._done} frames, kept from before")
+            self._say(f"{self._stage}: {counted(self._done, 'frame')}, kept from before")
         else:
             before = f" ({self._started} kept from before)" if self._started else ""
-            self._say(f"{self._stage}: {self._done} frames{before} in {took:.1f} s, {fresh / max(took, 1e-3):.1f}/s")
+            self._say(
+                f"{self._stage}: {counted(self._done, 'frame')}{before} in {took:.1f} s, {fresh / max(took, 1e-3):.1f}/s"
+            )
         self._stage = ""
 
     def _say(self, line: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from host_bridge.cli.app import Terminated
 from host_bridge.cli.training_view import clock
+from nodes.text import counted
 
 _STOPPED = {
     f"stopped by {number.name}": error
@@ -22,4 +23,4 @@ def interruption(reason: str, how_to_go_on: str = "") -> KeyboardInterrupt | Non
 
 def in_short(told: dict[str, Any]) -> str:
     """One line on the result of the job `train`: how long it was, and how far it came."""
-    return f"{told['steps']} steps in {clock(told['seconds'])}, loss {told['loss']:.4g}; {told['reason']}"
+    return f"{counted(told['steps'], 'step')} in {clock(told['seconds'])}, loss {told['loss']:.4g}; {told['reason']}"

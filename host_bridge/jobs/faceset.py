@@ -11,6 +11,7 @@ from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, Watch, absolute
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.definitions import DetectParameters
+from nodes.text import counted
 from trainer.faceset.parameters import FacesetParameters
 
 _TOLD = ("schema", "performer", "subject", "template", "coverage", "size", "count", "parameters", "clips", "provenance")
@@ -45,7 +46,9 @@ class FacesetRequest(Request):
     @model_validator(mode="after")
     def _ranges_for_all(self) -> Self:
         if self.ranges and len(self.ranges) != len(self.clips):
-            raise ValueError(f"{len(self.ranges)} ranges for {len(self.clips)} clips: give one for each clip")
+            raise ValueError(
+                f"{counted(len(self.ranges), 'range')} for {counted(len(self.clips), 'clip')}: give one for each clip"
+            )
         if self.tracks and len(self.clips) > 1:
             raise ValueError("tracks are those of one clip: give only one")
         return self

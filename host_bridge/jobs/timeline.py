@@ -14,6 +14,7 @@ from nodes.consent.parameters import ConsentParameters
 from nodes.definitions import Method
 from nodes.errors import FaceplateError
 from nodes.shot.settings import Settings
+from nodes.text import counted
 from trainer.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
     )
     if not wanted(asked.shots):
         raise FaceplateError(
-            f"has {len(asked.shots)} shots, and nobody is said to be replaced in any that is seen",
+            f"has {counted(len(asked.shots), 'shot')}, and nobody is said to be replaced in any that is seen",
             file=asked.edit.path,
             remedy="Say whose face is put in with --source FOOTAGE, with a cast file, or with markers: FACE target=NAME source=NAME",
         )

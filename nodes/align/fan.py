@@ -27,7 +27,7 @@ def _network() -> Any:
     except ImportError as e:
         raise MissingDependencyError(
             "the landmarker fan needs the package face-alignment",
-            remedy="Install it with: pip install 'faceplate[fan]', or use the embedded mesh with --landmarker mesh",
+            remedy="Use the embedded mesh with --landmarker mesh, or install it with: pip install 'faceplate[fan]'",
         ) from e
     return FaceAlignment(LandmarksType.TWO_D, device="cuda" if torch.cuda.is_available() else "cpu")
 

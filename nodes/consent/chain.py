@@ -15,6 +15,7 @@ from nodes.consent.project import HEAD, record_file, records_folder
 from nodes.consent.reading import read_strictly
 from nodes.consent.record import SCHEMA, Entry, Fault, ProjectRecord, RevocationRecord, canonical, parse
 from nodes.errors import SchemaError
+from nodes.text import counted
 
 HEAD_SCHEMA = "faceplate.consent-head/1"
 _CANNOT = "whether the last records were deleted cannot be told"
@@ -156,7 +157,9 @@ def _of_head(project: Path, head: dict[str, Any] | None, entries: list[Entry]) -
         return [Fault("was changed, or is signed with another key than the project's", path)]
     last = next((e for e in entries if e.number == count), None)
     if last is None:
-        return [Fault(f"counts {count} records, there are {entries[-1].number}: the last were deleted", path)]
+        return [
+            Fault(f"counts {counted(count, 'record')}, there are {entries[-1].number}: the last were deleted", path)
+        ]
     if last.hash != head["hash"]:
         return [Fault(f"record {count} is another than the one that was counted", record_file(project, count))]
     return []

@@ -26,7 +26,7 @@ def _detector() -> Any:
     except ImportError as e:
         raise MissingDependencyError(
             "the detector s3fd needs the package face-alignment",
-            remedy="Install it with: pip install 'faceplate[fan]', or use the embedded detectors with --detector auto",
+            remedy="Use the embedded detectors with --detector auto, or install it with: pip install 'faceplate[fan]'",
         ) from e
     return FaceDetector(device="cuda" if torch.cuda.is_available() else "cpu")
 

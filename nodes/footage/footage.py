@@ -17,6 +17,7 @@ from nodes.footage.movie import MovieDecoder
 from nodes.footage.numbering import IMAGES, Sequence, find_sequence
 from nodes.footage.probe import Timeline, probe
 from nodes.footage.sequence import SequenceReader, describe
+from nodes.text import counted
 
 _NEAR = 12
 
@@ -144,7 +145,7 @@ class Footage:
     def _check(self, index: int) -> None:
         if not 0 <= index < self.info.frames:
             raise FootageError(
-                f"has {self.info.frames} frames, 0-{self.info.frames - 1}; there is no frame {index}",
+                f"has {counted(self.info.frames, 'frame')}, 0-{self.info.frames - 1}; there is no frame {index}",
                 file=self.info.path,
                 remedy="Choose a range inside the clip",
             )

@@ -13,6 +13,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from nodes.command_line import command_line
 from nodes.errors import FootageError
 from nodes.footage.info import SPACE_UNSPECIFIED, ColourTags, FootageInfo
 from nodes.footage.orientation import Orientation, orientation_of
@@ -127,10 +128,11 @@ def _describe(
     assert lay is not None
     tags = tags_of(first)
     if lay.family == "yuv" and tags.space not in _MATRICES:
+        words = ("-vf", "colorspace=bt709", "-c:v", "ffv1", f"{path.with_suffix('')}_bt709.mkv")
         raise FootageError(
             f"uses a colour matrix that is not supported (H.273 code {tags.space})",
             file=path,
-            remedy="Convert it to BT.709 first: ffmpeg -i IN -vf colorspace=bt709 -c:v ffv1 OUT.mkv",
+            remedy=f"Convert it to BT.709 first: {command_line('ffmpeg', '-i', str(path), *words)}",
         )
     aspect = stream.sample_aspect_ratio or Fraction(1)
     swap = turn.transposed

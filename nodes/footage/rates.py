@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nodes.command_line import command_line
 from nodes.errors import FootageError
 from nodes.types import Int
 
@@ -41,12 +42,12 @@ def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None
             return rate
     typical = 1 / (Fraction(float(np.median(steps))) * time_base)
     usual = min(STANDARD, key=lambda r: abs(r - typical))
+    words = ("-fps_mode", "cfr", "-r", str(usual), "-c:v", "ffv1", "-c:a", "copy", f"{path.with_suffix('')}_cfr.mkv")
     raise FootageError(
         f"the frame rate varies (about {float(mean):.3f} frames/s on average)",
         file=path,
         frame=_first_irregular(steps),
-        remedy=f"Conform it to a constant rate first: ffmpeg -i {path.name} -fps_mode cfr -r {usual} "
-        f"-c:v ffv1 -c:a copy {path.stem}_cfr.mkv",
+        remedy=f"Conform it to a constant rate first: {command_line('ffmpeg', '-i', str(path), *words)}",
     )
 
 

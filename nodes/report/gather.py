@@ -22,6 +22,7 @@ from nodes.report.pixels import COVERED, Pixels, in_step
 from nodes.report.samples import Sample, read_sources
 from nodes.report.sharpness import sharpness
 from nodes.subjects import Subject, load_subject
+from nodes.text import counted
 from nodes.types import Bool, Faces, Float, Int
 
 Progress = Callable[[float], None]
@@ -110,7 +111,7 @@ def gather(shot: Path, progress: Progress) -> Gathered:
         a, b = plate.info, composite.info
         if (a.frames, a.width, a.height) != (b.frames, b.width, b.height):
             raise FootageError(
-                f"has {b.frames} frames of {b.width}x{b.height}, the plate {a.frames} of {a.width}x{a.height}",
+                f"has {counted(b.frames, 'frame')} of {b.width}x{b.height}, the plate {a.frames} of {a.width}x{a.height}",
                 file=b.path,
                 remedy="Run 'faceplate swap' on this shot again",
             )
@@ -124,7 +125,7 @@ def gather(shot: Path, progress: Progress) -> Gathered:
     missing = sum(m is None for m in mattes)
     if missing:
         more += (
-            f"{missing} of {a.frames} frames have no matte file; nothing is said about what lies outside it there",
+            f"{missing} of {counted(a.frames, 'frame')} without a matte file; nothing is said about what lies outside it there",
         )
     subject = load_subject(parameters.subject)
     sources: list[list[Sample]] = []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nodes.detect import main_tracks
 from nodes.errors import FootageError, NoFaceError, SchemaError
 from nodes.footage import FootageInfo
+from nodes.text import counted
 from nodes.types import Faces, Track
 
 
@@ -24,7 +25,7 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
     """Raise SchemaError when faces were found in footage of another size or length than this."""
     if (faces.width, faces.height) != (info.width, info.height) or faces.first + faces.count > info.frames:
         raise SchemaError(
-            f"has {info.frames} frames of {info.width}x{info.height}; the faces are of another clip "
+            f"has {counted(info.frames, 'frame')} of {info.width}x{info.height}; the faces are of another clip "
             f"({faces.width}x{faces.height}, frames up to {faces.first + faces.count - 1})",
             file=info.path,
             remedy="Give the clip that the faces were found in, or detect again",

@@ -28,6 +28,7 @@ from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.settings import Settings
 from nodes.shot.write import Rendered, Written, patch_files, write_shot
 from nodes.swap import SwapPlan, plan_swap, swap
+from nodes.text import counted
 from nodes.types import Faces, Patch
 
 
@@ -111,7 +112,7 @@ def _check(shot: _Shot) -> None:
     roto, info = shot.roto and shot.roto.info, shot.plate.info
     if roto and ((roto.width, roto.height) != (info.width, info.height) or roto.frames <= shot.last):
         raise FootageError(
-            f"is {roto.width}x{roto.height} with {roto.frames} frames; the plate is {info.width}x{info.height} "
+            f"is {roto.width}x{roto.height} with {counted(roto.frames, 'frame')}; the plate is {info.width}x{info.height} "
             f"and frame {info.first + shot.last} is its {shot.last + 1}. one",
             file=roto.path,
             remedy="Give a matte that goes with the plate frame by frame, from its first one on",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from nodes.text import counted
 from nodes.types import Float, Image8, Int
 
 COLUMNS, ROWS = 12, 8
@@ -42,7 +43,7 @@ def draw_sheet(crops: Image8, shown: Int, yaw_pitch: Float, performer: str, left
     sheet[: grid.shape[0], : grid.shape[1]] = grid
     strip = sheet[rows * _CELL :]
     gone = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "nothing"
-    _write(strip, f"{performer}: {len(yaw_pitch)} crops.  Left out: {gone}.", _MARGIN, 20)
+    _write(strip, f"{performer}: {counted(len(yaw_pitch), 'crop')}.  Left out: {gone}.", _MARGIN, 20)
     half = strip.shape[1] // 2
     for i, (what, values) in enumerate(zip(("yaw", "pitch"), yaw_pitch.T, strict=True)):
         _histogram(strip[28:, i * half + _MARGIN : (i + 1) * half - _MARGIN], what, values)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nodes.text import counted
 from nodes.types import Float
 from trainer.clock import Clock
 from trainer.hooks.record import Record
@@ -23,7 +24,8 @@ class StopAtStep(Hook):
 
     def before_training(self, loop: Loop) -> None:
         """Ask for it: there may be nothing left to do."""
-        loop.ask_to_stop(f"{max(loop.step, self._steps)} steps are done", step=self._steps, by_all=True)
+        done = counted(max(loop.step, self._steps), "step")
+        loop.ask_to_stop(f"{done} done", step=self._steps, by_all=True)
 
 
 class StopAfter(Hook):

@@ -50,7 +50,7 @@ class FACEPLATE_OT_run(bpy.types.Operator):
             self.report({"ERROR"}, "The node is gone.")
             return {"CANCELLED"}
         if not work.run(node, self.action, context.scene):
-            self.report({"ERROR"}, f"{node.message}. {node.remedy}.")
+            self.report({"ERROR"}, f"{node.message.rstrip('.')}. {node.remedy}")
             return {"CANCELLED"}
         return {"FINISHED"}
 

@@ -9,6 +9,7 @@ from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
 from host_bridge.jobs.align import AlignRequest
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Registrar
+from nodes.text import counted
 
 # What the command's arguments stand at when no option is given.
 REGISTER = RegisterParameters(method=Registrar.LANDMARKS)
@@ -88,7 +89,7 @@ def align(
     elif invert is not None:
         print(told["out"])
         print(
-            f"{told['edited']} images put back into {told['frames']} frames; "
+            f"{counted(told['edited'], 'image')} put back into {counted(told['frames'], 'frame')}; "
             f"{told['unchanged']} unchanged and {told['deleted']} deleted"
         )
     else:

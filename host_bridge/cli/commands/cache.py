@@ -6,6 +6,7 @@ from cyclopts import App
 
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json
+from nodes.text import counted
 
 cache = App(name="cache", help_format="plaintext")
 
@@ -35,7 +36,9 @@ def show(*, json: Flag = False) -> None:
         )
         return
     print(cache_folder())
-    print(f"{len(files)} files, {size / 1e9:.2f} of at most {limit() / 1e9:g} GB (FACEPLATE_CACHE_LIMIT changes that)")
+    print(
+        f"{counted(len(files), 'file')}, {size / 1e9:.2f} of at most {limit() / 1e9:g} GB (FACEPLATE_CACHE_LIMIT changes that)"
+    )
 
 
 @cache.command

@@ -9,6 +9,7 @@ from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
 from host_bridge.jobs.detect import DetectRequest
 from nodes.definitions import DetectParameters
+from nodes.text import counted
 
 
 @node_options
@@ -49,7 +50,9 @@ def detect(
         print_json(told)
         return
     span, tracks = told["range"], told["tracks"]
-    print(f"{len(tracks)} tracks in frames {span['first']}-{span['last']}, {len(told['cuts'])} cuts")
+    print(
+        f"{counted(len(tracks), 'track')} in frames {span['first']}-{span['last']}, {counted(len(told['cuts']), 'cut')}"
+    )
     if tracks:
         titles = ("track", "first", "last", "frames", "mean height (px)", "mean score")
         print_table(titles, (tuple(t.values()) for t in tracks))

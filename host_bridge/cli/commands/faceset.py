@@ -14,6 +14,7 @@ from host_bridge.jobs.faceset import FacesetRequest
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.definitions import DetectParameters
 from nodes.errors import UsageError
+from nodes.text import counted
 from trainer.faceset.parameters import FacesetParameters
 
 FACESET = FacesetParameters()
@@ -60,7 +61,8 @@ def faceset(
         raise UsageError("--performer: is empty", remedy="Give the performer's name")
     if ranges and len(ranges) != len(clips):
         raise UsageError(
-            f"--range is given {len(ranges)} times for {len(clips)} clips", remedy="Give one for each clip, or none"
+            f"--range is given {counted(len(ranges), 'time')} for {counted(len(clips), 'clip')}",
+            remedy="Give one for each clip, or none",
         )
     request = FacesetRequest(
         clips=clips,

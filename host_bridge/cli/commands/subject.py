@@ -11,6 +11,7 @@ from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
 from host_bridge.jobs.footage import frame_rate, opened
+from nodes.command_line import command_line
 from nodes.errors import UsageError
 
 subject = App(name="subject", help_format="plaintext")
@@ -49,7 +50,7 @@ def new(
     names = [part.strip() for part in landmarks.split(",") if part.strip()] if landmarks else []
     path = new_subject(name, model.expanduser(), config.expanduser(), names, out, replace=replace)
     print(path)
-    print(f"Now: faceplate subject fit {name if out is None else path} FOOTAGE...")
+    print(f"Now: {command_line('faceplate', 'subject', 'fit', name if out is None else str(path))} FOOTAGE...")
 
 
 @subject.command

@@ -73,8 +73,8 @@ class Runner:
 def _reason(error: BaseException) -> dict[str, Any]:
     """What happened and what to do about it, a line each, with the exit status; the log has the rest of what is not theirs to mend."""
     if isinstance(error, FaceplateError):
-        remedy = error.remedy and " ".join(error.remedy.split())
-        return {"message": " ".join(error.plain.split()), "remedy": remedy, "exit_status": error.exit_status}
+        remedy = error.remedy and " ".join(error.remedy.splitlines())  # a command may hold two spaces
+        return {"message": " ".join(error.plain.splitlines()), "remedy": remedy, "exit_status": error.exit_status}
     traceback.print_exception(error, file=sys.stderr)
     sys.stderr.flush()
     if isinstance(error, MemoryError):

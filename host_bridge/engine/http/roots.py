@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import Request
+from nodes.command_line import command_line
 from nodes.errors import FaceplateError, SchemaError, writing
 
 SCHEMA = "faceplate.roots/1"
@@ -48,7 +49,7 @@ class Roots:
                 raise OutsideError(
                     "is hidden, and nothing is written there unasked",
                     file=path,
-                    remedy=f"Choose another folder, or allow it with: faceplate engine allow {real.parent}",
+                    remedy=f"Choose another folder, or allow it with: {command_line('faceplate', 'engine', 'allow', str(real.parent))}",
                 )
 
     def check_read(self, path: Path) -> None:
@@ -102,7 +103,7 @@ def _inside(path: Path, folders: list[Path]) -> tuple[Path, Path]:
         raise OutsideError(
             "lies outside the folders that jobs may use",
             file=path,
-            remedy=f"Allow it with: faceplate engine allow {real.parent}",
+            remedy=f"Allow it with: {command_line('faceplate', 'engine', 'allow', str(real.parent))}",
         )
     return real, max(within, key=lambda folder: len(folder.parts))
 

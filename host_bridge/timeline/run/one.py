@@ -18,6 +18,7 @@ from nodes.errors import FaceplateError, FootageError
 from nodes.footage import open_footage
 from nodes.shot.analysis import analyse_together
 from nodes.shot.digest import key_of
+from nodes.text import counted
 
 _LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}
 
@@ -49,7 +50,7 @@ def footing(shot: Shot, watch: Watch) -> Footing:
         last = info.frames - 1
         if max(shot.frames) > last:
             raise FootageError(
-                f"has {info.frames} frames; the shot needs its {max(shot.frames) + 1}.",
+                f"has {counted(info.frames, 'frame')}; the shot needs its {max(shot.frames) + 1}.",
                 file=media.path,
                 remedy="Give the media that the edit was made with, with --media-root FROM=TO",
             )

@@ -18,6 +18,7 @@ from host_bridge.timeline.run.work import Footing, ShotWatch, Work
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import FaceplateError
 from nodes.lock import only_one
+from nodes.text import counted
 
 
 def run_shots(work: Work, edit: EditRecord, shots: Sequence[Shot]) -> tuple[TimelineRun, dict[str, Done]]:
@@ -119,7 +120,7 @@ def _tried(
     """Do one shot; whatever is wrong with it is its own affair."""
     began = time.monotonic()
     who = " and ".join(f"{c.source} on {c.target}" for c in shot.cast)
-    watch.message(f"{shot.name or shot.id}, {who}, {shot.span[1] - shot.span[0] + 1} frames")
+    watch.message(f"{shot.name or shot.id}, {who}, {counted(shot.span[1] - shot.span[0] + 1, 'frame')}")
     try:
         done = do_shot(work, shot, spans, work.out / folder, watch)
     except FaceplateError as e:
@@ -142,7 +143,7 @@ def _failed(record: ShotRecord, error: FaceplateError) -> ShotRecord:
 
 def _announce(work: Work, run: TimelineRun, waiting: Sequence[Shot]) -> None:
     counts: Mapping[str, int] = {s: sum(r.state == s for r in run.shots) for s in ("done", "failed")}
-    said = [f"{len(waiting)} of {len(run.shots)} shots to do"]
+    said = [f"{len(waiting)} of {counted(len(run.shots), 'shot')} to do"]
     said += [f"{counts['done']} done before"] if counts["done"] else []
     said += [f"{counts['failed']} that cannot be begun"] if counts["failed"] else []
     work.watch.message(", ".join(said))

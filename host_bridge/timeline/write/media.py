@@ -30,6 +30,7 @@ from nodes.shot import document as shot_document
 from nodes.shot.digest import digest_footage, key_of
 from nodes.shot.overlay import straight, write_overlay
 from nodes.shot.progress import Progress, stage
+from nodes.text import counted
 from nodes.types import Float
 
 Choice = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
@@ -60,7 +61,7 @@ class _Result:
         self.is_float = told["inputs"]["plate"]["colour"] == "scene_linear"
         if int(told["range"]["last"]) - self.number + 1 != self.frames:
             raise OutputError(
-                f"holds {int(told['range']['last']) - self.number + 1} frames where the shot {shot.id} has {self.frames}",
+                f"holds {counted(int(told['range']['last']) - self.number + 1, 'frame')} where the shot {shot.id} has {self.frames}",
                 file=self.folder,
                 remedy="Run the timeline again",
             )
@@ -188,7 +189,7 @@ class _Result:
     def _check(self, footage: Footage) -> None:
         if footage.info.frames != self.frames:
             raise OutputError(
-                f"holds {footage.info.frames} frames where the shot {self.shot.id} has {self.frames}",
+                f"holds {counted(footage.info.frames, 'frame')} where the shot {self.shot.id} has {self.frames}",
                 file=footage.info.path,
                 remedy="Run the timeline again",
             )

@@ -23,6 +23,7 @@ from nodes.shot.aligned.folder import Written, new_folder
 from nodes.shot.aligned.placed import Kind, Placed, by_landmarks, by_reference, place_alignment, place_registration
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.subjects import load_subject
+from nodes.text import counted
 from nodes.types import Faces
 
 Find = Callable[[Footage], list[Placed]]
@@ -79,7 +80,7 @@ def write_pictures(
                 writer.leave_out(0, file.name, NOT_FOUND)
         if not writer.rows:
             raise NoFaceError(
-                f"shows nothing that can be found in {len(files)} pictures"
+                f"shows nothing that can be found in {counted(len(files), 'picture')}"
                 + (f" ({writer.left_out[0]['reason']})" if not sources else ""),
                 file=folder,
                 remedy="Try another --subject or a lower --min-score, or with --reference a sharper one",

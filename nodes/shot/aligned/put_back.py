@@ -26,6 +26,7 @@ from nodes.shot.aligned.signing import sign_returned
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.worker import Worker
 from nodes.swap.place import merge
+from nodes.text import counted
 
 _EDGE = MaskParameters()
 _MOVIE = ".mkv"
@@ -110,7 +111,7 @@ def _clip(known: Transforms, path: Path, out: Path, edit: Edit, by: Identity | S
         size = known.footage["width"], known.footage["height"]
         if (info.width, info.height) != size or not 0 <= first <= last < info.frames:
             raise FootageError(
-                f"has {info.frames} frames of {info.width}x{info.height}; the images are of another clip "
+                f"has {counted(info.frames, 'frame')} of {info.width}x{info.height}; the images are of another clip "
                 f"({size[0]}x{size[1]}, frames {known.span[0]}-{known.span[1]})",
                 file=path,
                 remedy="Give the clip that was aligned with --plate",

@@ -12,6 +12,7 @@ from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import Shown
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
+from nodes.text import counted
 
 Media = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
 
@@ -69,7 +70,7 @@ def export(
 
 def _show(told: dict[str, Any]) -> None:
     print(told["file"])
-    print(f"{len(told['shots'])} shots: {', '.join(told['shots'])}" if told["shots"] else "no shots")
+    print(f"{counted(len(told['shots']), 'shot')}: {', '.join(told['shots'])}" if told["shots"] else "no shots")
     for shot in told["left"]:
         print(f"left as it was: {shot['id']}: {shot['why']}")
     for note in told["notes"]:

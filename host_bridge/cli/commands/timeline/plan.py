@@ -9,6 +9,7 @@ from host_bridge.cli.commands.timeline.options import CUTTING, Cutting
 from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
+from nodes.text import counted
 
 if TYPE_CHECKING:
     from host_bridge.timeline.plan import Plan, PlannedShot
@@ -89,7 +90,7 @@ def _show(plan: Plan) -> None:
         print(f"missing: {url}")
     cast = sum(bool(shot.shot.cast) for shot in plan.shots)
     told = f"about {duration(plan.seconds)}, by {plan.known_by}" if plan.seconds else "nothing to do"
-    print(f"{len(plan.shots)} shots, {cast} with a cast; {told}.")
+    print(f"{counted(len(plan.shots), 'shot')}, {cast} with a cast; {told}.")
     if plan.saved:
         print(f"Shots that share a model save {duration(plan.saved)}.")
 

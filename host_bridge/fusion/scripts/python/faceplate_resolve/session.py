@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host_bridge.client import Client, connect
+from host_bridge.client import Client, connect, sentence
 
 from .text import file_name, number, pattern_of, slash
 
@@ -33,7 +33,7 @@ class Problem(Exception):
     """Something that the user can mend: what, and what to do about it."""
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what.rstrip('.')}. {remedy.rstrip('.')}.")
+        super().__init__(f"{sentence(what)} {sentence(remedy)}")
 
 
 class Session:
