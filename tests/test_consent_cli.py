@@ -246,6 +246,8 @@ def test_clips_are_registered_when_the_performer_is_added_or_later(run: Run, sho
     told(run, "add", "B", "--self")
     told(run, "footage", "B", clips[1])
     assert [len(told(run, "show", who)["footage"]) for who in "AB"] == [1, 1]
+    assert len(told(run, "add", "C", "--self", "--footage", *clips)["footage"]) == 2
+    assert len(told(run, "add", "D", "--footage", clips[0], "--footage", clips[1], "--self")["footage"]) == 2
     assert "no CLIP" in refused(run, "footage", "A", status=2)
     assert "none.mov" in refused(run, "footage", "A", "none.mov", status=3)
 

@@ -21,10 +21,10 @@ from nodes.consent.record import USES, Use
 from nodes.consent.standing import of_performer
 from nodes.errors import UsageError
 
-Files = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)]
+Files = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, consume_multiple=True)]
 
 
-@performer.command
+@performer.command(usage="Usage: faceplate performer add NAME [OPTIONS]")
 def add(
     name: str,
     /,
@@ -66,7 +66,7 @@ def add(
     self_
         You are the performer yourself: no document is asked for, and no end.
     footage
-        Clips that show this performer, who then need not be named where these are used.
+        Clips that show this performer, who then need not be named where these are used. Can be repeated.
     another
         Add another performer, though one of this name is known.
     project
