@@ -1,4 +1,4 @@
-"""Turn an XML or an AAF into OTIO, in a process of its own: `python -m host_bridge.timeline.read.convert IN OUT`.
+"""Turn an AAF into OTIO, in a process of its own: `python -m host_bridge.timeline.read.convert IN OUT`.
 
 The adapters are others' code, and a damaged file can send one of them round in circles: here it can only end itself.
 """
@@ -16,7 +16,6 @@ from nodes.errors import MissingDependencyError, SchemaError
 SECONDS = 300
 _MEMORY = 4 << 30
 FORMATS = {
-    ".xml": ("otio_fcp_adapter", "Final Cut Pro 7 XML"),
     ".aaf": ("otio_aaf_adapter", "an AAF"),
 }
 

@@ -17,6 +17,7 @@ from host_bridge.timeline.read import bundle, limits
 from host_bridge.timeline.read.convert import FORMATS, convert
 from host_bridge.timeline.read.document import check_size, parse
 from host_bridge.timeline.read.edl import read_edl
+from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
 from host_bridge.timeline.read.notes import notes_of
 from host_bridge.timeline.read.places import MediaRoot, Places
@@ -24,9 +25,9 @@ from host_bridge.timeline.read.xml import check_xml
 from nodes.errors import SchemaError
 
 NATIVE = (".otio", ".otioz", ".otiod")
-EDL, FCPXML = ".edl", (".fcpxml", ".fcpxmld")
+EDL, FCP7, FCPXML = ".edl", ".xml", (".fcpxml", ".fcpxmld")
 _FOLDERS = (".otiod", ".fcpxmld")
-_FORMATS = f"{', '.join((*NATIVE, EDL, *FCPXML, *FORMATS))} are read"
+_FORMATS = f"{', '.join((*NATIVE, EDL, FCP7, *FCPXML, *FORMATS))} are read"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def read_edit(
     unpacked: Path | None = None,
     rate: Fraction | None = None,
 ) -> Edit:
-    """Read .otio, .otioz, .otiod, .edl, .fcpxml, .fcpxmld, and with their adapters .xml (Final Cut Pro 7) and .aaf.
+    """Read .otio, .otioz, .otiod, .edl, .fcpxml, .fcpxmld, .xml (Final Cut Pro 7), and with its adapter .aaf.
 
     media_roots: where media were moved to. unpacked: where the media of an .otioz go, by default EDIT.faceplate/bundle.
     rate: of an EDL, in frames per second; by default its media say it. Other edits say their own.
@@ -69,6 +70,9 @@ def read_edit(
     elif kind in FCPXML:
         check_xml(_fcpxml(path))
         found = read_fcpxml(data, path)
+    elif kind == FCP7:
+        check_xml(path)
+        found = read_fcp7(data, path)
     else:
         found = parse(data if kind in NATIVE else _converted(path, kind), str(path))
     timeline = _one_timeline(found, path)
@@ -87,6 +91,8 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
         if kind == ".otioz":
             return bundle.read_archive(path, unpacked)
         file = _fcpxml(path) if kind in FCPXML else path
+        if not file.exists():
+            raise SchemaError(f"holds no {file.name}", file=path, remedy="Export it from Final Cut Pro again")
         check_size(file.stat().st_size, str(file), limits.TEXT if kind == EDL else limits.DOCUMENT)
         return file.read_bytes()
 
@@ -100,7 +106,7 @@ def _kind(path: Path) -> str:
     kind = path.suffix.lower()
     if not path.exists():
         raise SchemaError("does not exist", file=path, remedy="Check the path")
-    if kind not in (*NATIVE, EDL, *FCPXML, *FORMATS):
+    if kind not in (*NATIVE, EDL, FCP7, *FCPXML, *FORMATS):
         raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{_FORMATS}; export one of them")
     if path.is_dir() != (kind in _FOLDERS):
         what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"
@@ -110,8 +116,6 @@ def _kind(path: Path) -> str:
 
 def _converted(path: Path, kind: str) -> bytes:
     with _reading(path):
-        if kind == ".xml":
-            check_xml(path)
         return convert(path)
 
 

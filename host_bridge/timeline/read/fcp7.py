@@ -1,0 +1,441 @@
+"""Final Cut Pro 7 XML (xmeml), as Premiere and Resolve write it too, as OpenTimelineIO, every time of it exact.
+
+A clip's `start` and `end` count frames of the sequence, its `in` and `out` frames of its own rate. With a Time Remap they count the retimed
+clip: at 200 %, `in` 20 is frame 40 of the media. Looks (colour, titles, motion, volumes) are not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+import opentimelineio as otio
+from opentimelineio.opentime import TimeRange
+
+from host_bridge.timeline.read import limits
+from host_bridge.timeline.read.notes import add_note
+from host_bridge.timeline.read.timemap import MapKey, time_effect
+from host_bridge.timeline.read.times import rational_time, snap_rate
+from nodes.errors import SchemaError
+from nodes.footage.timecode import number_of
+
+TICKS = 254_016_000_000  # of a second, in which Premiere counts
+_ZERO = Fraction(0)
+_MOST = 10**12
+_HOLDERS = {"project", "bin", "children", "xmeml"}
+_ITEMS = ("clipitem", "generatoritem")
+_CURVES = ("inbez", "outbez", "pproRampStart", "pproRampEnd")
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An item of a track. begin, end: frames of the sequence, without transitions. lead: frames that its `in` lies before `begin`."""
+
+    element: Element
+    begin: int
+    end: int
+    lead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a clip shows. begin, end: seconds as the media count, of the file or the subclip; end None where nothing says it."""
+
+    reference: Any
+    begin: Fraction = _ZERO
+    end: Fraction | None = None
+
+
+def read_fcp7(data: bytes, path: Path) -> Any:
+    """Return the sequences of a document that `check_xml` has let through, as a SerializableCollection of timelines.
+
+    Those that stand in another are not among them, unless all do. Raises SchemaError, which names the element, for numbers that
+    cannot be read, for sequences that hold themselves, and where there is none.
+    """
+    try:
+        found = _Reader(fromstring(data)).timelines()
+    except ValueError as e:
+        raise SchemaError(str(e), file=path, remedy="Export the sequence again") from e
+    if not found:
+        raise SchemaError(
+            "holds no sequence", file=path, remedy="Select the sequence, not its clips, and export it as XML"
+        )
+    return otio.schema.SerializableCollection(path.stem, found)
+
+
+class _Reader:
+    """Reads the sequences of one document. `_defined`: elements by tag and id, which stand whole once and are referred to afterwards."""
+
+    def __init__(self, root: Element) -> None:
+        self._root = root
+        self._defined: dict[tuple[str, str], Element] = {}
+        self._open: list[str] = []
+        self._count = 0
+        for element in root.iter():
+            if element.get("id") and len(element):
+                self._defined.setdefault((element.tag, element.get("id", "")), element)
+
+    def timelines(self) -> list[Any]:
+        """The sequences that stand in no other."""
+        used = {s.get("id") for item in self._root.iter("clipitem") for s in item.findall("sequence")}
+        found = list(_sequences(self._root))
+        return [self._timeline(self._whole(s)) for s in [s for s in found if s.get("id") not in used] or found]
+
+    def _whole(self, element: Element) -> Element:
+        return self._defined.get((element.tag, element.get("id", "")), element)
+
+    def _timeline(self, sequence: Element) -> Any:
+        timeline = otio.schema.Timeline(_text(sequence, "name"))
+        rate = self._rate_of(sequence)
+        timeline.global_start_time = rational_time(_timecode(sequence, rate) or _ZERO, rate)
+        timeline.tracks = self._stack(sequence, rate)
+        timeline.tracks.name = "tracks"
+        return timeline
+
+    def _rate_of(self, sequence: Element) -> Fraction:
+        """The rate of a sequence, or of its first clip, where that is not said."""
+        for holder in (sequence, *sequence.iter("samplecharacteristics"), *sequence.iter("clipitem")):
+            if (rate := _rate(holder)) is not None:
+                return rate
+        raise ValueError(f"sequence '{_text(sequence, 'name')}' does not say its frame rate")
+
+    def _stack(self, sequence: Element, rate: Fraction) -> Any:
+        id = sequence.get("id") or _text(sequence, "name")
+        if id in self._open:
+            raise ValueError(f"sequence '{_text(sequence, 'name')}' holds itself")
+        self._open.append(id)
+        stack = otio.schema.Stack(_text(sequence, "name"))
+        for path, kind in (("media/video", otio.schema.TrackKind.Video), ("media/audio", otio.schema.TrackKind.Audio)):
+            for element in sequence.findall(f"{path}/track"):
+                if (element.get("currentExplodedTrackIndex") or "0") == "0":  # else a further channel of the one before
+                    stack.append(self._track(element, kind, rate))
+        stack.markers.extend(_markers(sequence, _ZERO, rate))
+        self._open.pop()
+        return stack
+
+    # --- tracks ---
+
+    def _track(self, element: Element, kind: str, rate: Fraction) -> Any:
+        track = otio.schema.Track(_text(element, "name") or element.get("MZ.TrackName", ""), kind=kind)
+        track.enabled = _enabled(element)
+        at = 0
+        for placed in _placed(element, rate):
+            if isinstance(placed, _Placed):
+                begin = max(placed.begin, at)
+                if begin > at:
+                    track.append(otio.schema.Gap(source_range=_range(_ZERO, Fraction(begin - at) / rate, rate, rate)))
+                lead = placed.lead + begin - placed.begin
+                item = self._item(_Placed(placed.element, begin, max(placed.end, begin), lead), kind, rate)
+                if begin > placed.begin:
+                    add_note(item, f"its first {begin - placed.begin} frames lie under what stands before it")
+                track.append(item)
+                at = max(placed.end, begin)
+            else:
+                track.append(placed)
+        return track
+
+    def _item(self, placed: _Placed, kind: str, rate: Fraction) -> Any:
+        element = placed.element
+        self._count += 1
+        if self._count > limits.ITEMS:
+            raise ValueError(f"has more than {limits.ITEMS} items, nested ones counted each time")
+        own = _rate(element)
+        length = Fraction(placed.end - placed.begin) / rate
+        first = self._in(element, own or rate) + Fraction(placed.lead) / rate
+        item, source = self._content(element, own or rate)
+        item.name = _text(element, "name") or getattr(source.reference, "name", "")
+        item.enabled = _enabled(element)
+        if own is None and element.find("rate") is not None:
+            add_note(item, f"its frame rate is 0; the sequence's, {float(rate):.6g}, is taken")
+        remap = next((f for f in element.findall("filter") if _effect(f) == "timeremap" and _enabled(f)), None)
+        said = _said_length(element, own or rate)
+        if said is not None and abs(said - length) <= Fraction(3, 2) / min(own or rate, rate):
+            said = None
+        start, effects, notes = _retimed(remap, first, length, said, own or rate, source)
+        item.source_range = _range(start, length, own or rate, rate)
+        item.effects.extend(effects)
+        item.effects.extend(
+            otio.schema.Effect(_text(f, "effect/name"), effect_name=_effect(f))
+            for f in element.findall("filter")
+            if _effect(f) != "timeremap"
+        )
+        add_note(item, *notes)
+        item.markers.extend(_markers(element, source.begin, own or rate))
+        return item
+
+    def _in(self, element: Element, rate: Fraction) -> Fraction:
+        """A clip's first second, as Premiere's ticks say it where they agree with its `in`."""
+        found = max(_number(element, "in", _ZERO), _ZERO) / rate
+        ticks = Fraction(_number(element, "pproTicksIn", Fraction(-1))) / TICKS
+        return ticks if ticks >= 0 and abs(ticks - found) * rate < 1 else found
+
+    # --- what a clip shows ---
+
+    def _content(self, element: Element, rate: Fraction) -> tuple[Any, _Source]:
+        """An item without its range, and what it shows."""
+        if element.tag == "generatoritem":
+            kind = _effect(element) or "generator"
+            made = otio.schema.GeneratorReference(kind, kind)
+            return otio.schema.Clip(media_reference=made), _Source(made)
+        nested = element.find("sequence")
+        if nested is not None:
+            whole = self._whole(nested)
+            inner = self._rate_of(whole)
+            return self._stack(whole, inner), _Source(None, end=_number(whole, "duration", _ZERO) / inner or None)
+        notes = []
+        file = element.find("file")
+        angle = _angle(element)
+        if file is None and angle is not None:
+            file = angle.find(".//file")
+            notes.append("multiclip: the media of its active angle are shown, in step with its first frame")
+        if file is None:
+            master = self._defined.get(("clip", _text(element, "masterclipid")))
+            file = master.find(".//file") if master is not None else None
+        source = self._file(self._whole(file), element, rate) if file is not None else None
+        if source is None:
+            source = _Source(otio.schema.MissingReference(name=_text(element, "name")))
+            notes.append("names no media")
+        clip = otio.schema.Clip(media_reference=source.reference)
+        add_note(clip, *notes)
+        return clip, source
+
+    def _file(self, file: Element, element: Element, fallback: Fraction) -> _Source:
+        rate = _rate(file) or fallback
+        begin = _timecode(file, rate) or _ZERO
+        length = _number(file, "duration", _ZERO) / rate
+        if length <= 0 and _rate(element) is not None:
+            length = _number(element, "duration", _ZERO) / fallback
+        there = _range(begin, length, rate, rate) if length > 0 else None
+        name = _text(file, "name")
+        url = _text(file, "pathurl")
+        reference = otio.schema.ExternalReference(url, there) if url else otio.schema.MissingReference(name, there)
+        reference.name = name
+        end = begin + length if length > 0 else None
+        subclip = element.find("subclipinfo")
+        if subclip is not None:
+            begin += _number(subclip, "startoffset", _ZERO) / fallback
+            end = end - _number(subclip, "endoffset", _ZERO) / fallback if end is not None else None
+        return _Source(reference, begin, end)
+
+
+def _sequences(element: Element) -> Iterator[Element]:
+    """The sequences in projects and bins."""
+    for child in element:
+        if child.tag == "sequence":
+            yield child
+        elif child.tag in _HOLDERS:
+            yield from _sequences(child)
+
+
+def _placed(track: Element, rate: Fraction) -> Iterator[_Placed | Any]:
+    """The items of a track where they lie, and the transitions between them.
+
+    An edge of -1 lies in the transition beside it: the clip's `in` counts from the transition's start, and the clip's own part begins at the cut.
+    """
+    elements = [e for e in track if e.tag in (*_ITEMS, "transitionitem")]
+    cuts = {i: _cut(elements, i, rate) for i, e in enumerate(elements) if e.tag == "transitionitem"}
+    at = 0
+    for i, element in enumerate(elements):
+        if element.tag == "transitionitem":
+            start, end = _edge(element, "start"), _edge(element, "end")
+            name = _text(element, "effect/name") or "Cross Dissolve"
+            kind = "SMPTE_Dissolve" if "dissolve" in name.lower() else "Custom_Transition"
+            offsets = [rational_time(Fraction(n) / rate, rate) for n in (cuts[i] - start, end - cuts[i])]
+            yield otio.schema.Transition(name, kind, *offsets)
+            continue
+        start, end, lead = _edge(element, "start"), _edge(element, "end"), 0
+        if start < 0 and i - 1 in cuts:
+            start = cuts[i - 1]
+            lead = start - _edge(elements[i - 1], "start")
+        start = at if start < 0 else start
+        if end < 0:
+            length = _number(element, "out", _ZERO) - max(_number(element, "in", _ZERO), _ZERO)
+            end = cuts[i + 1] if i + 1 in cuts else start + int(length * rate / (_rate(element) or rate))
+        if end < start:
+            raise ValueError(f"clip '{_text(element, 'name')}' ends at frame {end}, before it starts at {start}")
+        yield _Placed(element, start, end, lead)
+        at = end
+
+
+def _cut(elements: list[Element], i: int, rate: Fraction) -> int:
+    """The frame at which one clip gives way to the next in a transition."""
+    transition = elements[i]
+    start, end = _edge(transition, "start"), _edge(transition, "end")
+    if end < start or start < 0:
+        raise ValueError(f"a transition lies at frames {start} to {end}")
+    before = _edge(elements[i - 1], "end") if i else -1
+    behind = _edge(elements[i + 1], "start") if i + 1 < len(elements) else -1
+    alignment = _text(transition, "alignment").lower()
+    ticks = _number(transition, "cutPointTicks", Fraction(-1))
+    if start <= before <= end:
+        return before
+    if start <= behind <= end:
+        return behind
+    if ticks >= 0 and round(ticks / TICKS * rate) <= end - start:
+        return start + round(ticks / TICKS * rate)
+    return {"start": start, "start-black": start, "end": end, "end-black": end}.get(alignment, (start + end) // 2)
+
+
+# --- speeds ---
+
+
+def _retimed(
+    remap: Element | None, first: Fraction, length: Fraction, said: Fraction | None, rate: Fraction, source: _Source
+) -> tuple[Fraction, list[Any], list[str]]:
+    """Return the start of a source range, in seconds, with the time effects for it and what could not be followed.
+
+    first: the clip's first second, as its `in` counts. length: of the record, in seconds. said: by `in` and `out`, where that is another.
+    """
+    begin = source.begin
+    if remap is None:
+        apart = "" if said is None else f"`in` and `out` are {float(said):.6g} s apart, it lasts {float(length):.6g} s"
+        return begin + first, [], [f"{apart}, and no speed is said: 100 % is taken"] if apart else []
+    told = {_text(p, "parameterid").lower(): p for p in remap.findall("effect/parameter")}
+    graph = told.get("graphdict")
+    keys = _keys(graph, rate, begin) if graph is not None else []
+    notes = []
+    if _text(told.get("variablespeed"), "value").lower() in ("1", "true"):
+        if graph is None or len(keys) < 2:
+            notes.append("speed ramp without keys: its mean speed is taken")
+        else:
+            moved = [MapKey(key.record - first, key.source) for key in keys]
+            if any(k.find(curve) is not None for k in graph.iter("keyframe") for curve in _CURVES):
+                notes.append("speed ramp: straight lines are taken between its keys, which have curves")
+            return _at(moved, _ZERO), [time_effect(moved)], notes
+    value = _text(told.get("speed"), "value").strip()
+    speed = _fraction(value, "the speed of a clip") / 100 if value else None
+    if speed is None and len(keys) > 1:
+        speed = _slope(keys)
+    if speed is None:
+        return begin + first, [], [*notes, "a Time Remap that says no speed is not followed"]
+    if _text(told.get("reverse"), "value").strip().upper() == "TRUE":
+        speed = -abs(speed)
+    if not speed:
+        return _at(keys, first) if len(keys) > 1 else begin + first, [otio.schema.FreezeFrame()], notes
+    warp = [] if speed == 1 else [otio.schema.LinearTimeWarp(time_scalar=float(speed))]
+    if said is not None and abs(said - length * abs(speed)) <= Fraction(3, 2) / rate:
+        notes.append("retimed: its `in` and `out` are taken to count frames of the media, by their distance")
+        return begin + first, warp, notes
+    if speed > 0:
+        return begin + speed * first, warp, notes
+    end = keys[0].source - keys[0].record * speed if len(keys) > 1 and keys[0].source > begin else source.end
+    if end is None:
+        return begin + first, [], [*notes, "is reversed, and nothing says how long its media are: played forwards"]
+    if source.end is not None and source.end - end == 1 / rate:  # it names the last frame, not its end
+        end = source.end
+    note = "reversed: its first frame is counted from the end of its media, as Final Cut Pro 7 and Premiere count it"
+    return end + speed * (first + length), warp, [*notes, note]
+
+
+def _keys(graph: Element, rate: Fraction, begin: Fraction) -> list[MapKey]:
+    """The keys of a graph, from seconds of the retimed clip to seconds of its media.
+
+    Premiere writes keys of its own at a clip's ends and in and out points; where one of these lies outside the graph's values, it is junk.
+    """
+    most = _number(graph, "valuemax", Fraction(_MOST)) or Fraction(_MOST)
+    found: dict[Fraction, Fraction] = {}
+    for key in graph.findall("keyframe"):
+        when, value = _number(key, "when", _ZERO), _number(key, "value", _ZERO)
+        if _text(key, "speedvirtualkf").upper() != "TRUE" or 0 <= value <= most:
+            found[when] = value
+    return [MapKey(when / rate, begin + value / rate) for when, value in sorted(found.items())]
+
+
+def _at(keys: list[MapKey], time: Fraction) -> Fraction:
+    a, b = next(((a, b) for a, b in pairwise(keys) if time < b.record), (keys[-2], keys[-1]))
+    return a.source + (b.source - a.source) / (b.record - a.record) * (time - a.record)
+
+
+def _slope(keys: list[MapKey]) -> Fraction:
+    return (keys[-1].source - keys[0].source) / (keys[-1].record - keys[0].record)
+
+
+# --- elements ---
+
+
+def _markers(element: Element, begin: Fraction, rate: Fraction) -> Iterator[Any]:
+    """The markers of a clip or sequence whose frame 0 lies at `begin` seconds."""
+    for marker in element.findall("marker"):
+        first = _number(marker, "in", _ZERO)
+        length = max(_number(marker, "out", Fraction(-1)) - first, Fraction(1))
+        span = _range(begin + first / rate, length / rate, rate, rate)
+        found = otio.schema.Marker(_text(marker, "name"), span)
+        found.comment = _text(marker, "comment")
+        yield found
+
+
+def _said_length(element: Element, rate: Fraction) -> Fraction | None:
+    """How many seconds a clip's `in` and `out` are apart; None where they say more than its own part."""
+    first, last = _number(element, "in", Fraction(-1)), _number(element, "out", Fraction(-1))
+    partly = _edge(element, "start") < 0 or _edge(element, "end") < 0  # they reach into a transition
+    return (last - first) / rate if 0 <= first < last and not partly else None
+
+
+def _angle(element: Element) -> Element | None:
+    angles = list(element.iter("angle"))
+    active = [a for a in angles if _text(a, "activevideoangle").upper() == "TRUE"]
+    return next(iter(active or angles), None)
+
+
+def _rate(element: Element) -> Fraction | None:
+    """The rate that an element says, in frames per second; None where it says none, or 0."""
+    base = _number(element, "rate/timebase", _ZERO)
+    if base <= 0:
+        return None
+    ntsc = _text(element, "rate/ntsc").upper() == "TRUE"
+    return snap_rate(base * Fraction(1000, 1001) if ntsc and base.denominator == 1 else base)
+
+
+def _timecode(element: Element, rate: Fraction) -> Fraction | None:
+    """The second at which something begins, as its own timecode says; None where it says nothing that can be read."""
+    timecode = element.find("timecode")
+    if timecode is None:
+        return None
+    rate = _rate(timecode) or rate
+    drop = _text(timecode, "displayformat").upper() == "DF"
+    with suppress(ValueError):
+        label = re.sub(r"[;,.]", ":", _text(timecode, "string"))
+        return Fraction(number_of(label, rate, drop=drop or ";" in _text(timecode, "string"))) / rate
+    return _number(timecode, "frame", _ZERO) / rate
+
+
+def _range(start: Fraction, length: Fraction, counted: Fraction, rate: Fraction) -> Any:
+    return TimeRange(rational_time(start, counted), rational_time(length, rate))
+
+
+def _effect(element: Element) -> str:
+    return (_text(element, "effect/effectid") or _text(element, "effect/name")).lower().replace(" ", "")
+
+
+def _enabled(element: Element) -> bool:
+    return _text(element, "enabled").upper() != "FALSE"
+
+
+def _text(element: Element | None, path: str) -> str:
+    return ((element.findtext(path) if element is not None else None) or "").strip()
+
+
+def _edge(element: Element, name: str) -> int:
+    return round(_number(element, name, Fraction(-1)))
+
+
+def _number(element: Element, path: str, default: Fraction) -> Fraction:
+    text = _text(element, path)
+    return _fraction(text, f"{path} of {element.tag} '{_text(element, 'name')[:60]}'") if text else default
+
+
+def _fraction(text: str, what: str) -> Fraction:
+    try:
+        found = Fraction(text)
+    except (ValueError, ZeroDivisionError) as e:
+        raise ValueError(f"{what} is '{text[:40]}', which is not a number") from e
+    if abs(found) > _MOST * TICKS:
+        raise ValueError(f"{what} is out of range")
+    return found
