@@ -10,7 +10,6 @@ import opentimelineio as otio
 
 from host_bridge.timeline.read.fcpxml.resources import Resources
 from host_bridge.timeline.read.fcpxml.story import Story
-from host_bridge.timeline.read.times import rational_time
 from nodes.errors import SchemaError
 
 _CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
@@ -26,14 +25,16 @@ def read_fcpxml(data: bytes, path: Path) -> Any:
     try:
         story = Story(Resources(root), path)
         found = [_timeline(story, project) for project in root.iter("project") if project.find("sequence") is not None]
+        clips = [clip for event in (root, *root.iter("event")) for clip in event if clip.tag in _CLIPS]
+        if not found and len(clips) == 1:
+            found = [story.alone(clips[0]).timeline(clips[0].get("name") or path.stem)]
     except ValueError as e:
         raise SchemaError(str(e), file=path, remedy="Export the project again") from e
     except RecursionError as e:
         raise SchemaError("has clips nested too deeply", file=path, remedy="Export the project again") from e
     if not found:
-        clips = sum(len(event.findall(tag)) for event in (root, *root.iter("event")) for tag in _CLIPS)
         raise SchemaError(
-            f"holds no project{f', only {clips} clips of an event' if clips else ''}",
+            f"holds no project{f', only {len(clips)} clips of an event' if clips else ''}",
             file=path,
             remedy="Select the project in Final Cut Pro, not the event, and export it: File › Export XML",
         )
@@ -43,9 +44,4 @@ def read_fcpxml(data: bytes, path: Path) -> Any:
 def _timeline(story: Story, project: Element) -> otio.schema.Timeline:
     sequence = project.find("sequence")
     assert sequence is not None
-    composed = story.sequence(sequence, project.get("name", ""))
-    timeline = otio.schema.Timeline(project.get("name") or sequence.get("name") or "")
-    timeline.global_start_time = rational_time(composed.begin, composed.rate)
-    timeline.tracks = composed.stack
-    timeline.tracks.name = "tracks"
-    return timeline
+    return story.sequence(sequence, project.get("name", "")).timeline(project.get("name") or "")

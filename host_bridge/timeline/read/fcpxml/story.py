@@ -92,6 +92,13 @@ class Composed:
     length: Fraction
     rate: Fraction
 
+    def timeline(self, name: str) -> otio.schema.Timeline:
+        """The sequence as an edit of its own."""
+        found = otio.schema.Timeline(name, global_start_time=rational_time(self.begin, self.rate))
+        found.tracks = self.stack
+        found.tracks.name = "tracks"
+        return found
+
 
 class Story:
     """Reads the compositions of one document."""
@@ -111,6 +118,15 @@ class Story:
         length = _end(runs)
         stack.markers.extend(_note(note, rate, length) for note in element.findall("note"))
         return Composed(stack, begin - ahead, length, rate)
+
+    def alone(self, element: Element) -> Composed:
+        """Return a clip that is in no project as a sequence that begins at 0; raises ValueError."""
+        resource = self._resources.get(element.get("ref"))
+        holders = [element] if resource is None else [*resource.iter("sequence"), *resource.iter("multicam"), resource]
+        rate = self._resources.rate(holders[0].get("format")) or _first_rate(element, self._resources)
+        run: list[_Run] = []
+        self._run([element], rate, _ZERO, None, 0, run)
+        return Composed(_stack(run, rate, "", whole=True), _ZERO, _end(run), rate)
 
     # --- compositions ---
 
