@@ -35,6 +35,15 @@ def test_clips_at_every_rate_show_their_frames_to_the_last_hour(rate: Fraction, 
     assert (b.record, b.frames, b.media.rate) == ((20 * HOUR + 24, 7), range(110, 117), rate)
 
 
+def test_a_timecode_that_is_no_whole_frame_leaves_the_rate_alone(tmp_path: Path) -> None:
+    made = document(clip(0, X, 10, offset="3600s") + clip(10, X, 5, offset="")).replace(
+        'tcStart="0/1s"', 'tcStart="3600s"'
+    )
+    assert "3600s" in made
+    a, b = shots(tmp_path, made)
+    assert (a.rate, a.record, b.record, list(b.frames)) == (NTSC, (0, 10), (10, 5), run(10, 5))
+
+
 @pytest.mark.parametrize("version", ["1.5", "1.8", "1.9", "1.13"])
 def test_media_are_found_as_every_version_names_them(version: str, tmp_path: Path) -> None:
     movie = numbered_movie(tmp_path / "a b.mov", 30, NTSC, start="01:00:00:00")
@@ -353,6 +362,24 @@ def test_a_document_of_one_clip_without_a_project_is_an_edit_of_it(tmp_path: Pat
     assert shown(tmp_path, event) == [("V1-0001.V1-0001", 0, run(10, 20))]
 
 
+def test_a_camera_s_sound_in_a_synchronized_clip_of_a_multicam_changes_no_frame(tmp_path: Path) -> None:
+    sound = '<asset id="s" name="s" start="846s" duration="70s" hasAudio="1"><media-rep src="file:///s.wav"/></asset>'
+    recorded = '<clip lane="-1" offset="846s" start="846s" duration="60s"><audio ref="s" offset="609120015/720000s" start="609120015/720000s" duration="70s"><audio ref="s" lane="-1" offset="609120015/720000s" start="609120015/720000s" duration="70s"/></audio></clip>'
+    synced = f'<gap offset="0s" duration="{t(79)}"/><sync-clip name="S" offset="{t(79)}" start="{t(HOUR)}" duration="{t(300)}">{clip(HOUR, HOUR, 300, recorded)}</sync-clip>'
+    cameras = f'<media id="c"><multicam format="seq" tcStart="{t(20495)}"><mc-angle angleID="b">{synced}</mc-angle></multicam></media>'
+    made = document(
+        f'<mc-clip ref="c" name="M" offset="0s" start="{t(20495 + 100)}" duration="{t(8)}"/>', media() + sound + cameras
+    )
+    assert [s[1:] for s in shown(tmp_path, made)] == [(0, run(21, 8))]
+
+
+@pytest.mark.parametrize("tag", ["asset-clip", "video", "ref-clip", "mc-clip"])
+def test_a_clip_of_what_is_not_in_the_document_is_missing_and_the_others_go_on(tag: str, tmp_path: Path) -> None:
+    a, b = shots(tmp_path, document(f'<{tag} ref="gone" name="G" offset="0s" duration="{t(5)}"/>' + clip(5, X, 4)))
+    assert a.record == (0, 5) and a.media.path is None and any("refers to 'gone'" in note for note in a.notes)
+    assert (b.record, list(b.frames)) == ((5, 4), run(10, 4))
+
+
 # --- who is replaced ---
 
 
@@ -390,7 +417,6 @@ def test_markers_notes_and_keywords_say_who_is_replaced(tmp_path: Path) -> None:
         (document(clip(0, X, 5, duration="1/0s")), ("duration", "1/0s")),
         (document(clip(0, X, 5, duration="-1s")), ("asset-clip 'A'", "-1 s long")),
         (document(clip(0, X, 5, duration="99999999999s")), ("out of range",)),
-        (document(clip(0, X, 5, ref="gone")), ("asset-clip 'A'", "'gone'")),
         (document(clip(0, X, 5, clip(X, X, 5, lane="one"))), ("lane is 'one'",)),
         (document('<ref-clip ref="c"/>', '<media id="c"><sequence format="seq"><spine><ref-clip ref="c"/></spine></sequence></media>'), ("goes in a circle",)),
         ('<fcpxml version="1.9"><resources/><library><event><clip/><asset-clip ref="x"/></event></library></fcpxml>', ("no project", "2 clips")),

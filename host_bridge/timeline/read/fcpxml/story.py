@@ -94,7 +94,8 @@ class Composed:
 
     def timeline(self, name: str) -> otio.schema.Timeline:
         """The sequence as an edit of its own."""
-        found = otio.schema.Timeline(name, global_start_time=rational_time(self.begin, self.rate))
+        begin = RationalTime(float(self.begin * self.rate), float(self.rate))  # its rate is that of the edit
+        found = otio.schema.Timeline(name, global_start_time=begin)
         found.tracks = self.stack
         found.tracks.name = "tracks"
         return found
@@ -237,10 +238,8 @@ class Story:
         resource = self._resources.get(element.get("ref"))
         name = element.get("name", "")
         if resource is None or resource.tag != "asset":
-            if resource is None and element.tag == "asset-clip":
-                raise ValueError(
-                    f"{called(element)} refers to '{element.get('ref')}', which the document does not hold"
-                )
+            if resource is None and element.tag not in ("title", "live-drawing"):
+                return self._absent(element, rate, "media")
             kind = (resource.get("name") if resource is not None else "") or element.tag
             shown = otio.schema.Clip(name, otio.schema.GeneratorReference(kind, kind))
             length, begin = seconds_of(element, "duration"), seconds_of(element, "start")
@@ -251,12 +250,21 @@ class Story:
         scale, said = conform_of(element, rate, asset.rate)
         start = seconds_of(element, "start") if element.get("start") else None
         if not element.get("duration") and start is not None:
-            length += asset.start - start
+            length = max(length + asset.start - start, _ZERO)
         retime = retime_of(element, start, length, (scale, said), (asset.start, asset.length))
         if asset.rate not in (None, rate) and scale == 1 and samples_down_in(element):
             retime = replace(retime, down=True)
         items = {kind: _clip(name, asset, retime, rate) for kind in _kinds(element, asset)}
         return _Piece(_ZERO, length, retime.begin if start is None else start, scale, items)
+
+    def _absent(self, element: Element, rate: Fraction, what: str) -> _Piece:
+        """A clip whose resource the document does not hold, as one of missing media."""
+        length, begin = seconds_of(element, "duration"), seconds_of(element, "start")
+        name = element.get("name", "")
+        clip = otio.schema.Clip(name, otio.schema.MissingReference(name=name))
+        clip.source_range = TimeRange(rational_time(begin, rate), rational_time(length, rate))
+        add_note(clip, f"refers to '{element.get('ref')}', which is no {what} of the document")
+        return _Piece(_ZERO, length, begin, items={_Sound if element.tag == "audio" else _Picture: clip})
 
     def _container(self, element: Element, rate: Fraction) -> _Piece:
         """A clip or synchronized clip: its content is in it."""
@@ -269,7 +277,7 @@ class Story:
         runs, ahead = self._runs(content, inside, begin)
         self._open.pop()
         begin -= ahead
-        length = seconds_of(element, "duration", _end(runs) + begin - start)
+        length = seconds_of(element, "duration", max(_end(runs) + begin - start, _ZERO))
         own = next((r for e in content if (r := self._own_rate(e))), None)
         conform = conform_of(element, rate, own)
         retime = retime_of(element, start, length, conform, (begin, None)).shifted(-begin)
@@ -280,9 +288,7 @@ class Story:
         resource = self._resources.get(element.get("ref"))
         sequence = None if resource is None else resource.find("sequence")
         if resource is None or sequence is None:
-            raise ValueError(
-                f"{called(element)} refers to '{element.get('ref')}', which is no sequence of the document"
-            )
+            return self._absent(element, rate, "sequence")
         composed = self._within(element, lambda: self.sequence(sequence, resource.get("name", "")))
         return self._used(element, rate, composed)
 
@@ -290,9 +296,7 @@ class Story:
         resource = self._resources.get(element.get("ref"))
         multicam = None if resource is None else resource.find("multicam")
         if resource is None or multicam is None:
-            raise ValueError(
-                f"{called(element)} refers to '{element.get('ref')}', which is no multicam clip of the document"
-            )
+            return self._absent(element, rate, "multicam clip")
         inside = self._resources.rate(multicam.get("format")) or rate
         begin = seconds_of(multicam, "tcStart")
         angles = multicam.findall("mc-angle")
@@ -340,7 +344,7 @@ class Story:
         start = seconds_of(element, "start", begin)
         if start < begin:  # it counts from 0
             begin = _ZERO
-        length = seconds_of(element, "duration", composed.length + begin - start)
+        length = seconds_of(element, "duration", max(composed.length + begin - start, _ZERO))
         conform = conform_of(element, rate, composed.rate)
         retime = retime_of(element, start, length, conform, (begin, None)).shifted(-begin)
         items = {}
@@ -426,8 +430,8 @@ def _flat(runs: list[_Run], retime: Retime, rate: Fraction) -> dict[str, Any]:
         return {}
     items = [item for _, piece in shown for item in piece.items.values()]
     plain = all(isinstance(i, otio.schema.Clip) and not i.effects and i.enabled for i in items)
-    sources = {_source(piece, item) for _, piece in shown for item in piece.items.values()}
-    if not plain or len(sources) > 1:
+    sources = {_source(piece, item) for _, piece in shown for item in piece.items.values()} if plain else ()
+    if len(sources) != 1:
         return {}
     ((_, ahead),) = sources
     found = {}
