@@ -14,6 +14,7 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from nodes.align.landmarks68 import to_68
+from nodes.detect.library_weights import library_weights, loading
 from nodes.errors import FaceplateError, MissingDependencyError
 from nodes.footage import Footage
 from nodes.types import Faces, Float
@@ -23,13 +24,17 @@ from nodes.types import Faces, Float
 def _network() -> Any:
     try:
         import torch
-        from face_alignment import FaceAlignment, LandmarksType
+        from face_alignment import FaceAlignment, LandmarksType, api
     except ImportError as e:
         raise MissingDependencyError(
             "the landmarker fan needs the package face-alignment",
             remedy="Use the embedded mesh with --landmarker mesh, or install it with: pip install 'faceplate[fan]'",
         ) from e
-    return FaceAlignment(LandmarksType.TWO_D, device="cuda" if torch.cuda.is_available() else "cpu")
+    file = library_weights(api.models_urls["2DFAN-4"], "use the embedded mesh with --landmarker mesh")
+    with loading(file):
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        # 'folder' is its detector without weights: faces are given. Compiling takes minutes and leaves pickles behind.
+        return FaceAlignment(LandmarksType.TWO_D, device=device, face_detector="folder", compile=False)
 
 
 def bend(mesh: Float, points: Float) -> Float:
@@ -41,15 +46,27 @@ def bend(mesh: Float, points: Float) -> Float:
 
 
 def refine(faces: Faces, plate: Footage | None) -> Faces:
-    """Move the landmarks of all tracks to where FAN sees them."""
+    """Move the landmarks of all tracks to where FAN sees them, but for faces outside of the picture.
+
+    Raises FaceplateError for what is no face, MissingDependencyError without the package, ModelError without its weights.
+    """
+    if faces.subject != "face":
+        raise FaceplateError(f"the landmarker fan finds faces, no {faces.subject}", remedy="Use --landmarker mesh")
     network = _network()
     if plate is None:
         raise FaceplateError("the landmarker fan needs the footage as well as its faces", remedy="Connect the plate")
     meshes = {track.id: track.landmarks.copy() for track in faces.tracks}
     for frame in plate.frames(faces.first, faces.first + faces.count - 1):
-        seen = [(t, frame.index - int(t.frames[0])) for t in faces.tracks if t.frames[0] <= frame.index <= t.frames[-1]]
+        there = [
+            (t, frame.index - int(t.frames[0])) for t in faces.tracks if t.frames[0] <= frame.index <= t.frames[-1]
+        ]
+        seen = [(t, i) for t, i in there if _in_picture(t.boxes[i], frame.width, frame.height)]
         if seen:
             found = network.get_landmarks_from_image(frame.rgb8(), [t.boxes[i].tolist() for t, i in seen])
             for (track, i), points in zip(seen, found, strict=True):
                 meshes[track.id][i] = bend(track.landmarks[i], np.asarray(points, np.float32) + 0.5)
     return replace(faces, tracks=tuple(replace(t, landmarks=meshes[t.id]) for t in faces.tracks))
+
+
+def _in_picture(box: Float, width: int, height: int) -> bool:
+    return bool(box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0)
