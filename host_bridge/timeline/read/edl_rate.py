@@ -68,9 +68,12 @@ def choose_rate(text: EdlText, sourced: Sequence[Sourced], path: Path, rate: Fra
     media = Counter(one.header.rate for one in sourced if one.header is not None and one.header.rate is not None)
     possible = [found for r in dict.fromkeys((*_KNOWN, *sorted(media))) if (found := _counting(r, text)) is not None]
     possible = [c for c in possible if media or _sources_exist(c, text)] or possible
+    if any(is_drop(label) for event in text.events for label in event.record):
+        possible = [c for c in possible if c.drop]
+        if not possible:
+            raise _refusal(Chosen(_KNOWN[-1]), text, path)
     if not possible:
-        event = max(text.events, key=lambda e: max(int(label[-2:]) for label in e.record))
-        raise SchemaError(f"{event.what}: {' and '.join(event.record)} exist at no rate", file=path, remedy=REMEDY)
+        raise _refusal(Chosen(Fraction(120)), text, path)
     scores = {c.rate: _agreeing(c, text) for c in possible}
     best = [c for c in possible if scores[c.rate] == max(scores.values())]
     votes = [c for c in best if media[c.rate]]
@@ -82,16 +85,23 @@ def _told(rate: Fraction, text: EdlText, path: Path) -> Chosen:
     found = _counting(rate, text)
     if found is not None:
         return found
-    other = next((c.rate for r in _KNOWN if (c := _counting(r, text)) is not None), Fraction(25))
-    counted = Chosen(rate)
+    raise _refusal(Chosen(rate), text, path)
+
+
+def _refusal(chosen: Chosen, text: EdlText, path: Path) -> SchemaError:
+    """The error for the first timecode of the record that does not exist, with a rate at which all do."""
+    others = [c.rate for r in _KNOWN if (c := _counting(r, text)) is not None]
+    again = command_line(
+        "faceplate", "timeline", "plan", str(path), "--rate", f"{float((others or [Fraction(25)])[0]):.5g}"
+    )
     for event in text.events:
         for label in event.record:
             try:
-                counted.number(label, event)
+                chosen.number(label, event)
             except ValueError as e:
-                again = command_line("faceplate", "timeline", "plan", str(path), "--rate", f"{float(other):.5g}")
-                raise SchemaError(f"{event.what}: {e}", file=path, remedy=f"Say the edit's own rate: {again}") from e
-    raise AssertionError("a timecode that does not exist was not found again")
+                remedy = f"Say the edit's own rate: {again}" if others else REMEDY
+                return SchemaError(f"{event.what}: {e}", file=path, remedy=remedy)
+    return SchemaError("its timecodes exist at no rate", file=path, remedy=REMEDY)
 
 
 def _counting(rate: Fraction, text: EdlText) -> Chosen | None:

@@ -74,7 +74,8 @@ def source_of(one: Sourced, length: int, chosen: Chosen, path: Path) -> tuple[Fr
             )
     elif speed not in (0, 1) and speed > 0 and counted.begins not in (None, counted.first):
         notes.append("M2 begins at another frame than the source; it is followed from the source's first")
-    source = Source(Fraction(start), at, _available(event, header, at, counted))
+    begin = Fraction(start) if event.source_in is None else event.source_in
+    source = Source(begin, at, _available(event, header, at, begin, counted.drop))
     return speed, source, [f"event {event.number}: {note}" for note in notes]
 
 
@@ -121,17 +122,19 @@ def _counted(event: Event, header: Header | None, at: Fraction, chosen: Chosen) 
     return _Counted(first, (last - first) % day, begins, drop)
 
 
-def _available(event: Event, header: Header | None, at: Fraction, counted: _Counted) -> TimeRange | None:
+def _available(event: Event, header: Header | None, at: Fraction, used: Fraction, drop: bool) -> TimeRange | None:
     """The range of media that are counted otherwise than they say themselves."""
-    if header is None or header.rate is None or header.rate == at:
+    if header is None or header.still or header.rate == at or not (header.rate or event.source_rate):
         return None
     start, frames, own = Fraction(header.start or 0), Fraction(header.frames), at
-    if nominal(header.rate) != nominal(at) and event.source_rate is None:  # the same labels, counted at another rate
+    if (
+        header.rate and nominal(header.rate) != nominal(at) and event.source_rate is None
+    ):  # the same labels, counted at another rate
         own = header.rate
         *clock, frame = re.split("[:;]", timecode_of(header.start or 0, own, drop=header.drop))
         # Frame 10 of a second is one that drop-frame never leaves out.
-        start = Fraction(number_of(":".join((*clock, "10")), at, drop=counted.drop) - 10)
+        start = Fraction(number_of(":".join((*clock, "10")), at, drop=drop) - 10)
         start += Fraction(int(frame) * nominal(at), nominal(own))
         frames = frames * at / own
-    begin = begin_of(Fraction(counted.first), start, frames, frames_per_day(at, drop=counted.drop))
+    begin = begin_of(used, start, frames, frames_per_day(at, drop=drop))
     return TimeRange(RationalTime(float(begin), float(at)), RationalTime(header.frames, float(own)))

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import groupby
 from pathlib import Path
 
 from nodes.errors import SchemaError
 
-RATE, SOURCE_RATE = "FACEPLATE RATE", "FACEPLATE SOURCE RATE"  # comments that our own EDLs say their rates with
+# Comments that our own EDLs have: their rate, that of a source counted otherwise, and where a source begins between two frames.
+RATE, SOURCE_RATE, SOURCE_IN = "FACEPLATE RATE", "FACEPLATE SOURCE RATE", "FACEPLATE SOURCE IN"
 REMEDY = "Export the EDL again, or hand over OTIO where the editor can"
 _TIME = r"\d{1,2}[:;]\d{2}[:;]\d{2}[:;.,]\d{2,3}|\d+"
 _EVENT = re.compile(  # of a line whose blanks are single
@@ -22,12 +22,14 @@ _LIKE_AN_EVENT = re.compile(r"\d+[A-Z]? .*?(?:\d:\d\d[:;]\d\d.* .*\d:\d\d[:;]\d\
 _SPEED = re.compile(rf"(?:\* ?)?M2:? (?:(.*?) )?([+-]? ?\d*[.,]?\d+)(?: ({_TIME}))?$", re.IGNORECASE)
 _COMMENT = re.compile(
     r"[*\s]*((?:FROM|TO) (?:CLIP NAME|CLIP|FILE)|OTIO REFERENCE (?:FROM|TO)|SOURCE FILE|LOC|FREEZE FRAME|"
-    rf"{RATE}|{SOURCE_RATE})\b(?! IS\b)\s*:?\s*(.*)$",
+    rf"{RATE}|{SOURCE_RATE}|{SOURCE_IN})\b(?! IS\b)\s*:?\s*(.*)$",
     re.IGNORECASE,
 )
 _RETIMED = re.compile(r"\b(time[ -]?(warp|remap)|speed|motion effect)", re.IGNORECASE)
 _LOCATOR = re.compile(rf"({_TIME})\s+(\w*)\s*(.*)$")
+_FILE = re.compile(r"\.\w{2,4}$")
 _LONGEST = 2000  # characters of a line
+_MOST = Fraction(10**12)  # frames
 BLACK, BARS = ("BL", "BLACK"), "BARS"
 
 
@@ -62,6 +64,7 @@ class Event:
     speed: Speed | None = None
     freeze: bool = False
     source_rate: Fraction | None = None
+    source_in: Fraction | None = None
     locators: list[tuple[str, str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -97,7 +100,8 @@ def decoded(data: bytes) -> str:
 
 def parse_edl(data: bytes, path: Path) -> EdlText:
     """Return the events of an EDL; raises SchemaError for a line that begins like an event and is none, and for text without events."""
-    found, drop, lines = EdlText(), False, []
+    found, drop = EdlText(), False
+    groups: list[tuple[list[Event], list[str]]] = []  # lines of one number, and the comments below them
     for number, raw in enumerate(decoded(data).splitlines(), 1):
         line = raw[:_LONGEST].strip().strip("\x1a\x00").strip()
         single = " ".join(line.split())
@@ -106,16 +110,16 @@ def parse_edl(data: bytes, path: Path) -> EdlText:
         elif line.upper().startswith("FCM"):
             drop = "NON" not in line.upper()
         elif event := _EVENT.match(single):
-            lines.append((_event(event, number, drop), list[str]()))
+            if not groups or groups[-1][0][0].number != event[1] or groups[-1][1]:
+                groups.append(([], []))
+            groups[-1][0].append(_event(event, number, drop))
         elif _LIKE_AN_EVENT.match(single):
             what = f"could not be read as an EDL (CMX 3600): line {number}, '{line[:80]}', is no event"
             raise SchemaError(what, file=path, remedy=REMEDY)
-        elif line and lines:
-            lines[-1][1].append(line)
-    for _, group in groupby(lines, key=lambda one: one[0].number):
-        pair = list(group)
-        events = [event for event, _ in pair]
-        _comment(found, events, [line for _, comments in pair for line in comments], path)
+        elif line and groups:
+            groups[-1][1].append(line)
+    for events, comments in groups:
+        _comment(found, events, comments, path)
         found.events += events
     if not found.events:
         raise SchemaError("could not be read as an EDL (CMX 3600): it has no events", file=path, remedy=REMEDY)
@@ -158,8 +162,10 @@ def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) 
             _speed(events, Speed((speed[1] or "").strip(), speed[2].replace(",", ".").replace(" ", ""), speed[3]))
         elif re.match(r"[*\s]*M2\b", line, re.IGNORECASE):
             last.notes.append(f"its speed is not understood, and 100 % is taken: '{line}'")
+        elif key == SOURCE_IN:
+            last.source_in = _number(text, line, last, path)
         elif key in (RATE, SOURCE_RATE):
-            rate = _rate(text, line, last, path)
+            rate = _number(text, line, last, path, least=Fraction(1), most=Fraction(1000))
             found.rate, last.source_rate = (rate, last.source_rate) if key == RATE else (found.rate, rate)
         elif key == "FREEZE FRAME":
             last.freeze = True
@@ -183,8 +189,9 @@ def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) 
     for event in events:
         about = said["TO" if faded and event is last else "FROM"]
         event.name = re.sub(r" FF$", "", about.get("name", "")) if event.freeze else about.get("name", "")
-        reel = "" if event.reel.upper() in ("AX", *BLACK, BARS) else event.reel
-        event.names = [n for n in (about.get("path"), about.get("file"), event.name, reel) if n]
+        event.names = [n for n in (about.get("path"), about.get("file"), event.name) if n]
+        if event.reel.upper() not in ("AX", *BLACK, BARS) and not any(_FILE.search(n) for n in event.names):
+            event.names += [event.reel] if event.reel else []
     if retimed and last.speed is None and not last.freeze:
         last.notes.append(f"'{retimed}' is not followed: there is no M2, and 100 % is taken")
 
@@ -197,11 +204,13 @@ def _speed(events: list[Event], speed: Speed) -> None:
     event.speed = speed
 
 
-def _rate(text: str, line: str, event: Event, path: Path) -> Fraction:
+def _number(
+    text: str, line: str, event: Event, path: Path, *, least: Fraction = -_MOST, most: Fraction = _MOST
+) -> Fraction:
     try:
-        rate = Fraction(text)
+        number = Fraction(text)
     except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise SchemaError(f"{event.what}: '{line}' is no rate", file=path, remedy=REMEDY)
-    return rate
+        number = least - 1
+    if not least <= number <= most:
+        raise SchemaError(f"{event.what}: '{line}' is no such number", file=path, remedy=REMEDY)
+    return number

@@ -7,7 +7,7 @@ from pathlib import Path
 from host_bridge.timeline.read import Places
 from host_bridge.timeline.write.bundle import SUFFIXES, gather, write_bundle
 from host_bridge.timeline.write.export import text_of
-from host_bridge.timeline.write.formats import ADAPTED, FCPXML, for_otio, write_adapted, write_fcpxml
+from host_bridge.timeline.write.formats import ADAPTED, EXACT, for_otio, write_adapted, write_exactly
 from host_bridge.timeline.write.tree import Node
 from nodes.errors import OutputError
 from nodes.footage.whole import whole_file
@@ -16,7 +16,7 @@ from nodes.shot.progress import Progress
 
 def check_kind(target: Path) -> None:
     """Raise OutputError unless documents of this kind are written."""
-    kinds = (".otio", *SUFFIXES, *ADAPTED, FCPXML)
+    kinds = (".otio", *SUFFIXES, *ADAPTED, *EXACT)
     if target.suffix.lower() not in kinds:
         known = ", ".join(kinds)
         raise OutputError("is of no kind of edit that is written", file=target, remedy=f"{known} are")
@@ -33,8 +33,8 @@ def write_document(
         bundled = gather(document, places)
         write_bundle(target, bundled, progress)
         return [], [f"{url}: is not there, and not in the bundle" for url in bundled.missing]
-    if target.suffix.lower() == FCPXML:
-        return write_fcpxml(target, document, places), []
+    if target.suffix.lower() in EXACT:
+        return write_exactly(target, document, places), []
     if target.suffix.lower() in ADAPTED:
         return write_adapted(target, document), []
     with whole_file(target) as temporary:

@@ -10,8 +10,8 @@ from pathlib import Path
 import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, Places, read_edit
-from host_bridge.timeline.shots import sequence_rate
 from host_bridge.timeline.write.diff import diff
+from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
 from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
 from host_bridge.timeline.write.same import as_shown, check_frames
@@ -19,14 +19,14 @@ from host_bridge.timeline.write.tree import Node, document_of
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.footage.whole import whole_file
 
-ADAPTED = {".edl": "cmx_3600", ".xml": "fcp_xml", ".aaf": "AAF"}
-FCPXML = ".fcpxml"
+ADAPTED = {".xml": "fcp_xml", ".aaf": "AAF"}
+EXACT = (".edl", ".fcpxml")  # which we write ourselves
 _OPTIONS = {"AAF": {"use_empty_mob_ids": True}}  # our media have no ids in Avid's projects
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
 def write_adapted(path: Path, document: Node) -> list[str]:
-    """Write .edl, .xml (Final Cut Pro 7) or .aaf; returns what of the document is not in it, by reading it again.
+    """Write .xml (Final Cut Pro 7) or .aaf; returns what of the document is not in it, by reading it again.
 
     Raises OutputError when the format cannot hold it at all, MissingDependencyError without its adapter.
     """
@@ -48,23 +48,25 @@ def write_adapted(path: Path, document: Node) -> list[str]:
             raise OutputError(
                 f"cannot hold this edit: {told}", file=path, remedy="Write .otio, which holds all of it"
             ) from e
-    if name == "cmx_3600":  # an EDL does not say its rate
-        rate = float(sequence_rate(timeline))
-        return lost(document, json.loads(otio.adapters.read_from_file(str(path), rate=rate).to_json_string()))
     return lost(document, document_of(read_edit(path)))
 
 
-def write_fcpxml(path: Path, document: Node, places: Places) -> list[str]:
-    """Write .fcpxml; returns what of the document is not in it.
+def write_exactly(path: Path, document: Node, places: Places) -> list[str]:
+    """Write .edl or .fcpxml; returns what of the document is not in it.
 
-    It is read again before it takes its name: OutputError where a shot would not show its own frames, or where FCPXML has no word for something.
+    It is read again before it takes its name: OutputError where a shot would not show its own frames, or where the format has no word for something.
     """
     timeline = as_shown(otio.adapters.read_from_string(text_of(document), "otio_json"))
     with whole_file(path) as temporary:
         try:
-            temporary.write_bytes(fcpxml_of(timeline, places, path.stem))
+            if path.suffix.lower() == ".edl":
+                before = Edit(path, "", reduce_to_edl(timeline), places)
+                temporary.write_bytes(edl_of(before))
+            else:
+                before = Edit(path, "", timeline, places)
+                temporary.write_bytes(fcpxml_of(timeline, places, path.stem))
             again = read_edit(temporary, media_roots=places.roots)
-            check_frames(Edit(path, "", timeline, places), again, path)
+            check_frames(before, again, path)
         except OutputError as e:
             raise OutputError(e.what, file=path, remedy=e.remedy) from e
         except FaceplateError as e:

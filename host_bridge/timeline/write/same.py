@@ -40,6 +40,8 @@ def _by_frames(edit: Edit) -> dict[tuple[Any, ...], list[Shot]]:
     found: dict[tuple[Any, ...], list[Shot]] = {}
     for shot in find_shots(edit):
         if shot.media.path is not None or shot.media.url:
-            key = (shot.record, shot.enabled, str(shot.media.path or ""), tuple(shot.frames))
+            # Where missing media begin and end, not every format says; held frames would differ.
+            frames = () if shot.media.path is None else tuple(shot.frames)
+            key = (shot.record, shot.enabled, str(shot.media.path or ""), frames)
             found.setdefault(key, []).append(shot)
     return found
