@@ -19,7 +19,8 @@ from host_bridge.timeline.read.document import check_size, parse
 from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
-from host_bridge.timeline.read.notes import notes_of
+from host_bridge.timeline.read.kdenlive import settle
+from host_bridge.timeline.read.notes import add_note, notes_of
 from host_bridge.timeline.read.places import MediaRoot, Places
 from host_bridge.timeline.read.xml import check_xml
 from nodes.errors import SchemaError
@@ -76,6 +77,8 @@ def read_edit(
     else:
         found = parse(data if kind in NATIVE else _converted(path, kind), str(path))
     timeline = _one_timeline(found, path)
+    settle(timeline)
+    _tell_empty(timeline)
     return Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
 
 
@@ -142,3 +145,17 @@ def _one_timeline(found: Any, path: Path) -> Any:
         what = "is a timeline without tracks" if isinstance(found, otio.schema.Timeline) else f"is no timeline: {name}"
         raise SchemaError(what, file=path, remedy="Export the timeline")
     return found
+
+
+def _tell_empty(timeline: Any) -> None:
+    """Leave a note at the timeline where it, or something in it that lasts, holds no clip."""
+    if not any(True for _ in timeline.tracks.find_clips()):
+        add_note(timeline, "the edit holds no clip")
+        return
+    for item in timeline.tracks.find_children():
+        lasts = item.source_range if isinstance(item, otio.schema.Stack | otio.schema.Track) else None
+        if lasts is not None and lasts.duration.value > 0 and not item.find_clips():
+            add_note(
+                timeline,
+                f"{type(item).__name__.lower()} '{item.name}' lasts {lasts.duration.value:g} frames and holds no clip",
+            )

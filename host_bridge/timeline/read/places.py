@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -59,11 +60,12 @@ class Places:
         paths = plain_paths(url)
         if url and not paths:
             return None, "is no file"
-        for path in paths:
+        for path in sorted(paths, key=has_place):  # a file of that very name first
             for place in (*self._moved(path), *self._as_written(path)):
-                if is_there(place):
-                    return place, ""
-        return self._by_name(paths[0] if paths else name)
+                if (found := on_disk(place)) is not None:
+                    return found, ""
+        named = [self._by_name(path) for path in paths or [name]]
+        return next((found for found in named if found[0] is not None), named[0])
 
     def _moved(self, path: str) -> Iterator[Path]:
         for root in self.roots:
@@ -88,7 +90,7 @@ class Places:
 
     def _by_name(self, path: str) -> tuple[Path | None, str]:
         name = name_of(path)
-        found = self._index.get(_any_number(name) if has_place(name) else name.lower(), []) if name else []
+        found = self._index.get(_any_number(name) if has_place(name) else _plain(name), []) if name else []
         tail = [part.lower() for part in PurePosixPath(path).parts[-2::-1]]
         close = [_shared(tail, [part.lower() for part in place.parts[-2::-1]]) for place in found]
         best = [place for place, n in zip(found, close, strict=True) if n == max(close)]
@@ -125,20 +127,40 @@ class Places:
         return index
 
 
-def is_there(path: Path) -> bool:
-    """Tell whether a file, or a file of a pattern, is there; what no system can name is not."""
+def on_disk(path: Path) -> Path | None:
+    """Return the file, or the pattern whose files are there, as the disk spells it; None for what is not there, or what no system can name.
+
+    Letters with accents are one character or two (NFC, NFD), by the system that wrote the name: both are the same name.
+    """
     try:
-        if path.is_file() or not has_place(path.name):
-            return path.is_file()
-        return any(_any_number(e.name) == _any_number(path.name) for e in os.scandir(path.parent))
+        if path.is_file():
+            return path
+        folder = _folder(path.parent)
+        alike = _any_number if has_place(path.name) else _composed
+        names = (entry.name for entry in folder.iterdir()) if folder else ()
+        spelt = next((n for n in names if alike(n) == alike(path.name)), None)
+        if folder is None or spelt is None or not has_place(path.name):
+            return folder / spelt if folder and spelt else None
+        place, number = _NUMBER.search(path.name), _NUMBER.search(spelt)
+        return folder / f"{spelt[: number.start()]}{place[0]}{spelt[number.end() :]}" if place and number else None
     except (OSError, ValueError):
-        return False
+        return None
+
+
+def _folder(path: Path) -> Path | None:
+    """A folder as the disk spells it."""
+    if path.is_dir():
+        return path
+    above = _folder(path.parent) if path != path.parent else None
+    if above is None:
+        return None
+    return next((e for e in above.iterdir() if _composed(e.name) == _composed(path.name)), None)
 
 
 def _add(index: dict[str, list[Path]], folder: Path, files: list[str]) -> None:
     patterns: dict[str, Path] = {}
     for name in sorted(files):
-        index.setdefault(name.lower(), []).append(folder / name)
+        index.setdefault(_plain(name), []).append(folder / name)
         number = _NUMBER.search(name)
         if number and Path(name).suffix.lower() in IMAGES:
             pattern = folder / f"{name[: number.start()]}%0{len(number[0])}d{name[number.end() :]}"
@@ -148,7 +170,16 @@ def _add(index: dict[str, list[Path]], folder: Path, files: list[str]) -> None:
 
 
 def _any_number(name: str) -> str:
-    return _NUMBER.sub("#", name).lower()
+    return _NUMBER.sub("#", _plain(name))
+
+
+def _plain(name: str) -> str:
+    """A name to compare by: upper and lower case, and letters with accents of one character or two, are the same."""
+    return _composed(name).lower()
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _shared(a: list[str], b: list[str]) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from urllib.parse import unquote
+
+from nodes.footage.numbering import IMAGES
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|$)")
@@ -15,7 +18,8 @@ def plain_paths(url: str) -> list[str]:
     r"""Return what a place may mean, the likeliest first, with `/` between folders; none for web addresses.
 
     `C:\a\b.mov` becomes `C:/a/b.mov`, a server's share `//server/share/b.mov`. A bare path is taken as it is, then with its
-    percent codes undone; an address with them undone, then as it is, for there are writers who forget to write them.
+    percent codes undone; an address with them undone, then as it is, for there are writers who forget to write them. An image
+    called name.[0001-0100].exr is a sequence, as Resolve writes it, or a file of that name.
     """
     if not url or "\0" in url:
         return []
@@ -27,7 +31,8 @@ def plain_paths(url: str) -> list[str]:
     else:
         raw = url.replace("\\", "/") if is_windows(url) or "/" not in url else url
         found = [raw, _decoded(raw)]
-    return list(dict.fromkeys(_as_pattern(p) for p in found if p and "\0" not in p))
+    found = [p for p in found if p and "\0" not in p]
+    return list(dict.fromkeys((*map(_as_pattern, found), *found)))
 
 
 def is_windows(path: str) -> bool:
@@ -74,4 +79,6 @@ def _without_slash(path: str) -> str:
 def _as_pattern(path: str) -> str:
     """`name.[0001-0100].exr` is how Resolve calls a sequence."""
     folder, slash, name = path.rpartition("/")
+    if PurePosixPath(name).suffix.lower() not in IMAGES:
+        return path
     return folder + slash + _RANGE.sub(lambda m: f"%0{len(m[1])}d", name, count=1)

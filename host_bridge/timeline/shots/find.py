@@ -11,7 +11,7 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, limits
-from host_bridge.timeline.read.notes import notes_of
+from host_bridge.timeline.read.notes import add_note, notes_of
 from host_bridge.timeline.read.timemap import SLACK, samples_down
 from host_bridge.timeline.read.times import from_whole_hour, nearest, seconds, snap_rate
 from host_bridge.timeline.shots.cast import Cast
@@ -197,7 +197,9 @@ class _Finder:
         id = f"{around.id}-{number:04}"
         enabled = around.enabled and item.enabled
         inner = replace(around, where=where, id=id, enabled=enabled, notes=(*around.notes, *notes_of(item)))
-        if isinstance(item, otio.schema.Clip):
+        if isinstance(item, otio.schema.Clip) and self._media(item, where).patch:
+            add_note(self.edit.timeline, f"clip '{item.name}' is a patch of Faceplate, and no plate")
+        elif isinstance(item, otio.schema.Clip):
             yield self._shot(item, at, length, record, transitions, inner)
         elif isinstance(item, otio.schema.Stack | otio.schema.Track):
             yield from self._nested(item, at, length, record, inner)
@@ -241,7 +243,12 @@ class _Finder:
         frames, outside = positions(warp, record, self.rate, media, found.origin)
         if outside and media.frames != 1:
             notes.append(f"{outside} of {record[1]} frames lie outside of the media, whose first or last is held there")
-        marked = [in_marker(marker) for marker in clip.markers]
+        seen = [found.origin + Fraction(p) / media.rate for p in (min(frames), max(frames) + 1)]
+        marked = [
+            in_marker(marker)
+            for marker in clip.markers
+            if self._touches(marker, (start, start + length), (Fraction(0), length), (seen[0], seen[1]))
+        ]
         told, unclear = in_metadata(clip)
         near = [casting for castings, _ in marked for casting in castings]
         outer = [[casting for window, casting in level if _overlap(window, record)] for level in around.said]
@@ -281,6 +288,12 @@ class _Finder:
             level += [(window, replace(casting, said=said)) for casting in castings]
         return replace(around, said=(tuple(level), *around.said), notes=tuple(notes))
 
+    def _touches(self, marker: Any, *parts: tuple[Fraction, Fraction]) -> bool:
+        """Whether a marker lies on a clip. parts: of its own time, by each of the ways in which programs count it."""
+        first = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
+        last = first + max(seconds(marker.marked_range.duration, f"marker '{marker.name}'"), self.frame)
+        return any(first < end and begin < last for begin, end in parts)
+
     def _frames(self, time: Fraction) -> int:
         return nearest(time * self.rate)
 
@@ -293,12 +306,16 @@ def _start(item: Any) -> Fraction:
 
 def _overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
     """How many seconds an item is seen before its begin and behind its end, in the transitions beside it."""
-    before = children[i - 1] if i else None
-    behind = children[i + 1] if i + 1 < len(children) else None
+    before = next((children[k] for k in range(i - 1, -1, -1) if not _empty(children[k])), None)
+    behind = next((children[k] for k in range(i + 1, len(children)) if not _empty(children[k])), None)
     return (
         _offset(before, "in_offset") if isinstance(before, otio.schema.Transition) else Fraction(0),
         _offset(behind, "out_offset") if isinstance(behind, otio.schema.Transition) else Fraction(0),
     )
+
+
+def _empty(item: Any) -> bool:
+    return isinstance(item, otio.schema.Gap) and item.source_range is not None and not item.source_range.duration.value
 
 
 def _offset(transition: Any, name: str) -> Fraction:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import Any
 
 import opentimelineio as otio
@@ -12,6 +13,8 @@ import opentimelineio as otio
 from host_bridge.timeline.read.header import Header, begin_of, read_header
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.read.times import nearest, seconds, snap_rate
+from host_bridge.timeline.shots.results import Result, result_behind
+from host_bridge.timeline.shots.series import series_behind
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FootageError, SchemaError
 from nodes.footage.timecode import frames_per_day
@@ -21,39 +24,60 @@ OURS, MEDIA = "faceplate", "faceplate.media/1"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A clip's media. origin: when it begins, as the document counts, in seconds. length: in seconds, if that is known."""
+    """A clip's media. origin: when it begins, as the document counts, in seconds. length: in seconds, if that is known.
+
+    patch: it is a patch of ours, which shows no plate.
+    """
 
     media: Media
     origin: Fraction
     length: Fraction | None
     notes: tuple[str, ...] = ()
+    patch: bool = False
 
 
 def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False) -> Found:
     """Find what a clip shows: its active media reference, or another where that is missing.
 
-    rate: of the sequence, for media that say none. results: take a reference that Faceplate made too; else it is passed over,
-    for it is a result, and the plate is what is wanted.
+    rate: of the sequence, for media that say none. results: take what Faceplate made too; else the plate is given in its place,
+    or media that are missing, where the plate is not known.
     """
     references = dict(clip.media_references())
     active = clip.active_media_reference_key
     keys = [
         k
         for k in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references)))
-        if k in references and (results or k != OURS)
+        if k in references and (results or not _ours(k, references[k]))
     ]
     keys = keys or list(references)
     tried: list[Found] = []
     for key in keys:
         found = _look(clip, key, references[key], places, rate)
-        if found.media.path is not None:
-            if key != active and active != OURS and tried:
+        if not results and (result := result_behind(found.media.url, found.media.path)) is not None:
+            found = _plate_of(found, result)
+        if found.media.path is not None or found.patch:
+            if key != active and tried:
                 found = _noted(found, f"the active media '{active}' {_why(tried[0])}; '{key}' is used")
             return found
         tried.append(found)
     if tried:
         return tried[0]
     return Found(Media("", None, rate, 0, None), Fraction(0), None, ("media has no reference",))
+
+
+def _plate_of(found: Found, result: Result) -> Found:
+    """What a result was made of, in its place, counted as the document counts the result."""
+    media, plate = found.media, result.plate
+    name = (media.path or PurePosixPath(media.url)).name
+    if result.patch or plate is None or plate.path is None:
+        what = "patch" if result.patch else "result"
+        note = f"media is a {what} of Faceplate ({name}), whose plate is not known here: it is left as it is"
+        return Found(replace(media, path=None), found.origin, found.length, (note,), result.patch)
+    origin = found.origin - result.first / media.rate
+    shown = replace(media, path=plate.path, start=nearest(origin * media.rate), frames=plate.frames)
+    length = None if plate.frames is None else plate.frames / media.rate
+    note = f"media is a result of Faceplate ({name}); its plate is taken: {plate.path}"
+    return Found(shown, origin, length, (*found.notes, note))
 
 
 def _ours(key: str, reference: Any) -> bool:
@@ -79,6 +103,10 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
     told = None if available is None else snap_rate_of(available.duration, what)
     began = None if available is None else seconds(available.start_time, what)
     length = None if available is None else seconds(available.duration, what)
+    ahead = 0
+    if path is not None and isinstance(reference, otio.schema.ExternalReference):
+        path, ahead, said = series_behind(path, available, clip.source_range)
+        notes += [said] if said else []
     header = None
     if path is not None:
         try:
@@ -103,11 +131,11 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
         began = next((b for b in (began, began - day, began + day) if b <= used < b + length), began)
     start = nearest(began * media_rate)
     if isinstance(reference, otio.schema.ImageSequenceReference) and header.start is not None:
-        # Files before the first that the document names move position 0.
         ahead = reference.start_frame - header.start
-        start, began = start - ahead, began - ahead / media_rate
         if reference.frame_step != 1:
             notes.append(f"media: every {reference.frame_step}th image is named; all are taken")
+    # Files before the first that the document names move position 0.
+    start, began = start - ahead, began - ahead / media_rate
     media = Media(url, path, media_rate, start, header.frames, key)
     return Found(media, began, length if length is not None else header.frames / media_rate, tuple(notes))
 
