@@ -66,7 +66,7 @@ def write_exactly(path: Path, document: Node, places: Places) -> list[str]:
                 before = Edit(path, "", timeline, places)
                 temporary.write_bytes(fcpxml_of(timeline, places, path.stem))
             again = read_edit(temporary, media_roots=places.roots)
-            check_frames(before, again, path)
+            check_frames(before, again, path, missing_too=path.suffix.lower() != ".edl")
         except OutputError as e:
             raise OutputError(e.what, file=path, remedy=e.remedy) from e
         except FaceplateError as e:

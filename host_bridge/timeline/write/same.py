@@ -26,9 +26,12 @@ def as_shown(timeline: Any) -> Any:
     return timeline
 
 
-def check_frames(before: Edit, after: Edit, file: Path) -> None:
-    """Raise OutputError unless each shot of one edit is in the other, at its place and with its frames. Titles and generators do not count."""
-    had, has = _by_frames(before), _by_frames(after)
+def check_frames(before: Edit, after: Edit, file: Path, *, missing_too: bool) -> None:
+    """Raise OutputError unless each shot of one edit is in the other, at its place and with its frames. Titles and generators do not count.
+
+    missing_too: the frames of missing media count too, as where the format says where they begin and end.
+    """
+    had, has = (_by_frames(edit, missing_too=missing_too) for edit in (before, after))
     for key in sorted(had.keys() | has.keys()):
         missing, more = had.get(key, [])[len(has.get(key, [])) :], has.get(key, [])[len(had.get(key, [])) :]
         for shot in (*missing, *more):
@@ -36,12 +39,11 @@ def check_frames(before: Edit, after: Edit, file: Path) -> None:
             raise OutputError(what, file=file, remedy="Write .otio, which holds all of it")
 
 
-def _by_frames(edit: Edit) -> dict[tuple[Any, ...], list[Shot]]:
+def _by_frames(edit: Edit, *, missing_too: bool) -> dict[tuple[Any, ...], list[Shot]]:
     found: dict[tuple[Any, ...], list[Shot]] = {}
     for shot in find_shots(edit):
         if shot.media.path is not None or shot.media.url:
-            # Where missing media begin and end, not every format says; held frames would differ.
-            frames = () if shot.media.path is None else tuple(shot.frames)
+            frames = () if shot.media.path is None and not missing_too else tuple(shot.frames)
             key = (shot.record, shot.enabled, str(shot.media.path or ""), frames)
             found.setdefault(key, []).append(shot)
     return found
