@@ -23,7 +23,7 @@ from host_bridge.timeline.shots import find_shots
 from host_bridge.timeline.write import formats
 from host_bridge.timeline.write.formats import write_exactly
 from host_bridge.timeline.write.tree import document_of
-from nodes.errors import OutputError
+from nodes.errors import OutputError, SchemaError
 
 
 def written(folder: Path, made: Any) -> tuple[Edit, Edit, list[str]]:
@@ -199,3 +199,18 @@ def test_a_document_with_another_frame_is_an_error_of_writing(tmp_path: Path, mo
         [clip("/a.mov", 0, 5, 25, available=span(0, 90, 25)), clip("/a.mov", 5, 7, 25, available=span(0, 90, 25))]
     )
     refused(tmp_path, made, "frames 5 to 11", "to the frame")
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".aaf"])
+def test_what_an_adapter_wrote_and_nobody_can_read_is_an_error_of_writing(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(path: Path) -> Edit:
+        raise SchemaError("is damaged", file=path)
+
+    pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
+    monkeypatch.setattr(formats, "read_edit", unreadable)
+    made = timeline([clip("/a.mov", 0, 5, 25, available=span(0, 9, 25))])
+    with pytest.raises(OutputError, match="cannot hold this edit: is damaged"):
+        formats.write_adapted(tmp_path / f"cut{suffix}", json.loads(made.to_json_string()))
+    assert not list(tmp_path.iterdir())

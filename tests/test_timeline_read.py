@@ -272,7 +272,7 @@ def test_a_bundle_s_folder_is_read_where_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "cut.faceplate").exists()
 
 
-@pytest.mark.parametrize("kind", ["edl", "xml", "fcpxml", "aaf"])
+@pytest.mark.parametrize("kind", ["edl", "xml", "aaf"])
 def test_other_formats_are_read_to_the_frame(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("otio_cmx3600_adapter", reason="the extra `timeline` is not installed")
     movie = numbered_movie(tmp_path / "a.mov", 48, 24, start="01:00:00:00")

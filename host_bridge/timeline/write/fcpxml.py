@@ -295,7 +295,7 @@ class _Writer:
     # --- resources ---
 
     def _found(self, clip: Any) -> Found:
-        return media_of(clip, self._places, self._rate)
+        return media_of(clip, self._places, self._rate, results=True)
 
     def _asset(self, clip: Any, found: Found, used: Fraction, *, sound: bool) -> Element:
         """The resource of a clip's media. used: the last second of them that is shown, for media that do not say how long they are."""

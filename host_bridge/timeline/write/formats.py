@@ -26,9 +26,10 @@ _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
 def write_adapted(path: Path, document: Node) -> list[str]:
-    """Write .xml (Final Cut Pro 7) or .aaf; returns what of the document is not in it, by reading it again.
+    """Write .xml (Final Cut Pro 7) or .aaf; returns what of the document is not in it.
 
-    Raises OutputError when the format cannot hold it at all, MissingDependencyError without its adapter.
+    It is read again before it takes its name: OutputError when the format cannot hold it at all, or where what was written cannot be read.
+    MissingDependencyError without its adapter.
     """
     name = ADAPTED[path.suffix.lower()]
     if name not in otio.adapters.available_adapter_names():
@@ -48,7 +49,11 @@ def write_adapted(path: Path, document: Node) -> list[str]:
             raise OutputError(
                 f"cannot hold this edit: {told}", file=path, remedy="Write .otio, which holds all of it"
             ) from e
-    return lost(document, document_of(read_edit(path)))
+        try:
+            again = read_edit(temporary)
+        except FaceplateError as e:
+            raise OutputError(f"cannot hold this edit: {e.what}", file=path, remedy="Write .otio, which does") from e
+    return lost(document, document_of(again))
 
 
 def write_exactly(path: Path, document: Node, places: Places) -> list[str]:

@@ -38,7 +38,7 @@ def export(
     Parameters
     ----------
     edit
-        The edit that was run: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
+        The edit that was run: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .fcpxmld, .aaf.
     as_
         swap: clips show the result, and keep the plate as an alternative. layer: tracks above hold the new faces with alpha. versions: clips
         go on showing the plate, and have the result as an alternative.

@@ -28,7 +28,7 @@ def plan(
     Parameters
     ----------
     edit
-        The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
+        The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .fcpxmld, .aaf.
     no_look
         Do not look for faces.
     html

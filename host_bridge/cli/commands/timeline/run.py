@@ -60,7 +60,7 @@ def run(
     Parameters
     ----------
     edit
-        The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .aaf.
+        The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .fcpxmld, .aaf.
     engine
         Run it in Faceplate's engine, and start that if need be; it goes on when this terminal is closed.
     json
