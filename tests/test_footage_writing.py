@@ -143,7 +143,7 @@ def clicks(path: Path) -> tuple[list[float], float, str]:
 
 
 @pytest.mark.parametrize(("suffix", "codec", "first", "kept_as"), [
-    ("mp4", "aac", 0, "aac"), ("mp4", "aac", 12, "flac"), ("mkv", "pcm_s16le", 12, "flac"), ("mkv", "flac", 0, "flac"),
+    ("mp4", "aac", 0, "flac"), ("mp4", "aac", 12, "flac"), ("mkv", "pcm_s16le", 12, "flac"), ("mkv", "flac", 0, "flac"),
 ])  # fmt: skip
 def test_the_sound_of_the_range_stays_in_step(
     tmp_path: Path, suffix: str, codec: str, first: int, kept_as: str
@@ -165,6 +165,63 @@ def test_the_sound_of_the_range_stays_in_step(
         for click in expected:
             assert min(abs(click - f) for f in found) < 0.004, (movie, found)
         assert abs(end - float((last + 1 - first) / RATE)) < 0.05
+
+
+@pytest.mark.parametrize("first", [0, 5])
+@pytest.mark.parametrize(("layout", "codec"), [
+    ("5.1", "pcm_s16le"), ("7.1", "pcm_s24le"), ("9 channels", "pcm_s24le"), ("7.1.4", "pcm_s16le"), ("hexadecagonal", "pcm_s32le"),
+    ("24 channels", "pcm_f32le"),
+])  # fmt: skip
+def test_every_channel_is_kept_and_the_preview_is_stereo(tmp_path: Path, layout: str, codec: str, first: int) -> None:
+    count, kind = 10, {"2": np.int32, "3": np.int32, "1": np.int16}[codec[5]] if codec[4] == "s" else np.float32
+    channels = av.AudioLayout(layout).nb_channels
+    noise = np.random.default_rng(0).integers(-(2**14), 2**14, (round(count / RATE * 48000), channels))
+    noise = (noise * (1e-4 if kind is np.float32 else 2**16 if kind is np.int32 else 1)).astype(kind)
+    source = tmp_path / "in.mov"
+    with av.open(str(source), "w") as output:
+        video: Any = output.add_stream("mpeg4", rate=RATE)
+        audio: Any = output.add_stream(codec, rate=48000)
+        video.width, video.height, video.pix_fmt, audio.layout = 32, 32, "yuv420p", layout
+        for _ in range(count):
+            picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")
+            output.mux(video.encode(picture))
+        name = {np.int16: "s16", np.int32: "s32", np.float32: "flt"}[kind]  # type: ignore[index]
+        block = av.AudioFrame.from_ndarray(noise.reshape(1, -1), name, layout)
+        block.sample_rate, block.pts = 48000, 0
+        output.mux([*audio.encode(block), *audio.encode(None), *video.encode(None)])
+    clip = open_footage(source)
+    for movie, how in (("a.mkv", "ffv1"), ("a.mp4", "h264")):
+        with MovieWriter(tmp_path / movie, clip.info, how, source, first, count - 1) as writer:  # type: ignore[arg-type]
+            for frame in clip.frames(first):
+                writer.write(frame)
+    with av.open(str(tmp_path / "a.mkv")) as kept:
+        packed = av.AudioResampler(name, None, 48000)
+        blocks = [b.to_ndarray().reshape(-1, channels) for f in kept.decode(audio=0) for b in packed.resample(f)]
+    np.testing.assert_array_equal(np.concatenate(blocks), noise[round(first / RATE * 48000) :])
+    with av.open(str(tmp_path / "a.mp4")) as seen:
+        assert seen.streams.audio[0].layout.name == "stereo"
+        assert sum(f.samples for f in seen.decode(audio=0)) >= (count - first) / RATE * 48000 - 1
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mp4", "aac"), ("ts", "mp2"), ("mkv", "libopus"), ("mkv", "aac")])
+def test_the_first_milliseconds_of_coded_sound_are_kept(tmp_path: Path, suffix: str, codec: str) -> None:
+    with av.open(str(tmp_path / f"in.{suffix}"), "w") as output:
+        video: Any = output.add_stream("mpeg4", rate=25)
+        audio: Any = output.add_stream(codec, rate=48000, layout="mono")
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        for _ in range(10):
+            output.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")))
+        wave = (np.sin(np.arange(19200) / 10) * 0.5).astype(np.float32)[None]
+        block = av.AudioFrame.from_ndarray(wave, "flt", "mono")
+        block.sample_rate, block.pts = 48000, 0
+        output.mux([*audio.encode(block), *audio.encode(None), *video.encode(None)])
+    clip = open_footage(tmp_path / f"in.{suffix}")
+    with MovieWriter(tmp_path / "a.mkv", clip.info, "ffv1", clip.info.path) as writer:
+        for frame in clip.frames():
+            writer.write(frame)
+    with av.open(str(tmp_path / "a.mkv")) as kept:
+        begin = next(kept.decode(audio=0)).to_ndarray().astype(np.float64)[0, :960]
+    assert np.sqrt(np.mean((begin[480:] / np.abs(begin).max()) ** 2)) > 0.4
 
 
 def test_a_plate_without_sound_and_one_read_from_images_make_silent_movies(tmp_path: Path) -> None:

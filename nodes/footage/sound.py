@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
-from av.audio.fifo import AudioFifo
+import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from nodes.footage.probe import open_container, probe
 
-_FLAC_RATE = 655350
+Samples = npt.NDArray[Any]
+
+_FLAC_RATE, _FLAC_CHANNELS = 655350, 8
 _LAYOUTS = ("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1")
-_COPIED = {
-    "matroska": {"aac", "mp3", "opus", "vorbis", "ac3", "eac3", "dts", "mp2"},
-    "mp4": {"aac"},
-}
+_PCM = {"s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le"}
 
 
 class Sound:
     """The sound tracks of a movie, added to an output and muxed up to a time.
 
-    Time runs from the range's first picture. Matroska: tracks in a lossy format are copied when the range starts with the
-    movie (their short packets then end within 30 ms of it), all else is stored without loss as FLAC, to the sample. MP4: AAC.
+    Time runs from the range's first picture; sound is cut to the sample. Matroska: every channel, without loss, as FLAC, or as PCM where
+    FLAC cannot hold it (more than eight channels, floats, 32 bits). MP4: AAC in stereo, to listen to.
     """
 
     def __init__(self, source: Path, output: OutputContainer, first: int, last: int) -> None:
@@ -41,9 +42,7 @@ class Sound:
         container = "matroska" if "matroska" in output.format.name else "mp4"
         with open_container(source) as found:
             tracks = [s.index for s in found.streams.audio if s.codec_context is not None]
-        self._tracks = [
-            _Track(_packets(source, track, output, container, start, length, whole=first == 0)) for track in tracks
-        ]
+        self._tracks = [_Track(_packets(source, track, output, container, start, length)) for track in tracks]
 
     def mux_until(self, time: Fraction | None) -> None:
         """Mux packets up to a time in seconds; None for all that is left."""
@@ -80,7 +79,7 @@ class _Track:
 
 
 def _packets(
-    source: Path, track: int, output: OutputContainer, container: str, start: Fraction, length: Fraction, *, whole: bool
+    source: Path, track: int, output: OutputContainer, container: str, start: Fraction, length: Fraction
 ) -> Generator[Packet[Any] | None, None, None]:
     """Add one track to the output (on the first step, which yields None) and yield its packets."""
     with open_container(source) as found:
@@ -88,113 +87,92 @@ def _packets(
         assert isinstance(stream, AudioStream)
         if start > 1 and stream.time_base:
             found.seek(int((start - 1) / stream.time_base), stream=stream)
-        if whole and stream.codec_context.name.removesuffix("float") in _COPIED[container]:
-            copied = output.add_stream_from_template(stream)
-            yield None
-            yield from _copied(found, stream, copied, start, length)
-        else:
-            encoder = _encoder(output, stream, container)
-            yield None
-            yield from _encoded(found, stream, encoder, start, length)
+        kind, encoder = _encoder(output, stream.codec_context, container)
+        yield None
+        yield from _encoded(_sampled(found, stream, encoder, kind), encoder, kind, start, length)
 
 
-def _copied(
-    source: av.container.InputContainer, stream: AudioStream, target: AudioStream, start: Fraction, length: Fraction
-) -> Iterator[Packet[Any]]:
-    base = stream.time_base or Fraction(1, 48000)
-    offset = round(start / base)
-    for packet in source.demux(stream):
-        if packet.pts is None or not packet.size:
-            continue
-        time = packet.pts * base - start
-        if time >= length:
-            return
-        if time < 0:  # a coder's lead-in: kept, it would push the pictures off their zero
-            continue
-        packet.pts -= offset
-        if packet.dts is not None:
-            packet.dts -= offset
-        packet.stream = target
-        yield packet
-
-
-def _encoder(output: OutputContainer, stream: AudioStream, container: str) -> AudioStream:
-    context = stream.codec_context
-    channels = min(context.layout.nb_channels, 8)
-    # Recorders often leave the layout open ("2 channels"), which coders refuse.
-    layout = _LAYOUTS[channels - 1]
+def _encoder(output: OutputContainer, context: AudioCodecContext, container: str) -> tuple[str, AudioStream]:
+    """Add a track to the output: (the type of its samples, its stream)."""
+    channels, rate = context.layout.nb_channels, context.sample_rate
     if container == "mp4":
-        encoder = output.add_stream("aac", rate=context.sample_rate)
-        encoder.layout, encoder.bit_rate = layout, 96_000 * channels
-        return encoder
-    encoder = output.add_stream("flac", rate=min(context.sample_rate, _FLAC_RATE))
-    encoder.layout = layout
-    deep = context.format.name not in ("s16", "s16p", "u8", "u8p")
-    encoder.format = "s32" if deep else "s16"
-    return encoder
+        known = av.Codec("aac", "w").audio_rates or ()
+        encoder = output.add_stream("aac", rate=rate if rate in known else 48000)
+        encoder.layout, encoder.bit_rate = _LAYOUTS[min(channels, 2) - 1], 96_000 * min(channels, 2)
+        return "flt", encoder
+    pcm = context.name.startswith(("pcm_f", "pcm_s32"))
+    kind = "s16" if context.format.name in ("s16", "s16p", "u8", "u8p") else "s32"
+    if pcm or channels > _FLAC_CHANNELS or rate > _FLAC_RATE:
+        kind = "flt" if context.format.name.startswith(("flt", "dbl")) else kind
+        encoder = cast(AudioStream, output.add_stream(_PCM[kind], rate=rate))
+        encoder.layout = f"{channels} channels"
+    else:
+        encoder = output.add_stream("flac", rate=rate)
+        encoder.layout = _LAYOUTS[channels - 1]  # recorders often leave it open ("2 channels"), which coders refuse
+    encoder.format = kind
+    return kind, encoder
+
+
+def _sampled(
+    source: InputContainer, stream: AudioStream, encoder: AudioStream, kind: str
+) -> Iterator[tuple[Fraction, Samples]]:
+    """Decode a track: (time in seconds, samples [N, channels of the encoder]); packets that do not decode are left out.
+
+    Only interleaved samples are looked at: PyAV reads beyond the planes of eight channels and more.
+    """
+    channels, layout = encoder.layout.nb_channels, stream.layout
+    mixed = channels < layout.nb_channels and not layout.name.endswith("channels")
+    resampler = AudioResampler(kind, "stereo" if mixed else None, encoder.codec_context.sample_rate)
+    base = stream.time_base or Fraction(1, encoder.codec_context.sample_rate)
+    for packet in source.demux(stream):
+        with suppress(av.InvalidDataError):
+            for decoded in packet.decode():
+                if decoded.pts is None:
+                    continue
+                time = decoded.pts * (decoded.time_base or base)
+                decoded.pts = None
+                for block in resampler.resample(decoded):
+                    samples = block.to_ndarray().reshape(-1, block.layout.nb_channels)
+                    yield time, samples if samples.shape[1] == channels else _folded(samples)
+                    time += Fraction(block.samples, block.sample_rate)
+
+
+def _folded(samples: Samples) -> Samples:
+    """Mix float channels whose places nobody says down to two: every other one to the left and to the right."""
+    return np.stack([samples[:, side::2].mean(1) for side in (0, 1)], axis=1)
 
 
 def _encoded(
-    source: av.container.InputContainer, stream: AudioStream, encoder: AudioStream, start: Fraction, length: Fraction
+    blocks: Iterator[tuple[Fraction, Samples]], encoder: AudioStream, kind: str, start: Fraction, length: Fraction
 ) -> Iterator[Packet[Any]]:
-    """Decode, resample to the encoder's format and cut to the sample; silence stands for what the source lacks."""
+    """Cut samples to the range and encode them; silence stands for what the source lacks."""
     rate = encoder.codec_context.sample_rate
-    resampler = AudioResampler(encoder.format, encoder.layout, rate)
-    fifo = AudioFifo()
-    total, written, sent = round(length * rate), 0, 0
-    size = encoder.codec_context.frame_size or 4096
-    base = stream.time_base or Fraction(1, rate)
-
-    def encode(*, flush: bool) -> Iterator[Packet[Any]]:
-        nonlocal sent
-        while fifo.samples >= size or (flush and fifo.samples):
-            block = fifo.read(min(size, fifo.samples))
-            assert isinstance(block, AudioFrame)
-            block.pts, block.time_base, block.sample_rate = sent, Fraction(1, rate), rate
-            sent += block.samples
-            yield from encoder.encode(block)
-
-    for decoded in source.decode(stream):
-        if decoded.pts is None:
-            continue
-        at = round((decoded.pts * (decoded.time_base or base) - start) * rate)
+    total, written = round(length * rate), 0
+    for time, samples in blocks:
+        at = round((time - start) * rate)
         if at >= total:
             break
-        decoded.pts = None
-        for block in resampler.resample(decoded):
-            samples = block.to_ndarray()
-            planes = block.format.is_planar
-            channels = encoder.layout.nb_channels
-            samples = samples if planes else samples.reshape(-1, channels).T
-            gap = at - written
-            if gap < 0 and -gap <= rate // 50 and written:
-                gap = 0  # time stamps rounded to milliseconds are no gap
-            elif 0 < gap <= rate // 50 and written:
-                gap = 0
-            if gap > 0:
-                samples = np.concatenate([np.zeros((channels, gap), samples.dtype), samples], axis=1)
-            elif gap < 0:
-                samples = samples[:, -gap:]
-            samples = samples[:, : total - written]
-            at += block.samples
-            if samples.shape[1]:
-                written += samples.shape[1]
-                fifo.write(_block(samples, encoder, planar=planes))
-        yield from encode(flush=False)
+        gap = at - written
+        if written and abs(gap) <= rate // 50:
+            gap = 0  # time stamps rounded to milliseconds are no gap
+        if gap > 0:
+            samples = np.pad(samples, ((gap, 0), (0, 0)))
+        samples = samples[max(0, -gap) :][: total - written]
+        if len(samples):
+            yield from encoder.encode(_block(samples, encoder, kind, written))
+            written += len(samples)
     if 0 < written < total:
-        channels, kind = (
-            encoder.layout.nb_channels,
-            {"fltp": np.float32, "s32": np.int32}.get(encoder.format.name, np.int16),
-        )
-        rest = np.zeros((channels, total - written), kind)
-        fifo.write(_block(rest, encoder, planar=encoder.format.is_planar))
-    yield from encode(flush=True)
+        rest = np.zeros((total - written, encoder.layout.nb_channels), _TYPES[kind])
+        yield from encoder.encode(_block(rest, encoder, kind, written))
     yield from encoder.encode(None)
 
 
-def _block(samples: Any, encoder: AudioStream, *, planar: bool) -> AudioFrame:
-    array = np.ascontiguousarray(samples) if planar else np.ascontiguousarray(samples.T).reshape(1, -1)
-    block = AudioFrame.from_ndarray(array, format=encoder.format.name, layout=encoder.layout.name)
-    block.sample_rate = encoder.codec_context.sample_rate
-    block.pts = None
+_TYPES = {"s16": np.int16, "s32": np.int32, "flt": np.float32}
+
+
+def _block(samples: Samples, encoder: AudioStream, kind: str, first: int) -> AudioFrame:
+    array = np.ascontiguousarray(samples, _TYPES[kind]).reshape(1, -1)
+    block = AudioFrame.from_ndarray(array, format=kind, layout=encoder.layout.name)
+    block.sample_rate, block.pts = encoder.codec_context.sample_rate, first
+    block.time_base = Fraction(1, block.sample_rate)
     return block
