@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, Places, read_edit
+from host_bridge.timeline.write.block import NAME
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
 from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
 from host_bridge.timeline.write.same import as_shown, check_frames
-from host_bridge.timeline.write.tree import Node, document_of
+from host_bridge.timeline.write.tree import Node, document_of, schema
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.footage.whole import whole_file
 
@@ -81,8 +84,19 @@ def write_exactly(path: Path, document: Node, places: Places) -> list[str]:
 
 def lost(document: Node, again: Node) -> list[str]:
     """What of a document is missing or otherwise in another that was made of it, counted by kind."""
+    document = deepcopy(document)
+    for track in _tracks(document["tracks"]):
+        (track.get("metadata") or {}).pop(NAME, None)  # a track of ours is there, if not as one of ours
     count = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, again) if c.kind != "added")
     return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in count.most_common()]
+
+
+def _tracks(node: Node) -> Iterator[Node]:
+    """The tracks in a stack or track, and in those."""
+    for child in node.get("children") or ():
+        if schema(child) == "Track":
+            yield child
+        yield from _tracks(child)
 
 
 def for_otio(document: Node, label: str) -> str:
