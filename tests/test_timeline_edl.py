@@ -40,6 +40,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for rate, drop in COUNTS:
         numbered_movie(folder / name(rate, drop), LENGTH, rate, start=timecode_of(hour(rate, drop), rate, drop=drop))
     numbered_movie(folder / "midnight.mov", LENGTH, 25, start="23:59:55:00")
+    numbered_movie(folder / "plain.mov", LENGTH, 24)
     return folder
 
 
@@ -439,9 +440,12 @@ def cuts_of(draw: st.DrawFn, rate: Fraction, drop: bool) -> Any:
             items.append(dissolve(draw(st.integers(0, 5)), draw(st.integers(0, 5)), rate))
         elif draw(st.integers(0, 4)) == 0:
             items.append(gap(draw(st.integers(1, 30)), rate))
-        file = draw(st.sampled_from([name(rate, drop), name(rate, drop), "gone.mov"]))
-        first = hour(rate, drop) + begin
-        items.append(clip(file, first, length, rate, available=span(hour(rate, drop), LENGTH, rate), speed=speed))
+        # The media of the edit's rate, some of another, some that do not say their timecode, and some that are not there.
+        files = [(name(rate, drop), rate, hour(rate, drop)), (name(Fraction(25)), Fraction(25), 90000)]
+        files += [("plain.mov", Fraction(24), 1000), ("gone.mov", rate, hour(rate, drop))]
+        file, own, zero = draw(st.sampled_from([files[0], *files]))
+        start = float((zero + Fraction(begin)) / own * rate)
+        items.append(clip(file, start, length, rate, available=span(zero, LENGTH, own), speed=speed))
     made = timeline(items, rate=rate, start=draw(st.integers(0, frames_per_day(rate, drop=drop) - 1)))
     if drop:
         made.metadata["cmx_3600"] = {"drop": True}

@@ -121,7 +121,7 @@ def _counting(rate: Fraction, text: EdlText) -> Chosen | None:
 
 def _sources_exist(chosen: Chosen, text: EdlText) -> bool:
     try:
-        return all(chosen.length(event.source, event) >= 0 for event in text.events)
+        return all(frame_number(label, chosen.rate, drop=False) >= 0 for e in text.events for label in e.source)
     except ValueError:
         return False
 

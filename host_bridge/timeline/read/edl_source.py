@@ -102,7 +102,7 @@ def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
 
 def _counted(event: Event, header: Header | None, at: Fraction, chosen: Chosen) -> _Counted:
     """The source of an event in frames; raises ValueError where its timecodes do not exist."""
-    drops = [is_drop(event.source[0]) or (chosen.by_fcm and event.drop)]
+    drops = [True, False] if chosen.by_fcm and event.drop else [is_drop(event.source[0])]
     if header is not None and header.start is not None and header.rate and nominal(header.rate) == nominal(at):
         drops.insert(0, header.drop)  # they are labels of the media's own timecode
     for drop in drops:

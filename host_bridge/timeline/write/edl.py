@@ -128,7 +128,8 @@ class _Writer:
 
     def _source(self, clip: Any, shot: Shot, length: int, ahead: int) -> _Source:
         """What a clip shows. length: of its event, which ends `ahead` frames before the clip itself, where the transition begins."""
-        reference, media = clip.media_reference, shot.media
+        reference, found = clip.media_reference, media_of(clip, self.edit.places, self.rate, results=True)
+        media = found.media
         black = isinstance(reference, otio.schema.GeneratorReference)
         if black or (media.path is None and not media.url):
             reel = {"black": "BL", "SMPTEBars": BARS}.get(reference.generator_kind, "AX") if black else "AX"
@@ -139,7 +140,6 @@ class _Writer:
         for effect in clip.effects:
             if isinstance(effect, otio.schema.LinearTimeWarp) and getattr(effect, "enabled", True):
                 speed *= exact(effect.time_scalar)
-        found = media_of(clip, self.edit.places, self.rate)
         begin = (
             (seconds(clip.source_range.start_time, clip.name) - found.origin) * at if clip.source_range else Fraction(0)
         )
