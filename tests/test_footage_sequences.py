@@ -136,6 +136,48 @@ def test_a_missing_number_is_named(tmp_path: Path) -> None:
         open_footage(tmp_path)
 
 
+@pytest.mark.parametrize(("names", "pattern", "first"), [
+    (["shot.-0002.png", "shot.-0001.png", "shot.0000.png", "shot.0001.png"], "shot.%04d.png", -2),  # Houdini, Maya
+    (["shot.-002.png", "shot.-001.png", "shot.0000.png", "shot.0001.png"], "shot.####.png", -2),  # printf, Nuke
+    (["shot_-0011.png", "shot_-0010.png", "shot_-0009.png"], "shot_%04d.png", -11),
+    (["shot.-0011.png", "shot.-0010.png", "shot.-0009.png"], "shot.-%04d.png", -11),
+    (["-0001.png", "0000.png", "0001.png"], "%04d.png", -1),
+    (["-12.png", "-11.png", "-10.png", "-9.png"], "%d.png", -12),
+    (["max-0001.png", "max0000.png", "max0001.png"], "max%04d.png", -1),  # 3ds Max
+    (["shot-0010.png", "shot-0011.png"], "shot-%04d.png", 10),
+    (["2024-05-01.png", "2024-05-02.png"], "2024-05-%02d.png", 1),
+])  # fmt: skip
+def test_frames_before_0_come_before_it(tmp_path: Path, names: list[str], pattern: str, first: int) -> None:
+    for i, name in enumerate(names):
+        save(tmp_path / name, np.full((8, 8, 3), i, np.uint8))
+    for path in (tmp_path / pattern, *([] if name.startswith("max") else [tmp_path])):
+        clip = open_footage(path)
+        assert clip.info.first == first
+        assert [int(f.rgb8()[0, 0, 0]) for f in clip.frames()] == list(range(len(names)))
+
+
+def test_a_hole_at_0_and_two_files_of_one_number_are_named(tmp_path: Path) -> None:
+    for name in ("a.-0001.png", "a.0001.png"):
+        save(tmp_path / name, picture("uint8"))
+    with pytest.raises(FootageError, match=r"frame 0: is missing from the sequence -1-1"):
+        open_footage(tmp_path / "a.%04d.png")
+    save(tmp_path / "a.-001.png", picture("uint8"))
+    with pytest.raises(FootageError, match=r"frame -1: there are two images of one number, a.-0001.png and a.-001.png"):
+        open_footage(tmp_path)
+
+
+def test_results_of_frames_before_0_are_found_again(tmp_path: Path) -> None:
+    for i in range(-2, 2):
+        save(tmp_path / f"in.{i:05d}.png", np.full((8, 8, 3), i + 2, np.uint8))
+    clip = open_footage(tmp_path)
+    with SequenceWriter(tmp_path / "out" / "out.%04d.png", clip.info) as writer:
+        for frame in clip.frames():
+            writer.write(frame)
+    again = open_footage(tmp_path / "out" / "out.%04d.png")
+    assert (again.info.first, again.info.frames) == (-2, 4)
+    assert [int(f.rgb8()[0, 0, 0]) for f in again.frames()] == [0, 1, 2, 3]
+
+
 def test_a_folder_must_hold_exactly_one_sequence(tmp_path: Path) -> None:
     with pytest.raises(FootageError, match="no image files"):
         open_footage(tmp_path)

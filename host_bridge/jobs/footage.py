@@ -14,7 +14,7 @@ from nodes.errors import UsageError
 if TYPE_CHECKING:
     from nodes.footage import Footage, FootageInfo
 
-_RANGE = re.compile(r"(\d+)?-(\d+)?|(\d+)")
+_RANGE = re.compile(r"(-?\d+)?-(-?\d+)?|(\d+)")
 
 
 def positions(text: str | None, info: FootageInfo) -> tuple[int, int]:

@@ -33,7 +33,10 @@ IMAGES = frozenset(
     ]
 )
 _PLACE = re.compile(r"%0?(\d*)d|(#+)")
-_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]+)$")
+# Before a number "-" is a sign at the start of a name and after "." and "_"; elsewhere, as in shot-0010, it separates, unless frames
+# -1 and 0 go on from each other.
+_NUMBERED = re.compile(r"(.*?)((?:(?:^|(?<=[._]))-)?\d+)(\.[^.]+)$")
+_SIGN = re.compile(r"(?:^|[._])-$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,30 @@ def find_sequence(path: Path) -> Sequence | None:
     assert place is not None
     digits = len(place[2]) if place[2] else int(place[1] or 1)
     head, tail = path.name[: place.start()], path.name[place.end() :]
-    name = re.compile(re.escape(head) + rf"(\d{{{digits},}})" + re.escape(tail) + "$")
+    below = _SIGN.search(head) is not None  # the pattern itself has the sign
+    name = re.compile(re.escape(head) + rf"({'' if below else '-?'}\d+)" + re.escape(tail) + "$")
     found: dict[int, Path] = {}
     for file in path.parent.iterdir() if path.parent.is_dir() else ():
-        if (m := name.match(file.name)) and (len(m[1]) == digits or not m[1].startswith("0")):
-            found[int(m[1])] = file
+        if (m := name.match(file.name)) and _padded(m[1], digits):
+            _add(found, -int(m[1]) if below else int(m[1]), file)
+    if head and head[-1] not in "._" and not below and not {-1, 0} <= found.keys():
+        found = {number: file for number, file in found.items() if number >= 0}
     return _whole(path, found)
+
+
+def _padded(number: str, digits: int) -> bool:
+    """Tell whether a number is written to a width; a sign counts in it (as printf has it), or not (as Houdini has it)."""
+    bare = number.removeprefix("-")
+    return digits in (len(number), len(bare)) or (len(bare) > digits and not bare.startswith("0"))
+
+
+def _add(found: dict[int, Path], number: int, file: Path) -> None:
+    if number in found:
+        names = " and ".join(sorted((found[number].name, file.name)))
+        raise FootageError(
+            f"there are two images of one number, {names}", file=file.parent, frame=number, remedy="Remove one of them"
+        )
+    found[number] = file
 
 
 def _in_folder(folder: Path) -> Sequence:
@@ -86,7 +107,7 @@ def _in_folder(folder: Path) -> Sequence:
         if file.suffix.lower() in IMAGES and not file.name.startswith("."):
             m = _NUMBERED.match(file.name)
             key = (m[1], m[3]) if m else (file.name, "")
-            groups.setdefault(key, {})[int(m[2]) if m else 0] = file
+            _add(groups.setdefault(key, {}), int(m[2]) if m else 0, file)
     if len(groups) > 1:
         names = ", ".join(sorted(f"{a}#{b}" if b else a for a, b in groups)[:4])
         raise FootageError(
