@@ -281,6 +281,7 @@ def test_titles_and_stills_stand_where_they_are(tmp_path: Path) -> None:
         tmp_path, document(title + picture + clip(13, X, 5), media() + still + '<effect id="fx" name="Basic Title"/>')
     )
     assert (a.record, a.media.path) == ((0, 6), None)
+    assert read_edit(tmp_path / "edit.fcpxml").notes == ("1 title: not read, and not in what export writes",)
     assert (b.record, b.media.frames, set(b.frames), b.notes) == ((6, 7), 1, {0}, ())
     assert (c.record, list(c.frames)) == ((13, 5), run(10, 5))
 

@@ -88,7 +88,7 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
         "media": order.choice,
         "shots": done.shots,
         "left": [{"id": id, "why": why} for id, why in done.left],
-        "notes": done.notes + missing,
+        "notes": [*edit.notes, *done.notes, *missing],
         "lost": lost,
         "results": [str(media.path) for media in done.media],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
@@ -10,8 +11,10 @@ import opentimelineio as otio
 
 from host_bridge.timeline.read.fcpxml.resources import Resources
 from host_bridge.timeline.read.fcpxml.story import Story
+from host_bridge.timeline.read.notes import add_note
 from nodes.errors import SchemaError
 
+_LOOKS = {"filter-video": "video filter", "filter-audio": "audio filter", "title": "title", "caption": "caption"}
 _CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
 
 
@@ -32,6 +35,8 @@ def read_fcpxml(data: bytes, path: Path) -> Any:
         raise SchemaError(str(e), file=path, remedy="Export the project again") from e
     except RecursionError as e:
         raise SchemaError("has clips nested too deeply", file=path, remedy="Export the project again") from e
+    for timeline in found if (looks := _looks(root)) else ():
+        add_note(timeline, looks)
     if not found:
         raise SchemaError(
             f"holds no project{f', only {len(clips)} clips of an event' if clips else ''}",
@@ -45,3 +50,13 @@ def _timeline(story: Story, project: Element) -> otio.schema.Timeline:
     sequence = project.find("sequence")
     assert sequence is not None
     return story.sequence(sequence, project.get("name", "")).timeline(project.get("name") or "")
+
+
+def _looks(root: Element) -> str:
+    """A note of what changes how clips look and sound, none of which is read; empty where there is none."""
+    holders = (e for e in root.iter() if e.tag != "transition")  # whose filters are the transitions themselves
+    count = Counter(_LOOKS[element.tag] for holder in holders for element in holder if element.tag in _LOOKS)
+    if not count:
+        return ""
+    told = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in count.items())
+    return f"{told}: not read, and not in what export writes"
