@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from nodes.errors import FootageError
+from nodes.errors import FootageError, OutputError
 from nodes.footage.numbering import find_sequence
+from nodes.footage.whole import whole_file
+from nodes.shot.cache import cache_folder
 
-_WHOLE = 64 << 20  # files up to this size are read whole
-_EDGE = 1 << 20
-_IMAGE_EDGE = 1 << 16
-_PROBES = 64
+_BLOCK = 1 << 20
+_SETTLED = 2.0  # seconds after a change, in which another could have the same time stamp
 
 
 def digest_footage(path: Path | str) -> str:
-    """Digest a movie or an image sequence by what it holds, whatever its name, place and time of change; SHA-256, hex.
+    """Digest a movie or an image sequence by all that it holds, whatever its name, place and time of change; SHA-256, hex.
 
-    Movies up to 64 MB are read whole; of larger ones the first and the last megabyte and 64 places in between are, with the
-    size. Of a sequence each file's number-bearing name, size, head and tail count. Raises FootageError.
+    Of a sequence the names of its files count too. What was digested is kept in the cache, by each file's path, size, inode and times of
+    change. Raises FootageError.
     """
     path = Path(path)
     sequence = find_sequence(path)
-    if sequence is None:
-        return digest_file(path)
-    found = hashlib.sha256(b"sequence")
-    for file in sequence.files:
-        found.update(f"{file.name}\0".encode())
-        for part in _parts(file, _IMAGE_EDGE, 2 * _IMAGE_EDGE, 0):
-            found.update(part)
-    return found.hexdigest()
+    return _digest((path,), b"") if sequence is None else _digest(sequence.files, b"sequence")
 
 
 def digest_file(path: Path) -> str:
     """Digest one file, as :func:`digest_footage` does a movie."""
-    found = hashlib.sha256()
-    for part in _parts(path, _EDGE, _WHOLE, _PROBES):
-        found.update(part)
-    return found.hexdigest()
+    return _digest((path,), b"")
 
 
 @cache
@@ -62,19 +54,44 @@ def key_of(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
-def _parts(path: Path, edge: int, whole: int, probes: int) -> Iterator[bytes]:
+def _digest(files: Sequence[Path], head: bytes) -> str:
+    states = [(str(file.absolute()), *_state(file)) for file in files]
+    kept = cache_folder() / "digests" / key_of(files=states, head=head.decode())
+    with suppress(OSError):
+        if len(text := kept.read_text("ascii")) == 64:
+            return text
+    found = hashlib.sha256(head)
+    for file in files:
+        if head:
+            found.update(f"{file.name}\0".encode())
+        for part in _parts(file):
+            found.update(part)
+    if time.time() - max(changed for *_, changed in states) / 1e9 > _SETTLED:
+        with suppress(OutputError), whole_file(kept, sync=False) as temporary:
+            temporary.write_text(found.hexdigest(), "ascii")
+    return found.hexdigest()
+
+
+def _state(file: Path) -> tuple[int, int, int, int]:
+    """Size, inode, and in nanoseconds when it was written and when it was changed at all, which no tool can set back."""
+    with _reading(file):
+        found = file.stat()
+    return found.st_size, found.st_ino, found.st_mtime_ns, max(found.st_ctime_ns, found.st_mtime_ns)
+
+
+def _parts(file: Path) -> Iterator[bytes]:
+    with _reading(file):
+        yield f"{file.stat().st_size}\0".encode()
+        with file.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                yield block
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
     try:
-        size = path.stat().st_size
-        yield f"{size}\0".encode()
-        with path.open("rb") as file:
-            if size <= whole:
-                while block := file.read(_EDGE):
-                    yield block
-                return
-            for place in (0, *(size * (i + 1) // (probes + 1) for i in range(probes)), size - edge):
-                file.seek(place)
-                yield file.read(edge if place in (0, size - edge) else _IMAGE_EDGE)
+        yield
     except OSError as e:
         raise FootageError(
-            f"cannot be read ({e.strerror or e})", file=path, remedy="Check the path and its permissions"
+            f"cannot be read ({e.strerror or e})", file=file, remedy="Check the path and its permissions"
         ) from e
