@@ -8,9 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from host_bridge.timeline.read import Edit, media_root, read_edit
+from host_bridge.timeline.read.edit import EDL
 from host_bridge.timeline.shots.cast import Cast, read_cast
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Casting, Shot
+from nodes.command_line import command_line
 from nodes.errors import SchemaError
 
 PLATE = "plate"  # what a target is called whom nobody has named
@@ -52,10 +54,16 @@ def ask(
 
 
 def check_rate(rate: Fraction, told: Fraction | None, edit: Path) -> None:
-    """Raise SchemaError where a rate was told and an edit has another: only of an EDL it can be chosen."""
-    if told is not None and told != rate:
-        what = f"runs at {float(rate):.5g} frames per second, and --rate says {float(told):.5g}"
-        raise SchemaError(what, file=edit, remedy="Leave --rate out: it is for an EDL, which does not say its rate")
+    """Raise SchemaError where a rate was told and an edit, or the run of an EDL, has another. Rates are frames per second."""
+    if told is None or told == rate:
+        return
+    what, remedy = "runs", "Leave --rate out: it is for an EDL, which does not say its rate"
+    if edit.suffix.lower() == EDL:
+        again = command_line("faceplate", "timeline", "run", str(edit), "--rate", f"{float(told):.5g}")
+        what, remedy = "was run", f"Leave --rate out, or run it again: {again}"
+    raise SchemaError(
+        f"{what} at {float(rate):.5g} frames per second, and --rate says {float(told):.5g}", file=edit, remedy=remedy
+    )
 
 
 def absolute_root(text: str) -> str:
