@@ -26,7 +26,7 @@ def read_fcpxml(data: bytes, path: Path) -> Any:
     """
     root = fromstring(data)
     try:
-        story = Story(Resources(root), path)
+        story = Story(Resources(root))
         found = [_timeline(story, project) for project in root.iter("project") if project.find("sequence") is not None]
         clips = [clip for event in (root, *root.iter("event")) for clip in event if clip.tag in _CLIPS]
         if not found and len(clips) == 1:

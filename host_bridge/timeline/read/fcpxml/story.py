@@ -7,9 +7,8 @@ stand in the composition that it stands in; elements without one are its content
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -17,8 +16,20 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read import limits
+from host_bridge.timeline.read.fcpxml.markers import markers_of, note_of
 from host_bridge.timeline.read.fcpxml.resources import Asset, Resources, called, seconds_of
 from host_bridge.timeline.read.fcpxml.retime import Retime, conform_of, retime_of, samples_down_in
+from host_bridge.timeline.read.fcpxml.tracks import (
+    PICTURE,
+    SOUND,
+    Piece,
+    Run,
+    end_of,
+    is_filled,
+    stack_of,
+    tell,
+    tracks_of,
+)
 from host_bridge.timeline.read.notes import add_note
 from host_bridge.timeline.read.times import rational_time, seconds
 
@@ -37,50 +48,6 @@ _SHOWN = {
     "gap",
     "live-drawing",
 }
-_MARKERS = ("marker", "chapter-marker", "keyword", "note")
-_Picture = otio.schema.TrackKind.Video
-_Sound = otio.schema.TrackKind.Audio
-
-
-@dataclass
-class _Piece:
-    """An item of a storyline.
-
-    begin, length: of its record, in seconds. start: as its own time counts. items: by kind of track. markers: of a gap, counted as the record.
-    """
-
-    begin: Fraction
-    length: Fraction
-    start: Fraction = _ZERO
-    scale: Fraction = Fraction(1)
-    items: dict[str, Any] = field(default_factory=dict)
-    markers: list[Any] = field(default_factory=list)
-
-    def at(self, offset: Fraction, frame: Fraction) -> Fraction:
-        """Where in the record something is connected. A conformed clip's offsets are found to count in one of two ways: by which they fall on frames."""
-        along = offset - self.start
-        if self.scale != 1 and (along / frame).denominator > 1 and (along / self.scale / frame).denominator == 1:
-            along /= self.scale
-        return self.begin + along
-
-
-@dataclass(eq=False)
-class _Run:
-    """A storyline: pieces that follow each other without a hole, and transitions between them, by the number of the piece that they stand before."""
-
-    lane: int
-    pieces: list[_Piece] = field(default_factory=list)
-    transitions: dict[int, tuple[Element, Fraction, Fraction]] = field(default_factory=dict)
-
-    @property
-    def begin(self) -> Fraction:
-        """Its first second in the composition."""
-        return self.pieces[0].begin
-
-    @property
-    def end(self) -> Fraction:
-        """The second at which it is over."""
-        return self.pieces[-1].begin + self.pieces[-1].length
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +71,8 @@ class Composed:
 class Story:
     """Reads the compositions of one document."""
 
-    def __init__(self, resources: Resources, file: Path) -> None:
+    def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._file = file
         self._open: list[str] = []
         self._count = 0
 
@@ -115,9 +81,9 @@ class Story:
         rate = self._resources.rate(element.get("format")) or _first_rate(element, self._resources)
         begin = seconds_of(element, "tcStart")
         runs, ahead = self._runs(element.findall("spine"), rate, begin)
-        stack = _stack(runs, rate, name, whole=True)
-        length = _end(runs)
-        stack.markers.extend(_note(note, rate, length) for note in element.findall("note"))
+        stack = stack_of(runs, rate, name, whole=True)
+        length = end_of(runs)
+        stack.markers.extend(note_of(note, rate, length) for note in element.findall("note"))
         return Composed(stack, begin - ahead, length, rate)
 
     def alone(self, element: Element) -> Composed:
@@ -125,20 +91,20 @@ class Story:
         resource = self._resources.get(element.get("ref"))
         holders = [element] if resource is None else [*resource.iter("sequence"), *resource.iter("multicam"), resource]
         rate = self._resources.rate(holders[0].get("format")) or _first_rate(element, self._resources)
-        run: list[_Run] = []
+        run: list[Run] = []
         self._run([element], rate, _ZERO, None, 0, run)
-        return Composed(_stack(run, rate, "", whole=True), _ZERO, _end(run), rate)
+        return Composed(stack_of(run, rate, "", whole=True), _ZERO, end_of(run), rate)
 
     # --- compositions ---
 
-    def _runs(self, content: Iterable[Element], rate: Fraction, begin: Fraction) -> tuple[list[_Run], Fraction]:
+    def _runs(self, content: Iterable[Element], rate: Fraction, begin: Fraction) -> tuple[list[Run], Fraction]:
         """The storylines of a composition, and how many seconds before `begin`, as its time counts, the first of them begins.
 
         content: what has no lane in it: spines, or clips.
         """
         if len(self._open) > _DEPTH:
             raise ValueError(f"has more than {_DEPTH} clips nested in each other")
-        found: list[_Run] = []
+        found: list[Run] = []
         loose: list[Element] = []
         for element in content:
             if element.tag == "spine":
@@ -159,13 +125,13 @@ class Story:
         at: Fraction,
         begin: Fraction | None,
         lane: int,
-        found: list[_Run],
+        found: list[Run],
     ) -> None:
         """Add a storyline that begins at `at` in its composition, where its own time is `begin`, and all that is connected to it.
 
         begin: None for that of its first item.
         """
-        run = _Run(lane)
+        run = Run(lane)
         found.append(run)
         offsets = [seconds_of(e, "offset") for e in elements if e.tag in _SHOWN and e.get("offset")]
         if begin is None:
@@ -180,17 +146,17 @@ class Story:
             elif element.tag in _SHOWN:
                 place = seconds_of(element, "offset", begin + at - first) - begin + first
                 if place > at:
-                    run.pieces.append(_Piece(at, place - at))
+                    run.pieces.append(Piece(at, place - at))
                 piece = self._piece(element, rate, max(place, at))
                 if place < at:
-                    _tell(piece, f"its offset lies {float(at - place):.3f} s before the end of what stands before it")
+                    tell(piece, f"its offset lies {float(at - place):.3f} s before the end of what stands before it")
                 run.pieces.append(piece)
                 at = piece.begin + piece.length
                 self._connected(element, piece, rate, lane, found)
         if not run.pieces:
             found.remove(run)
 
-    def _connected(self, element: Element, piece: _Piece, rate: Fraction, lane: int, found: list[_Run]) -> None:
+    def _connected(self, element: Element, piece: Piece, rate: Fraction, lane: int, found: list[Run]) -> None:
         """Add what is connected to an element."""
         for child in _picked(element):
             if not _lane(child) or child.tag not in (*_SHOWN, "spine"):
@@ -201,14 +167,14 @@ class Story:
 
     # --- items ---
 
-    def _piece(self, element: Element, rate: Fraction, at: Fraction) -> _Piece:
+    def _piece(self, element: Element, rate: Fraction, at: Fraction) -> Piece:
         self._count += 1
         if self._count > limits.ITEMS:
             raise ValueError(f"has more than {limits.ITEMS} items")
         if element.tag == "audition":
             picks = [child for child in element if child.tag in _SHOWN]
             if not picks:
-                return _Piece(at, _ZERO)
+                return Piece(at, _ZERO)
             return self._piece(picks[0], rate, at)
         make = {
             "gap": self._gap,
@@ -220,20 +186,21 @@ class Story:
         piece = make(element, rate)
         if piece.length < 0:
             raise ValueError(f"{called(element)} is {float(piece.length):g} s long")
+        piece.begin = at
+        piece.markers, said = markers_of(element, piece.start, piece.start + piece.length * piece.scale, rate)
         for item in piece.items.values():
             item.enabled = element.get("enabled") != "0"
-            if not item.name:
-                item.name = element.get("name", "")
-            item.markers.extend(_markers(element, piece, rate))
-        piece.begin = at
-        if not piece.items:
-            piece.markers = [_moved(marker, at - piece.start, rate) for marker in _markers(element, piece, rate)]
+            item.name = item.name or element.get("name", "")
+            item.markers.extend(marker.deepcopy() for marker in piece.markers)
+            add_note(item, *([said] if said else []))
+        if piece.items:
+            piece.markers = []
         return piece
 
-    def _gap(self, element: Element, rate: Fraction) -> _Piece:
-        return _Piece(_ZERO, seconds_of(element, "duration"), seconds_of(element, "start"))
+    def _gap(self, element: Element, rate: Fraction) -> Piece:
+        return Piece(_ZERO, seconds_of(element, "duration"), seconds_of(element, "start"))
 
-    def _media(self, element: Element, rate: Fraction) -> _Piece:
+    def _media(self, element: Element, rate: Fraction) -> Piece:
         """A clip of one asset, or what makes its picture itself: titles and generators."""
         resource = self._resources.get(element.get("ref"))
         name = element.get("name", "")
@@ -244,7 +211,7 @@ class Story:
             shown = otio.schema.Clip(name, otio.schema.GeneratorReference(kind, kind))
             length, begin = seconds_of(element, "duration"), seconds_of(element, "start")
             shown.source_range = TimeRange(rational_time(begin, rate), rational_time(length, rate))
-            return _Piece(_ZERO, length, begin, items={} if element.tag == "audio" else {_Picture: shown})
+            return Piece(_ZERO, length, begin, items={} if element.tag == "audio" else {PICTURE: shown})
         asset = self._resources.asset(resource)
         length = seconds_of(element, "duration", asset.length or _ZERO)
         scale, said = conform_of(element, rate, asset.rate)
@@ -252,21 +219,20 @@ class Story:
         if not element.get("duration") and start is not None:
             length = max(length + asset.start - start, _ZERO)
         retime = retime_of(element, start, length, (scale, said), (asset.start, asset.length))
-        if asset.rate not in (None, rate) and scale == 1 and samples_down_in(element):
-            retime = replace(retime, down=True)
+        retime = _sampled(retime, element, asset.rate, rate, scale)
         items = {kind: _clip(name, asset, retime, rate) for kind in _kinds(element, asset)}
-        return _Piece(_ZERO, length, retime.begin if start is None else start, scale, items)
+        return Piece(_ZERO, length, retime.begin if start is None else start, scale, items)
 
-    def _absent(self, element: Element, rate: Fraction, what: str) -> _Piece:
+    def _absent(self, element: Element, rate: Fraction, what: str) -> Piece:
         """A clip whose resource the document does not hold, as one of missing media."""
         length, begin = seconds_of(element, "duration"), seconds_of(element, "start")
         name = element.get("name", "")
         clip = otio.schema.Clip(name, otio.schema.MissingReference(name=name))
         clip.source_range = TimeRange(rational_time(begin, rate), rational_time(length, rate))
         add_note(clip, f"refers to '{element.get('ref')}', which is no {what} of the document")
-        return _Piece(_ZERO, length, begin, items={_Sound if element.tag == "audio" else _Picture: clip})
+        return Piece(_ZERO, length, begin, items={SOUND if element.tag == "audio" else PICTURE: clip})
 
-    def _container(self, element: Element, rate: Fraction) -> _Piece:
+    def _container(self, element: Element, rate: Fraction) -> Piece:
         """A clip or synchronized clip: its content is in it."""
         content = [e for e in element if (e.tag in _SHOWN and not _lane(e)) or (e.tag == "spine" and not _lane(e))]
         inside = self._resources.rate(element.get("format")) or rate
@@ -277,14 +243,15 @@ class Story:
         runs, ahead = self._runs(content, inside, begin)
         self._open.pop()
         begin -= ahead
-        length = seconds_of(element, "duration", max(_end(runs) + begin - start, _ZERO))
+        length = seconds_of(element, "duration", max(end_of(runs) + begin - start, _ZERO))
         own = next((r for e in content if (r := self._own_rate(e))), None)
         conform = conform_of(element, rate, own)
         retime = retime_of(element, start, length, conform, (begin, None)).shifted(-begin)
+        retime = _sampled(retime, element, own, rate, conform[0])
         items = _flat(runs, retime, rate) or _nested(runs, retime, rate, inside, element)
-        return _Piece(_ZERO, length, start, conform[0], items)
+        return Piece(_ZERO, length, start, conform[0], items)
 
-    def _compound(self, element: Element, rate: Fraction) -> _Piece:
+    def _compound(self, element: Element, rate: Fraction) -> Piece:
         resource = self._resources.get(element.get("ref"))
         sequence = None if resource is None else resource.find("sequence")
         if resource is None or sequence is None:
@@ -292,7 +259,7 @@ class Story:
         composed = self._within(element, lambda: self.sequence(sequence, resource.get("name", "")))
         return self._used(element, rate, composed)
 
-    def _multicam(self, element: Element, rate: Fraction) -> _Piece:
+    def _multicam(self, element: Element, rate: Fraction) -> Piece:
         resource = self._resources.get(element.get("ref"))
         multicam = None if resource is None else resource.find("multicam")
         if resource is None or multicam is None:
@@ -305,11 +272,11 @@ class Story:
                 (s.get("angleID") for s in element.findall("mc-source") if s.get("srcEnable", "all") in ("all", said)),
                 None,
             )
-            for kind, said in ((_Picture, "video"), (_Sound, "audio"))
+            for kind, said in ((PICTURE, "video"), (SOUND, "audio"))
         }
         if not element.findall("mc-source"):
             chosen = dict.fromkeys(chosen, angles[0].get("angleID") if angles else None)
-        found: list[tuple[str, list[_Run], Fraction]] = []
+        found: list[tuple[str, list[Run], Fraction]] = []
         for kind, id in chosen.items():
             angle = next((a for a in angles if a.get("angleID") == id), None)
             if angle is not None:
@@ -320,11 +287,11 @@ class Story:
         for kind, runs, ahead in found:
             for piece in (piece for run in runs for piece in run.pieces):
                 piece.begin += most - ahead
-            stack.extend(track for track in _tracks(runs, inside) if track.kind == kind)
-        length = max((_end(runs) for _, runs, _ in found), default=_ZERO)
+            stack.extend(track for track in tracks_of(runs, inside) if track.kind == kind)
+        length = max((end_of(runs) for _, runs, _ in found), default=_ZERO)
         piece = self._used(element, rate, Composed(stack, begin - most, length, inside))
-        if chosen[_Picture] and not any(kind == _Picture for kind, _, _ in found):
-            _tell(piece, f"its angle '{chosen[_Picture]}' is not in the document")
+        if chosen[PICTURE] and not any(kind == PICTURE for kind, _, _ in found):
+            tell(piece, f"its angle '{chosen[PICTURE]}' is not in the document")
         return piece
 
     def _within(self, element: Element, make: Any) -> Any:
@@ -338,7 +305,7 @@ class Story:
         finally:
             self._open.pop()
 
-    def _used(self, element: Element, rate: Fraction, composed: Composed) -> _Piece:
+    def _used(self, element: Element, rate: Fraction, composed: Composed) -> Piece:
         """A use of a composition that other clips may use too."""
         begin = composed.begin
         start = seconds_of(element, "start", begin)
@@ -347,14 +314,15 @@ class Story:
         length = seconds_of(element, "duration", max(composed.length + begin - start, _ZERO))
         conform = conform_of(element, rate, composed.rate)
         retime = retime_of(element, start, length, conform, (begin, None)).shifted(-begin)
+        retime = _sampled(retime, element, composed.rate, rate, conform[0])
         items = {}
-        kinds = {track.kind for track in composed.stack if _filled(track)} & _enabled(element)
-        kind = _Picture if _Picture in kinds else _Sound
+        kinds = {track.kind for track in composed.stack if is_filled(track)} & _enabled(element)
+        kind = PICTURE if PICTURE in kinds else SOUND
         if kinds:
             retime.put_on(composed.stack, rate)
             composed.stack.name = element.get("name") or composed.stack.name
             items[kind] = composed.stack
-        return _Piece(_ZERO, length, start, conform[0], items)
+        return Piece(_ZERO, length, start, conform[0], items)
 
     def _own_rate(self, element: Element) -> Fraction | None:
         resource = self._resources.get(element.get("ref"))
@@ -362,6 +330,12 @@ class Story:
 
 
 # --- parts ---
+
+
+def _sampled(retime: Retime, element: Element, own: Fraction | None, rate: Fraction, scale: Fraction) -> Retime:
+    """The same, which shows the earlier of two frames where what is in it has a rate of its own and plays in real time."""
+    down = own not in (None, rate) and scale == 1 and samples_down_in(element)
+    return replace(retime, down=True) if down else retime
 
 
 def _first_rate(element: Element, resources: Resources) -> Fraction:
@@ -400,15 +374,15 @@ def _content_begin(element: Element) -> Fraction:
 
 def _enabled(element: Element) -> set[str]:
     wanted = element.get("srcEnable", "all")
-    return {kind for kind, said in ((_Picture, "video"), (_Sound, "audio")) if wanted in ("all", said)}
+    return {kind for kind, said in ((PICTURE, "video"), (SOUND, "audio")) if wanted in ("all", said)}
 
 
 def _kinds(element: Element, asset: Asset) -> list[str]:
     """On which tracks a clip of an asset lies."""
     if element.tag in ("video", "audio"):
-        return [_Picture if element.tag == "video" else _Sound]
-    has = {_Picture: asset.pictures, _Sound: asset.sound}
-    return [kind for kind in (_Picture, _Sound) if has[kind] and kind in _enabled(element)]
+        return [PICTURE if element.tag == "video" else SOUND]
+    has = {PICTURE: asset.pictures, SOUND: asset.sound}
+    return [kind for kind in (PICTURE, SOUND) if has[kind] and kind in _enabled(element)]
 
 
 def _clip(name: str, asset: Asset, retime: Retime, rate: Fraction) -> otio.schema.Clip:
@@ -418,10 +392,10 @@ def _clip(name: str, asset: Asset, retime: Retime, rate: Fraction) -> otio.schem
     return clip
 
 
-def _flat(runs: list[_Run], retime: Retime, rate: Fraction) -> dict[str, Any]:
+def _flat(runs: list[Run], retime: Retime, rate: Fraction) -> dict[str, Any]:
     """A container around one clip that fills it, as that clip: by kind of track; empty where there is more in it than that."""
     shown = [(run, piece) for run in runs for piece in run.pieces if piece.items]
-    pictures = [piece for _, piece in shown if _Picture in piece.items]
+    pictures = [piece for _, piece in shown if PICTURE in piece.items]
     if len(pictures) > 1 or not shown or any(run.transitions for run in runs):
         return {}
     main = pictures[0] if pictures else shown[0][1]
@@ -441,134 +415,16 @@ def _flat(runs: list[_Run], retime: Retime, rate: Fraction) -> dict[str, Any]:
     return found
 
 
-def _source(piece: _Piece, clip: Any) -> tuple[str, Fraction]:
+def _source(piece: Piece, clip: Any) -> tuple[str, Fraction]:
     """Which media a clip shows, and how far their time is ahead of the composition's."""
     reference = clip.media_reference
     ahead = seconds(clip.source_range.start_time, f"clip '{clip.name}'") - piece.begin
     return str(getattr(reference, "target_url", "") or reference.name), ahead
 
 
-def _nested(runs: list[_Run], retime: Retime, rate: Fraction, inside: Fraction, element: Element) -> dict[str, Any]:
-    stack = _stack(runs, inside, element.get("name", ""))
+def _nested(runs: list[Run], retime: Retime, rate: Fraction, inside: Fraction, element: Element) -> dict[str, Any]:
+    stack = stack_of(runs, inside, element.get("name", ""))
     if not len(stack):
         return {}
     retime.put_on(stack, rate)
-    return {_Picture if any(track.kind == _Picture for track in stack) else _Sound: stack}
-
-
-def _stack(runs: list[_Run], rate: Fraction, name: str, *, whole: bool = False) -> otio.schema.Stack:
-    stack = otio.schema.Stack(name)
-    stack.extend(_tracks(runs, rate, whole=whole))
-    return stack
-
-
-def _tracks(runs: list[_Run], rate: Fraction, *, whole: bool = False) -> list[otio.schema.Track]:
-    """The tracks of storylines: pictures from the lowest lane up, then sound.
-
-    Storylines of one lane share a track where they do not touch in a transition. whole: with the primary one though it be empty, for its length.
-    """
-    rows: list[list[_Run]] = []
-    for lane in sorted({run.lane for run in runs}):
-        here: list[list[_Run]] = []
-        for run in sorted((run for run in runs if run.lane == lane), key=lambda run: run.begin):
-            row = next((row for row in here if _fits(row[-1], run)), None)
-            if row is None:
-                here.append(row := [])
-            row.append(run)
-        rows += here
-    found = [_track(row, kind, rate) for kind in (_Picture, _Sound) for row in rows]
-    primary = found[next(i for i, row in enumerate(rows) if runs[0] in row)] if whole and runs else None
-    return [track for track in found if track is primary or track.markers or _filled(track)]
-
-
-def _filled(track: otio.schema.Track) -> bool:
-    return any(not isinstance(item, otio.schema.Gap) for item in track)
-
-
-def _fits(last: _Run, run: _Run) -> bool:
-    touches = len(last.pieces) in last.transitions or 0 in run.transitions
-    return last.end < run.begin if touches else last.end <= run.begin
-
-
-def _track(row: list[_Run], kind: str, rate: Fraction) -> otio.schema.Track:
-    track = otio.schema.Track(kind=kind)
-    at = _ZERO
-    for run in row:
-        _pad(track, run.begin - at, rate)
-        for i, piece in enumerate(run.pieces):
-            if i in run.transitions:
-                _dissolve(track, run, i, kind, rate)
-            item = piece.items.get(kind)
-            if item is None:
-                _pad(track, piece.length, rate)
-            else:
-                track.append(item)
-        if len(run.pieces) in run.transitions:
-            _dissolve(track, run, len(run.pieces), kind, rate)
-        track.markers.extend(marker for piece in run.pieces if kind == _Picture for marker in piece.markers)
-        at = run.end
-    return track
-
-
-def _pad(track: otio.schema.Track, length: Fraction, rate: Fraction) -> None:
-    if length > 0:
-        track.append(otio.schema.Gap(source_range=TimeRange(RationalTime(0, float(rate)), rational_time(length, rate))))
-
-
-def _dissolve(track: otio.schema.Track, run: _Run, i: int, kind: str, rate: Fraction) -> None:
-    """Add the transition before piece `i`, if it is between things of this kind."""
-    element, before, behind = run.transitions[i]
-    beside = [piece.items[kind] for piece in run.pieces[max(i - 1, 0) : i + 1] if kind in piece.items]
-    if before < 0 or behind < 0 or not before + behind:
-        for item in beside:
-            add_note(item, f"{called(element)} does not touch the cut that it stands at; not followed")
-    elif beside:
-        name = element.get("name", "")
-        dissolve = "dissolve" in name.lower() or not name
-        track.append(
-            otio.schema.Transition(
-                name,
-                otio.schema.TransitionTypes.SMPTE_Dissolve if dissolve else otio.schema.TransitionTypes.Custom,
-                in_offset=rational_time(before, rate),
-                out_offset=rational_time(behind, rate),
-            )
-        )
-
-
-def _end(runs: list[_Run]) -> Fraction:
-    return max((run.end for run in runs), default=_ZERO)
-
-
-def _tell(piece: _Piece, note: str) -> None:
-    for item in piece.items.values():
-        add_note(item, note)
-
-
-def _markers(element: Element, piece: _Piece, rate: Fraction) -> list[otio.schema.Marker]:
-    """The markers, keywords and notes of an element that touch the part of it that is used."""
-    found = []
-    end = piece.start + piece.length * piece.scale
-    for child in element:
-        if child.tag == "note":
-            found.append(_note(child, rate, piece.length, piece.start))
-        elif child.tag in _MARKERS:
-            begin, length = seconds_of(child, "start", piece.start), seconds_of(child, "duration")
-            if begin < end and (begin + length > piece.start or begin == piece.start):
-                found.append(_marker(child.get("value", ""), child.get("note", ""), begin, length, rate))
-            elif "FACE" in f"{child.get('value', '')} {child.get('note', '')}".upper():
-                _tell(piece, "a marker that says FACE lies outside of what is used of it, and is not followed")
-    return found
-
-
-def _note(element: Element, rate: Fraction, length: Fraction, begin: Fraction = _ZERO) -> otio.schema.Marker:
-    return _marker("", (element.text or "").strip(), begin, length, rate)
-
-
-def _marker(name: str, comment: str, begin: Fraction, length: Fraction, rate: Fraction) -> otio.schema.Marker:
-    span = TimeRange(rational_time(begin, rate), rational_time(length, rate))
-    return otio.schema.Marker(name, span, comment=comment)
-
-
-def _moved(marker: otio.schema.Marker, by: Fraction, rate: Fraction) -> otio.schema.Marker:
-    begin = seconds(marker.marked_range.start_time, "a marker") + by
-    return _marker(marker.name, marker.comment, begin, seconds(marker.marked_range.duration, "a marker"), rate)
+    return {PICTURE if any(track.kind == PICTURE for track in stack) else SOUND: stack}
