@@ -318,13 +318,13 @@ def test_entities_in_xml_are_refused(encoding: str, tmp_path: Path) -> None:
     ],
 )
 def test_damaged_files_of_other_formats_are_refused(name: str, text: str, word: str, tmp_path: Path) -> None:
-    pytest.importorskip("otio_cmx3600_adapter", reason="the extra `timeline` is not installed")
+    pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
     (tmp_path / name).write_text(text, "utf-8")
     refused(tmp_path / name, word)
 
 
 def test_a_converter_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    pytest.importorskip("otio_cmx3600_adapter", reason="the extra `timeline` is not installed")
+    pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
     path = tmp_path / "edit.aaf"
     path.write_text("", "utf-8")
     with pytest.raises(SchemaError, match="within"):
