@@ -25,9 +25,11 @@ class _Pictures:
         pass
 
 
-def clip_of(pictures: Sequence[np.ndarray], rate: Fraction | int = 25) -> Footage:
-    """Footage made of pictures uint8 [H, W, 3], all of one size."""
+def clip_of(pictures: Sequence[np.ndarray], rate: Fraction | int = 25, first: int = 0) -> Footage:
+    """Footage made of pictures uint8 [H, W, 3], all of one size; first: the number of the first."""
     height, width = pictures[0].shape[:2]
-    info = FootageInfo(Path("memory.mkv"), width, height, Fraction(rate), len(pictures), pixel_format="rgb24")
+    info = FootageInfo(
+        Path("memory.mkv"), width, height, Fraction(rate), len(pictures), first=first, pixel_format="rgb24"
+    )
     pictures = [np.ascontiguousarray(p) for p in pictures]
     return Footage(info, lambda: _Pictures(info, pictures))

@@ -161,7 +161,7 @@ def test_only_the_ranges_of_clips_are_looked_at(clip, tmp_path, capsys):
         assert kept_faceset(*asked) is None
     capsys.readouterr()
     assert main([*command, "--range", "2-7"]) == 2
-    assert "--range is given 1 times for 2 clips" in capsys.readouterr().err
+    assert "--range is given 1 time for 2 clips" in capsys.readouterr().err
     assert main([*command, "--range", "2-7", "--range", "40-99"]) == 3
     assert "has the frames 0-43, not 40-99" in capsys.readouterr().err
 

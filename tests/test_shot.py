@@ -18,7 +18,10 @@ import cv2
 import numpy as np
 import pytest
 from clips import cut, decoded, packets, pictures, write_movie
+from memory import clip_of
 
+from host_bridge.jobs import swap
+from host_bridge.jobs.job import Watch
 from nodes.definitions import DetectParameters, SwapParameters
 from nodes.errors import NoFaceError, OutputError, SchemaError
 from nodes.footage import open_footage, read_matte, read_patch
@@ -351,14 +354,33 @@ def test_other_subjects_of_an_earlier_version_are_read(tmp_path: Path) -> None:
     assert_same(load_faces(rewritten(path, schema="faceplate.faces/1")).faces, hands)
 
 
-def test_one_face_at_a_time_is_chosen() -> None:
+def test_one_face_at_a_time_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.shot.choice.of_one_person", lambda _, tracks: tracks)  # nobody is in this picture
+    clip = clip_of([np.zeros((300, 400, 3), np.uint8)], first=1000)
     faces = Faces(400, 300, Fraction(25), 0, 100, (), (track(0, 0, 50), track(1, 10, 45), track(2, 60, 30)))
-    assert [t.id for t in choose_tracks(faces, (), "plate")] == [0, 2]
-    assert [t.id for t in choose_tracks(faces, (1, 1), "plate")] == [1]
+    assert [t.id for t in choose_tracks(faces, (), clip)] == [0, 2]
+    assert [t.id for t in choose_tracks(faces, (1, 1), clip)] == [1]
     with pytest.raises(NoFaceError, match=r"has no track 7\. There are: 0 \(frames 1000-1049\)"):
-        choose_tracks(faces, (7,), "plate", 1000)
+        choose_tracks(faces, (7,), clip)
     with pytest.raises(NoFaceError, match="shows no face"):
-        choose_tracks(Faces(400, 300, Fraction(25), 0, 100), (), "plate")
+        choose_tracks(Faces(400, 300, Fraction(25), 0, 100), (), clip)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_of_two_people_after_a_cut_one_is_replaced_and_the_other_is_named(samples: Path, tmp_path: Path) -> None:
+    ann, ben = (list(pictures(samples / f"{clip}.mp4", 0, 8, (400, 300))) for clip in ("cap13_edit2", "franck"))
+    two = write_movie(tmp_path / "two.mp4", [*ann, *ben[:6], *ann[::-1][:3]])
+    lines: list[str] = []
+    watch = Watch()
+    watch.message = lines.append
+    told = {"plate": two, "source": two, "out": tmp_path / "out"}
+    shot = swap.run(swap.SwapRequest.model_validate(told), watch)["shot"]
+    assert [(t["first"], t["last"]) for t in shot["tracks"]] == [(0, 7), (14, 16)]
+    (left,) = shot["results"]["not_replaced"]
+    assert (left["first"], left["last"]) == (8, 13)
+    assert [read_patch(tmp_path / f"out/patch/patch.{n:04d}.exr").roi.empty for n in (7, 8, 13, 14)] == [0, 1, 1, 0]
+    assert len(lines) == 2 and f"as they were: track {left['id']} (frames 8-13)" in lines[0]
+    assert "--tracks 0 1 2" in lines[0] and f"Not used: track {left['id']}" in lines[1]
 
 
 def test_what_fails_on_a_writers_thread_is_raised_where_the_items_come_from() -> None:

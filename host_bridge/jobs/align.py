@@ -154,7 +154,7 @@ def _found(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> Writte
             check_range(info, first, last)
             faces = analyse(footage, request.detect, first, last, watch.progress)
         wanted = request.tracks or [t.id for t in faces.tracks]
-        ids = {t.id for t in choose_tracks(faces, wanted, info.path, info.first)}
+        ids = {t.id for t in choose_tracks(faces, wanted, footage)}
         alignments = tuple(a for a in align(faces, request.align, footage) if a.track.id in ids)
         return write_clip(footage, alignments, out, regions, watch.progress)
 

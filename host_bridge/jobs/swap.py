@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,8 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
         )
         if done.document["provenance"]["unknown"]:
             watch.message("The model does not say whom it was trained on; the result is marked so.")
+        for line in _of_several(done.document) if not request.tracks else ():
+            watch.message(line)
         more = {}
         if request.overlay:
             more["overlay"] = str(write_overlays(done.folder, plate, first, last, watch.progress))
@@ -74,6 +77,22 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
     shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
     watch.preview(done.folder / "sheet.png")
     return {"folder": str(done.folder), "shot": shot, "report": done.report, **more}
+
+
+def _of_several(document: dict[str, Any]) -> Iterator[str]:
+    """Say of whom nothing is taken, and who is not replaced, where footage shows several people one after the other."""
+    if others := document["results"]["not_replaced"]:
+        ids = " ".join(str(t["id"]) for t in sorted((*document["tracks"], *others), key=lambda t: t["id"]))
+        yield (
+            f"The plate shows several people. Replaced: {_listed(document['tracks'])}; as they were: {_listed(others)}. "
+            f"To replace all of them, add --tracks {ids}"
+        )
+    if others := document["inputs"].get("source", {}).get("not_used"):
+        yield f"The source shows several people. Not used: {_listed(others)}"
+
+
+def _listed(tracks: Sequence[dict[str, int]]) -> str:
+    return ", ".join(f"track {t['id']} (frames {t['first']}-{t['last']})" for t in tracks)
 
 
 KIND = Kind(

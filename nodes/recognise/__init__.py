@@ -4,5 +4,6 @@ Used to judge a result and to tell people of one shot apart. No list of people i
 """
 
 from nodes.recognise.descriptor import describe, likeness
+from nodes.recognise.persons import of_one_person
 
-__all__ = ["describe", "likeness"]
+__all__ = ["describe", "likeness", "of_one_person"]

@@ -125,7 +125,7 @@ def gather(shot: Path, progress: Progress) -> Gathered:
     missing = sum(m is None for m in mattes)
     if missing:
         more += (
-            f"{missing} of {counted(a.frames, 'frame')} without a matte file; nothing is said about what lies outside it there",
+            f"{missing} of {a.frames} frames have no matte file; nothing is said about what lies outside it there",
         )
     subject = load_subject(parameters.subject)
     sources: list[list[Sample]] = []

@@ -17,7 +17,7 @@ from nodes.detect import detect, main_tracks
 from nodes.errors import FaceplateError, FootageError, NoFaceError
 from nodes.footage import Footage, open_footage
 from nodes.geometry.sampling import crop, invert, transform_points
-from nodes.recognise import describe
+from nodes.recognise import describe, of_one_person
 from nodes.shot.analysis import analyse, is_analysed
 from nodes.shot.digest import digest_footage
 from nodes.subjects import Subject
@@ -114,7 +114,8 @@ def _places(footage: Footage, parameters: DetectParameters) -> Iterator[tuple[Al
         return
     faces = analyse(footage, parameters)
     alignments = {a.track.id: a for a in align(faces)}
-    seen = [(alignments[t.id], int(row)) for t in main_tracks(faces) for row in np.flatnonzero(t.scores > 0)]
+    main = of_one_person(footage, main_tracks(faces)) if faces.subject == "face" else main_tracks(faces)
+    seen = [(alignments[t.id], int(row)) for t in main for row in np.flatnonzero(t.scores > 0)]
     yield from (seen[i] for i in _spread(len(seen)))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nodes.detect import main_tracks
 from nodes.errors import FootageError, NoFaceError, SchemaError
-from nodes.footage import FootageInfo
+from nodes.footage import Footage, FootageInfo
+from nodes.recognise import of_one_person
 from nodes.text import counted
 from nodes.types import Faces, Track
 
@@ -32,16 +33,17 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
         )
 
 
-def choose_tracks(faces: Faces, wanted: Sequence[int], file: object, number: int = 0) -> tuple[Track, ...]:
-    """Choose the tracks with the ids `wanted`; by default one face at a time, the main one (`nodes.detect.main_tracks`).
+def choose_tracks(faces: Faces, wanted: Sequence[int], footage: Footage) -> tuple[Track, ...]:
+    """Choose the tracks with the ids `wanted`; by default one face at a time (`nodes.detect.main_tracks`), of one person.
 
     So a performer who is seen again after a cut, or lost and found, is replaced throughout, and a second person is not.
-    file, number: what an error calls the plate and its first frame. Raises NoFaceError.
+    footage: that the faces are of. Raises NoFaceError.
     """
+    file, number = footage.info.path, footage.info.first
     if not faces.tracks:
         raise NoFaceError(
             "shows no face that can be found",
-            file=str(file),
+            file=file,
             remedy="Try --detector full or a lower --min-score, or choose another --range",
         )
     if wanted:
@@ -51,6 +53,7 @@ def choose_tracks(faces: Faces, wanted: Sequence[int], file: object, number: int
             listed = ", ".join(
                 f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in faces.tracks[:8]
             )
-            raise NoFaceError(f"has no track {missing[0]}", file=str(file), remedy=f"There are: {listed}")
+            raise NoFaceError(f"has no track {missing[0]}", file=file, remedy=f"There are: {listed}")
         return tuple(there[w] for w in dict.fromkeys(wanted))
-    return tuple(main_tracks(faces))
+    main = main_tracks(faces)
+    return tuple(of_one_person(footage, main) if faces.subject == "face" else main)

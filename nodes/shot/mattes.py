@@ -53,7 +53,7 @@ def _mattes(
 ) -> int:
     info = plate.info
     faces = analyse(plate, settings.detect, first, last, progress, "detect plate")
-    chosen = {t.id for t in choose_tracks(faces, tracks, info.path, info.first)}
+    chosen = {t.id for t in choose_tracks(faces, tracks, plate)}
     alignments = [a for a in align(faces, settings.align, plate) if a.track.id in chosen]
     key = key_of(
         plate=digest_footage(info.path),

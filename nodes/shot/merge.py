@@ -46,7 +46,7 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     faces = load_faces(shots[0] / "faces.npz").faces
     check_fits(faces, info)
     settings = Settings.model_validate(told[0]["settings"])
-    tracks = choose_tracks(faces, [t["id"] for one in told for t in one["tracks"]], info.path, info.first)
+    tracks = choose_tracks(faces, [t["id"] for one in told for t in one["tracks"]], plate)
     alignments = [a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in tracks}]
     inputs, provenance = _inputs(told), _provenance(told, shots)
     still_given(provenance, settings.swap, out)

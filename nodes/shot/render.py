@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from nodes.consent.provenance import Provenance
 from nodes.credentials.binding import sha256
 from nodes.credentials.ready import ready
 from nodes.definitions import CAST, Method
+from nodes.detect import main_tracks
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import Footage, Frame, read_patch
 from nodes.footage.patch_files import half_rounded
@@ -82,9 +83,9 @@ def _rendered(shot: _Shot, out: Path, began: float, progress: Progress) -> Rende
     places = (out, plate.info.path, source.info.path if source else None, Path.cwd())
     by = ready(find_project(*places, told=settings.swap.project))
     faces = analyse(plate, settings.detect, shot.first, last, progress, "detect plate")
-    chosen = choose_tracks(faces, tracks, plate.info.path, plate.info.first)
+    chosen = choose_tracks(faces, tracks, plate)
     alignments = tuple(a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in chosen})
-    source_faces = _source_faces(shot, progress)
+    source_faces = _source_faces(shot, inputs, progress)
     plan = plan_swap(
         alignments,
         settings.swap,
@@ -154,12 +155,16 @@ def _key(shot: _Shot, inputs: dict[str, Any]) -> str:
     )
 
 
-def _source_faces(shot: _Shot, progress: Progress) -> Faces | None:
+def _source_faces(shot: _Shot, inputs: dict[str, Any], progress: Progress) -> Faces | None:
+    """The faces of the source's main person; the document's inputs say which others it shows."""
     if shot.source is None:
         return None
     faces = analyse(shot.source, shot.settings.detect, progress=progress, name="detect source")
-    choose_tracks(faces, (), shot.source.info.path)  # for its error
-    return faces
+    chosen = choose_tracks(faces, (), shot.source)
+    used = {track.id for track in chosen}
+    if others := [track for track in main_tracks(faces) if track.id not in used]:
+        inputs["source"]["not_used"] = document.describe_tracks(others, shot.source.info.first)
+    return replace(faces, tracks=chosen)
 
 
 def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:

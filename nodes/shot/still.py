@@ -115,10 +115,11 @@ class Stills:
         performer = None if source is None else open_footage(source)
         try:
             faces = analyse(footage, settings.detect, progress=progress, name="detect plate")
-            chosen = {t.id for t in choose_tracks(faces, tracks, footage.info.path, footage.info.first)}
+            chosen = {t.id for t in choose_tracks(faces, tracks, footage)}
             found = None
             if performer is not None:
                 found = analyse(performer, settings.detect, progress=progress, name="detect source")
+                found = replace(found, tracks=choose_tracks(found, (), performer))
             alignments = [a for a in align(faces, settings.align, footage) if a.track.id in chosen]
             plan = plan_swap(alignments, settings.swap, performer, found, settings.mask, plate=footage)
             shot = _Shot(footage, performer, plan)

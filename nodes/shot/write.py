@@ -17,8 +17,10 @@ from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
 from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.shot import sign_shot
+from nodes.detect import main_tracks
 from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, write_matte, write_patch
 from nodes.footage.numbering import find_sequence
+from nodes.footage.timecode import timecode_at, timecode_of
 from nodes.report import write_report
 from nodes.shot import document, results
 from nodes.shot.alignment_files import save_alignments
@@ -95,6 +97,7 @@ def write_shot(
             "frames": shot.count,
             "frames_with_face": tally.with_face,
             "frames_resumed": shot.count - tally.rendered,
+            "not_replaced": document.describe_tracks(_others(shot), shot.plate.info.first),
         }
         save_faces(folder / "faces.npz", shot.faces, shot.plate.info.path.absolute())
         save_alignments(folder / "alignment.npz", shot.alignments)
@@ -122,6 +125,12 @@ def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
     return folder / "patch" / f"patch.{number:04d}.exr", folder / "matte" / f"matte.{number:04d}.exr"
 
 
+def _others(shot: Written) -> list[Track]:
+    """The main faces that stay as they are: of other people, or not asked for."""
+    replaced = {track.id for track in shot.tracks}
+    return [track for track in main_tracks(shot.faces) if track.id not in replaced]
+
+
 def _write(shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, progress: Progress) -> _Tally:
     """Write patches, mattes, movies and the sheet; every writer has a thread of its own, and frames are decoded once."""
     info, tally = shot.plate.info, _Tally()
@@ -129,8 +138,10 @@ def _write(shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: 
     wanted, part = pick(shot.first, shot.last), window(shot.tracks, info.width, info.height)
     sound = info.path if info.has_audio else None
 
+    label = timecode_at(info.path, shot.first, info.rate) or timecode_of(shot.number(shot.first), info.rate)
+
     def movie(name: str, codec: Any) -> MovieWriter:
-        return MovieWriter(folder / name, info, codec, sound, shot.first, shot.last)
+        return MovieWriter(folder / name, info, codec, sound, shot.first, shot.last, label if codec == "ffv1" else None)
 
     with ExitStack() as open_files, ExitStack() as workers:
         # The other cores belong to the writers: OpenCV's own threads would wait for each other, and win nothing here.

@@ -10,12 +10,13 @@ import numpy as np
 from nodes.align import align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, DetectParameters
+from nodes.detect import main_tracks
 from nodes.footage import Footage
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
 from nodes.shot.progress import Progress
 from nodes.subjects import Subject
-from nodes.types import Float, Int
+from nodes.types import Float, Int, Track
 from trainer.faceset.parameters import FacesetParameters
 from trainer.faceset.select import describe
 
@@ -26,7 +27,7 @@ _SHAPES = 500  # of a clip that say how the performer usually looks
 class Candidates:
     """T faces of one clip, in the order of frames, at most one a frame.
 
-    span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. jump: [T], how far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture.
+    span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. jump: [T], how far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture. others: tracks of other people.
     """
 
     subject: Subject
@@ -39,6 +40,7 @@ class Candidates:
     landmarks: Float
     jump: Float
     cut: Float
+    others: tuple[Track, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -69,7 +71,7 @@ def find_candidates(
     """Find, follow and align the main face, or the tracks `wanted`, of a clip's positions `span`, inclusive; raises NoFaceError where there is none, and FootageError."""
     info = footage.info
     faces = analyse(footage, detect, *span, progress=progress, name=name)
-    tracks = {t.id: t for t in choose_tracks(faces, wanted, info.path, info.first)}
+    tracks = {t.id: t for t in choose_tracks(faces, wanted, footage)}
     asked = AlignParameters(size=parameters.size, coverage=parameters.coverage)
     aligned = sorted((a for a in align(faces, asked) if a.track.id in tracks), key=lambda a: int(a.track.frames[0]))
     landmarks, jumps, cuts = [], [], []
@@ -91,4 +93,5 @@ def find_candidates(
         np.concatenate(landmarks),
         np.concatenate(jumps).astype(np.float32),
         np.concatenate(cuts).astype(np.float32),
+        () if wanted else tuple(t for t in main_tracks(faces) if t.id not in tracks),
     )

@@ -52,6 +52,8 @@ def judge(found: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
             _leave_out(left_out, number, c, np.flatnonzero(bad & ~wrong), "misdetected", what, figure)
             wrong |= bad
         usable.append(np.flatnonzero(~wrong))
+        for track in c.others:
+            left_out += [LeftOut(number, int(f), "another person", "track", track.id) for f in track.frames]
     return usable
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-REASONS = ("blurred", "misdetected", "duplicate", "blank")
+REASONS = ("blurred", "misdetected", "duplicate", "blank", "another person")
 
 
 @dataclass(frozen=True, slots=True)

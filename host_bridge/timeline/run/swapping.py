@@ -50,11 +50,12 @@ def _kept(request: swap.SwapRequest, plate: Footing) -> dict[str, Any] | None:
         report: dict[str, Any] = json.loads((request.out / "report.json").read_bytes())
         faces = load_faces(request.out / "faces.npz").faces
         tracks = set(request.tracks or (t.id for t in main_tracks(faces)))
+        others = () if request.tracks else told["results"].get("not_replaced", ())
         first, last = (int(number) for number in plate.range.split("-"))
         same = (
             told["settings"] == request.settings.model_dump(mode="json")
             and told["range"] == {"first": first, "last": last}
-            and {t["id"] for t in told["tracks"]} == tracks
+            and {t["id"] for t in (*told["tracks"], *others)} == tracks
             and {name: one["digest"] for name, one in told["inputs"].items()} == _digests(request, plate)
         )
     except (FaceplateError, OSError, ValueError, KeyError, TypeError):
