@@ -424,9 +424,8 @@ def _size(path: Any) -> tuple[int, int] | None:
 
 
 def _time(time: Fraction) -> str:
-    """Seconds as FCPXML writes them; raises OutputError where its 64 bits over 32 do not hold them."""
-    if time.denominator >= 1 << 31 or abs(time.numerator) >= 1 << 63:
-        raise OutputError(f"{float(time):.9g} s is a time that FCPXML cannot hold exactly", remedy=_OTIO)
+    """Seconds as FCPXML writes them, with 64 bits over 32: what needs more is rounded to 1e-9 s at most, which `check_frames` lets through or not."""
+    time = time.limit_denominator((1 << 31) - 1)
     return f"{time.numerator}s" if time.denominator == 1 else f"{time.numerator}/{time.denominator}s"
 
 
