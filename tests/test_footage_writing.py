@@ -46,6 +46,30 @@ def test_ffv1_keeps_every_code_value(tmp_path: Path, name: str, size: tuple[int,
             np.testing.assert_array_equal(new, old)
 
 
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p10le", "yuv411p", "yuv410p", "yuv440p", "yuva420p", "rgb24"])
+def test_ffv1_keeps_pictures_of_any_size(tmp_path: Path, name: str) -> None:
+    for size in (
+        (853, 480),
+        (854, 480),
+        (401, 300),
+        (400, 301),
+        (351, 287),
+        (403, 303),
+        (640, 40),
+        (63, 480),
+        (7, 5),
+        (1, 1),
+    ):
+        frame = plate(name, size)
+        with MovieWriter(tmp_path / "a.mkv", frame.info) as writer:
+            writer.write(frame)
+        again: Any = open_footage(tmp_path / "a.mkv").frame(0)
+        np.testing.assert_array_equal(again.rgb(), frame.rgb(), err_msg=f"{size}")
+        if name.startswith("yuv"):
+            for old, new in zip(views(frame.picture), views(again.picture), strict=True):
+                np.testing.assert_array_equal(new, old, err_msg=f"{size}")
+
+
 @pytest.mark.parametrize(
     "tags", [ColourTags(1, 1, 1, 1), ColourTags(6, 2, 6, 6), ColourTags(9, 1, 9, 14), ColourTags()]
 )

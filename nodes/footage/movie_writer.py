@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from nodes.errors import FootageError, OutputError, writing
 from nodes.footage.delivery import CODINGS, Delivery, check_delivery, delivered
+from nodes.footage.ffv1 import ffv1_options
 from nodes.footage.frame import SWS_MATRIX, Frame, MovieFrame
 from nodes.footage.info import SPACE_BT709, ColourTags, FootageInfo
 from nodes.footage.matrix import resolved_space
@@ -28,7 +29,6 @@ Codec = Literal["ffv1", "h264"] | Delivery
 
 _ENCODERS = {"ffv1": "ffv1", "h264": "libx264"} | {name: coding.encoder for name, coding in CODINGS.items()}
 _OPTIONS = {
-    "ffv1": {"level": "3", "slicecrc": "1", "slices": "12", "g": "1", "coder": "0", "context": "0"},
     "h264": {"preset": "superfast", "crf": "17"},
 } | {name: dict(coding.options) for name, coding in CODINGS.items()}
 # Without random ids the same pictures make the same file.
@@ -45,7 +45,7 @@ class MovieWriter:
     like: whose size, rate and colour tags the movie gets. codec: "ffv1" keeps every code value (level 3, slices with
     checksums, the frames' own pixel format; packed rgb is repacked; float is stored as 16-bit sRGB); "h264" is an 8-bit
     preview, an odd edge repeated to make sizes even; the others are for editing programs, see `nodes.footage.delivery`. audio_from: a movie
-    whose sound of the frames first..last is kept. timecode: label of the first frame, for QuickTime.
+    whose sound of the frames first..last is kept. timecode: label of the first frame.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class MovieWriter:
         timecode: str | None = None,
     ) -> None:
         self.path, self.info, self.codec = Path(path), like, codec
+        self._timecode = timecode
         self._sound_of = audio_from, first, like.frames - 1 if last is None else last
         self._temporary: Path | None = None
         self._output: OutputContainer | None = None
@@ -70,8 +71,6 @@ class MovieWriter:
             self._temporary = beside(self.path)
             kind, options = _CONTAINERS[codec]
             self._output = av.open(str(self._temporary), "w", format=kind, container_options=options)
-            if timecode is not None:
-                self._output.metadata["timecode"] = timecode
 
     def write(self, frame: Frame | Image8 | Float) -> None:
         """Append a picture: a Frame, display-referred sRGB uint8 [H, W, 3], or, for a codec with alpha, what is displayed with straight alpha,
@@ -149,18 +148,23 @@ class MovieWriter:
     def _start(self, picture: av.VideoFrame) -> VideoStream:
         assert self._output is not None
         rate = self.info.rate
+        ffv1 = self.codec == "ffv1"
+        size = picture.width, picture.height
+        options = ffv1_options(picture.format.name, *size) if ffv1 else dict(_OPTIONS[self.codec])
         stream = self._output.add_stream(
             _ENCODERS[self.codec],
             rate=rate,
-            options=_options(self.codec, picture),
+            options=options,
             width=picture.width,
             height=picture.height,
             time_base=1 / rate,
         )
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
+        if self._timecode is not None:
+            stream.metadata["timecode"] = self._timecode  # on the picture's stream, where editors look for it
         stream.pix_fmt = picture.format.name
-        stream.thread_type = "SLICE" if self.codec == "ffv1" else "AUTO"
+        stream.thread_type = "SLICE" if ffv1 else "AUTO"
         context.sample_aspect_ratio = self.info.pixel_aspect  # kept by MP4; for Matroska, PyAV has no way to set it
         context.colorspace, context.color_range = picture.colorspace, picture.color_range
         context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
@@ -229,21 +233,6 @@ def _renamed(picture: av.VideoFrame, name: str, tags: ColourTags) -> av.VideoFra
     for new, old in zip(views(twin), views(picture), strict=True):
         new[...] = old
     return twin
-
-
-_FEW_SLICES = 1920 * 1080
-
-
-def _options(codec: Codec, picture: av.VideoFrame) -> dict[str, str]:
-    options = dict(_OPTIONS[codec])
-    lay = layout(picture.format.name)
-    assert lay is not None
-    whole = picture.width % (1 << lay.shift[0]) == 0 and picture.height % (1 << lay.shift[1]) == 0
-    if codec == "ffv1" and picture.width * picture.height <= _FEW_SLICES:
-        options["slices"] = "4"  # each costs time; a large picture needs them
-    if codec == "ffv1" and (min(picture.width, picture.height) < 64 or not whole):
-        options["slices"] = "1"  # slices need whole groups of pixels that share chroma
-    return options
 
 
 @contextmanager
