@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from contextlib import suppress
 from fractions import Fraction
@@ -59,7 +58,7 @@ def frames_per_day(rate: Fraction, *, drop: bool = False) -> int:
 
 def nominal(rate: Fraction) -> int:
     """How many frames a second of timecode counts: 24 at 23.976."""
-    return max(1, math.floor(rate + Fraction(1, 2)))
+    return max(1, (2 * rate.numerator + rate.denominator) // (2 * rate.denominator))
 
 
 def timecode_in(path: Path) -> str | None:
@@ -69,6 +68,15 @@ def timecode_in(path: Path) -> str | None:
             label = next((v for k, v in tags.items() if k.lower() == "timecode"), None)
             if label and _LABEL.match(label.strip()):
                 return label.strip()
+    return None
+
+
+def timecode_at(path: Path, index: int, rate: Fraction) -> str | None:
+    """The label of the frame at a position in a movie, by its file's own timecode; None where that has none that fits the rate."""
+    label = timecode_in(path)
+    with suppress(ValueError):
+        if label is not None:
+            return timecode_of(number_of(label, rate) + index, rate, drop=is_drop(label))
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from host_bridge.timeline.read.places import MediaRoot, Places
 from host_bridge.timeline.read.xml import check_xml
 from nodes.errors import SchemaError
 
+_log = logging.getLogger(__name__)
 NATIVE = (".otio", ".otioz", ".otiod")
 EDL, FCP7, FCPXML = ".edl", ".xml", (".fcpxml", ".fcpxmld")
 _FOLDERS = (".otiod", ".fcpxmld")
@@ -79,7 +81,9 @@ def read_edit(
     timeline = _one_timeline(found, path)
     settle(timeline)
     _tell_empty(timeline)
-    return Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
+    edit = Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
+    _log.info("%s: %s; %s", path, kind, "; ".join(edit.notes) or "nothing to note")
+    return edit
 
 
 def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:

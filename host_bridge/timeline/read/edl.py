@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -88,10 +89,11 @@ class _Builder:
         self.timeline.global_start_time = RationalTime(start % day, rate)
         tracks: dict[str, list[tuple[Any, int]]] = {}
         order = sorted(range(len(begins)), key=lambda i: begins[i])
-        for n, i in enumerate(order):
+        moments = sorted(set(begins))
+        after = dict(itertools.pairwise(moments))
+        for i in order:
             one, at = self.sourced[i], begins[i] - start
-            later = [begins[k] for k in order[n + 1 :] if begins[k] > begins[i]]
-            length, notes = self._length(one.event, (later[0] if later else begins[i]) - begins[i])
+            length, notes = self._length(one.event, after.get(begins[i], begins[i]) - begins[i])
             if not length:
                 continue
             clip = self._clip(one, length, notes)

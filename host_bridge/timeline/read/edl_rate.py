@@ -12,7 +12,7 @@ from host_bridge.timeline.read.edl_text import REMEDY, EdlText, Event
 from host_bridge.timeline.read.header import Header
 from nodes.command_line import command_line
 from nodes.errors import SchemaError
-from nodes.footage.timecode import frames_per_day, is_drop, number_of
+from nodes.footage.timecode import frames_per_day, is_drop, nominal, number_of
 
 _KNOWN = (
     *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),
@@ -74,8 +74,9 @@ def choose_rate(text: EdlText, sourced: Sequence[Sourced], path: Path, rate: Fra
             raise _refusal(Chosen(_KNOWN[-1]), text, path)
     if not possible:
         raise _refusal(Chosen(Fraction(120)), text, path)
-    scores = {c.rate: _agreeing(c, text) for c in possible}
-    best = [c for c in possible if scores[c.rate] == max(scores.values())]
+    counts = {(nominal(c.rate), c.drop): c for c in possible}  # 24 and 23.976 count alike
+    scores = {key: _agreeing(c, text) for key, c in counts.items()}
+    best = [c for c in possible if scores[nominal(c.rate), c.drop] == max(scores.values())]
     votes = [c for c in best if media[c.rate]]
     found = max(votes, key=lambda c: media[c.rate]) if votes else min(best, key=lambda c: _order(c, media))
     return Chosen(found.rate, found.drop, found.by_fcm, (_why(found, media),))
