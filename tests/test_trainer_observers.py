@@ -43,7 +43,10 @@ def pictures(faceset, rows=slice(0, 4)):
     return torch.from_numpy(np.array(faceset.crops[rows])).permute(0, 3, 1, 2).float() / 255
 
 
-@pytest.mark.parametrize(("name", "shape"), [(CLOSE_NETWORK, (256, 256, 3)), ("face_blendshapes", (146, 2)), ("face_recognition", (150, 150, 3))])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [(CLOSE_NETWORK, (256, 256, 3)), ("face_blendshapes", (146, 2)), ("face_recognition", (150, 150, 3))],
+)
 def test_an_embedded_network_is_the_same_in_torch_and_gives_gradients(name, shape):
     given = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
     session = load_weights(name)
@@ -79,7 +82,10 @@ def test_the_target_is_shown_as_the_reference_method_shows_it(pair, observers):
     # It is the source's face, and does what the target does.
     _, chips = looks(source.landmarks[:4], SIZE)
     own = torch.linalg.vector_norm(observers.descriptors(source.pictures(torch.arange(4)), chips) - some.who, dim=1)
-    faces = torch.lerp(some.crop, some.reference[:, :3], covered)
+    faces = some.composite(some.reference[:, :3])
+    assert torch.equal(faces[(some.matte == 0).expand_as(faces)], some.crop[(some.matte == 0).expand_as(faces)])
+    skin = (some.matte == 1).expand_as(faces)
+    assert float((faces[skin].mean() - some.crop[skin].mean()).abs()) < 0.03
     drawn = torch.linalg.vector_norm(observers.descriptors(faces, some.chips) - some.who, dim=1)
     plain = torch.linalg.vector_norm(observers.descriptors(some.crop, some.chips) - some.who, dim=1)
     assert float(own.mean()) < float(drawn.mean()) < 0.85 * float(plain.mean())
@@ -89,17 +95,17 @@ def test_the_target_is_shown_as_the_reference_method_shows_it(pair, observers):
 def test_it_learns_to_act_as_the_target_does_and_to_be_the_source(pair):
     torch.manual_seed(0)
     network = Shot(SMALL)
-    batches = network.batches(pair, Share(4, CPU))
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    batches = network.batches(pair, Share(2, CPU))
+    optimiser = torch.optim.Adam(network.parameters(), 5e-3)
     seen = []
-    for step in range(12):
+    for _ in range(6):
         losses = network(batches(0))
-        seen.append({name: float(value) for name, value in losses.items()})
+        seen.append({name: value.item() for name, value in losses.items()})
         torch.autograd.backward(sum(losses.values()))
         optimiser.step()
         optimiser.zero_grad()
     assert {"performance", "likeness", "kept"} < set(seen[0])
-    assert seen[-1]["performance"] + seen[-1]["likeness"] < 0.95 * (seen[0]["performance"] + seen[0]["likeness"])
+    assert seen[-1]["performance"] + seen[-1]["likeness"] < 0.98 * (seen[0]["performance"] + seen[0]["likeness"])
 
 
 def test_a_subject_without_coefficients_is_not_observed():

@@ -70,7 +70,6 @@ class Network(nn.Module, ABC):
     learning_rate: ClassVar[float] = 5e-5
     batch: ClassVar[int] = 16
     clip: ClassVar[float | None] = None  # of the gradient's norm
-    learns_target: ClassVar[bool] = True  # from the target's crops too, which otherwise only say how it will be used
 
     options: Options
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from nodes.align.pose import take_performance
 from nodes.definitions import SwapParameters
+from nodes.mask import mask
+from nodes.swap.colour import colour_statistics, colour_transform
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.plan import choose_references, make_track
 from nodes.swap.reference.render import performed, premultiplied
@@ -21,6 +24,7 @@ from trainer.observers import Observers, looks
 
 MOST = 320  # frames that are made ready
 _KNOWN = 96  # crops by which the recogniser knows the source
+_STEP = 4  # every fourth pixel says enough about colour
 _PART = 16  # rows at a time
 
 
@@ -28,7 +32,8 @@ _PART = 16  # rows at a time
 class Shown:
     """n frames of the target as they will be swapped.
 
-    crop: [n, 3, S, S]; reference: [n, 4, S, S]; vertices: [n, L, 2]; performance: [n, 4, s, s], as in docs/model-contract.md. squares, chips:
+    crop: [n, 3, S, S]; reference: [n, 4, S, S]; vertices: [n, L, 2]; performance: [n, 4, s, s], as in docs/model-contract.md. matte: [n, 1, S, S];
+    colours: [n, 3, 4], which bring the reference's to the crop's, so that composites are what Swap makes of them. squares, chips:
     [n, 2, 3], where the landmarker and the recogniser look; expression: [n, C], what the landmarker sees in the crop. who: [n, 128], the source
     as the recogniser knows it. All four are empty without observers.
     """
@@ -37,6 +42,8 @@ class Shown:
     reference: Tensor
     vertices: Tensor
     performance: Tensor
+    matte: Tensor
+    colours: Tensor
     squares: Tensor
     chips: Tensor
     expression: Tensor
@@ -44,6 +51,11 @@ class Shown:
 
     def __len__(self) -> int:
         return len(self.crop)
+
+    def composite(self, face: Tensor) -> Tensor:
+        """The faces [n, 3, S, S], in the source's colours, over the crops as Swap puts them there, but for light: [n, 3, S, S], 0..1."""
+        matched = torch.einsum("nij,njhw->nihw", self.colours[..., :3], face) + self.colours[..., 3:, None]
+        return torch.lerp(self.crop, matched.clamp(0, 1), self.matte)
 
     def __getitem__(self, rows: Tensor) -> Shown:
         """Rows by their numbers; pictures that are kept as bytes come as 0..1."""
@@ -85,23 +97,43 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
         torch.from_numpy(np.round(np.stack(p) * 255).astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
         for p in (shown, played)
     ]
+    kept = mask(landmarks[rows], size, subject)[:, None] * np.stack(shown)[..., 3][:, None]
+    thin = np.s_[:, ::_STEP, ::_STEP]
+    like, mine = (
+        colour_statistics(p[thin], kept[:, 0][thin]) for p in (eight / np.float32(255), np.stack(shown)[..., :3])
+    )
+    colours = torch.from_numpy(colour_transform(mine, like, parameters.colour))
+    matte = torch.from_numpy(np.round(kept * 255).astype(np.uint8))
     small = torch.nn.functional.avg_pool2d(bytes_[1].float(), size // seen).round().to(torch.uint8)
     squares, chips = looks(landmarks[rows], size) if observers else (torch.zeros(len(rows), 0),) * 2
     vertices = torch.from_numpy(track.vertices[rows, : landmarks.shape[1], :2] / np.float32(size))
     device = source.device
-    crops, squares, chips = crops.to(device), squares.to(device), chips.to(device)
+    crops, squares, chips = (t.to(device) for t in (crops, squares, chips))
     expression = who = torch.zeros(len(rows), 0, device=device)
     if observers:
-        parts = torch.arange(len(rows), device=device).split(_PART)
         with torch.no_grad():
-            expression = torch.cat([observers.coefficients(crops[p].float() / 255, squares[p]) for p in parts])
+            expression = _by_parts(lambda p: observers.coefficients(crops[p].float() / 255, squares[p]), len(rows))
             who = _known(source, observers).expand(len(rows), -1)
-    return Shown(crops, bytes_[0].to(device), vertices.to(device), small.to(device), squares, chips, expression, who)
+    return Shown(
+        crops,
+        bytes_[0].to(device),
+        vertices.to(device),
+        small.to(device),
+        matte.to(device),
+        colours.to(device),
+        squares,
+        chips,
+        expression,
+        who,
+    )
 
 
 def _known(source: Gallery, observers: Observers) -> Tensor:
     """What the recogniser says of a performer: the mean, [128], of what it says of many crops."""
     rows = torch.linspace(0, len(source) - 1, min(len(source), _KNOWN)).round().long()
-    _, chips = looks(source.landmarks[rows.numpy()], source.size)
-    parts = zip(rows.split(_PART), chips.to(source.device).split(_PART), strict=True)
-    return torch.cat([observers.descriptors(source.pictures(r), c) for r, c in parts]).mean(0)
+    chips = looks(source.landmarks[rows.numpy()], source.size)[1].to(source.device)
+    return _by_parts(lambda p: observers.descriptors(source.pictures(rows[p]), chips[p]), len(rows)).mean(0)
+
+
+def _by_parts(make: Callable[[slice], Tensor], count: int) -> Tensor:
+    return torch.cat([make(slice(i, i + _PART)) for i in range(0, count, _PART)])

@@ -3,7 +3,10 @@
 From other frames of the source, warped onto the mesh of a frame, it rebuilds that frame: closes what the warp tore, draws teeth and
 lids that the mesh only hints at, and settles between references. The mesh is drawn for it as lines, and how far eyes and mouth are
 open is told as numbers; of the plate's own face it sees the eyes and the mouth alone, in grey and without their contrast, so that
-gaze and teeth come through and the target's looks do not. Everything is learned from the source's footage; the target's says how it will be used (the preview).
+gaze and teeth come through and the target's looks do not.
+
+How a face looks it learns from the source alone. How it acts it learns from the target's frames, as the shot will show them: what the landmarker
+sees in the new face must be what it sees in the plate, and the recogniser must know the source in it.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _TEXTURE = 0.04
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
-_PERFORMANCE, _LIKENESS, _KEPT = 10.0, 0.3, 2.0
+_PERFORMANCE, _LIKENESS, _KEPT, _TINT = 8.0, 0.2, 2.0, 4.0
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
@@ -61,7 +64,6 @@ class Shot(Network):
     learning_rate: ClassVar[float] = 1e-3
     batch: ClassVar[int] = 8
     clip: ClassVar[float | None] = 0.3
-    learns_target: ClassVar[bool] = False
 
     options: ShotOptions
 
@@ -134,14 +136,15 @@ class Shot(Network):
         """How far what the new face does is from what the plate does, and whose it is from whose it should be; and how far it left its reference."""
         assert self.observers is not None
         inside, before = shown.reference[:, 3:], shown.reference[:, :3]
-        # They look at its shades alone: left to them, colours that no face has would do.
-        seen = (before + grey(drawn) - grey(before)).clamp(0, 1)
-        face = torch.lerp(shown.crop, seen, inside)
+        # They look at its soft shades alone: left to them, colours and patterns that no face has would do.
+        change = drawn - before
+        shade = change.mean(1, keepdim=True)
+        face = shown.composite(before + blur(shade * inside))
         does, who = self.observers.coefficients(face, shown.squares), self.observers.descriptors(face, shown.chips)
         return {
             "performance": _PERFORMANCE * (does - shown.expression).abs().mean(),
             "likeness": _LIKENESS * torch.linalg.vector_norm(who - shown.who, dim=1).mean(),
-            "kept": _KEPT * weighted_mean((drawn - before).abs(), inside).mean()
+            "kept": _KEPT * weighted_mean(shade.abs() + _TINT * (change - shade).abs(), inside).mean()
             + 3 * _TEXTURE * _texture_loss(drawn, before, inside).mean(),
         }
 
