@@ -6,8 +6,6 @@ from nodes.definitions import Method
 from nodes.spec import Parameters, parameter
 from trainer.settings import TrainSettings
 
-SHARE = 0.25
-
 
 class RunSettings(Parameters):
     """How the shots of an edit are done. A pair is a source and the target that it replaces."""
@@ -15,12 +13,12 @@ class RunSettings(Parameters):
     method: Method = parameter(
         Method.MODEL, help="model: train a model for each pair; reference: train nothing, warp the source's own frames."
     )
-    fine_tune: float | None = parameter(
-        None,
+    fine_tune: float = parameter(
+        0.25,
         ge=0,
         le=1,
         unit="of the first shot's training",
-        help=f"How long each further shot of a pair is trained, from the model of its first; 0 takes that as it is. By default {SHARE:g}, but 0 where a shot has nothing new for the model to learn from.",
+        help="How long each further shot of a pair is trained, from the model of its first; 0 takes that as it is.",
     )
 
 

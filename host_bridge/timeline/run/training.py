@@ -11,13 +11,12 @@ from host_bridge.jobs import train
 from host_bridge.jobs.job import Watch
 from host_bridge.timeline.run.facesets import of_source, of_target
 from host_bridge.timeline.run.names import records_of
-from host_bridge.timeline.run.settings import SHARE, tuned
+from host_bridge.timeline.run.settings import tuned
 from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.footage.whole import whole_file
 from nodes.shot.digest import key_of
 from trainer.faceset import Faceset
-from trainer.models import find_model
 from trainer.settings import TrainSettings
 from trainer.train import MODEL
 
@@ -36,19 +35,13 @@ class Model:
 
 
 def model_for(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Model:
-    """Train, go on, or take what is finished. Raises FaceplateError, and KeyboardInterrupt when it is stopped.
-
-    A model that learns from the source alone is one for all targets, and a further shot has nothing new for it.
-    """
-    asked, learns_target = work.train, find_model(work.train.model).learns_target
+    """Train, go on, or take what is finished. Raises FaceplateError, and KeyboardInterrupt when it is stopped."""
+    asked = work.train
     built = key_of(**asked.model_dump(mode="json", include={"model", "size", "batch", "learning_rate", "seed", "base"}))
-    pair = f"{file_name(casting.source)} on {file_name(casting.target)}" if learns_target else file_name(casting.source)
-    home = work.out / MODELS / pair
+    home = work.out / MODELS / f"{file_name(casting.source)} on {file_name(casting.target)}"
     base = home / f"base-{built[:8]}"
     source, mark = of_source(work, casting.source, watch), _finished(base, asked)
-    share = SHARE if work.run.fine_tune is None else work.run.fine_tune
-    if mark and mark["facesets"][0] == source.digest and not learns_target and work.run.fine_tune is None:
-        share = 0.0
+    share = work.run.fine_tune
     if mark and not share:
         return Model(base / MODEL, AS_IT_IS)
     target = of_target(work, casting, plate, watch)
