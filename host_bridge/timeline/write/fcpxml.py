@@ -7,10 +7,12 @@ where the reader of shots has them: on frames of the sequence.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -161,7 +163,7 @@ class _Writer:
     def _connect(self, run: list[_Laid], lane: int, storyline: list[tuple[Fraction, Fraction, _Made]]) -> None:
         """Connect items that follow each other to what is below them in the storyline."""
         at = run[0].begin
-        begin, _, below = next(found for found in storyline if found[0] <= at < found[1] or found is storyline[-1])
+        begin, _, below = storyline[max(bisect_right(storyline, at, key=itemgetter(0)) - 1, 0)]
         offset = _time(below.start + at - begin)
         if len(run) == 1 and run[0].before is None and run[0].after is None:
             made = self._item(run[0])
