@@ -246,6 +246,30 @@ def test_a_speed_that_cannot_be_followed_is_said_at_the_shot(lines: str, said: s
     assert any(said in note and "event 001" in note for note in shot.notes)
 
 
+@pytest.mark.parametrize(
+    ("reels", "m2", "said"),
+    [
+        (("A", "B"), ("M2 A 050.0 01:00:01:00",), ""),
+        (("A", "B"), ("M2 B 050.0 01:00:05:00",), "B"),
+        (("AX", "AX"), ("M2 AX 025.0 01:00:02:00", "M2 AX 050.0 01:00:05:00"), "B"),
+        (("AX", "AX"), ("M2 midnight.mov 050.0 01:00:05:00",), "B"),
+        (("AX", "AX"), ("M2 AX 050.0 01:00:05:00",), "B not clear which side"),
+    ],
+)
+def test_the_speed_of_a_transition_is_that_of_the_side_it_names(
+    reels: tuple[str, str], m2: tuple[str, ...], said: str, media: Path
+) -> None:
+    lines = (
+        "001  AX V C     01:00:01:00 01:00:02:00 01:00:00:00 01:00:01:00\n* FROM CLIP NAME: 25.mov\n"
+        f"002  {reels[0]} V C     01:00:02:00 01:00:02:00 01:00:01:00 01:00:01:00\n"
+        f"002  {reels[1]} V D 010 23:59:56:00 23:59:{58 if said else 57}:00 01:00:01:00 01:00:02:00\n"
+        + "\n".join(m2) + "\n* FROM CLIP NAME: 25.mov\n* TO CLIP NAME: midnight.mov\n"
+    )  # fmt: skip
+    a, b = body(media, lines)
+    assert (a.frames, b.frames) == (range(25, 60), range(25, 75, 2) if said else range(25, 50))
+    assert any("not clear which side" in note for note in b.notes) == ("not clear" in said)
+
+
 # --- text, midnight, odd records ---
 
 LINE = "001  AX V C 01:00:01:00 01:00:02:00 01:00:00:00 01:00:01:00\n* FROM CLIP NAME: 25.mov\n"

@@ -154,12 +154,14 @@ def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) 
     """Give the comments of an event to its lines: of a transition, FROM is about the first and TO about the last."""
     first, last = events[0], events[-1]
     said: dict[str, dict[str, str]] = {"FROM": {}, "TO": {}}
-    side, files, retimed = "FROM", list[tuple[str, str]](), ""
+    side, retimed = "FROM", ""
+    files: list[tuple[str, str]] = []
+    speeds: list[Speed] = []
     for line in lines:
         comment = _COMMENT.match(line)
         key, text = (comment[1].upper(), comment[2].strip()) if comment else ("", "")
         if speed := _SPEED.match(" ".join(line.split())):
-            _speed(events, Speed((speed[1] or "").strip(), speed[2].replace(",", ".").replace(" ", ""), speed[3]))
+            speeds.append(Speed((speed[1] or "").strip(), speed[2].replace(",", ".").replace(" ", ""), speed[3]))
         elif re.match(r"[*\s]*M2\b", line, re.IGNORECASE):
             last.notes.append(f"its speed is not understood, and 100 % is taken: '{line}'")
         elif key == SOURCE_IN:
@@ -192,16 +194,21 @@ def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) 
         event.names = [n for n in (about.get("path"), about.get("file"), event.name) if n]
         if event.reel.upper() not in ("AX", *BLACK, BARS) and not any(_FILE.search(n) for n in event.names):
             event.names += [event.reel] if event.reel else []
+    _give(speeds, events)
     if retimed and last.speed is None and not last.freeze:
         last.notes.append(f"'{retimed}' is not followed: there is no M2, and 100 % is taken")
 
 
-def _speed(events: list[Event], speed: Speed) -> None:
-    """Keep a speed at the line of its reel, of a transition the second unless only the first has it."""
-    event = next((e for e in reversed(events) if e.reel == speed.reel), events[-1])
-    if event.speed is not None and event.speed.text != speed.text:
-        event.notes.append(f"has two speeds, M2 {event.speed.text} and {speed.text}; the last is taken")
-    event.speed = speed
+def _give(speeds: list[Speed], events: list[Event]) -> None:
+    """Give each line M2 to the event whose reel or name it says; of a transition whose sides are called alike, in their order."""
+    for number, speed in enumerate(speeds):
+        called = [e for e in events if speed.reel and (e.reel.startswith(speed.reel) or e.name == speed.reel)]
+        event = called[0] if len(called) == 1 else events[number if len(speeds) == len(events) else -1]
+        if len(called) > 1 and len(speeds) < len(events):
+            event.notes.append("it is not clear which side of the transition M2 is about; taken for the second")
+        if event.speed is not None and event.speed.text != speed.text:
+            event.notes.append(f"has two speeds, M2 {event.speed.text} and {speed.text}; the last is taken")
+        event.speed = speed
 
 
 def _number(
