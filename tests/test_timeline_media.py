@@ -432,7 +432,7 @@ def as_others_see(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def shots_in(tmp_path: Path, document: dict[str, Any], name: str = "seen.otio") -> list[Shot]:
-    return find_shots(read_edit(write_edit(tmp_path / name, document)))
+    return find_shots(read_edit(write_edit(tmp_path / name, document)), results=True)
 
 
 def exported(

@@ -29,12 +29,13 @@ Where = tuple[int, ...]
 _Said = tuple[tuple[tuple[int, int], Casting], ...]
 
 
-def find_shots(edit: Edit, *, cast: Cast | None = None, handles: int = 0) -> list[Shot]:
+def find_shots(edit: Edit, *, cast: Cast | None = None, handles: int = 0, results: bool = False) -> list[Shot]:
     """Return the shots of an edit, track by track, with their cast.
 
-    handles: frames of media wanted on either side. Raises SchemaError, which names the clip, for times that are none.
+    handles: frames of media wanted on either side. results: take results of Faceplate for footage; else their plates are found.
+    Raises SchemaError, which names the clip, for times that are none.
     """
-    return _Finder(edit, cast or Cast(), handles).shots()
+    return _Finder(edit, cast or Cast(), handles, results).shots()
 
 
 def sequence_rate(timeline: Any) -> Fraction:
@@ -80,6 +81,7 @@ class _Finder:
     edit: Edit
     cast: Cast
     handles: int
+    results: bool
     lengths: dict[Where, Fraction] = field(default_factory=dict)
     media: dict[Where, Found] = field(default_factory=dict)
     items: int = 0
@@ -142,7 +144,7 @@ class _Finder:
 
     def _media(self, clip: Any, where: Where) -> Found:
         if where not in self.media:
-            self.media[where] = media_of(clip, self.edit.places, self.rate)
+            self.media[where] = media_of(clip, self.edit.places, self.rate, results=self.results)
         return self.media[where]
 
     # --- walking ---

@@ -70,7 +70,7 @@ _NOTHING = _Source("BL", ("00:00:00:00", "00:00:00:00"))
 class _Writer:
     def __init__(self, edit: Edit) -> None:
         self.edit, self.timeline = edit, edit.timeline
-        self.shots = {shot.where: shot for shot in find_shots(edit)}
+        self.shots = {shot.where: shot for shot in find_shots(edit, results=True)}
         self.rate = sequence_rate(self.timeline)
         self.drop = is_drop_frame(self.timeline)
         start = self.timeline.global_start_time

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +23,7 @@ from nodes.footage import Footage, Frame, MovieWriter, open_footage, read_patch
 from nodes.footage.delivery import CODINGS, Delivery, check_delivery
 from nodes.footage.numbering import IMAGES, has_place, numbered
 from nodes.footage.sequence_writer import write_frame
-from nodes.footage.timecode import is_drop, number_of, timecode_in, timecode_of
+from nodes.footage.timecode import timecode_at, timecode_of
 from nodes.footage.whole import whole_file
 from nodes.shot import document as shot_document
 from nodes.shot.digest import digest_footage, key_of
@@ -68,9 +67,9 @@ class _Result:
 
     def media(self, choice: Choice, progress: Progress) -> ResultMedia:
         """The result as it was chosen."""
-        if choice == "written":
+        if choice == "written" and self.number >= 0:
             return self._written()
-        if choice == "sequence":
+        if choice in ("written", "sequence"):  # of frames before 0 no two programs write the names alike
             return self._sequence(progress)
         return self._movie(_CODECS[choice], progress)
 
@@ -178,13 +177,9 @@ class _Result:
 
     def _timecode(self) -> str:
         """The label of the plate's frame that the result begins with: its file's own count where that has one, else the document's."""
-        rate: Fraction = self.shot.media.rate
-        path = self.shot.media.path
-        label = None if path is None or self.images_in else timecode_in(path)
-        with suppress(ValueError):
-            if label is not None:
-                return timecode_of(number_of(label, rate) + self.shot.span[0], rate, drop=is_drop(label))
-        return timecode_of(self.start, rate)
+        rate, path = self.shot.media.rate, self.shot.media.path
+        label = None if path is None or self.images_in else timecode_at(path, self.shot.span[0], rate)
+        return label or timecode_of(self.start, rate)
 
     def _check(self, footage: Footage) -> None:
         if footage.info.frames != self.frames:

@@ -41,7 +41,7 @@ def check_frames(before: Edit, after: Edit, file: Path, *, missing_too: bool) ->
 
 def _by_frames(edit: Edit, *, missing_too: bool) -> dict[tuple[Any, ...], list[Shot]]:
     found: dict[tuple[Any, ...], list[Shot]] = {}
-    for shot in find_shots(edit):
+    for shot in find_shots(edit, results=True):
         if shot.media.path is not None or shot.media.url:
             frames = () if shot.media.path is None and not missing_too else tuple(shot.frames)
             key = (shot.record, shot.enabled, str(shot.media.path or ""), frames)
