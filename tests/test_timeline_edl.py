@@ -303,6 +303,13 @@ def test_a_source_goes_on_after_midnight(media: Path) -> None:
     assert (across.frames, after.frames) == (range(75, 175), range(150, 175))
 
 
+def test_the_timecode_of_matroska_counts_too(tmp_path: Path) -> None:
+    numbered_movie(tmp_path / "a.mkv", 60, 25, start="01:00:00:00")
+    text = event(1, "a.mkv", (90010, 90020), (90000, 90010), Fraction(25))
+    (shot,) = shots_in(edl(tmp_path, text))
+    assert (shot.rate, shot.frames) == (25, range(10, 20))
+
+
 def test_the_record_goes_on_after_midnight(media: Path) -> None:
     shots = body(
         media,

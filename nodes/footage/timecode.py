@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+
+from av.container import InputContainer
 
 from nodes.errors import FootageError
 from nodes.footage.probe import open_container
@@ -64,11 +67,16 @@ def nominal(rate: Fraction) -> int:
 def timecode_in(path: Path) -> str | None:
     """The timecode of a movie's first frame as the file has it, None where it has none or cannot be read."""
     with suppress(FootageError), open_container(path) as container:
-        for tags in (*(s.metadata for s in container.streams), container.metadata):
-            label = next((v for k, v in tags.items() if k.lower() == "timecode"), None)
-            if label and _LABEL.match(label.strip()):
-                return label.strip()
+        return next(labels_in(container), None)
     return None
+
+
+def labels_in(container: InputContainer) -> Iterator[str]:
+    """The timecodes that a container and its streams say, as they are written."""
+    for tags in (*(s.metadata for s in container.streams), container.metadata):
+        for key, label in tags.items():
+            if key.lower() == "timecode" and _LABEL.match(label.strip()):  # TIMECODE in Matroska
+                yield label.strip()
 
 
 def timecode_at(path: Path, index: int, rate: Fraction) -> str | None:

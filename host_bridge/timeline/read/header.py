@@ -11,7 +11,7 @@ from pathlib import Path
 from host_bridge.timeline.read.times import snap_rate
 from nodes.footage.numbering import IMAGES, find_sequence
 from nodes.footage.probe import open_container, probe, video_stream
-from nodes.footage.timecode import is_drop, number_of
+from nodes.footage.timecode import is_drop, labels_in, number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ def _header(path: Path, _changed: int) -> Header:
     with open_container(path) as container:
         stream = video_stream(container, path)
         declared = stream.average_rate or stream.guessed_rate or stream.base_rate
-        said = [s.metadata.get("timecode") for s in container.streams] + [container.metadata.get("timecode")]
+        said = list(labels_in(container))
         frames = stream.frames
     if not frames or not declared:  # nothing in the container counts them
         info, _ = probe(path)
         frames, declared = info.frames, info.rate
     rate = snap_rate(declared)
-    for label in filter(None, said):
+    for label in said:
         with suppress(ValueError):  # not a timecode at this rate
             return Header(rate, frames, number_of(label, rate), drop=is_drop(label))
     return Header(rate, frames, None)
