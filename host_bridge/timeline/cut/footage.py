@@ -11,6 +11,7 @@ from typing import Any
 from host_bridge.timeline.cut.strips import Footage
 from host_bridge.timeline.read import Places
 from host_bridge.timeline.read.header import read_header
+from host_bridge.timeline.read.notes import notes_of
 from host_bridge.timeline.read.times import seconds
 from host_bridge.timeline.shots.media import Found, media_of
 from host_bridge.timeline.shots.shot import Media
@@ -38,7 +39,7 @@ def shown(clip: Any, places: Places, rate: Fraction, *, audible: bool) -> tuple[
     length = found.length or Fraction(0)
     if clip.source_range is not None:
         length = seconds(clip.source_range.duration, f"clip '{clip.name}'")
-    notes = list(found.notes)
+    notes = [*notes_of(clip), *found.notes]
     if media.path is None:
         return None, length, notes
     steps, more = speed_of(clip, start, length, 1 / rate, (origin, found.length))
