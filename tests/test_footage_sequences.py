@@ -230,6 +230,102 @@ def test_a_data_window_is_placed_in_the_frame(tmp_path: Path) -> None:
     np.testing.assert_array_equal(clip.frame(0).linear()[..., 0], expected)
 
 
+BEAUTY, OTHER = picture("float16", 4, 1), picture("float16", 3, 2)
+RGBA = ("R", "G", "B", "A")
+
+
+def save_layers(path: Path, *parts: tuple[str, np.ndarray, tuple[str, ...]]) -> None:
+    specs = []
+    for name, _, channels in parts:
+        spec = oiio.ImageSpec(W, H, len(channels), oiio.HALF)
+        spec.channelnames = channels
+        if name:
+            spec.attribute("oiio:subimagename", name)
+        specs.append(spec)
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), tuple(specs)), output.geterror()
+    for i, (_, pixels, _) in enumerate(parts):
+        assert i == 0 or output.open(str(path), specs[i], "AppendSubimage"), output.geterror()
+        assert output.write_image(np.ascontiguousarray(pixels)), output.geterror()
+    output.close()
+
+
+def named(layer: str, channels: str) -> tuple[str, ...]:
+    return tuple(f"{layer}.{c}" for c in channels)
+
+
+BOTH = np.dstack([OTHER, BEAUTY])
+DEPTH = OTHER[..., :1]
+
+
+@pytest.mark.parametrize(("parts", "layer"), [
+    ([("", BOTH, (*named("N", "XYZ"), *named("beauty", "RGBA")))], "beauty"),
+    ([("", BOTH, (*named("albedo", "RGB"), *RGBA))], ""),
+    ([("", BOTH, (*named("ViewLayer.Normal", "XYZ"), *named("ViewLayer.Combined", "RGBA")))], "ViewLayer.Combined"),
+    ([("", BOTH, (*named("crypto00", "rgb"), *named("hero", "rgba")))], "hero"),
+    ([("", BEAUTY, named("C", "rgba"))], "C"),
+    ([("", BEAUTY, ("red", "green", "blue", "alpha"))], ""),
+    ([("depth", DEPTH, ("Z",)), ("rgba", BEAUTY, RGBA)], "rgba"),
+    ([("normals", OTHER, ("R", "G", "B")), ("beauty", BEAUTY, RGBA)], "beauty"),
+    ([("Z", DEPTH, ("Y",)), ("ViewLayer.Combined", BEAUTY, named("ViewLayer.Combined", "RGBA"))], "ViewLayer.Combined"),
+    ([("depth", DEPTH, ("Z",)), ("key", BEAUTY, RGBA), ("fill", OTHER, ("R", "G", "B"))], None),
+    ([("depth", DEPTH, ("Z",)), ("normal", OTHER, ("R", "G", "B"))], None),
+    ([("", OTHER, ("X", "Y", "Z"))], None),
+    ([("", OTHER, ("BY", "RY", "Y"))], None),
+])  # fmt: skip
+def test_the_picture_is_found_in_any_layer_and_part_or_asked_for(
+    tmp_path: Path, parts: list[tuple[str, np.ndarray, tuple[str, ...]]], layer: str | None
+) -> None:
+    save_layers(tmp_path / "a.0007.exr", *parts)
+    if layer is None:
+        with pytest.raises(FootageError, match=r"frame 7: (has no picture|holds . layers?).*(--layer|Render)"):
+            open_footage(tmp_path)
+        return
+    clip = open_footage(tmp_path)
+    assert (clip.info.layer, clip.info.has_alpha) == (layer, True)
+    np.testing.assert_array_equal(clip.frame(0).linear(), BEAUTY[..., :3].astype(np.float32))
+    np.testing.assert_array_equal(clip.frame(0).alpha(), BEAUTY[..., 3].astype(np.float32))
+    assert any("depth" in note or "normals" in note for note in clip.info.notes) == (len(parts) > 1 and layer[0] != "V")
+
+
+def test_a_layer_is_chosen_by_its_name_and_the_others_of_its_part_are_kept(tmp_path: Path) -> None:
+    save_layers(tmp_path / "a.0007.exr", ("", BOTH, (*named("left.key", "RGB"), *named("left.fill", "RGBA"))))
+    for wanted in ("left.fill", "fill", "FILL"):
+        clip = open_footage(tmp_path, layer=wanted)
+        np.testing.assert_array_equal(clip.frame(0).linear(), BEAUTY[..., :3].astype(np.float32))
+    with pytest.raises(
+        FootageError, match=r"no layer 'rim' with a picture. Choose one with --layer: left.fill, left.key"
+    ):
+        open_footage(tmp_path, layer="rim")
+    with pytest.raises(FootageError, match=r"several layers called 'left'"):
+        open_footage(tmp_path, layer="left")
+    roi = Roi(8, 8, 40, 40)
+    with SequenceWriter(tmp_path / "out" / "out.%04d.exr", clip.info) as writer:
+        writer.write(clip.frame(0).over(a_patch(roi)))
+    again = open_footage(tmp_path / "out", layer="key")
+    assert again.info.channels == clip.info.channels
+    np.testing.assert_array_equal(again.frame(0).linear(), OTHER.astype(np.float32))
+
+
+def test_a_deep_image_is_refused_and_overscan_is_told(tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(8, 8, 4, oiio.HALF)
+    spec.deep, spec.channelformats = True, (oiio.HALF,) * 4
+    data = oiio.DeepData()
+    data.init(64, 4, spec.channelformats, spec.channelnames)
+    output = oiio.ImageOutput.create(str(tmp_path / "deep.exr"))
+    assert output.open(str(tmp_path / "deep.exr"), spec) and output.write_deep_image(data)
+    output.close()
+    with pytest.raises(FootageError, match=r"deep image. Flatten it first: oiiotool \S+ --flatten -o \S+exr$"):
+        open_footage(tmp_path / "deep.exr")
+    wide = oiio.ImageSpec(W, H, 3, oiio.HALF)
+    wide.x, wide.full_width, wide.full_height = -4, W - 8, H
+    output = oiio.ImageOutput.create(str(tmp_path / "o.exr"))
+    assert output.open(str(tmp_path / "o.exr"), wide) and output.write_image(picture("float16"))
+    output.close()
+    (note,) = open_footage(tmp_path / "o.exr").info.notes
+    assert "overscan" in note
+
+
 def test_a_turned_photograph_stands_upright(tmp_path: Path) -> None:
     save(tmp_path / "a.tif", picture("uint8"), Orientation=6)
     clip = open_footage(tmp_path / "a.tif")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
@@ -19,6 +20,7 @@ from nodes.footage.probe import Timeline, probe
 from nodes.footage.sequence import SequenceReader, describe
 from nodes.text import counted
 
+_log = logging.getLogger(__name__)
 _NEAR = 12
 
 
@@ -151,10 +153,11 @@ class Footage:
             )
 
 
-def open_footage(path: Path | str, *, rate: Fraction | None = None) -> Footage:
+def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:
     """Open a movie, a single image, a sequence (name.%04d.exr, name.####.png) or a folder that holds exactly one sequence.
 
-    rate: frames per second of a sequence whose files do not say (24 where neither does); ignored for movies. Raises
+    rate: frames per second of a sequence whose files do not say (24 where neither does); ignored for movies. layer: name of the one
+    that is the picture, of EXR; by default the unnamed one or the beauty. Raises
     FootageError for what is missing, damaged or cannot be used, with what to do about it.
     """
     path = Path(path)
@@ -162,8 +165,19 @@ def open_footage(path: Path | str, *, rate: Fraction | None = None) -> Footage:
     if sequence is None and path.suffix.lower() in IMAGES:
         sequence = Sequence(path, (path,), 0)
     if sequence is not None:
-        info = describe(sequence, rate)
+        info, chosen = describe(sequence, rate, layer)
         files = sequence.files
-        return Footage(info, lambda: SequenceReader(info, files))
+        _tell(info, "as told" if rate else "by its files, else 24")
+        return Footage(info, lambda: SequenceReader(info, files, chosen))
     movie, timeline = probe(path)
+    _tell(movie, "by its time stamps")
     return Footage(movie, lambda: MovieReader(movie, timeline))
+
+
+def _tell(info: FootageInfo, why: str) -> None:
+    """Log how footage is understood. why: its rate is that."""
+    _log.info(
+        "%s: %dx%d, %d frames from %d, %s frames/s %s, %s as %s, tags %s, pixel aspect %s, %ssound",
+        *(info.path, info.width, info.height, info.frames, info.first, info.rate, why),
+        *(info.pixel_format, info.colour, info.tags, info.pixel_aspect, "" if info.has_audio else "no "),
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import OpenImageIO as oiio
 
+from nodes.command_line import command_line
 from nodes.errors import FootageError
 
 Pixels = npt.NDArray[Any]
@@ -42,18 +43,41 @@ def open_image(path: Path, frame: int | None = None) -> Any:
     return found
 
 
-def read_window(path: Path, frame: int | None = None) -> tuple[Any, Pixels]:
-    """Read the data window of an image: (ImageSpec, pixels [h, w, C] as uint8, uint16, float16 or float32).
+def _flat(image: Any, path: Path, frame: int | None) -> Any:
+    """The ImageSpec of the current part; raises FootageError for a deep image."""
+    spec = image.spec()
+    if spec.deep:
+        words = command_line("oiiotool", str(path), "--flatten", "-o", str(path.with_name(f"flat_{path.name}")))
+        raise FootageError("is a deep image", file=path, frame=frame, remedy=f"Flatten it first: {words}")
+    return spec
+
+
+def read_headers(path: Path, frame: int | None = None) -> list[Any]:
+    """Read the ImageSpec of each part of an image file; raises FootageError."""
+    image = open_image(path, frame)
+    try:
+        found: list[Any] = []
+        while image.seek_subimage(len(found), 0):
+            found.append(_flat(image, path, frame).copy())
+        return found
+    finally:
+        image.close()
+
+
+def read_window(path: Path, frame: int | None = None, part: int = 0) -> tuple[Any, Pixels]:
+    """Read the data window of a part of an image: (ImageSpec, pixels [h, w, C] as uint8, uint16, float16 or float32).
 
     Raises FootageError, also for a file that is cut off.
     """
     image = open_image(path, frame)
     try:
-        spec = image.spec()
+        if not image.seek_subimage(part, 0):
+            raise FootageError(f"has no part {part + 1}", file=path, frame=frame, remedy="Render or copy it again")
+        spec = _flat(image, path, frame)
         kind = spec.format.basetype
         if kind not in _KEPT:
             kind = oiio.UINT16 if kind in _WIDE else oiio.FLOAT
-        pixels = image.read_image(0, 0, 0, spec.nchannels, kind)
+        pixels = image.read_image(part, 0, 0, spec.nchannels, kind)
         if pixels is None:
             raise FootageError(
                 f"is damaged ({image.geterror().strip()})", file=path, frame=frame, remedy="Render or copy it again"

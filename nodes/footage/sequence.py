@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from nodes.errors import FootageError
 from nodes.footage.colour import to_linear, to_srgb
 from nodes.footage.composite import blend, grey, inside, store
 from nodes.footage.frame import Frame
-from nodes.footage.images import Pixels, open_image, read_window
+from nodes.footage.images import Pixels, read_headers, read_window
 from nodes.footage.info import Colour, FootageInfo
+from nodes.footage.layers import Channels, Layer, channels_of, choose_layer
 from nodes.footage.numbering import Sequence
 from nodes.footage.rates import DEFAULT
 from nodes.types import Float, Image8, Patch, Roi
@@ -31,19 +31,6 @@ _TURNS = {
     7: (True, 3),
     8: (False, 1),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """Where red, green, blue and alpha are among a file's channels; grey images name one channel three times."""
-
-    rgb: tuple[int, int, int]
-    alpha: int | None
-
-    @property
-    def grey(self) -> bool:
-        """Whether one channel stands for all three colours."""
-        return self.rgb[0] == self.rgb[1] == self.rgb[2]
 
 
 class ImageFrame(Frame):
@@ -110,8 +97,8 @@ class ImageFrame(Frame):
 class SequenceReader:
     """Frames of an image sequence."""
 
-    def __init__(self, info: FootageInfo, files: tuple[Path, ...]) -> None:
-        self.info, self._files = info, files
+    def __init__(self, info: FootageInfo, files: tuple[Path, ...], layer: Layer) -> None:
+        self.info, self._files, self._layer = info, files, layer
 
     def read(self, first: int, last: int) -> Generator[Frame, None, None]:
         """Yield the frames first..last; raises FootageError naming the file and its number."""
@@ -123,7 +110,7 @@ class SequenceReader:
 
     def _frame(self, index: int) -> ImageFrame:
         path, number = self._files[index], self.info.first + index
-        header, pixels = read_window(path, number)
+        header, pixels = read_window(path, number, self._layer.part)
         pixels = _upright(_display_window(header, pixels), header)
         height, width = pixels.shape[:2]
         if (width, height, tuple(header.channelnames)) != (self.info.width, self.info.height, self.info.channels):
@@ -134,17 +121,18 @@ class SequenceReader:
                 frame=number,
                 remedy="All images of a sequence have one size and the same channels",
             )
-        return ImageFrame(index, self.info, pixels, channels_of(header), header, path)
+        return ImageFrame(index, self.info, pixels, self._layer.channels, header, path)
 
 
-def describe(sequence: Sequence, rate: Fraction | None) -> FootageInfo:
-    """Describe a sequence from the header of its first file."""
+def describe(sequence: Sequence, rate: Fraction | None, wanted: str | None = None) -> tuple[FootageInfo, Layer]:
+    """Describe a sequence, and the layer that is its picture, from the header of its first file. wanted: that layer's name, of EXR."""
     path = sequence.files[0]
-    image = open_image(path, sequence.first)
-    try:
-        header = image.spec().copy()
-    finally:
-        image.close()
+    parts = read_headers(path, sequence.first)
+    if path.suffix.lower() == ".exr":
+        layer = choose_layer(parts, path, sequence.first, wanted)
+    else:
+        layer = Layer("", 0, channels_of(parts[0]))
+    header = parts[layer.part]
     _, quarter = _TURNS.get(int(header.get_int_attribute("Orientation", 1)), (False, 0))
     width, height = header.full_width, header.full_height
     if width <= 0 or height <= 0:
@@ -153,7 +141,7 @@ def describe(sequence: Sequence, rate: Fraction | None) -> FootageInfo:
     is_float = kind in ("half", "float", "double")
     stored = 16 if kind == "half" else 32 if is_float else 8 if kind == "uint8" else 16
     aspect = Fraction(float(header.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0).limit_denominator(1000)
-    return FootageInfo(
+    found = FootageInfo(
         path=sequence.pattern,
         width=height if quarter % 2 else width,
         height=width if quarter % 2 else height,
@@ -163,27 +151,29 @@ def describe(sequence: Sequence, rate: Fraction | None) -> FootageInfo:
         bit_depth=stored if is_float else int(header.get_int_attribute("oiio:BitsPerSample", stored)) or stored,
         is_float=is_float,
         pixel_format={"double": "float", "uint8": "uint8"}.get(kind, kind if is_float else "uint16"),
-        has_alpha=channels_of(header).alpha is not None,
+        has_alpha=layer.channels.alpha is not None,
         rotation=90 * quarter,
         colour=_colour(path, header),
         pixel_aspect=aspect,
         channels=tuple(header.channelnames),
+        layer=layer.name,
+        notes=tuple(_notes(parts, layer)),
     )
+    return found, layer
 
 
-def channels_of(header: Any) -> Channels:
-    """Find red, green, blue and alpha by their names, else by their order."""
-    names = [str(name).upper() for name in header.channelnames]
-    alpha = names.index("A") if "A" in names else None
-    if alpha is None and 0 <= header.alpha_channel < len(names):
-        alpha = header.alpha_channel
-    if {"R", "G", "B"} <= set(names):
-        return Channels((names.index("R"), names.index("G"), names.index("B")), alpha)
-    colour = [i for i in range(len(names)) if i != alpha] or [0]
-    first = names.index("Y") if "Y" in names else colour[0]
-    if len(colour) < 3 or "Y" in names:
-        return Channels((first, first, first), alpha if alpha != first else None)
-    return Channels((colour[0], colour[1], colour[2]), alpha)
+def _notes(parts: list[Any], layer: Layer) -> Iterator[str]:
+    """Say what of a file is not in a composite of the same format."""
+    header = parts[layer.part]
+    x, y = header.x - header.full_x, header.y - header.full_y
+    if x < 0 or y < 0 or x + header.width > header.full_width or y + header.height > header.full_height:
+        yield "The picture goes on beyond the frame (overscan). That is cut off in the composite."
+    own = {*layer.channels.rgb, layer.channels.alpha} - {None}
+    if layer.name and (len(parts) > 1 or len(header.channelnames) > len(own)):
+        yield f"The picture is the layer '{layer.name}'; --layer chooses another."
+    if len(parts) > 1:
+        others = (str(p.getattribute("oiio:subimagename") or i) for i, p in enumerate(parts, 1) if i != layer.part + 1)
+        yield f"The composite keeps the picture's own part of the file; the others are left out: {', '.join(others)}."
 
 
 def _colour(path: Path, header: Any) -> Colour:

@@ -12,7 +12,7 @@ from nodes.errors import FootageError
 from nodes.footage import Frame, read_matte
 from nodes.footage.colour import to_linear
 from nodes.footage.images import open_image, read_window
-from nodes.footage.sequence import channels_of
+from nodes.footage.layers import channels_of
 from nodes.mask.shape import grow_and_feather
 from nodes.shot.aligned.document import Entry
 from nodes.shot.aligned.folder import digest
