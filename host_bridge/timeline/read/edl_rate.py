@@ -139,10 +139,11 @@ def _agreeing(chosen: Chosen, text: EdlText) -> int:
     return count
 
 
-def _order(chosen: Chosen, media: Counter[Fraction]) -> tuple[bool, bool, Fraction]:
-    """Without media at such a rate: drop-frame where the EDL says so; then whole rates, or those of 1001 where the media are so; the lowest first."""
+def _order(chosen: Chosen, media: Counter[Fraction]) -> tuple[bool, bool, bool, Fraction]:
+    """Without media at such a rate: drop-frame where the EDL says so; usual rates; whole ones, or those of 1001 where the media are so; the lowest first."""
     ntsc = sum(n if rate.denominator == 1001 else -n for rate, n in media.items()) > 0
-    return not chosen.drop, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop), chosen.rate
+    rare = nominal(chosen.rate) in (48, 100, 120)
+    return not chosen.drop, rare, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop), chosen.rate
 
 
 def _why(chosen: Chosen, media: Counter[Fraction]) -> str:
