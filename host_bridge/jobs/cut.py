@@ -15,7 +15,7 @@ class ExportCutRequest(Request):
 
     cut: Path
     out: Path
-    profile: Literal["resolve", "otio", "blender"] = "blender"
+    profile: Literal["resolve", "otio", "blender", "kdenlive"] = "blender"
 
     @property
     def title(self) -> str:

@@ -29,7 +29,7 @@ class ExportRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["swap", "layer", "versions"] = "swap"
-    profile: Literal["resolve", "otio", "blender"] = "otio"
+    profile: Literal["resolve", "otio", "blender", "kdenlive"] = "otio"
     media: Literal["written", "sequence", "prores4444", "dnxhr", "h264"] | None = None
     out: Path | None = None
     bundle: bool = False

@@ -50,7 +50,26 @@ def ask(
     if source is not None:
         said = replace(said, everywhere=(Casting(target or PLATE, source, said="the command line"),))
     known = said.performers | {name: tuple(footage) for name, footage in (performers or {}).items()}
-    return Asked(read, find_shots(read, cast=said, handles=handles), known)
+    shots = [_onto_oneself(shot, known) for shot in find_shots(read, cast=said, handles=handles)]
+    return Asked(read, shots, known)
+
+
+def _onto_oneself(shot: Shot, performers: Mapping[str, Sequence[Path]]) -> Shot:
+    """Say at a shot that the performer who is put in is the one whom its plate shows."""
+    plate = shot.media.path
+    same = [
+        casting.source
+        for casting in shot.cast
+        if casting.source == casting.target
+        or any(
+            plate is not None and (plate == place or place in plate.parents)
+            for place in performers.get(casting.source, ())
+        )
+    ]
+    told = (
+        f"source and target are the same performer: its plate is footage of '{name}', who is put in" for name in same
+    )
+    return replace(shot, notes=tuple(dict.fromkeys((*shot.notes, *told)))) if same else shot
 
 
 def check_rate(rate: Fraction, told: Fraction | None, edit: Path) -> None:

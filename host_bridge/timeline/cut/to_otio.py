@@ -36,7 +36,7 @@ def timeline_of(cut: Cut, start: Start) -> tuple[otio.schema.Timeline, list[str]
     stack.fill(timeline.tracks, cut.strips, base)
     for marker in cut.markers:
         at = TimeRange(RationalTime(marker.frame - base, rate), RationalTime(1, rate))
-        timeline.tracks.markers.append(otio.schema.Marker(marker.name, at))
+        timeline.tracks.markers.append(otio.schema.Marker(marker.name, at, metadata={"comment": marker.name}))
     timeline.metadata[BLOCK] = {"schema": CUT, "first": cut.first, "last": cut.last, "base": base, "host": cut.host}
     return timeline, said
 

@@ -126,7 +126,7 @@ def performer_footage(names: Iterable[str], folder: Path) -> tuple[Path, ...]:
     for name in names:
         place = Path(name).expanduser()
         base, pattern = (Path(place.anchor), str(place.relative_to(place.anchor))) if place.anchor else (folder, name)
-        if any(c in pattern for c in "*?["):
+        if any(c in pattern for c in "*?[") and not (base / pattern).exists():
             matches = sorted(base.glob(pattern))
             if not matches:
                 raise FaceplateError("there is no such footage", file=base / pattern, remedy="Check the cast file")

@@ -11,6 +11,7 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, limits
+from host_bridge.timeline.read.edit import NATIVE
 from host_bridge.timeline.read.notes import add_note, notes_of
 from host_bridge.timeline.read.timemap import SLACK, samples_down
 from host_bridge.timeline.read.times import from_whole_hour, nearest, seconds, snap_rate
@@ -25,6 +26,7 @@ from host_bridge.timeline.shots.warp import Affine, Warp
 from nodes.errors import SchemaError
 
 _REMEDY = "Export the edit again"
+_SEEN = ("Resolve_OTIO", "faceplate_cut")  # programs whose reversed clips are known
 Where = tuple[int, ...]
 _Said = tuple[tuple[tuple[int, int], Casting], ...]
 
@@ -245,6 +247,11 @@ class _Finder:
         frames, outside = positions(warp, record, self.rate, media, found.origin)
         if outside and media.frames != 1:
             notes.append(f"{outside} of {record[1]} frames lie outside of the media, whose first or last is held there")
+        if (turned := warp.affine) is not None and turned.scale < 0 and self._means_anything(clip):
+            notes.append(
+                f"reversed: frames {frames[0]} to {frames[-1]} of the media are taken, as OpenTimelineIO has it; "
+                "Premiere and others write it otherwise: compare its first frame"
+            )
         seen = [found.origin + Fraction(p) / media.rate for p in (min(frames), max(frames) + 1)]
         marked = [
             in_marker(marker)
@@ -270,6 +277,11 @@ class _Finder:
             enabled=around.enabled,
             notes=tuple(dict.fromkeys((*around.notes, *found.notes, *notes))),
         )
+
+    def _means_anything(self, clip: Any) -> bool:
+        """Whether a reversed clip's range may be meant otherwise: in OTIO of programs that were not seen to write it in one way."""
+        theirs = (*clip.metadata, *self.edit.timeline.metadata, *self.edit.timeline.tracks.metadata)
+        return self.edit.path.suffix.lower() in NATIVE and not any(key in theirs for key in _SEEN)
 
     # --- markers ---
 

@@ -44,10 +44,10 @@ class Order:
 
     @property
     def choice(self) -> Choice:
-        """The media that fit: Resolve reads neither FFV1 nor patches that cover a part of the frame for sure, Blender's sequencer blends overlays."""
+        """The media that fit: Resolve reads neither FFV1 nor patches that cover a part of the frame for sure, Kdenlive no image sequences; Blender's sequencer blends overlays."""
         if self.media is not None:
             return self.media
-        if self.profile == "resolve":
+        if self.profile in ("resolve", "kdenlive"):
             return "prores4444"
         return "sequence" if self.profile == "blender" and self.mode == "layer" else "written"
 

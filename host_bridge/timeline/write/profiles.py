@@ -2,7 +2,8 @@
 
 `resolve` follows what is known of DaVinci Resolve (docs/timeline.md says what of it was never run there): paths without a scheme, no schema that
 it does not know, named tracks, ranges that say where media begin, and what is shown under the one key that it writes itself. Each change to
-what was there is recorded, and undone by `without_ours`. `otio` and `blender` change nothing.
+what was there is recorded, and undone by `without_ours`. `kdenlive` writes what Kdenlive 26.08 was seen to read: paths without a scheme, and the text of
+markers where it looks for it. `otio` and `blender` change nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from host_bridge.timeline.write.block import ABSENT, put
 from host_bridge.timeline.write.tree import Node, active_reference, schema
 from nodes.errors import OutputError
 
-Name = Literal["resolve", "otio", "blender"]
+Name = Literal["resolve", "otio", "blender", "kdenlive"]
 
 # What Resolve 21 was seen to write, and what it is reported to read.
 RESOLVE_KNOWS = frozenset(
@@ -52,6 +53,7 @@ PROFILES: dict[str, Profile] = {
     "resolve": Profile("resolve", bare=True, default_only=True, takes=False),
     "otio": Profile("otio", bare=False),
     "blender": Profile("blender", bare=True),
+    "kdenlive": Profile("kdenlive", bare=True),
 }
 
 
@@ -68,12 +70,16 @@ def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[l
             folder = place[-1] == "target_url_base"
             near = next((base / p for p in paths if (base / p).exists()), base / paths[0])
             found.append(put(document, place, profile.url(near, folder=folder)))
-    if profile.name != "resolve":
+    if profile.name not in ("resolve", "kdenlive"):
         return found, notes
-    _set_aside(document, document, [], found, notes)
+    if profile.name == "resolve":
+        _set_aside(document, document, [], found, notes)
     for place, url in list(_urls(document["tracks"], ["tracks"])):
         if url.lower().startswith("file:") and (paths := plain_paths(url)):
             found.append(put(document, place, paths[0].replace("/", "\\") if is_windows(paths[0]) else paths[0]))
+    if profile.name == "kdenlive":
+        _tell_kdenlive(document, document["tracks"], ["tracks"], found, notes)
+        return found, list(dict.fromkeys(notes))
     count = {"Video": 0, "Audio": 0}
     for i, track in enumerate(document["tracks"].get("children") or ()):
         kind = str(track.get("kind", "Video"))
@@ -93,6 +99,28 @@ def clips(node: object) -> Iterator[Node]:
         yield node  # type: ignore[misc]
     for child in node.get("children") or () if isinstance(node, dict) else ():
         yield from clips(child)
+
+
+def _tell_kdenlive(document: Node, node: Node, place: list[str | int], found: list[Node], notes: list[str]) -> None:
+    """Put the text of markers where Kdenlive shows it, and say what it loses."""
+    for i, marker in enumerate(node.get("markers") or ()):
+        told = marker.get("metadata") or {}
+        if (text := marker.get("comment") or marker.get("name")) and "comment" not in told:
+            found.append(put(document, [*place, "markers", i, "metadata"], {**told, "comment": text}))
+    if schema(node) == "Transition":
+        notes.append("dissolves: Kdenlive 26.08 drops them when it opens the edit; put them in again there")
+    if any(schema(effect) in _SPEEDS for effect in node.get("effects") or ()):
+        name = node.get("name") or schema(node)
+        notes.append(
+            f"{name}: between two frames Kdenlive shows others than Faceplate, and its own export drops the speed"
+        )
+    if schema(node) == "Clip" and schema(active_reference(node)) == "ImageSequenceReference":
+        notes.append(f"{node.get('name')}: Kdenlive reads no image sequences from an edit; its place stays empty")
+    for i, child in enumerate(node.get("children") or ()):
+        _tell_kdenlive(document, child, [*place, "children", i], found, notes)
+
+
+_SPEEDS = ("LinearTimeWarp", "FreezeFrame", "TimeEffect")
 
 
 def _set_aside(document: Node, node: Any, place: list[str | int], found: list[Node], notes: list[str]) -> None:

@@ -22,7 +22,7 @@ def export(
     edit: Path,
     *,
     as_: Annotated[Literal["swap", "layer", "versions"], Parameter(name="--as")] = "swap",
-    profile: Literal["resolve", "otio", "blender"] = "otio",
+    profile: Literal["resolve", "otio", "blender", "kdenlive"] = "otio",
     media: Media | None = None,
     out: Path | None = None,
     run: RunFolder = None,
@@ -43,10 +43,10 @@ def export(
         swap: clips show the result, and keep the plate as an alternative. layer: tracks above hold the new faces with alpha. versions: clips
         go on showing the plate, and have the result as an alternative.
     profile
-        Where it goes: resolve, otio (anything that reads OpenTimelineIO) or blender.
+        Where it goes: resolve, otio (anything that reads OpenTimelineIO), blender or kdenlive.
     media
-        What the results are: written (what the swap wrote), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve,
-        written for otio, and for blender written, of layers sequence.
+        What the results are: written (what the swap wrote), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve and
+        kdenlive, written for otio, and for blender written, of layers sequence.
     out
         The document to write, .otio, .otioz, .otiod, .edl, .xml, .fcpxml or .aaf; by default beside the edit, as EDIT.swap.otio.
     bundle
