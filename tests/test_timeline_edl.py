@@ -347,6 +347,7 @@ def test_the_first_line_of_a_transition_may_be_a_piece_of_its_own(media: Path) -
         ("01:00:01:00 01:00:02:01", "01:00:00:00 01:00:01:00", range(25, 50), "26 and 25 frames; 25 are taken"),
         ("01:00:01:00 01:00:01:20", "01:00:00:00 01:00:01:00", range(25, 50), "20 and 25 frames; 25 are taken"),
         ("01:00:01:00 01:00:02:00", "01:00:01:00 01:00:00:20", range(25, 50), "its record ends too early"),
+        ("01:00:01:00 01:00:02:00", "01:00:01:00 01:00:01:00", range(25, 50), "its record ends too early"),
     ],
 )
 def test_lengths_that_do_not_agree_are_read_and_said_at_the_event(
@@ -365,6 +366,18 @@ def test_a_record_that_ends_too_early_goes_on_to_the_next_event(media: Path) -> 
     )
     assert (a.record, a.frames, b.record) == ((0, 25), range(25, 50), (25, 25))
     assert "ends too early" in a.notes[0]
+
+
+def test_events_that_show_nothing_are_named(media: Path) -> None:
+    text = LINE + (
+        "007  AX NONE C 01:00:01:00 01:00:02:00 01:00:02:00 01:00:03:00\n"
+        "008  AX V    C 01:00:01:00 01:00:02:00 01:00:03:00 01:00:03:00\nM2 AX 050.0 01:00:01:00\n"
+    )
+    assert len(body(media, text)) == 1
+    assert read_edit(media / "cut.edl").notes[1:] == (
+        "event 007 has no channel, and is left out",
+        "event 008 has no length in the record, and is left out",
+    )
 
 
 def test_events_that_are_recorded_over_others_lie_on_a_track_above_and_nothing_is_lost(media: Path) -> None:

@@ -94,7 +94,10 @@ class _Builder:
         for i in order:
             one, at = self.sourced[i], begins[i] - start
             length, notes = self._length(one.event, after.get(begins[i], begins[i]) - begins[i])
-            if not length:
+            if not length or not one.event.channels:
+                if one.event.source[0] != one.event.source[1]:  # not the first line of a transition
+                    what = "no length in the record" if one.event.channels else "no channel"
+                    add_note(self.timeline, f"event {one.event.number} has {what}, and is left out")
                 continue
             clip = self._clip(one, length, notes)
             for number, channel in enumerate(one.event.channels):
@@ -110,7 +113,7 @@ class _Builder:
             source = self.chosen.length(event.source, event)
         if event.speed is not None or event.freeze or length == source or source > day // 2:
             return (0 if length > day // 2 else length), []
-        if length > day // 2 or (length < source and source == room):
+        if length > day // 2 or (length < source and source == room) or (not length and (source < room or not room)):
             return source, [
                 f"event {event.number}: its record ends too early; it is taken to be as long as its source, {source} frames"
             ]
