@@ -92,20 +92,19 @@ def test_the_target_is_shown_as_the_reference_method_shows_it(pair, observers):
     assert float((observers.coefficients(faces, some.squares) - some.expression).abs().mean()) < 0.06
 
 
-def test_it_learns_to_act_as_the_target_does_and_to_be_the_source(pair):
+def test_what_the_observers_see_can_be_learned(pair):
     torch.manual_seed(0)
     network = Shot(SMALL)
-    batches = network.batches(pair, Share(2, CPU))
-    optimiser = torch.optim.Adam(network.parameters(), 5e-3)
+    batch = network.batches(pair, Share(2, CPU))(0)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     seen = []
-    for _ in range(6):
-        losses = network(batches(0))
-        seen.append({name: value.item() for name, value in losses.items()})
-        torch.autograd.backward(sum(losses.values()))
+    for _ in range(7):
+        losses = network(batch)
+        seen.append(losses["performance"] + losses["likeness"])
+        seen[-1].backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert {"performance", "likeness", "kept"} < set(seen[0])
-    assert seen[-1]["performance"] + seen[-1]["likeness"] < 0.98 * (seen[0]["performance"] + seen[0]["likeness"])
+    assert seen[-1].item() < 0.97 * seen[0].item()
 
 
 def test_a_subject_without_coefficients_is_not_observed():

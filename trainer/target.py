@@ -100,7 +100,7 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
     kept = mask(landmarks[rows], size, subject)[:, None] * np.stack(shown)[..., 3][:, None]
     thin = np.s_[:, ::_STEP, ::_STEP]
     like, mine = (
-        colour_statistics(p[thin], kept[:, 0][thin]) for p in (eight / np.float32(255), np.stack(shown)[..., :3])
+        colour_statistics(p[thin], kept[:, 0][thin]) for p in (np.float32(1 / 255) * eight, np.stack(shown)[..., :3])
     )
     colours = torch.from_numpy(colour_transform(mine, like, parameters.colour))
     matte = torch.from_numpy(np.round(kept * 255).astype(np.uint8))
