@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from nodes.errors import FootageError
-from nodes.footage import open_footage
+from nodes.footage import open_footage, probe
 from nodes.footage.planes import views
+from nodes.footage.rates import exact_rate
 
 NTSC = Fraction(24000, 1001)
 
@@ -276,6 +277,69 @@ def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
         for frame in open_footage(path).frames():
             found.append(frame.index)
     assert found == [0, 1, 2, 3, 4, 5]
+
+
+def damaged(path: Path, frame: int, at: float, length: int = 4) -> Path:
+    """Overwrite bytes of one coded picture; at: which, as a part of its length."""
+    with av.open(str(path)) as container:
+        coded = bytes(sorted((p for p in container.demux(video=0) if p.size), key=lambda p: p.pts)[frame])
+    data = bytearray(path.read_bytes())
+    start = data.find(coded) + int(at * len(coded))
+    data[start : start + length] = bytes(b ^ 0x5A for b in data[start : start + length])
+    twin = path.with_stem(f"damaged{round(at * 1000)}")
+    twin.write_bytes(data)
+    return twin
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "gbrp10le"])
+def test_four_wrong_bytes_in_ffv1_name_the_frame_wherever_they_are(tmp_path: Path, pix_fmt: str) -> None:
+    options = {"level": "3", "slicecrc": "1", "g": "1", "slices": "4"}
+    whole = encode(tmp_path / "a.mkv", codec="ffv1", pix_fmt=pix_fmt, count=8, options=options)
+    assert len(list(open_footage(whole).frames())) == 8
+    for at in (0, 0.1, 0.26, 0.5, 0.77, 0.9, 0.98):
+        clip = open_footage(damaged(whole, 5, at))
+        with pytest.raises(FootageError, match=r"frame 5: cannot be decoded"):
+            list(clip.frames())
+        with pytest.raises(FootageError, match=r"frame 5: cannot be decoded"):
+            clip.frame(5)
+        assert clip.frame(6).index == 6
+
+
+@pytest.mark.parametrize("options", [{"level": "3", "slicecrc": "0"}, {"level": "1"}])
+def test_ffv1_without_checksums_is_read(tmp_path: Path, options: dict[str, str]) -> None:
+    assert len(list(open_footage(encode(tmp_path / "a.mkv", codec="ffv1", count=5, options=options)).frames())) == 5
+
+
+def test_damaged_hevc_is_no_picture(tmp_path: Path) -> None:
+    whole = encode(tmp_path / "a.mp4", 24, codec="libx265", options={"x265-params": "keyint=8:log-level=none"})
+    assert [f.index for f in open_footage(whole).frames()] == list(range(24))
+    found = []
+    with pytest.raises(FootageError, match=r"frame 1[0-4]: cannot be decoded") as raised:
+        for frame in open_footage(damaged(whole, 14, 0.3, 60)).frames():
+            found.append(frame.index)
+    assert found == list(range(raised.value.frame or 0))
+
+
+def test_the_last_key_frames_are_looked_at_a_few_times_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(probe, "_decoded", lambda *told: calls.append(told) or [])
+    count = probe._undecodable_tail(tmp_path, np.arange(1000), np.arange(0, 1000, 2))
+    assert count == 1000 and len(calls) == 10
+
+
+@pytest.mark.parametrize(
+    "rate", [Fraction(n * 1000, 1001) for n in (24, 30, 48, 60)] + [Fraction(n) for n in (24, 30, 48, 60)]
+)
+def test_short_clips_in_whole_milliseconds_have_the_rate_that_they_declare(rate: Fraction) -> None:
+    declared = Fraction(float(rate)).limit_denominator(400)
+    for count in range(2, 120):
+        pts = np.array([round(i * 1000 / rate) for i in range(count)])
+        assert exact_rate(pts, Fraction(1, 1000), (declared,), Path("a.mkv")) == rate, count
+
+
+def test_a_declared_rate_that_does_not_fit_is_not_taken() -> None:
+    pts = np.array([round(i * 1000 / 24) for i in range(500)])
+    assert exact_rate(pts, Fraction(1, 1000), (NTSC,), Path("a.mkv")) == 24
 
 
 def test_a_change_of_size_names_the_frame(tmp_path: Path) -> None:

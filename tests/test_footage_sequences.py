@@ -127,6 +127,23 @@ def test_ten_bit_dpx_keeps_its_codes_outside_the_patch(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.frame(0).pixels, clip.frame(0).pixels)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("rate", [24, 30, 48, 60, 120])
+def test_rates_in_headers_are_the_broadcast_rates_that_they_are_spelt_for(tmp_path: Path, rate: int) -> None:
+    exact = Fraction(rate * 1000, 1001)
+    for i, spelt in enumerate((round(float(exact), 3), round(float(exact), 2), float(exact), float(rate))):
+        save(tmp_path / f"{i}.dpx", picture("uint16"), dpx__FrameRate=spelt)
+        assert open_footage(tmp_path / f"{i}.dpx").info.rate == (rate if spelt == rate else exact)
+    for i, pair in enumerate(
+        ((rate * 1000, 1001), (round(float(exact) * 1000), 1000), (round(float(exact) * 100), 100))
+    ):
+        spec = oiio.ImageSpec(W, H, 3, oiio.HALF)
+        spec.attribute("FramesPerSecond", oiio.TypeDesc("rational2i"), pair)
+        output = oiio.ImageOutput.create(str(tmp_path / f"{i}.exr"))
+        assert output.open(str(tmp_path / f"{i}.exr"), spec) and output.write_image(picture("float16"))
+        output.close()
+        assert open_footage(tmp_path / f"{i}.exr").info.rate == exact
+
+
 def test_a_missing_number_is_named(tmp_path: Path) -> None:
     for n in (1, 2, 4):
         save(tmp_path / f"a.{n:04d}.png", picture("uint8"))

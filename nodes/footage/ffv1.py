@@ -1,4 +1,4 @@
-"""FFV1, the lossless coder of Matroska movies: its options, and how many slices a picture is coded in.
+"""FFV1, the lossless coder of Matroska movies: its options, how many slices a picture is coded in, and their checksums (RFC 9043).
 
 FFmpeg refuses some numbers of slices for some sizes, and with chroma that four columns share it loses samples at the edges of others. So a
 picture of the same size is coded first, and compared.
@@ -6,6 +6,7 @@ picture of the same size is coded first, and compared.
 
 from __future__ import annotations
 
+import zlib
 from fractions import Fraction
 from functools import lru_cache
 
@@ -65,3 +66,27 @@ def _pattern(lay: Layout, width: int, height: int) -> av.VideoFrame:
         plane[...] = (np.arange(plane.size).reshape(plane.shape) * (7 + i)) % 251
     found.pts = 0
     return found
+
+
+def intact(packet: bytes) -> bool | None:
+    """Check the checksum of every slice of a coded picture; None for one without checksums.
+
+    FFmpeg fills slices that fail with the picture before, and does not say so in what it decodes.
+    """
+    end = len(packet)
+    slices = []
+    while end >= _FOOTER:
+        start = end - _FOOTER - int.from_bytes(packet[end - _FOOTER : end - _FOOTER + 3], "big")
+        if start < 0 or packet[end - 5]:
+            return None
+        slices.append(packet[start:end])
+        end = start
+    if end:
+        return None
+    return all(zlib.crc32(part.translate(_REVERSED), _ONES) == _ONES for part in slices)
+
+
+_FOOTER = 8  # size of the slice (3 bytes), error status (1), checksum (4)
+_ONES = 0xFFFFFFFF
+# The checksum takes the highest bit first, zlib the lowest.
+_REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))

@@ -12,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from nodes.errors import FootageError
+from nodes.footage.ffv1 import intact
 from nodes.footage.info import FootageInfo
 from nodes.footage.orientation import turn_upright
 from nodes.footage.planes import layout, native_format
@@ -27,6 +28,7 @@ class MovieDecoder:
         self._stream: VideoStream = video_stream(self._container, path)
         self._to_native = VideoReformatter()
         self._fresh = True
+        self._checked, self._failed = False, set[int]()
 
     def close(self) -> None:
         """Close the file."""
@@ -40,7 +42,7 @@ class MovieDecoder:
         expected = first
         try:
             for index, picture in self._from(first):
-                if index > expected or (index == expected and picture.is_corrupt):
+                if index > expected or (index == expected and self._damaged(picture)):
                     raise self._broken(expected)
                 if index < expected:
                     continue
@@ -56,7 +58,7 @@ class MovieDecoder:
         """Yield (index, picture) in order, starting at or before frame `first`."""
         if self.timeline.counted:
             self._restart()
-            yield from enumerate(self._container.decode(self._stream))
+            yield from enumerate(self._pictures())
             return
         pts = self.timeline.pts
         for picture in self._since(int(pts[first])):
@@ -70,7 +72,7 @@ class MovieDecoder:
         for key in self.timeline.keys[max(0, at) : 0 : -1]:
             self._container.seek(int(key), stream=self._stream)
             self._fresh = False
-            pictures = iter(self._container.decode(self._stream))
+            pictures = self._pictures()
             try:
                 head = next((p for p in pictures if p.pts is not None), None)
             except av.FFmpegError:
@@ -80,7 +82,24 @@ class MovieDecoder:
                 yield from pictures
                 return
         self._restart()
-        yield from self._container.decode(self._stream)
+        yield from self._pictures()
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        """Decode from where the file stands; pictures that do not decode are left out, where their times show that."""
+        for packet in self._container.demux(self._stream):
+            if self._stream.codec_context.name == "ffv1" and packet.size and packet.pts is not None:
+                whole = intact(bytes(packet))
+                self._checked = self._checked or whole is not None
+                if self._checked and not whole:
+                    self._failed.add(packet.pts)
+            try:
+                yield from packet.decode()
+            except av.InvalidDataError:
+                if self.timeline.counted:
+                    raise
+
+    def _damaged(self, picture: av.VideoFrame) -> bool:
+        return picture.is_corrupt or picture.pts in self._failed
 
     def _restart(self) -> None:
         """Go to the start; not every container can seek there, but every file can be opened again."""

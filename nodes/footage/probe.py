@@ -73,6 +73,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     if stream.codec_context is None:
         raise FootageError("is coded in a way that FFmpeg cannot decode", file=path, remedy="Transcode it first")
     stream.thread_type = "AUTO"
+    if stream.codec_context.name == "hevc":  # else it hands out pictures with damaged slices as if they were whole
+        stream.codec_context.options = {"err_detect": "explode"}
     return stream
 
 
@@ -202,10 +204,13 @@ def _undecodable_tail(path: Path, pts: Int, keys: Int) -> int:
     """Count the pictures at the end that do not decode, by decoding from the last key frame."""
     if not len(keys):
         return 0
-    for key in keys[::-1]:
-        good = _decoded(path, int(key) if key > keys[0] else None)
-        if int(key) in good:  # else the demuxer came down behind the key frame
+    back = 1
+    while True:
+        key = keys[max(0, len(keys) - back)]
+        good = set(_decoded(path, int(key) if key > keys[0] else None))
+        if int(key) in good or back >= len(keys):  # else the demuxer came down behind the key frame
             break
+        back *= 2
     since = int(np.searchsorted(pts, key))
     bad = [i for i in range(since, len(pts)) if int(pts[i]) not in good]
     return len(pts) - bad[0] if bad else 0

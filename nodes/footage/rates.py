@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,24 @@ STANDARD = tuple(
     for ntsc in ((False, True) if n in (24, 30, 48, 60, 120, 240) else (False,))
 )
 DEFAULT = Fraction(24)
+_SNAP = Fraction(2, 10_000)  # 23.98 is 1.7e-4 off 24000/1001, and 24 is 1e-3 off
+
+
+@lru_cache(maxsize=1024)
+def snap_rate(rate: float | Fraction) -> Fraction:
+    """Return the exact rate, in frames per second, that a writer's spelling stands for: 23.976, 23.98 and 23.976023976 are 24000/1001.
+
+    Raises ValueError for what is no rate: not finite, zero, negative.
+    """
+    if not math.isfinite(rate) or not 0 < rate <= 1_000_000:
+        raise ValueError(f"a rate of {float(rate):g} frames per second is none")
+    found = Fraction(rate)
+    whole = round(found * Fraction(1001, 1000))
+    broadcast = Fraction(whole * 1000, 1001)
+    if whole and (whole % 12 == 0 or whole % 15 == 0) and abs(found / broadcast - 1) <= _SNAP:
+        return broadcast
+    near = found.limit_denominator(1001)
+    return near if near and abs(near - found) <= Fraction(1, 10**6) * found else found
 
 
 def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None], path: Path) -> Fraction:
@@ -36,8 +56,10 @@ def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None
         exact = 1 / (int(steps[0]) * time_base)
         if exact in claims or (len(pts) > 2 and exact in STANDARD):
             return exact
+    # A short clip in a coarse time base fits several rates; then the one that its file declares is meant.
+    said = [rate for rate in map(snap_rate, claims) if rate in STANDARD]
     near = sorted((r for r in STANDARD if abs(r / mean - 1) < Fraction(1, 20)), key=lambda r: abs(r - mean))
-    for rate in (*near, *claims, mean.limit_denominator(1001), mean):
+    for rate in (*said, *near, *claims, mean.limit_denominator(1001), mean):
         if _explains(rate, pts, time_base):
             return rate
     typical = 1 / (Fraction(float(np.median(steps))) * time_base)

@@ -18,7 +18,7 @@ from nodes.footage.images import Pixels, read_headers, read_window
 from nodes.footage.info import Colour, FootageInfo
 from nodes.footage.layers import Channels, Layer, channels_of, choose_layer
 from nodes.footage.numbering import Sequence
-from nodes.footage.rates import DEFAULT
+from nodes.footage.rates import DEFAULT, snap_rate
 from nodes.types import Float, Image8, Patch, Roi
 
 _TURNS = {
@@ -188,10 +188,8 @@ def _colour(path: Path, header: Any) -> Colour:
 def _rate(header: Any) -> Fraction | None:
     said = header.getattribute("FramesPerSecond") or header.getattribute("dpx:FrameRate")
     if isinstance(said, tuple) and len(said) == 2 and said[1]:
-        return Fraction(int(said[0]), int(said[1]))
-    if isinstance(said, (int, float)) and 0 < said < 1000:
-        return Fraction(float(said)).limit_denominator(1001)
-    return None
+        said = Fraction(int(said[0]), int(said[1]))
+    return snap_rate(said) if isinstance(said, (int, float, Fraction)) and 0 < said < 1000 else None
 
 
 def _display_window(header: Any, pixels: Pixels) -> Pixels:

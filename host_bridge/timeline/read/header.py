@@ -35,18 +35,18 @@ def begin_of(used: Fraction, start: Fraction, frames: Fraction, day: int) -> Fra
 
 def read_header(path: Path) -> Header:
     """Read what a file, or the files of a pattern, say of themselves, without decoding; raises FootageError."""
-    try:
-        changed = path.stat().st_mtime_ns
-    except (OSError, ValueError):
-        changed = 0
-    return _header(path, changed)
-
-
-@lru_cache(maxsize=4096)
-def _header(path: Path, _changed: int) -> Header:
     sequence = find_sequence(path)
     if sequence is not None:
         return Header(None, len(sequence.files), sequence.first)
+    state: tuple[int, ...] = ()
+    with suppress(OSError, ValueError):
+        found = path.stat()
+        state = found.st_mtime_ns, found.st_size, found.st_ino
+    return _header(path, state)
+
+
+@lru_cache(maxsize=4096)
+def _header(path: Path, _state: tuple[int, ...]) -> Header:
     if path.suffix.lower() in IMAGES:
         return Header(None, 1, None, still=True)
     with open_container(path) as container:

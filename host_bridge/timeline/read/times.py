@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import opentimelineio as otio
 
 from nodes.errors import SchemaError
+from nodes.footage.rates import snap_rate as snap_rate
 
 _MOST = 1e12  # frames
-_SNAP = Fraction(2, 10_000)  # 23.98 is 1.7e-4 off 24000/1001, and 24 is 1e-3 off
 
 
 def exact(value: float | Fraction) -> Fraction:
@@ -27,23 +26,6 @@ def exact(value: float | Fraction) -> Fraction:
     return (
         meant if abs(meant - Fraction(value)) <= Fraction(1, 10**9) * max(Fraction(1), abs(meant)) else Fraction(value)
     )
-
-
-@lru_cache(maxsize=1024)
-def snap_rate(rate: float | Fraction) -> Fraction:
-    """Return the exact rate, in frames per second, that a writer's spelling stands for: 23.976, 23.98 and 23.976023976 are 24000/1001.
-
-    Raises ValueError for what is no rate: not finite, zero, negative.
-    """
-    if not math.isfinite(rate) or not 0 < rate <= 1_000_000:
-        raise ValueError(f"a rate of {float(rate):g} frames per second is none")
-    found = Fraction(rate)
-    whole = round(found * Fraction(1001, 1000))
-    broadcast = Fraction(whole * 1000, 1001)
-    if whole and (whole % 12 == 0 or whole % 15 == 0) and abs(found / broadcast - 1) <= _SNAP:
-        return broadcast
-    near = found.limit_denominator(1001)
-    return near if near and abs(near - found) <= Fraction(1, 10**6) * found else found
 
 
 def seconds(time: Any, what: str) -> Fraction:
