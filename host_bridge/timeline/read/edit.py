@@ -29,7 +29,7 @@ from nodes.errors import SchemaError
 _log = logging.getLogger(__name__)
 NATIVE = (".otio", ".otioz", ".otiod")
 EDL, FCP7, FCPXML = ".edl", ".xml", (".fcpxml", ".fcpxmld")
-_FOLDERS = (".otiod", ".fcpxmld")
+FOLDERS = (".otiod", ".fcpxmld")
 _FORMATS = f"{', '.join((*NATIVE, EDL, FCP7, *FCPXML, *FORMATS))} are read"
 
 
@@ -65,7 +65,7 @@ def read_edit(
     path = Path(path).absolute()
     kind = _kind(path)
     into = unpacked or default_folder(path) / "bundle"
-    folder = path if kind in _FOLDERS else into if kind == ".otioz" else path.parent
+    folder = path if kind in FOLDERS else into if kind == ".otioz" else path.parent
     data = document_of_edit(path, into)
     places = Places(folder, tuple(media_roots), kind in (".otioz", ".otiod"))
     if kind == EDL:
@@ -115,7 +115,7 @@ def _kind(path: Path) -> str:
         raise SchemaError("does not exist", file=path, remedy="Check the path")
     if kind not in (*NATIVE, EDL, FCP7, *FCPXML, *FORMATS):
         raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{_FORMATS}; export one of them")
-    if path.is_dir() != (kind in _FOLDERS):
+    if path.is_dir() != (kind in FOLDERS):
         what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"
         raise SchemaError(what, file=path, remedy=_FORMATS)
     return kind
