@@ -42,12 +42,14 @@ def encode(
     times: list[int] | None = None,
     rotation: int = 0,
     tags: tuple[int, int] | None = None,
+    flags: int = 0,
     **container: str,
 ) -> Path:
     """Encode a movie; `times`: when each picture is shown, in frames of `rate` (to make the rate vary)."""
     with av.open(str(path), "w", options=container) as output:
         stream: Any = output.add_stream(codec, rate=rate, options=options or {}, time_base=1 / rate)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        stream.codec_context.flags |= flags
         if rotation:
             stream.set_display_rotation(rotation)
         if tags:
@@ -134,6 +136,23 @@ def test_turned_footage_stands_upright(tmp_path: Path, degrees: int, pix_fmt: st
     assert (clip.info.height, clip.info.width) == expected.shape[:2]
     assert np.abs(clip.frame(1).rgb() - expected).mean() < 0.02  # chroma sites move by half a pixel
     assert clip.frame(1).rgb8().shape == expected.shape
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("x264.mp4", {"options": {"x264-params": "tff=1"}}),
+    ("x264.mkv", {"options": {"x264-params": "bff=1"}}),
+    ("prores.mov", {"codec": "prores_ks", "pix_fmt": "yuv422p10le", "flags": 0x40000}),
+    ("mpeg2.ts", {"codec": "mpeg2video", "options": {"b": "2000000"}, "flags": 0x40000}),
+])  # fmt: skip
+def test_interlaced_footage_is_refused_with_the_command_that_deinterlaces_it(
+    tmp_path: Path, name: str, kind: dict[str, Any]
+) -> None:
+    path = encode(tmp_path / name, count=6, **kind)
+    with pytest.raises(FootageError, match=r"frame 0: is interlaced.*Deinterlace it first") as refused:
+        open_footage(path)
+    command = shlex.split(str(refused.value).rsplit(": ", 1)[1])
+    assert command[:3] == ["ffmpeg", "-i", str(path)]
+    assert command[-1].endswith("_progressive.mkv")
 
 
 def test_the_matrix_and_range_of_the_tags_are_used(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from nodes.footage.ffv1 import intact
 from nodes.footage.info import FootageInfo
 from nodes.footage.orientation import turn_upright
 from nodes.footage.planes import layout, native_format
-from nodes.footage.probe import Timeline, open_container, video_stream
+from nodes.footage.probe import Timeline, open_container, refuse_fields, video_stream
 
 
 class MovieDecoder:
@@ -119,6 +119,8 @@ class MovieDecoder:
                 frame=index,
                 remedy="Cut the clip there, or conform it to one size",
             )
+        if picture.interlaced_frame:
+            refuse_fields(info.path, index)
         wanted = layout(info.pixel_format)
         assert wanted is not None
         stored = native_format(picture.format.name) if any(wanted.shift) else wanted.name

@@ -22,6 +22,7 @@ from nodes.footage.rates import exact_rate
 from nodes.types import Int
 
 _REORDERED = 16  # more pictures than any coder holds back
+_PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 _MATRICES = {0, 1, SPACE_UNSPECIFIED, 4, 5, 6, 7, 9}
 
 
@@ -78,6 +79,19 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
+def refuse_fields(path: Path, frame: int, order: int = 0) -> None:
+    """Raise FootageError for pictures of two moments each. order: FFmpeg's field order."""
+    words = ("-vf", "bwdif=mode=send_frame", "-c:v", "ffv1", "-c:a", "copy", f"{path.with_suffix('')}_progressive.mkv")
+    which = {2: " (top field first)", 4: " (top field first)", 3: " (bottom field first)", 5: " (bottom field first)"}
+    raise FootageError(
+        f"is interlaced{which.get(order, '')}: each picture shows two moments",
+        file=path,
+        frame=frame,
+        remedy="Write setfield=prog instead of bwdif=mode=send_frame if both fields are of one moment all the same (PsF). "
+        f"Deinterlace it first, at the same rate: {command_line('ffmpeg', '-i', str(path), *words)}",
+    )
+
+
 def probe(path: Path) -> tuple[FootageInfo, Timeline]:
     """Describe a movie, counting its pictures from its packets; raises FootageError for what cannot be used."""
     try:
@@ -96,6 +110,9 @@ def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, Timeline
         first = _first_picture(path)
         if first is None or (not len(pts) and complete):
             raise FootageError("holds no picture that decodes", file=path, remedy="Copy or export it again")
+        order = stream.codec_context.field_order
+        if first.interlaced_frame or order > _PROGRESSIVE:
+            refuse_fields(path, 0, order)
         time_base = stream.time_base or Fraction(1, 90000)
         declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         if complete:
