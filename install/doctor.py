@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
@@ -22,6 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+_log = logging.getLogger(__name__)
 Status = Literal["ok", "warn", "fail"]
 
 REINSTALL = "Run `python3 install/bootstrap.py demo` again; if it stays so, remove .venv first"
@@ -208,6 +210,7 @@ def check_colour() -> Iterator[Check]:
         name = config.getName() or "unnamed"
         yield Check("OpenColorIO", "ok", f"{ocio.GetVersion()}, {named or 'built-in'}: {name}")
     except Exception as e:
+        _log.exception("OpenColorIO")
         yield Check(
             "OpenColorIO",
             "fail",
@@ -342,6 +345,7 @@ def _guarded(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
         yield from check()
     except Exception as e:
         what = (check.__doc__ or check.__name__).split(".")[0]
+        _log.exception("%s", what)
         yield Check(what, "fail", f"{type(e).__name__}: {_first_line(e)}", REINSTALL)
 
 

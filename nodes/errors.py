@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # A command at the end of a text is pasted with what stands behind it.
-_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|pip|chmod) [^`]+$")
+_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|oiiotool|pip|chmod) [^`]+$")
 
 
 def sentence(text: str) -> str:
@@ -18,9 +18,13 @@ def sentence(text: str) -> str:
 
 
 class FaceplateError(Exception):
-    """A problem that the user can mend: says what, in which file and frame, and what to do about it."""
+    """A problem that the user can mend: says what, in which file and frame, and what to do about it.
+
+    names_log: its text says already where the log is.
+    """
 
     exit_status = 1
+    names_log = False
 
     def __init__(
         self, what: str, *, file: Path | str | None = None, frame: int | None = None, remedy: str | None = None

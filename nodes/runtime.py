@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
 from pathlib import Path
 from threading import RLock
@@ -18,6 +19,7 @@ import onnxruntime as ort
 from nodes.errors import ModelError, SchemaError
 from nodes.schema import check_schema
 
+_log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent / "weights"
 SCHEMA = "faceplate.weights/1"
 
@@ -138,8 +140,11 @@ def _session(model: str | bytes, name: Path | str, providers: list[str], threads
     # Idle workers that spin take the core that decodes the next frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(model, options, providers=providers)
+        session = ort.InferenceSession(model, options, providers=providers)
+        _log.info("%s runs on %s; ONNX Runtime has %s", name, session.get_providers()[0], ", ".join(providers))
+        return session
     except Exception as e:  # ONNX Runtime's exceptions share no base class of their own
+        _log.exception("%s cannot be loaded for %s", name, providers[0])
         if providers != [_CPU]:
             warnings.warn(f"{name}: {providers[0]} cannot run this model, the CPU does", RuntimeWarning, stacklevel=3)
             return _session(model, name, [_CPU], threads)

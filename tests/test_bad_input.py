@@ -30,7 +30,6 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory):
     """A cache of the tests' own. The report is tested elsewhere, and takes longer than a shot of a few frames."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.delenv("FACEPLATE_DEBUG", raising=False)
         patch.setattr(write, "write_report", lambda folder, progress, faces=None: {})
         yield
 

@@ -42,7 +42,7 @@ def test_a_job_runs_to_its_end_and_tells_how_far_it_is(engine: Engine, tmp_path:
     assert job["state"] == "finished" and job["result"]["counted"] == 20 and job["error"] is None
     assert job["created"] <= job["started"] <= job["ended"]
     assert (tmp_path / "one.txt").read_text().endswith("end\n")
-    assert (engine.folder / "jobs" / job["id"] / "log.txt").read_text() == "counting one\n"
+    assert (engine.folder / "jobs" / job["id"] / "log.txt").read_text().count("counting one\n") == 1
     assert {"seq", "key", "lane"}.isdisjoint(job)
     json.dumps(job, allow_nan=False)
 
@@ -68,7 +68,7 @@ def test_a_preview_runs_on_its_warm_process_beside_a_training_and_the_next_is_th
     third = engine.ended(engine.submit("quick", name="c", steps=1)["id"])
     assert time.monotonic() - begin < 0.2
     assert first["result"]["pid"] == second["result"]["pid"] == third["result"]["pid"]
-    assert (engine.folder / "jobs" / third["id"] / "log.txt").read_text() == "counting c\n"
+    assert (engine.folder / "jobs" / third["id"] / "log.txt").read_text().count("counting c\n") == 1
     assert engine.ask("show", id=training["id"])["state"] == "running"
     engine.ask("cancel", id=training["id"])
 
@@ -138,12 +138,13 @@ def test_a_job_that_fails_says_why_and_what_to_do(
 ) -> None:
     job = engine.ended(engine.submit("fail", name=name)["id"])
     assert job["state"] == "failed"
-    assert job["error"] == {"message": message, "remedy": remedy, "exit_status": status}
-    assert log in (engine.folder / "jobs" / job["id"] / "log.txt").read_text()
+    file = engine.folder / "jobs" / job["id"] / "log.txt"
+    assert job["error"] == {"message": f"{message} (log: {file})", "remedy": remedy, "exit_status": status}
+    assert log in file.read_text()
     if name == "theirs":
         again = engine.ask("retry", id=job["id"])
         assert again["error"] is None and again["attempt"] == 2
-        assert engine.ended(job["id"])["error"]["message"] == message
+        assert engine.ended(job["id"])["error"]["message"] == f"{message} (log: {file})"
 
 
 def test_the_same_work_is_done_once_until_something_it_read_or_wrote_has_changed(

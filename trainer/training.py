@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ from trainer.state import State
 from trainer.supply import Supply
 from trainer.watcher import Watcher
 
+_log = logging.getLogger(__name__)
 PREVIEW = "preview.png"
 PREVIEW_ROWS = 6
 _READ_EVERY = {"cpu": 10, "cuda": 40}  # steps: a GPU is kept busy in between, a CPU has nothing to wait for
@@ -99,6 +101,10 @@ class Training:
         scaler = scaler_for(number, device)
         if found is not None:
             self._restore(found, scaler)
+        _log.info(
+            "trains %s on %s in %s, %d processes, batch %d, seed %d, from step %d; %s",
+            *(kind.name, device, number, group.world, batch, seed, facts.step if facts else 0, settings),
+        )
         rollbacks = facts.rollbacks if facts else 0
         self.guard = Guard(self.record, self.state, self.supply, watcher.message, rollbacks=rollbacks)
         self.saved = Checkpoints(self._save, self.guard, settings.checkpoint_every, watcher.message)

@@ -1,23 +1,31 @@
-"""The commands, imported only when they are called, and how each run ends: one line and an exit status, never a traceback."""
+"""The commands, imported only when they are called, and how each run ends: one line and an exit status; tracebacks are in its log."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import platform
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
-from nodes.errors import FaceplateError
+from host_bridge.client import state_folder
+from nodes import __version__
+from nodes.command_line import command_line
+from nodes.errors import FaceplateError, sentence
+from nodes.log import RunLog, log_failure, log_to_stderr, logging_to
 from nodes.text import printable
 
 USAGE, INTERRUPTED, TERMINATED = 2, 130, 143
-DEBUG = "FACEPLATE_DEBUG"
 AGAIN = "the same command goes on from here"
+_VERBOSE = "Show the log of the run on stderr too: what is decided, and why."
+_log = logging.getLogger(__name__)
 
 COMMANDS = {
     "detect": "Find and follow the faces of a clip.",
@@ -55,7 +63,20 @@ def make_app() -> App:
     )
     for i, (name, help_text) in enumerate(COMMANDS.items()):
         app.command(f"host_bridge.cli.commands.{name}:{name}", name=name, help=help_text, sort_key=i)
-    return app
+
+    @app.meta.default
+    def with_log(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        verbose: Annotated[
+            bool, Parameter(("--verbose", "-v"), negative=(), show_default=False, help=_VERBOSE)
+        ] = False,
+    ) -> Any:
+        if verbose:
+            log_to_stderr()
+        return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+
+    app.meta.suppress_keyboard_interrupt = False  # `_run` says how it ended
+    return app.meta
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -63,11 +84,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(ValueError, AttributeError):  # not the main thread, or no such signal
         signal.signal(signal.SIGTERM, _terminate)
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    log = RunLog(state_folder() / "logs", _command(tokens) or "faceplate", _heading(tokens))
+    with logging_to(log):
+        status = _run(tokens, log)
+        if log.path:
+            _log.info("ends with status %d", status)
+        return status
+
+
+def _run(tokens: list[str], log: RunLog) -> int:
     try:
         status = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except FaceplateError as e:
-        return _end(str(e), e.exit_status)
+        if e.names_log or e.exit_status == USAGE:  # of an option that is wrong the message says all
+            return _end(e.plain, e.exit_status, remedy=e.remedy)
+        log_failure(_log, e)
+        return _end(e.plain, e.exit_status, log, e.remedy)
     except CycloptsError as e:
         return _end(_usage(e, tokens), USAGE)
     except Terminated as e:
@@ -78,24 +111,45 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough of it; Python would complain once more when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MemoryError:
-        return _end("there is not enough memory; close other programs, or use a shorter --range", 1)
+    except MemoryError as e:
+        log_failure(_log, e)
+        return _end("there is not enough memory.", 1, log, "Close other programs, or use a shorter --range")
     except Exception as e:
+        log_failure(_log, e)
         what = next(iter(str(e).splitlines()), "")
-        return _end(f"internal error: {type(e).__name__}: {what} (set {DEBUG}=1 to see where)", 1)
-    return status if isinstance(status, int) else 0
-
-
-def _end(message: str, status: int) -> int:
-    """Print the one line that says why it ended."""
-    if os.environ.get(DEBUG):
-        traceback.print_exc()
-    print(f"faceplate: {printable(' '.join(message.split()))}", file=sys.stderr)
+        return _end(f"internal error: {type(e).__name__}: {what}", 1, log)
+    status = status if isinstance(status, int) else 0
+    if status and log.path:  # shots that failed, say: the command has told which
+        print(f"faceplate: the log of this run is {printable(str(log.path))}", file=sys.stderr)
     return status
 
 
+def _end(message: str, status: int, log: RunLog | None = None, remedy: str | None = None) -> int:
+    """Print the one line that says why it ended, with its log before the remedy, whose command can then be pasted."""
+    message += f" (log: {log.path})" if log and log.path else ""
+    message += f" {sentence(remedy)}" if remedy else ""
+    print(f"faceplate: {printable(' '.join(message.splitlines()))}", file=sys.stderr)
+    return status
+
+
+def _heading(tokens: list[str]) -> str:
+    system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return f"faceplate {__version__}, {system}, in {_here()}\n$ {command_line('faceplate', *tokens)}"
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was deleted
+        return "a folder that is gone"
+
+
+def _command(tokens: list[str]) -> str | None:
+    return next((t for t in tokens if t in COMMANDS), None)
+
+
 def _usage(error: CycloptsError, tokens: list[str]) -> str:
-    command = next((t for t in tokens if t in COMMANDS), None)
+    command = _command(tokens)
     cause = error.__cause__
     details = getattr(cause, "errors", None)
     if callable(details):  # pydantic's: one line for each value that it refuses

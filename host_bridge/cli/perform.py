@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import fields
@@ -20,6 +21,8 @@ from host_bridge.jobs.job import absolute
 from nodes.consent.project import find_project
 from nodes.errors import FaceplateError
 from trainer.watcher import Progress
+
+_log = logging.getLogger(__name__)
 
 
 class Shows(Protocol):
@@ -40,7 +43,7 @@ def perform(
     if engine:
         return _in_engine(kind, request, shown)
     with shown(request.title) as watch:
-        return KINDS[kind].run(request, watch)
+        return KINDS[kind].perform(request, watch)
 
 
 class Shown(Watch):
@@ -96,6 +99,7 @@ def _in_engine(kind: str, request: Request, shown: Callable[[str], Shows]) -> di
         id = None
         try:
             id = client.submit(kind, told)["id"]
+            _log.info("job %s of the engine; faceplate jobs logs %s prints its log", id, id)
             while True:
                 try:
                     job = client.wait(id, told=mirror.show)
@@ -114,7 +118,7 @@ def _in_engine(kind: str, request: Request, shown: Callable[[str], Shows]) -> di
     if job["state"] == "cancelled":
         raise FaceplateError("the job was cancelled", remedy=f"Queue it again: faceplate jobs retry {job['id']}")
     failure = FaceplateError(job["error"]["message"], remedy=job["error"].get("remedy"))
-    failure.exit_status = job["error"]["exit_status"]
+    failure.exit_status, failure.names_log = job["error"]["exit_status"], True
     raise failure
 
 

@@ -24,10 +24,11 @@ from host_bridge.engine.http.server import make_app
 from host_bridge.engine.queue.store import Store
 from host_bridge.engine.queue.supervisor import Supervisor
 from nodes import __version__
+from nodes.log import FORMAT, LONGEST, logging_to
 
 IDLE_MINUTES = 30.0
 _GRACE = 3  # seconds that open requests have when the engine ends
-_log = logging.getLogger("faceplate.engine")
+_log = logging.getLogger(__name__)
 
 
 def serve(
@@ -45,13 +46,13 @@ def serve(
     address.prepare(folder)
     with address.owned(folder):
         token = secrets.token_urlsafe(32)
-        _log_to(folder / "engine.log" if log_to_file else None, token)
-        try:
-            asyncio.run(_serve(folder, token, idle_stop, devices, ready))
-        except Exception:
-            _log.exception("the engine ends by an error")
-            raise
-        _log.info("the engine has ended")
+        with logging_to(_log_file(folder / "engine.log" if log_to_file else None, token)):
+            try:
+                asyncio.run(_serve(folder, token, idle_stop, devices, ready))
+            except Exception:
+                _log.exception("the engine ends by an error")
+                raise
+            _log.info("the engine has ended")
 
 
 async def _serve(folder: Path, token: str, idle_stop: float, devices: Sequence[str], ready: Callable[[], None]) -> None:
@@ -126,18 +127,15 @@ class _WithoutToken(logging.Formatter):
     """Whatever is logged, the token is not: not in a path that someone asked for, and not in a traceback."""
 
     def __init__(self, token: str) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        super().__init__(FORMAT)
         self._token = token
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace(self._token, "...")
 
 
-def _log_to(file: Path | None, token: str) -> None:
-    """Log to a file of at most 1 MiB, of which the last is kept, or to stderr."""
-    handler = RotatingFileHandler(file, maxBytes=1 << 20, backupCount=1) if file else logging.StreamHandler()
+def _log_file(file: Path | None, token: str) -> logging.Handler:
+    """A file of at most 1 MiB, of which the last is kept, or stderr."""
+    handler = RotatingFileHandler(file, maxBytes=LONGEST, backupCount=1) if file else logging.StreamHandler()
     handler.setFormatter(_WithoutToken(token))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    _log.setLevel(logging.INFO)
+    return handler

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from trainer.watcher import Progress
+
+_EVERY = 60.0  # seconds between two lines about a training
+_log = logging.getLogger(__name__)
 
 
 class Watch:
@@ -54,6 +59,47 @@ class Request(BaseModel):
         return [path for name, path in _paths(self) if name in self.written]
 
 
+class _LoggedWatch(Watch):
+    """Passes on what a job tells, and logs it: its stages with their times, its messages, a training once in a while."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._stage = ""
+        self._since = self._next = 0.0
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Log when a stage is new."""
+        if stage != self._stage:
+            self.end_stage()
+            self._stage, self._since = stage, time.monotonic()
+        self._watch.progress(stage, done, total)
+
+    def end_stage(self) -> None:
+        """Log how long the last stage took."""
+        if self._stage:
+            _log.info("%s: %.2f s", self._stage, time.monotonic() - self._since)
+
+    def training(self, now: Progress) -> None:
+        """Log now and then how it stands."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _EVERY
+            _log.info("training: %s", now)
+        self._watch.training(now)
+
+    def message(self, line: str) -> None:
+        """Log it."""
+        _log.info("%s", line)
+        self._watch.message(line)
+
+    def preview(self, picture: Path) -> None:
+        """Pass it on."""
+        self._watch.preview(picture)
+
+    def may_read(self, path: Path) -> None:
+        """Ask on."""
+        self._watch.may_read(path)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of job.
@@ -71,6 +117,16 @@ class Kind:
     again: Callable[[Any], Request] | None = None
     warm: bool = False
     looks: bool = False
+
+    def perform(self, request: Request, watch: Watch) -> dict[str, Any]:
+        """Run it, and log what was asked, its stages and how long they took."""
+        began, logged = time.monotonic(), _LoggedWatch(watch)
+        _log.info("%s: %s", self.name, request.model_dump(mode="json", exclude_defaults=True))
+        try:
+            return self.run(request, logged)
+        finally:
+            logged.end_stage()
+            _log.info("%s: %.2f s in all", self.name, time.monotonic() - began)
 
 
 def absolute(path: Path) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -42,6 +44,7 @@ def run_ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
                 if done.is_set():
                     break
         except BaseException as e:  # handed to the consumer, whatever it is
+            _log.info("the thread has failed", exc_info=True)
             error = e
         finally:
             if isinstance(items, Generator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,6 +23,7 @@ from nodes.shot.tracker_files import load_state, save_state
 from nodes.subjects import load_subject
 from nodes.types import Faces
 
+_log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 15.0
 
 
@@ -47,9 +49,12 @@ def analyse(
         with suppress(OSError):
             kept.touch()  # the oldest are dropped first
         tell(last - first + 1)
+        _log.info("%s: %d tracks as found before, in %s", name, len(faces.tracks), kept)
         return faces
     checkpoint = _Checkpoint(kept.with_suffix(".part.npz"))
+    _log.info("%s: frames %d-%d of %s by %s", name, first, last, footage.info.path, parameters)
     faces = detect(footage, parameters, first, last, tell, checkpoint)
+    _log.info("%s: %d tracks, %d cuts", name, len(faces.tracks), len(faces.cuts))
     with suppress(OutputError):
         save_faces(kept, faces)
     checkpoint.discard()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 _WAIT = 0.1
 
@@ -71,5 +73,6 @@ class Worker(Generic[T]):
                 if item is None:
                     return
                 self._work(item)
-        except BaseException as e:  # raised where the items come from
+        except BaseException as e:  # raised where the items come from, unless something else is first
+            _log.info("the thread has failed", exc_info=True)
             self._error = e

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from nodes.errors import ModelError
@@ -10,6 +11,7 @@ from nodes.swap.contract import load_contract
 from nodes.swap.dfm import is_dfm, load_dfm
 from nodes.swap.runner import DOCS, SwapModel
 
+_log = logging.getLogger(__name__)
 __all__ = ["SwapModel", "load_model"]
 
 
@@ -32,6 +34,7 @@ def load_model(
     file = Path(path)
     session = create_session(file, cpu=cpu, threads=threads)
     metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+    _log.info("model %s: %s", file, "with a contract" if "faceplate.schema" in metadata else "without a contract: a .dfm, if it is one")
     if "faceplate.schema" in metadata:
         return load_contract(file, session, metadata, subject, template)
     if is_dfm(session):

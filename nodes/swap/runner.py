@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from nodes.errors import ModelError
 from nodes.types import Float
 
+_log = logging.getLogger(__name__)
 # What a model may ask for, and its channels.
 INPUTS = {"crop": 3, "reference": 4, "landmarks": 2, "vertices": 2, "performance": 4}
 POINTS = ("landmarks", "vertices")
@@ -128,6 +130,7 @@ def run_session(session: Any, outputs: list[str], feed: Mapping[str, npt.NDArray
     try:
         got = session.run(outputs, {n: np.ascontiguousarray(v, types[n]) for n, v in feed.items()})
     except Exception as e:  # ONNX Runtime's exceptions share no base class of their own
+        _log.exception("%s failed while running", file)
         reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
         raise ModelError(f"failed while running ({reason})", file=file, remedy="Try a smaller batch, or the CPU") from e
     return [np.asarray(values, np.float32) for values in got]

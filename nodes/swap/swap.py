@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 
 from nodes.align import Alignment
 from nodes.align.alignment import fitting_size
-from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
+from nodes.definitions import CAST, ColourMatch, MaskParameters, Method, SwapParameters
 from nodes.errors import FaceplateError, ModelError
 from nodes.footage import Footage, Frame
 from nodes.footage.ahead import run_ahead
@@ -30,6 +31,7 @@ from nodes.swap.reference.surface import surface_of
 from nodes.swap.sharpen import unsharp_mask
 from nodes.types import Bool, Faces, Float, Image8, Patch, Roi
 
+_log = logging.getLogger(__name__)
 _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
 _COLOUR_SIGMA = 6.0  # frames
@@ -119,6 +121,8 @@ def plan_swap(
             alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
         references = plan_reference(alignments, taken, parameters, plate, progress)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
+    told = parameters.model_dump(mode="json", exclude=set(CAST))  # no names
+    _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], told)
     return SwapPlan(tracks, parameters, mask, model, roto)
 
 

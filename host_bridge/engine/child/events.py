@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
-import sys
 import threading
 import time
 from dataclasses import asdict
@@ -20,6 +20,7 @@ from trainer.watcher import Progress
 PICTURES = "pictures"
 PREVIEW = "preview.png"
 _EVERY = 0.05
+_log = logging.getLogger(__name__)
 
 
 class Line:
@@ -61,8 +62,7 @@ class Teller(Watch):
         self._line.send("training", **asdict(now))
 
     def message(self, line: str) -> None:
-        """Tell it, and log it."""
-        print(line, file=sys.stderr, flush=True)
+        """Tell it."""
         self._line.send("message", line=line)
 
     def preview(self, picture: Path) -> None:
@@ -74,7 +74,7 @@ class Teller(Watch):
                 with whole_file(copy, sync=False) as temporary:
                     shutil.copyfile(picture, temporary)
         except Exception as e:  # a full disk, say: the work is worth more than its picture
-            print(f"no preview: {e}", file=sys.stderr, flush=True)
+            _log.exception("no preview: %s", e)
             return
         self._line.send("preview", name=picture.name)
 

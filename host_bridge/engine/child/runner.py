@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -20,8 +20,10 @@ from pydantic import ValidationError
 from host_bridge.engine.child.events import Line, Teller
 from host_bridge.jobs import Kind, Request
 from nodes.errors import FaceplateError, UsageError
+from nodes.log import Stderr, log_failure, logging_to
 
 STOPPED = 143
+_log = logging.getLogger(__name__)
 
 
 class Stopped(KeyboardInterrupt):
@@ -42,10 +44,10 @@ class Runner:
     def run(self, line: bytes) -> int:
         """Run the job that a line asks for, and return the exit status of the command line. Its last event is how it ended."""
         told = json.loads(line)
-        with _log(told.get("log")), _signals() as came:
+        with _printed_to(told.get("log")), logging_to(Stderr()), _signals() as came:
             try:
                 request = self._request(told)
-                result = self._kinds[told["kind"]].run(request, Teller(self._line, Path(told["folder"])))
+                result = self._kinds[told["kind"]].perform(request, Teller(self._line, Path(told["folder"])))
                 if came(signal.SIGTERM):  # some end in good order when they are asked to
                     raise Stopped
                 self._line.send("finished", result=result)
@@ -54,6 +56,7 @@ class Runner:
                 if isinstance(e, KeyboardInterrupt) or came(signal.SIGTERM):
                     self._line.send("stopped")
                     return STOPPED
+                log_failure(_log, e)
                 why = _reason(e)
                 self._line.send("failed", **why)
                 return int(why["exit_status"])
@@ -71,12 +74,10 @@ class Runner:
 
 
 def _reason(error: BaseException) -> dict[str, Any]:
-    """What happened and what to do about it, a line each, with the exit status; the log has the rest of what is not theirs to mend."""
+    """What happened and what to do about it, a line each, with the exit status; the log has the rest."""
     if isinstance(error, FaceplateError):
         remedy = error.remedy and " ".join(error.remedy.splitlines())  # a command may hold two spaces
         return {"message": " ".join(error.plain.splitlines()), "remedy": remedy, "exit_status": error.exit_status}
-    traceback.print_exception(error, file=sys.stderr)
-    sys.stderr.flush()
     if isinstance(error, MemoryError):
         remedy = "Close other programs, or use a shorter range"
         return {"message": "There is not enough memory.", "remedy": remedy, "exit_status": 1}
@@ -115,7 +116,7 @@ def _signals() -> Iterator[Callable[[int], bool]]:
 
 
 @contextmanager
-def _log(path: str | None) -> Iterator[None]:
+def _printed_to(path: str | None) -> Iterator[None]:
     """Send what is printed to a file, where one is named."""
     if path is None:
         yield

@@ -25,7 +25,7 @@ _STATUS: list[tuple[type[FaceplateError], int]] = [
     (UsageError, 422),
     (OutputError, 507),  # this machine's disk, not the request
 ]
-_log = logging.getLogger("faceplate.engine")
+_log = logging.getLogger(__name__)
 
 
 def as_text(value: Any) -> str:

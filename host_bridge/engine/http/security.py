@@ -32,7 +32,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_log = logging.getLogger("faceplate.engine")
+_log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):

@@ -119,7 +119,7 @@ class Dispatcher:
         except OSError as e:
             self._store.note(job.id, state="queued", started=None)  # the disk may be full too
             raise OutputError(f"no process can be started ({e.strerror or e})", remedy="Close other programs") from e
-        place.run = self.runs[job.id] = Run(job, self._kinds.get(job.kind), place.worker, self._store)
+        place.run = self.runs[job.id] = Run(job, self._kinds.get(job.kind), place.worker, self._store, log)
         if place.rest:
             place.rest.cancel()
         told = {"id": job.id, "kind": job.kind, "request": job.request, "folder": str(folder), "again": job.again}

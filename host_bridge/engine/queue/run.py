@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from host_bridge.engine.queue.keys import stamps
@@ -21,13 +22,13 @@ RETRIES = 1
 class Run:
     """A job in a worker. Everything is noted in the store at once; when it is written is the supervisor's affair.
 
-    over: the job has ended. gone: its process has let go of it, and the device is free.
+    log: its log, which every error names. over: the job has ended. gone: its process has let go of it, and the device is free.
     """
 
-    def __init__(self, job: Job, kind: Kind | None, worker: Worker, store: Store) -> None:
+    def __init__(self, job: Job, kind: Kind | None, worker: Worker, store: Store, log: Path) -> None:
         self.id, self.worker = job.id, worker
         self.gone = asyncio.Event()
-        self._kind, self._store, self._rate = kind, store, Rate()
+        self._kind, self._store, self._rate, self._log = kind, store, Rate(), log
 
     @property
     def job(self) -> Job:
@@ -99,6 +100,8 @@ class Run:
     def _end(self, state: str, **fields: Any) -> None:
         if self.job.cancelling:  # in good order perhaps, and perhaps an error on the way: its user knows why it ended
             state, fields = "cancelled", {}
+        if state == "failed":
+            fields["error"]["message"] += f" (log: {self._log})"
         self._note(state=state, ended=time.time(), cancelling=False, **fields)
 
     def _note(self, **fields: Any) -> None:

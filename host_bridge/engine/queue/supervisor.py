@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import shutil
 import time
@@ -21,6 +22,7 @@ from host_bridge.engine.queue.updates import Subscription, Updates
 from host_bridge.jobs import KINDS, Kind, Request
 from nodes.errors import OutputError
 
+_log = logging.getLogger(__name__)
 PRUNE_EVERY = 100
 CANCEL_GRACE, STOP_GRACE, IDLE = 1.5, 5.0, 600.0
 
@@ -120,6 +122,7 @@ class Supervisor:
         try:
             self.store.change(id, cancelling=True)  # an engine that dies now is not to begin it again
         except Exception:
+            _log.exception("a request to cancel cannot be written")
             self.store.note(id, cancelling=True)  # a full disk is no reason to let it run on
         run.worker.terminate(CANCEL_GRACE)
         await run.gone.wait()

@@ -5,14 +5,17 @@ The adapters are others' code, and a damaged file can send one of them round in 
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tempfile
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
 from nodes.errors import MissingDependencyError, SchemaError
 
+_log = logging.getLogger(__name__)
 SECONDS = 300
 _MEMORY = 4 << 30
 FORMATS = {
@@ -40,6 +43,7 @@ def convert(path: Path, limit: float = SECONDS) -> bytes:
             raise SchemaError(f"could not be read as {told} within {limit:g} s", file=path, remedy=_REMEDY) from e
         if done.returncode or not out.is_file():
             said = done.stderr.decode(errors="replace").strip().splitlines()
+            _log.error("the adapter ended with status %d\n%s", done.returncode, "\n".join(said))
             raise SchemaError(
                 f"could not be read as {told}: {said[-1][:300] if said else 'the adapter ended'}",
                 file=path,
@@ -73,6 +77,7 @@ def _main(source: str, target: str) -> int:
         found = otio.adapters.read_from_file(source)
         Path(target).write_text(otio.adapters.write_to_string(found, "otio_json", indent=0), "utf-8")
     except Exception as e:  # whatever an adapter stumbles over
+        traceback.print_exc()  # for the log
         print(" ".join(f"{type(e).__name__}: {e}".split())[:400], file=sys.stderr)
         return 1
     return 0

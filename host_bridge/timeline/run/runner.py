@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,10 @@ from host_bridge.timeline.run.work import Footing, ShotWatch, Work
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import FaceplateError
 from nodes.lock import only_one
+from nodes.log import log_failure
 from nodes.text import counted
+
+_log = logging.getLogger(__name__)
 
 
 def run_shots(work: Work, edit: EditRecord, shots: Sequence[Shot]) -> tuple[TimelineRun, dict[str, Done]]:
@@ -124,10 +127,11 @@ def _tried(
     try:
         done = do_shot(work, shot, spans, work.out / folder, watch)
     except FaceplateError as e:
+        log_failure(_log, e)
         watch.message(f"failed: {e}")
         return _failed(record, e), None
     except Exception as e:  # ours to mend; meanwhile the other shots need not wait for that
-        traceback.print_exc()
+        log_failure(_log, e)
         what = next(iter(str(e).splitlines()), "")
         return _failed(record, FaceplateError(f"internal error: {type(e).__name__}: {what}")), None
     watch.message(f"done in {time.monotonic() - began:.0f} s, {done.how}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nodes.runtime import create_session
 from nodes.subjects.keypoint_network import KeypointNetwork
 from nodes.types import Float
 
+_log = logging.getLogger(__name__)
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _MOST = 16  # pictures at once
 _SHAPES = {
@@ -61,6 +63,7 @@ class NetworkRunner:
         try:
             got = self._session.run(self._outputs, feed)
         except Exception as e:  # ONNX Runtime's exceptions share no base class of their own
+            _log.exception("the network failed while running")
             reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
             raise self._refusal(
                 f"failed while running ({reason})", "Check 'size' and 'layout' of its description"
