@@ -53,7 +53,7 @@ def test_the_result_lies_above_the_clip_and_is_taken_back(
     assert (patch.begin, patch.count, patch.source) == (plate.begin, plate.count, plate.source)
     assert patch.media.start == plate.source - config.handles and len(host.pool.root.folders[0].clips) == 1
     play(host, edition, f"{REPLACE} - take back", config, watcher)
-    assert told(host) == "1 results were taken back" and not host.timeline.tracks[1]
+    assert told(host) == "1 result was taken back" and not host.timeline.tracks[1]
 
 
 def test_as_a_take(host: Host, config: Config, watcher: Watcher) -> None:  # noqa: F811

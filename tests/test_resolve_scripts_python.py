@@ -84,7 +84,7 @@ def test_once_more_replaces_what_was_there_and_taking_back_leaves_the_edit_as_it
     assert [len(track) for track in host.timeline.tracks] == [2, 1]
     assert len(host.pool.root.folders[0].clips) == 1
     script.undo(host.handle(), config)
-    assert told(host) == "1 results were taken back"
+    assert told(host) == "1 result was taken back"
     assert host.timeline.tracks == [*before, []]
     script.undo(host.handle(), config)
     assert told(host) == "there was nothing to take back"

@@ -254,11 +254,11 @@ def test_patience_that_is_used_up_is_not_new_after_a_resume(pair, tmp_path):
                 raise Gone
 
     with pytest.raises(Gone):
-        fit(pair, tmp_path, settings(steps=200, checkpoint_every=1e-6), Leaves(), kind=Hopeless)
+        fit(pair, tmp_path, settings(steps=200), Leaves(), kind=Hopeless)
     assert last_checkpoint(tmp_path, print).facts.rollbacks == 2
     told = Listener()
     with pytest.raises(FaceplateError, match="keeps failing"):
-        fit(pair, tmp_path, settings(steps=200, checkpoint_every=1e-6), told, kind=Hopeless, resume=True)
+        fit(pair, tmp_path, settings(steps=200), told, kind=Hopeless, resume=True)
     assert len(told.lines) == 2
 
 

@@ -51,7 +51,7 @@ def partial_folder(out: Path) -> Path:
 
 def only_run(out: Path) -> AbstractContextManager[None]:
     """Keep other runs out of `out`, and of what grows beside it. Raises OutputError, which names the other process."""
-    partial = partial_folder(out)
+    partial = partial_folder(out.resolve())
     return only_one(partial.with_name(f"{partial.name}.lock"), "run", out)
 
 

@@ -35,8 +35,8 @@ class Checkpoints(Hook):
         self._written = (loop.step, self._guard.rollbacks)
 
     def after_step(self, loop: Loop) -> None:
-        """Write one, if it is time."""
-        if self._now != self._written and self._every.due:
+        """Write one, if it is time, and after each rollback: what it has cost of the guard's patience holds after a resume."""
+        if self._now != self._written and (self._every.due or self._now[1] > self._written[1]):
             try:
                 self._save()
             except OutputError as e:

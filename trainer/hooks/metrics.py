@@ -42,7 +42,7 @@ class Metrics(Hook):
 
     def after_step(self, loop: Loop) -> None:
         """Write what is new."""
-        if not self._record.fresh or not len(self._record.rows):
+        if not self._record.fresh or not self._record.names:
             return
         try:
             self._append()
@@ -75,8 +75,10 @@ class Metrics(Hook):
 
 
 def draw(path: Path, record: Record) -> None:
-    """Draw the losses over the steps, each value the mean of its stretch, on a logarithmic scale."""
+    """Draw the losses over the steps, each value the mean of its stretch, on a logarithmic scale; nothing where there are no rows."""
     rows = record.rows
+    if not len(rows):  # all were taken back
+        return
     stretches = np.array_split(np.arange(len(rows)), min(len(rows), _POINTS))
     figure = Figure((8, 4), layout="constrained")
     axes = figure.subplots()

@@ -6,5 +6,5 @@ main(function()
     local plate = { item = item, name = item:GetName(), start = item:GetStart(false), duration = item:GetDuration(false) }
     gone = gone + take_away(plate)
   end
-  say(gone == 0 and "there was nothing to take back" or gone .. " results were taken back")
+  say(gone == 0 and "there was nothing to take back" or gone .. (gone == 1 and " result was taken back" or " results were taken back"))
 end)

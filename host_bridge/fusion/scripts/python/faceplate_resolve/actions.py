@@ -27,7 +27,8 @@ def undo(resolve: Any, config: Config) -> None:
 
     def work(session: Session) -> None:
         gone = sum(take_away(session, item) for item in session.chosen())
-        session.say(f"{gone} results were taken back" if gone else "there was nothing to take back")
+        said = "1 result was taken back" if gone == 1 else f"{gone} results were taken back"
+        session.say(said if gone else "there was nothing to take back")
 
     _run(resolve, config, work)
 
