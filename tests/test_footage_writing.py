@@ -83,10 +83,31 @@ def test_colour_tags_rate_and_pixel_shape_are_kept(tmp_path: Path, tags: ColourT
         writer.write(frame)
     assert open_footage(tmp_path / "a.mp4").info.pixel_aspect == Fraction(16, 15)
     again = open_footage(tmp_path / "a.mkv").info
-    assert (again.rate, again.frames) == (RATE, 30)
+    assert (again.rate, again.frames, again.pixel_aspect) == (RATE, 30, Fraction(16, 15))
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        assert "title" not in container.streams.video[0].metadata
     assert again.tags.space == tags.space
     assert again.tags.range == tags.range
     assert (again.tags.primaries, again.tags.transfer) == (tags.primaries, tags.transfer)
+
+
+@pytest.mark.parametrize(("size", "aspect"), [
+    ((180, 144), Fraction(16, 15)), ((720, 480), Fraction(8, 9)), ((180, 135), Fraction(4, 3)), ((63, 48), Fraction(64, 45)),
+    ((64, 48), Fraction(2)), ((64, 48), Fraction(1)),
+])  # fmt: skip
+@pytest.mark.parametrize("codec", ["ffv1", "prores4444", "h264"])
+def test_the_shape_of_a_pixel_is_kept_in_every_kind_of_movie(
+    tmp_path: Path, codec: Any, size: tuple[int, int], aspect: Fraction
+) -> None:
+    frame = plate("yuv420p", size, ColourTags(1, 1, 1, 1))
+    path = tmp_path / f"a.{'mkv' if codec == 'ffv1' else 'mov'}"
+    with MovieWriter(path, dataclasses.replace(frame.info, pixel_aspect=aspect), codec) as writer:
+        for _ in range(3):
+            writer.write(frame)
+    again = open_footage(path)
+    assert again.info.pixel_aspect == aspect
+    assert [f.index for f in again.frames()] == [0, 1, 2]
+    assert again.frame(2).index == 2
 
 
 @pytest.mark.parametrize("size", [(64, 48), (63, 47), (1, 1)])

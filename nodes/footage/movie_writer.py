@@ -20,6 +20,7 @@ from nodes.footage.ffv1 import ffv1_options
 from nodes.footage.frame import SWS_MATRIX, Frame, MovieFrame
 from nodes.footage.info import SPACE_BT709, ColourTags, FootageInfo
 from nodes.footage.matrix import resolved_space
+from nodes.footage.matroska import PLACEHOLDER, set_pixel_aspect
 from nodes.footage.planes import copy, is_full_range, layout, new_frame, views
 from nodes.footage.sound import Sound
 from nodes.footage.whole import beside, flush
@@ -60,6 +61,7 @@ class MovieWriter:
     ) -> None:
         self.path, self.info, self.codec = Path(path), like, codec
         self._timecode = timecode
+        self._reshaped = codec == "ffv1" and like.pixel_aspect != 1  # Matroska's header is changed afterwards
         self._sound_of = audio_from, first, like.frames - 1 if last is None else last
         self._temporary: Path | None = None
         self._output: OutputContainer | None = None
@@ -70,6 +72,7 @@ class MovieWriter:
         with writing(self.path):
             self._temporary = beside(self.path)
             kind, options = _CONTAINERS[codec]
+            options = options | ({"write_crc32": "0"} if self._reshaped else {})
             self._output = av.open(str(self._temporary), "w", format=kind, container_options=options)
 
     def write(self, frame: Frame | Image8 | Float) -> None:
@@ -117,6 +120,8 @@ class MovieWriter:
                 output, self._output = self._output, None
                 output.close()
                 assert self._temporary is not None
+                if self._reshaped:
+                    set_pixel_aspect(self._temporary, self._stream.width, self._stream.height, self.info.pixel_aspect)
                 flush(self._temporary)
                 self._temporary.replace(self.path)
         except BaseException:
@@ -165,7 +170,9 @@ class MovieWriter:
             stream.metadata["timecode"] = self._timecode  # on the picture's stream, where editors look for it
         stream.pix_fmt = picture.format.name
         stream.thread_type = "SLICE" if ffv1 else "AUTO"
-        context.sample_aspect_ratio = self.info.pixel_aspect  # kept by MP4; for Matroska, PyAV has no way to set it
+        context.sample_aspect_ratio = self.info.pixel_aspect
+        if self._reshaped:
+            stream.metadata["title"] = PLACEHOLDER
         context.colorspace, context.color_range = picture.colorspace, picture.color_range
         context.color_primaries, context.color_trc = picture.color_primaries, picture.color_trc
         source, first, last = self._sound_of
