@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from nodes.errors import ModelError
+
+_log = logging.getLogger(__name__)
 
 
 def library_weights(url: str, instead: str) -> Path:
@@ -38,7 +40,8 @@ def loading(file: Path) -> Iterator[None]:
     """Turn what a damaged file of weights, or one of another network, makes the library raise into ModelError."""
     try:
         yield
-    except (RuntimeError, OSError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as e:
+    except Exception as e:  # those of torch's loader share no base class of their own
+        _log.debug("%s cannot be loaded", file, exc_info=True)
         reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
         raise ModelError(
             f"does not hold the weights that its name says ({reason})",
