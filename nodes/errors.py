@@ -12,9 +12,14 @@ from pathlib import Path
 _COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|oiiotool|pip|chmod) [^`]+$")
 
 
+def is_command(text: str) -> bool:
+    """Tell whether a text ends with a command."""
+    return _COMMAND.search(text) is not None
+
+
 def sentence(text: str) -> str:
     """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
-    return text if _COMMAND.search(text) else text.rstrip(".") + "."
+    return text if is_command(text) else text.rstrip(".") + "."
 
 
 class FaceplateError(Exception):

@@ -77,8 +77,11 @@ class Stderr(logging.StreamHandler[TextIO]):
 class RunLog(RotatingFileHandler):
     """A file in `folder` that appears with its first record, under a heading. A log that cannot be written stops no run.
 
-    The files used last are kept, `KEPT` of them, each of at most `LONGEST` bytes and as many before those.
+    The files used last are kept, `KEPT` of them, each of at most `LONGEST` bytes and as many before those. has_errors: whether
+    an error is among its records.
     """
+
+    has_errors = False
 
     def __init__(self, folder: Path, name: str, heading: str) -> None:
         self._folder, self._heading = folder, heading
@@ -90,6 +93,11 @@ class RunLog(RotatingFileHandler):
         """The file, None while there is none."""
         path = Path(self.baseFilename)
         return path if path.is_file() else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it."""
+        self.has_errors |= record.levelno >= logging.ERROR
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Go on without: a full disk is said where results are written."""

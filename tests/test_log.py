@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from clips import cut
 
+from host_bridge.cli.app import _end
 from nodes import log
 from nodes.errors import ConsentError, FaceplateError
 from nodes.footage import open_footage
@@ -58,11 +59,19 @@ def test_a_run_says_in_its_log_what_was_decided_and_how_long_its_stages_took(run
     assert any("as found before" in file.read_text("utf-8") for file in logs.iterdir())
 
 
-def test_an_error_names_the_log_before_what_to_do_and_the_traceback_is_there_alone(run: Run, logs: Path) -> None:
+def test_an_error_names_the_log_and_the_traceback_is_there_alone(run: Run, logs: Path) -> None:
     status, _, err = run("detect", "none.mov")
     (file,) = logs.iterdir()
-    assert (status, err) == (3, f"faceplate: none.mov: does not exist. (log: {file}) Check the path.\n")
+    assert (status, err) == (3, f"faceplate: none.mov: does not exist. Check the path. (log: {file})\n")
     assert "Traceback" in only(logs) and "none.mov: does not exist" in only(logs)
+
+
+def test_a_command_at_the_end_of_an_error_stays_there(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
+    with logging_to(found := RunLog(logs, "swap", "$")):
+        logging.getLogger("nodes").error("no")
+        _end("no model.", 5, found, "Train one: faceplate train 'A B' C --out M")
+    said = capsys.readouterr().err
+    assert said == f"faceplate: no model. (log: {found.path}) Train one: faceplate train 'A B' C --out M\n"
 
 
 @pytest.mark.parametrize("where", [("-v", "detect"), ("detect", "--verbose")])

@@ -18,7 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 from host_bridge.client import state_folder
 from nodes import __version__
 from nodes.command_line import command_line
-from nodes.errors import FaceplateError, sentence
+from nodes.errors import FaceplateError, is_command, sentence
 from nodes.log import RunLog, log_failure, log_to_stderr, logging_to
 from nodes.text import printable
 
@@ -119,16 +119,16 @@ def _run(tokens: list[str], log: RunLog) -> int:
         what = next(iter(str(e).splitlines()), "")
         return _end(f"internal error: {type(e).__name__}: {what}", 1, log)
     status = status if isinstance(status, int) else 0
-    if status and log.path:  # shots that failed, say: the command has told which
+    if status and log.has_errors and log.path:  # shots that failed, say: the command has told which
         print(f"faceplate: the log of this run is {printable(str(log.path))}", file=sys.stderr)
     return status
 
 
 def _end(message: str, status: int, log: RunLog | None = None, remedy: str | None = None) -> int:
-    """Print the one line that says why it ended, with its log before the remedy, whose command can then be pasted."""
-    message += f" (log: {log.path})" if log and log.path else ""
-    message += f" {sentence(remedy)}" if remedy else ""
-    print(f"faceplate: {printable(' '.join(message.splitlines()))}", file=sys.stderr)
+    """Print the one line that says why it ended, and where its log is; a command is its end, to be pasted."""
+    where, remedy = f"(log: {log.path})" if log and log.path else "", sentence(remedy) if remedy else ""
+    parts = (message, where, remedy) if is_command(remedy) else (message, remedy, where)
+    print(f"faceplate: {printable(' '.join(' '.join(filter(None, parts)).splitlines()))}", file=sys.stderr)
     return status
 
 

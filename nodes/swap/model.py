@@ -34,7 +34,11 @@ def load_model(
     file = Path(path)
     session = create_session(file, cpu=cpu, threads=threads)
     metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
-    _log.info("model %s: %s", file, "with a contract" if "faceplate.schema" in metadata else "without a contract: a .dfm, if it is one")
+    _log.info(
+        "model %s: %s",
+        file,
+        "with a contract" if "faceplate.schema" in metadata else "without a contract: a .dfm, if it is one",
+    )
     if "faceplate.schema" in metadata:
         return load_contract(file, session, metadata, subject, template)
     if is_dfm(session):
