@@ -151,6 +151,18 @@ def test_timecodes_outvote_media_that_cannot_be_of_the_edit_s_rate(media: Path) 
     assert list(shot.frames) == list(range(20, 80, 2))
 
 
+def test_sources_that_are_counted_as_their_media_are_do_not_hide_the_rate_of_the_edit(media: Path) -> None:
+    """An edit at 25 whose sources are counted at 50, as their media are."""
+    path = edl(
+        media,
+        "001  AX V C 01:00:00:40 01:00:01:10 01:00:00:00 01:00:00:10\n* FROM CLIP NAME: 50.mov\n",
+        "002  AX V C 01:00:02:10 01:00:03:10 01:00:00:10 01:00:01:10\n* FROM CLIP NAME: 50.mov\n",
+    )
+    one, two = shots_in(path)
+    assert (one.rate, one.record, two.record) == (25, (0, 10), (10, 25))
+    assert (list(one.frames), list(two.frames)) == (list(range(40, 60, 2)), list(range(110, 160, 2)))
+
+
 def test_most_short_edls_without_media_are_read_at_their_own_rate(tmp_path: Path) -> None:
     chance, right = Random(5), 0
     for rate in (24, 25, 30, 50):
@@ -178,16 +190,15 @@ def test_drop_frame_labels_that_do_not_exist_are_refused(tmp_path: Path) -> None
         read_edit(edl(tmp_path, line, drop=True))
 
 
-def test_media_at_another_rate_are_found_by_their_labels_in_either_count(media: Path) -> None:
-    """The source may be written as the edit counts, or as the media do; its length beside that of the record says which."""
-    as_edit = "001  AX V C 01:00:02:12 01:00:03:12 01:00:00:00 01:00:01:00\n* FROM CLIP NAME: 50.mov\n"
-    as_media = "002  AX V C 01:00:02:25 01:00:03:25 01:00:01:00 01:00:02:00\n* FROM CLIP NAME: 50.mov\n"
-    a, b = shots_in(edl(media, as_edit, as_media), rate=Fraction(24))
-    assert a.frames[0] == b.frames[0] == 125
-    assert a.frames[:4] == (125, 127, 129, 131)
+@pytest.mark.parametrize("source", ["01:00:02:12 01:00:03:12", "01:00:02:25 01:00:03:25"])
+def test_media_at_another_rate_are_found_by_their_labels_in_either_count(source: str, media: Path) -> None:
+    """In an edit at 24 the source at 50 is counted as the edit is, or as its media are."""
+    text = f"001  AX V C {source} 01:00:00:00 01:00:01:00\n* FROM CLIP NAME: 50.mov\n"
+    (shot,) = shots_in(edl(media, text), rate=Fraction(24))
+    assert shot.frames[:4] == (125, 127, 129, 131)
 
 
-def test_a_still_wrong_neighbour_rate_is_played_frame_by_frame_with_a_note(media: Path) -> None:
+def test_media_of_a_neighbouring_rate_are_played_frame_by_frame_with_a_note(media: Path) -> None:
     events = [event(n, name(Fraction(24)), (86410, 86510), (86400 + 100 * n, 86500 + 100 * n), F23) for n in range(2)]
     one, _ = shots_in(edl(media, *events), rate=F23)
     assert one.frames == range(10, 110)

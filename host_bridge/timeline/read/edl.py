@@ -16,7 +16,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read.edl_rate import Chosen, Sourced, choose_rate
-from host_bridge.timeline.read.edl_source import Source, source_of
+from host_bridge.timeline.read.edl_source import Source, counted_as_media, source_of
 from host_bridge.timeline.read.edl_text import BARS, BLACK, Event, parse_edl
 from host_bridge.timeline.read.header import read_header
 from host_bridge.timeline.read.notes import add_note
@@ -75,6 +75,9 @@ class _Builder:
     chosen: Chosen
     sourced: Sequence[Sourced]
     timeline: Any
+
+    def __post_init__(self) -> None:
+        self.as_media = counted_as_media(self.sourced, self.chosen)
 
     def build(self) -> None:
         """Put every event on its tracks."""
@@ -150,7 +153,7 @@ class _Builder:
 
     def _clip(self, one: Sourced, length: int, notes: list[str]) -> Any:
         event, rate = one.event, self.chosen.rate
-        speed, source, said = source_of(one, length, self.chosen, self.path)
+        speed, source, said = source_of(one, length, self.chosen, self.path, as_media=self.as_media)
         clip = otio.schema.Clip(
             event.name or Path(one.name).stem or event.number,
             self._reference(one, source, length),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -74,11 +75,10 @@ def choose_rate(text: EdlText, sourced: Sequence[Sourced], path: Path, rate: Fra
             raise _refusal(Chosen(_KNOWN[-1]), text, path)
     if not possible:
         raise _refusal(Chosen(Fraction(120)), text, path)
-    counts = {(nominal(c.rate), c.drop): c for c in possible}  # 24 and 23.976 count alike
-    scores = {key: _agreeing(c, text) for key, c in counts.items()}
-    best = [c for c in possible if scores[nominal(c.rate), c.drop] == max(scores.values())]
+    best = _best(possible, lambda c: _agreeing(c, sourced))
+    best = _best(best, lambda c: _agreeing(c, sourced, as_media=True))
     votes = [c for c in best if media[c.rate]]
-    found = max(votes, key=lambda c: media[c.rate]) if votes else min(best, key=lambda c: _order(c, media))
+    found = max(votes, key=lambda c: media[c.rate]) if votes else min(best, key=lambda c: (_order(c, media), c.rate))
     return Chosen(found.rate, found.drop, found.by_fcm, (_why(found, media),))
 
 
@@ -127,23 +127,37 @@ def _sources_exist(chosen: Chosen, text: EdlText) -> bool:
         return False
 
 
-def _agreeing(chosen: Chosen, text: EdlText) -> int:
-    """How many events without a speed are as long in the source as in the record: at a wrong rate, those that pass a full second are not."""
+def _best(possible: Sequence[Chosen], score: Callable[[Chosen], int]) -> list[Chosen]:
+    """Those with the highest score; 24 and 23.976 count alike."""
+    scores = {key: score(c) for key, c in {(nominal(c.rate), c.drop): c for c in possible}.items()}
+    return [c for c in possible if scores[nominal(c.rate), c.drop] == max(scores.values())]
+
+
+def _agreeing(chosen: Chosen, sourced: Sequence[Sourced], *, as_media: bool = False) -> int:
+    """How many events without a speed are as long in the source as in the record: at a wrong rate, those that pass a full second are not.
+
+    as_media: where media have another rate, their source may be counted at that.
+    """
     count = 0
-    for event in text.events:
+    for one in sourced:
+        event, at = one.event, chosen.rate
+        if as_media and one.header is not None and one.header.rate and nominal(one.header.rate) != nominal(at):
+            at = one.header.rate
         if event.speed is None and not event.freeze:
-            try:
-                count += chosen.length(event.source, event) == chosen.length(event.record, event)
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                needed = chosen.length(event.record, event) * at / chosen.rate
+                count += abs(Chosen(at, by_fcm=chosen.by_fcm).length(event.source, event) - needed) <= Fraction(1, 2)
     return count
 
 
-def _order(chosen: Chosen, media: Counter[Fraction]) -> tuple[bool, bool, bool, Fraction]:
-    """Without media at such a rate: drop-frame where the EDL says so; usual rates; whole ones, or those of 1001 where the media are so; the lowest first."""
+def _order(chosen: Chosen, media: Counter[Fraction]) -> tuple[bool, ...]:
+    """Without media at such a rate: drop-frame where the EDL says so; a rate of which that of media is a multiple; usual rates; whole ones, or
+    those of 1001 where the media are so; the lowest first.
+    """
     ntsc = sum(n if rate.denominator == 1001 else -n for rate, n in media.items()) > 0
+    multiple = any((rate / chosen.rate).denominator == 1 for rate in media)
     rare = nominal(chosen.rate) in (48, 100, 120)
-    return not chosen.drop, rare, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop), chosen.rate
+    return not chosen.drop, not multiple, rare, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop)
 
 
 def _why(chosen: Chosen, media: Counter[Fraction]) -> str:
@@ -156,6 +170,6 @@ def _why(chosen: Chosen, media: Counter[Fraction]) -> str:
         return f"read at {rate} frames/s{drop}, the rate of {count} of {media.total()} media that say one (others: {others}); choose another with --rate"
     which = f"none of its media's rates ({others}) fits" if media else "no media were found that say one"
     return (
-        f"the rate is open: an EDL does not say it, and {which}. {rate} frames/s{drop} was taken, the lowest at which all "
+        f"the rate is open: an EDL does not say it, and {which}. {rate} frames/s{drop} was taken, at which all "
         "timecodes exist and most events are as long in the source as in the record; choose another with --rate"
     )

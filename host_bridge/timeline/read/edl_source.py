@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,11 +38,31 @@ class _Counted:
     drop: bool
 
 
-def source_of(one: Sourced, length: int, chosen: Chosen, path: Path) -> tuple[Fraction, Source, list[str]]:
+def counted_as_media(sourced: Sequence[Sourced], chosen: Chosen) -> bool:
+    """Whether sources are counted as their media are, whose rate is not the edit's: one of them has a length that says so."""
+    for one in sourced:
+        event, rate = one.event, None if one.header is None else one.header.rate
+        if rate is None or nominal(rate) == nominal(chosen.rate) or event.speed is not None or event.freeze:
+            continue
+        with suppress(ValueError):
+            record, own = chosen.length(event.record, event), Chosen(rate).length(event.source, event)
+            if abs(own - record * rate / chosen.rate) > Fraction(1, 2):
+                continue
+            try:
+                if chosen.length(event.source, event) != record:
+                    return True
+            except ValueError:  # a timecode that exists at the rate of the media alone
+                return True
+    return False
+
+
+def source_of(
+    one: Sourced, length: int, chosen: Chosen, path: Path, *, as_media: bool
+) -> tuple[Fraction, Source, list[str]]:
     """Return an event's speed, where its source begins, and what is odd about them.
 
-    length: of its record, in frames. Source timecode is counted as the edit is, or as media of another rate are: the lengths of source
-    and record say which. Raises SchemaError for timecode that does not exist.
+    length: of its record, in frames. as_media: see `counted_as_media`; where the lengths of source and record allow both, it decides.
+    Raises SchemaError for timecode that does not exist.
     """
     event, header, rate = one.event, one.header, chosen.rate
     speed, open_by = Fraction(0 if event.freeze else 1), Fraction(0)
@@ -49,7 +70,8 @@ def source_of(one: Sourced, length: int, chosen: Chosen, path: Path) -> tuple[Fr
         speed, open_by = speed_of_m2(event.speed.text, rate)
     own = rate if header is None or header.rate is None or nominal(header.rate) == nominal(rate) else header.rate
     found: list[tuple[Fraction, _Counted, Fraction]] = []
-    for at in dict.fromkeys((event.source_rate,) if event.source_rate else (rate, own)):
+    both = (own, rate) if as_media else (rate, own)
+    for at in dict.fromkeys((event.source_rate,) if event.source_rate else both):
         with suppress(ValueError):
             found.append((at, _counted(event, header, at, chosen), abs(speed) * length * at / rate))
     if not found:
