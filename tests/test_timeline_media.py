@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+import OpenImageIO as oiio
 import opentimelineio as otio
 import pytest
 from hypothesis import given
@@ -283,6 +284,62 @@ def test_the_patch_as_pictures_is_numbered_by_the_edits_count_and_gives_the_comp
     assert (written.number, written.start, written.alpha) == (7, 90007, "premultiplied")
     with open_footage(written.path) as footage:
         assert footage.info.frames == 10 and footage.info.first == 7
+
+
+def keyed(tmp_path: Path, name: str) -> Path:
+    """A plate of 4 frames whose left half is transparent, of pixels of 16:15."""
+    alpha = np.ones((SIZE[1], SIZE[0], 1), np.float32)
+    alpha[:, : SIZE[0] // 2] = 0.5
+    alpha[:, : SIZE[0] // 4] = 0
+    drawn = [np.dstack([picture(i), alpha]).astype(np.float32) for i in range(4)]
+    if name.endswith(".mov"):
+        like = replace(described(), pixel_aspect=Fraction(16, 15))
+        with MovieWriter(tmp_path / name, like, "prores4444") as writer:
+            for one in drawn:
+                writer.write(one)
+        return tmp_path / name
+    for i, one in enumerate(drawn):
+        spec = oiio.ImageSpec(SIZE[0], SIZE[1], 4, oiio.UINT16 if name.endswith(".png") else oiio.HALF)
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+        spec.attribute("PixelAspectRatio", 16 / 15)
+        colour = (
+            one[..., :3]
+            if name.endswith(".png")
+            else np.where(one[..., :3] > 0.04045, ((one[..., :3] + 0.055) / 1.055) ** 2.4, one[..., :3] / 12.92) * alpha
+        )
+        path = str(tmp_path / name) % (1001 + i)
+        output = oiio.ImageOutput.create(path)
+        assert output.open(path, spec) and output.write_image(
+            np.ascontiguousarray(np.dstack([colour, alpha]), np.float32)
+        )
+        output.close()
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["keyed.mov", "keyed.%04d.png", "keyed.%04d.exr"])
+def test_a_keyed_plate_keeps_its_alpha_and_the_shape_of_its_pixels(tmp_path: Path, name: str) -> None:
+    rate = Fraction(25)
+    plate = keyed(tmp_path, name)
+    shot = swap_of(tmp_path, plate, (1, 3), start=1001, rate=rate)
+    made = result_media(shot, tmp_path, "composite", "prores4444", quiet)
+    assert made.alpha == "straight"
+    with open_footage(made.path) as footage, open_footage(plate, rate=rate) as before:
+        assert (footage.info.has_alpha, footage.info.frames) == (True, 3)
+        if name.endswith(("mov", "exr")):
+            assert footage.info.pixel_aspect == Fraction(16, 15)
+        for i, frame in enumerate(footage.frames()):
+            wanted, found = before.frame(1 + i), frame.alpha()
+            assert found is not None and np.abs(found - wanted.alpha()).max() <= 1.5 / 1023
+            seen = np.s_[:64, SIZE[0] // 4 :]  # above the patch
+            straight = picture(1 + i)[seen]
+            assert psnr(frame.rgb()[seen], straight) > 38
+    for choice in ("dnxhr", "h264"):
+        with pytest.raises(OutputError, match=r"has no alpha.*prores4444"):
+            result_media(shot, tmp_path, "composite", choice, quiet)  # type: ignore[arg-type]
+        assert not list((tmp_path / "media").glob(f"*{CODES[choice]}*.mov"))
+
+
+CODES = {"dnxhr": "dnxhr", "h264": "avc"}
 
 
 @pytest.mark.parametrize("choice", ["dnxhr", "h264"])

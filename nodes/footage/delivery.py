@@ -15,6 +15,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from nodes.errors import OutputError
+from nodes.footage.colour import from_linear
 from nodes.footage.frame import SWS_MATRIX, Frame, MovieFrame
 from nodes.footage.info import SPACE_BT709, SPACE_UNSPECIFIED, ColourTags, FootageInfo
 from nodes.footage.matrix import resolved_space, rgb_to_yuv
@@ -77,7 +78,7 @@ def check_delivery(codec: Delivery, width: int, height: int, *, alpha: bool) -> 
 
 
 def delivered(frame: Frame | Float, codec: Delivery, info: FootageInfo, convert: VideoReformatter) -> av.VideoFrame:
-    """The picture as `codec` takes it, with its colour tags.
+    """The picture as `codec` takes it, with its colour tags and, where the codec has it, its alpha.
 
     frame: a Frame, or what is displayed with straight alpha, float32 [H, W, 4] in 0..1. convert: kept from picture to picture.
     """
@@ -91,17 +92,28 @@ def delivered(frame: Frame | Float, codec: Delivery, info: FootageInfo, convert:
         full = is_full_range(lay, frame.info.tags)
         said = space if space in (coding.spaces or (space,)) else SPACE_BT709
         source = ColorRange.JPEG if full else ColorRange.MPEG
-        found = _reformat(frame.picture, coding.pixels, (space, said), convert, source)
+        pixels = coding.pixels if lay.alpha is None else coding.alpha or coding.pixels
+        found = _reformat(frame.picture, pixels, (space, said), convert, source)
         given = frame.info.tags
         primaries = given.primaries if given.primaries != SPACE_UNSPECIFIED else space
         transfer = given.transfer if given.transfer != SPACE_UNSPECIFIED else _BT709
         tag(found, ColourTags(said, _VIDEO, primaries if primaries in (1, 4, 5, 6, 7, 9) else _BT709, transfer))
         return found
+    if coding.alpha is not None and (alpha := frame.alpha()) is not None:
+        return _from_rgb(_straight(frame, alpha), alpha, coding.alpha, info)
     found = _from_rgb(np.ascontiguousarray(frame.rgb()), None, "yuv444p10le", info)
     if coding.pixels != "yuv444p10le":
         found = _reformat(found, coding.pixels, (SPACE_BT709, SPACE_BT709), convert, ColorRange.MPEG)
         tag(found, _DISPLAY)
     return found
+
+
+def _straight(frame: Frame, alpha: Float) -> Float:
+    """What is displayed, not multiplied by alpha: as it is stored, but in what is scene-linear."""
+    if frame.info.colour != "scene_linear":
+        return frame.rgb()
+    linear = frame.linear() / np.where(alpha > 0, alpha, 1)[..., None]
+    return from_linear(np.ascontiguousarray(linear, np.float32), "srgb", exact=True)
 
 
 _DISPLAY = ColourTags(SPACE_BT709, _VIDEO, _BT709, _BT709)

@@ -201,6 +201,8 @@ class MovieWriter:
         if self._stream is None:
             height, width = frame.shape[:2] if isinstance(frame, np.ndarray) else (frame.height, frame.width)
             check_delivery(codec, width, height, alpha=isinstance(frame, np.ndarray))
+        if isinstance(frame, Frame) and CODINGS[codec].alpha is None and not _opaque(frame):
+            check_delivery(codec, frame.width, frame.height, alpha=True)
         return delivered(frame, codec, self.info, self._convert)
 
     def _preview(self, frame: Frame | Image8) -> av.VideoFrame:
@@ -231,6 +233,11 @@ class MovieWriter:
 
     def _to(self, picture: av.VideoFrame, target: str) -> av.VideoFrame:
         return self._convert.reformat(picture, format=target)
+
+
+def _opaque(frame: Frame) -> bool:
+    alpha = frame.alpha() if frame.info.has_alpha else None
+    return alpha is None or bool((alpha >= 1).all())
 
 
 def _renamed(picture: av.VideoFrame, name: str, tags: ColourTags) -> av.VideoFrame:

@@ -97,6 +97,8 @@ def _prepared(frame: Frame | Image8, suffix: str, rate: Fraction | None) -> tupl
     header.attribute("compression", {".exr": "zip", ".tif": "lzw", ".tiff": "lzw"}.get(suffix, ""))
     header.attribute("oiio:ColorSpace", "lin_rec709_scene" if suffix == ".exr" else "srgb_rec709_scene")
     header.attribute("png:compressionLevel", 3)
+    if isinstance(frame, Frame) and frame.info.pixel_aspect != 1:
+        header.attribute("PixelAspectRatio", float(frame.info.pixel_aspect))
     if suffix == ".exr" and rate:
         header.attribute(
             "FramesPerSecond",

@@ -36,7 +36,7 @@ Choice = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
 FOLDER = "media"
 _CODECS: dict[str, Delivery] = {"prores4444": "prores4444", "dnxhr": "dnxhr", "h264": "avc"}
 _ALPHA_STEPS = 1023  # the alpha that goes into ProRes has 10 bits
-_MADE = 2  # raised when what is made changes
+_MADE = 3  # raised when what is made changes
 
 
 def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: Choice, progress: Progress) -> ResultMedia:
@@ -163,7 +163,9 @@ class _Result:
             sign_made(path, self.kind, self.told)
 
         _made(path.with_suffix(".json"), self._key(codec, label, str(self.shot.media.rate)), path, make)
-        return self._told(path, None, "straight" if self.kind == "patch" else None)
+        with open_footage(self._composite()) as composite:
+            transparent = self.kind == "patch" or (composite.info.has_alpha and CODINGS[codec].alpha is not None)
+        return self._told(path, None, "straight" if transparent else None)
 
     def _composite(self) -> Path:
         return self._images() or self.folder / "composite.mkv"
