@@ -112,6 +112,11 @@ class RunLog(RotatingFileHandler):
         return stream
 
 
+def log_file() -> Path | None:
+    """The log of this run, None where it has none."""
+    return next((h.path for h in logging.getLogger().handlers if isinstance(h, RunLog)), None)
+
+
 def _keep_newest(folder: Path) -> None:
     found = []
     for file in folder.glob("*.txt*"):

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from clips import cut
+from test_layers import imports_under
 
 from host_bridge.cli.app import _end
+from host_bridge.watch.status import of_failure
 from nodes import log
 from nodes.errors import ConsentError, FaceplateError
 from nodes.footage import open_footage
@@ -96,6 +98,14 @@ def test_a_log_that_cannot_be_written_stops_nothing(run: Run, logs: Path) -> Non
     assert run("detect", "none.mov") == (3, "", "faceplate: none.mov: does not exist. Check the path.\n")
 
 
+def test_a_hot_folder_names_the_log_of_the_watcher_where_there_is_no_job(tmp_path: Path) -> None:
+    failure = FaceplateError("is no job", file="a.json", remedy="Write JSON")
+    with logging_to(found := RunLog(tmp_path, "engine", "$")):
+        told = of_failure(failure)
+    assert told["error"] == {"message": f"is no job (log: {found.path})", "remedy": "Write JSON"}
+    assert of_failure(failure)["error"]["message"] == "is no job"
+
+
 def test_logs_are_for_their_owner_and_neither_long_nor_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "KEPT", 3)
     monkeypatch.setattr(log, "LONGEST", 1000)
@@ -149,6 +159,21 @@ def test_a_refusal_for_want_of_consent_is_logged_without_whom_it_is_about(caplog
     except FaceplateError as e:
         log_failure(logger, e)
     assert "Wilhelmina has" not in caplog.text and "test_log.py" in caplog.text and "FaceplateError" in caplog.text
+
+
+@pytest.mark.parametrize("folder", ["host_bridge/blender", "host_bridge/fusion/scripts", "host_bridge/client.py"])
+def test_what_runs_inside_a_host_leaves_its_logging_alone(folder: str) -> None:
+    assert not [str(file) for file, found in imports_under(folder) if found.top == "logging"]
+
+
+def test_one_module_sets_logging_up() -> None:
+    found = {
+        str(file.relative_to(ROOT))
+        for folder in ("nodes", "trainer", "host_bridge", "install")
+        for file in (ROOT / folder).rglob("*.py")
+        if re.search(r"addHandler|basicConfig|dictConfig|\.setLevel|captureWarnings", file.read_text("utf-8"))
+    }
+    assert found == {"nodes/log.py", "nodes/__init__.py"}  # the latter's does nothing
 
 
 def swallowed(tree: ast.AST) -> Iterator[ast.ExceptHandler]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from host_bridge.client import EngineError
 from host_bridge.watch.found import ANSWER, ERROR, STATUS, Mark
 from nodes.errors import FaceplateError
 from nodes.footage.whole import whole_file
+from nodes.log import log_failure, log_file
 from nodes.schema import check_schema
 
+_log = logging.getLogger(__name__)
 SCHEMA = "faceplate.watch/1"
 ENDED = ("finished", "failed")
 
@@ -82,7 +85,9 @@ def of_job(job: dict[str, Any]) -> dict[str, Any]:
 
 def of_failure(e: Exception) -> dict[str, Any]:
     """What is told where there is no job, or none any more."""
+    log_failure(_log, e)
     message = e.message if isinstance(e, EngineError) else getattr(e, "what", None) or str(e)
+    message += f" (log: {file})" if (file := log_file()) else ""
     return {"state": "failed", "error": {"message": message, "remedy": getattr(e, "remedy", None)}}
 
 

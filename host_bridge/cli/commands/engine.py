@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from host_bridge.cli.training_view import clock
 from host_bridge.client import Client, connect, running, state_folder
 from nodes.errors import FaceplateError
 
+_log = logging.getLogger(__name__)
 engine = App(name="engine", help_format="plaintext")
 NOT_RUNNING = 3  # as of service scripts
 
@@ -142,9 +144,7 @@ def watch(
     if not 0 <= settle <= 3600:
         raise FaceplateError(f"--settle {settle:g}: is no time", remedy="Give seconds, at most an hour")
     found = list(prefs) or (fusion_prefs(fusion_roots()) if resolve else [])
-    watcher = Watcher(
-        folder, connect, settle=settle, method=method, prefs=found, told=lambda line: print(line, flush=True)
-    )
+    watcher = Watcher(folder, connect, settle=settle, method=method, prefs=found, told=_tell)
     print(f"watching {watcher.folder}" + ("" if once else "; Ctrl-C ends it, and jobs go on"), flush=True)
     passes = 0
     try:
@@ -157,6 +157,11 @@ def watch(
                 time.sleep(min(max(settle, 0.05), 1.0))
     finally:
         watcher.close()
+
+
+def _tell(line: str) -> None:
+    _log.info("%s", line)
+    print(line, flush=True)
 
 
 def _print(client: Client, json: bool) -> None:
