@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import logging
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import combinations, islice, takewhile
@@ -21,6 +22,7 @@ from nodes.footage import Footage, Frame
 from nodes.subjects import load_subject
 from nodes.types import Faces, Float, Int, Track
 
+_log = logging.getLogger(__name__)
 _SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
 _ONE_FACE = 0.6  # and above which two threads cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
@@ -132,6 +134,7 @@ class Tracker:
         self._finished: list[_Thread] = []
         self._last_detection = _NEVER
         self.cuts: list[int] = []
+        self.found_by: Counter[int] = Counter()  # in how many frames which of the searches found the faces
 
     def take(self, frame: Frame) -> None:
         """Take the next frame."""
@@ -212,8 +215,10 @@ class Tracker:
         if due:
             self._last_detection = frame.index
         followed = any(t.frames[-1] == frame.index for t in self._active)
-        for found in self._finder.searches(frame, self._parameters, turned=lost or due, small=due and not followed):
+        searches = self._finder.searches(frame, self._parameters, turned=lost or due, small=due and not followed)
+        for number, found in enumerate(searches, 1):
             if self._take_up(frame, found):
+                self.found_by[number] += 1
                 return
 
     def _take_up(self, frame: Frame, found: Detections) -> bool:
@@ -339,4 +344,6 @@ def detect(
         if checkpoint:
             checkpoint.offer(tracker)
     tracks = tracker.finish()
+    by = ", ".join(f"search {number} in {count}" for number, count in sorted(tracker.found_by.items()))
+    _log.info("frames in which faces were found by detection, not followed: %s", by or "none")
     return Faces(info.width, info.height, info.rate, first, count, tuple(tracker.cuts), tracks, parameters.subject)
