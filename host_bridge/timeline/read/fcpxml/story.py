@@ -148,7 +148,7 @@ class Story:
                 if place > at:
                     run.pieces.append(Piece(at, place - at))
                 piece = self._piece(element, rate, max(place, at))
-                if place < at:
+                if at - place >= 1 / (2 * rate):
                     tell(piece, f"its offset lies {float(at - place):.3f} s before the end of what stands before it")
                 run.pieces.append(piece)
                 at = piece.begin + piece.length
