@@ -149,7 +149,8 @@ class Story:
                     run.pieces.append(Piece(at, place - at))
                 piece = self._piece(element, rate, max(place, at))
                 if at - place >= 1 / (2 * rate):
-                    tell(piece, f"its offset lies {float(at - place):.3f} s before the end of what stands before it")
+                    lies = f"its offset lies {float(at - place):.3f} s before the end of what stands before it"
+                    tell(piece, f"{lies}, where it is taken to begin")
                 run.pieces.append(piece)
                 at = piece.begin + piece.length
                 self._connected(element, piece, rate, lane, found)
