@@ -76,6 +76,10 @@ class DetectParameters(Parameters):
     subject: str = parameter(
         "face", help="What is found and followed: face, hand, or the name or document of a subject of your own."
     )
+    layer: str | None = parameter(
+        None,
+        help="Layer of an EXR that is the picture, of the plate and of other footage that has one of that name; by default the unnamed one, or the beauty.",
+    )
     detector: Detector = parameter(
         Detector.AUTO,
         help="Face detector: short range (faces within about 2 m), full range (smaller faces), auto (short, then full where it finds nothing), or S3FD through face-alignment.",

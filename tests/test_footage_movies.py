@@ -164,6 +164,19 @@ def test_the_matrix_and_range_of_the_tags_are_used(tmp_path: Path) -> None:
         assert np.abs(frame.rgb() * 255 - expected).max() <= 3, (space, range_)
 
 
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG"), (1, None)])
+def test_hdr_is_told_and_its_tags_stay(tmp_path: Path, transfer: int, name: str | None) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as output:
+        stream: Any = output.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        stream.codec_context.color_trc, stream.codec_context.colorspace = transfer, 9
+        picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24").reformat(format="yuv420p10le")
+        output.mux([*stream.encode(picture), *stream.encode(None)])
+    info = open_footage(tmp_path / "a.mkv").info
+    assert (info.tags.transfer, len(info.notes)) == (transfer, 1 if name else 0)
+    assert all(str(name) in note for note in info.notes)
+
+
 def test_thumbnails_are_the_picture_made_small(tmp_path: Path) -> None:
     frame = open_footage(encode(tmp_path / "a.mkv", count=1, size=(640, 360))).frame(0)
     small = frame.thumbnail(64, 36).astype(int)

@@ -93,7 +93,7 @@ def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
     from nodes.shot.fuse.outlines import write_crops
 
     footage = request.plate or (load_faces(clip).footage if clip.suffix.lower() == ".npz" else clip)
-    with opened(footage, rate=frame_rate(request.rate)) as (plate,):
+    with opened(footage, rate=frame_rate(request.rate), layer=request.detect.layer) as (plate,):
         assert plate is not None
         write_crops(out, plate.info)
 
@@ -117,7 +117,7 @@ def _registered(
     from nodes.shot.aligned import register_clip
     from nodes.shot.choice import check_range
 
-    with opened(clip, request.reference, rate=frame_rate(request.rate)) as (footage, shown):
+    with opened(clip, request.reference, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage, shown):
         assert footage is not None and shown is not None
         first, last = positions(request.range, footage.info)
         check_range(footage.info, first, last)
@@ -139,7 +139,9 @@ def _found(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> Writte
 
     kept = load_faces(clip) if clip.suffix.lower() == ".npz" else None
     regions = request.mask.regions
-    with opened((request.plate or kept.footage) if kept else clip, rate=frame_rate(request.rate)) as (footage,):
+    with opened(
+        (request.plate or kept.footage) if kept else clip, rate=frame_rate(request.rate), layer=request.detect.layer
+    ) as (footage,):
         if footage is None:
             raise UsageError(f"{clip}: does not say which footage it belongs to", remedy="Name it with --plate")
         info = footage.info

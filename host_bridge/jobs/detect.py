@@ -40,7 +40,7 @@ def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
 
     if request.fusion and request.out is None:
         raise UsageError("--fusion: needs a place", remedy="Give --out FOLDER/faces.npz")
-    with opened(request.clip, rate=frame_rate(request.rate)) as (footage,):
+    with opened(request.clip, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage,):
         assert footage is not None
         info = footage.info
         first, last = positions(request.range, info)

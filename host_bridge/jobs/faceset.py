@@ -65,7 +65,7 @@ def run(request: FacesetRequest, watch: Watch) -> dict[str, Any]:
     from trainer.faceset.faceset import read_document
 
     out = absolute(request.out).resolve()
-    with opened(*request.clips, rate=frame_rate(request.rate)) as footage:
+    with opened(*request.clips, rate=frame_rate(request.rate), layer=request.detect.layer) as footage:
         clips = [f for f in footage if f is not None]
         ranges = request.ranges or (None,) * len(clips)
         looked_at = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]

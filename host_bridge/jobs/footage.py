@@ -49,9 +49,15 @@ def frame_rate(text: str | None) -> Fraction | None:
 
 
 @contextmanager
-def opened(*paths: Path | None, rate: Fraction | None = None) -> Iterator[list[Footage | None]]:
-    """Open clips, None for None, and close them in the end."""
-    from nodes.footage import open_footage
+def opened(
+    *paths: Path | None, rate: Fraction | None = None, layer: str | None = None
+) -> Iterator[list[Footage | None]]:
+    """Open clips, None for None, and close them in the end. layer: of the first one, and of others that have it."""
+    from nodes.footage import open_beside, open_footage
 
     with ExitStack() as stack:
-        yield [None if p is None else stack.enter_context(open_footage(p.expanduser(), rate=rate)) for p in paths]
+        how = (open_footage, *(open_beside for _ in paths[1:]))
+        yield [
+            None if path is None else stack.enter_context(open(path.expanduser(), rate=rate, layer=layer))
+            for open, path in zip(how, paths, strict=True)
+        ]

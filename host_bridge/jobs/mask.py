@@ -38,7 +38,10 @@ def run(request: MaskRequest, watch: Watch) -> dict[str, Any]:
 
     out = absolute(request.out).resolve()
     settings = Settings(detect=request.detect, align=request.align, mask=request.mask)
-    with opened(request.plate, request.roto, rate=frame_rate(request.rate)) as (plate, roto):
+    with opened(request.plate, request.roto, rate=frame_rate(request.rate), layer=request.detect.layer) as (
+        plate,
+        roto,
+    ):
         assert plate is not None
         first, last = positions(request.range, plate.info)
         tracks, progress = request.tracks, watch.progress

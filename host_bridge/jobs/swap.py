@@ -48,7 +48,11 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
     from nodes.shot.signing import sign_parts
 
     rate = frame_rate(request.rate)
-    with opened(request.plate, request.source, request.roto, rate=rate) as (plate, source, roto):
+    with opened(request.plate, request.source, request.roto, rate=rate, layer=request.settings.detect.layer) as (
+        plate,
+        source,
+        roto,
+    ):
         assert plate is not None
         first, last = positions(request.range, plate.info)
         done = render_shot(
@@ -64,6 +68,8 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
         )
         if done.document["provenance"]["unknown"]:
             watch.message("The model does not say whom it was trained on; the result is marked so.")
+        for note in plate.info.notes:
+            watch.message(f"{note[0].upper()}{note[1:]}.")
         for line in _of_several(done.document) if not request.tracks else ():
             watch.message(line)
         more = {}

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nodes.footage.footage import Footage, open_footage
+    from nodes.footage.footage import Footage, open_beside, open_footage
     from nodes.footage.frame import Frame
     from nodes.footage.info import ColourTags, FootageInfo
     from nodes.footage.movie_writer import MovieWriter
@@ -22,6 +22,7 @@ _HOMES = {
     "Frame": "frame",
     "MovieWriter": "movie_writer",
     "SequenceWriter": "sequence_writer",
+    "open_beside": "footage",
     "open_footage": "footage",
     "read_matte": "patch_files",
     "read_patch": "patch_files",
@@ -35,6 +36,7 @@ __all__ = [
     "Frame",
     "MovieWriter",
     "SequenceWriter",
+    "open_beside",
     "open_footage",
     "read_matte",
     "read_patch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -174,10 +175,19 @@ def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str |
     return Footage(movie, lambda: MovieReader(movie, timeline))
 
 
+def open_beside(path: Path, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:
+    """Open footage that goes with other footage: of the layer of that name where it has one. Raises as `open_footage`."""
+    if layer is not None:
+        with suppress(FootageError):
+            return open_footage(path, rate=rate, layer=layer)
+    return open_footage(path, rate=rate)
+
+
 def _tell(info: FootageInfo, why: str) -> None:
     """Log how footage is understood. why: its rate is that."""
     _log.info(
-        "%s: %dx%d, %d frames from %d, %s frames/s %s, %s as %s, tags %s, pixel aspect %s, %ssound",
+        "%s: %dx%d, %d frames from %d, %s frames/s %s, %s as %s, tags %s, pixel aspect %s, layer '%s', %ssound%s",
         *(info.path, info.width, info.height, info.frames, info.first, info.rate, why),
-        *(info.pixel_format, info.colour, info.tags, info.pixel_aspect, "" if info.has_audio else "no "),
+        *(info.pixel_format, info.colour, info.tags, info.pixel_aspect, info.layer),
+        *("" if info.has_audio else "no ", "".join(f"; {note}" for note in info.notes)),
     )

@@ -30,8 +30,8 @@ class FootageInfo:
     rate: exact frames per second. first: number of the first frame (0 for movies, the file's number for sequences).
     rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright. colour: how code values
     encode light; "srgb" for all video and integer images, "scene_linear" for EXR, "log" for Cineon-style DPX.
-    channels: names of the channels of an image sequence, empty for movies. layer: the one among them that is the picture. notes: sentences
-    for people, on what of the footage is not seen or not kept.
+    channels: names of the channels of an image sequence, empty for movies. layer: the one among them that is the picture. notes: what of
+    the footage is not seen or not kept, each as a sentence's beginning without its full stop.
     """
 
     path: Path

@@ -52,9 +52,10 @@ def choose_layer(parts: Sequence[Any], path: Path, frame: int, wanted: str | Non
     names = ", ".join(layer.name or "(unnamed)" for layer in layers)
     if wanted is not None:
         asked = wanted.lower()
-        found = [w for w in layers if w.name.lower() == asked] or [
-            w for w in layers if asked in w.name.lower().split(".")
-        ]
+        found = [w for w in layers if w.name.lower() == asked]
+        found = found or [w for w in layers if asked in w.name.lower().split(".")]
+        # In the composite, which has one part, layers have no name of their part.
+        found = found or [w for w in layers if w.name and asked.endswith(f".{w.name.lower()}")]
         if len(found) != 1:
             what = f"has no layer '{wanted}' with a picture" if not found else f"has several layers called '{wanted}'"
             raise FootageError(what, file=path, frame=frame, remedy=f"Choose one with --layer: {names}")

@@ -22,6 +22,11 @@ from nodes.footage.rates import exact_rate
 from nodes.types import Int
 
 _REORDERED = 16  # more pictures than any coder holds back
+_TRANSFERS = {16: "PQ", 18: "HLG"}  # H.273
+_HDR = (
+    "the footage is HDR ({}) and is worked on as if it were not: faces are matched in its codes, and the preview shows them as BT.709. "
+    "The composite keeps codes and tags, not mastering data"
+)
 _PROGRESSIVE = 1  # of FFmpeg's field orders; 0 is unknown
 _MATRICES = {0, 1, SPACE_UNSPECIFIED, 4, 5, 6, 7, 9}
 
@@ -169,6 +174,7 @@ def _describe(
         rotation=turn.degrees,
         tags=ColourTags(tags.space, tags.range, tags.primaries, tags.transfer),
         pixel_aspect=1 / aspect if swap else aspect,
+        notes=(_HDR.format(_TRANSFERS[tags.transfer]),) if tags.transfer in _TRANSFERS else (),
     )
 
 

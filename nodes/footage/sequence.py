@@ -167,13 +167,13 @@ def _notes(parts: list[Any], layer: Layer) -> Iterator[str]:
     header = parts[layer.part]
     x, y = header.x - header.full_x, header.y - header.full_y
     if x < 0 or y < 0 or x + header.width > header.full_width or y + header.height > header.full_height:
-        yield "The picture goes on beyond the frame (overscan). That is cut off in the composite."
+        yield "the picture goes on beyond the frame (overscan), which is cut off in the composite"
     own = {*layer.channels.rgb, layer.channels.alpha} - {None}
     if layer.name and (len(parts) > 1 or len(header.channelnames) > len(own)):
-        yield f"The picture is the layer '{layer.name}'; --layer chooses another."
+        yield f"the picture is the layer '{layer.name}'; --layer chooses another"
     if len(parts) > 1:
         others = (str(p.getattribute("oiio:subimagename") or i) for i, p in enumerate(parts, 1) if i != layer.part + 1)
-        yield f"The composite keeps the picture's own part of the file; the others are left out: {', '.join(others)}."
+        yield f"the composite keeps the picture's own part of the file; the others are left out: {', '.join(others)}"
 
 
 def _colour(path: Path, header: Any) -> Colour:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,15 @@ def gather(shot: Path, progress: Progress) -> Gathered:
         pixels.outside,
         tuple(_replacement(pixels, k, subject, sources) for k in chosen),
         document,
-        more + notes,
+        more + _of_plate(document) + notes,
     )
+
+
+def _of_plate(document: dict[str, Any]) -> tuple[str, ...]:
+    """What of the plate is not seen or not kept, as shot.json says."""
+    with suppress(KeyError, TypeError):
+        return tuple(str(note) for note in document["inputs"]["plate"]["notes"])
+    return ()
 
 
 def find_mattes(shot: Path, count: int) -> tuple[list[Path | None], int]:

@@ -15,7 +15,7 @@ from nodes.align.pose import take_performance
 from nodes.definitions import DetectParameters
 from nodes.detect import detect, main_tracks
 from nodes.errors import FaceplateError, FootageError, NoFaceError
-from nodes.footage import Footage, open_footage
+from nodes.footage import Footage, open_beside
 from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.recognise import describe, of_one_person
 from nodes.shot.analysis import analyse, is_analysed
@@ -89,7 +89,7 @@ def read_sources(
 
 
 def _read_source(path: Path, digest: str, parameters: DetectParameters, subject: Subject) -> list[Sample]:
-    with open_footage(path) as footage:
+    with open_beside(path, layer=parameters.layer) as footage:
         if digest_footage(path) != digest:
             raise FootageError("is other footage than the shot was made from", file=path)
         samples = [

@@ -33,6 +33,8 @@ def describe_input(info: FootageInfo, digest: str) -> dict[str, Any]:
         "first": info.first,
         "bit_depth": info.bit_depth,
         "colour": info.colour,
+        "layer": info.layer or None,
+        "notes": list(info.notes),
     }
 
 

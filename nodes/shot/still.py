@@ -12,7 +12,7 @@ from nodes.align import align
 from nodes.consent.grant import Clip, Model, for_swap
 from nodes.consent.provenance import Provenance
 from nodes.definitions import Method
-from nodes.footage import Footage, Frame, open_footage
+from nodes.footage import Footage, Frame, open_beside, open_footage
 from nodes.footage.numbering import find_sequence
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
@@ -111,8 +111,8 @@ class Stills:
         if key in self._shots:
             self._shots.move_to_end(key)
             return self._shots[key]
-        footage = open_footage(plate)
-        performer = None if source is None else open_footage(source)
+        footage = open_footage(plate, layer=settings.detect.layer)
+        performer = None if source is None else open_beside(source, layer=settings.detect.layer)
         try:
             faces = analyse(footage, settings.detect, progress=progress, name="detect plate")
             chosen = {t.id for t in choose_tracks(faces, tracks, footage)}

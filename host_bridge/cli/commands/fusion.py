@@ -65,7 +65,7 @@ def macro(
             raise FootageError("does not exist", file=file, remedy="Render the shot again")
     else:
         plate = told["inputs"]["plate"]
-        with open_footage(Path(plate["path"])) as footage:
+        with open_footage(Path(plate["path"]), layer=plate.get("layer")) as footage:
             start = footage.info.first
             file = write_layers(shot, footage, first - start, last - start)
         sign_parts(shot, ["over"])

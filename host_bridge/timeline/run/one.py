@@ -34,7 +34,7 @@ class Done:
     report: dict[str, Any]
 
 
-def footing(shot: Shot, watch: Watch) -> Footing:
+def footing(shot: Shot, watch: Watch, layer: str | None) -> Footing:
     """Look at a shot's media; raises FaceplateError when they are missing, end before the shot does, or may not be read."""
     media = shot.media
     if media.path is None:
@@ -42,7 +42,7 @@ def footing(shot: Shot, watch: Watch) -> Footing:
             "its media are missing", file=media.url, remedy="Say where they are with --media-root FROM=TO"
         )
     watch.may_read(media.path.absolute())
-    with open_footage(media.path, rate=media.rate) as footage:
+    with open_footage(media.path, rate=media.rate, layer=layer) as footage:
         info = footage.info
     first, last = shot.span
     if last >= info.frames:
@@ -86,8 +86,11 @@ def do_shot(work: Work, shot: Shot, spans: Sequence[tuple[int, int]], out: Path,
 
     spans: of all shots of the same media, which are analysed together where they overlap.
     """
-    plate = footing(shot, watch)
-    with suppress(FaceplateError), open_footage(plate.path, rate=shot.media.rate) as footage:
+    plate = footing(shot, watch, work.settings.detect.layer)
+    with (
+        suppress(FaceplateError),
+        open_footage(plate.path, rate=shot.media.rate, layer=work.settings.detect.layer) as footage,
+    ):
         # Another shot's frames may be damaged; that is no concern of this one, which is then analysed alone.
         analyse_together(footage, spans, work.settings.detect, watch.progress, "detect")
     if len(shot.cast) == 1:
@@ -117,7 +120,7 @@ def _people(work: Work, shot: Shot, plate: Footing, out: Path, watch: Watch) -> 
         _person(work, casting, plate, beside / f"{file_name(casting.source)} on {file_name(casting.target)}", watch)
         for casting in shot.cast
     ]
-    with open_footage(plate.path, rate=shot.media.rate) as footage:
+    with open_footage(plate.path, rate=shot.media.rate, layer=work.settings.detect.layer) as footage:
         merged = merge_shots(footage, [one.folder for one in done], out, *plate.span, progress=watch.progress)
     return Done(out, done[0].model, "; ".join(one.how for one in done), plate.span, merged.report)
 

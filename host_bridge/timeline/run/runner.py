@@ -76,7 +76,7 @@ def _begun(work: Work, shot: Shot, before: TimelineRun | None) -> _Begun:
     record = _record(shot)
     old = next((s for s in before.shots if s.id == shot.id), None) if before else None
     try:
-        plate = footing(shot, work.watch)
+        plate = footing(shot, work.watch, work.settings.detect.layer)
         record = record.model_copy(update={"span": plate.span, "key": key_of_shot(work, shot, plate)})
         found = kept(work.out, before, record.key) if before else None
         old = found or old

@@ -19,7 +19,7 @@ from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.write.references import Alpha, Kind, ResultMedia
 from nodes.credentials.shot import sign_made
 from nodes.errors import OutputError
-from nodes.footage import Footage, Frame, MovieWriter, open_footage, read_patch
+from nodes.footage import Footage, Frame, MovieWriter, open_beside, read_patch
 from nodes.footage.delivery import CODINGS, Delivery, check_delivery
 from nodes.footage.numbering import IMAGES, has_place, numbered
 from nodes.footage.sequence_writer import write_frame
@@ -57,6 +57,7 @@ class _Result:
         self.number = int(told["range"]["first"])
         plate = Path(told["inputs"]["plate"]["path"])
         self.images_in = has_place(plate.name) or plate.suffix.lower() in (*IMAGES, "")
+        self.layer: str | None = told["inputs"]["plate"].get("layer")
         self.is_float = told["inputs"]["plate"]["colour"] == "scene_linear"
         if int(told["range"]["last"]) - self.number + 1 != self.frames:
             raise OutputError(
@@ -132,7 +133,7 @@ class _Result:
             for i in range(begin, self.frames):
                 yield i, lambda path, i=i: _link(numbered(source, self.number + i), path)  # type: ignore[misc]
         else:
-            with open_footage(source) as footage:
+            with open_beside(source, layer=self.layer) as footage:
                 self._check(footage)
                 for frame in footage.frames(begin):
                     yield frame.index, lambda path, f=frame: write_frame(path, f, self.shot.media.rate)  # type: ignore[misc]
@@ -140,7 +141,7 @@ class _Result:
     def _overlaid(self, begin: int) -> Iterator[tuple[int, Frame, Any]]:
         """The plate's frames with their patches, from `begin` on."""
         path, first = self._plate()
-        with open_footage(path, rate=self.shot.media.rate) as plate:
+        with open_beside(path, rate=self.shot.media.rate, layer=self.layer) as plate:
             for i, frame in enumerate(plate.frames(first + begin, first + self.frames - 1), begin):
                 yield i, frame, read_patch(self.folder / "patch" / f"patch.{self.number + i:04d}.exr")
 
@@ -153,7 +154,7 @@ class _Result:
         def make() -> None:
             tell = stage(progress, f"{self.shot.id} {codec}", self.frames)
             source = self._plate()[0] if self.kind == "patch" else self._composite()
-            with open_footage(source, rate=self.shot.media.rate) as footage:
+            with open_beside(source, rate=self.shot.media.rate, layer=self.layer) as footage:
                 info = replace(footage.info, rate=self.shot.media.rate)
                 check_delivery(codec, info.width, info.height, alpha=self.kind == "patch")
                 with MovieWriter(path, info, codec, timecode=label) as writer:
@@ -163,7 +164,7 @@ class _Result:
             sign_made(path, self.kind, self.told)
 
         _made(path.with_suffix(".json"), self._key(codec, label, str(self.shot.media.rate)), path, make)
-        with open_footage(self._composite()) as composite:
+        with open_beside(self._composite(), layer=self.layer) as composite:
             transparent = self.kind == "patch" or (composite.info.has_alpha and CODINGS[codec].alpha is not None)
         return self._told(path, None, "straight" if transparent else None)
 

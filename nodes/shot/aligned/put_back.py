@@ -105,7 +105,7 @@ def _editor(known: Transforms, edge: MaskParameters, told: Returned) -> Edit:
 
 
 def _clip(known: Transforms, path: Path, out: Path, edit: Edit, by: Identity | SwitchedOff, progress: Progress) -> None:
-    with open_footage(path, rate=Fraction(known.footage["rate"])) as footage:
+    with open_footage(path, rate=Fraction(known.footage["rate"]), layer=known.footage.get("layer")) as footage:
         info = footage.info
         first, last = (number - info.first for number in known.span)
         size = known.footage["width"], known.footage["height"]
