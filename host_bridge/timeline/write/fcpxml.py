@@ -33,7 +33,8 @@ from nodes.footage.probe import open_container, video_stream
 
 _ZERO = Fraction(0)
 _DISSOLVE = "FxPlug:4731E73A-8DAC-4113-9A30-AE85B1761265"
-_CONFORMED = {"24000/1001": "23.98", "30000/1001": "29.97", "48000/1001": "47.95", "60000/1001": "59.94"}
+_RATES = {"24000/1001": "23.98", "30000/1001": "29.97", "48000/1001": "47.95", "60000/1001": "59.94"}
+_RATES |= {rate: rate for rate in ("24", "25", "30", "48", "50", "60")}  # that `srcFrameRate` may say
 _UNWRITABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OTIO = "Write .otio, which holds all of it"
 
@@ -259,8 +260,7 @@ class _Writer:
             warp = warp.then(step)
         sampling = {} if down else {"frameSampling": "nearest-neighbor"}
         if own != self._rate:
-            token = _CONFORMED.get(str(own), str(own))
-            said = {"srcFrameRate": token} if re.fullmatch(r"\d+(\.\d+)?", token) else {}
+            said = {"srcFrameRate": _RATES[str(own)]} if str(own) in _RATES else {}
             SubElement(element, "conform-rate", {"scaleEnabled": "0"} | said | sampling)
         affine = warp.affine
         if affine is not None and affine.scale == 1:
