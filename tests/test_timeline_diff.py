@@ -80,6 +80,19 @@ def test_of_clips_that_are_alike_each_that_was_changed_is_a_change() -> None:
     ]
 
 
+def test_tracks_that_are_alike_stay_in_their_places_where_one_is_renamed() -> None:
+    before = timeline(clip("a"))
+    track = before["tracks"]["children"][0]
+    before["tracks"]["children"] = [track, deepcopy(track), deepcopy(track) | {"name": ""}]
+    after = deepcopy(before)
+    after["tracks"]["children"][0]["children"][0]["enabled"] = False
+    after["tracks"]["children"][2]["name"] = "Video 3"
+    assert [(kind, path.rpartition(" › ")[2]) for kind, path, *_ in told(before, after)] == [
+        ("changed", "enabled"),
+        ("added", "name"),
+    ]
+
+
 @pytest.mark.parametrize("alike", [True, False])
 def test_in_a_long_edit_an_insertion_a_removal_and_a_change_are_few_lines(alike: bool) -> None:
     before = timeline(*(clip("a" if alike else f"c{i}", 86400 + (0 if alike else i)) for i in range(1000)))

@@ -173,7 +173,7 @@ def test_what_resolve_wrote_comes_back_with_additions_only(tmp_path: Path, name:
     ]
     done = export_edit(edit, run_of(edit, *shots), mode, PROFILES[profile], film)
     again = edit_of(tmp_path, done.document, "out.otio")
-    assert without_ours(done.document) == document and not done.notes
+    assert without_ours(done.document) == document and (profile == "kdenlive" or not done.notes)
     assert all(change.ours for change in diff_edits(edit, again))
     assert again.timeline.duration() == edit.timeline.duration()
     check_frames(document, done, shots, mode, profile)

@@ -330,7 +330,6 @@ XMEML = f"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 def test_final_cut_s_xml_at_23_976_is_read_to_the_frame_with_its_markers(tmp_path: Path) -> None:
-    pytest.importorskip("otio_fcp_adapter", reason="the extra `timeline` is not installed")
     movie = numbered_movie(tmp_path / "now" / "a.mov", 100, Fraction(24000, 1001), start="01:00:00:00")
     (tmp_path / "cut.xml").write_text(XMEML, "utf-8")
     a, b = find_shots(read_edit(tmp_path / "cut.xml", media_roots=[media_root(f"E:\\show={tmp_path / 'now'}")]))

@@ -66,9 +66,7 @@ def _onto_oneself(shot: Shot, performers: Mapping[str, Sequence[Path]]) -> Shot:
             for place in performers.get(casting.source, ())
         )
     ]
-    told = (
-        f"source and target are the same performer: its plate is footage of '{name}', who is put in" for name in same
-    )
+    told = (f"source and target are the same performer: '{name}' would be put onto their own face" for name in same)
     return replace(shot, notes=tuple(dict.fromkeys((*shot.notes, *told)))) if same else shot
 
 

@@ -276,10 +276,10 @@ def _cut(elements: list[Element], i: int, rate: Fraction) -> int:
     ticks = _number(transition, "cutPointTicks", Fraction(-1))
     if start <= before <= end:
         return before
-    if start <= behind <= end:
-        return behind
     if ticks >= 0 and round(ticks / TICKS * rate) <= end - start:
         return start + round(ticks / TICKS * rate)
+    if start <= behind <= end:
+        return behind
     return {"start": start, "start-black": start, "end": end, "end-black": end}.get(alignment, (start + end) // 2)
 
 

@@ -47,7 +47,7 @@ def fcpxml_of(timeline: Any, places: Places, name: str) -> bytes:
     root = Element("fcpxml", version="1.9")
     resources = SubElement(root, "resources")
     event = SubElement(SubElement(root, "library"), "event", name="Faceplate")
-    project = SubElement(event, "project", name=_text(timeline.name or name))
+    project = SubElement(event, "project", name=xml_text(timeline.name or name))
     start = timeline.global_start_time
     begin = _ZERO if start is None else seconds(start, "the start of the edit")
     project.append(_Writer(resources, places, sequence_rate(timeline)).sequence(timeline.tracks, begin))
@@ -186,7 +186,7 @@ class _Writer:
         if not self._dissolve:
             effect = SubElement(self._resources, "effect", id=self._id(), name="Cross Dissolve", uid=_DISSOLVE)
             self._dissolve = effect.get("id", "")
-        name = _text(transition.name) or "Cross Dissolve"
+        name = xml_text(transition.name) or "Cross Dissolve"
         found = SubElement(spine, "transition", name=name, offset=_time(cut - before / self._rate))
         found.set("duration", _time((before + behind) / self._rate))
         SubElement(found, "filter-video", ref=self._dissolve, name="Cross Dissolve")
@@ -204,14 +204,14 @@ class _Writer:
         return made
 
     def _gap(self, length: Fraction, name: str = "") -> _Made:
-        return _Made(Element("gap", name=_text(name) or "Gap", duration=_time(length), start="0s"), _ZERO)
+        return _Made(Element("gap", name=xml_text(name) or "Gap", duration=_time(length), start="0s"), _ZERO)
 
     def _clip(self, laid: _Laid) -> _Made:
         clip = laid.item
         found = self._found(clip)
         start = found.origin if clip.source_range is None else _start(clip)
         length = laid.end - laid.begin
-        element = Element("asset-clip", name=_text(clip.name) or "Clip")
+        element = Element("asset-clip", name=xml_text(clip.name) or "Clip")
         used = self._speed(element, laid, start, (found.origin, found.length), samples_down(clip), found.media.rate)
         asset = self._asset(clip, found, max(used[1], used[2], start + length), sound=laid.sound)
         element.set("ref", asset.get("id", ""))
@@ -223,7 +223,7 @@ class _Writer:
 
     def _compound(self, laid: _Laid) -> _Made:
         item = laid.item
-        media = SubElement(self._resources, "media", id=self._id(), name=_text(item.name) or "Compound clip")
+        media = SubElement(self._resources, "media", id=self._id(), name=xml_text(item.name) or "Compound clip")
         whole = otio.schema.Stack()
         if isinstance(item, otio.schema.Track):
             inner = item.deepcopy()
@@ -237,7 +237,7 @@ class _Writer:
         start = _ZERO if item.source_range is None else _start(item)
         if isinstance(item, otio.schema.Stack):
             start = from_whole_hour(start, inside, self._rate)
-        element = Element("ref-clip", name=_text(item.name) or "Compound clip", ref=media.get("id", ""))
+        element = Element("ref-clip", name=xml_text(item.name) or "Compound clip", ref=media.get("id", ""))
         down = all(map(samples_down, item.find_clips()))
         begin, _, _ = self._speed(element, laid, start, (_ZERO, inside), down, self._rate)
         element.set("start", _time(begin))
@@ -314,9 +314,9 @@ class _Writer:
             length = media.frames / media.rate if media.frames is not None else max(used - found.origin, _ZERO)
         key = (media.url, found.origin, length, media.rate)
         if key not in self._assets:
-            asset = SubElement(self._resources, "asset", id=self._id(), name=_text(reference.name or clip.name))
+            asset = SubElement(self._resources, "asset", id=self._id(), name=xml_text(reference.name or clip.name))
             asset.attrib.update(start=_time(found.origin), duration=_time(length))
-            SubElement(asset, "media-rep", kind="original-media", src=_url(key[0]))
+            SubElement(asset, "media-rep", kind="original-media", src=url_of(key[0]))
             self._assets[key] = asset
         asset = self._assets[key]
         if sound:
@@ -397,10 +397,10 @@ def _marker(marker: Any, begin: Fraction, length: Fraction, rate: Fraction) -> E
     at = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
     at = at if begin <= at < begin + length else begin
     found = Element(
-        "marker", start=_time(at), duration=_time(1 / rate), value=_text(marker.name or marker.comment) or "Marker"
+        "marker", start=_time(at), duration=_time(1 / rate), value=xml_text(marker.name or marker.comment) or "Marker"
     )
     if marker.name and marker.comment:
-        found.set("note", _text(marker.comment))
+        found.set("note", xml_text(marker.comment))
     return found
 
 
@@ -408,12 +408,12 @@ def _start(item: Any) -> Fraction:
     return seconds(item.source_range.start_time, f"'{item.name}'")
 
 
-def _url(url: str) -> str:
+def url_of(url: str) -> str:
     """A place as FCPXML has it: an address, or a path from the document's folder."""
     if re.match(r"[a-z]+://", url, re.IGNORECASE):
-        return _text(url)
+        return xml_text(url)
     path = (plain_paths(url) or [url])[0]
-    return _text(f"file://{'' if path.startswith('/') else '/'}{quote(path)}" if is_absolute(path) else quote(path))
+    return xml_text(f"file://{'' if path.startswith('/') else '/'}{quote(path)}" if is_absolute(path) else quote(path))
 
 
 def _size(path: Any) -> tuple[int, int] | None:
@@ -431,5 +431,6 @@ def _time(time: Fraction) -> str:
     return f"{time.numerator}s" if time.denominator == 1 else f"{time.numerator}/{time.denominator}s"
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
+    """A text without what no XML document can hold."""
     return _UNWRITABLE.sub("", text or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,20 +17,22 @@ from host_bridge.timeline.write.block import NAME
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
 from host_bridge.timeline.write.export import text_of
+from host_bridge.timeline.write.fcp7 import fcp7_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
 from host_bridge.timeline.write.same import as_shown, check_frames
 from host_bridge.timeline.write.tree import Node, document_of, schema
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.footage.whole import whole_file
 
-ADAPTED = {".xml": "fcp_xml", ".aaf": "AAF"}
-EXACT = (".edl", ".fcpxml")  # which we write ourselves
+_log = logging.getLogger(__name__)
+ADAPTED = {".aaf": "AAF"}
+EXACT = (".edl", ".fcpxml", ".xml")  # which we write ourselves
 _OPTIONS = {"AAF": {"use_empty_mob_ids": True}}  # our media have no ids in Avid's projects
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
 def write_adapted(path: Path, document: Node) -> list[str]:
-    """Write .xml (Final Cut Pro 7) or .aaf; returns what of the document is not in it.
+    """Write .aaf; returns what of the document is not in it.
 
     It is read again before it takes its name: OutputError when the format cannot hold it at all, or where what was written cannot be read.
     MissingDependencyError without its adapter.
@@ -48,6 +51,7 @@ def write_adapted(path: Path, document: Node) -> list[str]:
         except OSError:
             raise
         except Exception as e:  # whatever an adapter stumbles over
+            _log.exception("the adapter %s failed", name)
             told = " ".join(f"{e}".split())[:300] or type(e).__name__
             raise OutputError(
                 f"cannot hold this edit: {told}", file=path, remedy="Write .otio, which holds all of it"
@@ -60,7 +64,7 @@ def write_adapted(path: Path, document: Node) -> list[str]:
 
 
 def write_exactly(path: Path, document: Node, places: Places) -> list[str]:
-    """Write .edl or .fcpxml; returns what of the document is not in it.
+    """Write .edl, .fcpxml or .xml (Final Cut Pro 7); returns what of the document is not in it.
 
     It is read again before it takes its name: OutputError where a shot would not show its own frames, or where the format has no word for something.
     """
@@ -72,7 +76,8 @@ def write_exactly(path: Path, document: Node, places: Places) -> list[str]:
                 temporary.write_bytes(edl_of(before))
             else:
                 before = Edit(path, "", timeline, places)
-                temporary.write_bytes(fcpxml_of(timeline, places, path.stem))
+                write = fcp7_of if path.suffix.lower() == ".xml" else fcpxml_of
+                temporary.write_bytes(write(timeline, places, path.stem))
             again = read_edit(temporary, media_roots=places.roots)
             check_frames(before, again, path, missing_too=path.suffix.lower() != ".edl")
         except OutputError as e:

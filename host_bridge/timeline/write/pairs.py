@@ -18,16 +18,18 @@ _FEW = 400  # differences up to which the shortest list of them is sought
 def pairs(a: list[Any], b: list[Any]) -> Iterator[tuple[int | None, int | None]]:
     """Yield the indices of items that belong together, in order; None where an item has none."""
     exact = [[json.dumps(item, sort_keys=True) for item in items] for items in (a, b)]
+    called = [[_called(item) for item in items] for items in (a, b)]
     matched = common(*exact)
-    if len(a) == len(b) and sum(map(eq, *exact)) >= len(matched) and all(map(eq, *(map(_called, x) for x in (a, b)))):
-        yield from ((i, i) for i in range(len(a)))  # of clips that are alike none is another's
+    in_place = len(a) == len(b) and all(map(eq, *(map(_kind, items) for items in (a, b))))
+    if in_place and sum(map(eq, *exact)) >= len(matched) and sum(map(eq, *called)) >= len(common(*called)):
+        yield from ((i, i) for i in range(len(a)))  # of items that are alike none is another's
         return
     for i, j in _between(matched, len(a), len(b)):
         if isinstance(i, int) and isinstance(j, int):
             yield i, j
             continue
         left, right = _range(i), _range(j)
-        like = [[_called(items[k]) for k in part] for items, part in ((a, left), (b, right))]
+        like = [[names[k] for k in part] for names, part in ((called[0], left), (called[1], right))]
         for p, q in _between(common(*like), len(left), len(right)):
             if isinstance(p, int) and isinstance(q, int):
                 yield left[p], right[q]

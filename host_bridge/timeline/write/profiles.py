@@ -104,9 +104,11 @@ def clips(node: object) -> Iterator[Node]:
 def _tell_kdenlive(document: Node, node: Node, place: list[str | int], found: list[Node], notes: list[str]) -> None:
     """Put the text of markers where Kdenlive shows it, and say what it loses."""
     for i, marker in enumerate(node.get("markers") or ()):
-        told = marker.get("metadata") or {}
-        if (text := marker.get("comment") or marker.get("name")) and "comment" not in told:
-            found.append(put(document, [*place, "markers", i, "metadata"], {**told, "comment": text}))
+        text, here = marker.get("comment") or marker.get("name"), [*place, "markers", i, "metadata"]
+        if text and not marker.get("metadata"):
+            found.append(put(document, here, {"comment": text}))
+        elif text and "comment" not in marker["metadata"]:
+            found.append(put(document, [*here, "comment"], text))
     if schema(node) == "Transition":
         notes.append("dissolves: Kdenlive 26.08 drops them when it opens the edit; put them in again there")
     if any(schema(effect) in _SPEEDS for effect in node.get("effects") or ()):
