@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -151,6 +152,10 @@ def test_a_range_is_read_in_the_clips_own_numbers() -> None:
     assert positions("1002-", info) == (1, 9)
     assert positions("-1004", info) == (0, 3)
     assert positions("1002", info) == (1, 1)
+    below = replace(info, first=-12)
+    assert positions("-10--4", below) == (2, 8)
+    assert positions("-10-", below) == (2, 9)
+    assert positions("--4", below) == (0, 8)
     for wrong in ("-", "a-b", "1:2", "", "1-2-3"):
         with pytest.raises(UsageError, match="is no range of frames"):
             positions(wrong, info)

@@ -10,6 +10,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
+from host_bridge.jobs.footage import opened
 from nodes.errors import FootageError, OutputError
 from nodes.footage import SequenceWriter, open_footage
 from nodes.types import Patch, Roi
@@ -322,6 +323,18 @@ def test_a_layer_is_chosen_by_its_name_and_the_others_of_its_part_are_kept(tmp_p
     again = open_footage(tmp_path / "out", layer="key")
     assert again.info.channels == clip.info.channels
     np.testing.assert_array_equal(again.frame(0).linear(), OTHER.astype(np.float32))
+
+
+def test_a_layer_is_that_of_the_plate_and_of_other_footage_that_has_it(tmp_path: Path) -> None:
+    key = ("", BOTH, (*named("key", "RGB"), *named("fill", "RGBA")))
+    save_layers(tmp_path / "plate.exr", key)
+    save_layers(tmp_path / "source.exr", key)
+    save_layers(tmp_path / "roto.exr", ("", DEPTH, ("Y",)))
+    names = [tmp_path / f"{name}.exr" for name in ("plate", "source", "roto")]
+    with opened(*names, None, layer="fill") as clips:
+        assert [clip and clip.info.layer for clip in clips] == ["fill", "fill", "", None]
+    with pytest.raises(FootageError, match=r"roto.exr.*no layer 'fill'"), opened(names[2], names[0], layer="fill"):
+        pass
 
 
 def test_a_deep_image_is_refused_and_overscan_is_told(tmp_path: Path) -> None:

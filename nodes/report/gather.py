@@ -157,7 +157,7 @@ def _of_plate(document: dict[str, Any]) -> tuple[str, ...]:
 
 def find_mattes(shot: Path, count: int) -> tuple[list[Path | None], int]:
     """List the matte files of a shot by frame, None where one is missing, and the number of the first frame (0 without any)."""
-    files = {int(m[1]): f for f in (shot / "matte").glob("matte.*.exr") if (m := re.search(r"\.(\d+)\.exr$", f.name))}
+    files = {int(m[1]): f for f in (shot / "matte").glob("matte.*.exr") if (m := re.search(r"\.(-?\d+)\.exr$", f.name))}
     if not files:
         return [None] * count, 0
     # A shot whose first mattes are missing still ends with its last one.
