@@ -87,7 +87,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 def refuse_fields(path: Path, frame: int, order: int = 0) -> None:
     """Raise FootageError for pictures of two moments each. order: FFmpeg's field order."""
     words = ("-vf", "bwdif=mode=send_frame", "-c:v", "ffv1", "-c:a", "copy", f"{path.with_suffix('')}_progressive.mkv")
-    which = {2: " (top field first)", 4: " (top field first)", 3: " (bottom field first)", 5: " (bottom field first)"}
+    which = dict.fromkeys((2, 5), " (top field first)") | dict.fromkeys((3, 4), " (bottom field first)")
     raise FootageError(
         f"is interlaced{which.get(order, '')}: each picture shows two moments",
         file=path,
