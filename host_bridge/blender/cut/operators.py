@@ -21,6 +21,7 @@ _PROFILES = (
     ("blender", "Blender", "For Import OTIO, here or in another Blender"),
     ("otio", "OpenTimelineIO", "For any program that reads OpenTimelineIO"),
     ("resolve", "DaVinci Resolve", "As DaVinci Resolve is known to read it"),
+    ("kdenlive", "Kdenlive", "As Kdenlive is known to read it"),
 )
 
 
