@@ -13,6 +13,7 @@ import pytest
 from host_bridge.jobs.footage import opened
 from nodes.errors import FootageError, OutputError
 from nodes.footage import SequenceWriter, open_footage
+from nodes.footage.timecode import timecode_in
 from nodes.types import Patch, Roi
 
 W, H = 64, 48
@@ -207,6 +208,11 @@ def test_a_folder_must_hold_exactly_one_sequence(tmp_path: Path) -> None:
     save(tmp_path / "b.0000.png", picture("uint8"))
     with pytest.raises(FootageError, match="2 sequences"):
         open_footage(tmp_path)
+
+
+def test_a_folder_has_no_timecode_of_its_own(tmp_path: Path) -> None:
+    save(tmp_path / "a.0001.png", picture("uint8"))
+    assert timecode_in(tmp_path) is None and timecode_in(tmp_path / "a.%04d.png") is None
 
 
 def test_frames_come_in_order_and_one_by_one_the_same(tmp_path: Path) -> None:

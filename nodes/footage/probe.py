@@ -51,6 +51,10 @@ class Timeline:
 def open_container(path: Path) -> InputContainer:
     """Open a media file; raises FootageError when there is none, or when it cannot be read."""
     try:
+        if path.is_dir():
+            raise FootageError(
+                "is a folder, not a movie", file=path, remedy="Name a file, or a sequence as name.%04d.exr"
+            )
         if path.stat().st_size == 0:
             raise FootageError("is empty", file=path, remedy="Copy or export it again")
         return av.open(f"file:{path}", "r", metadata_errors="replace")
