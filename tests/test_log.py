@@ -14,6 +14,7 @@ import pytest
 from clips import cut
 from test_layers import imports_under
 
+from host_bridge.cli import app
 from host_bridge.cli.app import _end
 from host_bridge.watch.status import of_failure
 from nodes import log
@@ -66,6 +67,22 @@ def test_an_error_names_the_log_and_the_traceback_is_there_alone(run: Run, logs:
     (file,) = logs.iterdir()
     assert (status, err) == (3, f"faceplate: none.mov: does not exist. Check the path. (log: {file})\n")
     assert "Traceback" in only(logs) and "none.mov: does not exist" in only(logs)
+
+
+def test_a_command_that_goes_on_past_an_error_names_the_log_at_its_end(
+    run: Run, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_shot_fails() -> int:
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError as e:
+            log_failure(logging.getLogger("host_bridge.timeline"), e)
+        return 1
+
+    monkeypatch.setattr(app, "make_app", lambda: lambda tokens, **options: one_shot_fails())
+    status, _, err = run("timeline", "run", "cut.otio")
+    (file,) = logs.iterdir()
+    assert (status, err) == (1, f"faceplate: the log of this run is {file}\n")
 
 
 def test_a_command_at_the_end_of_an_error_stays_there(capsys: pytest.CaptureFixture[str], logs: Path) -> None:
