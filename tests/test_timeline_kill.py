@@ -84,5 +84,5 @@ def test_what_is_killed_in_the_middle_goes_on_there(command: list[str], tmp_path
     assert {Path(name).parts[:2] for name in after.keys() - before.keys()} == {("shots", "V1-0002")}
     results = json.loads((out / "shots" / "V1-0002" / "shot.json").read_bytes())["results"]
     assert resumable - 2 <= results["frames_resumed"] <= results["frames"], "nor were the patches that were there"
-    (mark,) = (json.loads(p.read_bytes()) for p in out.glob("models/*/*/finished.json"))
+    (mark,) = (json.loads(p.read_bytes()) for p in out.glob("models/*/base-*/finished.json"))
     assert mark["result"]["steps"] == 3
