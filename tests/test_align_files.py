@@ -382,7 +382,7 @@ def test_a_folder_is_a_sequence_where_all_its_pictures_could_be_one(face, hand, 
 def test_pictures_that_show_nothing_are_an_error_that_leaves_nothing(tmp_path):
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "grey.png"), np.full((90, 90, 3), 128, np.uint8))
-    with pytest.raises(NoFaceError, match="1 pictures"):
+    with pytest.raises(NoFaceError, match="1 picture"):
         write_pictures(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
