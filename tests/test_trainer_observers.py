@@ -104,7 +104,7 @@ def test_what_the_observers_see_can_be_learned(pair):
         seen[-1].backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert seen[-1].item() < 0.97 * seen[0].item()
+    assert seen[-1].item() < 0.985 * seen[0].item()
 
 
 def test_a_subject_without_coefficients_is_not_observed():

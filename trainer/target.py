@@ -17,7 +17,7 @@ from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.plan import choose_references, make_track
 from nodes.swap.reference.render import performed, premultiplied
 from nodes.swap.reference.wrinkles import spread_out
-from nodes.types import Int
+from nodes.types import Float, Int
 from trainer.faceset import Faceset
 from trainer.gallery import Gallery, resized
 from trainer.observers import Observers, looks
@@ -79,11 +79,12 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
     needed = np.unique(np.concatenate([covering, *(c.index[rows][c.weight[rows] > 0] for c in choices)]))
     references = {int(i): source.picture(int(i)) for i in needed}
 
-    def own(frames: Int) -> list[Reference]:
-        places = surface.extend(landmarks[frames], picture=True)[..., :2] * np.float32(faceset.size / size)
+    def own(frames: Int, points: Float) -> list[Reference]:
+        places = points[..., :2] * np.float32(faceset.size / size)
         return [Reference(np.array(faceset.crops[i]), p) for i, p in zip(frames, places, strict=True)]
 
-    track = make_track(performance, known, choices, references, parameters, own if subject.coefficients else None)
+    seen_ = own if subject.coefficients else None
+    track = make_track(performance, landmarks, known, choices, references, parameters, seen_)
     crops = torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2)
     crops = resized(crops.float(), size).round_().to(torch.uint8)
     eight = np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy())

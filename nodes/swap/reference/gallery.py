@@ -23,11 +23,16 @@ class Reference:
 
 
 def fetch_references(
-    source: Footage, frames: Int, vertices: Float, size: int, progress: Callable[[int], None] = lambda done: None
+    source: Footage,
+    frames: Int,
+    vertices: Float,
+    size: int,
+    progress: Callable[[int], None] = lambda done: None,
+    margin: float = _MARGIN,
 ) -> list[Reference]:
     """Cut the face out of `frames` [N] of the source, given the vertices [N, V, 3] of its surface there.
 
-    size: side of the crops they are for; a source face much larger is reduced, by whole factors, area-filtered.
+    size: side of the crops they are for; a source face much larger is reduced, by whole factors, area-filtered. margin: of the face's extent, around it.
     """
     order = np.argsort(frames)
     found: list[Reference | None] = [None] * len(frames)
@@ -37,18 +42,18 @@ def fetch_references(
         return []
     for done, frame in enumerate(source.frames(int(frames[order[0]]), int(frames[order[-1]]))):
         while k is not None and frames[k] == frame.index:
-            found[k] = _cut(frame.rgb8(), vertices[k, :, :2], size)
+            found[k] = _cut(frame.rgb8(), vertices[k, :, :2], size, margin)
             k = next(wanted, None)
         progress(done)
     return [f for f in found if f is not None]
 
 
-def _cut(image: Image8, points: Float, size: int) -> Reference:
+def _cut(image: Image8, points: Float, size: int, margin: float) -> Reference:
     low, high = points.min(0), points.max(0)
-    margin = (high - low) * _MARGIN
+    around = (high - low) * margin
     factor = max(int((high - low).max() / (1.5 * size)), 1)
-    x0, y0 = np.maximum(np.floor(low - margin), 0).astype(int)
-    x1, y1 = np.minimum(np.ceil(high + margin), [image.shape[1], image.shape[0]]).astype(int)
+    x0, y0 = np.maximum(np.floor(low - around), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(high + around), [image.shape[1], image.shape[0]]).astype(int)
     x1, y1 = max(x1, x0 + factor), max(y1, y0 + factor)
     cut = image[y0:y1, x0:x1]
     if not cut.size:

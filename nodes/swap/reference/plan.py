@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
 from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.inside import filled_openings, plate_share
+from nodes.swap.reference.look import MARGIN, SAMPLES, look_again
 from nodes.swap.reference.render import ReferenceTrack
 from nodes.swap.reference.retarget import retarget
 from nodes.swap.reference.source import Source
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.wrinkles import SIDE, learn_wrinkles, spread_out
-from nodes.types import Int, Track
+from nodes.types import Float, Int, Track
 
 _POSE_WINDOW = 0.36  # seconds
 
@@ -34,7 +36,7 @@ def plan_reference(
 ) -> list[ReferenceTrack]:
     """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source.
 
-    plate: the footage of the alignments, of which some frames are looked at for the plate's wrinkles; none without.
+    plate: the footage of the alignments, of which some frames are looked at: for the plate's wrinkles, and for how the new face acts there; none without.
     """
     if source.footage is None:
         raise ValueError("references are fetched from footage")
@@ -44,7 +46,7 @@ def plan_reference(
         for a in alignments
     ]
     chosen = [choose_references(p, source, parameters) for p in plates]
-    learns = plate is not None and parameters.wrinkles > 0 and subject.coefficients is not None
+    learns = plate is not None and subject.coefficients is not None
     samples = spread_out(source.performance.coefficients) if learns else np.zeros(0, np.int64)
     needed = np.unique(np.concatenate([samples, *(c.index[c.weight > 0] for choices in chosen for c in choices)]))
     size = max(a.size for a in alignments)
@@ -55,48 +57,62 @@ def plan_reference(
     tracks = []
     for alignment, performance, choices in zip(alignments, plates, chosen, strict=True):
 
-        def own(rows: Int, track: Track = alignment.track) -> list[Reference]:
+        def own(rows: Int, points: Float, track: Track = alignment.track) -> list[Reference]:
             assert plate is not None
-            return fetch_references(
-                plate, track.frames[rows], surface.extend(track.landmarks[rows], picture=True), 2 * SIDE
-            )
+            return fetch_references(plate, track.frames[rows], points, 2 * SIDE, margin=MARGIN)
 
-        tracks.append(make_track(performance, source, choices, references, parameters, own if learns else None))
+        landmarks, pictures_ = alignment.track.landmarks, own if learns else None
+        tracks.append(make_track(performance, landmarks, source, choices, references, parameters, pictures_))
     return tracks
 
 
 def make_track(
     plate: Performance,
+    landmarks: Float,
     source: Source,
     choices: tuple[Choice, ...],
     references: dict[int, Reference],
     parameters: SwapParameters,
-    pictures: Callable[[Int], list[Reference]] | None = None,
+    pictures: Callable[[Int, Float], list[Reference]] | None = None,
 ) -> ReferenceTrack:
     """One track of T frames, ready to render.
 
-    choices: of source frames in each of them. references: the pictures of these source frames, and for wrinkles of those that cover the
-    source's expressions. pictures: gives those of the plate's frames; without it no wrinkles are learned.
+    landmarks: [T, L, 3], of the plate. choices: of source frames in each of them. references: the pictures of these source frames, and of those
+    that cover the source's expressions. pictures: gives those of the plate's frames [n], and where points [n, V, 3] of the plate are
+    in them; without it no wrinkles are learned, and nothing is looked at again.
     """
-    subject = source.subject
-    wrinkles = None
-    if pictures is not None:
-        mine, theirs = spread_out(source.performance.coefficients), spread_out(plate.coefficients)
-        wrinkles = learn_wrinkles(plate, theirs, pictures(theirs), source, mine, [references[i] for i in mine.tolist()])
-    return ReferenceTrack(
+    subject, surface = source.subject, surface_of(source.subject)
+
+    def placed(acted: Float) -> Float:
+        return surface.extend(plate.place(retarget(plate, source.performance, subject, parameters, acted)))
+
+    acted = np.float32(parameters.expression) * plate.coefficients
+    track = ReferenceTrack(
         subject,
-        surface_of(subject).extend(plate.place(retarget(plate, source.performance, subject, parameters))),
+        placed(acted),
         choices,
         references,
-        plate.coefficients,
+        acted,
         source.performance.coefficients,
-        wrinkles,
+        None,
         parameters.wrinkles,
         tuple(
             plate_share(o, plate, source.performance, choices, subject, parameters.mouth)
             for o in filled_openings(subject)
         ),
     )
+    if pictures is None:
+        return track
+    theirs, mine = spread_out(plate.coefficients), spread_out(source.performance.coefficients)
+    own = surface.extend(landmarks[theirs], picture=True)
+    seen = pictures(theirs, np.concatenate([own, track.vertices[theirs]], 1))
+    if parameters.wrinkles:
+        alone = [Reference(p.image, p.vertices[: own.shape[1]]) for p in seen]
+        folds = learn_wrinkles(plate, theirs, alone, source, mine, [references[i] for i in mine.tolist()])
+        track = replace(track, wrinkles=folds)
+    looked = np.unique(np.linspace(0, len(theirs) - 1, SAMPLES).round().astype(int))
+    asked = look_again(track, theirs[looked], [seen[i] for i in looked], parameters.expression)
+    return replace(track, vertices=placed(asked), coefficients=asked)
 
 
 def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:

@@ -67,8 +67,12 @@ def numbers_of(coefficients: Float, pose: Float) -> Float:
     return np.concatenate([coefficients, turn, turn**2], 1)
 
 
-def retarget(plate: Performance, source: Performance, subject: Subject, parameters: SwapParameters) -> Float:
+def retarget(
+    plate: Performance, source: Performance, subject: Subject, parameters: SwapParameters, wanted: Float | None = None
+) -> Float:
     """The new face's shapes [T, L, 3], template units: between the plate's own and the source's, by `parameters.shape`.
+
+    wanted: coefficients [T, C] that the new face is to show; by default the plate's, times `parameters.expression`.
 
     The coefficients that a face shows are not its performer's mood alone: of one the corners of the mouth hang at rest. So what the new
     mesh shows is read again, and moved along the regression until it is what the plate shows.
@@ -77,23 +81,24 @@ def retarget(plate: Performance, source: Performance, subject: Subject, paramete
     if not subject.coefficients:
         neutral = neutral_shape(plate.shape)
         change = gain * (plate.shape - neutral)
-        shown, wanted = neutral + change, neutral_shape(source.shape) + change
-        return np.asarray(shown + parameters.shape * inner * (wanted - shown), np.float32)
+        shown, theirs = neutral + change, neutral_shape(source.shape) + change
+        return np.asarray(shown + parameters.shape * inner * (theirs - shown), np.float32)
+    wanted = gain * plate.coefficients if wanted is None else wanted
     seen, own = common_poses(plate, source)
     numbers = numbers_of(plate.coefficients, seen)
     moves = regress(numbers, _flat(plate.shape), numbers_of(source.coefficients, own), _flat(source.shape))
-    acted = numbers_of(gain * plate.coefficients, seen)
+    acted = numbers_of(wanted, seen)
 
     def of(weights: Float, numbers: Float) -> Float:
         return np.asarray((weights[0] + numbers @ weights[1:]).reshape(plate.shape.shape), np.float32)
 
     left = _RESIDUAL * (plate.shape - of(moves.plate, numbers))
-    wanted = of(moves.source, acted) + left
+    theirs = of(moves.source, acted) + left
     shown = plate.shape + of(moves.plate, acted) - of(moves.plate, numbers)
-    shape = np.asarray(shown + parameters.shape * inner * (wanted - shown), np.float32)
+    shape = np.asarray(shown + parameters.shape * inner * (theirs - shown), np.float32)
     along = moves.source[1 : 1 + plate.coefficients.shape[1]]
     for _ in range(_ROUNDS):
-        apart = gain * plate.coefficients - read_coefficients(plate.place(shape), subject)
+        apart = wanted - read_coefficients(plate.place(shape), subject)
         apart[:, subject.coefficients.gaze] = 0
         shape += inner * (apart @ along).reshape(shape.shape)
     return close_openings(shape, plate.shape, subject)
