@@ -42,7 +42,7 @@ def test_a_patch_above_a_strip_or_inside_it_is_verified(scenes: Scenes) -> None:
     for name, words in {
         "a byte flipped": "a frame was changed after signing: overlay.0001.png",
         "manifest removed": "its Content Credentials are gone",
-        "manifest of another": "not intact",
+        "manifest of another": "there is no manifest of it",
         **({"modifier changed": "What Blender reads was changed"} if modifier else {}),
     }.items():
         found = [text for text, remedy in seen[name] if remedy == "Replace Face makes it anew"]

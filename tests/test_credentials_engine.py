@@ -117,7 +117,7 @@ def with_wrong_key(shot: Path) -> None:
 
 
 OTHER = "the file was changed after it was signed, or the manifest is that of another file"
-GONE = "shot.json says that it was signed, but there is no manifest in it or beside it"
+GONE = "shot.json says that it was signed, but there is no manifest of it in it or beside it"
 KEY = "the signature does not fit: the manifest was changed, or signed with a key that is not the certificate's"
 FRAMES = "composite.1001.png, "
 

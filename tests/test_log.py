@@ -17,7 +17,7 @@ from test_layers import imports_under
 from host_bridge.cli import app
 from host_bridge.cli.app import _end
 from host_bridge.watch.status import of_failure
-from nodes import log
+from nodes import log, runtime
 from nodes.errors import ConsentError, FaceplateError
 from nodes.footage import open_footage
 from nodes.log import RunLog, log_failure, logging_to
@@ -44,7 +44,10 @@ def only(logs: Path) -> str:
     return file.read_text("utf-8")
 
 
-def test_a_run_says_in_its_log_what_was_decided_and_how_long_its_stages_took(run: Run, logs: Path, clip: Path) -> None:
+def test_a_run_says_in_its_log_what_was_decided_and_how_long_its_stages_took(
+    run: Run, logs: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_sessions", {})  # that an earlier test has opened networks is not for this log
     status, _, err = run("detect", clip, "--every", 5)
     assert status == 0 and str(logs) not in err
     told = only(logs)

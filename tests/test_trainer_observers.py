@@ -96,7 +96,7 @@ def test_what_the_observers_see_can_be_learned(pair):
     torch.manual_seed(0)
     network = Shot(SMALL)
     batch = network.batches(pair, Share(2, CPU))(0)
-    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-4)
     seen = []
     for _ in range(7):
         losses = network(batch)

@@ -42,7 +42,7 @@ def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict
     return [found_one]
 
 
-_REMOVED = f"{DOCUMENT} says that it was signed, but there is no manifest in it or beside it"
+_REMOVED = f"{DOCUMENT} says that it was signed, but there is no manifest of it in it or beside it"
 
 
 def _without(pattern: Path) -> Verdict:
