@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import peak
 import pytest
 from clips import pictures, write_movie
 from consents import agreed
@@ -323,6 +324,12 @@ sys.exit(main(["faceset", {str(clip)!r}, "--performer", "F", "--out", {str(tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def measured(code: str) -> list[str]:
+    """Run a program that prints its peak memory; returns the words that it prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=peak.FOLDER).stdout.split()
+
+
 def test_a_hundred_thousand_crops_open_at_once_and_are_sampled_in_flat_memory(tmp_path):
     count, size, points = 100_000, 128, 478
     shapes = {"crops": ((size, size, 3), "u1"), "masks": ((size, size), "u1")}
@@ -342,36 +349,36 @@ def test_a_hundred_thousand_crops_open_at_once_and_are_sampled_in_flat_memory(tm
     document["files"] = {n: {"bytes": (tmp_path / n).stat().st_size, "sha256": "0" * 64} for n in names}
     (tmp_path / "faceset.json").write_text(json.dumps(document))
     code = f"""
-import resource, time
+import time
 import numpy as np
+from peak import peak_memory
 from trainer.faceset import open_faceset
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, began = peak(), time.perf_counter()
+before, began = peak_memory(), time.perf_counter()
 found = open_faceset({str(tmp_path)!r})
 took = time.perf_counter() - began
 rows = np.random.default_rng(0).integers(0, len(found), (6, 16))
 for some in rows:
     found.crops[some], found.masks[some], found.landmarks[some]
-print(len(found), took, peak() - before)
+print(len(found), took, peak_memory() - before)
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    told = measured(code)
     assert int(told[0]) == count and float(told[1]) < 2
     assert float(told[2]) < 150, "MB, of 7600"
 
 
 def test_the_choice_among_a_hundred_thousand_takes_seconds_and_little_memory():
     code = """
-import resource, time
+import time
 import numpy as np
+from peak import peak_memory
 from trainer.faceset.select import cover, describe
 rng = np.random.default_rng(1)
 points = np.cumsum(rng.normal(size=(100_000, 64)).astype(np.float32) * 0.2, axis=0) % 8
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, began = peak(), time.perf_counter()
+before, began = peak_memory(), time.perf_counter()
 found = cover(points, 400, 1.0)
-print(len(found.kept), time.perf_counter() - began, peak() - before)
+print(len(found.kept), time.perf_counter() - began, peak_memory() - before)
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    told = measured(code)
     assert int(told[0]) == 400
     assert float(told[1]) < 20 and float(told[2]) < 400
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
+import peak
 import pytest
 from cuts import clip, gap, read_again, shots_of, span, timeline, written
 from opentimelineio.opentime import RationalTime
@@ -201,19 +202,19 @@ def test_a_hundred_thousand_clips_are_read_in_bounded_time_and_memory(tmp_path: 
     path = tmp_path / "edit.otio"
     path.write_text(json.dumps(one), "utf-8")
     program = (
-        "import resource, sys; from host_bridge.timeline.read import limits, read_edit; from host_bridge.timeline.shots import *\n"
+        "import sys, time; from peak import peak_memory; from host_bridge.timeline.read import read_edit; from host_bridge.timeline.shots import *\n"
         "found = find_shots(read_edit(sys.argv[1])); print(len(found), found[-1].record)\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF); print(used.ru_maxrss); print(used.ru_utime)"
+        "print(peak_memory()); print(time.process_time())"
     )
     if os.name == "nt":
-        pytest.skip("memory is measured with resource, which Windows has not")
+        pytest.skip("peak_memory does not know Windows")
     done = subprocess.run(
-        [sys.executable, "-c", program, path], capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, "-c", program, path], capture_output=True, text=True, timeout=300, check=True, cwd=peak.FOLDER
     )
-    told, peak, took = done.stdout.splitlines()
+    told, most, took = done.stdout.splitlines()
     assert told == "100000 (1999980, 20)"
     assert float(took) < 60
-    assert int(peak) < 1_500_000 * (1024 if sys.platform == "darwin" else 1)
+    assert float(most) * 1024 < 1_500_000
 
 
 def test_more_items_than_any_edit_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +319,8 @@ def test_entities_in_xml_are_refused(encoding: str, tmp_path: Path) -> None:
     ],
 )
 def test_damaged_files_of_other_formats_are_refused(name: str, text: str, word: str, tmp_path: Path) -> None:
-    pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
+    if name.endswith(".aaf"):
+        pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
     (tmp_path / name).write_text(text, "utf-8")
     refused(tmp_path / name, word)
 

@@ -18,6 +18,7 @@ from host_bridge.timeline.read import Places, media_root, read_edit
 from host_bridge.timeline.read.times import exact, nearest, snap_rate
 from host_bridge.timeline.read.urls import plain_paths
 from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.write.fcp7 import fcp7_of
 from nodes.errors import FaceplateError, SchemaError
 
 RESOLVE = Path(__file__).resolve().parent.parent.parent / "shared" / "otio"
@@ -274,7 +275,6 @@ def test_a_bundle_s_folder_is_read_where_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["xml", "aaf"])
 def test_other_formats_are_read_to_the_frame(kind: str, tmp_path: Path) -> None:
-    pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
     movie = numbered_movie(tmp_path / "a.mov", 48, 24, start="01:00:00:00")
     url = f"file://{movie}"
     made = timeline(
@@ -283,8 +283,11 @@ def test_other_formats_are_read_to_the_frame(kind: str, tmp_path: Path) -> None:
     )  # fmt: skip
     made.name = "cut"
     path = tmp_path / f"cut.{kind}"
-    options = {"use_empty_mob_ids": True} if kind == "aaf" else {}
-    otio.adapters.write_to_file(made, str(path), **options)
+    if kind == "aaf":
+        pytest.importorskip("otio_aaf_adapter", reason="the extra `timeline` is not installed")
+        otio.adapters.write_to_file(made, str(path), use_empty_mob_ids=True)
+    else:
+        path.write_bytes(fcp7_of(made, Places(tmp_path), made.name))
     a, b = find_shots(read_edit(path))
     assert numbers_in(movie, a.frames) == list(range(4, 14))
     assert numbers_in(movie, b.frames) == list(range(30, 38))

@@ -11,7 +11,7 @@ from host_bridge.jobs.job import Kind, Request, Watch, absolute
 
 
 class ExportCutRequest(Request):
-    """A document `faceplate.cut/1`. out: the edit: .otio, .otioz, or another kind that an adapter writes. profile: for which program."""
+    """A document `faceplate.cut/1`. out: the edit: .otio, .otioz, or another kind that is written. profile: for which program."""
 
     cut: Path
     out: Path

@@ -1,4 +1,4 @@
-"""Look an XML document through before an adapter reads it: no entities, which can grow without end, and bounded depth and size."""
+"""Look an XML document through before it is read: no entities, which can grow without end, and bounded depth and size."""
 
 from __future__ import annotations
 

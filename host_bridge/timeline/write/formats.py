@@ -1,4 +1,4 @@
-"""Documents of other kinds, by OpenTimelineIO's adapters, and what they could not say."""
+"""Documents of other kinds than OTIO, by ourselves or (AAF) by OpenTimelineIO's adapter, and what they could not say."""
 
 from __future__ import annotations
 
