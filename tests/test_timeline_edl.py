@@ -379,6 +379,47 @@ def test_a_record_that_ends_too_early_goes_on_to_the_next_event(media: Path) -> 
     assert "ends too early" in a.notes[0]
 
 
+@pytest.mark.parametrize("own", [Fraction(25), Fraction(24), Fraction(30), Fraction(60), Fraction(5)])
+def test_a_source_of_another_rate_is_as_long_as_its_record_whatever_gap_follows(own: Fraction, media: Path) -> None:
+    if own not in (24, 25):
+        numbered_movie(media / f"{own}.mov", LENGTH, own, start="01:00:00:00")
+    file, zero = ("plain.mov", 0) if own == 24 else (f"{own}.mov", 3600 * own)
+    for length, wait in ((12, 1), (1, 4), (13, 13), (79, 1), (50, 2), (24, 24)):
+        first = clip(file, float((zero + 100) / own * F23), length, F23, available=span(float(zero), LENGTH, own))
+        items = [first, gap(wait, F23), clip(name(F23), 86500, 12, F23)]
+        before, after, _ = again(timeline(items, rate=F23, start=0), media, media)
+        assert seen(before) == seen(after), (length, wait)
+        assert not any(shot.notes for shot in after)
+
+
+def test_a_source_counted_as_its_media_of_another_rate_does_not_end_too_early(media: Path) -> None:
+    a, b = shots_in(
+        edl(
+            media,
+            "001  AX V C 01:00:04:00 01:00:04:13 00:00:00:00 00:00:00:12\n* FROM CLIP NAME: 25.mov\n",
+            "002  AX V C 01:00:04:04 01:00:04:16 00:00:00:13 00:00:01:01\n* FROM CLIP NAME: 24.mov\n",
+        ),
+        rate=Fraction(24),
+    )
+    assert (a.record, a.frames[0], b.record, a.notes) == ((0, 12), 100, (13, 12), ())
+
+
+def test_a_source_of_drop_frame_media_is_counted_as_such_where_the_record_is_not(media: Path) -> None:
+    numbered_movie(media / "minute.mov", LENGTH, F29, start="01:00:55;00")
+    source = "01:00:58;00 01:01:02;02"  # 120 frames: a minute leaves out two labels
+    for mark in (";", ":"):
+        told = source.replace(";", mark)
+        a, _ = shots_in(
+            edl(
+                media,
+                f"001  AX V C {told} 00:00:00:00 00:00:04:00\n* FROM CLIP NAME: minute.mov\n",
+                f"002  AX V C 01:00:04:00 01:00:05:00 00:00:04:02 00:00:05:02\n* FROM CLIP NAME: {name(F29)}\n",
+            ),
+            rate=F29,
+        )
+        assert (a.record, a.frames, a.notes) == ((0, 120), range(90, 210), ())
+
+
 def test_events_that_show_nothing_are_named(media: Path) -> None:
     text = LINE + (
         "007  AX NONE C 01:00:01:00 01:00:02:00 01:00:02:00 01:00:03:00\n"

@@ -16,7 +16,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read.edl_rate import Chosen, Sourced, choose_rate
-from host_bridge.timeline.read.edl_source import Source, counted_as_media, source_of
+from host_bridge.timeline.read.edl_source import Source, counted_as_media, counts_of, source_of
 from host_bridge.timeline.read.edl_text import BARS, BLACK, Event, parse_edl
 from host_bridge.timeline.read.header import read_header
 from host_bridge.timeline.read.notes import add_note
@@ -96,7 +96,7 @@ class _Builder:
         after = dict(itertools.pairwise(moments))
         for i in order:
             one, at = self.sourced[i], begins[i] - start
-            length, notes = self._length(one.event, after.get(begins[i], begins[i]) - begins[i])
+            length, notes = self._length(one, after.get(begins[i], begins[i]) - begins[i])
             if not length or not one.event.channels:
                 if one.event.source[0] != one.event.source[1]:  # not the first line of a transition
                     what = "no length in the record" if one.event.channels else "no channel"
@@ -108,13 +108,14 @@ class _Builder:
         for _, layers in sorted(tracks.items(), key=lambda t: (t[0][0] == "A", len(t[0]), t[0])):
             self.timeline.tracks.extend([track for track, _ in layers])
 
-    def _length(self, event: Event, room: int) -> tuple[int, list[str]]:
+    def _length(self, one: Sourced, room: int) -> tuple[int, list[str]]:
         """How many frames an event is recorded for, and what of that is odd. room: until the next event begins."""
-        length, source = self.chosen.length(event.record, event), 0
-        day = frames_per_day(self.chosen.rate, drop=self.chosen.drop)
-        with suppress(ValueError):
-            source = self.chosen.length(event.source, event)
-        if event.speed is not None or event.freeze or length == source or source > day // 2:
+        event, rate = one.event, self.chosen.rate
+        length, day = self.chosen.length(event.record, event), frames_per_day(rate, drop=self.chosen.drop)
+        at, count = next(((at, c.count) for at, c in counts_of(one, self.chosen, as_media=self.as_media)), (rate, 0))
+        source = round(count * rate / at)
+        agree = abs(length * at / rate - count) < 1  # where the source is counted at another rate, it is rounded
+        if event.speed is not None or event.freeze or agree or source > day // 2:
             return (0 if length > day // 2 else length), []
         if length > day // 2 or (length < source and source == room) or (not length and (source < room or not room)):
             return source, [

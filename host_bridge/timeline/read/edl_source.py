@@ -29,7 +29,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
+class Counted:
     """The source of an event in frames: its first, how many, the one at which M2 begins. drop: counted as drop-frame."""
 
     first: int
@@ -56,6 +56,20 @@ def counted_as_media(sourced: Sequence[Sourced], chosen: Chosen) -> bool:
     return False
 
 
+def counts_of(one: Sourced, chosen: Chosen, *, as_media: bool) -> list[tuple[Fraction, Counted]]:
+    """Return the rates at which the source of an event may be counted, with its frames at each, the likeliest first.
+
+    as_media: see `counted_as_media`. Empty where its timecodes exist at none.
+    """
+    event, header, rate = one.event, one.header, chosen.rate
+    own = rate if header is None or header.rate is None or nominal(header.rate) == nominal(rate) else header.rate
+    found: list[tuple[Fraction, Counted]] = []
+    for at in dict.fromkeys((event.source_rate,) if event.source_rate else (own, rate) if as_media else (rate, own)):
+        with suppress(ValueError):
+            found.append((at, _counted(event, header, at, chosen)))
+    return found
+
+
 def source_of(
     one: Sourced, length: int, chosen: Chosen, path: Path, *, as_media: bool
 ) -> tuple[Fraction, Source, list[str]]:
@@ -68,12 +82,7 @@ def source_of(
     speed, open_by = Fraction(0 if event.freeze else 1), Fraction(0)
     if event.speed is not None:
         speed, open_by = speed_of_m2(event.speed.text, rate)
-    own = rate if header is None or header.rate is None or nominal(header.rate) == nominal(rate) else header.rate
-    found: list[tuple[Fraction, _Counted, Fraction]] = []
-    both = (own, rate) if as_media else (rate, own)
-    for at in dict.fromkeys((event.source_rate,) if event.source_rate else both):
-        with suppress(ValueError):
-            found.append((at, _counted(event, header, at, chosen), abs(speed) * length * at / rate))
+    found = [(at, c, abs(speed) * length * at / rate) for at, c in counts_of(one, chosen, as_media=as_media)]
     if not found:
         what = (
             f"{event.what}: {' or '.join(event.source)} exists neither at {float(rate):.5g} frames/s nor in its media"
@@ -122,7 +131,7 @@ def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
     return sign * min(found)[2] if found else sign * fps / base, open_by / base
 
 
-def _counted(event: Event, header: Header | None, at: Fraction, chosen: Chosen) -> _Counted:
+def _counted(event: Event, header: Header | None, at: Fraction, chosen: Chosen) -> Counted:
     """The source of an event in frames; raises ValueError where its timecodes do not exist."""
     drops = [True, False] if chosen.by_fcm and event.drop else [is_drop(event.source[0])]
     if header is not None and header.start is not None and header.rate and nominal(header.rate) == nominal(at):
@@ -141,7 +150,7 @@ def _counted(event: Event, header: Header | None, at: Fraction, chosen: Chosen) 
     if event.speed is not None and event.speed.at is not None:
         with suppress(ValueError):
             begins = first + (frame_number(event.speed.at, at, drop=drop) - first) % day
-    return _Counted(first, (last - first) % day, begins, drop)
+    return Counted(first, (last - first) % day, begins, drop)
 
 
 def _available(event: Event, header: Header | None, at: Fraction, used: Fraction, drop: bool) -> TimeRange | None:
