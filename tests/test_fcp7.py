@@ -85,10 +85,11 @@ def read(folder: Path, *documents: str) -> list[Shot]:
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A movie of 300 frames at 23.976, and one at 25 without timecode."""
+    """Movies of 300 frames: at 23.976, at 25 without timecode, and at 29.97 with drop-frame timecode."""
     folder = tmp_path_factory.mktemp("fcp7")
     numbered_movie(folder / "a.mov", 300, F23, start="01:00:00:00")
     numbered_movie(folder / "b.mov", 300, Fraction(25))
+    numbered_movie(folder / "drop.mov", 300, F29, start="01:00:00;00")
     return folder
 
 
@@ -221,7 +222,9 @@ def cuts_of(draw: st.DrawFn, rate: Fraction) -> Any:
     def one(inner: bool) -> Any:
         length, begin = draw(st.integers(8, 30)), draw(st.integers(90, 150))
         name, own, zero = draw(
-            st.sampled_from([("a.mov", F23, 86400), ("b.mov", Fraction(25), 0), ("gone.mov", rate, 7)])
+            st.sampled_from(
+                [("a.mov", F23, 86400), ("b.mov", Fraction(25), 0), ("drop.mov", F29, 107892), ("gone.mov", rate, 7)]
+            )
         )
         start = float((zero + Fraction(begin)) / own * rate)
         speed = draw(st.sampled_from([None, None, None, 2.0, 0.5, -1.0, -0.5, 0.0, 1.25]))
