@@ -12,7 +12,7 @@ from torch import Tensor
 from nodes.align.pose import take_performance
 from nodes.definitions import SwapParameters
 from nodes.mask import mask
-from nodes.swap.colour import colour_statistics, colour_transform
+from nodes.swap.colour import match_colours
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.plan import choose_references, make_track
 from nodes.swap.reference.render import performed, premultiplied
@@ -24,7 +24,6 @@ from trainer.observers import Observers, looks
 
 MOST = 320  # frames that are made ready
 _KNOWN = 96  # crops by which the recogniser knows the source
-_STEP = 4  # every fourth pixel says enough about colour
 _PART = 16  # rows at a time
 
 
@@ -83,8 +82,8 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
         places = points[..., :2] * np.float32(faceset.size / size)
         return [Reference(np.array(faceset.crops[i]), p) for i, p in zip(frames, places, strict=True)]
 
-    seen_ = own if subject.coefficients else None
-    track = make_track(performance, landmarks, known, choices, references, parameters, seen_)
+    pictures = own if subject.coefficients else None
+    track = make_track(performance, landmarks, known, choices, references, parameters, pictures)
     crops = torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2)
     crops = resized(crops.float(), size).round_().to(torch.uint8)
     eight = np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy())
@@ -99,11 +98,8 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
         for p in (shown, played)
     ]
     kept = mask(landmarks[rows], size, subject)[:, None] * np.stack(shown)[..., 3][:, None]
-    thin = np.s_[:, ::_STEP, ::_STEP]
-    like, mine = (
-        colour_statistics(p[thin], kept[:, 0][thin]) for p in (np.float32(1 / 255) * eight, np.stack(shown)[..., :3])
-    )
-    colours = torch.from_numpy(colour_transform(mine, like, parameters.colour))
+    faces = np.stack(shown)[..., :3]
+    colours = torch.from_numpy(match_colours(faces, np.float32(1 / 255) * eight, kept[:, 0], parameters.colour))
     matte = torch.from_numpy(np.round(kept * 255).astype(np.uint8))
     small = torch.nn.functional.avg_pool2d(bytes_[1].float(), size // seen).round().to(torch.uint8)
     squares, chips = looks(landmarks[rows], size) if observers else (torch.zeros(len(rows), 0),) * 2

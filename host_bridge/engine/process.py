@@ -135,7 +135,7 @@ class _WithoutToken(logging.Formatter):
 
 
 def _log_file(file: Path | None, token: str) -> logging.Handler:
-    """A file of at most 1 MiB, of which the last is kept, or stderr."""
+    """Where the engine logs: a file of at most 1 MiB, with the file before it kept beside it; without a file, stderr."""
     handler = RotatingFileHandler(file, maxBytes=LONGEST, backupCount=1) if file else logging.StreamHandler()
     handler.setFormatter(_WithoutToken(token))
     return handler

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nodes.definitions import ColourMatch
 from nodes.types import Float
 
+_STEP = 4  # pixels
 GAIN_LIMIT = 2.5  # contrast is stretched or squeezed by at most this along any direction of RGB
 _FLAT = (2 / 255) ** 2  # variance below which a colour varies by noise, not by content
 _FEW = 32.0  # pixels, about: below it a matte has too few to say anything about colour
@@ -87,6 +88,16 @@ def colour_transform(source: ColourStatistics, like: ColourStatistics, method: C
     trust = (fewest / (fewest + _FEW**2))[:, None, None]
     affine: Float = (identity + trust * (np.concatenate([gain, offset[..., None]], -1) - identity)).astype(np.float32)
     return affine
+
+
+def match_colours(faces: Float, plates: Float, mattes: Float, method: ColourMatch) -> Float:
+    """Find the affine transforms of RGB, [B, 3, 4], that give faces [B, H, W, 3] the colours of plates under mattes [B, H, W].
+
+    Every fourth pixel across and down is looked at, which says enough about colour.
+    """
+    thin = np.s_[:, ::_STEP, ::_STEP]
+    own, like = (colour_statistics(image[thin], mattes[thin]) for image in (faces, plates))
+    return colour_transform(own, like, method)
 
 
 def apply_colour(image: Float, affine: Float) -> Float:

@@ -19,7 +19,7 @@ from nodes.footage.ahead import run_ahead
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.subjects import Subject
-from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
+from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.light import take_light
 from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, place
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
 _COLOUR_SIGMA = 6.0  # frames
-_STATISTICS_STEP = 4  # every fourth pixel says enough about colour
+_THIN = 4  # every fourth pixel says whether a crop shows anything
 _BLANK = 2 / 255  # standard deviation up to which a crop shows nothing: a black frame or a flash between others
 
 
@@ -178,12 +178,12 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
     ]
     shots: list[_Shot] = [(frame, {}) for frame in frames]
     made = [_crop_face(frames[f], plan, plan.tracks[number], t) for f, number, t in faces]
-    shown = [face.plate[::_STATISTICS_STEP, ::_STATISTICS_STEP].std((0, 1)).max() > _BLANK for face in made]
+    shown = [face.plate[::_THIN, ::_THIN].std((0, 1)).max() > _BLANK for face in made]
     faces, made = list(compress(faces, shown)), list(compress(made, shown))
     if plan.model is not None and made:
         _run_model(plan.model, made)
     for (f, number, _), face in zip(faces, made, strict=True):
-        face.affine = _match(face, plan.parameters.colour)
+        face.affine = match_colours(face.face[None], face.plate[None], face.matte[None], plan.parameters.colour)[0]
         shots[f][1][number] = face
     return shots
 
@@ -234,13 +234,6 @@ def _vertices(face: _Face) -> Float:
     if face.vertices is None:
         raise ValueError("a face without a reference has no vertices")
     return face.vertices
-
-
-def _match(face: _Face, method: ColourMatch) -> Float:
-    thin = np.s_[None, ::_STATISTICS_STEP, ::_STATISTICS_STEP]
-    weight = face.matte[thin]
-    like, own = colour_statistics(face.plate[thin], weight), colour_statistics(face.face[thin], weight)
-    return np.asarray(colour_transform(own, like, method)[0])
 
 
 def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch]:

@@ -74,7 +74,7 @@ class Runner:
 
 
 def _reason(error: BaseException) -> dict[str, Any]:
-    """What happened and what to do about it, a line each, with the exit status; the log has the rest."""
+    """An error as the engine keeps it: one line for what happened, one for what to do about it, and the exit status. The traceback is in the log."""
     if isinstance(error, FaceplateError):
         remedy = error.remedy and " ".join(error.remedy.splitlines())  # a command may hold two spaces
         return {"message": " ".join(error.plain.splitlines()), "remedy": remedy, "exit_status": error.exit_status}

@@ -68,7 +68,7 @@ class Process:
             return self._popen.wait()
 
     def _kill_group(self) -> None:
-        """End its process group; where there are none, all that has its mark."""
+        """End the job's process and all that it started: its process group or, on Windows, every process that carries its mark."""
         if sys.platform == "win32":
             kill_marked(self._mark)
             return

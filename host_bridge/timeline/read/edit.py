@@ -44,7 +44,7 @@ class Edit:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the edit as a whole: how its rate was chosen, what of it could not be read."""
+        """Notes about the whole edit: how its rate was chosen, and what could not be read."""
         return notes_of(self.timeline)
 
 

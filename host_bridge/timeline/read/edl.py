@@ -109,7 +109,7 @@ class _Builder:
             self.timeline.tracks.extend([track for track, _ in layers])
 
     def _length(self, one: Sourced, room: int) -> tuple[int, list[str]]:
-        """How many frames an event is recorded for, and what of that is odd. room: until the next event begins."""
+        """Count the frames of an event in the edit. Returns them, and notes where the EDL contradicts itself. room: frames until the next event begins."""
         event, rate = one.event, self.chosen.rate
         length, day = self.chosen.length(event.record, event), frames_per_day(rate, drop=self.chosen.drop)
         at, count = next(((at, c.count) for at, c in counts_of(one, self.chosen, as_media=self.as_media)), (rate, 0))

@@ -47,7 +47,7 @@ class Chosen:
         return frame_number(label, self.rate, drop=is_drop(label) or (self.by_fcm and event.drop))
 
     def length(self, labels: tuple[str, str], event: Event) -> int:
-        """How many frames lie between two labels, over midnight too; raises ValueError."""
+        """Count the frames from one timecode to another, over midnight too. Raises ValueError for a timecode that does not exist at this rate."""
         return (self.number(labels[1], event) - self.number(labels[0], event)) % frames_per_day(
             self.rate, drop=self.drop
         )
@@ -106,7 +106,7 @@ def _refusal(chosen: Chosen, text: EdlText, path: Path) -> SchemaError:
 
 
 def _counting(rate: Fraction, text: EdlText) -> Chosen | None:
-    """How timecode is counted at a rate; None where a label of the record does not exist at it."""
+    """Say whether timecode at a rate is drop-frame. Returns None where the record has a timecode that does not exist at that rate."""
     marked = any(is_drop(label) for event in text.events for label in event.record)
     droppable = frames_per_day(rate, drop=True) != frames_per_day(rate)
     fcm = droppable and not marked and any(event.drop for event in text.events)
@@ -134,7 +134,7 @@ def _best(possible: Sequence[Chosen], score: Callable[[Chosen], int]) -> list[Ch
 
 
 def _agreeing(chosen: Chosen, sourced: Sequence[Sourced], *, as_media: bool = False) -> int:
-    """How many events without a speed are as long in the source as in the record: at a wrong rate, those that pass a full second are not.
+    """Count the events that are as long in the source as in the record. At a wrong rate, an event over the end of a second is not; events with a speed are left out.
 
     as_media: where media have another rate, their source may be counted at that.
     """
@@ -151,8 +151,8 @@ def _agreeing(chosen: Chosen, sourced: Sequence[Sourced], *, as_media: bool = Fa
 
 
 def _order(chosen: Chosen, media: Counter[Fraction]) -> tuple[bool, ...]:
-    """Without media at such a rate: drop-frame where the EDL says so; a rate of which that of media is a multiple; usual rates; whole ones, or
-    those of 1001 where the media are so; the lowest first.
+    """Key by which rates are sorted when no media have them. First come drop-frame, where the EDL says so; then rates of which the media's
+    rate is a multiple; then usual rates; then whole rates, or those over 1001 where most media have such; then the lowest.
     """
     ntsc = sum(n if rate.denominator == 1001 else -n for rate, n in media.items()) > 0
     multiple = any((rate / chosen.rate).denominator == 1 for rate in media)

@@ -10,14 +10,13 @@ from nodes.definitions import ColourMatch, Mouth
 from nodes.geometry.smoothing import blur
 from nodes.geometry.step import smoothstep
 from nodes.subjects import Opening, Subject
-from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
+from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.expression import part_numbers
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.warp import MeshWarp
 from nodes.types import Float
 
-_STEP = 4  # every fourth pixel says enough about colour
 _EDGE = 0.006  # of the crop: σ of the soft edge along the lips, at most; of a narrow opening less
 # Between these two the source's own gives way to the plate's: spreads of expression between plate and reference, and how much
 # farther the plate's opening is open.
@@ -78,10 +77,9 @@ def fill_opening(
     cv2.fillPoly(matte, [outline], 255, cv2.LINE_AA, _SUBPIXEL)
     matte = matte[box]
     theirs, mine = np.asarray(warp.fetch([plate], box)[0] / 255, np.float32), image[box]
-    thin = np.s_[None, ::_STEP, ::_STEP]
-    weight = (warp.spread(skin[:, None], box)[..., 0] * (matte == 0))[thin]
-    own, like = colour_statistics(theirs[thin], weight), colour_statistics(mine[thin], weight)
-    toned = apply_colour(theirs[None], colour_transform(own, like, ColourMatch.REINHARD))[0]
+    weight = warp.spread(skin[:, None], box)[..., 0] * (matte == 0)
+    affine = match_colours(theirs[None], mine[None], weight[None], ColourMatch.REINHARD)
+    toned = apply_colour(theirs[None], affine)[0]
     # It fades inside of the lips: the plate's own lips, which landmarks do not follow to the pixel, must not show.
     sigma = max(min(_EDGE * size, height / 6), 0.3)
     alpha = share * np.clip(2 * cv2.GaussianBlur(matte / np.float32(255), (0, 0), sigma) - 1, 0, 1)

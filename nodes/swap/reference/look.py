@@ -13,7 +13,7 @@ from nodes.definitions import ColourMatch
 from nodes.detect.finders import finder_of
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
-from nodes.swap.colour import apply_colour, colour_statistics, colour_transform
+from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.render import ReferenceTrack
 from nodes.types import Float, Int
@@ -60,8 +60,7 @@ def _seen(track: ReferenceTrack, t: int, picture: Reference) -> tuple[Float, Flo
     landmarks = own[: len(subject.template)]
     matte = mask(landmarks[None], _SIZE, subject) * inside
     base = np.asarray(plate / np.float32(255), np.float32)[None]
-    like, mine = (colour_statistics(p, matte) for p in (base, face[None]))
-    matched = apply_colour(face[None], colour_transform(mine, like, ColourMatch.REINHARD))
+    matched = apply_colour(face[None], match_colours(face[None], base, matte, ColourMatch.REINHARD))
     composite = base + matte[..., None] * (matched - base)
     finder = finder_of(subject)
     squares = finder.next_squares(landmarks[None])
