@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs import Kind, Request, Watch, detect
+from host_bridge.jobs import Kind, Request, detect
+from host_bridge.reporting import Watch
 from nodes.errors import FootageError
 from trainer.watcher import Progress
 

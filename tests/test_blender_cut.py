@@ -17,7 +17,8 @@ from live_engine import Live, live_engine
 from opentimelineio.opentime import RationalTime, TimeRange
 from test_blender_sequencer import numbered
 
-from host_bridge.jobs import KINDS, Watch, parse
+from host_bridge.jobs import KINDS, parse
+from host_bridge.reporting import Watch
 from host_bridge.timeline.read import read_edit
 from host_bridge.timeline.shots import find_shots
 from nodes.footage import open_footage, read_matte

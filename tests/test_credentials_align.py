@@ -13,7 +13,7 @@ from clips import cut, pictures
 from signing import apart, claim, flip
 
 from host_bridge.jobs import align
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from nodes.consent.edit import Terms, add
 from nodes.consent.record import USES
 from nodes.credentials.folder import verify

@@ -15,7 +15,7 @@ from consents import agreed
 from signing import Authority, apart, claim, configure, flip
 
 from host_bridge.jobs import preview, swap
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from nodes.consent.book import Book, open_book
 from nodes.consent.record import Use
 from nodes.credentials import sign as credentials_sign

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from clips import cut
 
-from host_bridge.jobs import KINDS, Watch, parse
+from host_bridge.jobs import KINDS, parse
+from host_bridge.reporting import Watch
 from nodes.errors import UsageError
 from nodes.footage import open_footage, read_patch
 from nodes.footage.patch_files import read_window

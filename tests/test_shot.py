@@ -21,7 +21,7 @@ from clips import cut, decoded, packets, pictures, write_movie
 from memory import clip_of
 
 from host_bridge.jobs import swap
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from nodes.definitions import DetectParameters, SwapParameters
 from nodes.errors import NoFaceError, OutputError, SchemaError
 from nodes.footage import open_footage, read_matte, read_patch

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numbered import numbered_images, numbered_movie
 
-from host_bridge.jobs import KINDS, Watch
+from host_bridge.jobs import KINDS
+from host_bridge.reporting import Watch
 from host_bridge.timeline.cut.from_otio import cut_of
 from host_bridge.timeline.cut.strips import Cut, Footage, Marker, Strip, load, save
 from host_bridge.timeline.cut.to_otio import timeline_of

@@ -64,7 +64,8 @@ def stamps(folder: Path) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def trained(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
     """An edit of two shots of one pair, trained and swapped; and what the job told."""
-    from host_bridge.jobs import KINDS, Watch, parse
+    from host_bridge.jobs import KINDS, parse
+    from host_bridge.reporting import Watch
 
     edit = write_edit(
         tmp_path_factory.mktemp("pair") / "cut.otio",

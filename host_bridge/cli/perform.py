@@ -16,8 +16,9 @@ from host_bridge.cli.engine_link import refusals
 from host_bridge.cli.progress import Bars, Lines, show_progress
 from host_bridge.cli.training_view import LiveTraining, PlainTraining, show_training
 from host_bridge.client import EngineError, EngineGone, connect
-from host_bridge.jobs import KINDS, Request, Watch
+from host_bridge.jobs import KINDS, Request
 from host_bridge.jobs.job import absolute
+from host_bridge.reporting import Watch
 from nodes.consent.project import find_project
 from nodes.errors import FaceplateError
 from trainer.watcher import Progress

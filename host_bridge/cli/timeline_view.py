@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from host_bridge.cli.training_view import clock
-from host_bridge.jobs import Watch
+from host_bridge.reporting import Watch
 
 _EVERY = 10.0  # seconds between plain lines
 

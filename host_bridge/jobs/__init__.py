@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from host_bridge.jobs import align, credentials, cut, detect, faceset, mask, performers, preview, swap, timeline, train
-from host_bridge.jobs.job import Kind, Request, Watch
+from host_bridge.jobs.job import Kind, Request
 from nodes.errors import UsageError
 
-__all__ = ["KINDS", "Kind", "Request", "Watch", "parse"]
+__all__ = ["KINDS", "Kind", "Request", "parse"]
 
 KINDS: dict[str, Kind] = {
     kind.name: kind

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from host_bridge.jobs.footage import frame_rate
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 
 
 class ExportCutRequest(Request):

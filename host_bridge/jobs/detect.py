@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 from nodes.definitions import DetectParameters
 from nodes.errors import UsageError
 

@@ -8,7 +8,8 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.definitions import DetectParameters
 from nodes.text import counted

@@ -11,29 +11,11 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from host_bridge.reporting import Watch
 from trainer.watcher import Progress
 
 _EVERY = 60.0  # seconds between two lines about a training
 _log = logging.getLogger(__name__)
-
-
-class Watch:
-    """Is told of a job while it runs; a terminal or the engine overrides what it shows."""
-
-    def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Take note of how much of a stage is done, and how much there is, None when that is not known."""
-
-    def training(self, now: Progress) -> None:
-        """Take note of how a training stands."""
-
-    def message(self, line: str) -> None:
-        """Take note of something out of the ordinary, a sentence."""
-
-    def preview(self, picture: Path) -> None:
-        """Take note of a picture of how it is going, a PNG that may change again."""
-
-    def may_read(self, path: Path) -> None:
-        """Raise FaceplateError for a file that may not be read, and that a document names and not the request; by default all may."""
 
 
 class Request(BaseModel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 from nodes.definitions import Method, SwapParameters
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 from nodes.shot.settings import Settings
 
 if TYPE_CHECKING:

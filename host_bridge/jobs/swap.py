@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
-from host_bridge.jobs.job import Kind, Request, Watch
+from host_bridge.jobs.job import Kind, Request
+from host_bridge.reporting import Watch
 from nodes.shot.settings import Settings
 
 if TYPE_CHECKING:

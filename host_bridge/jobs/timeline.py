@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from host_bridge.jobs.footage import frame_rate
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.settings import RunSettings
 from nodes.consent.parameters import ConsentParameters
 from nodes.definitions import Method

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from host_bridge.jobs.job import Kind, Request, Watch, absolute
+from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.reporting import Watch
 from nodes.command_line import command_line
 from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
 from nodes.errors import MissingDependencyError

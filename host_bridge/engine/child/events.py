@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.client import state_folder
-from host_bridge.jobs import Watch
+from host_bridge.reporting import Watch
 from trainer.watcher import Progress
 
 PICTURES = "pictures"

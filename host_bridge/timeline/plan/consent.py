@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.consent import check_allowed, still_counts
 from host_bridge.timeline.run.settings import RunSettings
 from host_bridge.timeline.run.work import Footing, Work, digest_of

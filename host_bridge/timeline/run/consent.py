@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.names import records_of, source_of, target_of
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting, Shot

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.swapping import swap_face
 from host_bridge.timeline.run.work import Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot

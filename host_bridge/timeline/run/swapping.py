@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import swap
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.consent import parameters_of, still_counts
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting

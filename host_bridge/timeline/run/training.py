@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import train
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.facesets import of_source, of_target
 from host_bridge.timeline.run.names import records_of
 from host_bridge.timeline.run.settings import tuned

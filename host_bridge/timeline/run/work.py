@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from host_bridge.jobs.job import Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.run.settings import RunSettings
 from nodes.shot.digest import digest_footage
 from nodes.shot.settings import Settings

@@ -1,0 +1,26 @@
+"""How work reports itself while it runs: progress, messages, previews."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer.watcher import Progress
+
+
+class Watch:
+    """Receives the progress, messages and previews of running work. A terminal or the engine overrides what it shows."""
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Take note of how much of a stage is done, and how much there is, None when that is not known."""
+
+    def training(self, now: Progress) -> None:
+        """Take note of how a training stands."""
+
+    def message(self, line: str) -> None:
+        """Take note of something out of the ordinary, a sentence."""
+
+    def preview(self, picture: Path) -> None:
+        """Take note of a picture of how it is going, a PNG that may change again."""
+
+    def may_read(self, path: Path) -> None:
+        """Raise FaceplateError for a file that may not be read, and that a document names and not the request; by default all may."""
