@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import model_validator
 
-from nodes.consent.parameters import production_parameter, project_parameter
 from nodes.spec import Node, Parameters, Port, parameter
 
 
@@ -188,8 +187,22 @@ class MaskParameters(Parameters):
     )
 
 
-# Parameters of Swap that say who is who and by whose consent: no pixel changes by them.
-CAST = frozenset({"target_performer", "source_performer", "project", "production"})
+def project_parameter() -> Any:
+    """The parameter of everything that asks for consent."""
+    return parameter(
+        None,
+        consent=True,
+        help="Folder of the project whose records of consent count; by default the nearest one around the result, else around the footage, else where you are.",
+    )
+
+
+def production_parameter() -> Any:
+    """The parameter of everything that asks for consent."""
+    return parameter(
+        None,
+        consent=True,
+        help="The production that this is for; by default the one that the project was made for.",
+    )
 
 
 class SwapParameters(Parameters):
@@ -197,27 +210,40 @@ class SwapParameters(Parameters):
 
     method: Method = parameter(
         Method.REFERENCE,
+        decides=True,
+        per_shot=True,
         help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model, the default where one is given.",
     )
-    model: Path | None = parameter(None, help="ONNX model (.onnx or .dfm) for the method 'model'.")
+    model: Path | None = parameter(
+        None, decides=True, per_shot=True, help="ONNX model (.onnx or .dfm) for the method 'model'."
+    )
     shape: float = parameter(
         0.7,
+        decides=True,
         ge=0,
         le=1,
         help="Face shape: 0 keeps the target's proportions, 1 gives the source's own.",
     )
-    expression: float = parameter(1.0, ge=0, le=1.5, help="Gain of the plate's expression on the source's face.")
+    expression: float = parameter(
+        1.0, decides=True, ge=0, le=1.5, help="Gain of the plate's expression on the source's face."
+    )
     steadiness: float = parameter(
-        0.5, ge=0, le=1, help="How strongly the choice of reference frames resists jumping from frame to frame."
+        0.5,
+        decides=True,
+        ge=0,
+        le=1,
+        help="How strongly the choice of reference frames resists jumping from frame to frame.",
     )
     wrinkles: float = parameter(
         0.5,
+        decides=True,
         ge=0,
         le=1.5,
         help="How much of the wrinkles and folds of the plate's expression the new face shows, where its references lack them.",
     )
     mouth: Mouth = parameter(
         Mouth.AUTO,
+        decides=True,
         help="What is seen between the lips: the source's teeth and tongue, the plate's, or the plate's where the source never opened its mouth like that.",
     )
     colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
@@ -228,13 +254,17 @@ class SwapParameters(Parameters):
         help="How much of the plate's own light, shade and tint the new face takes on.",
     )
     sharpen: float = parameter(0.0, ge=0, le=2, help="Unsharp mask on the new face.")
-    opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, help="Opacity of the patch.")
+    opacity: float = parameter(1.0, ge=0, le=1, keyframeable=True, live=True, help="Opacity of the patch.")
     target_performer: str | None = parameter(
         None,
+        consent=True,
+        per_shot=True,
         help="Performer in the plate, by name or id; not needed where the footage is registered, or only one may be replaced.",
     )
     source_performer: str | None = parameter(
         None,
+        consent=True,
+        per_shot=True,
         help="Performer whose face is put in, by name or id; not needed where the footage is registered, the model says it, or only one may be put in.",
     )
     project: Path | None = project_parameter()
@@ -243,7 +273,7 @@ class SwapParameters(Parameters):
     @model_validator(mode="before")
     @classmethod
     def _a_model_is_given_to_be_used(cls, told: Any) -> Any:
-        """Whoever names a method as well, such as a host that shows both, is taken at their word."""
+        """A request that names a model but no method means the method `model`."""
         if isinstance(told, dict) and told.get("model") is not None and "method" not in told:
             return {**told, "method": Method.MODEL}
         return told

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Trait = Literal["keyframeable", "decides", "live", "consent", "per_shot"]
 PortType = Literal["footage", "faces", "crops", "matte", "patch", "model"]
 
 
@@ -27,15 +28,27 @@ def parameter(
     help: str,
     unit: str | None = None,
     keyframeable: bool = False,
+    decides: bool = False,
+    live: bool = False,
+    consent: bool = False,
+    per_shot: bool = False,
     option: str | None = None,
     **limits: Any,
 ) -> Any:
-    """Declare a parameter: default, help, unit, whether it can be keyframed, and pydantic limits (ge, le, ...).
+    """Declare a parameter: default, help, unit, what it does, and pydantic limits (ge, le, ...).
 
-    option: its name on the command line, where that is another.
+    keyframeable: can be keyframed. decides: changes what is decided once for the whole shot, before its first picture.
+    live: acts in the host's own compositor, at once. consent: says who is who and by whose consent; no pixel depends on it.
+    per_shot: an edit decides it for each of its shots. option: its name on the command line, where that is another.
     """
-    extra: dict[str, Any] = {"keyframeable": keyframeable} | ({"unit": unit} if unit else {})
-    extra |= {"option": option} if option else {}
+    flags: dict[Trait, bool] = {
+        "keyframeable": keyframeable,
+        "decides": decides,
+        "live": live,
+        "consent": consent,
+        "per_shot": per_shot,
+    }
+    extra: dict[str, Any] = {**flags} | ({"unit": unit} if unit else {}) | ({"option": option} if option else {})
     return Field(default, description=help, json_schema_extra=extra, validate_default=True, **limits)
 
 
@@ -43,6 +56,12 @@ class Parameters(BaseModel):
     """The parameters of one node: validated, immutable, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def having(cls, trait: Trait) -> set[str]:
+        """The names of the parameters that were declared with a trait, such as `decides`."""
+        extras = ((name, field.json_schema_extra) for name, field in cls.model_fields.items())
+        return {name for name, extra in extras if isinstance(extra, dict) and extra[trait]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class Node:
         return found
 
     def schema(self) -> dict[str, Any]:
-        """Describe the node as JSON: ports, and its parameters as JSON Schema with `unit` and `keyframeable`."""
+        """Describe the node as JSON: ports, and its parameters as JSON Schema with `unit` and what each does."""
         ports = {
             side: [{"name": p.name, "type": p.type, "optional": p.optional} for p in ports]
             for side, ports in (("inputs", self.inputs), ("outputs", self.outputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -122,6 +123,31 @@ def test_a_plate_without_any_face_gives_empty_patches(source, source_faces):
 
 def test_the_same_again_is_the_same(plate, alignments, source, source_faces, patches):
     same(render(plate, plan_swap(alignments, SwapParameters(), source, source_faces, plate=plate)), patches)
+
+
+class Watched(SwapParameters):
+    """Parameters that note which of them are read."""
+
+    _read: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in SwapParameters.model_fields:
+            Watched._read.add(name)
+        return super().__getattribute__(name)
+
+
+def test_what_planning_reads_is_said_to_decide_and_the_rest_acts_on_each_frame_or_names_people(
+    plate, alignments, source, source_faces
+):
+    parameters = Watched()
+    Watched._read.clear()
+    plan = plan_swap(alignments, parameters, source, source_faces, plate=plate)
+    assert Watched._read <= SwapParameters.having("decides")
+    Watched._read.clear()
+    render(plate, plan, last=3)
+    assert not Watched._read & (SwapParameters.having("decides") | SwapParameters.having("consent"))
+    said = SwapParameters.having("decides") | SwapParameters.having("consent") | Watched._read
+    assert said == set(SwapParameters.model_fields)
 
 
 @pytest.mark.parametrize("start", [5, 13, 30, 53, 59])

@@ -16,8 +16,6 @@ import bpy
 from . import consent
 
 SCHEMA = "faceplate.nodes/1"
-LIVE = {"Swap": ("opacity",)}  # sockets of the node: they act in the compositor, at once
-PERFORMERS = ("target_performer", "source_performer")  # Swap's, empty for whom the footage shows
 _OPEN = "_auto"
 
 
@@ -47,7 +45,7 @@ def settings_class(node: str) -> type:
     """A property group with all parameters of a node that are not sockets."""
     annotations: dict[str, Any] = {}
     for name, told in parameters(node).items():
-        if name in LIVE.get(node, ()):
+        if told["live"]:  # a socket of the node: it acts in the compositor, at once
             continue
         annotations[name] = _property(name, told)
         if _has_switch(told):
@@ -61,7 +59,7 @@ def values(node: str, group: Any) -> dict[str, Any]:
     """The parameters as a request takes them; what is left open is left out."""
     found: dict[str, Any] = {}
     for name, told in parameters(node).items():
-        if name in LIVE.get(node, ()) or (_has_switch(told) and getattr(group, name + _OPEN)):
+        if told["live"] or (_has_switch(told) and getattr(group, name + _OPEN)):
             continue
         value = getattr(group, name)
         if told["type"] == "array":
@@ -79,7 +77,7 @@ def values(node: str, group: Any) -> dict[str, Any]:
 def draw(layout: Any, node: str, group: Any) -> None:
     """Show the parameters, one below the other; who the performers are is shown where consent is."""
     for name, told in parameters(node).items():
-        if name in (*LIVE.get(node, ()), *PERFORMERS):
+        if told["live"] or name in performers():
             continue
         if _has_switch(told):
             row = layout.row(align=True)
@@ -89,6 +87,11 @@ def draw(layout: Any, node: str, group: Any) -> None:
             side.prop(group, name)
         else:
             layout.prop(group, name)
+
+
+def performers() -> list[str]:
+    """The parameters of Swap that say who is replaced by whom, empty for whom the footage shows."""
+    return [name for name, told in parameters("Swap").items() if told["consent"] and told["per_shot"]]
 
 
 def words(name: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from nodes.spec import Parameters, parameter
+from nodes.definitions import production_parameter, project_parameter
+from nodes.spec import Parameters
 
 
 class Asked(Protocol):
@@ -30,19 +31,6 @@ class AskedOfTwo(Asked, Protocol):
     @property
     def source_performer(self) -> str | None:
         """Whose face is put in."""
-
-
-def project_parameter() -> Any:
-    """The parameter of whatever asks for consent."""
-    return parameter(
-        None,
-        help="Folder of the project whose records of consent count; by default the nearest one around the result, else around the footage, else where you are.",
-    )
-
-
-def production_parameter() -> Any:
-    """The parameter of whatever asks for consent."""
-    return parameter(None, help="The production that this is for; by default the one that the project was made for.")
 
 
 class ConsentParameters(Parameters):

@@ -16,7 +16,7 @@ from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance
 from nodes.credentials.binding import sha256
 from nodes.credentials.ready import ready
-from nodes.definitions import CAST, Method
+from nodes.definitions import Method
 from nodes.detect import main_tracks
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import Footage, Frame, read_patch
@@ -149,7 +149,7 @@ def _key(shot: _Shot, inputs: dict[str, Any]) -> str:
     return key_of(
         inputs={name: (i["digest"], i.get("rate")) for name, i in inputs.items()},
         range=(shot.first, shot.last),
-        settings=shot.settings.model_dump(mode="json", exclude={"swap": set(CAST)}),
+        settings=shot.settings.model_dump(mode="json", exclude={"swap": shot.settings.swap.having("consent")}),
         tracks=shot.tracks,
         code=digest_code("nodes"),
     )

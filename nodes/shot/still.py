@@ -23,15 +23,6 @@ from nodes.swap import SwapPlan, plan_swap, swap
 from nodes.types import Patch
 
 _KEPT = 3  # shots
-_DECIDING = {
-    "method",
-    "model",
-    "shape",
-    "expression",
-    "steadiness",
-    "wrinkles",
-    "mouth",
-}  # parameters of Swap that change a plan
 
 
 @dataclass(slots=True)
@@ -105,7 +96,7 @@ class Stills:
             model=model and self._digest(model),
             detect=settings.detect.model_dump(mode="json"),
             align=settings.align.model_dump(mode="json"),
-            swap=settings.swap.model_dump(mode="json", include=_DECIDING),
+            swap=settings.swap.model_dump(mode="json", include=settings.swap.having("decides")),
             tracks=list(tracks),
         )
         if key in self._shots:

@@ -12,7 +12,7 @@ import numpy as np
 
 from nodes.align import Alignment
 from nodes.align.alignment import fitting_size
-from nodes.definitions import CAST, ColourMatch, MaskParameters, Method, SwapParameters
+from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
 from nodes.errors import FaceplateError, ModelError
 from nodes.footage import Footage, Frame
 from nodes.footage.ahead import run_ahead
@@ -121,7 +121,7 @@ def plan_swap(
             alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
         references = plan_reference(alignments, taken, parameters, plate, progress)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
-    told = parameters.model_dump(mode="json", exclude=set(CAST))  # no names
+    told = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
     _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], told)
     return SwapPlan(tracks, parameters, mask, model, roto)
 

@@ -44,7 +44,7 @@ def plates(scene: Any) -> tuple[str, ...]:
 
 def draw_fields(layout: Any, scene: Any) -> None:
     """Who they are; what is selected is noted."""
-    for name in properties.PERFORMERS:
+    for name in properties.performers():
         layout.prop(scene.faceplate_strips.swap, name)
     if _shown.get(scene.session_uid) != (now := plates(scene)):
         _shown[scene.session_uid] = now

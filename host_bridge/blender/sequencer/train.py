@@ -37,7 +37,7 @@ class FACEPLATE_OT_train_on_strips(OnSelected, bpy.types.Operator):
             clips = {"source": _sources(scene), "target": _targets(scene)}
             nodes = settings.node_settings(scene)
             detect, swap = nodes["detect"], nodes["swap"]
-            said = [swap[name] for name in properties.PERFORMERS if name in swap]
+            said = [swap[name] for name in properties.performers() if name in swap]
             out = settings.results_folder(scene) / "training" / _name(clips, detect, said)
             rate = {"rate": str(media.scene_rate(scene))}
         except MediaError as e:

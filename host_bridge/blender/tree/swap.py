@@ -57,7 +57,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     def draw_who(self, layout: Any, *, brief: bool) -> None:
         """Who is put in, and for whom, and how consent stands; in the sidebar of a training too."""
         layout.prop(self, "source")
-        for name in properties.PERFORMERS:
+        for name in properties.performers():
             layout.prop(self.settings, name)
         consent.draw(layout, self.uid, brief=brief, width=int(self.width / 6) if brief else lines.WIDTH)
         if not brief:

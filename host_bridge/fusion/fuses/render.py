@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from host_bridge.fusion.fuses.controls import Control, controls
 from host_bridge.fusion.lua import to_lua
-from nodes.definitions import CAST, NODES
+from nodes.definitions import NODES
 from nodes.spec import Node
 
 _BUTTONS = {
@@ -56,7 +56,12 @@ def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
     buttons = [(action, _LABELS[action]) for action in _BUTTONS[node.name]]
     help_text = (node.parameters.__doc__ or "").strip()
     return environment.get_template("fuse.lua.jinja").render(
-        node=node, help=help_text, controls=controls(node), cast=CAST, buttons=buttons, button=button
+        node=node,
+        help=help_text,
+        controls=controls(node),
+        cast=node.parameters.having("consent"),
+        buttons=buttons,
+        button=button,
     )
 
 

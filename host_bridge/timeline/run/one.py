@@ -13,7 +13,7 @@ from host_bridge.reporting import Watch
 from host_bridge.timeline.run.swapping import swap_face
 from host_bridge.timeline.run.work import Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
-from nodes.definitions import CAST, Method
+from nodes.definitions import Method
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage import open_footage
 from nodes.shot.analysis import analyse_together
@@ -77,7 +77,7 @@ def key_of_shot(work: Work, shot: Shot, plate: Footing) -> str:
         sources=[[digest_of(path) for path in work.performers[c.source]] for c in shot.cast],
         run=work.run.model_dump(mode="json"),
         train=work.train.model_dump(mode="json", include=_LEARNED) if trained else None,
-        settings=work.settings.model_dump(mode="json", exclude={"swap": set(CAST)}),
+        settings=work.settings.model_dump(mode="json", exclude={"swap": work.settings.swap.having("consent")}),
     )
 
 

@@ -30,7 +30,7 @@ RUN, TRAIN = RunSettings(), TrainSettings()
 if TYPE_CHECKING:
     LookParameters = SwapParameters
 else:  # all of Swap's but what the run itself chooses, and the cast says
-    _OTHERWISE = {"method", "model", "target_performer", "source_performer"}
+    _OTHERWISE = SwapParameters.having("per_shot")
     LookParameters = create_model(
         "LookParameters",
         __base__=Parameters,
