@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import pictures
-from consents import in_project
-from facesets import tiny_faceset
-from memory import clip_of
 
 from host_bridge.cli import main
 from install.samples import fetch_samples, samples_folder
 from nodes.detect import detect
 from nodes.footage import Footage, open_footage
 from nodes.types import Faces
+from tests.support.clips import pictures
+from tests.support.consents import in_project
+from tests.support.facesets import tiny_faceset
+from tests.support.memory import clip_of
 
 # A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

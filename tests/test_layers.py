@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import ROOT
+
 TORCH = {"torch", "torchvision", "face_alignment"}
 BLENDER = {"bpy", "bpy_extras", "bl_ui", "bl_math", "blf", "bmesh", "gpu", "gpu_extras", "mathutils"}
 FUSION = {"DaVinciResolveScript", "BlackmagicFusion", "fusionscript"}

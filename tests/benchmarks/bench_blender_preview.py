@@ -15,16 +15,16 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cv2
-from blender import Blender
-from clips import pictures
-from consents import in_project
-from live_engine import live_engine
 
 import install.blender
 from install.samples import fetch_samples, samples_folder
+from tests.support.blender import Blender
+from tests.support.clips import pictures
+from tests.support.consents import in_project
+from tests.support.live_engine import live_engine
 
 INSIDE = """
 enable()

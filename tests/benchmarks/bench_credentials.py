@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench_detect_align import scale_up
-from consents import in_project
 
 from host_bridge.timeline.document import MediaRecord, ShotRecord
 from host_bridge.timeline.write.media import Choice, result_media
@@ -36,6 +35,7 @@ from nodes.footage.numbering import has_place
 from nodes.shot.progress import quiet
 from nodes.shot.render import render_shot
 from nodes.shot.settings import Settings
+from tests.support.consents import in_project
 
 SIZE = 1280, 720
 FORMATS = ("mp4", "exr", "png", "tif", "dpx")

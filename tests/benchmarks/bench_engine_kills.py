@@ -18,13 +18,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from clips import cut
-from engine_process import Engine
-from engine_storm import storm
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from install.samples import fetch_samples, samples_folder
+from tests.support.clips import cut
+from tests.support.engine_process import Engine
+from tests.support.engine_storm import storm
 
 
 def main() -> None:

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import quantiles
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from live_engine import Live, live_engine
-from malformed import bombard, still_well, touched
+from tests.support.live_engine import Live, live_engine
+from tests.support.malformed import bombard, still_well, touched
 
 _PART = 500  # what hypothesis keeps of what it has tried grows
 

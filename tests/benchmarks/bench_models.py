@@ -20,12 +20,11 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from facesets import tiny_faceset
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from install.samples import fetch_samples, samples_folder
 from nodes.swap.model import load_model
+from tests.support.facesets import tiny_faceset
 from trainer.device import autocast_for, choose_precision, place
 from trainer.export import check_export, export, facts_of
 from trainer.faceset import Faceset

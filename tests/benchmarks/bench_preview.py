@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench_detect_align import scale_up
-from consents import in_project
 
 from host_bridge.client import Client, connect
 from install.samples import fetch_samples, samples_folder
+from tests.support.consents import in_project
 
 SIZE = 1280, 720
 _IDLE = 10.0  # seconds

@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 from skimage import data
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # what the tests share
-
-from memory import clip_of
-from scenes import corner_error, lay, shoot, similarity, tilted
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from nodes.align.registration import RegisterParameters, Registrar, Transform, cut_crop, put_back, register
+from tests.support.memory import clip_of
+from tests.support.scenes import corner_error, lay, shoot, similarity, tilted
 
 
 def main() -> None:

@@ -20,12 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from facesets import tiny_faceset
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from install.samples import fetch_samples, samples_folder
 from nodes.types import Float
+from tests.support.facesets import tiny_faceset
 from trainer.checkpoint import last_checkpoint
 from trainer.faceset import Faceset
 from trainer.settings import TrainSettings

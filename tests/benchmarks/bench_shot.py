@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench_models import clocked, ratio, take_turns
-from facesets import tiny_faceset
 
 from install.samples import fetch_samples, samples_folder
 from nodes.swap.model import load_model
+from tests.support.facesets import tiny_faceset
 from trainer.device import autocast_for, choose_precision, place
 from trainer.export import check_export, export, facts_of
 from trainer.hooks.average import Average

@@ -11,10 +11,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench_detect_align import scale_up
-from consents import in_project
 
 from install.samples import fetch_samples, samples_folder
 from nodes.align import align
@@ -24,6 +23,7 @@ from nodes.shot.render import render_shot
 from nodes.shot.settings import Settings
 from nodes.swap import plan_swap, swap
 from nodes.types import Patch
+from tests.support.consents import in_project
 
 SIZE = 1280, 720
 

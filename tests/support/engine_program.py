@@ -1,0 +1,69 @@
+"""An engine without a server: `python -m tests.support.engine_program FOLDER` runs the queue in FOLDER, told and answering by lines of JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from host_bridge.engine.queue.store import Store
+from host_bridge.engine.queue.supervisor import Supervisor
+from nodes.errors import FaceplateError
+from tests.support.engine_kinds import KINDS
+
+
+async def main() -> None:
+    folder = Path(sys.argv[1])
+    supervisor = Supervisor(Store(folder / "jobs.sqlite"), folder, kinds=KINDS, module="tests.support.engine_kinds")
+    await supervisor.start()
+    say(pid=os.getpid())
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        told = json.loads(line)
+        try:
+            say(**await answer(supervisor, **told))
+        except (FaceplateError, ValueError, KeyError) as e:
+            say(error=str(e), type=type(e).__name__)
+        if told["do"] == "stop":
+            return
+
+
+async def answer(supervisor: Supervisor, do: str, **told: Any) -> dict[str, Any]:
+    match do:
+        case "submit":
+            request = KINDS[told["kind"]].request.model_validate(told["request"])
+            job, created = await supervisor.submit(told["kind"], request, told.get("priority"))
+            return {**job.as_json(), "new": created}
+        case "show":
+            job = supervisor.store.get(told["id"])
+            return {} if job is None else job.as_json(curve=True)
+        case "wait":
+            return (await supervisor.wait(told["id"], told["seconds"])).as_json(curve=True)
+        case "cancel":
+            return (await supervisor.cancel(told["id"])).as_json()
+        case "retry":
+            return (await supervisor.retry(told["id"])).as_json()
+        case "list":
+            begin = time.perf_counter()
+            jobs = [job.as_json() for job in supervisor.store.list(limit=10_000)]
+            return {"jobs": jobs, "busy": supervisor.busy, "took": time.perf_counter() - begin}
+        case "trouble":
+            return {"trouble": supervisor.trouble}
+        case _:
+            await supervisor.stop()
+            supervisor.store.close()
+            return {}
+
+
+def say(**told: Any) -> None:
+    print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except FaceplateError as e:
+        say(error=str(e), type=type(e).__name__)
