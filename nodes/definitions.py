@@ -205,6 +205,16 @@ def production_parameter() -> Any:
     )
 
 
+class ConsentParameters(Parameters):
+    """By which records of consent."""
+
+    project: Path | None = project_parameter()
+    production: str | None = production_parameter()
+
+
+DEFAULT_CONSENT = ConsentParameters()
+
+
 class SwapParameters(Parameters):
     """Put the source's face into the plate, as a patch with a matte."""
 

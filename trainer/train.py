@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nodes.consent.grant import for_training, going_on
-from nodes.consent.parameters import NOTHING_SAID, Asked
 from nodes.consent.provenance import KEY
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import ModelError, OutputError
 from nodes.lock import only_one
 from nodes.text import counted
@@ -42,7 +42,7 @@ def train(
     *,
     resume: bool = False,
     kind: type[Network] | None = None,
-    consent: Asked = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
 ) -> Trained:
     """Train a model in the folder `out` and export it there, but for a base; arguments and errors as of :func:`fit`."""
     with ExitStack() as group:
@@ -74,7 +74,7 @@ def fit(
     *,
     resume: bool = False,
     kind: type[Network] | None = None,
-    consent: Asked = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
     stay: ExitStack | None = None,
 ) -> Trained:
     """Train a network, from the start or from the last sound checkpoint in `out`, and leave its checkpoints there.

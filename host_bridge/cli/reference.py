@@ -8,8 +8,7 @@ from typing import Any
 
 from host_bridge.cli.options import explained, option_of, title
 from host_bridge.timeline.run.settings import RunSettings
-from nodes.consent.parameters import ConsentParameters
-from nodes.definitions import NODES, RegisterParameters
+from nodes.definitions import NODES, ConsentParameters, RegisterParameters
 from nodes.spec import Parameters
 from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings

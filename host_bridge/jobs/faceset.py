@@ -10,8 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
-from nodes.definitions import DetectParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.text import counted
 from trainer.faceset.parameters import FacesetParameters
 
@@ -34,7 +33,7 @@ class FacesetRequest(Request):
     tracks: tuple[int, ...] = ()
     named: str | None = None
     faceset: FacesetParameters = FacesetParameters()
-    consent: ConsentParameters = NOTHING_SAID
+    consent: ConsentParameters = DEFAULT_CONSENT
     detect: DetectParameters = DetectParameters()
 
     @field_validator("performer")

@@ -11,8 +11,7 @@ from host_bridge.jobs.footage import frame_rate
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
 from host_bridge.timeline.run.settings import RunSettings
-from nodes.consent.parameters import ConsentParameters
-from nodes.definitions import Method
+from nodes.definitions import ConsentParameters, Method
 from nodes.errors import FaceplateError
 from nodes.shot.settings import Settings
 from nodes.text import counted

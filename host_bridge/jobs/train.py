@@ -12,7 +12,7 @@ from pydantic import Field
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
 from nodes.command_line import command_line
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import MissingDependencyError
 from trainer.settings import TrainSettings
 from trainer.watcher import Progress, Watcher
@@ -36,7 +36,7 @@ class TrainRequest(Request):
     out: Path
     resume: bool = False
     train: TrainSettings = TrainSettings()
-    consent: ConsentParameters = NOTHING_SAID
+    consent: ConsentParameters = DEFAULT_CONSENT
 
     @property
     def title(self) -> str:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from nodes.definitions import production_parameter, project_parameter
-from nodes.spec import Parameters
-
 
 class Asked(Protocol):
     """Whatever says by which records consent is asked for."""
@@ -31,13 +28,3 @@ class AskedOfTwo(Asked, Protocol):
     @property
     def source_performer(self) -> str | None:
         """Whose face is put in."""
-
-
-class ConsentParameters(Parameters):
-    """By which records of consent."""
-
-    project: Path | None = project_parameter()
-    production: str | None = production_parameter()
-
-
-NOTHING_SAID = ConsentParameters()

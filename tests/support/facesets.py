@@ -9,8 +9,7 @@ import numpy as np
 
 from nodes.align import align
 from nodes.consent.grant import Clip, for_faceset
-from nodes.consent.parameters import NOTHING_SAID
-from nodes.definitions import AlignParameters
+from nodes.definitions import DEFAULT_CONSENT, AlignParameters
 from nodes.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
@@ -58,7 +57,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         sharpness=np.array([cv2.Laplacian(c, cv2.CV_32F).var() for c in crops], np.float32),
         score=found.track.scores[chosen],
         digest=f"{clip} {first} {count} {size}",
-        provenance=for_faceset(Path(clip).stem, [Clip(footage.info.path, digest)], NOTHING_SAID, folder),
+        provenance=for_faceset(Path(clip).stem, [Clip(footage.info.path, digest)], DEFAULT_CONSENT, folder),
     )
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from nodes.consent.grant import Clip, for_faceset
-from nodes.consent.parameters import NOTHING_SAID, Asked
 from nodes.consent.provenance import KEY
-from nodes.definitions import DetectParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import NoFaceError, writing
 from nodes.footage import Footage
 from nodes.footage.whole import flush
@@ -44,7 +43,7 @@ def build_faceset(
     spans: Sequence[tuple[int, int]] | None = None,
     *,
     tracks: Sequence[int] = (),
-    consent: Asked = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
     named: str | None = None,
 ) -> Faceset:
     """Gather the faceset of one performer from at least one clip in which this face is the main one, and put it at `out`.

@@ -11,8 +11,7 @@ from host_bridge.cli.options import DETECT, Flag, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
 from host_bridge.jobs.faceset import FacesetRequest
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
-from nodes.definitions import DetectParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import UsageError
 from nodes.text import counted
 from trainer.faceset.parameters import FacesetParameters
@@ -31,7 +30,7 @@ def faceset(
     engine: Flag = False,
     json: Flag = False,
     faceset_parameters: FacesetParameters = FACESET,
-    consent: ConsentParameters = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
     detect_parameters: DetectParameters = DETECT,
 ) -> None:
     """Gather the crops of one performer from clips, ready to train on.

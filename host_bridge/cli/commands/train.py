@@ -9,7 +9,7 @@ from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import perform
 from host_bridge.cli.training import in_short, interruption
 from host_bridge.jobs.train import TrainRequest
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from trainer.settings import TrainSettings
 
 TRAIN = TrainSettings()
@@ -27,7 +27,7 @@ def train(
     engine: Flag = False,
     json: Flag = False,
     train_settings: TrainSettings = TRAIN,
-    consent: ConsentParameters = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
 ) -> None:
     """Train a model that puts one performer's face on another's, and write it as ONNX. Ctrl-C stops it and loses nothing.
 

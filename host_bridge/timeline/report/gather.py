@@ -22,9 +22,9 @@ from host_bridge.timeline.report.people import Records
 from nodes import __version__
 from nodes.consent import clock
 from nodes.consent.check import current_book
-from nodes.consent.parameters import NOTHING_SAID, Asked
 from nodes.consent.project import find_project
 from nodes.credentials.trust import Trust, load_trust
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import SchemaError
 
 SCHEMA = "faceplate.timeline-report/1"
@@ -40,7 +40,7 @@ class Wanted:
     edit: Path
     out: Path | None = None
     media_roots: tuple[MediaRoot, ...] = ()
-    consent: Asked = NOTHING_SAID
+    consent: ConsentParameters = DEFAULT_CONSENT
     rate: Fraction | None = None
     verify: bool = True
     progress: Callable[[int, int], None] = lambda done, of: None

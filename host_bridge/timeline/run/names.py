@@ -7,8 +7,8 @@ from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting
 from nodes.consent.book import open_book
 from nodes.consent.footage import Face, permit
-from nodes.consent.parameters import ConsentParameters
 from nodes.consent.project import find_project
+from nodes.definitions import ConsentParameters
 
 
 def records_of(work: Work) -> ConsentParameters:

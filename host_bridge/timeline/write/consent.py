@@ -10,14 +10,14 @@ from nodes.consent import clock
 from nodes.consent.book import Book
 from nodes.consent.check import current_book
 from nodes.consent.grant import still_given
-from nodes.consent.parameters import Asked
 from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance, Role, read_document
+from nodes.definitions import ConsentParameters
 from nodes.errors import ConsentError
 from nodes.shot import document
 
 
-def permitted(run: TimelineRun, out: Path, target: Path, consent: Asked) -> dict[str, Made]:
+def permitted(run: TimelineRun, out: Path, target: Path, consent: ConsentParameters) -> dict[str, Made]:
     """By what each finished shot was made, by its id. out: the run's folder. target: what is to be written. Raises ConsentError, SchemaError."""
     project = find_project(target, out, Path.cwd(), told=consent.project)
     book = current_book(project, clock.now()) if project else None

@@ -18,7 +18,7 @@ from host_bridge.timeline.write.export import Mode, export_edit
 from host_bridge.timeline.write.files import check_kind, write_document
 from host_bridge.timeline.write.media import Choice, result_media
 from host_bridge.timeline.write.profiles import PROFILES, Name
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import OutputError
 from nodes.shot.progress import Progress
 
@@ -39,7 +39,7 @@ class Order:
     media_roots: Sequence[str] = ()
     bundle: bool = False
     for_otio: str | None = None
-    consent: ConsentParameters = NOTHING_SAID
+    consent: ConsentParameters = DEFAULT_CONSENT
     rate: Fraction | None = None
 
     @property

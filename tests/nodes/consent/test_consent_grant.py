@@ -15,10 +15,9 @@ from nodes.consent.book import open_book
 from nodes.consent.edit import revoke
 from nodes.consent.grant import Clip, Model, for_faceset, for_swap, for_training, still_given
 from nodes.consent.onnx_metadata import read_metadata_of
-from nodes.consent.parameters import ConsentParameters
 from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_document, read_metadata
 from nodes.consent.samples import RECORD, SAMPLES
-from nodes.definitions import SwapParameters
+from nodes.definitions import ConsentParameters, SwapParameters
 from nodes.errors import ConsentError
 from tests.support.consents import NOON, apart, consent
 

@@ -11,7 +11,7 @@ from host_bridge.cli.commands.timeline.options import MediaRoot, Rate, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import Shown
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.text import counted
 
 Media = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
@@ -31,7 +31,7 @@ def export(
     bundle: Flag = False,
     for_otio: str | None = None,
     json: Flag = False,
-    consent: ConsentParameters = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
 ) -> None:
     """Put the results of a run into the edit, and leave everything else in it as it was.
 

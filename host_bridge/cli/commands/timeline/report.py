@@ -9,7 +9,7 @@ from host_bridge.cli.commands.timeline.options import MediaRoot, Rate, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
-from nodes.consent.parameters import NOTHING_SAID, ConsentParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 
 
 @node_options
@@ -22,7 +22,7 @@ def report(
     no_verify: Flag = False,
     html: Path | None = None,
     json: Flag = False,
-    consent: ConsentParameters = NOTHING_SAID,
+    consent: ConsentParameters = DEFAULT_CONSENT,
 ) -> None:
     """Say for the legal department who was replaced by whom in an edit, by which consents, with which models.
 
