@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# A command at the end of a text is pasted with what stands behind it.
-_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|oiiotool|pip|chmod) [^`]+$")
-
-
-def is_command(text: str) -> bool:
-    """Tell whether a text ends with a command."""
-    return _COMMAND.search(text) is not None
-
-
-def sentence(text: str) -> str:
-    """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
-    return text if is_command(text) else text.rstrip(".") + "."
+from nodes.text import sentence
 
 
 class FaceplateError(Exception):

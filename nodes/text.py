@@ -1,15 +1,47 @@
-"""Texts as they are shown to people: counted things, and strangers' words without what steers a terminal or turns the direction of writing."""
+"""Text for people: counted nouns, sentences, commands to paste, pages, and strangers' words without what steers a terminal."""
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import subprocess
 import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 JOINERS = "\u200c\u200d"  # part of how names are written in Persian and in India
+_PLAIN = re.compile(r"[\w.,:=+/\\-]+")  # nothing that cmd or PowerShell read as theirs
+# A command at the end of a text is pasted with what stands behind it.
+_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|oiiotool|pip|chmod) [^`]+$")
 
 
 def counted(count: int, noun: str) -> str:
     """A number with its noun: `1 shot`, `2 shots`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def is_command(text: str) -> bool:
+    """Tell whether a text ends with a command."""
+    return _COMMAND.search(text) is not None
+
+
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
+    return text if is_command(text) else text.rstrip(".") + "."
+
+
+def command_line(*words: str, windows: bool = os.name == "nt") -> str:
+    """One line to paste into a shell: of POSIX, else cmd or PowerShell, which know double quotes alone."""
+    return " ".join(map(_for_windows, words)) if windows else shlex.join(words)
+
+
+def _for_windows(word: str) -> str:
+    quoted = subprocess.list2cmdline([word])
+    return quoted if quoted.startswith('"') or _PLAIN.fullmatch(word) else f'"{quoted}"'
 
 
 def is_printable(text: str) -> bool:
@@ -25,3 +57,24 @@ def printable(text: str) -> str:
 def _shown(character: str) -> bool:
     # Spaces other than the common one are none of Python's printable characters; macOS puts one into the names of screenshots.
     return character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
+
+
+@cache
+def page_template(package: str, name: str) -> Template:
+    """The jinja template of an HTML page that lies in a package's folder: values are escaped, and a missing one is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(package, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["css"] = css_string
+    return environment.get_template(name)
+
+
+def css_string(text: str) -> str:
+    """Any text as it may stand between quotes in a style sheet, in which HTML's own escapes mean nothing."""
+    return "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text)

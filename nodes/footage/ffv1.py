@@ -1,14 +1,19 @@
-"""FFV1, the lossless coder of Matroska movies: its options, how many slices a picture is coded in, and their checksums (RFC 9043).
+"""FFV1 in Matroska: slices of a picture and their checksums (RFC 9043), and the shape of a pixel (RFC 9559).
 
 FFmpeg refuses some numbers of slices for some sizes, and with chroma that four columns share it loses samples at the edges of others. So a
 picture of the same size is coded first, and compared.
+
+PyAV has no way to set the shape of a pixel. The name of the picture's track is a placeholder for it in the header: it gives way to
+DisplayWidth and DisplayHeight, and no other byte moves.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 
 import av
 import numpy as np
@@ -21,6 +26,10 @@ from nodes.footage.planes import Layout, layout, new_frame, views
 _OPTIONS = {"level": "3", "slicecrc": "1", "g": "1", "coder": "0", "context": "0"}
 _FEW_SLICES = 1920 * 1080
 _COUNTS = (1, 2, 4, 6, 8, 9, 12, 15, 16, 18, 20, 24)
+PLACEHOLDER = "pixelaspect"  # 3 + 11 bytes, as the two numbers have together
+_NAME = b"\x53\x6e\x8b" + PLACEHOLDER.encode()
+_UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # DisplayUnit
+_VIDEO, _HEAD = 0xE0, 1 << 16
 
 
 @lru_cache(maxsize=32)
@@ -55,17 +64,17 @@ def _keeps(options: dict[str, str], name: str, width: int, height: int) -> bool:
     assert isinstance(decoder, VideoCodecContext)
     decoder.extradata, decoder.width, decoder.height = encoder.extradata, width, height
     again = [*decoder.decode(coded[0]), *decoder.decode(None)][0].reformat(format=name)
-    said = [i for i in (*lay.order, lay.alpha) if i is not None] if lay.step else slice(None)
-    return all((a[..., said] == b[..., said]).all() for a, b in zip(views(picture), views(again), strict=True))
+    used = [i for i in (*lay.order, lay.alpha) if i is not None] if lay.step else slice(None)
+    return all((a[..., used] == b[..., used]).all() for a, b in zip(views(picture), views(again), strict=True))
 
 
 def _pattern(lay: Layout, width: int, height: int) -> av.VideoFrame:
     """Draw a picture in which every sample is unlike its neighbours."""
-    found = new_frame(lay.name, width, height, ColourTags())
-    for i, plane in enumerate(views(found)):
+    picture = new_frame(lay.name, width, height, ColourTags())
+    for i, plane in enumerate(views(picture)):
         plane[...] = (np.arange(plane.size).reshape(plane.shape) * (7 + i)) % 251
-    found.pts = 0
-    return found
+    picture.pts = 0
+    return picture
 
 
 def intact(packet: bytes) -> bool | None:
@@ -90,3 +99,31 @@ _FOOTER = 8  # size of the slice (3 bytes), error status (1), checksum (4)
 _ONES = 0xFFFFFFFF
 # The checksum takes the highest bit first, zlib the lowest.
 _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
+
+
+def set_pixel_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
+    """Write the display size of pictures of `width` x `height` in place of :data:`PLACEHOLDER`; raises OSError."""
+    with path.open("rb+") as file:
+        head = file.read(_HEAD)
+        name = head.index(_NAME)
+        video = name + len(_NAME)
+        while head[video] != _VIDEO:
+            size, end = _number(head, _number(head, video)[1])
+            video = end + size
+        size, content = _number(head, video + 1)
+        length = content - video - 1
+        longer = ((1 << 7 * length) | (size + len(_NAME))).to_bytes(length, "big")
+        scale = aspect.denominator // math.gcd(width * aspect.numerator, aspect.denominator)
+        shown = int(width * aspect * scale), height * scale
+        sizes = b"".join(
+            tag + b"\x84" + n.to_bytes(4, "big") for tag, n in zip((b"\x54\xb0", b"\x54\xba"), shown, strict=True)
+        )
+        file.seek(name)
+        rest = head[content : content + size].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
+        file.write(head[name + len(_NAME) : video + 1] + longer + rest + sizes)
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length (an identifier too), without its length mark, and where it ends."""
+    length = 9 - data[at].bit_length()
+    return int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1), at + length

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from nodes.errors import FootageError
-from nodes.footage.ahead import run_ahead
-from nodes.footage.frame import Frame, MovieFrame
+from nodes.footage.formats import IMAGES
+from nodes.footage.frame import Frame
 from nodes.footage.info import FootageInfo
-from nodes.footage.movie import MovieDecoder
-from nodes.footage.numbering import IMAGES, Sequence, find_sequence
-from nodes.footage.probe import Timeline, probe
+from nodes.footage.movie import MovieReader
+from nodes.footage.numbering import ImageSequence, find_sequence
+from nodes.footage.probe import probe
 from nodes.footage.sequence import SequenceReader, describe
 from nodes.text import counted
 
 _log = logging.getLogger(__name__)
 _NEAR = 12
+T = TypeVar("T")
+
+
+def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
+    """Yield the items of a generator that is advanced on another thread, at most `depth` (>= 1) items early.
+
+    An error of the generator is raised in the consumer, after the items before it. Closing what is returned stops the thread
+    and closes the generator.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, "faceplate-decode") as thread:
+        coming: deque[Future[Any]] = deque(thread.submit(next, items, end) for _ in range(max(1, depth)))
+        try:
+            while (item := coming.popleft().result()) is not end:
+                coming.append(thread.submit(next, items, end))
+                yield item
+        finally:
+            for future in coming:
+                future.cancel()
+            thread.submit(items.close)
 
 
 class Reader(Protocol):
@@ -33,23 +54,6 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
-
-
-class MovieReader:
-    """Frames of a movie."""
-
-    def __init__(self, info: FootageInfo, timeline: Timeline) -> None:
-        self.info = info
-        self._decoder = MovieDecoder(info.path, info, timeline)
-
-    def read(self, first: int, last: int) -> Generator[Frame, None, None]:
-        """Yield the frames first..last."""
-        for index, picture in self._decoder.decode(first, last):
-            yield MovieFrame(index, self.info, picture)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._decoder.close()
 
 
 def _prepared(
@@ -112,10 +116,10 @@ class Footage:
                     if self._run is not None:
                         self._run.close()
                     self._run = self._reader.read(index, self.info.frames - 1)
-                for found in self._run:
-                    if found.index == index:
-                        self._last = found
-                        return found
+                for frame in self._run:
+                    if frame.index == index:
+                        self._last = frame
+                        return frame
             except BaseException:
                 self._run = self._last = None
                 raise
@@ -133,9 +137,7 @@ class Footage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read_all(self, first: int, last: int) -> Generator[Frame, None, None]:
@@ -164,15 +166,15 @@ def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str |
     path = Path(path)
     sequence = find_sequence(path)
     if sequence is None and path.suffix.lower() in IMAGES:
-        sequence = Sequence(path, (path,), 0)
+        sequence = ImageSequence(path, (path,), 0)
     if sequence is not None:
         info, chosen = describe(sequence, rate, layer)
         files = sequence.files
-        _tell(info, "as told" if rate else "by its files, else 24")
+        _log_info(info, "as told" if rate else "by its files, else 24")
         return Footage(info, lambda: SequenceReader(info, files, chosen))
-    movie, timeline = probe(path)
-    _tell(movie, "by its time stamps")
-    return Footage(movie, lambda: MovieReader(movie, timeline))
+    movie, stamps = probe(path)
+    _log_info(movie, "by its time stamps")
+    return Footage(movie, lambda: MovieReader(movie, stamps))
 
 
 def open_beside(path: Path, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:
@@ -183,7 +185,7 @@ def open_beside(path: Path, *, rate: Fraction | None = None, layer: str | None =
     return open_footage(path, rate=rate)
 
 
-def _tell(info: FootageInfo, why: str) -> None:
+def _log_info(info: FootageInfo, why: str) -> None:
     """Log how footage is understood. why: its rate is that."""
     _log.info(
         "%s: %dx%d, %d frames from %d, %s frames/s %s, %s as %s, tags %s, pixel aspect %s, layer '%s', %ssound%s",

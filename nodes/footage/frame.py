@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from nodes.footage.colour import to_linear
+from nodes.footage.colour import resolved_space, to_linear
 from nodes.footage.composite import composite_planar, inside, planar_rgb
 from nodes.footage.info import FootageInfo
-from nodes.footage.matrix import resolved_space
 from nodes.footage.planes import Layout, copy, is_full_range, layout, views
 from nodes.types import Float, Image8, Patch, Roi
 
@@ -113,11 +112,11 @@ class MovieFrame(Frame):
 
     def over(self, patch: Patch) -> MovieFrame:
         """Composite a patch into a copy of the planes; see `nodes.footage.composite`."""
-        found = inside(patch, self.width, self.height)
-        if found is None:
+        visible = inside(patch, self.width, self.height)
+        if visible is None:
             return self
         picture = copy(self.picture)
-        composite_planar(views(picture), self._layout, self.info, *found)
+        composite_planar(views(picture), self._layout, self.info, *visible)
         return MovieFrame(self.index, self.info, picture)
 
     @property
@@ -164,5 +163,4 @@ def _scaler(key: tuple[str, str, int, int]) -> VideoReformatter:
         if len(kept) > 16:
             kept.clear()
         kept[key] = VideoReformatter()
-    found: VideoReformatter = kept[key]
-    return found
+    return cast(VideoReformatter, kept[key])

@@ -1,9 +1,8 @@
-"""Decode a movie: in order, from any frame, exactly."""
+"""Movies: decoded in order, from any frame, exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import av
 import numpy as np
@@ -13,19 +12,19 @@ from av.video.stream import VideoStream
 
 from nodes.errors import FootageError
 from nodes.footage.ffv1 import intact
+from nodes.footage.frame import MovieFrame
 from nodes.footage.info import FootageInfo
-from nodes.footage.orientation import turn_upright
-from nodes.footage.planes import layout, native_format
-from nodes.footage.probe import Timeline, open_container, refuse_fields, video_stream
+from nodes.footage.planes import layout, native_format, turn_upright
+from nodes.footage.probe import TimeStamps, open_container, refuse_fields, video_stream
 
 
-class MovieDecoder:
+class MovieReader:
     """One open container, decoding in order from wherever it was last asked to start; not for use by several threads."""
 
-    def __init__(self, path: Path, info: FootageInfo, timeline: Timeline) -> None:
-        self.info, self.timeline = info, timeline
-        self._container: InputContainer = open_container(path)
-        self._stream: VideoStream = video_stream(self._container, path)
+    def __init__(self, info: FootageInfo, stamps: TimeStamps) -> None:
+        self.info, self.stamps = info, stamps
+        self._container: InputContainer = open_container(info.path)
+        self._stream: VideoStream = video_stream(self._container, info.path)
         self._to_native = VideoReformatter()
         self._fresh = True
         self._checked, self._failed = False, set[int]()
@@ -34,8 +33,8 @@ class MovieDecoder:
         """Close the file."""
         self._container.close()
 
-    def decode(self, first: int, last: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Yield (index, picture) for the frames first..last, upright and in a native format.
+    def read(self, first: int, last: int) -> Generator[MovieFrame, None, None]:
+        """Yield the frames first..last, upright and in a native format.
 
         Raises FootageError with the number of the frame that does not decode.
         """
@@ -46,7 +45,7 @@ class MovieDecoder:
                     raise self._broken(expected)
                 if index < expected:
                     continue
-                yield index, self._upright(picture, index)
+                yield MovieFrame(index, self.info, self._upright(picture, index))
                 expected += 1
                 if expected > last:
                     return
@@ -56,11 +55,11 @@ class MovieDecoder:
 
     def _from(self, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield (index, picture) in order, starting at or before frame `first`."""
-        if self.timeline.counted:
+        if self.stamps.counted:
             self._restart()
             yield from enumerate(self._pictures())
             return
-        pts = self.timeline.pts
+        pts = self.stamps.pts
         for picture in self._since(int(pts[first])):
             index = int(np.searchsorted(pts, picture.pts)) if picture.pts is not None else len(pts)
             if index < len(pts) and pts[index] == picture.pts:
@@ -68,8 +67,8 @@ class MovieDecoder:
 
     def _since(self, pts: int) -> Iterator[av.VideoFrame]:
         """Decode from the last key frame at or before a time stamp, going further back where the demuxer comes down late."""
-        at = int(np.searchsorted(self.timeline.keys, pts, side="right")) - 1
-        for key in self.timeline.keys[max(0, at) : 0 : -1]:
+        at = int(np.searchsorted(self.stamps.keys, pts, side="right")) - 1
+        for key in self.stamps.keys[max(0, at) : 0 : -1]:
             self._container.seek(int(key), stream=self._stream)
             self._fresh = False
             pictures = self._pictures()
@@ -95,7 +94,7 @@ class MovieDecoder:
             try:
                 yield from packet.decode()
             except av.InvalidDataError:
-                if self.timeline.counted:
+                if self.stamps.counted:
                     raise
 
     def _damaged(self, picture: av.VideoFrame) -> bool:
@@ -110,7 +109,7 @@ class MovieDecoder:
         self._fresh = False
 
     def _upright(self, picture: av.VideoFrame, index: int) -> av.VideoFrame:
-        info, turn = self.info, self.timeline.orientation
+        info, turn = self.info, self.stamps.orientation
         size = (picture.height, picture.width) if turn.transposed else (picture.width, picture.height)
         if size != (info.width, info.height):
             raise FootageError(

@@ -1,51 +1,34 @@
-"""Write movies: FFV1 in Matroska without loss, H.264 in MP4 to look at, and in QuickTime what editing programs read."""
+"""Movies, written whole or not at all, with the sound of their range and a timecode."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self, cast
+from typing import Self, cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from nodes.errors import FootageError, OutputError, writing
-from nodes.footage.delivery import CODINGS, Delivery, check_delivery, delivered
-from nodes.footage.ffv1 import ffv1_options
-from nodes.footage.frame import SWS_MATRIX, Frame, MovieFrame
-from nodes.footage.info import SPACE_BT709, ColourTags, FootageInfo
-from nodes.footage.matrix import resolved_space
-from nodes.footage.matroska import PLACEHOLDER, set_pixel_aspect
-from nodes.footage.planes import copy, is_full_range, layout, new_frame, views
+from nodes.footage.codecs import check_delivery, delivered_picture, lossless_picture, preview_picture
+from nodes.footage.ffv1 import PLACEHOLDER, ffv1_options, set_pixel_aspect
+from nodes.footage.formats import CODECS, CodecName
+from nodes.footage.frame import Frame, MovieFrame
+from nodes.footage.info import FootageInfo
 from nodes.footage.sound import Sound
 from nodes.footage.whole import beside, flush
 from nodes.types import Float, Image8
 
-Codec = Literal["ffv1", "h264"] | Delivery
-
-_ENCODERS = {"ffv1": "ffv1", "h264": "libx264"} | {name: coding.encoder for name, coding in CODINGS.items()}
-_OPTIONS = {
-    "h264": {"preset": "superfast", "crf": "17"},
-} | {name: dict(coding.options) for name, coding in CODINGS.items()}
-# Without random ids the same pictures make the same file.
-_CONTAINERS = {
-    "ffv1": ("matroska", {"fflags": "+bitexact"}),
-    "h264": ("mp4", {"movflags": "+faststart"}),
-} | {name: ("mov", {"movflags": "+faststart+write_colr", "fflags": "+bitexact"}) for name in CODINGS}
-_LOSSLESS_AS = {"rgb24": "bgr0", "bgr24": "bgr0", "rgb0": "bgr0", "gbrp": "bgr0", "rgba": "bgra", "gbrap": "bgra"}
-
-
 class MovieWriter:
     """A movie that appears under its name when it is closed, and not at all when something fails.
 
-    like: whose size, rate and colour tags the movie gets. codec: "ffv1" keeps every code value (level 3, slices with
-    checksums, the frames' own pixel format; packed rgb is repacked; float is stored as 16-bit sRGB); "h264" is an 8-bit
-    preview, an odd edge repeated to make sizes even; the others are for editing programs, see `nodes.footage.delivery`. audio_from: a movie
+    like: whose size, rate and colour tags the movie gets. codec: of `nodes.footage.formats.CODECS`; "ffv1" keeps every
+    code value (level 3, slices with checksums, the frames' own pixel format; packed rgb is repacked; float is stored as 16-bit sRGB);
+    "h264" is an 8-bit preview; the others are for editing programs. audio_from: a movie
     whose sound of the frames first..last is kept. timecode: label of the first frame.
     """
 
@@ -53,7 +36,7 @@ class MovieWriter:
         self,
         path: Path | str,
         like: FootageInfo,
-        codec: Codec = "ffv1",
+        codec: CodecName = "ffv1",
         audio_from: Path | None = None,
         first: int = 0,
         last: int | None = None,
@@ -71,9 +54,10 @@ class MovieWriter:
         self._count = 0
         with writing(self.path):
             self._temporary = beside(self.path)
-            kind, options = _CONTAINERS[codec]
-            options = options | ({"write_crc32": "0"} if self._reshaped else {})
-            self._output = av.open(str(self._temporary), "w", format=kind, container_options=options)
+            options = dict(CODECS[codec].muxing) | ({"write_crc32": "0"} if self._reshaped else {})
+            self._output = av.open(
+                str(self._temporary), "w", format=CODECS[codec].container, container_options=options
+            )
 
     def write(self, frame: Frame | Image8 | Float) -> None:
         """Append a picture: a Frame, display-referred sRGB uint8 [H, W, 3], or, for a codec with alpha, what is displayed with straight alpha,
@@ -95,7 +79,7 @@ class MovieWriter:
                         remedy="All frames of a movie have one size",
                     )
                 elif picture.format.name != self._stream.pix_fmt:
-                    picture = self._to(picture, str(self._stream.pix_fmt))
+                    picture = self._convert.reformat(picture, format=str(self._stream.pix_fmt))
                 if self._sound is not None:
                     self._sound.mux_until(self._count / self.info.rate)
                 picture.pts, picture.time_base = self._count, 1 / self.info.rate
@@ -142,9 +126,7 @@ class MovieWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:
@@ -155,9 +137,9 @@ class MovieWriter:
         rate = self.info.rate
         ffv1 = self.codec == "ffv1"
         size = picture.width, picture.height
-        options = ffv1_options(picture.format.name, *size) if ffv1 else dict(_OPTIONS[self.codec])
+        options = ffv1_options(picture.format.name, *size) if ffv1 else dict(CODECS[self.codec].options)
         stream = self._output.add_stream(
-            _ENCODERS[self.codec],
+            CODECS[self.codec].encoder,
             rate=rate,
             options=options,
             width=picture.width,
@@ -182,71 +164,21 @@ class MovieWriter:
 
     def _picture(self, frame: Frame | Image8 | Float) -> av.VideoFrame:
         """Return a picture in a format that the codec takes, with its colour tags."""
-        if self.codec != "ffv1" and self.codec != "h264":
-            return self._delivered(cast(Frame | Float, frame), self.codec)
+        if self.codec == "ffv1":
+            return lossless_picture(cast(Frame | Image8, frame), self._convert)
         if self.codec == "h264":
-            return self._preview(cast(Frame | Image8, frame))
-        if isinstance(frame, MovieFrame):
-            name = frame.picture.format.name
-            target = _LOSSLESS_AS.get(name, name)
-            if target.endswith("f32le"):
-                target = "gbrap16le" if frame.info.has_alpha else "gbrp16le"
-            elif name.startswith("yuvj"):
-                return _renamed(frame.picture, name.replace("j", ""), frame.info.tags)
-            return copy(frame.picture) if target == name else self._to(frame.picture, target)
-        array = cast(Image8, frame) if isinstance(frame, np.ndarray) else frame.rgb8()
-        return self._to(av.VideoFrame.from_ndarray(np.ascontiguousarray(array), "rgb24"), "bgr0")
-
-    def _delivered(self, frame: Frame | Float, codec: Delivery) -> av.VideoFrame:
+            return preview_picture(cast(Frame | Image8, frame), self._convert)
         if self._stream is None:
             height, width = frame.shape[:2] if isinstance(frame, np.ndarray) else (frame.height, frame.width)
-            check_delivery(codec, width, height, alpha=isinstance(frame, np.ndarray))
-        if isinstance(frame, Frame) and CODINGS[codec].alpha is None and not _opaque(frame):
-            check_delivery(codec, frame.width, frame.height, alpha=True)
-        return delivered(frame, codec, self.info, self._convert)
-
-    def _preview(self, frame: Frame | Image8) -> av.VideoFrame:
-        space, source = SPACE_BT709, {}
-        even = isinstance(frame, MovieFrame) and frame.width % 2 == frame.height % 2 == 0
-        if even and isinstance(frame, MovieFrame):
-            picture = frame.picture
-            lay = layout(picture.format.name)
-            assert lay is not None
-            if lay.family == "yuv":
-                space = resolved_space(frame.info)
-                full = is_full_range(lay, frame.info.tags)
-                source = {
-                    "src_colorspace": SWS_MATRIX[space],
-                    "src_color_range": ColorRange.JPEG if full else ColorRange.MPEG,
-                }
-        else:
-            array = frame.rgb8() if isinstance(frame, Frame) else frame
-            array = np.pad(array, ((0, array.shape[0] % 2), (0, array.shape[1] % 2), (0, 0)), mode="edge")
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), "rgb24")
-        converted = self._convert.reformat(
-            picture, format="yuv420p", dst_colorspace=SWS_MATRIX[space], dst_color_range=ColorRange.MPEG, **source
-        )
-        twin = copy(converted) if converted is picture else converted
-        twin.pict_type = 0  # the coder chooses where key frames go, not the source
-        twin.colorspace, twin.color_range, twin.color_primaries, twin.color_trc = space, ColorRange.MPEG, 1, 1
-        return twin
-
-    def _to(self, picture: av.VideoFrame, target: str) -> av.VideoFrame:
-        return self._convert.reformat(picture, format=target)
+            check_delivery(self.codec, width, height, alpha=isinstance(frame, np.ndarray))
+        if isinstance(frame, Frame) and CODECS[self.codec].alpha is None and not _opaque(frame):
+            check_delivery(self.codec, frame.width, frame.height, alpha=True)
+        return delivered_picture(cast(Frame | Float, frame), self.codec, self.info, self._convert)
 
 
 def _opaque(frame: Frame) -> bool:
     alpha = frame.alpha() if frame.info.has_alpha else None
     return alpha is None or bool((alpha >= 1).all())
-
-
-def _renamed(picture: av.VideoFrame, name: str, tags: ColourTags) -> av.VideoFrame:
-    """Copy planes into the format of another name and the same layout (yuvj420p is yuv420p tagged as full range)."""
-    full = ColourTags(tags.space, 2, tags.primaries, tags.transfer)
-    twin = new_frame(name, picture.width, picture.height, full)
-    for new, old in zip(views(twin), views(picture), strict=True):
-        new[...] = old
-    return twin
 
 
 @contextmanager

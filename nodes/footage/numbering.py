@@ -1,4 +1,4 @@
-"""Find the files of an image sequence by a pattern or in a folder, and refuse one with holes."""
+"""Numbered files: find those of an image sequence by a pattern or in a folder, and refuse one with holes."""
 
 from __future__ import annotations
 
@@ -7,31 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodes.errors import FootageError
+from nodes.footage.formats import IMAGES
 
-IMAGES = frozenset(
-    [
-        ".exr",
-        ".dpx",
-        ".cin",
-        ".tif",
-        ".tiff",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jp2",
-        ".bmp",
-        ".tga",
-        ".hdr",
-        ".webp",
-        ".psd",
-        ".sgi",
-        ".rgb",
-        ".pnm",
-        ".ppm",
-        ".pgm",
-        ".pfm",
-    ]
-)
 _PLACE = re.compile(r"%0?(\d*)d|(#+)")
 # Before a number "-" is a sign at the start of a name and after "." and "_"; elsewhere, as in shot-0010, it separates, unless frames
 # -1 and 0 go on from each other.
@@ -40,7 +17,7 @@ _SIGN = re.compile(r"(?:^|[._])-$")
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class ImageSequence:
     """Image files by ascending number, without holes. `pattern`: what was asked for, for messages."""
 
     pattern: Path
@@ -62,7 +39,7 @@ def numbered(pattern: Path, number: int) -> Path:
     return pattern.with_name(_PLACE.sub(fill, pattern.name, count=1))
 
 
-def find_sequence(path: Path) -> Sequence | None:
+def find_sequence(path: Path) -> ImageSequence | None:
     """Return the sequence that a pattern or a folder names; None for a path that is neither.
 
     Raises FootageError when there are no files, when a number is missing, and for a folder with more than one sequence.
@@ -77,13 +54,13 @@ def find_sequence(path: Path) -> Sequence | None:
     head, tail = path.name[: place.start()], path.name[place.end() :]
     below = _SIGN.search(head) is not None  # the pattern itself has the sign
     name = re.compile(re.escape(head) + rf"({'' if below else '-?'}\d+)" + re.escape(tail) + "$")
-    found: dict[int, Path] = {}
+    files: dict[int, Path] = {}
     for file in path.parent.iterdir() if path.parent.is_dir() else ():
         if (m := name.match(file.name)) and _padded(m[1], digits):
-            _add(found, -int(m[1]) if below else int(m[1]), file)
-    if head and head[-1] not in "._" and not below and not {-1, 0} <= found.keys():
-        found = {number: file for number, file in found.items() if number >= 0}
-    return _whole(path, found)
+            _add(files, -int(m[1]) if below else int(m[1]), file)
+    if head and head[-1] not in "._" and not below and not {-1, 0} <= files.keys():
+        files = {number: file for number, file in files.items() if number >= 0}
+    return _whole(path, files)
 
 
 def _padded(number: str, digits: int) -> bool:
@@ -92,16 +69,16 @@ def _padded(number: str, digits: int) -> bool:
     return digits in (len(number), len(bare)) or (len(bare) > digits and not bare.startswith("0"))
 
 
-def _add(found: dict[int, Path], number: int, file: Path) -> None:
-    if number in found:
-        names = " and ".join(sorted((found[number].name, file.name)))
+def _add(files: dict[int, Path], number: int, file: Path) -> None:
+    if number in files:
+        names = " and ".join(sorted((files[number].name, file.name)))
         raise FootageError(
             f"there are two images of one number, {names}", file=file.parent, frame=number, remedy="Remove one of them"
         )
-    found[number] = file
+    files[number] = file
 
 
-def _in_folder(folder: Path) -> Sequence:
+def _in_folder(folder: Path) -> ImageSequence:
     groups: dict[tuple[str, str], dict[int, Path]] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in IMAGES and not file.name.startswith("."):
@@ -116,10 +93,10 @@ def _in_folder(folder: Path) -> Sequence:
     return _whole(folder, next(iter(groups.values()), {}))
 
 
-def _whole(path: Path, found: dict[int, Path]) -> Sequence:
-    if not found:
+def _whole(path: Path, files: dict[int, Path]) -> ImageSequence:
+    if not files:
         raise FootageError("has no image files", file=path, remedy="Check the path and the pattern, as name.%04d.exr")
-    numbers = sorted(found)
+    numbers = sorted(files)
     missing = sorted(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
@@ -129,4 +106,4 @@ def _whole(path: Path, found: dict[int, Path]) -> Sequence:
             frame=missing[0],
             remedy="Render it again, or give a folder with an unbroken range",
         )
-    return Sequence(path, tuple(found[n] for n in numbers), numbers[0])
+    return ImageSequence(path, tuple(files[n] for n in numbers), numbers[0])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nodes.errors import FootageError
-from nodes.footage.images import Pixels, half_spec, read_window, write_image
+from nodes.footage.images import Pixels, half_spec, read_window, white, write_image
 from nodes.footage.whole import whole_file
 from nodes.types import Float, Patch, Roi
 
@@ -35,12 +35,12 @@ def half_rounded(values: Float) -> Float:
     kept += 0x0FFF
     kept += bits
     kept &= np.uint32(0xFFFFE000)
-    found = kept.view(np.float32)
+    rounded = kept.view(np.float32)
     size = bits & np.uint32(0x7FFFFFFF)
     fine = (size < _LEAST_NORMAL) & (size != 0)  # so small a number has fewer bits as a half float
     if fine.any():
-        found[fine] = bits.view(np.float32)[fine].astype(np.float16)
-    return found
+        rounded[fine] = bits.view(np.float32)[fine].astype(np.float16)
+    return rounded
 
 
 def write_patch(path: Path, patch: Patch, width: int, height: int) -> None:
@@ -92,9 +92,9 @@ def read_matte(path: Path) -> Float:
     spec, pixels = read_window(Path(path))
     names = [name.rsplit(".", 1)[-1].upper() for name in spec.channelnames]
     index = next((names.index(c) for c in "AYR" if c in names), 0)
-    if names[index] == "A" and len(names) > 1 and bool((pixels[..., index] == _white(pixels)).all()):
+    if names[index] == "A" and len(names) > 1 and bool((pixels[..., index] == white(pixels)).all()):
         index = 0
-    value = pixels[..., index].astype(np.float32) / np.float32(_white(pixels))
+    value = pixels[..., index].astype(np.float32) / np.float32(white(pixels))
     full = np.zeros((spec.full_height, spec.full_width), np.float32)
     x, y = spec.x - spec.full_x, spec.y - spec.full_y
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + spec.width, spec.full_width), min(y + spec.height, spec.full_height)
@@ -112,7 +112,3 @@ def _windows(spec: Any, roi: Roi, width: int, height: int) -> Any:
 
 def _half(pixels: Float) -> Pixels:
     return np.clip(pixels, -_HALF_MAX, _HALF_MAX).astype(np.float16)
-
-
-def _white(pixels: Pixels) -> float:
-    return 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)

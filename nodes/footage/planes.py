@@ -1,8 +1,9 @@
-"""Planes of a decoded picture as numpy views: which formats are handled natively, and how the others are converted."""
+"""Planes of a decoded picture as numpy views: which formats are handled natively, how the others are converted, and how to turn them upright."""
 
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 import numpy.typing as npt
+from av.sidedata.sidedata import Type
 
 from nodes.footage.info import RANGE_FULL, ColourTags
 
@@ -92,8 +94,8 @@ def layout(name: str) -> Layout | None:
         if m[1] == "gray":
             return Layout(name, "gray", bits, is_float, (0,), None)
         return Layout(name, "rgb", bits, is_float, (2, 0, 1), 3 if m[1] == "gbrap" else None)
-    if found := _PACKED.get(name):
-        bits, order, alpha, step = found
+    if packed := _PACKED.get(name):
+        bits, order, alpha, step = packed
         return Layout(name, "rgb", bits, False, order, alpha, step)
     return None
 
@@ -142,7 +144,7 @@ def views(frame: av.VideoFrame) -> tuple[Plane, ...]:
     """View the planes of a frame in a native format as arrays [h, w], or one [H, W, C] for packed formats, writable."""
     lay = layout(frame.format.name)
     assert lay is not None
-    found = []
+    arrays = []
     for i, plane in enumerate(frame.planes[: lay.planes]):
         sx, sy = lay.plane_shift(i)
         width, height = -(-frame.width // (1 << sx)), -(-frame.height // (1 << sy))
@@ -152,8 +154,8 @@ def views(frame: av.VideoFrame) -> tuple[Plane, ...]:
         array = np.lib.stride_tricks.as_strided(rows, (height, row_bytes), (stride, 1)).view(lay.dtype)
         if plane.line_size < 0:
             array = array[::-1]
-        found.append(array.reshape(height, width, lay.step) if lay.step else array)
-    return tuple(found)
+        arrays.append(array.reshape(height, width, lay.step) if lay.step else array)
+    return tuple(arrays)
 
 
 def new_frame(name: str, width: int, height: int, tags: ColourTags) -> av.VideoFrame:
@@ -174,9 +176,9 @@ def tags_of(frame: av.VideoFrame) -> ColourTags:
     return ColourTags(frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)
 
 
-def copy(frame: av.VideoFrame) -> av.VideoFrame:
-    """Copy a picture in a native format, tags and time included."""
-    twin = new_frame(frame.format.name, frame.width, frame.height, tags_of(frame))
+def copy(frame: av.VideoFrame, name: str | None = None, tags: ColourTags | None = None) -> av.VideoFrame:
+    """Copy the planes of a picture in a native format, with its tags, or with others into another format of the same layout."""
+    twin = new_frame(name or frame.format.name, frame.width, frame.height, tags or tags_of(frame))
     for new, old in zip(views(twin), views(frame), strict=True):
         new[...] = old
     return twin
@@ -185,3 +187,72 @@ def copy(frame: av.VideoFrame) -> av.VideoFrame:
 def is_full_range(lay: Layout, tags: ColourTags) -> bool:
     """Tell whether code values span the whole range (always so for rgb)."""
     return lay.family == "rgb" or lay.full_range or tags.range == RANGE_FULL
+
+
+_SIDEWAYS = {"420": "420", "422": "440", "440": "422", "410": "410", "411": "444"}
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """A turn by a multiple of 90 degrees counter-clockwise, after an optional left-right mirror."""
+
+    degrees: int = 0
+    mirrored: bool = False
+
+    @property
+    def upright(self) -> bool:
+        """Whether nothing is to be done."""
+        return self.degrees == 0 and not self.mirrored
+
+    @property
+    def transposed(self) -> bool:
+        """Whether width and height change places."""
+        return self.degrees in (90, 270)
+
+    def format(self, name: str, width: int, height: int) -> str:
+        """Name the format in which a turned picture keeps every code value (4:2:2 on its side is 4:4:0)."""
+        lay = layout(name)
+        assert lay is not None
+        if self.upright or lay.shift == (0, 0):
+            return name
+        sx, sy = lay.shift
+        whole = width % (1 << sx) == 0 and height % (1 << sy) == 0
+        if whole and (not self.transposed or sx == sy):
+            return name
+        sampling = next(s for s in _SIDEWAYS if s in name)
+        turned = name.replace(sampling, _SIDEWAYS[sampling])
+        if whole and exists(turned):
+            return turned
+        return name.replace(sampling, "444")
+
+    def apply(self, array: Plane) -> Plane:
+        """Turn an array [h, w, ...]; a view."""
+        return np.rot90(array[:, ::-1] if self.mirrored else array, self.degrees // 90)
+
+
+UPRIGHT = Orientation()
+
+
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """Read the display matrix of a decoded picture; turns that are no multiple of 90 degrees are ignored."""
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if matrix is None:
+        return UPRIGHT
+    a, b, _, c, d, *_ = struct.unpack("<9i", bytes(matrix)[:36])
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    # The matrix takes (x, y) to (a x + c y, b x + d y), y down: (a, b) is where the picture's x axis points.
+    turn = {(1, 0): 0, (0, -1): 90, (-1, 0): 180, (0, 1): 270}.get((int(np.sign(a)), int(np.sign(b))))
+    return UPRIGHT if turn is None else Orientation(turn, mirrored)
+
+
+def turn_upright(frame: av.VideoFrame, turn: Orientation, name: str, tags: ColourTags) -> av.VideoFrame:
+    """Return an upright copy of a picture that already is in the format `name` up to 4:2:2/4:4:0."""
+    if turn.upright:
+        return frame
+    width, height = (frame.height, frame.width) if turn.transposed else (frame.width, frame.height)
+    twin = new_frame(name, width, height, tags)
+    for new, old in zip(views(twin), views(frame), strict=True):
+        new[...] = turn.apply(old)
+    return twin

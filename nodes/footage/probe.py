@@ -1,7 +1,8 @@
-"""Read a movie's container without decoding it: streams, rate, the time stamp of every picture, and the first picture."""
+"""Movie containers, read without decoding: streams, rate, timecode, the time stamp of every picture, and the first picture."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,9 +17,8 @@ from av.video.stream import VideoStream
 from nodes.command_line import command_line
 from nodes.errors import FootageError
 from nodes.footage.info import SPACE_UNSPECIFIED, ColourTags, FootageInfo
-from nodes.footage.orientation import Orientation, orientation_of
-from nodes.footage.planes import layout, native_format, tags_of
-from nodes.footage.rates import exact_rate
+from nodes.footage.planes import Orientation, layout, native_format, orientation_of, tags_of
+from nodes.footage.rates import LABEL, exact_rate, is_drop, number_of, timecode_of
 from nodes.types import Int
 
 _REORDERED = 16  # more pictures than any coder holds back
@@ -32,7 +32,7 @@ _MATRICES = {0, 1, SPACE_UNSPECIFIED, 4, 5, 6, 7, 9}
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class TimeStamps:
     """When each picture is shown. pts: int64 [N], ascending, in the stream's time base; empty if the stream has none, and then
     pictures are found by counting from the start. keys: int64 [K], ascending, pts of the key frames.
     """
@@ -75,11 +75,11 @@ def open_container(path: Path) -> InputContainer:
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the picture stream, set to decode on all cores; raises FootageError when there is none (cover art is none)."""
-    found = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    if not found:
+    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
         what = "has sound but no picture" if container.streams.audio else "has no picture"
         raise FootageError(what, file=path, remedy="Choose a file with a video stream")
-    stream = found[0]
+    stream = streams[0]
     if stream.codec_context is None:
         raise FootageError("is coded in a way that FFmpeg cannot decode", file=path, remedy="Transcode it first")
     stream.thread_type = "AUTO"
@@ -101,7 +101,7 @@ def refuse_fields(path: Path, frame: int, order: int = 0) -> None:
     )
 
 
-def probe(path: Path) -> tuple[FootageInfo, Timeline]:
+def probe(path: Path) -> tuple[FootageInfo, TimeStamps]:
     """Describe a movie, counting its pictures from its packets; raises FootageError for what cannot be used."""
     try:
         state = path.stat()
@@ -111,7 +111,7 @@ def probe(path: Path) -> tuple[FootageInfo, Timeline]:
 
 
 @lru_cache(maxsize=16)
-def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, Timeline]:
+def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, TimeStamps]:
     with open_container(path) as container:
         stream = video_stream(container, path)
         promised = stream.frames
@@ -137,8 +137,8 @@ def _probe(path: Path, _changed: int, _size: int) -> tuple[FootageInfo, Timeline
             pts, keys = np.empty(0, np.int64), np.empty(0, np.int64)
             count = sum(1 for _ in _decoded(path))
             rate, origin = next((r for r in declared if r), Fraction(24)), Fraction(0)
-        timeline = Timeline(pts, keys, origin, orientation_of(first))
-        return _describe(path, container, stream, first, timeline, count, rate), timeline
+        stamps = TimeStamps(pts, keys, origin, orientation_of(first))
+        return _describe(path, container, stream, first, stamps, count, rate), stamps
 
 
 def _describe(
@@ -146,11 +146,11 @@ def _describe(
     container: InputContainer,
     stream: VideoStream,
     first: av.VideoFrame,
-    timeline: Timeline,
+    stamps: TimeStamps,
     count: int,
     rate: Fraction,
 ) -> FootageInfo:
-    turn = timeline.orientation
+    turn = stamps.orientation
     name = turn.format(native_format(first.format.name), first.width, first.height)
     lay = layout(name)
     assert lay is not None
@@ -208,14 +208,14 @@ def _stamps(container: InputContainer, stream: VideoStream) -> tuple[Int, Int, b
 
 def _decoded(path: Path, seek: int | None = None) -> list[int | None]:
     """Decode from a time stamp (or the start) to the end and list the pts of what comes out, stopping at damage."""
-    found: list[int | None] = []
+    stamps: list[int | None] = []
     with open_container(path) as container:
         stream = video_stream(container, path)
         if seek is not None:
             container.seek(seek, stream=stream)
         with suppress(av.FFmpegError):
-            found.extend(f.pts for f in container.decode(stream))
-    return found
+            stamps.extend(f.pts for f in container.decode(stream))
+    return stamps
 
 
 def _first_picture(path: Path) -> av.VideoFrame | None:
@@ -287,3 +287,27 @@ def _lacks_index(path: Path) -> bool:
                 break
             position += length
     return True
+
+
+def timecode_in(path: Path) -> str | None:
+    """The timecode of a movie's first frame as the file has it, None where it has none or cannot be read."""
+    with suppress(FootageError), open_container(path) as container:
+        return next(labels_in(container), None)
+    return None
+
+
+def labels_in(container: InputContainer) -> Iterator[str]:
+    """The timecodes of a container and its streams, as they are written."""
+    for tags in (*(s.metadata for s in container.streams), container.metadata):
+        for key, label in tags.items():
+            if key.lower() == "timecode" and LABEL.match(label.strip()):  # TIMECODE in Matroska
+                yield label.strip()
+
+
+def timecode_at(path: Path, index: int, rate: Fraction) -> str | None:
+    """The label of the frame at a position in a movie, by its file's own timecode; None where that has none that fits the rate."""
+    label = timecode_in(path)
+    with suppress(ValueError):
+        if label is not None:
+            return timecode_of(number_of(label, rate) + index, rate, drop=is_drop(label))
+    return None

@@ -1,24 +1,39 @@
-"""Read image sequences and single images, each file at its own depth, over its display window, upright."""
+"""Image sequences and single images, each file at its own depth.
+
+Read over the display window, upright. Written as PNG, TIFF, EXR and DPX, at the depth of the frames where the format has it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
+import OpenImageIO as oiio
 
-from nodes.errors import FootageError
+from nodes.errors import FootageError, OutputError
 from nodes.footage.colour import to_linear, to_srgb
 from nodes.footage.composite import blend, grey, inside, store
+from nodes.footage.formats import WRITABLE, ImageFormat, image_format
 from nodes.footage.frame import Frame
-from nodes.footage.images import Pixels, read_headers, read_window
+from nodes.footage.images import (
+    Channels,
+    Layer,
+    Pixels,
+    channels_of,
+    choose_layer,
+    read_headers,
+    read_window,
+    white,
+    write_image,
+)
 from nodes.footage.info import Colour, FootageInfo
-from nodes.footage.layers import Channels, Layer, channels_of, choose_layer
-from nodes.footage.numbering import Sequence
+from nodes.footage.numbering import ImageSequence, has_place, numbered
 from nodes.footage.rates import DEFAULT, snap_rate
+from nodes.footage.whole import whole_file
 from nodes.types import Float, Image8, Patch, Roi
 
 _TURNS = {
@@ -72,10 +87,10 @@ class ImageFrame(Frame):
 
     def over(self, patch: Patch) -> ImageFrame:
         """Composite a patch; alpha and further channels stay as they are."""
-        found = inside(patch, self.width, self.height)
-        if found is None:
+        visible = inside(patch, self.width, self.height)
+        if visible is None:
             return self
-        roi, rgba = found
+        roi, rgba = visible
         covered = rgba[..., 3] > 0
         new = blend(
             self._codes(roi), grey(rgba) if self.channels.grey else rgba, self.info.colour, 16 if self._exact else 8
@@ -83,7 +98,7 @@ class ImageFrame(Frame):
         pixels = self.pixels.copy()
         part = pixels[roi.slices]
         for i, channel in enumerate(self.channels.rgb[: 1 if self.channels.grey else 3]):
-            store(part[..., channel], new[..., i] * np.float32(_white(pixels)), covered)
+            store(part[..., channel], new[..., i] * np.float32(white(pixels)), covered)
         return ImageFrame(self.index, self.info, pixels, self.channels, self.header, self.file)
 
     def _codes(self, roi: Roi | None) -> Float:
@@ -124,11 +139,11 @@ class SequenceReader:
         return ImageFrame(index, self.info, pixels, self._layer.channels, header, path)
 
 
-def describe(sequence: Sequence, rate: Fraction | None, wanted: str | None = None) -> tuple[FootageInfo, Layer]:
+def describe(sequence: ImageSequence, rate: Fraction | None, wanted: str | None = None) -> tuple[FootageInfo, Layer]:
     """Describe a sequence, and the layer that is its picture, from the header of its first file. wanted: that layer's name, of EXR."""
     path = sequence.files[0]
     parts = read_headers(path, sequence.first)
-    if path.suffix.lower() == ".exr":
+    if image_format(path).name == "exr":
         layer = choose_layer(parts, path, sequence.first, wanted)
     else:
         layer = Layer("", 0, channels_of(parts[0]))
@@ -141,7 +156,7 @@ def describe(sequence: Sequence, rate: Fraction | None, wanted: str | None = Non
     is_float = kind in ("half", "float", "double")
     stored = 16 if kind == "half" else 32 if is_float else 8 if kind == "uint8" else 16
     aspect = Fraction(float(header.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0).limit_denominator(1000)
-    found = FootageInfo(
+    info = FootageInfo(
         path=sequence.pattern,
         width=height if quarter % 2 else width,
         height=width if quarter % 2 else height,
@@ -159,7 +174,7 @@ def describe(sequence: Sequence, rate: Fraction | None, wanted: str | None = Non
         layer=layer.name,
         notes=tuple(_notes(parts, layer)),
     )
-    return found, layer
+    return info, layer
 
 
 def _notes(parts: list[Any], layer: Layer) -> Iterator[str]:
@@ -177,19 +192,16 @@ def _notes(parts: list[Any], layer: Layer) -> Iterator[str]:
 
 
 def _colour(path: Path, header: Any) -> Colour:
-    if path.suffix.lower() in (".exr", ".hdr", ".pfm"):
-        return "scene_linear"
-    said = " ".join(str(header.getattribute(name) or "") for name in ("oiio:ColorSpace", "dpx:Transfer")).lower()
-    if path.suffix.lower() in (".dpx", ".cin") and ("log" in said or "density" in said):
-        return "log"
-    return "srgb"
+    image = image_format(path)
+    curve = " ".join(str(header.getattribute(name) or "") for name in ("oiio:ColorSpace", "dpx:Transfer")).lower()
+    return "log" if image.may_be_log and ("log" in curve or "density" in curve) else image.colour
 
 
 def _rate(header: Any) -> Fraction | None:
-    said = header.getattribute("FramesPerSecond") or header.getattribute("dpx:FrameRate")
-    if isinstance(said, tuple) and len(said) == 2 and said[1]:
-        said = Fraction(int(said[0]), int(said[1]))
-    return snap_rate(said) if isinstance(said, (int, float, Fraction)) and 0 < said < 1000 else None
+    rate = header.getattribute("FramesPerSecond") or header.getattribute("dpx:FrameRate")
+    if isinstance(rate, tuple) and len(rate) == 2 and rate[1]:
+        rate = Fraction(int(rate[0]), int(rate[1]))
+    return snap_rate(rate) if isinstance(rate, (int, float, Fraction)) and 0 < rate < 1000 else None
 
 
 def _display_window(header: Any, pixels: Pixels) -> Pixels:
@@ -212,13 +224,116 @@ def _upright(pixels: Pixels, header: Any) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, quarter))
 
 
-def _white(pixels: Pixels) -> float:
-    return 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
-
-
 def _unit(pixels: Pixels) -> Float:
-    return np.multiply(pixels, np.float32(1 / _white(pixels)), dtype=np.float32)
+    return np.multiply(pixels, np.float32(1 / white(pixels)), dtype=np.float32)
 
 
 def _eight_bit(display: Float) -> Image8:
     return (np.clip(np.nan_to_num(display), 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+class SequenceWriter:
+    """Numbered images, `pattern` as name.%04d.exr or name.####.png; each file appears whole or not at all.
+
+    A frame of a sequence of the same format keeps its code values, its further channels and its header. Otherwise EXR gets
+    scene-linear half floats, and the others display-referred sRGB at 8 bits, or 16 where the frame is deeper. Leaving the
+    context with an error removes what was written.
+    """
+
+    def __init__(self, pattern: Path | str, like: FootageInfo, first_number: int | None = None) -> None:
+        self.pattern, self.info = Path(pattern), like
+        self._number = like.first if first_number is None else first_number
+        self._written: list[Path] = []
+        if self.pattern.suffix.lower() not in WRITABLE or not has_place(self.pattern.name):
+            raise OutputError(
+                "is no pattern of images that can be written",
+                file=self.pattern,
+                remedy="Write name.%04d with .exr, .png, .tif or .dpx",
+            )
+
+    def write(self, frame: Frame | Image8) -> None:
+        """Write the next image: a Frame, or display-referred sRGB uint8 [H, W, 3]. Raises OutputError."""
+        path = numbered(self.pattern, self._number)
+        write_frame(path, frame, self.info.rate)
+        self._written.append(path)
+        self._number += 1
+
+    def close(self) -> None:
+        """Finish; every file already stands."""
+        self._written.clear()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        for path in self._written:
+            path.unlink(missing_ok=True)
+        self._written.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def write_frame(path: Path, frame: Frame | Image8, rate: Fraction | None = None) -> None:
+    """Write one image, whole or not at all, of a kind in `WRITABLE`; see :class:`SequenceWriter`. Raises OutputError."""
+    pixels, header = _prepared(frame, image_format(path), rate)
+    with whole_file(path, sync=False) as temporary:
+        write_image(temporary, pixels, header)
+
+
+def _prepared(frame: Frame | Image8, image: ImageFormat, rate: Fraction | None) -> tuple[Pixels, Any]:
+    if isinstance(frame, ImageFrame) and image_format(frame.file) == image:
+        header = frame.header.copy()
+        header.width = header.full_width = frame.width
+        header.height = header.full_height = frame.height
+        header.x = header.y = header.full_x = header.full_y = 0
+        header.attribute("Orientation", 1)
+        header.attribute("oiio:UnassociatedAlpha", 1)
+        header.set_format(_kind(frame.pixels))
+        if str(header.get_string_attribute("compression")).lower() in ("dwaa", "dwab", "b44", "b44a", "jpeg"):
+            header.attribute("compression", "zip")  # a copy shall not lose again
+        return frame.pixels, header
+    scene_linear = image.colour == "scene_linear"
+    pixels = _converted(frame, scene_linear=scene_linear)
+    header = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], _kind(pixels))
+    header.attribute("oiio:UnassociatedAlpha", 1)
+    header.attribute("compression", image.compression)
+    header.attribute("oiio:ColorSpace", "lin_rec709_scene" if scene_linear else "srgb_rec709_scene")
+    header.attribute("png:compressionLevel", 3)
+    if isinstance(frame, Frame) and frame.info.pixel_aspect != 1:
+        header.attribute("PixelAspectRatio", float(frame.info.pixel_aspect))
+    if image.name == "exr" and rate:
+        header.attribute(
+            "FramesPerSecond",
+            oiio.TypeDesc(oiio.INT, oiio.VEC2, oiio.RATIONAL),
+            (rate.numerator, rate.denominator),
+        )
+    return pixels, header
+
+
+def _converted(frame: Frame | Image8, *, scene_linear: bool) -> Pixels:
+    if isinstance(frame, np.ndarray):
+        if not scene_linear:
+            return frame
+        return to_linear(frame.astype(np.float32) / np.float32(255), "srgb").astype(np.float16)
+    alpha = frame.alpha()
+    colour = frame.linear() if scene_linear else frame.rgb()
+    if scene_linear:
+        if alpha is not None and frame.info.colour != "scene_linear":
+            colour = colour * alpha[..., None]  # EXR is premultiplied, video and PNG are not
+        wide = frame.info.is_float and frame.info.bit_depth > 16
+        return _with(colour, alpha).astype(np.float32 if wide else np.float16)
+    top, kind = (255, np.uint8) if frame.info.bit_depth <= 8 else (65535, np.uint16)
+    return (np.clip(_with(colour, alpha), 0, 1) * np.float32(top) + np.float32(0.5)).astype(kind)
+
+
+def _with(colour: Float, alpha: Float | None) -> Float:
+    return colour if alpha is None else np.dstack([colour, alpha])
+
+
+def _kind(pixels: Pixels) -> Any:
+    return {"uint8": oiio.UINT8, "uint16": oiio.UINT16, "float16": oiio.HALF, "float32": oiio.FLOAT}[str(pixels.dtype)]

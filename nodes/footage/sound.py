@@ -35,13 +35,13 @@ class Sound:
     """
 
     def __init__(self, source: Path, output: OutputContainer, first: int, last: int) -> None:
-        info, timeline = probe(source)
-        start = timeline.origin + first / info.rate
+        info, stamps = probe(source)
+        start = stamps.origin + first / info.rate
         length = (last + 1 - first) / info.rate
         self._output = output
         container = "matroska" if "matroska" in output.format.name else "mp4"
-        with open_container(source) as found:
-            tracks = [s.index for s in found.streams.audio if s.codec_context is not None]
+        with open_container(source) as media:
+            tracks = [s.index for s in media.streams.audio if s.codec_context is not None]
         self._tracks = [_Track(_packets(source, track, output, container, start, length)) for track in tracks]
 
     def mux_until(self, time: Fraction | None) -> None:
@@ -82,14 +82,14 @@ def _packets(
     source: Path, track: int, output: OutputContainer, container: str, start: Fraction, length: Fraction
 ) -> Generator[Packet[Any] | None, None, None]:
     """Add one track to the output (on the first step, which yields None) and yield its packets."""
-    with open_container(source) as found:
-        stream = found.streams[track]
+    with open_container(source) as media:
+        stream = media.streams[track]
         assert isinstance(stream, AudioStream)
         if start > 1 and stream.time_base:
-            found.seek(int((start - 1) / stream.time_base), stream=stream)
+            media.seek(int((start - 1) / stream.time_base), stream=stream)
         kind, encoder = _encoder(output, stream.codec_context, container)
         yield None
-        yield from _encoded(_sampled(found, stream, encoder, kind), encoder, kind, start, length)
+        yield from _encoded(_sampled(media, stream, encoder, kind), encoder, kind, start, length)
 
 
 def _encoder(output: OutputContainer, context: AudioCodecContext, container: str) -> tuple[str, AudioStream]:

@@ -1,0 +1,102 @@
+"""Files: they appear whole or not at all, are written by one process at a time, and say which schema they follow."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nodes.errors import OutputError, SchemaError, writing
+
+_count = itertools.count()
+
+
+def beside(path: Path) -> Path:
+    """Name a temporary file beside `path`, hidden, of the same kind; its folder is made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as e:
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands there", str(path.parent)) from e
+    return path.with_name(f".{path.stem}.{os.getpid()}-{next(_count)}.part{path.suffix}")
+
+
+@contextmanager
+def whole_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Give the name of a temporary file that becomes `path` when the block ends, and is deleted when it fails.
+
+    sync: see the bytes on disk before the file takes its name. Raises OutputError for what the operating system refuses.
+    """
+    with writing(path):
+        temporary = beside(path)
+        try:
+            yield temporary
+            if sync:
+                flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """See a file's bytes on disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def only_one(lock: Path, work: str, out: Path) -> Iterator[None]:
+    """Hold the file `lock` within the block; the system lifts it when the process ends, however it does. No trace of it stays.
+
+    work: what must not happen twice at once in `out`, as "training". Raises OutputError, which names the process that holds the lock.
+    """
+    from filelock import FileLock, Timeout
+
+    owner = lock.with_suffix(".pid")
+    made = [folder for folder in lock.parents if not folder.exists()]
+    held = FileLock(lock)
+    with writing(out):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout as e:
+            pid = owner.read_text("utf-8").strip() if owner.exists() else "unknown"
+            raise OutputError(
+                f"another {work} is at work in this folder (process {pid})",
+                file=out,
+                remedy="Wait for it, stop it, or choose another folder with --out",
+            ) from e
+    try:
+        with writing(out):
+            owner.write_text(f"{os.getpid()}\n", "utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps an open file
+            lock.unlink(missing_ok=True)
+        held.release()
+        with suppress(OSError):  # not empty: there are results
+            for folder in made:
+                folder.rmdir()
+
+
+def check_schema(schema: object, known: str, file: Path | str) -> int:
+    """Return the version of a document whose schema is such as `faceplate.shot/1`; `known` is our newest.
+
+    Raises SchemaError when it is another kind of document, or was written by a newer Faceplate.
+    """
+    name, _, newest = known.rpartition("/")
+    kind, _, version = str(schema).rpartition("/")
+    if kind != name or not version.isdecimal():
+        raise SchemaError(
+            f"is no '{name}' document but '{schema}'", file=file, remedy="Choose another file, or make this one again"
+        )
+    if int(version) > int(newest):
+        raise SchemaError(
+            f"was written by a newer Faceplate ({schema}; this one knows up to {known})",
+            file=file,
+            remedy="Update Faceplate",
+        )
+    return int(version)
