@@ -17,7 +17,7 @@ from typing import Any
 import onnxruntime as ort
 
 from nodes.errors import ModelError, SchemaError
-from nodes.schema import check_schema
+from nodes.files import check_schema
 
 _log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent / "weights"

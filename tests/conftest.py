@@ -12,7 +12,7 @@ import pytest
 from host_bridge.cli import main
 from install.samples import fetch_samples, samples_folder
 from nodes.detect import detect
-from nodes.footage import Footage, open_footage
+from nodes.footage.footage import Footage, open_footage
 from nodes.types import Faces
 from tests.support.clips import pictures
 from tests.support.consents import in_project

@@ -15,8 +15,7 @@ from safetensors.torch import load
 
 from nodes.consent.provenance import Provenance
 from nodes.errors import FootageError, ModelError, OutputError, writing
-from nodes.footage.whole import whole_file
-from nodes.schema import check_schema
+from nodes.files import check_schema, whole_file
 from trainer.network import Network
 from trainer.state import AVERAGE, Tensors, part
 from trainer.tensors import write_tensors

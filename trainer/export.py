@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.errors import ModelError
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.subjects import load_subject
 from nodes.swap.contract import SCHEMA
 from nodes.swap.model import load_model

@@ -16,7 +16,7 @@ from nodes.consent.grant import for_training, going_on
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import ModelError, OutputError
-from nodes.lock import only_one
+from nodes.files import only_one
 from nodes.text import counted
 from trainer.checkpoint import Facts, base_checkpoint, checkpoints, last_checkpoint, learned_by
 from trainer.device import choose_device

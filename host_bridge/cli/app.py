@@ -17,10 +17,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from host_bridge.client import state_folder
 from nodes import __version__
-from nodes.command_line import command_line
-from nodes.errors import FaceplateError, is_command, sentence
+from nodes.errors import FaceplateError
 from nodes.log import RunLog, log_failure, log_to_stderr, logging_to
-from nodes.text import printable
+from nodes.text import command_line, is_command, printable, sentence
 
 USAGE, INTERRUPTED, TERMINATED = 2, 130, 143
 AGAIN = "the same command goes on from here"

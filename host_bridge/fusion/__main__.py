@@ -12,7 +12,7 @@ from pathlib import Path
 from host_bridge.fusion.build import build
 from host_bridge.fusion.menu import Config, scripts
 from nodes import __version__
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 
 def main(arguments: list[str] | None = None) -> int:

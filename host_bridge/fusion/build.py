@@ -9,7 +9,7 @@ from host_bridge.fusion.fuses.render import render_fuse
 from host_bridge.fusion.macro.effect import NAME, swap_effect
 from host_bridge.fusion.macro.icon import draw_icon
 from nodes.definitions import NODES
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 
 def build(folder: Path, python: str = sys.executable, watched: str | None = None) -> list[Path]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from nodes.errors import UsageError
 
 if TYPE_CHECKING:
-    from nodes.footage import Footage, FootageInfo
+    from nodes.footage.footage import Footage
+    from nodes.footage.info import FootageInfo
 
 _RANGE = re.compile(r"(-?\d+)?-(-?\d+)?|(\d+)")
 
@@ -53,7 +54,7 @@ def opened(
     *paths: Path | None, rate: Fraction | None = None, layer: str | None = None
 ) -> Iterator[list[Footage | None]]:
     """Open clips, None for None, and close them in the end. layer: of the first one, and of others that have it."""
-    from nodes.footage import open_beside, open_footage
+    from nodes.footage.footage import open_beside, open_footage
 
     with ExitStack() as stack:
         how = (open_footage, *(open_beside for _ in paths[1:]))

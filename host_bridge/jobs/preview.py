@@ -42,7 +42,7 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     from nodes.consent.project import find_project
     from nodes.credentials.ready import ready
     from nodes.credentials.sign import forget
-    from nodes.footage import write_patch
+    from nodes.footage.patch_files import write_patch
     from nodes.shot.fuse.pictures import write_still
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png

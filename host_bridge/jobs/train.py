@@ -11,9 +11,9 @@ from pydantic import Field
 
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
-from nodes.command_line import command_line
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import MissingDependencyError
+from nodes.text import command_line
 from trainer.settings import TrainSettings
 from trainer.watcher import Progress, Watcher
 

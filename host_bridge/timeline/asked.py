@@ -12,8 +12,8 @@ from host_bridge.timeline.read.edit import EDL
 from host_bridge.timeline.shots.cast import Cast, read_cast
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Casting, Shot
-from nodes.command_line import command_line
 from nodes.errors import SchemaError
+from nodes.text import command_line
 
 PLATE = "plate"  # what a target is called whom nobody has named
 

@@ -10,8 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nodes.errors import SchemaError
-from nodes.footage.whole import whole_file
-from nodes.schema import check_schema
+from nodes.files import check_schema, whole_file
 
 SCHEMA = "faceplate.timeline/1"
 NAME = "timeline.json"

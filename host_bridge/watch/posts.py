@@ -19,7 +19,7 @@ from typing import Any
 
 from host_bridge.client import Client, EngineError
 from nodes.errors import FaceplateError
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 _POST = re.compile(rb'FaceplatePost"?\]?\s*=\s*"([0-9A-Za-z-]{8,64}):((?:[0-9a-f]{2})*)"')
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")

@@ -10,9 +10,8 @@ from typing import Any
 from host_bridge.client import EngineError
 from host_bridge.watch.found import ANSWER, ERROR, STATUS, Mark
 from nodes.errors import FaceplateError
-from nodes.footage.whole import whole_file
+from nodes.files import check_schema, whole_file
 from nodes.log import log_failure, log_file
-from nodes.schema import check_schema
 
 _log = logging.getLogger(__name__)
 SCHEMA = "faceplate.watch/1"

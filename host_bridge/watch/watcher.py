@@ -21,7 +21,7 @@ from host_bridge.watch.found import JOB, Mark, Settling, cast_of, dropped
 from host_bridge.watch.posts import Posts, open_monitor, write_jobs
 from host_bridge.watch.status import ENDED, of_failure, of_job, read_status, write_status
 from nodes.errors import FaceplateError, writing
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 DONE, FAILED = "done", "failed"
 ALIVE = ".faceplate-watching.lua"  # a script in a host loads it to know that somebody is here

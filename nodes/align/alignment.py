@@ -9,7 +9,7 @@ import numpy as np
 from nodes.align import fan
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, Landmarker
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.geometry.sampling import invert, transform_points
 from nodes.geometry.similarity import fit_similarity
 from nodes.geometry.smoothing import smooth, window_length

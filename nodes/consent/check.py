@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from nodes.command_line import command_line
 from nodes.consent import clock
 from nodes.consent.book import Book, Performer, open_book
 from nodes.consent.continuity import remember
@@ -15,6 +14,7 @@ from nodes.consent.provenance import Part, Role
 from nodes.consent.record import ConsentRecord, Use
 from nodes.consent.write import check_clock
 from nodes.errors import ConsentError
+from nodes.text import command_line
 
 MAY = {"replaced": "be replaced", "replacement": "be put in", "train": "be trained on"}
 

@@ -11,7 +11,7 @@ from nodes.consent.book import Book
 from nodes.consent.project import DOCUMENTS, records_folder
 from nodes.consent.record import ConsentRecord, Document, Fault
 from nodes.errors import ConsentError
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.text import printable
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nodes.command_line import command_line
 from nodes.consent import clock
 from nodes.consent.book import Book, Performer
 from nodes.consent.check import (
@@ -22,6 +21,7 @@ from nodes.consent.provenance import Provenance
 from nodes.consent.record import Use
 from nodes.consent.samples import is_sample, published
 from nodes.errors import ConsentError
+from nodes.text import command_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from platformdirs import user_data_path
 
-from nodes.command_line import command_line
 from nodes.errors import ConsentError, writing
+from nodes.text import command_line
 
 OWN = "own"
 

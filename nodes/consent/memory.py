@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nodes.consent.keys import keys_folder
 from nodes.errors import OutputError
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 
 class Seen(BaseModel):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nodes.command_line import command_line
 from nodes.errors import ConsentError
+from nodes.text import command_line
 
 FOLDER, HEAD, DOCUMENTS = "performers", "head.json", "documents"
 VARIABLE = "FACEPLATE_PROJECT"

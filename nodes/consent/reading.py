@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nodes.schema import check_schema
+from nodes.files import check_schema
 
 _LARGEST = 1 << 20  # bytes of one document
 

@@ -21,7 +21,7 @@ from nodes.consent.keys import OWN, key_file, load_key, make_key, public
 from nodes.consent.project import HEAD, is_project, record_file, records_folder
 from nodes.consent.record import Body, ProjectRecord, RevocationRecord, canonical, new_id, parse, unsigned
 from nodes.errors import ConsentError, writing
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 _PATIENCE = 20.0  # seconds
 _DIFFER = timedelta(minutes=10)  # the clocks of machines that share a project

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from filelock import FileLock
 
-from nodes.command_line import command_line
 from nodes.consent.keys import keys_folder
 from nodes.errors import CredentialsError
+from nodes.text import command_line
 
 ORGANISATION = "Faceplate local certificate"
 _ROOT_DAYS, _LEAF_DAYS = 30 * 365, 5 * 365

@@ -25,7 +25,7 @@ from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
 from nodes.credentials.manifest import definition
 from nodes.credentials.png import in_one_chunk
 from nodes.errors import CredentialsError, writing
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 # The library reads and seeks in small steps, each a call of Python's: of a picture in memory they cost half as much.
 _IN_MEMORY = 32 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenedetect import FrameTimecode
 from scenedetect.detectors import ContentDetector
 
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.types import Image8
 
 _TIMES = FrameTimecode(0, 25.0), FrameTimecode(1, 25.0)

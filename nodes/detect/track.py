@@ -18,7 +18,8 @@ from nodes.detect.blazeface import Detections, overlap
 from nodes.detect.cuts import CutDetector
 from nodes.detect.finders import Finder, Seen, finder_of
 from nodes.detect.finders.finder import thumbnail
-from nodes.footage import Footage, Frame
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.subjects import load_subject
 from nodes.types import Faces, Float, Int, Track
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from nodes.footage.colour import from_linear, luminance, rgb_to_yuv, to_linear, transform, yuv_to_rgb
 from nodes.footage.info import Colour, FootageInfo
 from nodes.footage.planes import Layout, Plane
-from nodes.types import Float, Patch, Roi
+from nodes.types import Bool, Float, Patch, Roi
 
 Mask = npt.NDArray[np.uint8]
 
@@ -84,7 +84,7 @@ def grey(rgba: Float) -> Float:
     return np.ascontiguousarray(np.dstack([luminance(rgba[..., :3])] * 3 + [rgba[..., 3]]))
 
 
-def store(target: Plane, values: Float, where: npt.NDArray[np.bool_], white: float | None = None) -> None:
+def store(target: Plane, values: Float, where: Bool, white: float | None = None) -> None:
     """Round values to the target's type, clipped to 0..white (by default the type's largest), and store them where asked."""
     if target.dtype.kind == "f":
         np.copyto(target, values.astype(target.dtype, copy=False), where=where)
@@ -139,7 +139,7 @@ def _yuv(planes: Sequence[Plane], lay: Layout, group: Roi) -> tuple[Float, Float
     return _merge([luma, _channel(full, 0), _channel(full, 1)]), mine
 
 
-def _changeable(covered: Mask, group: Roi, lay: Layout, info: FootageInfo) -> npt.NDArray[np.bool_]:
+def _changeable(covered: Mask, group: Roi, lay: Layout, info: FootageInfo) -> Bool:
     """Tell which chroma samples of a region touch covered luma pixels only, also after bilinear or bicubic interpolation.
 
     covered: uint8 [h, w], whole groups, 1 inside. Beyond the region nothing is covered, beyond the picture everything. Returns bool on the
@@ -156,7 +156,7 @@ def _changeable(covered: Mask, group: Roi, lay: Layout, info: FootageInfo) -> np
     )
     kernel = np.ones((top + bottom + 1, left + right + 1), np.uint8)
     eroded = cv2.erode(wide, kernel, anchor=(left, top), borderType=cv2.BORDER_CONSTANT, borderValue=1)
-    return (eroded[:: 1 << sy, :: 1 << sx] != 0)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    return cast(Bool, eroded[:: 1 << sy, :: 1 << sx][_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] != 0)
 
 
 def _grown(rgba: Float, roi: Roi, group: Roi, info: FootageInfo) -> Float:

@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import OpenImageIO as oiio
 
-from nodes.command_line import command_line
 from nodes.errors import FootageError
-from nodes.text import counted
+from nodes.text import command_line, counted
 
 Pixels = npt.NDArray[Any]
 
@@ -180,7 +179,9 @@ def choose_layer(parts: Sequence[Any], path: Path, frame: int, wanted: str | Non
         # In the composite, which has one part, layers have no name of their part.
         matches = matches or [w for w in layers if w.name and name.endswith(f".{w.name.lower()}")]
         if len(matches) != 1:
-            what = f"has {'several layers called' if matches else 'no layer'} '{wanted}'" + ("" if matches else " with a picture")
+            what = f"has {'several layers called' if matches else 'no layer'} '{wanted}'" + (
+                "" if matches else " with a picture"
+            )
             raise FootageError(what, file=path, frame=frame, remedy=f"Choose one with --layer: {names}")
         return matches[0]
     if usual := [w for w in layers if _PICTURES & set(w.name.lower().split("."))]:

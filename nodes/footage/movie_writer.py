@@ -14,14 +14,15 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from nodes.errors import FootageError, OutputError, writing
+from nodes.files import beside, flush
 from nodes.footage.codecs import check_delivery, delivered_picture, lossless_picture, preview_picture
 from nodes.footage.ffv1 import PLACEHOLDER, ffv1_options, set_pixel_aspect
 from nodes.footage.formats import CODECS, CodecName
 from nodes.footage.frame import Frame, MovieFrame
 from nodes.footage.info import FootageInfo
 from nodes.footage.sound import Sound
-from nodes.footage.whole import beside, flush
 from nodes.types import Float, Image8
+
 
 class MovieWriter:
     """A movie that appears under its name when it is closed, and not at all when something fails.
@@ -55,9 +56,7 @@ class MovieWriter:
         with writing(self.path):
             self._temporary = beside(self.path)
             options = dict(CODECS[codec].muxing) | ({"write_crc32": "0"} if self._reshaped else {})
-            self._output = av.open(
-                str(self._temporary), "w", format=CODECS[codec].container, container_options=options
-            )
+            self._output = av.open(str(self._temporary), "w", format=CODECS[codec].container, container_options=options)
 
     def write(self, frame: Frame | Image8 | Float) -> None:
         """Append a picture: a Frame, display-referred sRGB uint8 [H, W, 3], or, for a codec with alpha, what is displayed with straight alpha,

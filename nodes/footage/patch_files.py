@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nodes.errors import FootageError
+from nodes.files import whole_file
 from nodes.footage.images import Pixels, half_spec, read_window, white, write_image
-from nodes.footage.whole import whole_file
 from nodes.types import Float, Patch, Roi
 
 _HALF_MAX = 65504.0

@@ -14,11 +14,11 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from nodes.command_line import command_line
 from nodes.errors import FootageError
 from nodes.footage.info import SPACE_UNSPECIFIED, ColourTags, FootageInfo
 from nodes.footage.planes import Orientation, layout, native_format, orientation_of, tags_of
 from nodes.footage.rates import LABEL, exact_rate, is_drop, number_of, timecode_of
+from nodes.text import command_line
 from nodes.types import Int
 
 _REORDERED = 16  # more pictures than any coder holds back

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nodes.command_line import command_line
 from nodes.errors import FootageError
+from nodes.text import command_line
 from nodes.types import Int
 
 STANDARD = tuple(
@@ -110,7 +110,7 @@ def number_of(label: str, rate: Fraction, *, drop: bool | None = None) -> int:
     match = LABEL.match(label.strip())
     count = nominal(rate)
     if match is None or int(match[5]) >= count or int(match[2]) > 59 or int(match[3]) > 59:
-        raise ValueError(f"'{label}' is not a timecode at {float(rate):.5g} frames/s")
+        raise ValueError(f"'{label}' is no timecode at {float(rate):.5g} frames/s")
     minutes = 60 * int(match[1]) + int(match[2])
     number = (60 * minutes + int(match[3])) * count + int(match[5])
     dropped = _dropped(rate) if (is_drop(label) if drop is None else drop) else 0

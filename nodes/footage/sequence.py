@@ -15,6 +15,7 @@ import numpy as np
 import OpenImageIO as oiio
 
 from nodes.errors import FootageError, OutputError
+from nodes.files import whole_file
 from nodes.footage.colour import to_linear, to_srgb
 from nodes.footage.composite import blend, grey, inside, store
 from nodes.footage.formats import WRITABLE, ImageFormat, image_format
@@ -33,7 +34,6 @@ from nodes.footage.images import (
 from nodes.footage.info import Colour, FootageInfo
 from nodes.footage.numbering import ImageSequence, has_place, numbered
 from nodes.footage.rates import DEFAULT, snap_rate
-from nodes.footage.whole import whole_file
 from nodes.types import Float, Image8, Patch, Roi
 
 _TURNS = {

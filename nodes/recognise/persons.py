@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.recognise.descriptor import describe, likeness
 from nodes.types import Float, Track
 

@@ -17,7 +17,7 @@ from nodes.align.coefficients import read_coefficients
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.errors import FootageError
-from nodes.footage import Footage, open_footage
+from nodes.footage.footage import Footage, open_footage
 from nodes.recognise import likeness
 from nodes.report.pixels import COVERED, Pixels, in_step
 from nodes.report.samples import Sample, read_sources

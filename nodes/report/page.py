@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nodes.pages import template
 from nodes.report import plots
 from nodes.report.expression import follow
 from nodes.report.figures import Figure
 from nodes.report.frames import Curves
 from nodes.report.gather import Gathered, Replacement
 from nodes.report.pictures import Column, Pair
+from nodes.text import page_template
 
 _FACES = 3  # that get curves of their own
 _SETTINGS = 100
@@ -29,7 +29,7 @@ def render(
     bar = next(f.high for f in figures if f.name == "landmark_error") or 0.0
     faces, groups = shot.replaced[:_FACES], _groups(figures)
     changed = bool((curves.outside > 0).any())
-    return template("nodes.report", "report.html.jinja").render(
+    return page_template("nodes.report", "report.html.jinja").render(
         shot=document,
         duration=float(document["frames"] / shot.faces.rate),
         rate=f"{float(shot.faces.rate):.3f}".rstrip("0").rstrip("."),

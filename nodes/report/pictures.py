@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from nodes.footage import open_footage, read_matte
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_matte
 from nodes.report.frames import Look
 from nodes.report.gather import Gathered, find_mattes
 from nodes.types import Image8, Roi

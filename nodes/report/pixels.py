@@ -12,9 +12,9 @@ import numpy as np
 
 from nodes.align import Alignment, align
 from nodes.errors import FootageError
-from nodes.footage import Footage, Frame, read_matte
-from nodes.footage.ahead import run_ahead
-from nodes.footage.frame import MovieFrame
+from nodes.footage.footage import Footage, run_ahead
+from nodes.footage.frame import Frame, MovieFrame
+from nodes.footage.patch_files import read_matte
 from nodes.footage.planes import Layout, Plane, layout, views
 from nodes.geometry.sampling import crop
 from nodes.report import measure

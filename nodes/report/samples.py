@@ -15,7 +15,7 @@ from nodes.align.pose import take_performance
 from nodes.definitions import DetectParameters
 from nodes.detect import detect, main_tracks
 from nodes.errors import FaceplateError, FootageError, NoFaceError
-from nodes.footage import Footage, open_beside
+from nodes.footage.footage import Footage, open_beside
 from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.recognise import describe, of_one_person
 from nodes.shot.analysis import analyse, is_analysed

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.report.figures import Figure, key_figures, overall
 from nodes.report.frames import Curves, Look, curves, look_first
 from nodes.report.gather import Closer, Gathered, Replacement, gather

@@ -13,7 +13,7 @@ from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.detect.track import Tracker, TrackerState
 from nodes.errors import OutputError, SchemaError
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.runtime import read_manifest
 from nodes.shot.cache import cache_folder, keep_within, limit
 from nodes.shot.digest import digest_code, digest_footage, key_of

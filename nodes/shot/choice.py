@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from nodes.detect import main_tracks
 from nodes.errors import FootageError, NoFaceError, SchemaError
-from nodes.footage import Footage, FootageInfo
+from nodes.footage.footage import Footage
+from nodes.footage.info import FootageInfo
 from nodes.recognise import of_one_person
 from nodes.text import counted
 from nodes.types import Faces, Track

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nodes.errors import FootageError, OutputError
+from nodes.files import whole_file
 from nodes.footage.numbering import find_sequence
-from nodes.footage.whole import whole_file
 from nodes.shot.cache import cache_folder
 
 _BLOCK = 1 << 20

@@ -11,9 +11,8 @@ from typing import Any
 
 from nodes.consent.provenance import KEY, Provenance
 from nodes.errors import SchemaError
-from nodes.footage import FootageInfo
-from nodes.footage.whole import whole_file
-from nodes.schema import check_schema
+from nodes.files import check_schema, whole_file
+from nodes.footage.info import FootageInfo
 from nodes.shot.settings import Settings
 from nodes.types import Track
 

@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodes.errors import SchemaError
-from nodes.footage.whole import whole_file
-from nodes.schema import check_schema
+from nodes.files import check_schema, whole_file
 from nodes.types import Faces, Track
 
 SCHEMA = "faceplate.faces/2"

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 
-from nodes.footage import Footage, read_patch
+from nodes.files import whole_file
+from nodes.footage.footage import Footage
 from nodes.footage.images import write_image
-from nodes.footage.whole import whole_file
+from nodes.footage.patch_files import read_patch
 from nodes.shot.progress import Progress, quiet, stage
 
 FOLDER = "composite"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nodes.align import align
-from nodes.footage import Footage, write_matte
+from nodes.footage.footage import Footage
+from nodes.footage.patch_files import write_matte
 from nodes.mask.regions import check_regions
 from nodes.shot import results
 from nodes.shot.analysis import analyse

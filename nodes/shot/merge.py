@@ -15,7 +15,9 @@ from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance, read_document
 from nodes.credentials.ready import ready
 from nodes.errors import ConsentError
-from nodes.footage import Footage, Frame, read_patch
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
+from nodes.footage.patch_files import read_patch
 from nodes.shot import document, results
 from nodes.shot.choice import check_fits, choose_tracks
 from nodes.shot.digest import digest_file, key_of

@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 import OpenImageIO as oiio
 
-from nodes.footage import Footage, Frame, read_patch
+from nodes.files import whole_file
 from nodes.footage.colour import to_linear
 from nodes.footage.composite import inside
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.footage.images import Pixels, half_spec, write_image
-from nodes.footage.whole import whole_file
+from nodes.footage.patch_files import read_patch
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.types import Image8
 
 _WIDTH, _HEIGHT = 640, 640  # of each half: a preview shall not cost more than the shot

@@ -19,8 +19,9 @@ from nodes.credentials.ready import ready
 from nodes.definitions import Method
 from nodes.detect import main_tracks
 from nodes.errors import FaceplateError, FootageError
-from nodes.footage import Footage, Frame, read_patch
-from nodes.footage.patch_files import half_rounded
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
+from nodes.footage.patch_files import half_rounded, read_patch
 from nodes.shot import document, results
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import check_range, choose_tracks

@@ -16,8 +16,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from nodes.errors import writing
-from nodes.footage.whole import whole_file
-from nodes.lock import only_one
+from nodes.files import only_one, whole_file
 
 DOCUMENT = "shot.json"
 _KEY = "key.json"

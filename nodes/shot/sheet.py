@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from nodes.footage import Frame
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
+from nodes.footage.frame import Frame
 from nodes.types import Image8, Patch, Roi, Track
 
 COLUMNS = 10

@@ -12,7 +12,8 @@ from nodes.align import align
 from nodes.consent.grant import Clip, Model, for_swap
 from nodes.consent.provenance import Provenance
 from nodes.definitions import Method
-from nodes.footage import Footage, Frame, open_beside, open_footage
+from nodes.footage.footage import Footage, open_beside, open_footage
+from nodes.footage.frame import Frame
 from nodes.footage.numbering import find_sequence
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks

@@ -12,7 +12,8 @@ from nodes.align import Alignment, align
 from nodes.definitions import DetectParameters
 from nodes.detect import main_tracks
 from nodes.errors import NoFaceError
-from nodes.footage import Footage, Frame
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.mask.regions import draw_regions
 from nodes.shot.analysis import analyse

@@ -18,9 +18,16 @@ from nodes.credentials.identity import Identity
 from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.shot import sign_shot
 from nodes.detect import main_tracks
-from nodes.footage import Footage, FootageInfo, Frame, MovieWriter, SequenceWriter, write_matte, write_patch
+from nodes.footage.footage import Footage
+from nodes.footage.formats import WRITABLE
+from nodes.footage.frame import Frame
+from nodes.footage.info import FootageInfo
+from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.numbering import find_sequence
-from nodes.footage.timecode import timecode_at, timecode_of
+from nodes.footage.patch_files import write_matte, write_patch
+from nodes.footage.probe import timecode_at
+from nodes.footage.rates import timecode_of
+from nodes.footage.sequence import SequenceWriter
 from nodes.report import write_report
 from nodes.shot import document, results
 from nodes.shot.alignment_files import save_alignments
@@ -33,7 +40,6 @@ from nodes.shot.worker import Worker
 from nodes.types import Faces, Patch, Track
 
 _TURN = 5e-4  # seconds that a thread may keep the interpreter for while another waits
-_WRITABLE = (".png", ".tif", ".tiff", ".exr", ".dpx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,7 @@ def _write(shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: 
         files = worker(lambda item: _write_patch(shot, folder, *item))
         suffix = _image_suffix(info)
         images = None
-        if suffix in _WRITABLE:
+        if suffix in WRITABLE:
             pattern = folder / "composite" / f"composite.%04d{suffix}"
             images = worker(open_files.enter_context(SequenceWriter(pattern, info, shot.number(shot.first))).write)
 

@@ -148,7 +148,7 @@ def make_upright(template: Float, midline: Int, top: int, bottom: int, right: in
 def main() -> None:
     """Rewrite `face.json` from the clips on the command line."""
     from nodes.detect import detect
-    from nodes.footage import open_footage
+    from nodes.footage.footage import open_footage
 
     path = Path(__file__).parent / "face.json"
     document = json.loads(path.read_text())

@@ -11,7 +11,7 @@ import numpy as np
 from nodes.definitions import DetectParameters
 from nodes.detect import main_tracks
 from nodes.errors import GeometryError, NoFaceError
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.geometry.similarity import fit_similarity, remove_similarity
 from nodes.shot.analysis import analyse
 from nodes.shot.progress import Progress, quiet

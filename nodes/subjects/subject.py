@@ -16,8 +16,8 @@ import numpy as np
 from platformdirs import user_data_path
 
 from nodes.errors import SchemaError
+from nodes.files import check_schema
 from nodes.geometry.step import smoothstep
-from nodes.schema import check_schema
 from nodes.types import Float, Int
 
 SCHEMA = "faceplate.subject/1"

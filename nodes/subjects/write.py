@@ -14,7 +14,7 @@ import numpy as np
 
 from nodes.detect.finders.network import NetworkRunner
 from nodes.errors import OutputError, SchemaError, writing
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.subjects.config import describe, read_config
 from nodes.subjects.keypoint_network import KeypointNetwork, read_network
 from nodes.subjects.subject import BUILT_IN, SCHEMA, read_subject, subjects_folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nodes.errors import ModelError
-from nodes.schema import check_schema
+from nodes.files import check_schema
 from nodes.swap.runner import (
     DOCS,
     INPUTS,

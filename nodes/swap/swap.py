@@ -14,8 +14,8 @@ from nodes.align import Alignment
 from nodes.align.alignment import fitting_size
 from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
 from nodes.errors import FaceplateError, ModelError
-from nodes.footage import Footage, Frame
-from nodes.footage.ahead import run_ahead
+from nodes.footage.footage import Footage, run_ahead
+from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.subjects import Subject

@@ -30,8 +30,9 @@ from host_bridge.timeline.write.references import Kind
 from install.samples import fetch_samples, samples_folder
 from nodes.credentials.folder import verify
 from nodes.credentials.trust import load_trust
-from nodes.footage import SequenceWriter, open_footage
+from nodes.footage.footage import open_footage
 from nodes.footage.numbering import has_place
+from nodes.footage.sequence import SequenceWriter
 from nodes.shot.progress import quiet
 from nodes.shot.render import render_shot
 from nodes.shot.settings import Settings

@@ -23,7 +23,7 @@ from install.samples import fetch_samples, samples_folder
 from nodes.align import align
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.runtime import load_weights
 from nodes.types import Faces
 

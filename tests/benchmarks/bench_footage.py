@@ -15,7 +15,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from nodes.footage import Frame, MovieWriter, open_footage, write_patch
+from nodes.footage.footage import open_footage
+from nodes.footage.frame import Frame
+from nodes.footage.movie_writer import MovieWriter
+from nodes.footage.patch_files import write_patch
 from nodes.types import Patch, Roi
 
 COUNT = 120

@@ -17,7 +17,7 @@ from host_bridge.cli.app import _end
 from host_bridge.watch.status import of_failure
 from nodes import log, runtime
 from nodes.errors import ConsentError, FaceplateError
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.log import RunLog, log_failure, logging_to
 from tests import ROOT
 from tests.support.clips import cut
@@ -151,7 +151,7 @@ def test_logging_stays_as_it_was_found(run: Run, logs: Path) -> None:
 def test_used_as_a_library_it_sets_nothing_up_and_prints_nothing(clip: Path) -> None:
     code = f"""
 import logging
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 import host_bridge.jobs, trainer.watcher
 open_footage({str(clip)!r})
 logging.getLogger("nodes.any").error("nobody asked")

@@ -13,7 +13,7 @@ from nodes.align import align
 from nodes.definitions import AlignParameters
 from nodes.detect import detect
 from nodes.detect.blazeface import find_faces
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop, invert, transform_points
 from tests.support.memory import clip_of
 

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 
 
 def pictures(clip: Path, first: int, count: int, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:

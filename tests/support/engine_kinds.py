@@ -107,7 +107,7 @@ def tell(request: Plain, watch: Watch) -> dict[str, Any]:
 
 def write(path: Path, text: str) -> None:
     """Write a file that appears whole, in two halves, so that a kill has something to halve."""
-    from nodes.footage.whole import whole_file
+    from nodes.files import whole_file
 
     with whole_file(path) as temporary, temporary.open("w") as file:
         file.write(text[: len(text) // 2])

@@ -10,7 +10,7 @@ import numpy as np
 from nodes.align import align
 from nodes.consent.grant import Clip, for_faceset
 from nodes.definitions import DEFAULT_CONSENT, AlignParameters
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.shot.analysis import analyse

@@ -9,8 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from nodes.footage import Footage, FootageInfo, Frame
-from nodes.footage.frame import MovieFrame
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame, MovieFrame
+from nodes.footage.info import FootageInfo
 
 
 class _Pictures:

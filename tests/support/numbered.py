@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 
 BITS = 24
 SIZE = (192, 64)

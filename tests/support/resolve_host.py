@@ -13,7 +13,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from tests.support.resolve_api import Handle
 
 CANNOT_OPEN = {".mkv", ".exrs", ".txt"}

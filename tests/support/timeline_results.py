@@ -14,7 +14,10 @@ from nodes.consent.grant import Clip, for_swap
 from nodes.credentials.identity import load_identity
 from nodes.credentials.shot import sign_shot
 from nodes.definitions import SwapParameters
-from nodes.footage import MovieWriter, SequenceWriter, open_footage, write_matte, write_patch
+from nodes.footage.footage import open_footage
+from nodes.footage.movie_writer import MovieWriter
+from nodes.footage.patch_files import write_matte, write_patch
+from nodes.footage.sequence import SequenceWriter
 from nodes.shot import document
 from nodes.shot.digest import digest_footage
 from nodes.shot.settings import Settings

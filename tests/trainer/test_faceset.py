@@ -19,7 +19,7 @@ from nodes.align import align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters
 from nodes.errors import FootageError, NoFaceError, OutputError, SchemaError
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask.regions import draw_regions
 from nodes.shot.analysis import analyse
@@ -291,7 +291,7 @@ def test_what_a_killed_process_leaves_is_hidden_and_goes_with_the_next(clip, tmp
     code = f"""
 import time
 from pathlib import Path
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from trainer.faceset.build import build_faceset
 def wait(stage, done, total):
     if stage == "crop" and done:

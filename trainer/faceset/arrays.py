@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nodes.footage.whole import flush
+from nodes.files import flush
 from nodes.mask.regions import draw_regions
 from nodes.types import Float
 from trainer.faceset.candidates import Candidates

@@ -14,8 +14,8 @@ from nodes.consent.grant import Clip, for_faceset
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import NoFaceError, writing
-from nodes.footage import Footage
-from nodes.footage.whole import flush
+from nodes.files import flush
+from nodes.footage.footage import Footage
 from nodes.shot.choice import check_range
 from nodes.shot.digest import digest_footage
 from nodes.shot.progress import Progress, quiet, stage

@@ -11,7 +11,7 @@ from nodes.align import align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, DetectParameters
 from nodes.detect import main_tracks
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks
 from nodes.shot.progress import Progress

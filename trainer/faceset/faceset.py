@@ -15,7 +15,7 @@ import numpy as np
 from nodes.consent.provenance import Provenance
 from nodes.consent.provenance import read_document as provenance_of
 from nodes.errors import FootageError, SchemaError
-from nodes.schema import check_schema
+from nodes.files import check_schema
 from nodes.subjects import Subject, load_subject
 from nodes.types import Float, Image8, Int
 

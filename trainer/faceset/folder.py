@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from nodes.errors import FaceplateError, OutputError, writing
-from nodes.footage.whole import beside
+from nodes.files import beside
 from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, read_document
 
 SHEET, LEFT_OUT = "sheet.png", "left_out.csv"

@@ -8,7 +8,7 @@ from typing import Any
 
 from nodes.definitions import DetectParameters
 from nodes.errors import FaceplateError
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.shot.digest import digest_footage
 from trainer.faceset.faceset import Faceset, open_faceset, read_document
 from trainer.faceset.parameters import FacesetParameters

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nodes.errors import OutputError, writing
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.types import Float
 from trainer.clock import Every
 from trainer.hooks.record import Record

@@ -107,7 +107,7 @@ def certificate(*, out: Path | None = None, json: Flag = False) -> None:
     from nodes.credentials.identity import load_identity
     from nodes.credentials.local import local_root
     from nodes.errors import CredentialsError
-    from nodes.footage.whole import whole_file
+    from nodes.files import whole_file
 
     identity = load_identity()
     if out is not None:

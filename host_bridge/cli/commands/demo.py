@@ -80,7 +80,7 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
 
 
 def _faceset(clip: Path, out: Path) -> Path:
-    from nodes.footage import open_footage
+    from nodes.footage.footage import open_footage
     from trainer.faceset.kept import kept_faceset
 
     folder = out / clip.stem

@@ -49,7 +49,7 @@ def macro(
     """
     from host_bridge.fusion.macro.documents import write_macro
     from host_bridge.fusion.macro.graph import Layers
-    from nodes.footage import open_footage
+    from nodes.footage.footage import open_footage
     from nodes.shot import document
     from nodes.shot.fuse.layers import write_layers
     from nodes.shot.signing import sign_parts

@@ -11,8 +11,8 @@ from host_bridge.cli.options import Flag
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
 from host_bridge.jobs.footage import frame_rate, opened
-from nodes.command_line import command_line
 from nodes.errors import UsageError
+from nodes.text import command_line
 
 subject = App(name="subject", help_format="plaintext")
 

@@ -67,7 +67,7 @@ class Teller(Watch):
 
     def preview(self, picture: Path) -> None:
         """Keep a copy: the picture may change again, or lie where the engine has no business to look."""
-        from nodes.footage.whole import whole_file
+        from nodes.files import whole_file
 
         try:
             for copy in (self._folder / PICTURES / picture.name, self._folder / PREVIEW):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import Request
-from nodes.command_line import command_line
 from nodes.errors import FaceplateError, SchemaError, writing
+from nodes.text import command_line
 
 SCHEMA = "faceplate.roots/1"
 

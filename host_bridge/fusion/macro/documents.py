@@ -9,7 +9,7 @@ from typing import Any
 from host_bridge.fusion.lua import Call, to_lua
 from host_bridge.fusion.macro.graph import Layers, always, instance_inputs, instance_outputs, place, tools
 from host_bridge.fusion.macro.icon import draw_icon
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 _EFFECTS = "Edit/Effects/Faceplate"
 

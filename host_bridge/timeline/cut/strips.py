@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nodes.errors import SchemaError
-from nodes.footage.whole import whole_file
-from nodes.schema import check_schema
+from nodes.files import check_schema, whole_file
 
 SCHEMA = "faceplate.cut/1"
 _Rate = Annotated[Fraction, Field(gt=0, le=1000)]

@@ -12,7 +12,7 @@ from host_bridge.timeline.shots.shot import Shot
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.errors import FaceplateError
-from nodes.footage import Footage, open_footage
+from nodes.footage.footage import Footage, open_footage
 from nodes.shot.analysis import is_analysed
 
 WIDTH = 320

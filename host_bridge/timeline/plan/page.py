@@ -9,8 +9,8 @@ from fractions import Fraction
 from host_bridge.timeline.plan.make import Plan, PlannedShot
 from host_bridge.timeline.read.edl import is_drop_frame
 from host_bridge.timeline.read.times import nearest, seconds
-from nodes.footage.timecode import timecode_of
-from nodes.pages import template
+from nodes.footage.rates import timecode_of
+from nodes.text import page_template
 
 
 def page(plan: Plan) -> str:
@@ -18,7 +18,7 @@ def page(plan: Plan) -> str:
     start = plan.edit.timeline.global_start_time
     origin = Fraction(0) if start is None else seconds(start, "the start of the edit")
     drop = is_drop_frame(plan.edit.timeline)
-    return template("host_bridge.timeline.plan", "plan.html.jinja").render(
+    return page_template("host_bridge.timeline.plan", "plan.html.jinja").render(
         plan=plan,
         name=plan.edit.timeline.name or plan.edit.path.stem,
         rate=f"{float(plan.shots[0].shot.rate):.3f}".rstrip("0").rstrip(".") if plan.shots else "",

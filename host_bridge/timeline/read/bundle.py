@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from host_bridge.timeline.read import limits
 from host_bridge.timeline.read.document import check_size
 from nodes.errors import OutputError, SchemaError, writing
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 CONTENT = "content.otio"
 _MADE_BY_HAND = "Make the bundle again"

@@ -22,8 +22,8 @@ from host_bridge.timeline.read.header import read_header
 from host_bridge.timeline.read.notes import add_note
 from host_bridge.timeline.read.places import Places
 from nodes.errors import FootageError
-from nodes.footage.numbering import IMAGES
-from nodes.footage.timecode import frames_per_day
+from nodes.footage.formats import IMAGES
+from nodes.footage.rates import frames_per_day
 
 KEY = "cmx_3600"
 _MOVIES = (".mov", ".mxf", ".mp4", ".mkv")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from host_bridge.timeline.read.edl_text import REMEDY, EdlText, Event
 from host_bridge.timeline.read.header import Header
-from nodes.command_line import command_line
 from nodes.errors import SchemaError
-from nodes.footage.timecode import frames_per_day, is_drop, nominal, number_of
+from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of
+from nodes.text import command_line
 
 _KNOWN = (
     *map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)),

@@ -16,7 +16,7 @@ from host_bridge.timeline.read.edl_rate import Chosen, Sourced, frame_number
 from host_bridge.timeline.read.edl_text import Event
 from host_bridge.timeline.read.header import Header, begin_of
 from nodes.errors import SchemaError
-from nodes.footage.timecode import frames_per_day, is_drop, nominal, number_of, timecode_of
+from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of, timecode_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from host_bridge.timeline.read.notes import add_note
 from host_bridge.timeline.read.timemap import MapKey, time_effect
 from host_bridge.timeline.read.times import rational_time, snap_rate
 from nodes.errors import SchemaError
-from nodes.footage.timecode import number_of
+from nodes.footage.rates import number_of
 
 TICKS = 254_016_000_000  # of a second, in which Premiere counts
 _ZERO = Fraction(0)

@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from host_bridge.timeline.read.times import snap_rate
-from nodes.footage.numbering import IMAGES, find_sequence
-from nodes.footage.probe import open_container, probe, video_stream
-from nodes.footage.timecode import is_drop, labels_in, number_of
+from nodes.footage.formats import IMAGES
+from nodes.footage.numbering import find_sequence
+from nodes.footage.probe import labels_in, open_container, probe, video_stream
+from nodes.footage.rates import is_drop, number_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from host_bridge.timeline.read import limits
 from host_bridge.timeline.read.urls import is_absolute, is_windows, name_of, plain_paths
 from nodes.errors import FaceplateError, SchemaError
-from nodes.footage.numbering import IMAGES, has_place
+from nodes.footage.formats import IMAGES
+from nodes.footage.numbering import has_place
 
 _NUMBER = re.compile(r"(%0?\d*d|#+|\d+)(?=\.[^.]+$)")
 

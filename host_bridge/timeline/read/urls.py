@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from nodes.footage.numbering import IMAGES
+from nodes.footage.formats import IMAGES
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|$)")

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from host_bridge.timeline.report.answers import WEIGHTS
-from nodes.pages import template
+from nodes.text import page_template
 
 ROLES = {"target": "is replaced", "source": "is put in", "performer": "trained on"}
 COVERED = {
@@ -33,7 +33,7 @@ def page(report: Mapping[str, Any]) -> str:
     """Fill the template with what `gather` found."""
     models, papers = _models(report), _papers(report)
     made = [shot["result"] for shot in report["shots"] if shot["result"]]
-    return template("host_bridge.timeline.report", "report.html.jinja").render(
+    return page_template("host_bridge.timeline.report", "report.html.jinja").render(
         report=report,
         name=PurePosixPath(report["edit"]["path"].replace("\\", "/")).name,
         roles=ROLES,

@@ -15,7 +15,7 @@ from host_bridge.timeline.run.work import Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.definitions import Method
 from nodes.errors import FaceplateError, FootageError
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.shot.analysis import analyse_together
 from nodes.shot.digest import key_of
 from nodes.text import counted

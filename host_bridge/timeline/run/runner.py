@@ -17,7 +17,7 @@ from host_bridge.timeline.run.results import Folders, kept
 from host_bridge.timeline.run.work import Footing, ShotWatch, Work
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import FaceplateError
-from nodes.lock import only_one
+from nodes.files import only_one
 from nodes.log import log_failure
 from nodes.text import counted
 

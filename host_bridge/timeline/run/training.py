@@ -14,7 +14,7 @@ from host_bridge.timeline.run.names import records_of
 from host_bridge.timeline.run.settings import tuned
 from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
 from host_bridge.timeline.shots.shot import Casting
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.shot.digest import key_of
 from trainer.faceset import Faceset
 from trainer.settings import TrainSettings

@@ -17,7 +17,7 @@ from host_bridge.timeline.shots.results import Result, result_behind
 from host_bridge.timeline.shots.series import series_behind
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FootageError, SchemaError
-from nodes.footage.timecode import frames_per_day
+from nodes.footage.rates import frames_per_day
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
 

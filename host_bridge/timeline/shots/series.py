@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nodes.footage.numbering import IMAGES
+from nodes.footage.formats import IMAGES
 
 _NUMBER = re.compile(r"(\d+)(?=\.[^.]+$)")
 _NO_STILLS = (".exr", ".dpx", ".cin")

@@ -21,7 +21,7 @@ from host_bridge.timeline.write.tree import Node, schema
 from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.errors import OutputError, writing
-from nodes.footage.whole import beside, flush
+from nodes.files import beside, flush
 from nodes.shot.progress import Progress, stage
 
 CONTENT, VERSION, MEDIA = "content.otio", "version.txt", "media"

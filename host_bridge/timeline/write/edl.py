@@ -20,7 +20,7 @@ from host_bridge.timeline.read.times import exact, nearest, seconds
 from host_bridge.timeline.shots import Shot, find_shots, sequence_rate
 from host_bridge.timeline.shots.media import media_of
 from nodes.errors import OutputError
-from nodes.footage.timecode import nominal, timecode_of
+from nodes.footage.rates import nominal, timecode_of
 
 _OTIO = "Write .otio, which holds all of it"
 _PLACE = re.compile(r"%0?(\d*)d")

@@ -26,7 +26,7 @@ from host_bridge.timeline.shots.warp import Affine, Warp
 from host_bridge.timeline.write.fcpxml import url_of, xml_text
 from nodes.errors import OutputError
 from nodes.footage.numbering import has_place, numbered
-from nodes.footage.timecode import frames_per_day, nominal, timecode_of
+from nodes.footage.rates import frames_per_day, nominal, timecode_of
 
 _ZERO = Fraction(0)
 _OTIO = "Write .otio, which holds all of it"

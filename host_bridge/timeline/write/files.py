@@ -10,7 +10,7 @@ from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.formats import ADAPTED, EXACT, for_otio, write_adapted, write_exactly
 from host_bridge.timeline.write.tree import Node
 from nodes.errors import OutputError
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 from nodes.shot.progress import Progress
 
 

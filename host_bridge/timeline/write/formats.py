@@ -22,7 +22,7 @@ from host_bridge.timeline.write.fcpxml import fcpxml_of
 from host_bridge.timeline.write.same import as_shown, check_frames
 from host_bridge.timeline.write.tree import Node, document_of, schema
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
 
 _log = logging.getLogger(__name__)
 ADAPTED = {".aaf": "AAF"}

@@ -19,12 +19,17 @@ from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.write.references import Alpha, Kind, ResultMedia
 from nodes.credentials.shot import sign_made
 from nodes.errors import OutputError
-from nodes.footage import Footage, Frame, MovieWriter, open_beside, read_patch
-from nodes.footage.delivery import CODINGS, Delivery, check_delivery
-from nodes.footage.numbering import IMAGES, has_place, numbered
-from nodes.footage.sequence_writer import write_frame
-from nodes.footage.timecode import timecode_at, timecode_of
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
+from nodes.footage.codecs import check_delivery
+from nodes.footage.footage import Footage, open_beside
+from nodes.footage.formats import CODECS, IMAGES, Delivery
+from nodes.footage.frame import Frame
+from nodes.footage.movie_writer import MovieWriter
+from nodes.footage.numbering import has_place, numbered
+from nodes.footage.patch_files import read_patch
+from nodes.footage.probe import timecode_at
+from nodes.footage.rates import timecode_of
+from nodes.footage.sequence import write_frame
 from nodes.shot import document as shot_document
 from nodes.shot.digest import digest_footage, key_of
 from nodes.shot.overlay import straight, write_overlay
@@ -146,8 +151,8 @@ class _Result:
                 yield i, frame, read_patch(self.folder / "patch" / f"patch.{self.number + i:04d}.exr")
 
     def _movie(self, codec: Delivery, progress: Progress) -> ResultMedia:
-        if self.kind == "patch" and CODINGS[codec].alpha is None:
-            check_delivery(codec, *CODINGS[codec].least, alpha=True)
+        if self.kind == "patch" and CODECS[codec].alpha is None:
+            check_delivery(codec, *CODECS[codec].least, alpha=True)
         path = self.out / FOLDER / f"{self.shot.id}.{self.kind}.{codec}.mov"
         label = self._timecode()
 
@@ -165,7 +170,7 @@ class _Result:
 
         _made(path.with_suffix(".json"), self._key(codec, label, str(self.shot.media.rate)), path, make)
         with open_beside(self._composite(), layer=self.layer) as composite:
-            transparent = self.kind == "patch" or (composite.info.has_alpha and CODINGS[codec].alpha is not None)
+            transparent = self.kind == "patch" or (composite.info.has_alpha and CODECS[codec].alpha is not None)
         return self._told(path, None, "straight" if transparent else None)
 
     def _composite(self) -> Path:

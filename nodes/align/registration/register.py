@@ -14,7 +14,7 @@ from nodes.align.registration.fit import plausible
 from nodes.align.registration.parameters import RegisterParameters, Registrar, Transform
 from nodes.align.registration.reference import Reference, prepare
 from nodes.align.registration.search import Sighting, search
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.geometry.homography import apply_homography, corners_of, from_corners, nearest_similarity
 from nodes.geometry.similarity import Double
 from nodes.geometry.smoothing import smooth, window_length

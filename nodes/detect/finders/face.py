@@ -11,7 +11,7 @@ from nodes.definitions import Detector, DetectParameters
 from nodes.detect import mesh, s3fd
 from nodes.detect.blazeface import Detections, find_faces, find_faces_at_any_angle, find_small_faces
 from nodes.detect.finders.finder import Seen, thumbnail
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.types import Float, Image8
 
 _UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, and found as if it were not

@@ -11,7 +11,7 @@ import numpy as np
 
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.types import Float, Image8
 
 _THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked for in

@@ -11,7 +11,7 @@ from nodes.detect import hand
 from nodes.detect.blazeface import Detections
 from nodes.detect.finders.finder import Seen, thumbnail
 from nodes.detect.palm import find_palms, find_palms_at_any_angle
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.types import Float, Image8
 
 

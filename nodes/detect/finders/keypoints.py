@@ -12,7 +12,7 @@ from nodes.detect.finders.finder import Seen
 from nodes.detect.finders.network import NetworkRunner
 from nodes.detect.squares import perpendicular, to_plate, turned_extent, turned_squares, unit
 from nodes.errors import SchemaError
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.subjects import Subject
 from nodes.subjects.keypoint_network import read_network

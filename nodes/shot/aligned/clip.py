@@ -14,7 +14,8 @@ from nodes.definitions import DetectParameters
 from nodes.detect.cuts import CutDetector
 from nodes.detect.finders.finder import thumbnail
 from nodes.errors import NoFaceError
-from nodes.footage import Footage, Frame
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.shot.aligned.folder import Written, check_replaceable, new_folder
 from nodes.shot.aligned.placed import Kind, Placed, by_landmarks, by_reference, place_alignment, place_registration
 from nodes.shot.digest import digest_footage

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from nodes.errors import SchemaError
-from nodes.footage.whole import whole_file
+from nodes.files import check_schema, whole_file
 from nodes.geometry.similarity import Double
-from nodes.schema import check_schema
 
 SCHEMA, DOCUMENT = "faceplate.transforms/1", "transforms.json"
 

@@ -9,10 +9,10 @@ import numpy as np
 from nodes.align.registration import inverse_warp
 from nodes.definitions import MaskParameters
 from nodes.errors import FootageError
-from nodes.footage import Frame, read_matte
 from nodes.footage.colour import to_linear
-from nodes.footage.images import open_image, read_window
-from nodes.footage.layers import channels_of
+from nodes.footage.frame import Frame
+from nodes.footage.images import channels_of, open_image, read_window
+from nodes.footage.patch_files import read_matte
 from nodes.mask.shape import grow_and_feather
 from nodes.shot.aligned.document import Entry
 from nodes.shot.aligned.folder import digest

@@ -15,9 +15,11 @@ from nodes.align.registration import RegisterParameters, register
 from nodes.definitions import AlignParameters, DetectParameters
 from nodes.detect.track import Tracker
 from nodes.errors import FootageError, NoFaceError
-from nodes.footage import Footage, Frame, open_footage
+from nodes.footage.footage import Footage, open_footage
+from nodes.footage.formats import IMAGES
+from nodes.footage.frame import Frame
 from nodes.footage.images import open_image
-from nodes.footage.numbering import IMAGES, find_sequence
+from nodes.footage.numbering import find_sequence
 from nodes.shot.aligned.clip import NOT_FOUND
 from nodes.shot.aligned.folder import Written, new_folder
 from nodes.shot.aligned.placed import Kind, Placed, by_landmarks, by_reference, place_alignment, place_registration

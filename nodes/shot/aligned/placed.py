@@ -13,7 +13,7 @@ from nodes.align import Alignment
 from nodes.align.pose import take_performance
 from nodes.align.registration import Registration, at_size
 from nodes.errors import FaceplateError
-from nodes.footage import Frame
+from nodes.footage.frame import Frame
 from nodes.geometry.homography import apply_homography, stretch
 from nodes.geometry.similarity import Double
 from nodes.mask.regions import check_regions, draw_regions

@@ -15,9 +15,12 @@ from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.sign import forget
 from nodes.definitions import MaskParameters
 from nodes.errors import FootageError, OutputError
-from nodes.footage import Footage, Frame, MovieWriter, open_footage
+from nodes.footage.footage import Footage, open_footage
+from nodes.footage.formats import WRITABLE
+from nodes.footage.frame import Frame
+from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.numbering import find_sequence
-from nodes.footage.sequence_writer import WRITABLE, write_frame
+from nodes.footage.sequence import write_frame
 from nodes.shot.aligned.document import Entry, Transforms, load_transforms
 from nodes.shot.aligned.folder import hidden_folder
 from nodes.shot.aligned.patches import check_size, patch_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nodes.footage import FootageInfo
-from nodes.footage.whole import whole_file
+from nodes.files import whole_file
+from nodes.footage.info import FootageInfo
 from nodes.types import Roi
 
 SCHEMA = "faceplate.fuse/1"

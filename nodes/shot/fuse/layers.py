@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nodes.footage import Footage, Frame, read_patch
+from nodes.files import whole_file
 from nodes.footage.composite import inside
+from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.footage.images import half_spec, write_image
-from nodes.footage.whole import whole_file
+from nodes.footage.patch_files import read_patch
 from nodes.shot.overlay import overlay
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi

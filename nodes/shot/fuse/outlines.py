@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from nodes.footage import FootageInfo
+from nodes.footage.info import FootageInfo
 from nodes.geometry.homography import apply_homography, corners_of
 from nodes.shot.aligned.document import load_transforms
 from nodes.shot.fuse.index import FOLDER, Corners, write_index

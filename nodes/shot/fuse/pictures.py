@@ -13,10 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from nodes.footage import Footage, FootageInfo, read_patch
 from nodes.footage.colour import to_srgb
 from nodes.footage.composite import inside
-from nodes.footage.patch_files import EMPTY, read_matte
+from nodes.footage.footage import Footage
+from nodes.footage.info import FootageInfo
+from nodes.footage.patch_files import EMPTY, read_matte, read_patch
 from nodes.shot.fuse.index import FOLDER, write_index
 from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.sheet import write_png

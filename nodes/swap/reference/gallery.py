@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.types import Float, Image8, Int
 
 _MARGIN = 0.06  # of the face's extent, around it

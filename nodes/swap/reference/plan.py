@@ -10,7 +10,7 @@ import numpy as np
 from nodes.align import Alignment
 from nodes.align.pose import Performance, take_performance
 from nodes.definitions import SwapParameters
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.geometry.smoothing import window_length
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers

@@ -9,7 +9,7 @@ import numpy as np
 from nodes.align.pose import Performance, joined, take_performance
 from nodes.detect import main_tracks
 from nodes.errors import NoFaceError
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.geometry.smoothing import smooth, window_length
 from nodes.subjects import Subject, load_subject
 from nodes.types import Faces, Float, Int

@@ -16,7 +16,8 @@ from host_bridge.jobs import KINDS, parse
 from host_bridge.reporting import Watch
 from host_bridge.timeline.read import read_edit
 from host_bridge.timeline.shots import find_shots
-from nodes.footage import open_footage, read_matte
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_matte
 from tests.host_bridge.blender.test_blender_sequencer import numbered
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
 from tests.support.clips import pictures, write_movie

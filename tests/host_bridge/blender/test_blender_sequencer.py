@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from nodes.definitions import NODES
-from nodes.footage import open_footage, read_matte, read_patch
 from nodes.footage.colour import to_srgb
+from nodes.footage.footage import open_footage
 from nodes.footage.images import read_window
+from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot.overlay import write_overlays
 from tests.nodes.shot.test_overlay import scene
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from host_bridge.cli import main
-from nodes.footage import open_footage, read_matte
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_matte
 from nodes.shot import write
 from tests.nodes.swap.test_model import identity
 from tests.support.clips import cut, pictures, write_movie, write_tone

@@ -25,7 +25,7 @@ from host_bridge.client import EngineError
 from host_bridge.jobs.footage import frame_rate, positions
 from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
 from nodes.errors import FaceplateError, UsageError
-from nodes.footage import FootageInfo
+from nodes.footage.info import FootageInfo
 from nodes.spec import Parameters
 from nodes.text import counted
 from tests import ROOT

@@ -14,8 +14,8 @@ import pytest
 from host_bridge.fusion.build import build
 from host_bridge.fusion.fuses.controls import controls
 from nodes.definitions import NODES
-from nodes.footage import write_patch
 from nodes.footage.info import FootageInfo
+from nodes.footage.patch_files import write_patch
 from nodes.shot import results
 from nodes.shot.fuse.pictures import write_patches, write_pictures
 from nodes.spec import Node

@@ -12,7 +12,7 @@ import pytest
 
 from host_bridge.fusion.menu import SCRIPTS, Config, python_script, scripts
 from host_bridge.fusion.scripts.python import faceplate_resolve as script
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from tests.support.clips import cut
 from tests.support.live_engine import Live, live_engine
 from tests.support.resolve_api import Handle, NotInTheAPI, api

@@ -11,8 +11,9 @@ import pytest
 from host_bridge.jobs import KINDS, parse
 from host_bridge.reporting import Watch
 from nodes.errors import UsageError
-from nodes.footage import open_footage, read_patch
-from nodes.footage.patch_files import read_window
+from nodes.footage.footage import open_footage
+from nodes.footage.images import read_window
+from nodes.footage.patch_files import read_patch
 from nodes.shot.still import Stills
 from tests.support.clips import cut
 

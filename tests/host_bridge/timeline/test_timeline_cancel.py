@@ -13,7 +13,8 @@ import pytest
 from host_bridge.timeline.document import load
 from nodes.credentials.folder import verify
 from nodes.credentials.trust import load_trust
-from nodes.footage import open_footage, read_patch
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_patch
 from nodes.shot import document
 from tests.support.consents import agreed
 from tests.support.edits import clip, performer, plate, write_edit

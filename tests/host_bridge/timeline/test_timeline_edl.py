@@ -19,7 +19,7 @@ from host_bridge.timeline.read.edl_source import speed_of_m2
 from host_bridge.timeline.shots import Shot, find_shots, sequence_rate
 from host_bridge.timeline.write.formats import write_exactly
 from nodes.errors import SchemaError
-from nodes.footage.timecode import frames_per_day, number_of, timecode_of
+from nodes.footage.rates import frames_per_day, number_of, timecode_of
 from tests.support.cuts import clip, dissolve, gap, span, timeline, written
 from tests.support.numbered import numbered_movie, numbers_in
 

@@ -28,8 +28,12 @@ from host_bridge.timeline.write.media import result_media
 from nodes.credentials.folder import verify
 from nodes.credentials.trust import load_trust
 from nodes.errors import OutputError
-from nodes.footage import FootageInfo, MovieWriter, open_footage, read_patch
-from nodes.footage.timecode import is_drop, number_of, timecode_in, timecode_of
+from nodes.footage.footage import open_footage
+from nodes.footage.info import FootageInfo
+from nodes.footage.movie_writer import MovieWriter
+from nodes.footage.patch_files import read_patch
+from nodes.footage.probe import timecode_in
+from nodes.footage.rates import is_drop, number_of, timecode_of
 from nodes.shot.overlay import straight
 from nodes.shot.progress import quiet
 from tests.support.numbered import numbered_images, numbered_movie, numbers_in

@@ -16,8 +16,9 @@ from host_bridge.timeline.asked import ask
 from host_bridge.timeline.document import MediaRecord
 from host_bridge.timeline.shots import find_shots
 from host_bridge.timeline.write.profiles import PROFILES, adapt
-from nodes.footage import MovieWriter, open_footage
-from nodes.footage.timecode import timecode_in
+from nodes.footage.footage import open_footage
+from nodes.footage.movie_writer import MovieWriter
+from nodes.footage.probe import timecode_in
 from tests.support.cuts import clip, dissolve, gap, read_again, shots_of, span, timeline
 from tests.support.numbered import numbered_images, numbered_movie
 from tests.support.timeline_results import done_shot, run_of

@@ -15,7 +15,7 @@ from host_bridge.timeline.report import Wanted, gather
 from host_bridge.timeline.report import page as page_of
 from nodes.consent.edit import Added, revoke
 from nodes.consent.provenance import Provenance
-from nodes.pages import css_string
+from nodes.text import css_string
 from tests.support.consents import consent
 from tests.support.pages import SCHEMES, opened, printed
 from tests.support.pages import browser as browser

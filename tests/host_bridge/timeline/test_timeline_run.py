@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from host_bridge.timeline.document import TimelineRun, load
-from nodes.footage import open_footage, read_patch
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_patch
 from nodes.shot import analysis
 from nodes.shot.merge import over
 from nodes.types import Patch, Roi

@@ -9,7 +9,7 @@ import pytest
 
 from nodes.align.landmarks68 import MESH_TO_68, to_68
 from nodes.detect import detect
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.types import Faces
 
 COUNT = 24

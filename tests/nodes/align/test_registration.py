@@ -22,7 +22,8 @@ from nodes.align.registration import (
     register,
 )
 from nodes.errors import FaceplateError
-from nodes.footage import Frame, open_footage
+from nodes.footage.footage import open_footage
+from nodes.footage.frame import Frame
 from nodes.geometry.homography import apply_homography, from_corners, homography_grid
 from nodes.geometry.sampling import from_opencv, to_opencv, warp
 from nodes.types import Roi

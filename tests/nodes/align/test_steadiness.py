@@ -11,7 +11,7 @@ from nodes.align import align
 from nodes.align.alignment import Alignment
 from nodes.definitions import AlignParameters
 from nodes.detect import detect
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import invert, transform_points
 from nodes.geometry.smoothing import smooth, window_length
 from nodes.subjects import load_subject

@@ -20,7 +20,7 @@ from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_docume
 from nodes.consent.record import USES, Use
 from nodes.definitions import SwapParameters
 from nodes.errors import ConsentError
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.shot import document, write
 from nodes.shot.digest import digest_footage
 from nodes.shot.merge import merge_shots

@@ -21,7 +21,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host_bridge.cli.app import run as run_cli
-from nodes.command_line import command_line
 from nodes.consent.book import open_book
 from nodes.consent.check import require
 from nodes.consent.edit import Terms, add, register, revoke
@@ -30,6 +29,7 @@ from nodes.consent.keys import load_key
 from nodes.consent.record import USES, canonical
 from nodes.consent.verify import verify
 from nodes.errors import ConsentError, SchemaError
+from nodes.text import command_line
 from tests.support.consents import NOON, agreed, apart, consent, forge
 
 DAY = timedelta(days=1)

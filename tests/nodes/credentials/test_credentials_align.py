@@ -21,8 +21,8 @@ from nodes.credentials.sign import sign_file
 from nodes.credentials.trust import load_trust
 from nodes.credentials.verdict import Verdict
 from nodes.errors import CredentialsError
-from nodes.footage import open_footage
-from nodes.footage.sequence_writer import SequenceWriter
+from nodes.footage.footage import open_footage
+from nodes.footage.sequence import SequenceWriter
 from nodes.shot.digest import digest_footage
 from tests.support.clips import cut, pictures
 from tests.support.signing import apart, claim, flip

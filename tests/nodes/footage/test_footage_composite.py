@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import Interpolation
 
-from nodes.footage import ColourTags, FootageInfo
 from nodes.footage.frame import MovieFrame
+from nodes.footage.info import ColourTags, FootageInfo
 from nodes.footage.planes import layout, native_format, new_frame, views
 from nodes.types import Patch, Roi
 

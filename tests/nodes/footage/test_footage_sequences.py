@@ -12,8 +12,9 @@ import pytest
 
 from host_bridge.jobs.footage import opened
 from nodes.errors import FootageError, OutputError
-from nodes.footage import SequenceWriter, open_footage
-from nodes.footage.timecode import timecode_in
+from nodes.footage.footage import open_footage
+from nodes.footage.probe import timecode_in
+from nodes.footage.sequence import SequenceWriter
 from nodes.types import Patch, Roi
 
 W, H = 64, 48

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from nodes.errors import FootageError, OutputError
-from nodes.footage import ColourTags, FootageInfo, MovieWriter, open_footage
+from nodes.footage.footage import open_footage
 from nodes.footage.frame import MovieFrame
+from nodes.footage.info import ColourTags, FootageInfo
+from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.planes import views
 from nodes.types import Patch, Roi
 from tests.nodes.footage.test_footage_composite import FORMATS, plate
@@ -337,7 +339,10 @@ FULL_DISK = """
     from fractions import Fraction
     from pathlib import Path
     from nodes.errors import OutputError
-    from nodes.footage import FootageInfo, MovieWriter, SequenceWriter, write_patch
+    from nodes.footage.info import FootageInfo
+    from nodes.footage.movie_writer import MovieWriter
+    from nodes.footage.patch_files import write_patch
+    from nodes.footage.sequence import SequenceWriter
     from nodes.types import Patch, Roi
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

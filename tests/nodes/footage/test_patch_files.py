@@ -10,8 +10,7 @@ import OpenImageIO as oiio
 import pytest
 
 from nodes.errors import FootageError, OutputError
-from nodes.footage import read_matte, read_patch, write_matte, write_patch
-from nodes.footage.patch_files import half_rounded
+from nodes.footage.patch_files import half_rounded, read_matte, read_patch, write_matte, write_patch
 from nodes.types import Patch, Roi
 
 PLACE = Roi(30, 20, 94, 68)

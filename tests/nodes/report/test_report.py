@@ -15,7 +15,9 @@ from playwright.sync_api import Browser
 
 from nodes.detect import detect
 from nodes.errors import FootageError, OutputError
-from nodes.footage import MovieWriter, open_footage, write_matte
+from nodes.footage.footage import open_footage
+from nodes.footage.movie_writer import MovieWriter
+from nodes.footage.patch_files import write_matte
 from nodes.report import measure, write_report
 from nodes.report.expression import follow, in_words
 from nodes.report.figures import Figure, key_figures, overall
@@ -78,7 +80,7 @@ def write_shot(
 def _info(folder: Path, image: Image8):  # type: ignore[no-untyped-def]
     from fractions import Fraction
 
-    from nodes.footage import FootageInfo
+    from nodes.footage.info import FootageInfo
 
     return FootageInfo(folder / "none", image.shape[1], image.shape[0], Fraction(25), 1)
 

@@ -21,7 +21,7 @@ from nodes.align.registration import RegisterParameters, Transform
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters
 from nodes.detect import detect
 from nodes.errors import FootageError, NoFaceError, OutputError, SchemaError
-from nodes.footage import open_footage
+from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop, transform_points
 from nodes.mask.regions import draw_regions
 from nodes.shot.aligned import are_pictures, put_back, register_clip, write_clip, write_pictures

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nodes.footage import open_footage, read_patch
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_patch
 from nodes.shot.frames import write_frames
 from tests.nodes.shot.test_overlay import scene
 from tests.support.clips import cut

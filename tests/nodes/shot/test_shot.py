@@ -22,7 +22,8 @@ from host_bridge.jobs import swap
 from host_bridge.reporting import Watch
 from nodes.definitions import DetectParameters, SwapParameters
 from nodes.errors import NoFaceError, OutputError, SchemaError
-from nodes.footage import open_footage, read_matte, read_patch
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot import analysis, results, write
 from nodes.shot.analysis import analyse
 from nodes.shot.choice import choose_tracks

@@ -17,7 +17,8 @@ from host_bridge.cli import main
 from nodes.align import Alignment, align
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
-from nodes.footage import open_footage, read_matte
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_matte
 from nodes.geometry.similarity import apply_similarity, fit_similarity
 from nodes.subjects import Subject, load_subject
 from tests.host_bridge.cli.test_cli_train import SMALL_DF

@@ -13,8 +13,8 @@ from nodes.align import Alignment, align
 from nodes.definitions import ColourMatch, MaskParameters, Method, Mouth, SwapParameters
 from nodes.detect import detect
 from nodes.errors import FaceplateError, ModelError, NoFaceError
-from nodes.footage import Footage
 from nodes.footage.colour import from_linear
+from nodes.footage.footage import Footage
 from nodes.swap import SwapPlan, plan_swap, swap
 from nodes.swap.place import merge, place
 from nodes.swap.reference import plan as reference_plan

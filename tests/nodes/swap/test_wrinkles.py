@@ -11,7 +11,7 @@ import pytest
 from nodes.align import Alignment, align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, SwapParameters
-from nodes.footage import Footage
+from nodes.footage.footage import Footage
 from nodes.subjects import load_subject
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.choice import Choice

@@ -40,7 +40,7 @@ def plan(
     from host_bridge.timeline.asked import ask, sources
     from host_bridge.timeline.document import default_folder
     from host_bridge.timeline.plan import make_plan, page
-    from nodes.footage.whole import whole_file
+    from nodes.files import whole_file
 
     footage, unnamed = sources(cutting.source, cutting.target)
     asked = ask(

@@ -40,7 +40,7 @@ def report(
     from host_bridge.jobs.footage import frame_rate
     from host_bridge.timeline.read import media_root as root
     from host_bridge.timeline.report import Wanted, gather, page
-    from nodes.footage.whole import whole_file
+    from nodes.files import whole_file
 
     with show_progress() as shown:
         found = gather(

@@ -19,10 +19,10 @@ from host_bridge.client import running
 from host_bridge.jobs.timeline import TimelineRequest
 from host_bridge.timeline.asked import absolute_root, sources
 from host_bridge.timeline.run.settings import RunSettings
-from nodes.command_line import command_line
 from nodes.definitions import DetectParameters, MaskParameters, SwapParameters
 from nodes.shot.settings import Settings
 from nodes.spec import Parameters
+from nodes.text import command_line
 from trainer.settings import TrainSettings
 
 _GO_ON = "the same command goes on from here"
