@@ -48,11 +48,11 @@ def export_cut(request: ExportCutRequest, watch: Watch) -> dict[str, Any]:
     from host_bridge.timeline.cut.strips import load
     from host_bridge.timeline.cut.to_otio import timeline_of
     from host_bridge.timeline.read import Places
-    from host_bridge.timeline.write.files import check_kind, write_document
+    from host_bridge.timeline.write.formats import format_of, write_document
     from host_bridge.timeline.write.profiles import PROFILES, adapt
 
     out = absolute(request.out)
-    check_kind(out)
+    format_of(out)
     watch.progress("write", 0, None)
     timeline, unsaid = timeline_of(load(absolute(request.cut)), timecode)
     document = json.loads(timeline.to_json_string())

@@ -16,9 +16,7 @@ from host_bridge.timeline.read.document import parse
 from host_bridge.timeline.read.times import exact, nearest, snap_rate
 from host_bridge.timeline.report.integrity import Claimed, of_media, unverified
 from host_bridge.timeline.report.people import Records
-from host_bridge.timeline.write.block import CLIP, EXPORT, MEDIA, NAME, marked
-from host_bridge.timeline.write.profiles import clips
-from host_bridge.timeline.write.tree import Node, schema
+from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, schema
 from nodes.consent.provenance import Provenance
 from nodes.credentials.trust import Trust
 from nodes.errors import SchemaError

@@ -15,9 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from host_bridge.timeline.read import Places
-from host_bridge.timeline.write.export import text_of
-from host_bridge.timeline.write.profiles import clips
-from host_bridge.timeline.write.tree import Node, schema
+from host_bridge.timeline.write.tree import Node, clips, schema, text_of
 from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.errors import OutputError, writing

@@ -15,7 +15,7 @@ from host_bridge.timeline.shots import sequence_rate
 from host_bridge.timeline.write.bundle import SUFFIXES
 from host_bridge.timeline.write.consent import permitted
 from host_bridge.timeline.write.export import Mode, export_edit
-from host_bridge.timeline.write.files import check_kind, write_document
+from host_bridge.timeline.write.formats import format_of, write_document
 from host_bridge.timeline.write.media import Choice, result_media
 from host_bridge.timeline.write.profiles import PROFILES, Name
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
@@ -96,7 +96,7 @@ def deliver(order: Order, progress: Progress) -> dict[str, Any]:
 
 def _check(order: Order, target: Path) -> None:
     kind = target.suffix.lower()
-    check_kind(target)
+    format_of(target)
     if target == order.edit.expanduser().absolute():
         raise OutputError("is the edit itself", file=target, remedy="Choose another name with --out")
     if order.bundle and kind not in SUFFIXES:

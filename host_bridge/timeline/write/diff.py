@@ -1,33 +1,48 @@
 """What differs between two edits: objects added, removed and changed, each with a path that a person can follow.
 
-Items of a list are paired by what they are before they are compared (`pairs`). So a clip put in before others is one addition.
+Items of a list are paired before they are compared: equal ones first, then those of one kind and name, then those of one kind. So a clip put in
+before others is one addition.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from difflib import SequenceMatcher
+from operator import eq
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from host_bridge.timeline.read import Edit
-from host_bridge.timeline.write.block import EXPORT, marked, without_ours
-from host_bridge.timeline.write.pairs import pairs
-from host_bridge.timeline.write.tree import DEFAULT_KEY, Node, active_reference, document_of, schema
+from host_bridge.timeline.write.tree import (
+    DEFAULT_KEY,
+    EXPORT,
+    TRACK,
+    Node,
+    active_reference,
+    document_of,
+    marked,
+    schema,
+    without_ours,
+)
 
 Kind = Literal["added", "removed", "changed"]
 _ABSENT = object()
 _EMPTY: tuple[object, ...] = (None, [], {}, "")
-_ORDER = {"added": 0, "removed": 1, "changed": 2}
+_WHOLE = {"RationalTime", "TimeRange", "TimeTransform", "Color", "V2d", "Box2d"}  # compared as one value
+_PLAIN = {"Clip", "Gap", "Stack", "Marker", "Transition", "Effect"}  # named in lower case
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference. path: of names, from the timeline down. before, after: what stood and stands there, in short; empty for what is none.
+class Change(BaseModel):
+    """One difference. path: of names, from the timeline down. before, after: the two values in short; empty if there is none.
 
-    ours: Faceplate's export made it, and it is gone when that is taken out again.
+    ours: made by Faceplate's export, and gone when that is taken out again.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     kind: Kind
     path: str
@@ -36,14 +51,24 @@ class Change:
     ours: bool = False
 
 
+class EditDiff(BaseModel):
+    """The document `faceplate.timeline-diff/1`."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    schema_: str = Field(default="faceplate.timeline-diff/1", alias="schema")
+    same: bool
+    changes: tuple[Change, ...]
+
+
 def diff_edits(a: Edit, b: Edit) -> list[Change]:
-    """List what of `a` is otherwise in `b`; what Faceplate's last export to `b` made is marked as ours."""
+    """List the differences from `a` to `b`; those made by Faceplate's last export to `b` are marked as ours."""
     before, after = document_of(a), document_of(b)
-    found = diff(before, after)
+    changes = diff(before, after)
     if marked(after, EXPORT) is None:
-        return found
-    rest = {(c.kind, c.path, c.before, c.after) for c in diff(before, without_ours(after))}
-    return [Change(c.kind, c.path, c.before, c.after, (c.kind, c.path, c.before, c.after) not in rest) for c in found]
+        return changes
+    rest = set(diff(before, without_ours(after)))
+    return [change.model_copy(update={"ours": change not in rest}) for change in changes]
 
 
 def diff(before: Node, after: Node) -> list[Change]:
@@ -51,26 +76,24 @@ def diff(before: Node, after: Node) -> list[Change]:
     return list(_compare("timeline", _present(before), _present(after)))
 
 
-def as_json(changes: Sequence[Change]) -> Node:
-    """The document `faceplate.timeline-diff/1`."""
-    return {"schema": "faceplate.timeline-diff/1", "same": not changes, "changes": [asdict(c) for c in changes]}
-
-
 def _present(node: Any) -> Any:
-    """A document as today's OpenTimelineIO would write it, as far as older spellings of the same go."""
+    """Spell a document as today's OpenTimelineIO would, as far as older spellings of the same go."""
     if isinstance(node, list):
         return [_present(child) for child in node]
     if not isinstance(node, dict):
         return node
-    found = {key: _present(value) for key, value in node.items()}
-    if found.get("OTIO_SCHEMA") == "Clip.1":
-        found["OTIO_SCHEMA"] = "Clip.2"
-        found["media_references"] = {DEFAULT_KEY: found.pop("media_reference", None)}
-    if schema(found) == "Clip":
-        found.setdefault("active_media_reference_key", DEFAULT_KEY)
-    if schema(found) and not found.keys().isdisjoint(("children", "source_range", "effect_name")):
-        found.setdefault("enabled", True)
-    return found
+    present = {key: _present(value) for key, value in node.items()}
+    if present.get("OTIO_SCHEMA") == "Clip.1":
+        present["OTIO_SCHEMA"] = "Clip.2"
+        present["media_references"] = {DEFAULT_KEY: present.pop("media_reference", None)}
+    if schema(present) == "Clip":
+        present.setdefault("active_media_reference_key", DEFAULT_KEY)
+    if schema(present) and not present.keys().isdisjoint(("children", "source_range", "effect_name")):
+        present.setdefault("enabled", True)
+    return present
+
+
+# --- comparing ---
 
 
 def _compare(path: str, a: Any, b: Any) -> Iterator[Change]:
@@ -79,37 +102,33 @@ def _compare(path: str, a: Any, b: Any) -> Iterator[Change]:
     if isinstance(a, dict) and isinstance(b, dict) and schema(a) == schema(b) and schema(a) not in _WHOLE:
         for key in (*a, *(k for k in b if k not in a)):
             yield from _compare_field(path, key, a.get(key, _ABSENT), b.get(key, _ABSENT))
-    elif isinstance(a, list) and isinstance(b, list) and _objects(a) and _objects(b):
+    elif isinstance(a, list) and isinstance(b, list) and all(map(schema, a)) and all(map(schema, b)):
         yield from _compare_list(path, a, b)
     else:
         yield _change(path, a, b)
 
 
-_WHOLE = {"RationalTime", "TimeRange", "TimeTransform", "Color", "V2d", "Box2d"}
-
-
 def _compare_field(path: str, key: str, a: Any, b: Any) -> Iterator[Change]:
-    inner = path if key in ("tracks", "children", "markers", "effects", "media_references") else f"{path} › {key}"
-    if key in ("media_references",) and isinstance(a, dict) and isinstance(b, dict):
+    if key == "media_references" and isinstance(a, dict) and isinstance(b, dict):
         moved = {k: n for k in a for n in b if n not in a and not _same(a[k], b.get(k)) and _same(a[k], b[n])}
         for name in (*a, *(k for k in b if k not in a and k not in moved.values())):
             here = f"{path} › media reference {name}"
             if name in moved:
-                yield Change("changed", here, name, moved[name])
+                yield Change(kind="changed", path=here, before=name, after=moved[name])
             yield from _compare(here, _ABSENT if name in moved else a.get(name, _ABSENT), b.get(name, _ABSENT))
     else:
-        yield from _compare(inner, a, b)
+        named = key not in ("tracks", "children", "markers", "effects", "media_references")
+        yield from _compare(f"{path} › {key}" if named else path, a, b)
 
 
 def _compare_list(path: str, a: list[Any], b: list[Any]) -> Iterator[Change]:
-    counts_a, counts_b = _numbers(a), _numbers(b)
-    for i, j in pairs(a, b):
-        if i is None:
-            yield _change(f"{path} › {_name(b[j], counts_b[j])}", _ABSENT, b[j])  # type: ignore[index]
-        elif j is None:
-            yield _change(f"{path} › {_name(a[i], counts_a[i])}", a[i], _ABSENT)
+    names_a, names_b = _names(a), _names(b)
+    for i, j in _pairs(a, b):
+        here = f"{path} › {names_a[i] if i is not None else names_b[j]}"  # type: ignore[index]
+        if i is None or j is None:
+            yield _change(here, _ABSENT if i is None else a[i], _ABSENT if j is None else b[j])
         else:
-            yield from _compare(f"{path} › {_name(a[i], counts_a[i])}", a[i], b[j])
+            yield from _compare(here, a[i], b[j])
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -121,51 +140,44 @@ def _same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b):
         return True
-    return (type(a) is type(b) and a == b) or (_number(a) and _number(b) and a == b)
+    return (type(a) is type(b) and a == b) or (_is_number(a) and _is_number(b) and a == b)
 
 
-def _number(x: Any) -> bool:
+def _is_number(x: Any) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool)
 
 
-def _objects(items: list[Any]) -> bool:
-    return all(schema(item) for item in items)
+# --- telling ---
 
 
-def _numbers(items: list[Any]) -> list[int]:
-    """The number of each item among those of its kind, from 1; a track's among those of its kind of track."""
-    count: dict[str, int] = {}
-    found = []
+def _names(items: list[Any]) -> list[str]:
+    """Name the items of a list: kind, number among those of its kind (of a track: of its kind of track), and own name."""
+    count: Counter[str] = Counter()
+    names = []
     for item in items:
-        kind = schema(item) + str(item.get("kind", ""))
-        count[kind] = count.get(kind, 0) + 1
-        found.append(count[kind])
-    return found
-
-
-def _name(node: Any, number: int) -> str:
-    kind = schema(node)
-    what = f"{str(node.get('kind', '')).lower()} track" if kind == "Track" else kind.lower() if kind in _PLAIN else kind
-    name = node.get("name") or node.get("effect_name")
-    return f"{what.strip()} {number}" + (f" '{name}'" if name else "")
-
-
-_PLAIN = {"Clip", "Gap", "Stack", "Marker", "Transition", "Effect"}
+        kind = schema(item)
+        what = f"{str(item.get('kind', '')).lower()} track" if kind == "Track" else kind
+        what = what.lower().strip() if kind in _PLAIN else what.strip()
+        own = item.get("name") or item.get("effect_name")
+        count[key := kind + str(item.get("kind", ""))] += 1
+        names.append(f"{what} {count[key]}" + (f" '{own}'" if own else ""))
+    return names
 
 
 def _change(path: str, a: Any, b: Any) -> Change:
-    none_a, none_b = (x is _ABSENT or (x in _EMPTY and not _number(x) and not isinstance(x, bool)) for x in (a, b))
+    none_a, none_b = (x is _ABSENT or (x in _EMPTY and not _is_number(x) and not isinstance(x, bool)) for x in (a, b))
     kind: Kind = "added" if none_a and not none_b else "removed" if none_b and not none_a else "changed"
-    return Change(kind, path, "" if a is _ABSENT else short(a), "" if b is _ABSENT else short(b))
+    before, after = ("" if x is _ABSENT else _short(x) for x in (a, b))
+    return Change(kind=kind, path=path, before=before, after=after)
 
 
-def short(value: Any) -> str:
-    """A value in a few words."""
+def _short(value: Any) -> str:
+    """Tell a value in a few words."""
     kind = schema(value)
     if kind == "RationalTime":
         return f"{value.get('value'):g} @ {value.get('rate'):g}"
     if kind == "TimeRange":
-        return f"{short(value.get('start_time'))} for {short(value.get('duration'))}"
+        return f"{_short(value.get('start_time'))} for {_short(value.get('duration'))}"
     if kind:
         shown = active_reference(value) if kind == "Clip" else value
         media = (shown or {}).get("target_url") or (shown or {}).get("target_url_base")
@@ -173,3 +185,63 @@ def short(value: Any) -> str:
         return kind + (f" {media}" if media else "") + (f" of {len(items)} items" if isinstance(items, list) else "")
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "…"
+
+
+# --- pairing ---
+
+
+def _pairs(a: list[Any], b: list[Any]) -> Iterator[tuple[int | None, int | None]]:
+    """Yield the indices of items that belong together, in order; None for an item without a counterpart."""
+    exact, called, kinds = (
+        [[key(item) for item in items] for items in (a, b)]
+        for key in (lambda item: json.dumps(item, sort_keys=True), lambda item: (*_kind(item), item.get("name")), _kind)
+    )
+    in_place = len(a) == len(b) and all(map(eq, *kinds))
+    if in_place and all(sum(map(eq, *keys)) >= len(_common(*keys)) for keys in (exact, called)):
+        yield from ((i, i) for i in range(len(a)))  # of items that are alike each is compared with the one in its place
+    else:
+        yield from _paired([exact, called, kinds], range(len(a)), range(len(b)))
+
+
+def _paired(keys: list[list[list[Any]]], left: range, right: range) -> Iterator[tuple[int | None, int | None]]:
+    """Pair two ranges of indices by the first keys, and what lies between the pairs by the next."""
+    if not keys or not left or not right:
+        yield from ((i, None) for i in left)
+        yield from ((None, j) for j in right)
+        return
+    (in_a, in_b), *rest = keys
+    i = j = 0
+    for p, q in [*_common([in_a[k] for k in left], [in_b[k] for k in right]), (len(left), len(right))]:
+        yield from _paired(rest, left[i:p], right[j:q])
+        if p < len(left):
+            yield left[p], right[q]
+        i, j = p + 1, q + 1
+
+
+def _common(a: Sequence[Any], b: Sequence[Any]) -> list[tuple[int, int]]:
+    """Return indices of equal items, ascending in both: at both ends, then those that occur once in each, then again between these.
+
+    B. Cohen, Patience Diff Advantages, 2010. Fast where many items are alike, as gaps are.
+    """
+    n, m = len(a), len(b)
+    head = next((i for i in range(min(n, m)) if a[i] != b[i]), min(n, m))
+    most = min(n, m) - head
+    tail = next((i for i in range(most) if a[n - 1 - i] != b[m - 1 - i]), most)
+    pairs = [(i, i) for i in range(head)]
+    once_a, once_b = ({x for x, count in Counter(items).items() if count == 1} for items in (a, b))
+    left = [i for i in range(head, n - tail) if a[i] in once_a and a[i] in once_b]
+    right = [j for j in range(head, m - tail) if b[j] in once_a and b[j] in once_b]
+    matcher = SequenceMatcher(None, [a[i] for i in left], [b[j] for j in right], autojunk=False)
+    if blocks := matcher.get_matching_blocks()[:-1]:
+        i = j = head
+        for p, q in [(left[k.a + c], right[k.b + c]) for k in blocks for c in range(k.size)]:
+            pairs += [(i + x, j + y) for x, y in _common(a[i:p], b[j:q])]
+            pairs.append((p, q))
+            i, j = p + 1, q + 1
+        pairs += [(i + x, j + y) for x, y in _common(a[i : n - tail], b[j : m - tail])]
+    return pairs + [(n - tail + i, m - tail + i) for i in range(tail)]
+
+
+def _kind(item: Any) -> tuple[str, Any, bool]:
+    """Tell what an item can only be paired with: its schema, sound or picture of a track, and whether Faceplate put the track in."""
+    return schema(item), item.get("kind"), marked(item, TRACK) is not None

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Edit
+from host_bridge.timeline.read import Edit, Places
 from host_bridge.timeline.read.edl import KEY, is_drop_frame
 from host_bridge.timeline.read.edl_source import speed_of_m2
 from host_bridge.timeline.read.edl_text import BARS, RATE, SOURCE_IN, SOURCE_RATE
@@ -18,11 +19,9 @@ from host_bridge.timeline.read.header import Header, read_header
 from host_bridge.timeline.read.timemap import SLACK, samples_down
 from host_bridge.timeline.read.times import exact, nearest, seconds
 from host_bridge.timeline.shots import Shot, find_shots, sequence_rate
-from host_bridge.timeline.shots.media import media_of
-from nodes.errors import OutputError
+from host_bridge.timeline.write.writer import TimelineWriter, cannot_hold, start_of, start_of_edit
 from nodes.footage.rates import nominal, timecode_of
 
-_OTIO = "Write .otio, which holds all of it"
 _PLACE = re.compile(r"%0?(\d*)d")
 _Lines = tuple[list[str], list[str]]  # those that begin with the number of the event, and those below
 
@@ -34,28 +33,31 @@ def reduce_to_edl(timeline: Any) -> Any:
     """
     tracks = [t for t in timeline.tracks if getattr(t, "kind", "Video") == "Video" and t.enabled and t.find_clips()]
     if len(tracks) != 1 or not isinstance(tracks[0], otio.schema.Track):
-        raise OutputError(f"has {len(tracks)} video tracks with clips; an EDL holds one", remedy=_OTIO)
+        raise cannot_hold(f"has {len(tracks)} video tracks with clips; an EDL holds one")
     for i in reversed(range(len(timeline.tracks))):
         if not any(timeline.tracks[i] is track for track in tracks):
             del timeline.tracks[i]
     for i, item in enumerate(tracks[0]):
         if isinstance(item, otio.schema.Stack | otio.schema.Track):
-            raise OutputError(f"cannot hold '{item.name}', which is an edit of its own", remedy=_OTIO)
+            raise cannot_hold(f"cannot hold '{item.name}', which is an edit of its own")
         for effect in item.effects if isinstance(item, otio.schema.Clip) else ():
             if isinstance(effect, otio.schema.TimeEffect) and not isinstance(effect, otio.schema.LinearTimeWarp):
-                raise OutputError(f"cannot hold the speed of clip '{item.name}', which changes", remedy=_OTIO)
+                raise cannot_hold(f"cannot hold the speed of clip '{item.name}', which changes")
         if isinstance(item, otio.schema.Clip) and not item.enabled:
             tracks[0][i] = otio.schema.Gap(source_range=item.trimmed_range())
     return timeline
 
 
-def edl_of(edit: Edit) -> bytes:
-    """Return an edit whose timeline `reduce_to_edl` gave back as an EDL; raises OutputError."""
-    return _Writer(edit).text().encode()
+def edl_of(timeline: Any, places: Places, name: str) -> bytes:
+    """Return a timeline that `reduce_to_edl` gave back as an EDL; raises OutputError.
+
+    places: where its media are. name: its title, where the timeline has none.
+    """
+    return _EdlWriter(timeline, places, name).text().encode()
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _EventSource:
     """What an event shows. labels: of the first frame and of the one after the last. names: of the clip and its media."""
 
     reel: str
@@ -64,27 +66,26 @@ class _Source:
     names: list[str] = field(default_factory=list)
 
 
-_NOTHING = _Source("BL", ("00:00:00:00", "00:00:00:00"))
+_NOTHING = _EventSource("BL", ("00:00:00:00", "00:00:00:00"))
 
 
-class _Writer:
-    def __init__(self, edit: Edit) -> None:
-        self.edit, self.timeline = edit, edit.timeline
-        self.shots = {shot.where: shot for shot in find_shots(edit, results=True)}
-        self.rate = sequence_rate(self.timeline)
-        self.drop = is_drop_frame(self.timeline)
-        start = self.timeline.global_start_time
-        self.start = 0 if start is None else nearest(seconds(start, "the start of the edit") * self.rate)
+class _EdlWriter(TimelineWriter):
+    def __init__(self, timeline: Any, places: Places, name: str) -> None:
+        super().__init__(places, sequence_rate(timeline))
+        self.timeline, self.title = timeline, timeline.name or name
+        self.shots = {shot.where: shot for shot in find_shots(Edit(Path(name), "", timeline, places), results=True)}
+        self.drop = is_drop_frame(timeline)
+        self.start = nearest(start_of_edit(timeline) * self._rate)
 
     def text(self) -> str:
         """All of it."""
         drop = "DROP FRAME" if self.drop else "NON-DROP FRAME"
-        lines = [f"TITLE: {_line(self.timeline.name or self.edit.path.stem)}", f"FCM: {drop}", ""]
+        lines = [f"TITLE: {_line(self.title)}", f"FCM: {drop}", ""]
         for number, (events, comments) in enumerate(self._events(), 1):
             lines += [f"{number:03}  {event}" for event in events]
-            lines += [*comments, *([f"* {RATE}: {self.rate}"] if number == 1 else [])]
+            lines += [*comments, *([f"* {RATE}: {self._rate}"] if number == 1 else [])]
         if len(lines) == 3:
-            raise OutputError("has no clips that are seen", remedy=_OTIO)
+            raise cannot_hold("has no clips that are seen")
         return "\n".join((*lines, ""))
 
     def _events(self) -> Iterator[_Lines]:
@@ -100,19 +101,21 @@ class _Writer:
                 if not end and begin:
                     yield self._lines(_NOTHING, (0, begin))  # so that the edit begins where it begins
                 after = track[i + 1] if i + 1 < len(track) else None
-                ahead = self._frames(after.in_offset) if isinstance(after, otio.schema.Transition) else 0
+                ahead = self.offsets(after)[0] if isinstance(after, otio.schema.Transition) else 0
                 end = sum(shot.record) - shot.transitions[1] - ahead
                 source = self._source(item, shot, end - begin, ahead)
                 yield self._lines(source, (begin, end), before, fade)
             else:
                 source = _NOTHING
                 if fade is not None and end:
-                    yield self._lines(source, (end, end + self._length(fade)), before, fade)
+                    yield self._lines(source, (end, end + sum(self.offsets(fade))), before, fade)
             before, fade = source, None
 
-    def _lines(self, source: _Source, record: tuple[int, int], before: _Source = _NOTHING, fade: Any = None) -> _Lines:
-        begin, end = (timecode_of(self.start + at, self.rate, drop=self.drop) for at in record)
-        kind = "C" if fade is None else f"{_kind(fade):4} {self._length(fade):03}"
+    def _lines(
+        self, source: _EventSource, record: tuple[int, int], before: _EventSource = _NOTHING, fade: Any = None
+    ) -> _Lines:
+        begin, end = (timecode_of(self.start + at, self._rate, drop=self.drop) for at in record)
+        kind = "C" if fade is None else f"{_kind(fade):4} {sum(self.offsets(fade)):03}"
         line = f"{source.reel:8} V     {kind:8} {' '.join(source.labels)} {begin} {end}"
         if fade is None:
             return [line], [*source.comments, *(f"* FROM {name}" for name in source.names)]
@@ -120,54 +123,45 @@ class _Writer:
         names = (*(f"* FROM {name}" for name in before.names), *(f"* TO {name}" for name in source.names))
         return [cut, line], [*source.comments, *names]
 
-    def _length(self, fade: Any) -> int:
-        return self._frames(fade.in_offset) + self._frames(fade.out_offset)
-
-    def _frames(self, time: Any) -> int:
-        return 0 if time is None else nearest(seconds(time, "a transition") * self.rate)
-
-    def _source(self, clip: Any, shot: Shot, length: int, ahead: int) -> _Source:
+    def _source(self, clip: Any, shot: Shot, length: int, ahead: int) -> _EventSource:
         """What a clip shows. length: of its event, which ends `ahead` frames before the clip itself, where the transition begins."""
-        reference, found = clip.media_reference, media_of(clip, self.edit.places, self.rate, results=True)
+        reference, found = clip.media_reference, self.media(clip)
         media = found.media
         black = isinstance(reference, otio.schema.GeneratorReference)
         if black or (media.path is None and not media.url):
             reel = {"black": "BL", "SMPTEBars": BARS}.get(reference.generator_kind, "AX") if black else "AX"
             told = [f"* COMMENT: {_line(clip.name)}"] if reel == "AX" and clip.name else []
-            return _Source(reel, (timecode_of(0, self.rate), timecode_of(length, self.rate)), told)
+            return _EventSource(reel, (timecode_of(0, self._rate), timecode_of(length, self._rate)), told)
         header = None if media.path is None else read_header(media.path)
         at, speed = media.rate, Fraction(1)
         for effect in clip.effects:
             if isinstance(effect, otio.schema.LinearTimeWarp) and getattr(effect, "enabled", True):
                 speed *= exact(effect.time_scalar)
-        begin = (
-            (seconds(clip.source_range.start_time, clip.name) - found.origin) * at if clip.source_range else Fraction(0)
-        )
+        begin = (start_of(clip) - found.origin) * at if clip.source_range else Fraction(0)
         # Played backwards an event shows its source from the end on, so that what is cut off there moves its beginning.
-        begin += abs(speed) * at / self.rate * (ahead if speed < 0 else -shot.transitions[0])
+        begin += abs(speed) * at / self._rate * (ahead if speed < 0 else -shot.transitions[0])
         begin += SLACK - Fraction(1, 2) if samples_down(clip) else 0
         position = nearest(begin)
         base = media.start if header is None else header.start or 0
         first = base + position
-        count = max(1, round(abs(speed) * length * at / self.rate))
+        count = max(1, round(abs(speed) * length * at / self._rate))
         labels = (self._label(first, at, header), self._label(first + count, at, header))
-        reel, comments = _reel(clip, media.url), [] if at == self.rate else [f"* {SOURCE_RATE}: {at}"]
+        reel, comments = _reel(clip, media.url), [] if at == self._rate else [f"* {SOURCE_RATE}: {at}"]
         if begin != position or not 0 <= position < (media.frames or position + 1):
             comments.append(f"* {SOURCE_IN}: {base + begin}")
         if speed != 1:
             shown = first + count - 1 if speed < 0 else first
-            comments.insert(0, f"M2   {reel:8}       {_m2(speed, self.rate):21} {self._label(shown, at, header)}")
-        about = clip.metadata.get(KEY)
+            comments.insert(0, f"M2   {reel:8}       {_m2(speed, self._rate):21} {self._label(shown, at, header)}")
         comments += [self._locator(marker) for marker in clip.markers]
-        comments += [f"* {_line(c)}" for c in about.get("comments", ())] if hasattr(about, "get") else []
+        comments += [f"* {_line(c)}" for c in _about(clip).get("comments", ())]
         if place := _PLACE.search(media.url):
             number = position + (reference.start_frame if header is None else header.start or 0)
             numbers = "-".join(f"{n:0{place[1] or 1}}" for n in (number, number + count - 1))
-            media_url = f"{media.url[: place.start()]}[{numbers}]{media.url[place.end() :]}"
+            url = f"{media.url[: place.start()]}[{numbers}]{media.url[place.end() :]}"
         else:
-            media_url = media.url
+            url = media.url
         names = [f"CLIP NAME: {_line(clip.name)}"] if clip.name else []
-        return _Source(reel, labels, comments, [*names, f"CLIP: {_one_line(media_url)}"])
+        return _EventSource(reel, labels, comments, [*names, f"CLIP: {_one_line(url)}"])
 
     def _label(self, number: int, at: Fraction, header: Header | None) -> str:
         """A label of the source: of the media's own timecode, where they have one."""
@@ -175,24 +169,27 @@ class _Writer:
         return timecode_of(number, at, drop=header.drop if own and header else self.drop)
 
     def _locator(self, marker: Any) -> str:
-        at = nearest(seconds(marker.marked_range.start_time, f"marker '{marker.name}'") * self.rate)
+        at = nearest(seconds(marker.marked_range.start_time, f"marker '{marker.name}'") * self._rate)
         said = _line(f"{marker.name} {marker.comment}")
-        return f"* LOC: {timecode_of(at, self.rate, drop=self.drop)} {marker.color or 'RED':7} {said}"
+        return f"* LOC: {timecode_of(at, self._rate, drop=self.drop)} {marker.color or 'RED':7} {said}"
+
+
+def _about(item: Any) -> Any:
+    """What an EDL said of an item, as its reader kept it."""
+    block = item.metadata.get(KEY)
+    return block if hasattr(block, "get") else {}
 
 
 def _kind(fade: Any) -> str:
     """The code of a transition: as an EDL had it, else D for a dissolve."""
-    about = fade.metadata.get(KEY)
-    said = str(about.get("transition", "")) if hasattr(about, "get") else ""
-    return said if re.fullmatch(r"D|W\d{3}", said) else "W001" if "Wipe" in fade.transition_type else "D"
+    code = str(_about(fade).get("transition", ""))
+    return code if re.fullmatch(r"D|W\d{3}", code) else "W001" if "Wipe" in fade.transition_type else "D"
 
 
 def _reel(clip: Any, url: str) -> str:
     """As an EDL had it, else eight letters of the media's name."""
-    about = clip.metadata.get(KEY)
-    said = str(about.get("reel", "")) if hasattr(about, "get") else ""
     name = re.split(r"[/\\]", url)[-1].rpartition(".")[0] or clip.name
-    return _line(said) or re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
+    return _line(str(_about(clip).get("reel", ""))) or re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
 
 
 def _m2(speed: Fraction, rate: Fraction) -> str:

@@ -15,11 +15,10 @@ from host_bridge.timeline.document import ShotRecord, TimelineRun
 from host_bridge.timeline.made import Made
 from host_bridge.timeline.read import Edit
 from host_bridge.timeline.shots.said import names_said
-from host_bridge.timeline.write.block import CLIP, EXPORT, mark
 from host_bridge.timeline.write.layer import layer_above, result_clip
 from host_bridge.timeline.write.profiles import Profile, adapt
 from host_bridge.timeline.write.references import Kind, ResultMedia, add_reference, reference_to
-from host_bridge.timeline.write.tree import Node, active_reference, at, document_of, schema
+from host_bridge.timeline.write.tree import CLIP, EXPORT, Node, active_reference, at, document_of, mark, schema, text_of
 from nodes.consent.provenance import KEY, Role
 from nodes.errors import FaceplateError, OutputError
 
@@ -96,11 +95,6 @@ def export_edit(
     mark(document, EXPORT, about)
     _check(document)
     return found
-
-
-def text_of(document: Node) -> str:
-    """The document as its file holds it."""
-    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
 
 
 def _about(found: Exported, shot: ShotRecord, mode: Mode, media: ResultMedia) -> Node:

@@ -1,4 +1,4 @@
-"""Documents of other kinds than OTIO, by ourselves or (AAF) by OpenTimelineIO's adapter, and what they could not say."""
+"""The kinds of file that an edit is written as, with what each can carry; and what of a document was lost on the way."""
 
 from __future__ import annotations
 
@@ -6,105 +6,114 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import opentimelineio as otio
 
 from host_bridge.timeline.read import Edit, Places, read_edit
-from host_bridge.timeline.write.block import NAME
+from host_bridge.timeline.shots import Shot, find_shots
+from host_bridge.timeline.write.bundle import gather, write_bundle
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
-from host_bridge.timeline.write.export import text_of
 from host_bridge.timeline.write.fcp7 import fcp7_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
-from host_bridge.timeline.write.same import as_shown, check_frames
-from host_bridge.timeline.write.tree import Node, document_of, schema
+from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, document_of, schema, text_of
+from host_bridge.timeline.write.writer import cannot_hold
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.files import whole_file
+from nodes.shot.progress import Progress, quiet
 
 _log = logging.getLogger(__name__)
-ADAPTED = {".aaf": "AAF"}
-EXACT = (".edl", ".fcpxml", ".xml")  # which we write ourselves
-_OPTIONS = {"AAF": {"use_empty_mob_ids": True}}  # our media have no ids in Avid's projects
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
-def write_adapted(path: Path, document: Node) -> list[str]:
-    """Write .aaf; returns what of the document is not in it.
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file, and what it can carry.
 
-    It is read again before it takes its name: OutputError when the format cannot hold it at all, or where what was written cannot be read.
-    MissingDependencyError without its adapter.
+    everything: the document itself. media: its media too. write: makes the bytes of a timeline whose media `places` finds, for a file name; None for
+    everything, and for AAF, which OpenTimelineIO's adapter writes. reduce: takes from a timeline what the format has no words for. lengths: how long missing media are.
     """
-    name = ADAPTED[path.suffix.lower()]
-    if name not in otio.adapters.available_adapter_names():
-        raise MissingDependencyError(
-            f"the adapter for {path.suffix} is not installed",
-            file=path,
-            remedy="Install it: pip install 'faceplate[timeline]'",
-        )
-    timeline = otio.adapters.read_from_string(text_of(document), "otio_json")
-    with whole_file(path) as temporary:
-        try:
-            otio.adapters.write_to_file(timeline, str(temporary), adapter_name=name, **_OPTIONS.get(name, {}))
-        except OSError:
-            raise
-        except Exception as e:  # whatever an adapter stumbles over
-            _log.exception("the adapter %s failed", name)
-            told = " ".join(f"{e}".split())[:300] or type(e).__name__
-            raise OutputError(
-                f"cannot hold this edit: {told}", file=path, remedy="Write .otio, which holds all of it"
-            ) from e
-        try:
-            again = read_edit(temporary)
-        except FaceplateError as e:
-            raise OutputError(f"cannot hold this edit: {e.what}", file=path, remedy="Write .otio, which does") from e
-    return lost(document, document_of(again))
+
+    everything: bool = False
+    media: bool = False
+    write: Callable[[Any, Places, str], bytes] | None = None
+    reduce: Callable[[Any], Any] = lambda timeline: timeline
+    lengths: bool = True
 
 
-def write_exactly(path: Path, document: Node, places: Places) -> list[str]:
-    """Write .edl, .fcpxml or .xml (Final Cut Pro 7); returns what of the document is not in it.
+FORMATS = {
+    ".otio": Format(everything=True),
+    ".otioz": Format(everything=True, media=True),
+    ".otiod": Format(everything=True, media=True),
+    ".aaf": Format(),
+    ".edl": Format(write=edl_of, reduce=reduce_to_edl, lengths=False),
+    ".fcpxml": Format(write=fcpxml_of),
+    ".xml": Format(write=fcp7_of),
+}
 
-    It is read again before it takes its name: OutputError where a shot would not show its own frames, or where the format has no word for something.
+
+def format_of(target: Path) -> Format:
+    """Return the format that a file's name says. Raises OutputError for a kind that is not written."""
+    if target.suffix.lower() not in FORMATS:
+        raise OutputError("is of no kind of edit that is written", file=target, remedy=f"{', '.join(FORMATS)} are")
+    return FORMATS[target.suffix.lower()]
+
+
+def write_document(
+    target: Path, document: Node, places: Places, progress: Progress = quiet, older: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Write a document; returns what its format cannot hold, and which of its media are missing.
+
+    places: where its media are. older: the version of OpenTimelineIO that is to read an .otio. A format that does not hold everything is read again
+    before the file takes its name. Raises OutputError if a shot would not show its own frames or the format has no words for something, and
+    MissingDependencyError without an adapter.
     """
-    timeline = as_shown(otio.adapters.read_from_string(text_of(document), "otio_json"))
-    with whole_file(path) as temporary:
+    format = format_of(target)
+    if format.media:
+        bundle = gather(document, places)
+        write_bundle(target, bundle, progress)
+        return [], [f"{url}: is not there, and not in the bundle" for url in bundle.missing]
+    with whole_file(target) as temporary:
+        if format.everything:
+            temporary.write_text(text_of(document) if older is None else _for_otio(document, older), "utf-8")
+            return [], []
+        timeline = otio.adapters.read_from_string(text_of(document), "otio_json")
         try:
-            if path.suffix.lower() == ".edl":
-                before = Edit(path, "", reduce_to_edl(timeline), places)
-                temporary.write_bytes(edl_of(before))
+            if format.write is None:
+                _write_aaf(temporary, timeline)
+                written = read_edit(temporary)
             else:
-                before = Edit(path, "", timeline, places)
-                write = fcp7_of if path.suffix.lower() == ".xml" else fcpxml_of
-                temporary.write_bytes(write(timeline, places, path.stem))
-            again = read_edit(temporary, media_roots=places.roots)
-            check_frames(before, again, path, missing_too=path.suffix.lower() != ".edl")
-        except OutputError as e:
-            raise OutputError(e.what, file=path, remedy=e.remedy) from e
+                timeline = format.reduce(_as_shown(timeline))
+                temporary.write_bytes(format.write(timeline, places, target.stem))
+                written = read_edit(temporary, media_roots=places.roots)
+                _check_frames(Edit(target, "", timeline, places), written, missing_too=format.lengths)
+        except (OutputError, MissingDependencyError) as e:
+            raise type(e)(e.what, file=target, remedy=e.remedy) from e
         except FaceplateError as e:
-            raise OutputError(f"cannot hold this edit: {e.what}", file=path, remedy="Write .otio, which does") from e
-    return lost(document, document_of(again))
+            raise OutputError(f"cannot hold this edit: {e.what}", file=target, remedy="Write .otio, which does") from e
+    return _lost(document, document_of(written)), []
 
 
-def lost(document: Node, again: Node) -> list[str]:
-    """What of a document is missing or otherwise in another that was made of it, counted by kind."""
-    document = deepcopy(document)
-    for track in _tracks(document["tracks"]):
-        (track.get("metadata") or {}).pop(NAME, None)  # a track of ours is there, if not as one of ours
-    count = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, again) if c.kind != "added")
-    return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in count.most_common()]
+def _write_aaf(path: Path, timeline: Any) -> None:
+    if "AAF" not in otio.adapters.available_adapter_names():
+        remedy = "Install it: pip install 'faceplate[timeline]'"
+        raise MissingDependencyError("the adapter for .aaf is not installed", remedy=remedy)
+    try:
+        # Our media have no ids in Avid's projects.
+        otio.adapters.write_to_file(timeline, str(path), adapter_name="AAF", use_empty_mob_ids=True)
+    except OSError:
+        raise
+    except Exception as e:  # whatever an adapter stumbles over
+        _log.exception("the adapter AAF failed")
+        raise cannot_hold(f"cannot hold this edit: {' '.join(f'{e}'.split())[:300] or type(e).__name__}") from e
 
 
-def _tracks(node: Node) -> Iterator[Node]:
-    """The tracks in a stack or track, and in those."""
-    for child in node.get("children") or ():
-        if schema(child) == "Track":
-            yield child
-        yield from _tracks(child)
-
-
-def for_otio(document: Node, label: str) -> str:
+def _for_otio(document: Node, label: str) -> str:
     """The document as an older OpenTimelineIO reads it, such as 0.14.0; a clip then keeps the one media reference that it shows.
 
     Raises OutputError for a version that is not known.
@@ -117,3 +126,58 @@ def for_otio(document: Node, label: str) -> str:
         raise OutputError(f"'{label}' is no version of OpenTimelineIO", remedy=f"Choose one of {names}") from e
     timeline = otio.adapters.read_from_string(json.dumps(document), "otio_json")
     return str(otio.adapters.write_to_string(timeline, "otio_json", target_schema_versions=versions)) + "\n"
+
+
+# --- losses ---
+
+
+def _lost(document: Node, written: Node) -> list[str]:
+    """Say what of a document is missing or changed in what was written of it, counted by kind."""
+    document = deepcopy(document)
+    for track in _tracks(document["tracks"]):
+        (track.get("metadata") or {}).pop(NAME, None)  # a track of ours is there, if not as one of ours
+    count = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, written) if c.kind != "added")
+    return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in count.most_common()]
+
+
+def _tracks(node: Node) -> Iterator[Node]:
+    """The tracks in a stack or track, and in those."""
+    for child in node.get("children") or ():
+        if schema(child) == "Track":
+            yield child
+        yield from _tracks(child)
+
+
+def _as_shown(timeline: Any) -> Any:
+    """Reduce a timeline, in place, to what other programs see of it: the media that each clip shows, missing ones by name, and no tracks of ours."""
+    for clip in timeline.find_clips():
+        reference = clip.media_reference
+        if isinstance(reference, otio.schema.MissingReference) and (reference.name or clip.name):
+            reference = otio.schema.ExternalReference(reference.name or clip.name, reference.available_range)
+        clip.set_media_references({DEFAULT_KEY: reference.deepcopy()}, DEFAULT_KEY)
+    for track in timeline.find_children(descended_from_type=otio.schema.Track):
+        track.metadata.pop(NAME, None)
+    return timeline
+
+
+def _check_frames(before: Edit, after: Edit, *, missing_too: bool) -> None:
+    """Raise OutputError unless each shot of one edit is in the other, at its place and with its frames. Titles and generators do not count.
+
+    missing_too: the frames of missing media count too.
+    """
+    had, has = (_by_frames(edit, missing_too=missing_too) for edit in (before, after))
+    for key in sorted(had.keys() | has.keys()):
+        missing, more = had.get(key, [])[len(has.get(key, [])) :], has.get(key, [])[len(had.get(key, [])) :]
+        for shot in (*missing, *more):
+            first, last = shot.record[0], sum(shot.record) - 1
+            raise cannot_hold(f"cannot hold shot '{shot.name}' (frames {first} to {last} of the edit) to the frame")
+
+
+def _by_frames(edit: Edit, *, missing_too: bool) -> dict[tuple[Any, ...], list[Shot]]:
+    shots: dict[tuple[Any, ...], list[Shot]] = {}
+    for shot in find_shots(edit, results=True):
+        if shot.media.path is not None or shot.media.url:
+            frames = () if shot.media.path is None and not missing_too else tuple(shot.frames)
+            key = (shot.record, shot.enabled, str(shot.media.path or ""), frames)
+            shots.setdefault(key, []).append(shot)
+    return shots

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from host_bridge.timeline.write.block import TRACK, mark
-from host_bridge.timeline.write.tree import DEFAULT_KEY, Node, copied, rational, schema
+from host_bridge.timeline.write.tree import DEFAULT_KEY, TRACK, Node, copied, mark, schema, time_range
 
 
 def result_clip(clip: Node, source_range: Node, name: str, reference: Node, *, enabled: bool) -> Node:
@@ -78,11 +77,7 @@ def _pad(children: list[Node], duration: Node) -> None:
             "OTIO_SCHEMA": "Gap.1",
             "metadata": {},
             "name": "",
-            "source_range": {
-                "OTIO_SCHEMA": "TimeRange.1",
-                "duration": rational(duration["value"], duration["rate"]),
-                "start_time": rational(0, duration["rate"]),
-            },
+            "source_range": time_range(0, duration["value"], duration["rate"]),
             "effects": [],
             "markers": [],
             "enabled": True,

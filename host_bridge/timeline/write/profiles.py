@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from host_bridge.timeline.read.urls import is_absolute, is_windows, plain_paths
-from host_bridge.timeline.write.block import ABSENT, put
-from host_bridge.timeline.write.tree import Node, active_reference, schema
+from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, put, schema
 from nodes.errors import OutputError
 
 Name = Literal["resolve", "otio", "blender", "kdenlive"]
@@ -91,14 +90,6 @@ def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[l
         if schema(shown) in ("ExternalReference", "ImageSequenceReference") and not shown.get("available_range"):
             notes.append(f"{clip.get('name')}: it is not said where its media begin; Resolve may not find its frames")
     return found, notes
-
-
-def clips(node: object) -> Iterator[Node]:
-    """Every clip, in the order of the document."""
-    if schema(node) == "Clip":
-        yield node  # type: ignore[misc]
-    for child in node.get("children") or () if isinstance(node, dict) else ():
-        yield from clips(child)
 
 
 def _tell_kdenlive(document: Node, node: Node, place: list[str | int], found: list[Node], notes: list[str]) -> None:

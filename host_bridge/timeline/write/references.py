@@ -10,12 +10,15 @@ from typing import Literal
 
 from host_bridge.timeline.made import media_sha256
 from host_bridge.timeline.read.times import exact, nearest, snap_rate
-from host_bridge.timeline.write.block import CLIP, MEDIA, NAME, mark
 from host_bridge.timeline.write.profiles import Profile
 from host_bridge.timeline.write.tree import (
+    CLIP,
     DEFAULT_KEY,
+    MEDIA,
+    NAME,
     Node,
     free_key,
+    mark,
     schema,
     time_range,
     written_rate,

@@ -1,10 +1,15 @@
-"""An OpenTimelineIO document as the JSON that it is."""
+"""An OpenTimelineIO document as the JSON that it is, and Faceplate's own blocks in it.
+
+A clip with a result has metadata["faceplate"] = {"schema": "faceplate.clip/1", "result": {...}}. What was there before, such as a cast, stays beside
+`schema` and `result`; `result` says how to take the result out again. A track of ours, and the timeline, have such blocks too.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from fractions import Fraction
 from typing import Any
 
@@ -14,72 +19,170 @@ from host_bridge.timeline.read.notes import without_notes
 
 Node = dict[str, Any]
 DEFAULT_KEY = "DEFAULT_MEDIA"
+NAME = "faceplate"
+CLIP, TRACK, MEDIA, EXPORT = "faceplate.clip/1", "faceplate.track/1", "faceplate.media/1", "faceplate.export/1"
+ABSENT = object()
 _FORMER = {"Sequence": "Track", "Filler": "Gap"}
 
 
 def document_of(edit: Edit) -> Node:
-    """The edit's own JSON: a timeline's as its file has it, to the digit, and what was read of any other."""
+    """Return the edit's own JSON: a timeline's as its file has it, to the digit, and what was read of any other."""
     kind = edit.path.suffix.lower()
     if kind in (".otio", ".otiod"):
-        text = (edit.path / CONTENT if kind == ".otiod" else edit.path).read_text("utf-8-sig")
-        found = json.loads(text)
-        if schema(found) == "Timeline":
-            return dict(found)
+        document = json.loads((edit.path / CONTENT if kind == ".otiod" else edit.path).read_text("utf-8-sig"))
+        if schema(document) == "Timeline":
+            return dict(document)
     return dict(without_notes(json.loads(edit.timeline.to_json_string())))
 
 
+def text_of(document: Node) -> str:
+    """Return the document as its file holds it."""
+    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+
+
 def schema(node: object) -> str:
-    """Name of an object's schema, without its version and by its present name; empty where it is none of OpenTimelineIO's."""
+    """Name an object's schema, without its version and by its present name; empty for what is no object of OpenTimelineIO."""
     name = str(node.get("OTIO_SCHEMA", "")).rpartition(".")[0] if isinstance(node, dict) else ""
     return _FORMER.get(name, name)
 
 
 def at(document: Node, where: Sequence[int]) -> Node:
-    """The item that child indices lead to, down from the timeline's tracks."""
+    """Return the item that child indices lead to, down from the timeline's tracks."""
     node: Node = document["tracks"]
     for index in where:
         node = node["children"][index]
     return node
 
 
+def clips(node: object) -> Iterator[Node]:
+    """Yield every clip, in the order of the document."""
+    if schema(node) == "Clip":
+        yield node  # type: ignore[misc]
+    for child in node.get("children") or () if isinstance(node, dict) else ():
+        yield from clips(child)
+
+
+def references(clip: Node) -> Iterator[tuple[str, Node]]:
+    """Yield a clip's media references with their keys; the only one of an older clip has an empty key."""
+    many = clip.get("media_references")
+    for key, reference in (many if isinstance(many, dict) else {"": clip.get("media_reference")}).items():
+        if isinstance(reference, dict):
+            yield key, reference
+
+
+def active_reference(clip: Node) -> Node | None:
+    """Return the media reference that a clip shows."""
+    if "media_references" not in clip:
+        return clip.get("media_reference")
+    shown: Node | None = (clip["media_references"] or {}).get(clip.get("active_media_reference_key", DEFAULT_KEY))
+    return shown
+
+
 def copied(node: Any) -> Any:
-    """A copy that stands beside the original: without the ids by which a document's objects name each other."""
+    """Return a copy that may stand beside the original: without the ids by which a document's objects name each other."""
     if isinstance(node, dict):
         return {key: copied(value) for key, value in node.items() if key != "OTIO_REF_ID"}
     return [copied(value) for value in node] if isinstance(node, list) else node
 
 
-def rational(value: float, rate: float) -> Node:
-    """A RationalTime."""
-    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(value)}
-
-
 def time_range(start: float, duration: float, rate: float) -> Node:
-    """A TimeRange whose start and duration have one rate."""
-    return {
-        "OTIO_SCHEMA": "TimeRange.1",
-        "duration": rational(duration, rate),
-        "start_time": rational(start, rate),
-    }
+    """Return a TimeRange whose start and duration have one rate."""
+
+    def rational(value: float) -> Node:
+        return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(value)}
+
+    return {"OTIO_SCHEMA": "TimeRange.1", "duration": rational(duration), "start_time": rational(start)}
 
 
 def written_rate(reference: Node | None, rate: Fraction) -> float:
-    """A rate as a media reference spells it: 23.976 is written in several ways, and ours is the one that is there."""
-    found = ((reference or {}).get("available_range") or {}).get("duration") or {}
-    spelt = found.get("rate")
+    """Return a rate as a media reference spells it: 23.976 is written in several ways, and ours is the one that is there."""
+    spelt = (((reference or {}).get("available_range") or {}).get("duration") or {}).get("rate")
     same = isinstance(spelt, int | float) and math.isclose(spelt, float(rate), rel_tol=2e-5)
     return float(spelt) if same else float(rate)  # type: ignore[arg-type]
 
 
-def active_reference(clip: Node) -> Node | None:
-    """The media reference that a clip shows."""
-    if "media_references" not in clip:
-        return clip.get("media_reference")
-    found: Node | None = (clip["media_references"] or {}).get(clip.get("active_media_reference_key", DEFAULT_KEY))
-    return found
-
-
-def free_key(taken: Sequence[str] | Node, wanted: str) -> str:
-    """A name that is not taken: `faceplate`, `faceplate-2`."""
+def free_key(taken: Node, wanted: str) -> str:
+    """Return a key that is not taken: `faceplate`, `faceplate-2`."""
     names = (wanted, *(f"{wanted}-{n}" for n in range(2, len(taken) + 2)))
     return next(name for name in names if name not in taken)
+
+
+def put(document: Node, place: Sequence[str | int], value: Any) -> Node:
+    """Set the value at a path of keys and indices, or remove its key (ABSENT); returns the record that undoes it."""
+    *path, last = place
+    node: Any = document
+    for key in path:
+        node = node[key]
+    there = isinstance(node, list) or last in node
+    record: Node = {"place": list(place)} | ({"before": json.dumps(node[last])} if there else {})
+    if value is ABSENT:
+        del node[last]
+    else:
+        node[last] = value
+    return record
+
+
+# --- our blocks ---
+
+
+def mark(node: Node, kind: str, result: Node) -> None:
+    """Put a result into an object's block; what was in the block is kept as text, to be put back."""
+    metadata = node.setdefault("metadata", {})
+    there = metadata.get(NAME)
+    kept = {"before": json.dumps(there)} if NAME in metadata else {}
+    metadata[NAME] = (there if isinstance(there, dict) else {}) | {"schema": kind, "result": result | kept}
+
+
+def marked(node: object, kind: str) -> Node | None:
+    """Return the result in an object's block of a kind; None without one."""
+    metadata = node.get("metadata") if isinstance(node, dict) else None
+    there = metadata.get(NAME) if isinstance(metadata, dict) else None
+    if isinstance(there, dict) and there.get("schema") == kind and isinstance(there.get("result"), dict):
+        return dict(there["result"])
+    return None
+
+
+def without_ours(document: Node) -> Node:
+    """Return the document as it was before the last export added to it; unchanged if our blocks are damaged."""
+    original = deepcopy(document)
+    try:
+        export = marked(original, EXPORT)
+        _strip(original.get("tracks"))
+        if export is not None:
+            _unmark(original, export)
+            for change in reversed(export["adapted"]):
+                put(original, change["place"], json.loads(change["before"]) if "before" in change else ABSENT)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return deepcopy(document)
+    return original
+
+
+def _strip(node: object) -> None:
+    if not isinstance(node, dict) or not isinstance(node.get("children"), list):
+        return
+    node["children"] = [child for child in node["children"] if marked(child, TRACK) is None]
+    for child in node["children"]:
+        _strip(child)
+        if (result := marked(child, CLIP)) is not None:
+            _unmark(child, result)
+            _take_out(child, result)
+
+
+def _take_out(clip: Node, result: Node) -> None:
+    """Remove a media reference of ours from a clip."""
+    references = clip["media_references"]
+    del references[result["key"]]
+    if "moved" in result:
+        references[result["was_active"]] = references.pop(result["moved"])
+    clip["active_media_reference_key"] = result["was_active"]
+    if result.get("was") == "Clip.1":
+        clip["OTIO_SCHEMA"] = "Clip.1"
+        clip["media_reference"] = references[DEFAULT_KEY]
+        del clip["media_references"], clip["active_media_reference_key"]
+
+
+def _unmark(node: Node, result: Node) -> None:
+    if "before" in result:
+        node["metadata"][NAME] = json.loads(result["before"])
+    else:
+        del node["metadata"][NAME]

@@ -16,7 +16,7 @@ from host_bridge.timeline.read import Edit, Places, read_edit
 from host_bridge.timeline.read.fcp7 import TICKS
 from host_bridge.timeline.read.timemap import MapKey, time_effect
 from host_bridge.timeline.shots import Shot, find_shots
-from host_bridge.timeline.write.formats import write_exactly
+from host_bridge.timeline.write.formats import write_document
 from nodes.errors import OutputError, SchemaError
 from tests.support.cuts import clip, dissolve, gap, span, timeline
 from tests.support.numbered import numbered_images, numbered_movie
@@ -272,7 +272,7 @@ def test_random_edits_show_the_same_frames_when_they_were_written_and_read(
     before = find_shots(Edit(media / "x.otio", "", made, Places(media)))
     (media / "again.otio").write_text(made.to_json_string(), "utf-8")
     assert seen(find_shots(read_edit(media / "again.otio"))) == seen(before)
-    write_exactly(media / "again.xml", json.loads(made.to_json_string()), Places(media))
+    write_document(media / "again.xml", json.loads(made.to_json_string()), Places(media))
     after = find_shots(read_edit(media / "again.xml"))
     assert seen(after) == seen(before) and {s.rate for s in after} == {rate}
 
@@ -280,14 +280,14 @@ def test_random_edits_show_the_same_frames_when_they_were_written_and_read(
 def test_what_cannot_be_held_to_the_frame_is_refused_and_nothing_is_written(media: Path) -> None:
     made = timeline([clip("a.mov", 86500, 20, 12.5, available=span(86400, 300, F23))], rate=12.5)
     with pytest.raises(OutputError, match="cannot say"):
-        write_exactly(media / "odd.xml", json.loads(made.to_json_string()), Places(media))
+        write_document(media / "odd.xml", json.loads(made.to_json_string()), Places(media))
     assert not (media / "odd.xml").exists()
 
 
 def test_a_sequence_goes_out_by_its_first_file_and_comes_back(tmp_path: Path) -> None:
     pattern = numbered_images(tmp_path / "s", 30, 1001)
     made = timeline([clip(str(pattern), 1011, 8, 24, available=span(1001, 30, 24))], rate=24)
-    write_exactly(tmp_path / "cut.xml", json.loads(made.to_json_string()), Places(tmp_path))
+    write_document(tmp_path / "cut.xml", json.loads(made.to_json_string()), Places(tmp_path))
     assert pattern.name.replace("%04d", "1001") in (tmp_path / "cut.xml").read_text("utf-8")
     (shot,) = find_shots(read_edit(tmp_path / "cut.xml"))
     assert (shot.media.path, list(shot.frames)) == (pattern, list(range(10, 18)))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from host_bridge.timeline.read import Edit, Places, read_edit
 from host_bridge.timeline.shots import find_shots
 from host_bridge.timeline.write import formats
-from host_bridge.timeline.write.formats import write_exactly
+from host_bridge.timeline.write.formats import write_document
 from host_bridge.timeline.write.tree import document_of
 from nodes.errors import OutputError, SchemaError
 from tests.support.cuts import clip, dissolve, gap, span, timeline
@@ -29,7 +29,7 @@ from tests.support.random_edits import timelines
 def written(folder: Path, made: Any) -> tuple[Edit, Edit, list[str]]:
     """An edit, what was written of it read again, and what is said to be lost."""
     before = Edit(folder / "cut.otio", "", made, Places(folder))
-    lost = write_exactly(folder / "cut.fcpxml", json.loads(made.to_json_string()), before.places)
+    lost, _ = write_document(folder / "cut.fcpxml", json.loads(made.to_json_string()), before.places)
     return before, read_edit(folder / "cut.fcpxml"), lost
 
 
@@ -59,7 +59,7 @@ def test_whatever_the_edit_its_frames_come_back_at_every_rate(made: dict[str, An
     as_movies(made["tracks"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cut.fcpxml"
-        write_exactly(path, made, Places(path.parent))
+        write_document(path, made, Places(path.parent))
         before = otio.adapters.read_from_string(json.dumps(made), "otio_json")
         again = read_edit(path)
         counted = [
@@ -104,7 +104,7 @@ def test_what_final_cut_said_of_speeds_lanes_and_easing_comes_back_as_it_was(tmp
     )
     was = shots(tmp_path, document(spine, start=HOUR))
     edit = read_edit(tmp_path / "edit.fcpxml")
-    lost = write_exactly(tmp_path / "again.fcpxml", document_of(edit), edit.places)
+    lost, _ = write_document(tmp_path / "again.fcpxml", document_of(edit), edit.places)
     now = find_shots(read_edit(tmp_path / "again.fcpxml"))
     assert [(s.record, list(s.frames)) for s in sorted(now, key=lambda s: s.record)] == [
         (s.record, list(s.frames)) for s in sorted(was, key=lambda s: s.record)
@@ -188,13 +188,15 @@ def test_what_fcpxml_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -
 def test_a_document_that_cannot_be_read_again_is_an_error_of_writing(
     data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "fcpxml_of", lambda *_: data)
+    monkeypatch.setitem(formats.FORMATS, ".fcpxml", formats.Format(write=lambda *_: data))
     refused(tmp_path, timeline([clip("/a.mov", 0, 5, 25, available=span(0, 9, 25))]), "cannot hold this edit")
 
 
 def test_a_document_with_another_frame_is_an_error_of_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    true = formats.fcpxml_of
-    monkeypatch.setattr(formats, "fcpxml_of", lambda *a: true(*a).replace(b'start="1/5s"', b'start="6/25s"'))
+    def moved(*told: Any) -> bytes:
+        return formats.fcpxml_of(*told).replace(b'start="1/5s"', b'start="6/25s"')
+
+    monkeypatch.setitem(formats.FORMATS, ".fcpxml", formats.Format(write=moved))
     made = timeline(
         [clip("/a.mov", 0, 5, 25, available=span(0, 90, 25)), clip("/a.mov", 5, 7, 25, available=span(0, 90, 25))]
     )
@@ -211,5 +213,5 @@ def test_what_an_adapter_wrote_and_nobody_can_read_is_an_error_of_writing(
     monkeypatch.setattr(formats, "read_edit", unreadable)
     made = timeline([clip("/a.mov", 0, 5, 25, available=span(0, 9, 25))])
     with pytest.raises(OutputError, match="cannot hold this edit: is damaged"):
-        formats.write_adapted(tmp_path / "cut.aaf", json.loads(made.to_json_string()))
+        formats.write_document(tmp_path / "cut.aaf", json.loads(made.to_json_string()), Places(tmp_path))
     assert not list(tmp_path.iterdir())

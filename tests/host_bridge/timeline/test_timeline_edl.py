@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from host_bridge.timeline.read import Edit, Places, read_edit
 from host_bridge.timeline.read.edl_source import speed_of_m2
 from host_bridge.timeline.shots import Shot, find_shots, sequence_rate
-from host_bridge.timeline.write.formats import write_exactly
+from host_bridge.timeline.write.formats import write_document
 from nodes.errors import SchemaError
 from nodes.footage.rates import frames_per_day, number_of, timecode_of
 from tests.support.cuts import clip, dissolve, gap, span, timeline, written
@@ -484,7 +484,7 @@ def again(made: Any, folder: Path, media: Path) -> tuple[list[Shot], list[Shot],
     """The shots of a timeline, those of the EDL that is written of it, and its text."""
     path = folder / "again.edl"
     path.unlink(missing_ok=True)
-    write_exactly(path, json.loads(made.to_json_string()), Places(media))
+    write_document(path, json.loads(made.to_json_string()), Places(media))
     return find_shots(Edit(folder / "x.otio", "", made, Places(media))), find_shots(read_edit(path)), path.read_text()
 
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from host_bridge.timeline.document import MediaRecord, ShotRecord
 from host_bridge.timeline.read import Edit, read_edit
 from host_bridge.timeline.read.times import exact, nearest, snap_rate
-from host_bridge.timeline.write.block import without_ours
 from host_bridge.timeline.write.diff import diff, diff_edits
-from host_bridge.timeline.write.export import Exported, export_edit, text_of
+from host_bridge.timeline.write.export import Exported, export_edit
 from host_bridge.timeline.write.profiles import PROFILES
 from host_bridge.timeline.write.references import Kind, ResultMedia
+from host_bridge.timeline.write.tree import text_of, without_ours
 from nodes.errors import FaceplateError
 from tests import ROOT
 from tests.support.random_edits import clips_in, item, span, time, timelines

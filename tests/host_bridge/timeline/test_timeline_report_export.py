@@ -16,8 +16,7 @@ import pytest
 from host_bridge.timeline.document import MediaRecord
 from host_bridge.timeline.read import read_edit
 from host_bridge.timeline.shots import find_shots
-from host_bridge.timeline.write.block import CLIP, EXPORT, marked
-from host_bridge.timeline.write.profiles import clips
+from host_bridge.timeline.write.tree import CLIP, EXPORT, clips, marked
 from nodes.consent.edit import revoke
 from nodes.shot.digest import digest_file
 from tests.support.cuts import clip, span, timeline, written

@@ -37,14 +37,14 @@ def diff(
     """
     from host_bridge.jobs.footage import frame_rate
     from host_bridge.timeline.read import read_edit
-    from host_bridge.timeline.write.diff import as_json, diff_edits
+    from host_bridge.timeline.write.diff import EditDiff, diff_edits
 
-    found = diff_edits(*(read_edit(path, rate=frame_rate(rate)) for path in (a, b)))
-    told = [change for change in found if not (only_faceplate and change.ours)]
+    changes = diff_edits(*(read_edit(path, rate=frame_rate(rate)) for path in (a, b)))
+    shown = tuple(change for change in changes if not (only_faceplate and change.ours))
     if json:
-        print_json(as_json(told))
+        print_json(EditDiff(same=not shown, changes=shown).model_dump(mode="json"))
     else:
-        for c in told:
+        for c in shown:
             value = f"{c.before} → {c.after}" if c.kind == "changed" else c.before or c.after
             print(f"{_SIGNS[c.kind]} {c.path}{f': {value}' if value else ''}{'  (Faceplate)' if c.ours else ''}")
-    return 1 if told else 0
+    return 1 if shown else 0
