@@ -47,7 +47,7 @@ def export_cut(request: ExportCutRequest, watch: Watch) -> dict[str, Any]:
     from host_bridge.timeline.cut.footage import timecode
     from host_bridge.timeline.cut.strips import load
     from host_bridge.timeline.cut.to_otio import timeline_of
-    from host_bridge.timeline.read import Places
+    from host_bridge.timeline.read.places import Places
     from host_bridge.timeline.write.formats import format_of, write_document
     from host_bridge.timeline.write.profiles import PROFILES, adapt
 
@@ -65,7 +65,8 @@ def import_cut(request: ImportCutRequest, watch: Watch) -> dict[str, Any]:
     """Read the edit; the result names the document of its strips, and what of the edit strips cannot say."""
     from host_bridge.timeline.cut.from_otio import cut_of
     from host_bridge.timeline.cut.strips import save
-    from host_bridge.timeline.read import media_root, read_edit
+    from host_bridge.timeline.read.edit import read_edit
+    from host_bridge.timeline.read.places import media_root
 
     watch.progress("read", 0, None)
     edit, out = absolute(request.edit), absolute(request.out)

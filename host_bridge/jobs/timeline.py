@@ -109,7 +109,7 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
     from host_bridge.timeline.run.runner import run_shots
     from host_bridge.timeline.run.summary import in_short
     from host_bridge.timeline.run.work import Work
-    from host_bridge.timeline.shots import sequence_rate
+    from host_bridge.timeline.shots.find import sequence_rate
 
     if request.run.method is Method.MODEL:
         from host_bridge.jobs.train import require_trainer

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from host_bridge.timeline.read import Edit, media_root, read_edit
-from host_bridge.timeline.read.edit import EDL
+from host_bridge.timeline.read.edit import EDL, Edit, read_edit
+from host_bridge.timeline.read.places import media_root
 from host_bridge.timeline.shots.cast import Cast, read_cast
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Casting, Shot

@@ -10,8 +10,10 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read import Edit, read_edit
-from host_bridge.timeline.shots import Cast, Shot, find_shots
+from host_bridge.timeline.read.edit import Edit, read_edit
+from host_bridge.timeline.shots.cast import Cast
+from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Shot
 
 Rate = Fraction | float
 

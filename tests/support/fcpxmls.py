@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from host_bridge.timeline.read import read_edit
-from host_bridge.timeline.shots import Shot, find_shots
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Shot
 
 NTSC = Fraction(24000, 1001)
 HOUR = 86400  # frames of an hour of timecode at 24 or 23.976

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
-from host_bridge.timeline.read import Edit
+from host_bridge.timeline.read.edit import Edit
 from nodes.consent.grant import Clip, for_swap
 from nodes.credentials.identity import load_identity
 from nodes.credentials.shot import sign_shot

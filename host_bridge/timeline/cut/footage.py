@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.timeline.cut.strips import Footage
-from host_bridge.timeline.read import Places
-from host_bridge.timeline.read.header import read_header
-from host_bridge.timeline.read.notes import notes_of
-from host_bridge.timeline.read.times import seconds
+from host_bridge.timeline.read.model import notes_of, seconds
+from host_bridge.timeline.read.places import Places, read_header
 from host_bridge.timeline.shots.media import Found, media_of
 from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.shots.speed import speed_of

@@ -16,9 +16,9 @@ import opentimelineio as otio
 from host_bridge.timeline.cut.footage import names_beside, shown
 from host_bridge.timeline.cut.strips import Cut, Marker, Strip
 from host_bridge.timeline.cut.to_otio import BLOCK, range_of
-from host_bridge.timeline.read import Edit
-from host_bridge.timeline.read.times import exact, from_whole_hour, nearest, seconds
-from host_bridge.timeline.shots import sequence_rate
+from host_bridge.timeline.read.edit import Edit
+from host_bridge.timeline.read.model import exact, from_whole_hour, nearest, seconds
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write.tree import TRACK, marked
 
 _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the effects above them

@@ -14,7 +14,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.cut.strips import Cut, Footage, Strip
-from host_bridge.timeline.read.times import exact
+from host_bridge.timeline.read.model import exact
 from nodes.footage.numbering import has_place
 
 BLOCK = "faceplate_cut"  # the key of our metadata

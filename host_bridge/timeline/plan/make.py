@@ -13,7 +13,7 @@ from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.plan.consent import Consent
 from host_bridge.timeline.plan.estimate import Rates, has_model, rates_of
 from host_bridge.timeline.plan.look import Look, look_at
-from host_bridge.timeline.read import Edit
+from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.run.order import in_order, wanted
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Shot

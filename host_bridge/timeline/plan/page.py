@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from host_bridge.timeline.plan.make import Plan, PlannedShot
 from host_bridge.timeline.read.edl import is_drop_frame
-from host_bridge.timeline.read.times import nearest, seconds
+from host_bridge.timeline.read.model import nearest, seconds
 from nodes.footage.rates import timecode_of
 from nodes.text import page_template
 

@@ -1,9 +1,4 @@
-"""A document in: read safely, whatever wrote it, with exact times, and with the places where its media may be.
+"""Edits in: bytes, a checked document, then one OpenTimelineIO timeline with exact times and notes, and the places of its media.
 
 Nothing here knows what a shot is.
 """
-
-from host_bridge.timeline.read.edit import Edit, read_edit
-from host_bridge.timeline.read.places import MediaRoot, Places, media_root
-
-__all__ = ["Edit", "MediaRoot", "Places", "media_root", "read_edit"]

@@ -1,11 +1,13 @@
-"""Read an edit, whatever wrote it."""
+"""Read an edit: bytes, a checked document, one OpenTimelineIO timeline.
+
+A new format is one file beside this one, with a function from a Document to a timeline or a collection of them, and one entry in FORMATS.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,23 +16,40 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.document import default_folder
-from host_bridge.timeline.read import bundle, limits
-from host_bridge.timeline.read.convert import FORMATS, convert
-from host_bridge.timeline.read.document import check_size, parse
+from host_bridge.timeline.read.aaf import read_aaf
+from host_bridge.timeline.read.document import SIZE, Document, check_size
 from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
-from host_bridge.timeline.read.kdenlive import settle
-from host_bridge.timeline.read.notes import add_note, notes_of
+from host_bridge.timeline.read.model import add_note, notes_of
+from host_bridge.timeline.read.otio import CONTENT, read_archive, read_otio, settle_kdenlive
 from host_bridge.timeline.read.places import MediaRoot, Places
-from host_bridge.timeline.read.xml import check_xml
 from nodes.errors import SchemaError
 
 _log = logging.getLogger(__name__)
-NATIVE = (".otio", ".otioz", ".otiod")
-EDL, FCP7, FCPXML = ".edl", ".xml", (".fcpxml", ".fcpxmld")
-FOLDERS = (".otiod", ".fcpxmld")
-_FORMATS = f"{', '.join((*NATIVE, EDL, FCP7, *FCPXML, *FORMATS))} are read"
+NATIVE = (".otio", ".otioz", ".otiod")  # OpenTimelineIO's own
+EDL = ".edl"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of edit. content: the document in a bundle that is a folder. most: bytes of a document."""
+
+    read: Callable[[Document], Any]
+    content: str | None = None
+    most: int = SIZE
+
+
+FORMATS = {
+    ".otio": Format(read_otio),
+    ".otioz": Format(read_otio),
+    ".otiod": Format(read_otio, content=CONTENT),
+    EDL: Format(read_edl, most=32 << 20),
+    ".xml": Format(read_fcp7),
+    ".fcpxml": Format(read_fcpxml),
+    ".fcpxmld": Format(read_fcpxml, content="Info.fcpxml"),
+    ".aaf": Format(read_aaf),
+}
 
 
 @dataclass(frozen=True)
@@ -63,24 +82,14 @@ def read_edit(
     cannot be unpacked.
     """
     path = Path(path).absolute()
-    kind = _kind(path)
+    form, kind = _format(path), path.suffix.lower()
     into = unpacked or default_folder(path) / "bundle"
-    folder = path if kind in FOLDERS else into if kind == ".otioz" else path.parent
     data = document_of_edit(path, into)
-    places = Places(folder, tuple(media_roots), kind in (".otioz", ".otiod"))
-    if kind == EDL:
-        found = read_edl(data, path, places, rate)
-    elif kind in FCPXML:
-        check_xml(_fcpxml(path))
-        found = read_fcpxml(data, path)
-    elif kind == FCP7:
-        check_xml(path)
-        found = read_fcp7(data, path)
-    else:
-        found = parse(data if kind in NATIVE else _converted(path, kind), str(path))
-    timeline = _one_timeline(found, path)
-    settle(timeline)
-    _tell_empty(timeline)
+    folder = path if form.content else into if kind == ".otioz" else path.parent
+    places = Places(folder, tuple(media_roots), inside=kind in (".otioz", ".otiod"))
+    timeline = _one_timeline(form.read(Document(path, data, places, rate)), path)
+    settle_kdenlive(timeline)
+    _note_emptiness(timeline)
     edit = Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
     _log.info("%s: %s; %s", path, kind, "; ".join(edit.notes) or "nothing to note")
     return edit
@@ -91,75 +100,55 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
 
     unpacked: where the media of an .otioz go; None for nowhere. Raises SchemaError, OutputError.
     """
-    kind = _kind(path)
-    with _reading(path):
-        if kind == ".otiod":
-            return bundle.read_folder(path)
-        if kind == ".otioz":
-            return bundle.read_archive(path, unpacked)
-        file = _fcpxml(path) if kind in FCPXML else path
-        if not file.exists():
-            raise SchemaError(f"holds no {file.name}", file=path, remedy="Export it from Final Cut Pro again")
-        check_size(file.stat().st_size, str(file), limits.TEXT if kind == EDL else limits.DOCUMENT)
-        return file.read_bytes()
-
-
-def _fcpxml(path: Path) -> Path:
-    """The document itself: what Final Cut Pro exports as a bundle is a folder."""
-    return path / "Info.fcpxml" if path.suffix.lower() == ".fcpxmld" else path
-
-
-def _kind(path: Path) -> str:
-    kind = path.suffix.lower()
-    if not path.exists():
-        raise SchemaError("does not exist", file=path, remedy="Check the path")
-    if kind not in (*NATIVE, EDL, FCP7, *FCPXML, *FORMATS):
-        raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{_FORMATS}; export one of them")
-    if path.is_dir() != (kind in FOLDERS):
-        what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"
-        raise SchemaError(what, file=path, remedy=_FORMATS)
-    return kind
-
-
-def _converted(path: Path, kind: str) -> bytes:
-    with _reading(path):
-        return convert(path)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
+    form = _format(path)
     try:
-        yield
+        if path.suffix.lower() == ".otioz":
+            return read_archive(path, unpacked)
+        file = path / form.content if form.content else path
+        if not file.exists():
+            raise SchemaError(f"is no bundle: it holds no {file.name}", file=path, remedy="Export it again")
+        check_size(file.stat().st_size, file, form.most)
+        return file.read_bytes()
     except OSError as e:
         raise SchemaError(f"cannot be read: {e.strerror or e}", file=path, remedy="Check the file's permissions") from e
 
 
-def _one_timeline(found: Any, path: Path) -> Any:
-    if isinstance(found, otio.schema.SerializableCollection):
-        inside = [child for child in found if isinstance(child, otio.schema.Timeline)]
-        if len(inside) == 1:
-            found = inside[0]
-        else:
-            names = ", ".join(f"'{child.name}'" for child in inside[:5])
-            raise SchemaError(
-                f"holds {len(inside)} timelines{f' ({names})' if names else ''}", file=path, remedy="Export one of them"
-            )
-    if not isinstance(found, otio.schema.Timeline) or not isinstance(found.tracks, otio.schema.Stack):
-        name = found.schema_name() if hasattr(found, "schema_name") else type(found).__name__
-        what = "is a timeline without tracks" if isinstance(found, otio.schema.Timeline) else f"is no timeline: {name}"
-        raise SchemaError(what, file=path, remedy="Export the timeline")
-    return found
+def _format(path: Path) -> Format:
+    known = f"{', '.join(FORMATS)} are read"
+    form = FORMATS.get(path.suffix.lower())
+    if not path.exists():
+        raise SchemaError("does not exist", file=path, remedy="Check the path")
+    if form is None:
+        raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{known}; export one of them")
+    if path.is_dir() != bool(form.content):
+        what = "is a folder, not a file" if path.is_dir() else f"is a file, but {path.suffix.lower()} is a folder"
+        raise SchemaError(what, file=path, remedy=known)
+    return form
 
 
-def _tell_empty(timeline: Any) -> None:
+def _one_timeline(read: Any, path: Path) -> Any:
+    """The timeline, or the only one of a collection; raises SchemaError for anything else."""
+    if isinstance(read, otio.schema.SerializableCollection):
+        timelines = [child for child in read if isinstance(child, otio.schema.Timeline)]
+        if len(timelines) != 1:
+            names = ", ".join(f"'{timeline.name}'" for timeline in timelines[:5])
+            what = f"holds {len(timelines)} timelines{f' ({names})' if names else ''}"
+            raise SchemaError(what, file=path, remedy="Export one of them")
+        read = timelines[0]
+    if not isinstance(read, otio.schema.Timeline):
+        name = read.schema_name() if hasattr(read, "schema_name") else type(read).__name__
+        raise SchemaError(f"is no timeline: {name}", file=path, remedy="Export the timeline")
+    if not isinstance(read.tracks, otio.schema.Stack):
+        raise SchemaError("is a timeline without tracks", file=path, remedy="Export the timeline")
+    return read
+
+
+def _note_emptiness(timeline: Any) -> None:
     """Leave a note at the timeline where it, or something in it that lasts, holds no clip."""
-    if not any(True for _ in timeline.tracks.find_clips()):
+    if not timeline.find_clips():
         add_note(timeline, "the edit holds no clip")
         return
-    for item in timeline.tracks.find_children():
-        lasts = item.source_range if isinstance(item, otio.schema.Stack | otio.schema.Track) else None
-        if lasts is not None and lasts.duration.value > 0 and not item.find_clips():
-            add_note(
-                timeline,
-                f"{type(item).__name__.lower()} '{item.name}' lasts {lasts.duration.value:g} frames and holds no clip",
-            )
+    for item in timeline.tracks.find_children(descended_from_type=otio.core.Composition):
+        lasts = item.source_range.duration.value if item.source_range is not None else 0
+        if lasts > 0 and not item.find_clips():
+            add_note(timeline, f"{type(item).__name__.lower()} '{item.name}' lasts {lasts:g} frames and holds no clip")

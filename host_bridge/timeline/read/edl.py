@@ -15,12 +15,12 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
+from host_bridge.timeline.read.document import Document
 from host_bridge.timeline.read.edl_rate import Chosen, Sourced, choose_rate
 from host_bridge.timeline.read.edl_source import Source, counted_as_media, counts_of, source_of
 from host_bridge.timeline.read.edl_text import BARS, BLACK, Event, parse_edl
-from host_bridge.timeline.read.header import read_header
-from host_bridge.timeline.read.notes import add_note
-from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.read.model import add_note
+from host_bridge.timeline.read.places import Places, read_header
 from nodes.errors import FootageError
 from nodes.footage.formats import IMAGES
 from nodes.footage.rates import frames_per_day
@@ -30,15 +30,16 @@ _MOVIES = (".mov", ".mxf", ".mp4", ".mkv")
 _RANGE = re.compile(r"^(.*?)\[(\d+)-\d+\](\.\w+)$")
 
 
-def read_edl(data: bytes, path: Path, places: Places, rate: Fraction | None = None) -> Any:
+def read_edl(document: Document) -> Any:
     """Return the timeline of an EDL.
 
-    places: find its media, which say the rate. rate: of the edit, in frames per second; it comes before what the media say. How the
+    Its media say the rate, unless the user does. How the
     rate was chosen, and what of an event cannot be followed, is in notes. Raises SchemaError, which names the event.
     """
-    text = parse_edl(data, path)
-    sourced = [_sourced(event, places) for event in text.events]
-    chosen = choose_rate(text, sourced, path, rate)
+    path = document.path
+    text = parse_edl(document.data, path)
+    sourced = [_sourced(event, document.places) for event in text.events]
+    chosen = choose_rate(text, sourced, path, document.rate)
     timeline = otio.schema.Timeline(text.title)
     if chosen.drop:
         timeline.metadata[KEY] = {"drop": True}

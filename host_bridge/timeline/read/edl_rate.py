@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from host_bridge.timeline.read.edl_text import REMEDY, EdlText, Event
-from host_bridge.timeline.read.header import Header
+from host_bridge.timeline.read.places import Header
 from nodes.errors import SchemaError
 from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of
 from nodes.text import command_line

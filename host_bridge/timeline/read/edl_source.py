@@ -14,7 +14,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read.edl_rate import Chosen, Sourced, frame_number
 from host_bridge.timeline.read.edl_text import Event
-from host_bridge.timeline.read.header import Header, begin_of
+from host_bridge.timeline.read.places import Header, begin_of
 from nodes.errors import SchemaError
 from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of, timecode_of
 

@@ -12,19 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
 import opentimelineio as otio
 from opentimelineio.opentime import TimeRange
 
-from host_bridge.timeline.read import limits
-from host_bridge.timeline.read.notes import add_note
-from host_bridge.timeline.read.timemap import MapKey, time_effect
-from host_bridge.timeline.read.times import rational_time, snap_rate
+from host_bridge.timeline.read import document as limits
+from host_bridge.timeline.read.document import Document, parse_xml
+from host_bridge.timeline.read.model import MapKey, add_note, rational_time, time_effect
 from nodes.errors import SchemaError
-from nodes.footage.rates import number_of
+from nodes.footage.rates import number_of, snap_rate
 
 TICKS = 254_016_000_000  # of a second, in which Premiere counts
 _ZERO = Fraction(0)
@@ -53,14 +51,15 @@ class _Source:
     end: Fraction | None = None
 
 
-def read_fcp7(data: bytes, path: Path) -> Any:
-    """Return the sequences of a document that `check_xml` has let through, as a SerializableCollection of timelines.
+def read_fcp7(document: Document) -> Any:
+    """Return the sequences of a document as a SerializableCollection of timelines.
 
     Those that stand in another are not among them, unless all do. Raises SchemaError, which names the element, for numbers that
     cannot be read, for sequences that hold themselves, and where there is none.
     """
+    path = document.path
     try:
-        found = _Reader(fromstring(data)).timelines()
+        found = _Reader(parse_xml(document, "xmeml")).timelines()
     except ValueError as e:
         raise SchemaError(str(e), file=path, remedy="Export the sequence again") from e
     if not found:

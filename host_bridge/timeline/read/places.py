@@ -1,22 +1,97 @@
-"""Find the files that an edit names: where it says, where they were moved to, or by their names."""
+"""Media of an edit: the places that a document writes, the files that they mean, and what a file's header says."""
 
 from __future__ import annotations
 
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
-from host_bridge.timeline.read import limits
-from host_bridge.timeline.read.urls import is_absolute, is_windows, name_of, plain_paths
 from nodes.errors import FaceplateError, SchemaError
 from nodes.footage.formats import IMAGES
-from nodes.footage.numbering import has_place
+from nodes.footage.numbering import find_sequence, has_place
+from nodes.footage.probe import labels_in, open_container, probe, video_stream
+from nodes.footage.rates import is_drop, number_of, snap_rate
 
+_LISTED = 100_000  # files that are looked through for media
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|$)")
+_DRIVE_IN_ADDRESS = re.compile(r"/+([A-Za-z])(?::|\||%3A)(?=/|$)", re.IGNORECASE)
+_PLACE = re.compile(r"(%0\dd)")
+_RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 _NUMBER = re.compile(r"(%0?\d*d|#+|\d+)(?=\.[^.]+$)")
+
+
+# --- what a document writes ---
+
+
+def plain_paths(url: str) -> list[str]:
+    r"""Return what a place may mean, the likeliest first, with `/` between folders; none for web addresses.
+
+    `C:\a\b.mov` becomes `C:/a/b.mov`, a server's share `//server/share/b.mov`. A bare path is taken as it is, then with its
+    percent codes undone; an address with them undone, then as it is, for there are writers who forget to write them. An image
+    called name.[0001-0100].exr is a sequence, as Resolve writes it, or a file of that name.
+    """
+    if not url or "\0" in url:
+        return []
+    if url[:5].lower() == "file:":
+        raw = _path_of_address(url[5:])
+        paths = [_decoded(raw), raw]
+    elif _SCHEME.match(url) and not _DRIVE.match(url):
+        return []
+    else:
+        raw = url.replace("\\", "/") if is_windows(url) or "/" not in url else url
+        paths = [raw, _decoded(raw)]
+    paths = [path for path in paths if path and "\0" not in path]
+    return list(dict.fromkeys((*map(_as_pattern, paths), *paths)))
+
+
+def is_windows(path: str) -> bool:
+    """Tell whether a path is absolute as Windows has it: with a drive, or on a server."""
+    return bool(_DRIVE.match(path)) or path.startswith(("\\\\", "//"))
+
+
+def is_absolute(path: str) -> bool:
+    """Tell whether a path is absolute on any system."""
+    return path.startswith("/") or is_windows(path)
+
+
+def _decoded(path: str) -> str:
+    """Undo percent codes, but leave the `%04d` of a sequence."""
+    parts = _PLACE.split(path)
+    return "".join(p if _PLACE.fullmatch(p) else unquote(p, errors="surrogateescape") for p in parts)
+
+
+def _path_of_address(rest: str) -> str:
+    """The path of a `file:` address. rest: what follows the colon."""
+    rest = rest.replace("\\", "/")
+    if rest.startswith("//"):
+        host, _, path = rest[2:].partition("/")
+        if _DRIVE.match(host) or host in (".", ".."):
+            return f"{host}/{path}"
+        if host.lower() not in ("", "localhost", "127.0.0.1"):
+            return f"//{host}/{path}"
+        rest = f"/{path}"
+    drive = _DRIVE_IN_ADDRESS.match(rest)
+    return f"{drive[1]}:{rest[drive.end() :]}" if drive else rest
+
+
+def _as_pattern(path: str) -> str:
+    """`name.[0001-0100].exr`, as Resolve calls a sequence, as a pattern."""
+    folder, slash, name = path.rpartition("/")
+    if PurePosixPath(name).suffix.lower() not in IMAGES:
+        return path
+    return folder + slash + _RANGE.sub(lambda m: f"%0{len(m[1])}d", name, count=1)
+
+
+# --- where the files are ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +120,17 @@ class Places:
     folder: Path
     roots: tuple[MediaRoot, ...] = ()
     inside: bool = False
-    _found: dict[str, tuple[Path | None, str]] = field(default_factory=dict)
+    _cache: dict[str, tuple[Path | None, str]] = field(default_factory=dict)
 
     def find(self, url: str, name: str = "") -> tuple[Path | None, str]:
-        """Return the file, or the pattern of the sequence, and what is to be said of it; None and why when there is none.
+        """Return the file, or the pattern of the sequence, and a note on it; None and why when there is none.
 
         name: what it is called where the document says no place. Raises SchemaError for a path that climbs out of a bundle.
         """
         key = url or f"\0{name}"
-        if key not in self._found:
-            self._found[key] = self._find(url, name)
-        return self._found[key]
+        if key not in self._cache:
+            self._cache[key] = self._find(url, name)
+        return self._cache[key]
 
     def _find(self, url: str, name: str) -> tuple[Path | None, str]:
         paths = plain_paths(url)
@@ -63,10 +138,10 @@ class Places:
             return None, "is no file"
         for path in sorted(paths, key=has_place):  # a file of that very name first
             for place in (*self._moved(path), *self._as_written(path)):
-                if (found := on_disk(place)) is not None:
-                    return found, ""
-        named = [self._by_name(path) for path in paths or [name]]
-        return next((found for found in named if found[0] is not None), named[0])
+                if (file := on_disk(place)) is not None:
+                    return file, ""
+        by_name = [self._by_name(path) for path in paths or [name]]
+        return next((answer for answer in by_name if answer[0] is not None), by_name[0])
 
     def _moved(self, path: str) -> Iterator[Path]:
         for root in self.roots:
@@ -84,28 +159,28 @@ class Places:
             return
         place = self.folder / path
         if self.inside and not place.resolve().is_relative_to(self.folder.resolve()):
-            raise SchemaError(
-                f"the bundle names a file outside itself: '{path[:120]}'", file=self.folder, remedy="Make it again"
-            )
+            what = f"the bundle names a file outside itself: '{path[:120]}'"
+            raise SchemaError(what, file=self.folder, remedy="Make it again")
         yield place
 
     def _by_name(self, path: str) -> tuple[Path | None, str]:
-        name = name_of(path)
-        found = self._index.get(_any_number(name) if has_place(name) else _plain(name), []) if name else []
-        tail = [part.lower() for part in PurePosixPath(path).parts[-2::-1]]
-        close = [_shared(tail, [part.lower() for part in place.parts[-2::-1]]) for place in found]
-        best = [place for place, n in zip(found, close, strict=True) if n == max(close)]
+        """The file of that name whose folders are the likest; None where two are."""
+        *folders, name = re.split(r"[/\\]", path.rstrip("/\\"))
+        files = self._index.get(_any_number(name) if has_place(name) else _plain(name), []) if name else []
+        if not files:
+            return None, "is missing"
+        tail = [part.lower() for part in reversed(folders)]
+        alike = [_shared(tail, [part.lower() for part in file.parts[-2::-1]]) for file in files]
+        best = [file for file, count in zip(files, alike, strict=True) if count == max(alike)]
         if len(best) > 1:
             return None, f"is missing, and {len(best)} files are called {name}: {best[0]}, {best[1]}"
-        if not best:
-            return None, "is missing"
         return best[0], f"found by name: {best[0]}"
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
         """The files that may be meant, by name; a sequence is there once, as its pattern."""
         index: dict[str, list[Path]] = {}
-        left = limits.LISTED
+        left = _LISTED
         for root in dict.fromkeys(r.folder for r in self.roots):
             for folder, folders, files in os.walk(root):
                 folders.sort()
@@ -114,17 +189,12 @@ class Places:
                     break
                 _add(index, Path(folder), files)
         known = {place for places in index.values() for place in places}
-        beside: dict[str, list[Path]] = {}
-        if not self.folder.is_dir():  # a bundle without media is not unpacked
-            return index
-        with os.scandir(self.folder) as entries:
-            _add(
-                beside,
-                self.folder,
-                [e.name for e, _ in zip(entries, range(limits.LISTED), strict=False) if e.is_file()],
-            )
-        for key, places in beside.items():
-            index.setdefault(key, []).extend(p for p in places if p not in known)
+        if self.folder.is_dir():  # a bundle without media is not unpacked
+            beside: dict[str, list[Path]] = {}
+            with os.scandir(self.folder) as entries:
+                _add(beside, self.folder, (entry.name for entry in islice(entries, _LISTED) if entry.is_file()))
+            for key, places in beside.items():
+                index.setdefault(key, []).extend(place for place in places if place not in known)
         return index
 
 
@@ -136,10 +206,10 @@ def on_disk(path: Path) -> Path | None:
     try:
         if path.is_file():
             return path
-        folder = _folder(path.parent)
+        folder = _folder_on_disk(path.parent)
         alike = _any_number if has_place(path.name) else _composed
         names = (entry.name for entry in folder.iterdir()) if folder else ()
-        spelt = next((n for n in names if alike(n) == alike(path.name)), None)
+        spelt = next((name for name in names if alike(name) == alike(path.name)), None)
         if folder is None or spelt is None or not has_place(path.name):
             return folder / spelt if folder and spelt else None
         place, number = _NUMBER.search(path.name), _NUMBER.search(spelt)
@@ -148,19 +218,18 @@ def on_disk(path: Path) -> Path | None:
         return None
 
 
-def _folder(path: Path) -> Path | None:
-    """A folder as the disk spells it."""
+def _folder_on_disk(path: Path) -> Path | None:
     if path.is_dir():
         return path
-    above = _folder(path.parent) if path != path.parent else None
+    above = _folder_on_disk(path.parent) if path != path.parent else None
     if above is None:
         return None
-    return next((e for e in above.iterdir() if _composed(e.name) == _composed(path.name)), None)
+    return next((entry for entry in above.iterdir() if _composed(entry.name) == _composed(path.name)), None)
 
 
-def _add(index: dict[str, list[Path]], folder: Path, files: list[str]) -> None:
+def _add(index: dict[str, list[Path]], folder: Path, names: Iterable[str]) -> None:
     patterns: dict[str, Path] = {}
-    for name in sorted(files):
+    for name in sorted(names):
         index.setdefault(_plain(name), []).append(folder / name)
         number = _NUMBER.search(name)
         if number and Path(name).suffix.lower() in IMAGES:
@@ -184,4 +253,58 @@ def _composed(name: str) -> str:
 
 
 def _shared(a: list[str], b: list[str]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    """How many elements two lists have in common at their beginning."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))
+
+
+# --- what their headers say ---
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself. rate: None where files do not say it. start: its timecode, in frames. drop: that is drop-frame."""
+
+    rate: Fraction | None
+    frames: int
+    start: int | None
+    still: bool = False
+    drop: bool = False
+
+
+def read_header(path: Path) -> Header:
+    """Read what a file, or the files of a pattern, say of themselves, without decoding; raises FootageError."""
+    sequence = find_sequence(path)
+    if sequence is not None:
+        return Header(None, len(sequence.files), sequence.first)
+    state: tuple[int, ...] = ()
+    with suppress(OSError, ValueError):
+        stat = path.stat()
+        state = stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return _read_header(path, state)
+
+
+@lru_cache(maxsize=4096)
+def _read_header(path: Path, _state: tuple[int, ...]) -> Header:
+    if path.suffix.lower() in IMAGES:
+        return Header(None, 1, None, still=True)
+    with open_container(path) as container:
+        stream = video_stream(container, path)
+        declared = stream.average_rate or stream.guessed_rate or stream.base_rate
+        labels = list(labels_in(container))
+        frames = stream.frames
+    if not frames or not declared:  # nothing in the container counts them
+        info, _ = probe(path)
+        frames, declared = info.frames, info.rate
+    rate = snap_rate(declared)
+    for label in labels:
+        with suppress(ValueError):  # not a timecode at this rate
+            return Header(rate, frames, number_of(label, rate), drop=is_drop(label))
+    return Header(rate, frames, None)
+
+
+def begin_of(used: Fraction, start: Fraction, frames: Fraction, day: Fraction | int) -> Fraction:
+    """Where media begin as a document counts them, so that the frame `used` lies in them: as their timecode says, a day off, or at 0.
+
+    start: their timecode. frames: how many there are. day: frames of a day of timecode.
+    """
+    return next((s for s in (start, start - day, start + day, Fraction(0)) if s <= used < s + frames), start)

@@ -11,15 +11,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from host_bridge.timeline.read import Places
-from host_bridge.timeline.read.document import parse
-from host_bridge.timeline.read.times import exact, nearest, snap_rate
+from host_bridge.timeline.read.model import exact, nearest
+from host_bridge.timeline.read.otio import parse
+from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.report.integrity import Claimed, of_media, unverified
 from host_bridge.timeline.report.people import Records
 from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, schema
 from nodes.consent.provenance import Provenance
 from nodes.credentials.trust import Trust
 from nodes.errors import SchemaError
+from nodes.footage.rates import snap_rate
 
 
 class _Told(BaseModel):

@@ -13,8 +13,8 @@ from typing import Any
 
 from host_bridge.timeline.asked import check_rate
 from host_bridge.timeline.document import TimelineRun, default_folder, document_path, load
-from host_bridge.timeline.read import MediaRoot, Places
-from host_bridge.timeline.read.edit import FOLDERS, document_of_edit
+from host_bridge.timeline.read.edit import document_of_edit
+from host_bridge.timeline.read.places import MediaRoot, Places
 from host_bridge.timeline.report.answers import answers, covered, remarks
 from host_bridge.timeline.report.from_export import ExportedEdit, exported_edit, shots_of_export, unexplained
 from host_bridge.timeline.report.from_run import shot_of_run
@@ -131,7 +131,7 @@ def _places(edit: Path, roots: Sequence[MediaRoot], *, verify: bool) -> Iterator
     """Where an export's media are. Those in an .otioz are unpacked for as long as they are looked at; None where nobody will."""
     kind = edit.suffix.lower()
     if kind != ".otioz":
-        yield Places(edit if kind in FOLDERS else edit.parent, tuple(roots), inside=kind == ".otiod")
+        yield Places(edit if edit.is_dir() else edit.parent, tuple(roots), inside=kind == ".otiod")
     elif not verify:
         yield None
     else:

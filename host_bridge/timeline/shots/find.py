@@ -10,11 +10,9 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Edit, limits
-from host_bridge.timeline.read.edit import NATIVE
-from host_bridge.timeline.read.notes import add_note, notes_of
-from host_bridge.timeline.read.timemap import SLACK, samples_down
-from host_bridge.timeline.read.times import from_whole_hour, nearest, seconds, snap_rate
+from host_bridge.timeline.read import document as limits
+from host_bridge.timeline.read.edit import NATIVE, Edit
+from host_bridge.timeline.read.model import SLACK, add_note, from_whole_hour, nearest, notes_of, samples_down, seconds
 from host_bridge.timeline.shots.cast import Cast
 from host_bridge.timeline.shots.mapping import positions
 from host_bridge.timeline.shots.media import Found, media_of
@@ -24,6 +22,7 @@ from host_bridge.timeline.shots.speed import speed_of
 from host_bridge.timeline.shots.view import View
 from host_bridge.timeline.shots.warp import Affine, Warp
 from nodes.errors import SchemaError
+from nodes.footage.rates import snap_rate
 
 _REMEDY = "Export the edit again"
 _SEEN = ("Resolve_OTIO", "faceplate_cut")  # programs whose reversed clips are known

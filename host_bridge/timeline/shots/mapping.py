@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from host_bridge.timeline.read.times import nearest
+from host_bridge.timeline.read.model import nearest
 from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.shots.warp import Warp
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.header import Header, begin_of, read_header
-from host_bridge.timeline.read.places import Places
-from host_bridge.timeline.read.times import nearest, seconds, snap_rate
+from host_bridge.timeline.read.model import nearest, seconds
+from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from host_bridge.timeline.shots.results import Result, result_behind
 from host_bridge.timeline.shots.series import series_behind
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FootageError, SchemaError
-from nodes.footage.rates import frames_per_day
+from nodes.footage.rates import frames_per_day, snap_rate
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
 

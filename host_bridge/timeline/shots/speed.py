@@ -11,8 +11,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.timemap import MapKey, keys_in
-from host_bridge.timeline.read.times import exact
+from host_bridge.timeline.read.model import MapKey, exact, keys_in
 from host_bridge.timeline.shots.warp import Affine, Curve, Key, Step
 from nodes.errors import SchemaError
 

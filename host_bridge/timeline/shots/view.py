@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from host_bridge.timeline.read.times import nearest
+from host_bridge.timeline.read.model import nearest
 from host_bridge.timeline.shots.mapping import frames_through
 from host_bridge.timeline.shots.warp import Affine, Warp
 

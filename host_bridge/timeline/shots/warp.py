@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from host_bridge.timeline.read.times import exact
+from host_bridge.timeline.read.model import exact
 
 Step = Callable[[Fraction], Fraction]
 Number = float | Fraction

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from host_bridge.timeline.read import Places
+from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.write.tree import Node, clips, schema, text_of
 from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR

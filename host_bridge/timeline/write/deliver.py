@@ -10,8 +10,9 @@ from typing import Any
 
 from host_bridge.timeline.asked import check_rate
 from host_bridge.timeline.document import default_folder, load
-from host_bridge.timeline.read import media_root, read_edit
-from host_bridge.timeline.shots import sequence_rate
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.read.places import media_root
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write.bundle import SUFFIXES
 from host_bridge.timeline.write.consent import permitted
 from host_bridge.timeline.write.export import Mode, export_edit

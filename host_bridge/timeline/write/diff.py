@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from host_bridge.timeline.read import Edit
+from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.write.tree import (
     DEFAULT_KEY,
     EXPORT,

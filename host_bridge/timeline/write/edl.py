@@ -11,14 +11,14 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Edit, Places
+from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.read.edl import KEY, is_drop_frame
 from host_bridge.timeline.read.edl_source import speed_of_m2
 from host_bridge.timeline.read.edl_text import BARS, RATE, SOURCE_IN, SOURCE_RATE
-from host_bridge.timeline.read.header import Header, read_header
-from host_bridge.timeline.read.timemap import SLACK, samples_down
-from host_bridge.timeline.read.times import exact, nearest, seconds
-from host_bridge.timeline.shots import Shot, find_shots, sequence_rate
+from host_bridge.timeline.read.model import SLACK, exact, nearest, samples_down, seconds
+from host_bridge.timeline.read.places import Header, Places, read_header
+from host_bridge.timeline.shots.find import find_shots, sequence_rate
+from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.write.writer import TimelineWriter, cannot_hold, start_of, start_of_edit
 from nodes.footage.rates import nominal, timecode_of
 

@@ -13,7 +13,7 @@ import opentimelineio as otio
 
 from host_bridge.timeline.document import ShotRecord, TimelineRun
 from host_bridge.timeline.made import Made
-from host_bridge.timeline.read import Edit
+from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.shots.said import names_said
 from host_bridge.timeline.write.layer import layer_above, result_clip
 from host_bridge.timeline.write.profiles import Profile, adapt

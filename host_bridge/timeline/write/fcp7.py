@@ -13,12 +13,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Places
 from host_bridge.timeline.read.fcp7 import TICKS
-from host_bridge.timeline.read.header import read_header
-from host_bridge.timeline.read.timemap import keys_in
-from host_bridge.timeline.read.times import from_whole_hour, nearest, seconds
-from host_bridge.timeline.shots import sequence_rate
+from host_bridge.timeline.read.model import from_whole_hour, keys_in, nearest, seconds
+from host_bridge.timeline.read.places import Places, read_header
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write.writer import (
     ZERO,
     RowItem,

@@ -16,10 +16,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Places
-from host_bridge.timeline.read.timemap import MapKey, keys_in, samples_down
-from host_bridge.timeline.read.times import exact, from_whole_hour, nearest, seconds
-from host_bridge.timeline.shots import sequence_rate
+from host_bridge.timeline.read.model import MapKey, exact, from_whole_hour, keys_in, nearest, samples_down, seconds
+from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.media import Found
 from host_bridge.timeline.shots.speed import keys_of
 from host_bridge.timeline.shots.warp import Curve

@@ -14,8 +14,10 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Edit, Places, read_edit
-from host_bridge.timeline.shots import Shot, find_shots
+from host_bridge.timeline.read.edit import Edit, read_edit
+from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.write.bundle import gather, write_bundle
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from host_bridge.timeline.read.urls import is_absolute, is_windows, plain_paths
+from host_bridge.timeline.read.places import is_absolute, is_windows, plain_paths
 from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, put, schema
 from nodes.errors import OutputError
 

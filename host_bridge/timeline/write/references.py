@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from host_bridge.timeline.made import media_sha256
-from host_bridge.timeline.read.times import exact, nearest, snap_rate
+from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.write.profiles import Profile
 from host_bridge.timeline.write.tree import (
     CLIP,
@@ -24,6 +24,7 @@ from host_bridge.timeline.write.tree import (
     written_rate,
 )
 from nodes.footage.numbering import numbered
+from nodes.footage.rates import snap_rate
 
 Kind = Literal["composite", "patch"]
 Alpha = Literal["straight", "premultiplied"]

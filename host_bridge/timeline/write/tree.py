@@ -13,9 +13,9 @@ from copy import deepcopy
 from fractions import Fraction
 from typing import Any
 
-from host_bridge.timeline.read import Edit
-from host_bridge.timeline.read.bundle import CONTENT
-from host_bridge.timeline.read.notes import without_notes
+from host_bridge.timeline.read.edit import Edit
+from host_bridge.timeline.read.model import without_notes
+from host_bridge.timeline.read.otio import CONTENT
 
 Node = dict[str, Any]
 DEFAULT_KEY = "DEFAULT_MEDIA"

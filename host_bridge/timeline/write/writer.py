@@ -11,9 +11,8 @@ from xml.etree.ElementTree import Element, indent, tostring
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import Places
-from host_bridge.timeline.read.times import nearest, seconds
-from host_bridge.timeline.read.urls import is_absolute, plain_paths
+from host_bridge.timeline.read.model import nearest, seconds
+from host_bridge.timeline.read.places import Places, is_absolute, plain_paths
 from host_bridge.timeline.shots.media import Found, media_of
 from host_bridge.timeline.shots.speed import speed_of
 from host_bridge.timeline.shots.warp import Affine, Warp

@@ -14,8 +14,8 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.jobs import KINDS, parse
 from host_bridge.reporting import Watch
-from host_bridge.timeline.read import read_edit
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.shots.find import find_shots
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte
 from tests.host_bridge.blender.test_blender_sequencer import numbered

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host_bridge.timeline.read import Edit, Places, read_edit
+from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.fcp7 import TICKS
-from host_bridge.timeline.read.timemap import MapKey, time_effect
-from host_bridge.timeline.shots import Shot, find_shots
+from host_bridge.timeline.read.model import MapKey, time_effect
+from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.write.formats import write_document
 from nodes.errors import OutputError, SchemaError
 from tests.support.cuts import clip, dissolve, gap, span, timeline

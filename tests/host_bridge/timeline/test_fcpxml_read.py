@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from host_bridge.timeline.read import limits, read_edit
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read import document as limits
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.shots.find import find_shots
 from nodes.errors import SchemaError
 from tests.support.fcpxmls import HOUR, NTSC, clip, document, media, shots, shown, t, time_map
 from tests.support.numbered import numbered_movie, numbers_in

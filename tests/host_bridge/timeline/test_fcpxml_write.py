@@ -13,8 +13,9 @@ import opentimelineio as otio
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from host_bridge.timeline.read import Edit, Places, read_edit
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read.edit import Edit, read_edit
+from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.write import formats
 from host_bridge.timeline.write.formats import write_document
 from host_bridge.timeline.write.tree import document_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from host_bridge.timeline.read.header import read_header
+from host_bridge.timeline.read.places import read_header
 from tests.support.clips import write_movie
 
 BLACK = np.zeros((32, 32, 3), np.uint8)

@@ -16,9 +16,10 @@ import opentimelineio as otio
 import pytest
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.read import limits, read_edit
-from host_bridge.timeline.read.convert import convert
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read import document as limits
+from host_bridge.timeline.read.aaf import convert
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.shots.find import find_shots
 from nodes.errors import FaceplateError, MissingDependencyError, SchemaError
 from tests import ROOT
 from tests.support.cuts import clip, gap, read_again, shots_of, span, timeline, written
@@ -202,7 +203,7 @@ def test_a_hundred_thousand_clips_are_read_in_bounded_time_and_memory(tmp_path: 
     path = tmp_path / "edit.otio"
     path.write_text(json.dumps(one), "utf-8")
     program = (
-        "import sys, time; from tests.support.peak import peak_memory; from host_bridge.timeline.read import read_edit; from host_bridge.timeline.shots import *\n"
+        "import sys, time; from tests.support.peak import peak_memory; from host_bridge.timeline.read.edit import read_edit; from host_bridge.timeline.shots.find import find_shots\n"
         "found = find_shots(read_edit(sys.argv[1])); print(len(found), found[-1].record)\n"
         "print(peak_memory()); print(time.process_time())"
     )

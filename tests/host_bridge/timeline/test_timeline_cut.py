@@ -16,9 +16,9 @@ from host_bridge.reporting import Watch
 from host_bridge.timeline.cut.from_otio import cut_of
 from host_bridge.timeline.cut.strips import Cut, Footage, Marker, Strip, load, save
 from host_bridge.timeline.cut.to_otio import timeline_of
-from host_bridge.timeline.read import read_edit
-from host_bridge.timeline.read.times import nearest
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.read.model import nearest
+from host_bridge.timeline.shots.find import find_shots
 from nodes.errors import SchemaError
 from tests.support.numbered import numbered_images, numbered_movie
 

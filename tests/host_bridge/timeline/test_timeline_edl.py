@@ -14,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host_bridge.timeline.read import Edit, Places, read_edit
+from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.edl_source import speed_of_m2
-from host_bridge.timeline.shots import Shot, find_shots, sequence_rate
+from host_bridge.timeline.read.places import Places
+from host_bridge.timeline.shots.find import find_shots, sequence_rate
+from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.write.formats import write_document
 from nodes.errors import SchemaError
 from nodes.footage.rates import frames_per_day, number_of, timecode_of

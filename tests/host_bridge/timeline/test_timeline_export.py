@@ -15,14 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host_bridge.timeline.document import MediaRecord, ShotRecord
-from host_bridge.timeline.read import Edit, read_edit
-from host_bridge.timeline.read.times import exact, nearest, snap_rate
+from host_bridge.timeline.read.edit import Edit, read_edit
+from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.write.diff import diff, diff_edits
 from host_bridge.timeline.write.export import Exported, export_edit
 from host_bridge.timeline.write.profiles import PROFILES
 from host_bridge.timeline.write.references import Kind, ResultMedia
 from host_bridge.timeline.write.tree import text_of, without_ours
 from nodes.errors import FaceplateError
+from nodes.footage.rates import snap_rate
 from tests import ROOT
 from tests.support.random_edits import clips_in, item, span, time, timelines
 from tests.support.timeline_results import done_shot, run_of

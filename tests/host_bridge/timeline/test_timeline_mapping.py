@@ -10,7 +10,7 @@ import opentimelineio as otio
 import pytest
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.shots import Shot
+from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.shots.speed import keys_of
 from host_bridge.timeline.shots.warp import Curve
 from tests.support.cuts import clip, dissolve, gap, shots_of, span, timeline

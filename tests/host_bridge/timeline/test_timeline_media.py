@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_bridge.timeline.document import MediaRecord, ShotRecord
-from host_bridge.timeline.read import read_edit
-from host_bridge.timeline.shots import Shot, find_shots
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.write.bundle import free_name
 from host_bridge.timeline.write.diff import diff_edits
 from host_bridge.timeline.write.media import result_media

@@ -14,7 +14,7 @@ import pytest
 
 from host_bridge.timeline.asked import ask
 from host_bridge.timeline.document import MediaRecord
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.write.profiles import PROFILES, adapt
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.read.times import exact, nearest, snap_rate
-from host_bridge.timeline.shots import Shot
+from host_bridge.timeline.read.model import exact, nearest
+from host_bridge.timeline.shots.shot import Shot
+from nodes.footage.rates import snap_rate
 from tests.support.cuts import dissolve, gap, shots_of, span
 
 SPELLINGS = [23.976, 23.976024627685547, 24.0, 25.0, 29.97, 30000 / 1001, 50.0, 59.94, 60.0]

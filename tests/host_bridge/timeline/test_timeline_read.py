@@ -12,12 +12,13 @@ import opentimelineio as otio
 import pytest
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.read import Places, media_root, read_edit
-from host_bridge.timeline.read.times import exact, nearest, snap_rate
-from host_bridge.timeline.read.urls import plain_paths
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.read.model import exact, nearest
+from host_bridge.timeline.read.places import Places, media_root, plain_paths
+from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.write.fcp7 import fcp7_of
 from nodes.errors import FaceplateError, SchemaError
+from nodes.footage.rates import snap_rate
 from tests import ROOT
 from tests.support.cuts import clip, dissolve, gap, read_again, shots_of, span, timeline, written
 from tests.support.numbered import numbered_images, numbered_movie, numbers_in

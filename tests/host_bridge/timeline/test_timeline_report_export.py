@@ -14,8 +14,8 @@ import opentimelineio as otio
 import pytest
 
 from host_bridge.timeline.document import MediaRecord
-from host_bridge.timeline.read import read_edit
-from host_bridge.timeline.shots import find_shots
+from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.write.tree import CLIP, EXPORT, clips, marked
 from nodes.consent.edit import revoke
 from nodes.shot.digest import digest_file

@@ -36,7 +36,7 @@ def diff(
         Print it as JSON.
     """
     from host_bridge.jobs.footage import frame_rate
-    from host_bridge.timeline.read import read_edit
+    from host_bridge.timeline.read.edit import read_edit
     from host_bridge.timeline.write.diff import EditDiff, diff_edits
 
     changes = diff_edits(*(read_edit(path, rate=frame_rate(rate)) for path in (a, b)))

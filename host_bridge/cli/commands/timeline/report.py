@@ -38,7 +38,7 @@ def report(
         Print it as JSON.
     """
     from host_bridge.jobs.footage import frame_rate
-    from host_bridge.timeline.read import media_root as root
+    from host_bridge.timeline.read.places import media_root as root
     from host_bridge.timeline.report import Wanted, gather, page
     from nodes.files import whole_file
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
 import opentimelineio as otio
 
+from host_bridge.timeline.read.document import Document, parse_xml
 from host_bridge.timeline.read.fcpxml.resources import Resources
 from host_bridge.timeline.read.fcpxml.story import Story
-from host_bridge.timeline.read.notes import add_note
+from host_bridge.timeline.read.model import add_note
 from nodes.errors import SchemaError
 
 _LOOKS = {"filter-video": "video filter", "filter-audio": "audio filter", "title": "title", "caption": "caption"}
 _CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
 
 
-def read_fcpxml(data: bytes, path: Path) -> Any:
-    """Return the projects of a document that `check_xml` has let through, as a SerializableCollection of timelines.
+def read_fcpxml(document: Document) -> Any:
+    """Return the projects of a document as a SerializableCollection of timelines.
 
     Raises SchemaError, which names the element, for times that cannot be read, for references that lead nowhere or in circles, and
     where there is no project.
     """
-    root = fromstring(data)
+    path, root = document.path, parse_xml(document, "fcpxml")
     try:
         story = Story(Resources(root))
         found = [_timeline(story, project) for project in root.iter("project") if project.find("sequence") is not None]

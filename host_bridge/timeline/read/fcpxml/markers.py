@@ -9,7 +9,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import TimeRange
 
 from host_bridge.timeline.read.fcpxml.resources import seconds_of
-from host_bridge.timeline.read.times import rational_time, seconds
+from host_bridge.timeline.read.model import rational_time, seconds
 
 _MARKERS = ("marker", "chapter-marker", "keyword")
 

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read.times import rational_time, snap_rate
+from host_bridge.timeline.read.model import rational_time
+from nodes.footage.rates import snap_rate
 
 _TIME = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)(?:/(\d+))?s?\s*")
 _MOST = 10**9  # seconds

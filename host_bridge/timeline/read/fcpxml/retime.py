@@ -17,9 +17,8 @@ import opentimelineio as otio
 from opentimelineio.opentime import TimeRange
 
 from host_bridge.timeline.read.fcpxml.resources import called, parse_time, seconds_of
-from host_bridge.timeline.read.notes import add_note
-from host_bridge.timeline.read.timemap import MapKey, sample_down, time_effect
-from host_bridge.timeline.read.times import exact, rational_time, snap_rate
+from host_bridge.timeline.read.model import MapKey, add_note, exact, rational_time, sample_down, time_effect
+from nodes.footage.rates import snap_rate
 
 _CONFORMS = Fraction(6, 100)  # Final Cut conforms rates that are up to 4.3 % apart, or so for a multiple
 Span = tuple[Fraction, Fraction]

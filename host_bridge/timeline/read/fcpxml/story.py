@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read import limits
+from host_bridge.timeline.read import document as limits
 from host_bridge.timeline.read.fcpxml.markers import markers_of, note_of
 from host_bridge.timeline.read.fcpxml.resources import Asset, Resources, called, seconds_of
 from host_bridge.timeline.read.fcpxml.retime import Retime, conform_of, retime_of, samples_down_in
@@ -30,8 +30,7 @@ from host_bridge.timeline.read.fcpxml.tracks import (
     tell,
     tracks_of,
 )
-from host_bridge.timeline.read.notes import add_note
-from host_bridge.timeline.read.times import rational_time, seconds
+from host_bridge.timeline.read.model import add_note, rational_time, seconds
 
 _ZERO = Fraction(0)
 _DEPTH = 40  # compositions within each other

@@ -12,8 +12,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read.fcpxml.markers import moved
 from host_bridge.timeline.read.fcpxml.resources import called
-from host_bridge.timeline.read.notes import add_note
-from host_bridge.timeline.read.times import rational_time
+from host_bridge.timeline.read.model import add_note, rational_time
 
 PICTURE = otio.schema.TrackKind.Video
 SOUND = otio.schema.TrackKind.Audio

@@ -1,0 +1,159 @@
+"""The timeline model: OpenTimelineIO, with exact times, exact time maps, and notes of what a reader could not follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import opentimelineio as otio
+from opentimelineio.opentime import RationalTime, TimeRange
+
+from nodes.errors import SchemaError
+from nodes.footage.rates import snap_rate
+
+TIME, TIME_SCHEMA = "faceplate_time", "faceplate.time/1"
+NOTES = "faceplate_read"
+SLACK = Fraction(1, 1000)  # of a frame: how far before a frame its beginning may be said to be
+_MOST = 1e12  # frames
+
+
+# --- exact times ---
+
+
+def exact(value: float | Fraction) -> Fraction:
+    """Return the number that a writer meant: 0.43 is 43/100 and 0.333333333333 is 1/3; raises ValueError if it is not finite."""
+    if isinstance(value, Fraction):
+        return value
+    if not math.isfinite(value) or abs(value) > _MOST:
+        raise ValueError(f"{value} is no time")
+    if value == int(value):
+        return Fraction(int(value))
+    meant = Fraction(value).limit_denominator(10_000)
+    close = abs(meant - Fraction(value)) <= Fraction(1, 10**9) * max(Fraction(1), abs(meant))
+    return meant if close else Fraction(value)
+
+
+def seconds(time: RationalTime, what: str) -> Fraction:
+    """Return a RationalTime in exact seconds; raises SchemaError, which calls it `what`, for an invalid rate or value."""
+    try:
+        return exact(time.value) / snap_rate(time.rate)
+    except ValueError as e:
+        raise SchemaError(f"{what}: {e}", remedy="Export the edit again") from e
+
+
+def start_of(item: Any) -> Fraction:
+    """The start of an item's source range in seconds, 0 without one; raises SchemaError."""
+    if item.source_range is None:
+        return Fraction(0)
+    return seconds(item.source_range.start_time, f"{type(item).__name__.lower()} '{item.name}'")
+
+
+def rational_time(time: Fraction, rate: Fraction) -> RationalTime:
+    """Return a RationalTime that `seconds` reads as exactly this many seconds, counted in frames of `rate` wherever possible.
+
+    A time whose denominator is beyond a million is given to 1e-11 of a frame.
+    """
+    for counted in (rate, *(Fraction(time.denominator * n) for n in range(1, 9))):
+        value = time * counted
+        if value.denominator == 1 and 0 < counted <= 1_000_000 and snap_rate(float(counted)) == counted:
+            return RationalTime(float(value), float(counted))
+    return RationalTime(float(time * rate), float(rate))
+
+
+def time_range(start: Fraction, length: Fraction, rate: Fraction, start_rate: Fraction | None = None) -> TimeRange:
+    """Return a TimeRange of exact seconds, counted in frames of `rate`. start_rate: of the start, where that is another."""
+    return TimeRange(rational_time(start, start_rate or rate), rational_time(length, rate))
+
+
+def from_whole_hour(start: Fraction, whole: Fraction, rate: Fraction) -> Fraction:
+    """Return the start of a nested clip `whole` seconds long; one behind its end counts from a whole hour of timecode."""
+    return start % (3600 * Fraction(nearest(rate)) / rate) if start >= whole > 0 else start
+
+
+def nearest(x: Fraction) -> int:
+    """Round to the nearest whole number; a half goes down, so that each frame of a clip at half speed is shown twice."""
+    return -((x.denominator - 2 * x.numerator) // (2 * x.denominator))
+
+
+# --- speeds ---
+
+
+@dataclass(frozen=True, slots=True)
+class MapKey:
+    """A key of a time map: at `record` seconds since an item's first frame, `source` seconds of its source are shown.
+
+    before, after: seconds on either side of the key over which one speed eases into the next. Between keys, lines are straight.
+    """
+
+    record: Fraction
+    source: Fraction
+    before: Fraction = Fraction(0)
+    after: Fraction = Fraction(0)
+
+
+def value_at(keys: Sequence[MapKey], time: Fraction) -> Fraction:
+    """The source second of a time map at a record second; beyond its ends its first and last speed go on."""
+    a, b = next(((a, b) for a, b in pairwise(keys) if time <= b.record), (keys[-2], keys[-1]))
+    return a.source + (b.source - a.source) / (b.record - a.record) * (time - a.record)
+
+
+def speed_effects(speed: Fraction) -> list[Any]:
+    """The time effects of a constant speed: none for 1, FreezeFrame for 0."""
+    if speed == 1:
+        return []
+    return [otio.schema.LinearTimeWarp(time_scalar=float(speed)) if speed else otio.schema.FreezeFrame()]
+
+
+def time_effect(keys: Sequence[MapKey], name: str = "Time map") -> Any:
+    """Return a time effect that holds keys exactly; two or more, whose record times rise."""
+    rows = [[str(k.record), str(k.source), str(k.before), str(k.after)] for k in keys]
+    return otio.schema.TimeEffect(name, "TimeMap", {TIME: {"schema": TIME_SCHEMA, "keys": rows}})
+
+
+def keys_in(effect: Any) -> list[MapKey]:
+    """The keys that a time effect holds; empty for an effect of others, or a damaged one."""
+    block = effect.metadata.get(TIME)
+    if not hasattr(block, "get") or block.get("schema") != TIME_SCHEMA:
+        return []
+    try:
+        keys = [MapKey(*(Fraction(str(value)) for value in row)) for row in block.get("keys", ())]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return []
+    return keys if len(keys) > 1 and all(a.record < b.record for a, b in pairwise(keys)) else []
+
+
+def sample_down(clip: Any) -> None:
+    """Have a clip show, between the beginnings of two frames of its media, the earlier; by default it shows the nearer."""
+    clip.metadata[TIME] = {"schema": TIME_SCHEMA, "sampling": "floor"}
+
+
+def samples_down(clip: Any) -> bool:
+    """Whether a clip shows the earlier of two frames."""
+    block = clip.metadata.get(TIME)
+    return hasattr(block, "get") and block.get("sampling") == "floor"
+
+
+# --- notes ---
+
+
+def add_note(item: Any, *notes: str) -> None:
+    """Keep notes at a timeline or at an item of one; those of items are shown with the shots in them."""
+    if notes:
+        item.metadata[NOTES] = {"notes": list(dict.fromkeys((*notes_of(item), *notes)))}
+
+
+def notes_of(item: Any) -> tuple[str, ...]:
+    """The notes that a reader left at a timeline or at an item of one."""
+    block = item.metadata.get(NOTES)
+    return tuple(map(str, block.get("notes", ()))) if hasattr(block, "get") else ()
+
+
+def without_notes(node: Any) -> Any:
+    """A document without its reader's notes: they are about one reading of it."""
+    if isinstance(node, dict):
+        return {key: without_notes(value) for key, value in node.items() if key != NOTES}
+    return [without_notes(value) for value in node] if isinstance(node, list) else node
