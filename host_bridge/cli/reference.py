@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.cli.options import explained, option_of, title
-from host_bridge.timeline.run.settings import RunSettings
+from host_bridge.timeline.settings import RunSettings
 from nodes.definitions import NODES, ConsentParameters, RegisterParameters
 from nodes.spec import Parameters
 from trainer.faceset.parameters import FacesetParameters

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from host_bridge.jobs.footage import frame_rate
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
+from host_bridge.timeline.settings import ProfileName
 
 
 class ExportCutRequest(Request):
@@ -16,7 +17,7 @@ class ExportCutRequest(Request):
 
     cut: Path
     out: Path
-    profile: Literal["resolve", "otio", "blender", "kdenlive"] = "blender"
+    profile: ProfileName = "blender"
 
     @property
     def title(self) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from host_bridge.jobs.footage import frame_rate
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
-from host_bridge.timeline.run.settings import RunSettings
+from host_bridge.timeline.settings import ExportSettings, RunSettings
 from nodes.definitions import ConsentParameters, Method
 from nodes.errors import FaceplateError
 from nodes.shot.settings import Settings
@@ -18,22 +18,9 @@ from nodes.text import counted
 from trainer.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from host_bridge.timeline.write.deliver import Order
+    pass
 
 SCHEMA = "faceplate.timeline-run/1"
-
-
-class ExportRequest(BaseModel):
-    """The edit that is to be written when the shots are done, as `faceplate timeline export` takes it. out: by default beside the edit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mode: Literal["swap", "layer", "versions"] = "swap"
-    profile: Literal["resolve", "otio", "blender", "kdenlive"] = "otio"
-    media: Literal["written", "sequence", "prores4444", "dnxhr", "h264"] | None = None
-    out: Path | None = None
-    bundle: bool = False
-    for_otio: str | None = None
 
 
 class TimelineRequest(Request):
@@ -56,7 +43,7 @@ class TimelineRequest(Request):
     run: RunSettings = RunSettings()
     train: TrainSettings = TrainSettings()
     settings: Settings = Settings()
-    export: ExportRequest | None = None
+    export: ExportSettings | None = None
 
     @property
     def title(self) -> str:
@@ -77,28 +64,7 @@ class TimelineRequest(Request):
 
     def writes(self) -> list[Path]:
         """The run's folder, and the edit that is written."""
-        return [self.folder, *([] if self.export is None else [self.order().target])]
-
-    def order(self) -> Order:
-        """What is to be exported."""
-        from host_bridge.timeline.write.deliver import Order
-
-        assert self.export is not None
-        e, swap = self.export, self.settings.swap
-        consent = ConsentParameters(project=swap.project, production=swap.production)
-        return Order(
-            self.edit,
-            e.mode,
-            e.profile,
-            e.media,
-            e.out,
-            self.folder,
-            self.media_roots,
-            e.bundle,
-            e.for_otio,
-            consent,
-            frame_rate(self.rate),
-        )
+        return [self.folder, *([] if self.export is None else [self.export.target(self.edit)])]
 
 
 def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
@@ -147,9 +113,19 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
         **in_short(state, done, {shot.id: shot.notes for shot in asked.shots}, out),
     }
     if request.export is not None and any(shot.state == "done" for shot in state.shots):
-        from host_bridge.timeline.write.deliver import deliver
+        from host_bridge.timeline.write.export import export
 
-        told["export"] = deliver(request.order(), watch.progress)
+        swap = request.settings.swap
+        exported = export(
+            request.edit,
+            request.export,
+            out,
+            media_roots=request.media_roots,
+            rate=frame_rate(request.rate),
+            consent=ConsentParameters(project=swap.project, production=swap.production),
+            progress=watch.progress,
+        )
+        told["export"] = exported.model_dump(mode="json")
     return told
 
 

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench_detect_align import scale_up
 
 from host_bridge.timeline.document import MediaRecord, ShotRecord
-from host_bridge.timeline.write.media import Choice, result_media
-from host_bridge.timeline.write.references import Kind
+from host_bridge.timeline.settings import MediaChoice
+from host_bridge.timeline.write.media import Kind, result_media
 from install.samples import fetch_samples, samples_folder
 from nodes.credentials.folder import verify
 from nodes.credentials.trust import load_trust
@@ -40,7 +40,7 @@ from tests.support.consents import in_project
 
 SIZE = 1280, 720
 FORMATS = ("mp4", "exr", "png", "tif", "dpx")
-MADE: tuple[tuple[Kind, Choice], ...] = (
+MADE: tuple[tuple[Kind, MediaChoice], ...] = (
     ("composite", "prores4444"),
     ("patch", "prores4444"),
     ("composite", "dnxhr"),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from host_bridge.reporting import Watch
 from host_bridge.timeline.run.consent import check_allowed, still_counts
-from host_bridge.timeline.run.settings import RunSettings
 from host_bridge.timeline.run.work import Footing, Work, digest_of
+from host_bridge.timeline.settings import RunSettings
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import ConsentError, FaceplateError
 from nodes.shot.settings import Settings

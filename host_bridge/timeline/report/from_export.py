@@ -16,7 +16,7 @@ from host_bridge.timeline.read.otio import parse
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.report.integrity import Claimed, of_media, unverified
 from host_bridge.timeline.report.people import Records
-from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, schema
+from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, references, schema
 from nodes.consent.provenance import Provenance
 from nodes.credentials.trust import Trust
 from nodes.errors import SchemaError
@@ -111,14 +111,14 @@ def unexplained(edit: ExportedEdit) -> list[str]:
     return [
         str(clip.get("name"))
         for clip in clips(edit.document["tracks"])
-        if marked(clip, CLIP) is None and any(_is_ours(r) for _, r in _references(clip))
+        if marked(clip, CLIP) is None and any(_is_ours(r) for _, r in references(clip))
     ]
 
 
 def _shot(
     clip: Node, block: _Block, places: Places | None, records: Records, trust: Trust | None, key: str
 ) -> dict[str, Any]:
-    ours = {name: r for name, r in _references(clip) if _is_ours(r)}
+    ours = {path[-1]: r for path, r in references(clip) if _is_ours(r)}
     reference = ours.get(key) or next(iter(ours.values()), None)
     frames, rate = _frames(reference, block.span)
     name = str(clip.get("name") or "")  # that of the media, on a track of ours
@@ -152,13 +152,6 @@ def _shot(
             "version": block.provenance.version,
         },
     }
-
-
-def _references(clip: Node) -> Iterator[tuple[str, Node]]:
-    many = clip.get("media_references")
-    for key, one in (many if isinstance(many, dict) else {"": clip.get("media_reference")}).items():
-        if isinstance(one, dict):
-            yield key, one
 
 
 def _is_ours(reference: Node) -> bool:

@@ -11,7 +11,6 @@ from host_bridge.jobs import train
 from host_bridge.reporting import Watch
 from host_bridge.timeline.run.facesets import of_source, of_target
 from host_bridge.timeline.run.names import records_of
-from host_bridge.timeline.run.settings import tuned
 from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.files import whole_file
@@ -49,7 +48,7 @@ def model_for(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Mod
         return Model(base / MODEL, NEW, _trained(work, base, asked, source, target, watch))
     if mark["facesets"] == [source.digest, target.digest]:
         return Model(base / MODEL, NEW)
-    settings = tuned(asked, share, mark["result"]["seconds"]).model_copy(update={"base": base})
+    settings = _tuned(asked, share, mark["result"]["seconds"]).model_copy(update={"base": base})
     folder = home / f"{key_of(facesets=[source.digest, target.digest])[:8]}-{built[:8]}"
     took = None if _finished(folder, settings) else _trained(work, folder, settings, source, target, watch)
     return Model(folder / MODEL, FURTHER, took)
@@ -88,3 +87,15 @@ def _finished(folder: Path, settings: TrainSettings) -> dict[str, Any] | None:
 
 def _ends(settings: TrainSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", include={"steps", "minutes", "until"})
+
+
+def _tuned(settings: TrainSettings, share: float, seconds: float) -> TrainSettings:
+    """Settings of a further shot's training. seconds: what the pair's first one took, the measure where no end by number is asked for."""
+    changes: dict[str, float | int | None] = {}
+    if settings.steps is not None:
+        changes["steps"] = max(round(settings.steps * share), 1)
+    if settings.seconds is not None:
+        changes["minutes"] = settings.seconds / 60 * share
+    elif settings.steps is None:
+        changes["minutes"] = max(seconds / 60 * share, 1 / 60)
+    return settings.model_copy(update=changes)

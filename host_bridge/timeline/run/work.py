@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from host_bridge.reporting import Watch
-from host_bridge.timeline.run.settings import RunSettings
+from host_bridge.timeline.settings import RunSettings
 from nodes.shot.digest import digest_footage
 from nodes.shot.settings import Settings
 from trainer.settings import TrainSettings

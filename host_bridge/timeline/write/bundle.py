@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from host_bridge.timeline.read.places import Places
-from host_bridge.timeline.write.tree import Node, clips, schema, text_of
+from host_bridge.timeline.write.tree import Node, clips, references, schema, text_of
 from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.errors import OutputError, writing
@@ -40,7 +40,7 @@ def gather(document: Node, places: Places) -> Bundled:
     found = Bundled(deepcopy(document))
     names: dict[Path, str] = {}
     for clip in clips(found.document["tracks"]):
-        for reference in (*(clip.get("media_references") or {}).values(), clip.get("media_reference")):
+        for _, reference in references(clip):
             if schema(reference) == "ExternalReference":
                 _take_file(reference, places, found, names)
             elif schema(reference) == "ImageSequenceReference":

@@ -1,45 +1,144 @@
-"""Put the results of a run into its edit."""
+"""Put the results of a run into its edit, and write that as a file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import opentimelineio as otio
+from pydantic import BaseModel, ConfigDict, Field
 
-from host_bridge.timeline.document import ShotRecord, TimelineRun
+from host_bridge.timeline.asked import check_rate
+from host_bridge.timeline.document import ShotRecord, TimelineRun, default_folder, load
 from host_bridge.timeline.made import Made
-from host_bridge.timeline.read.edit import Edit
+from host_bridge.timeline.read.edit import Edit, read_edit
+from host_bridge.timeline.read.places import media_root
+from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.said import names_said
-from host_bridge.timeline.write.layer import layer_above, result_clip
-from host_bridge.timeline.write.profiles import Profile, adapt
-from host_bridge.timeline.write.references import Kind, ResultMedia, add_reference, reference_to
-from host_bridge.timeline.write.tree import CLIP, EXPORT, Node, active_reference, at, document_of, mark, schema, text_of
+from host_bridge.timeline.write.consent import permitted
+from host_bridge.timeline.write.formats import format_of, write_document
+from host_bridge.timeline.write.media import Kind, ResultMedia, result_media
+from host_bridge.timeline.write.placing import add_reference, layer_above, reference_to, result_clip
+from host_bridge.timeline.write.profiles import PROFILES, Profile, adapt
+from host_bridge.timeline.write.tree import (
+    CLIP,
+    EXPORT,
+    Node,
+    active_reference,
+    at,
+    document_of,
+    mark,
+    schema,
+    text_of,
+)
 from nodes.consent.provenance import KEY, Role
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import FaceplateError, OutputError
+from nodes.shot.progress import Progress, quiet
 
-Mode = Literal["swap", "layer", "versions"]
 MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
+_RUN_AGAIN = "Run it again: faceplate timeline run"
+
+
+class LeftShot(BaseModel):
+    """A shot whose clip stays as it was, and why."""
+
+    id: str
+    why: str
+
+
+class ExportResult(BaseModel):
+    """The document `faceplate.timeline-export/1`: what was written. shots: ids of those in it. lost: what its format cannot hold. results: new media in it."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    schema_: str = Field(default="faceplate.timeline-export/1", alias="schema")
+    file: Path
+    mode: Mode
+    profile: ProfileName
+    media: MediaChoice
+    shots: list[str]
+    left: list[LeftShot]
+    notes: list[str]
+    lost: list[str]
+    results: list[Path]
+
+
+def export(
+    path: Path,
+    settings: ExportSettings,
+    run_folder: Path | None = None,
+    *,
+    media_roots: Sequence[str] = (),
+    rate: Fraction | None = None,
+    consent: ConsentParameters = DEFAULT_CONSENT,
+    progress: Progress = quiet,
+) -> ExportResult:
+    """Make the media of results and write the edit with them. Raises FaceplateError.
+
+    run_folder: by default beside the edit. rate: at which an EDL was run, in frames per second; by default as the run says. consent: by which records.
+    """
+    path, target = path.expanduser().absolute(), settings.target(path)
+    _check_target(path, target, settings)
+    out = (run_folder or default_folder(path)).expanduser().absolute()
+    run = load(out)
+    roots = [media_root(text) for text in media_roots]
+    edit = read_edit(path, media_roots=roots, unpacked=out / "bundle", rate=rate or run.edit.rate)
+    check_rate(run.edit.rate or sequence_rate(edit.timeline), rate, path)
+    done = export_edit(
+        edit,
+        run,
+        settings.mode,
+        PROFILES[settings.profile],
+        lambda shot, kind: result_media(shot, out, kind, settings.choice, progress).hashed,
+        made=permitted(run, out, target, consent),
+        to=None if format_of(target).media else target.parent,
+    )
+    lost, missing = write_document(target, done.document, edit.places, progress, settings.for_otio)
+    return ExportResult(
+        file=target,
+        mode=settings.mode,
+        profile=settings.profile,
+        media=settings.choice,
+        shots=done.shots,
+        left=[LeftShot(id=id, why=why) for id, why in done.left],
+        notes=[*edit.notes, *done.notes, *missing],
+        lost=lost,
+        results=[media.path for media in done.media],
+    )
+
+
+def _check_target(edit: Path, target: Path, settings: ExportSettings) -> None:
+    what = remedy = ""
+    format = format_of(target)
+    if target == edit:
+        what, remedy = "is the edit itself", "Choose another name with --out"
+    elif settings.bundle and not format.media:
+        what, remedy = "is no bundle", "Give --out as .otioz or .otiod"
+    elif settings.for_otio is not None and (format.media or not format.everything):
+        what, remedy = "is no .otio, which alone has versions", "Leave --for-otio out"
+    elif settings.profile == "resolve" and settings.mode != "layer" and settings.media == "written":
+        what = "Resolve reads no FFV1, in which a swap writes its movie"
+        remedy = "Leave --media out, or choose prores4444, dnxhr, h264 or sequence"
+    if what:
+        raise OutputError(what, file=target, remedy=remedy)
 
 
 @dataclass
 class Exported:
-    """A document with results. shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it.
-
-    made: by what, by shots' ids. names: of people, that the edit itself says; no others go into it.
-    """
+    """A document with results. shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it."""
 
     document: Node
     shots: list[str] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     media: list[ResultMedia] = field(default_factory=list)
-    made: Mapping[str, Made] = field(default_factory=dict)
-    names: frozenset[str] = frozenset()
 
 
 def export_edit(
@@ -52,152 +151,131 @@ def export_edit(
     to: Path | None = None,
     made: Mapping[str, Made] | None = None,
 ) -> Exported:
-    """Put the finished shots of a run into the edit's document. media_of: gives a result's media, made if need be. to: the folder it goes to.
-    made: by what each result was made, by the shots' ids.
+    """Put the finished shots of a run into the edit's document; see `ExportSettings` for the modes. Raises FaceplateError.
 
-    swap: the clip shows the result, and keeps the plate. layer: tracks above hold patches. versions: the clip keeps showing the plate, and the result
-    is an alternative: a second media reference, or, where the host has no word for that, a disabled clip above. Raises FaceplateError.
+    media_of: gives a result's media, made if need be. to: the folder that the document goes to. made: by what each result was made, by the shots' ids.
+    An alternative is a second media reference, or, where the host has no word for that, a disabled clip above.
     """
     if run.edit.digest != edit.digest:
-        raise OutputError("has changed since it was run", file=edit.path, remedy="Run it again: faceplate timeline run")
+        raise OutputError("has changed since it was run", file=edit.path, remedy=_RUN_AGAIN)
     done = [shot for shot in run.shots if shot.state == "done"]
     if not done:
         raise OutputError("has no finished shots", file=edit.path, remedy="Run it first: faceplate timeline run")
     document = document_of(edit)
     moves = to is not None and to.absolute() != edit.places.folder
     adapted, notes = adapt(document, profile, edit.places.folder if moves else None)
-    found = Exported(document, notes=notes, made=made or {}, names=names_said(edit.timeline))
-    found.left = [
+    exported = Exported(document, notes=notes)
+    exported.left = [
         (s.id, s.error.message if s.error else f"is {s.state}") for s in run.shots if s.cast and s.state != "done"
     ]
-    layered = mode == "layer" or (mode == "versions" and not profile.takes)
-    kind: Kind = "patch" if mode == "layer" else "composite"
-    if layered:
-        for place, shots in _by_track(done):
-            _lay_above(edit, found, place, shots, mode, profile, kind, media_of)
+    exporter = _Exporter(edit, exported, mode, profile, media_of, made or {}, names_said(edit.timeline))
+    if mode == "layer" or (mode == "versions" and not profile.takes):
+        # The last track first: a track put in above one moves none that is still to come.
+        ordered = sorted(done, key=lambda shot: shot.where, reverse=True)
+        for place, shots in groupby(ordered, key=lambda shot: shot.where[:-1]):
+            exporter.lay_above(place, list(shots))
     else:
         for shot in done:
-            clip = _clip_of(document, shot)
-            media = media_of(shot, kind)
-            reference = reference_to(media, active_reference(clip), profile)
-            show = mode == "swap"
-            add_reference(
-                clip,
-                reference,
-                _about(found, shot, mode, media),
-                show=show,
-                default_only=profile.default_only,
-            )
-            found.shots.append(shot.id)
-            found.media.append(media)
-    found.shots.sort()
+            exporter.put_into_clip(shot)
+    exported.shots.sort()
     about = {"mode": mode, "profile": profile.name, "edit": edit.path.name, "digest": edit.digest, "adapted": adapted}
     mark(document, EXPORT, about)
-    _check(document)
-    return found
-
-
-def _about(found: Exported, shot: ShotRecord, mode: Mode, media: ResultMedia) -> Node:
-    """What the clip's block says of its result: ids and hashes, and of names only those that the edit itself says."""
-    told: Node = {"shot": shot.id, "mode": mode, "span": list(shot.span)}
-    made = found.made.get(shot.id)
-    ids: Mapping[tuple[Role, str], str] = made.ids if made else {}
-
-    def called(role: Role, name: str) -> str | None:
-        return name if name in found.names else ids.get((role, name))
-
-    told["cast"] = [
-        {"target": called("target", c.target), "source": called("source", c.source), "tracks": list(c.tracks)}
-        for c in shot.cast
-    ]
-    if media.sha256 is not None:
-        told["media"] = {"kind": media.kind, "sha256": media.sha256}
-    if made is not None:
-        models = [{"sha256": m.sha256, "digest": m.digest} for m in made.models]
-        told |= {KEY: made.provenance.document(), "models": models, "credentials": dict(made.signed)}
-    return told
-
-
-def _clip_of(document: Node, shot: ShotRecord) -> Node:
-    try:
-        clip = at(document, shot.where)
-    except (KeyError, IndexError, TypeError):
-        clip = {}
-    if schema(clip) != "Clip":
-        raise OutputError(
-            f"shot {shot.id}: there is no clip at {'.'.join(map(str, shot.where))}",
-            remedy="Run the timeline again: faceplate timeline run",
-        )
-    return clip
-
-
-def _by_track(shots: list[ShotRecord]) -> list[tuple[tuple[int, ...], list[ShotRecord]]]:
-    """Shots by the track that they are on, the last first: a track put in above one moves none that is still to come."""
-    ordered = sorted(shots, key=lambda s: s.where, reverse=True)
-    return [(place, list(group)) for place, group in groupby(ordered, key=lambda s: s.where[:-1])]
-
-
-def _lay_above(
-    edit: Edit,
-    found: Exported,
-    place: tuple[int, ...],
-    shots: list[ShotRecord],
-    mode: Mode,
-    profile: Profile,
-    kind: Kind,
-    media_of: MediaOf,
-) -> None:
-    """Put a track with the results of the shots of one track above it."""
-    document = found.document
-    track, stack = at(document, place), at(document, place[:-1])
-    inside = _object(edit.timeline.tracks, place)
-    alone = schema(track) == "Stack"  # clips that lie in a stack without a track
-    if not alone and schema(stack) != "Stack":
-        found.left += [
-            (s.id, "lies in a track within a track, above which there is no room; use --as swap") for s in shots
-        ]
-        return
-    results: dict[int, Node] = {}
-    for shot in shots:
-        clip = _clip_of(document, shot)
-        media = media_of(shot, kind)
-        length = json.loads(otio.core.serialize_json_to_string(inside[shot.where[-1]].trimmed_range()))
-        result = result_clip(
-            clip,
-            clip.get("source_range") or length,
-            media.path.name,
-            reference_to(media, active_reference(clip), profile),
-            enabled=mode == "layer" and clip.get("enabled", True),
-        )
-        mark(result, CLIP, _about(found, shot, mode, media))
-        results[shot.where[-1]] = result
-        found.shots.append(shot.id)
-        found.media.append(media)
-    about: Node = {"mode": mode}
-    if alone:
-        for i in sorted(results, reverse=True):
-            one = {"children": [None], "metadata": results[i]["metadata"]}
-            name = f"{results[i]['name']} Faceplate"
-            track["children"].insert(i + 1, layer_above(one, [None], {0: results[i]}, name, about))
-        return
-    durations = [None if isinstance(c, otio.schema.Transition) else _time(c.duration()) for c in inside]
-    name = f"{track.get('name') or f'Video {place[-1] + 1}'} Faceplate"
-    stack["children"].insert(place[-1] + 1, layer_above(track, durations, results, name, about))
-
-
-def _object(top: Any, place: tuple[int, ...]) -> Any:
-    for index in place:
-        top = top[index]
-    return top
-
-
-def _time(time: otio.opentime.RationalTime) -> Node:
-    return {"rate": time.rate, "value": time.value}
-
-
-def _check(document: Node) -> None:
-    """See that OpenTimelineIO reads what we made."""
     try:
         otio.adapters.read_from_string(text_of(document), "otio_json")
     except (ValueError, otio.exceptions.OTIOError) as e:
         raise FaceplateError(f"the document that was made cannot be read ({e})", remedy="Please report this") from e
+    return exported
+
+
+@dataclass
+class _Exporter:
+    """Puts shots into a document. made: by what each was made, by its id. names: of people that the edit itself says; no others go into it."""
+
+    edit: Edit
+    exported: Exported
+    mode: Mode
+    profile: Profile
+    media_of: MediaOf
+    made: Mapping[str, Made]
+    names: frozenset[str]
+
+    def put_into_clip(self, shot: ShotRecord) -> None:
+        """Give the shot's clip its result as a media reference."""
+        clip = self._clip(shot)
+        media, reference = self._result(shot, clip)
+        add_reference(
+            clip,
+            reference,
+            self._about(shot, media),
+            show=self.mode == "swap",
+            default_only=self.profile.default_only,
+        )
+
+    def lay_above(self, place: tuple[int, ...], shots: list[ShotRecord]) -> None:
+        """Put a track with the results of the shots of one track above it."""
+        track, stack = at(self.exported.document, place), at(self.exported.document, place[:-1])
+        alone = schema(track) == "Stack"  # clips that lie in a stack without a track
+        if not alone and schema(stack) != "Stack":
+            why = "lies in a track within a track, above which there is no room; use --as swap"
+            self.exported.left += [(shot.id, why) for shot in shots]
+            return
+        row: Any = self.edit.timeline.tracks
+        for index in place:
+            row = row[index]
+        results: dict[int, Node] = {}
+        for shot in shots:
+            clip, index = self._clip(shot), shot.where[-1]
+            media, reference = self._result(shot, clip)
+            shown = clip.get("source_range") or json.loads(
+                otio.core.serialize_json_to_string(row[index].trimmed_range())
+            )
+            enabled = self.mode == "layer" and clip.get("enabled", True)
+            results[index] = result_clip(clip, shown, media.path.name, reference, enabled=enabled)
+            mark(results[index], CLIP, self._about(shot, media))
+        about: Node = {"mode": self.mode}
+        if alone:
+            for i in sorted(results, reverse=True):
+                one = {"children": [None], "metadata": results[i]["metadata"]}
+                name = f"{results[i]['name']} Faceplate"
+                track["children"].insert(i + 1, layer_above(one, [None], {0: results[i]}, name, about))
+            return
+        durations = [None if isinstance(c, otio.schema.Transition) else c.duration() for c in row]
+        name = f"{track.get('name') or f'Video {place[-1] + 1}'} Faceplate"
+        stack["children"].insert(place[-1] + 1, layer_above(track, durations, results, name, about))
+
+    def _clip(self, shot: ShotRecord) -> Node:
+        try:
+            clip = at(self.exported.document, shot.where)
+        except (KeyError, IndexError, TypeError):
+            clip = {}
+        if schema(clip) != "Clip":
+            what = f"shot {shot.id}: there is no clip at {'.'.join(map(str, shot.where))}"
+            raise OutputError(what, remedy="Run the timeline again: faceplate timeline run")
+        return clip
+
+    def _result(self, shot: ShotRecord, clip: Node) -> tuple[ResultMedia, Node]:
+        """The media of a shot's result, and a reference to them."""
+        media = self.media_of(shot, "patch" if self.mode == "layer" else "composite")
+        self.exported.shots.append(shot.id)
+        self.exported.media.append(media)
+        return media, reference_to(media, active_reference(clip), self.profile)
+
+    def _about(self, shot: ShotRecord, media: ResultMedia) -> Node:
+        """The clip's block: ids and hashes, and of names only those that the edit itself says."""
+        made = self.made.get(shot.id)
+        ids: Mapping[tuple[Role, str], str] = made.ids if made else {}
+
+        def called(role: Role, name: str) -> str | None:
+            return name if name in self.names else ids.get((role, name))
+
+        about: Node = {"shot": shot.id, "mode": self.mode, "span": list(shot.span)}
+        about["cast"] = [
+            {"target": called("target", c.target), "source": called("source", c.source), "tracks": list(c.tracks)}
+            for c in shot.cast
+        ]
+        if media.sha256 is not None:
+            about["media"] = {"kind": media.kind, "sha256": media.sha256}
+        if made is not None:
+            models = [{"sha256": m.sha256, "digest": m.digest} for m in made.models]
+            about |= {KEY: made.provenance.document(), "models": models, "credentials": dict(made.signed)}
+        return about

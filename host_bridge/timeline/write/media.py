@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from host_bridge.timeline.document import ShotRecord
-from host_bridge.timeline.write.references import Alpha, Kind, ResultMedia
+from host_bridge.timeline.made import media_sha256
+from host_bridge.timeline.settings import MediaChoice
 from nodes.credentials.shot import sign_made
 from nodes.errors import OutputError
 from nodes.files import whole_file
@@ -37,41 +39,62 @@ from nodes.shot.progress import Progress, stage
 from nodes.text import counted
 from nodes.types import Float
 
-Choice = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
+Kind = Literal["composite", "patch"]
+Alpha = Literal["straight", "premultiplied"]
 FOLDER = "media"
 _CODECS: dict[str, Delivery] = {"prores4444": "prores4444", "dnxhr": "dnxhr", "h264": "avc"}
 _ALPHA_STEPS = 1023  # the alpha that goes into ProRes has 10 bits
 _MADE = 3  # raised when what is made changes
 
 
-def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: Choice, progress: Progress) -> ResultMedia:
+@dataclass(frozen=True, slots=True)
+class ResultMedia:
+    """A file, or a sequence as name.%04d.exr. start: number of its first frame as the edit counts, in media frames.
+
+    number: that of the first file of a sequence. alpha: how its colour stands to its alpha, None where it has none.
+    sha256: see `media_sha256`, None until it is computed.
+    """
+
+    path: Path
+    kind: Kind
+    rate: Fraction
+    start: int
+    frames: int
+    number: int | None = None
+    alpha: Alpha | None = None
+    sha256: str | None = None
+
+    @property
+    def hashed(self) -> ResultMedia:
+        """The same with its SHA-256, for which all of it is read. Raises FootageError."""
+        frames = [numbered(self.path, self.number + i) for i in range(self.frames)] if self.number is not None else None
+        return replace(self, sha256=media_sha256(frames or self.path))
+
+
+def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: MediaChoice, progress: Progress) -> ResultMedia:
     """Give the media of a shot's result, made if need be. out: the run's folder. Raises OutputError, FootageError, SchemaError."""
-    return _Result(shot, out, kind).media(choice, progress)
+    return _ShotResult(shot, out, kind).media(choice, progress)
 
 
-class _Result:
+class _ShotResult:
     """One result of a shot: its composite, or its patch."""
 
     def __init__(self, shot: ShotRecord, out: Path, kind: Kind) -> None:
         assert shot.folder is not None
         self.shot, self.out, self.kind = shot, out, kind
         self.folder = out / shot.folder
-        self.start = shot.media.start + shot.span[0]
+        self.rate, self.start = shot.media.rate, shot.media.start + shot.span[0]
         self.frames = shot.span[1] - shot.span[0] + 1
-        self.told = told = shot_document.load(self.folder)
-        self.number = int(told["range"]["first"])
-        plate = Path(told["inputs"]["plate"]["path"])
+        self.document = document = shot_document.load(self.folder)
+        self.number = int(document["range"]["first"])
+        inputs = document["inputs"]["plate"]
+        plate = Path(inputs["path"])
         self.images_in = has_place(plate.name) or plate.suffix.lower() in (*IMAGES, "")
-        self.layer: str | None = told["inputs"]["plate"].get("layer")
-        self.is_float = told["inputs"]["plate"]["colour"] == "scene_linear"
-        if int(told["range"]["last"]) - self.number + 1 != self.frames:
-            raise OutputError(
-                f"holds {counted(int(told['range']['last']) - self.number + 1, 'frame')} where the shot {shot.id} has {self.frames}",
-                file=self.folder,
-                remedy="Run the timeline again",
-            )
+        self.layer: str | None = inputs.get("layer")
+        self.is_float = inputs["colour"] == "scene_linear"
+        self._check(int(document["range"]["last"]) - self.number + 1, self.folder)
 
-    def media(self, choice: Choice, progress: Progress) -> ResultMedia:
+    def media(self, choice: MediaChoice, progress: Progress) -> ResultMedia:
         """The result as it was chosen."""
         if choice == "written" and self.number >= 0:
             return self._written()
@@ -81,10 +104,10 @@ class _Result:
 
     def _written(self) -> ResultMedia:
         if self.kind == "patch":
-            return self._told(self.folder / "patch" / "patch.%04d.exr", self.number, "premultiplied")
+            return self._media(self.folder / "patch" / "patch.%04d.exr", self.number, "premultiplied")
         if (images := self._images()) is not None:
-            return self._told(images, self.number)
-        return self._told(self.folder / "composite.mkv")
+            return self._media(images, self.number)
+        return self._media(self.folder / "composite.mkv")
 
     def _images(self) -> Path | None:
         """The pattern of the composite's images, where the plate is a sequence."""
@@ -98,55 +121,54 @@ class _Result:
             return self.shot.media.path, self.shot.span[0]
         return self.folder / "plate.mkv", 0
 
-    def _told(self, path: Path, number: int | None = None, alpha: Alpha | None = None) -> ResultMedia:
-        return ResultMedia(path, self.kind, self.shot.media.rate, self.start, self.frames, number, alpha)
+    def _media(self, path: Path, number: int | None = None, alpha: Alpha | None = None) -> ResultMedia:
+        return ResultMedia(path, self.kind, self.rate, self.start, self.frames, number, alpha)
 
     def _sequence(self, progress: Progress) -> ResultMedia:
         first = max(self.start, 0)
         images = self._images()
         if self.kind == "composite" and images is not None and self.number == first:
-            return self._told(images, first)
+            return self._media(images, first)
         folder = self.out / FOLDER / f"{self.shot.id}.{self.kind}"
         digits = max(4, len(str(first + self.frames - 1)))
         float_plate = self.kind == "patch" and self.is_float
         suffix = images.suffix if self.kind == "composite" and images else ".exr" if float_plate else ".png"
         pattern = folder / f"{self.shot.id}.%0{digits}d{suffix}"
-        source = self._composite()
-        key = self._key("sequence", str(pattern.name), first)
 
         def make() -> None:
-            there = [numbered(pattern, first + i).is_file() for i in range(self.frames)]
-            begin = there.index(False) if False in there else self.frames
+            paths = [numbered(pattern, first + i) for i in range(self.frames)]
+            begin = next((i for i, path in enumerate(paths) if not path.is_file()), self.frames)
             tell = stage(progress, f"{self.shot.id} {self.kind}", self.frames)
-            for i, write in self._pictures(begin, source, images is not None):
-                write(numbered(pattern, first + i))
-                tell(i + 1)
-            sign_made([numbered(pattern, first + i) for i in range(self.frames)], self.kind, self.told)
+            if begin < self.frames:
+                for i in self._write_pictures(begin, paths):
+                    tell(i + 1)
+            sign_made(paths, self.kind, self.document)
 
-        _made(folder / "made.json", key, pattern, make)
+        _made(folder / "made.json", self._key("sequence", pattern.name, first), pattern, make)
         alpha: Alpha | None = None if self.kind == "composite" else "premultiplied" if float_plate else "straight"
-        return self._told(pattern, first, alpha)
+        return self._media(pattern, first, alpha)
 
-    def _pictures(self, begin: int, source: Path, linked: bool) -> Iterator[tuple[int, Callable[[Path], None]]]:
-        """For each frame from `begin` on, what writes its file."""
-        if begin >= self.frames:
-            return
+    def _write_pictures(self, begin: int, paths: Sequence[Path]) -> Iterator[int]:
+        """Write the file of each frame from `begin` on, and yield its index."""
         if self.kind == "patch":
             for i, frame, patch in self._overlaid(begin):
-                yield i, lambda path, f=frame, p=patch: write_overlay(path, f, p)  # type: ignore[misc]
-        elif linked:
+                write_overlay(paths[i], frame, patch)
+                yield i
+        elif images := self._images():
             for i in range(begin, self.frames):
-                yield i, lambda path, i=i: _link(numbered(source, self.number + i), path)  # type: ignore[misc]
+                _link(numbered(images, self.number + i), paths[i])
+                yield i
         else:
-            with open_beside(source, layer=self.layer) as footage:
-                self._check(footage)
+            with open_beside(self._composite(), layer=self.layer) as footage:
+                self._check(footage.info.frames, footage.info.path)
                 for frame in footage.frames(begin):
-                    yield frame.index, lambda path, f=frame: write_frame(path, f, self.shot.media.rate)  # type: ignore[misc]
+                    write_frame(paths[frame.index], frame, self.rate)
+                    yield frame.index
 
     def _overlaid(self, begin: int) -> Iterator[tuple[int, Frame, Any]]:
         """The plate's frames with their patches, from `begin` on."""
         path, first = self._plate()
-        with open_beside(path, rate=self.shot.media.rate, layer=self.layer) as plate:
+        with open_beside(path, rate=self.rate, layer=self.layer) as plate:
             for i, frame in enumerate(plate.frames(first + begin, first + self.frames - 1), begin):
                 yield i, frame, read_patch(self.folder / "patch" / f"patch.{self.number + i:04d}.exr")
 
@@ -159,19 +181,19 @@ class _Result:
         def make() -> None:
             tell = stage(progress, f"{self.shot.id} {codec}", self.frames)
             source = self._plate()[0] if self.kind == "patch" else self._composite()
-            with open_beside(source, rate=self.shot.media.rate, layer=self.layer) as footage:
-                info = replace(footage.info, rate=self.shot.media.rate)
+            with open_beside(source, rate=self.rate, layer=self.layer) as footage:
+                info = replace(footage.info, rate=self.rate)
                 check_delivery(codec, info.width, info.height, alpha=self.kind == "patch")
                 with MovieWriter(path, info, codec, timecode=label) as writer:
                     for i, picture in self._drawn(footage):
                         writer.write(picture)
                         tell(i + 1)
-            sign_made(path, self.kind, self.told)
+            sign_made(path, self.kind, self.document)
 
-        _made(path.with_suffix(".json"), self._key(codec, label, str(self.shot.media.rate)), path, make)
+        _made(path.with_suffix(".json"), self._key(codec, label, str(self.rate)), path, make)
         with open_beside(self._composite(), layer=self.layer) as composite:
             transparent = self.kind == "patch" or (composite.info.has_alpha and CODECS[codec].alpha is not None)
-        return self._told(path, None, "straight" if transparent else None)
+        return self._media(path, None, "straight" if transparent else None)
 
     def _composite(self) -> Path:
         return self._images() or self.folder / "composite.mkv"
@@ -180,20 +202,20 @@ class _Result:
         if self.kind == "patch":
             yield from ((i, straight(frame, patch, _ALPHA_STEPS)) for i, frame, patch in self._overlaid(0))
         else:
-            self._check(footage)
+            self._check(footage.info.frames, footage.info.path)
             yield from ((frame.index, frame) for frame in footage.frames())
 
     def _timecode(self) -> str:
         """The label of the plate's frame that the result begins with: its file's own count where that has one, else the document's."""
-        rate, path = self.shot.media.rate, self.shot.media.path
-        label = None if path is None or self.images_in else timecode_at(path, self.shot.span[0], rate)
-        return label or timecode_of(self.start, rate)
+        path = self.shot.media.path
+        label = None if path is None or self.images_in else timecode_at(path, self.shot.span[0], self.rate)
+        return label or timecode_of(self.start, self.rate)
 
-    def _check(self, footage: Footage) -> None:
-        if footage.info.frames != self.frames:
+    def _check(self, frames: int, file: Path) -> None:
+        if frames != self.frames:
             raise OutputError(
-                f"holds {counted(footage.info.frames, 'frame')} where the shot {self.shot.id} has {self.frames}",
-                file=footage.info.path,
+                f"holds {counted(frames, 'frame')} where the shot {self.shot.id} has {self.frames}",
+                file=file,
                 remedy="Run the timeline again",
             )
 
@@ -207,23 +229,23 @@ class _Result:
 
 def _made(note: Path, key: str, path: Path, make: Callable[[], None]) -> None:
     """Make a file or a sequence unless what is there was made of the same; files of another making are removed first."""
-    told: dict[str, Any] = {}
+
+    def write(*, done: bool) -> None:
+        with whole_file(note) as temporary:
+            temporary.write_text(json.dumps({"schema": "faceplate.made/1", "key": key, "done": done}) + "\n", "utf-8")
+
+    before: dict[str, Any] = {}
     with suppress(OSError, ValueError):
-        told = dict(json.loads(note.read_text("utf-8")))
+        before = dict(json.loads(note.read_text("utf-8")))
     sequence = has_place(path.name)
-    if told.get("key") != key:
+    if before.get("key") != key:
         if sequence and path.parent.is_dir():
             shutil.rmtree(path.parent)
-        _note(note, key, done=False)
-    elif told.get("done") and not sequence and path.is_file():
+        write(done=False)
+    elif before.get("done") and not sequence and path.is_file():
         return
     make()
-    _note(note, key, done=True)
-
-
-def _note(note: Path, key: str, *, done: bool) -> None:
-    with whole_file(note) as temporary:
-        temporary.write_text(json.dumps({"schema": "faceplate.made/1", "key": key, "done": done}) + "\n", "utf-8")
+    write(done=True)
 
 
 def _link(source: Path, path: Path) -> None:

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from host_bridge.timeline.read.places import is_absolute, is_windows, plain_paths
-from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, put, schema
+from host_bridge.timeline.settings import ProfileName
+from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, put, references, schema
 from nodes.errors import OutputError
-
-Name = Literal["resolve", "otio", "blender", "kdenlive"]
 
 # What Resolve 21 was seen to write, and what it is reported to read.
 RESOLVE_KNOWS = frozenset(
@@ -36,7 +35,7 @@ class Profile:
     bare: paths as this system writes them, else file:///…. default_only: what a clip shows must stand under DEFAULT_MEDIA. takes: alternatives of a clip can be said by more media references.
     """
 
-    name: Name
+    name: ProfileName
     bare: bool
     default_only: bool = False
     takes: bool = True
@@ -48,7 +47,7 @@ class Profile:
         return path.as_uri() + ("/" if folder else "")
 
 
-PROFILES: dict[str, Profile] = {
+PROFILES: dict[ProfileName, Profile] = {
     "resolve": Profile("resolve", bare=True, default_only=True, takes=False),
     "otio": Profile("otio", bare=False),
     "blender": Profile("blender", bare=True),
@@ -173,10 +172,7 @@ def _urls(node: Any, place: list[str | int]) -> Iterator[tuple[list[str | int], 
     for i, child in enumerate(node.get("children") or ()):
         here = [*place, "children", i]
         yield from _urls(child, here)
-        many = child.get("media_references") or {}
-        references = [([*here, "media_references", key], r) for key, r in many.items()]
-        references.append(([*here, "media_reference"], child.get("media_reference")))
-        for path, reference in references:
+        for path, reference in references(child):
             for key in ("target_url", "target_url_base"):
-                if isinstance(reference, dict) and isinstance(reference.get(key), str):
-                    yield [*path, key], reference[key]
+                if isinstance(reference.get(key), str):
+                    yield [*here, *path, key], reference[key]

@@ -62,12 +62,13 @@ def clips(node: object) -> Iterator[Node]:
         yield from clips(child)
 
 
-def references(clip: Node) -> Iterator[tuple[str, Node]]:
-    """Yield a clip's media references with their keys; the only one of an older clip has an empty key."""
+def references(clip: Node) -> Iterator[tuple[list[str], Node]]:
+    """Yield a clip's media references, each with the keys that lead to it."""
     many = clip.get("media_references")
-    for key, reference in (many if isinstance(many, dict) else {"": clip.get("media_reference")}).items():
+    named = [(["media_references", key], r) for key, r in many.items()] if isinstance(many, dict) else []
+    for path, reference in [*named, (["media_reference"], clip.get("media_reference"))]:
         if isinstance(reference, dict):
-            yield key, reference
+            yield path, reference
 
 
 def active_reference(clip: Node) -> Node | None:

@@ -19,8 +19,8 @@ from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.write.diff import diff, diff_edits
 from host_bridge.timeline.write.export import Exported, export_edit
+from host_bridge.timeline.write.media import Kind, ResultMedia
 from host_bridge.timeline.write.profiles import PROFILES
-from host_bridge.timeline.write.references import Kind, ResultMedia
 from host_bridge.timeline.write.tree import text_of, without_ours
 from nodes.errors import FaceplateError
 from nodes.footage.rates import snap_rate

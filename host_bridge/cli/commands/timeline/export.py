@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -11,19 +11,18 @@ from host_bridge.cli.commands.timeline.options import MediaRoot, Rate, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import Shown
+from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.text import counted
-
-Media = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
 
 
 @node_options
 def export(
     edit: Path,
     *,
-    as_: Annotated[Literal["swap", "layer", "versions"], Parameter(name="--as")] = "swap",
-    profile: Literal["resolve", "otio", "blender", "kdenlive"] = "otio",
-    media: Media | None = None,
+    as_: Annotated[Mode, Parameter(name="--as")] = "swap",
+    profile: ProfileName = "otio",
+    media: MediaChoice | None = None,
     out: Path | None = None,
     run: RunFolder = None,
     media_root: MediaRoot = (),
@@ -57,23 +56,27 @@ def export(
         Print what was done as JSON.
     """
     from host_bridge.jobs.footage import frame_rate
-    from host_bridge.timeline.write.deliver import Order, deliver
+    from host_bridge.timeline.write.export import export as export_results
 
-    order = Order(edit, as_, profile, media, out, run, media_root, bundle, for_otio, consent, frame_rate(rate))
+    settings = ExportSettings(mode=as_, profile=profile, media=media, out=out, bundle=bundle, for_otio=for_otio)
     with Shown(f"export {edit.name}") as watch:
-        told = deliver(order, watch.progress)
+        result = export_results(
+            edit,
+            settings,
+            run,
+            media_roots=media_root,
+            rate=frame_rate(rate),
+            consent=consent,
+            progress=watch.progress,
+        )
     if json:
-        print_json(told)
-    else:
-        _show(told)
-
-
-def _show(told: dict[str, Any]) -> None:
-    print(told["file"])
-    print(f"{counted(len(told['shots']), 'shot')}: {', '.join(told['shots'])}" if told["shots"] else "no shots")
-    for shot in told["left"]:
-        print(f"left as it was: {shot['id']}: {shot['why']}")
-    for note in told["notes"]:
+        print_json(result.model_dump(mode="json"))
+        return
+    print(result.file)
+    print(f"{counted(len(result.shots), 'shot')}: {', '.join(result.shots)}" if result.shots else "no shots")
+    for shot in result.left:
+        print(f"left as it was: {shot.id}: {shot.why}")
+    for note in result.notes:
         print(f"note: {note}")
-    for line in told["lost"]:
+    for line in result.lost:
         print(f"not in this format: {line}")

@@ -18,7 +18,7 @@ from host_bridge.cli.training import interruption
 from host_bridge.client import running
 from host_bridge.jobs.timeline import TimelineRequest
 from host_bridge.timeline.asked import absolute_root, sources
-from host_bridge.timeline.run.settings import RunSettings
+from host_bridge.timeline.settings import RunSettings
 from nodes.definitions import DetectParameters, MaskParameters, SwapParameters
 from nodes.shot.settings import Settings
 from nodes.spec import Parameters
