@@ -16,9 +16,18 @@ from nodes.spec import Parameters
 # What a command's arguments stand at when no option is given.
 DETECT, ALIGN, MASK, SWAP = DetectParameters(), AlignParameters(), MaskParameters(), SwapParameters()
 
+_FUSION = "Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out."
+_ENGINE = "Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it."
+_RATE = "Frames per second of image sequences that do not say, as 25 or 24000/1001."
+_RANGE = "Frames A-B of the clip, both included, by its own numbers (a movie's first frame is 0); by default all."
+
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Json = Annotated[Flag, Parameter(help="Print the result as JSON.")]
+InEngine = Annotated[Flag, Parameter(name="--engine", help=_ENGINE)]
+ForFusion = Annotated[Flag, Parameter(name="--fusion", help=_FUSION)]
+Rate = Annotated[str | None, Parameter(name="--rate", help=_RATE)]
+Range = Annotated[str | None, Parameter(name="--range", help=_RANGE)]
 Numbers = Annotated[tuple[int, ...], Parameter(negative_iterable=(), show_default=False)]
-Range = Annotated[str | None, Parameter(name="--range")]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _GROUPS = {node.parameters: Group(node.name, sort_key=10 + i) for i, node in enumerate(NODES)}

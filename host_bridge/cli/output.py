@@ -1,4 +1,4 @@
-"""What a command prints on stdout: JSON for programs, tables for people."""
+"""Results of commands on stdout: JSON for programs; for people tables, the files of a shot and the figures of its report."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from nodes.text import printable
 
+_FILES = {
+    "composite.mkv": "the finished picture, lossless",
+    "plate.mkv": "the same frames of the plate, lossless",
+    "preview.mp4": "plate and composite beside each other",
+    "patch": "the new face, premultiplied half-float EXR",
+    "matte": "where it is, half-float EXR",
+    "composite": "the finished picture in the plate's own format",
+    "sheet.png": "a few frames at a glance",
+    "report.html": "how good it is",
+}
+
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; what is not a number becomes null, as JSON has it."""
+    """Print a value as JSON; NaN and infinity become null."""
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
 
 
@@ -30,11 +42,46 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stde
     Console(width=None if terminal else 200, stderr=stderr).print(table)
 
 
+def print_shot(result: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:
+    """Print where the results of the job `swap` are, and how good they are. untrained: a report to compare with."""
+    results, span, folder = result["shot"]["results"], result["shot"]["range"], Path(result["folder"])
+    print(folder)
+    print(
+        f"frames {span['first']}-{span['last']}: {results['frames_with_face']} of {results['frames']} with a new face"
+    )
+    print_table(("file", "what"), ((name, what) for name, what in _FILES.items() if (folder / name).exists()))
+    print_figures(result["report"], untrained)
+
+
+def print_figures(report: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:
+    """Print the key figures of a report, each with its bar and whether it is kept, and what they were without training."""
+    figures = report.get("figures")
+    if not isinstance(figures, list):
+        return
+    before = {f.get("name"): [_value(f)] for f in (untrained or {}).get("figures", [])}
+    rows = (
+        (
+            f.get("label", f.get("name")),
+            _value(f),
+            *(before.get(f.get("name"), ["-"]) if before else []),
+            f.get("bar") or "",
+            f.get("verdict", ""),
+        )
+        for f in figures
+    )
+    print_table(("figure", "value", *(["untrained"] if before else []), "bar", ""), rows)
+
+
+def _value(figure: dict[str, Any]) -> str:
+    if figure.get("shown"):
+        return str(figure["shown"])
+    value = figure.get("value")
+    return f"{value:.3g}{figure.get('unit') or ''}" if isinstance(value, int | float) else "-"
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

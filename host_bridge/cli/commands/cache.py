@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Json
 from host_bridge.cli.output import print_json
 from nodes.text import counted
 
@@ -12,33 +12,19 @@ cache = App(name="cache", help_format="plaintext")
 
 
 @cache.default
-def show(*, json: Flag = False) -> None:
-    """Say where what was found in footage is kept, how much there is and how much there may be.
-
-    Parameters
-    ----------
-    json
-        Print it as JSON.
-    """
+def show(*, json: Json = False) -> None:
+    """Show where the analysis cache is, how large it is and how large it may grow."""
     from nodes.shot.cache import cache_folder, kept, limit
 
-    files = kept()
-    size = sum(size for _, size, _ in files)
+    sizes = [size for _, size, _ in kept()]
+    most = limit()
     if json:
-        print_json(
-            {
-                "schema": "faceplate.cache/1",
-                "folder": str(cache_folder()),
-                "files": len(files),
-                "bytes": size,
-                "limit": limit(),
-            }
-        )
+        document = {"folder": str(cache_folder()), "files": len(sizes), "bytes": sum(sizes), "limit": most}
+        print_json({"schema": "faceplate.cache/1", **document})
         return
     print(cache_folder())
-    print(
-        f"{counted(len(files), 'file')}, {size / 1e9:.2f} of at most {limit() / 1e9:g} GB (FACEPLATE_CACHE_LIMIT changes that)"
-    )
+    used = f"{counted(len(sizes), 'file')}, {sum(sizes) / 1e9:.2f} of at most {most / 1e9:g} GB"
+    print(f"{used} (FACEPLATE_CACHE_LIMIT changes that)")
 
 
 @cache.command

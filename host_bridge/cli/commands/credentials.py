@@ -184,5 +184,5 @@ def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:
     from host_bridge.cli.progress import show_progress
     from host_bridge.jobs.credentials import verified
 
-    with show_progress() as progress:
-        return verified(path.expanduser(), trust, progress)
+    with show_progress() as shown:
+        return verified(path.expanduser(), trust, shown.progress)

@@ -7,12 +7,10 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from host_bridge.cli.commands.train import TRAIN
-from host_bridge.cli.options import Flag, node_options
-from host_bridge.cli.output import print_json
+from host_bridge.cli.commands.train import TRAIN, in_short, interruption
+from host_bridge.cli.options import Flag, Json, node_options
+from host_bridge.cli.output import print_json, print_shot
 from host_bridge.cli.perform import perform
-from host_bridge.cli.summary import print_shot
-from host_bridge.cli.training import in_short, interruption
 from host_bridge.jobs.faceset import FacesetRequest
 from host_bridge.jobs.swap import SwapRequest
 from host_bridge.jobs.train import TrainRequest, require_trainer, resumed
@@ -31,19 +29,14 @@ def demo(
     *,
     out: Path = Path("faceplate-demo"),
     instant: Flag = False,
-    json: Flag = False,
-    train_settings: TrainSettings = TRAIN,
+    json: Json = False,
+    settings: TrainSettings = TRAIN,
 ) -> None:
     """Train on the sample footage, which is fetched when it is not there, and swap a face in a clip that was not trained on.
 
-    Parameters
-    ----------
-    out
-        Folder for facesets, training and results. Interrupted, the same command goes on.
-    instant
-        Do not train: show the untrained method, in a minute or two.
-    json
-        Print the shot's document and its report as JSON.
+    Args:
+        out: Folder for facesets, training and results. Interrupted, the same command goes on.
+        instant: Do not train: show the untrained method, in a minute or two.
     """
     if not instant:
         require_trainer()
@@ -53,14 +46,14 @@ def demo(
         raise FootageError(str(e)) from e
     out = out.expanduser().resolve()
     if instant:
-        told = _swap(samples, out / INSTANT, SwapParameters())
+        result = _swap(samples, out / INSTANT, SwapParameters())
     else:
-        model = _train(samples, out, train_settings)
-        told = _swap(samples, out / TRAINED, SwapParameters(model=model))
+        model = _train(samples, out, settings)
+        result = _swap(samples, out / TRAINED, SwapParameters(model=model))
     if json:
-        print_json(told)
+        print_json(result)
     else:
-        print_shot(told, None if instant else _untrained(out, told))
+        print_shot(result, None if instant else _untrained(out, result))
 
 
 def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
@@ -72,11 +65,11 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
     if model := finished_model(out / TRAINING, settings, [open_faceset(f) for f in folders]):
         _say(f"training: finished before, {model}")
         return model
-    told = perform("train", resumed(TrainRequest(facesets=folders, out=out / TRAINING, train=settings)))
-    _say(f"training: {in_short(told)}")
-    if stop := interruption(told["reason"]):
+    result = perform("train", resumed(TrainRequest(facesets=folders, out=out / TRAINING, train=settings)))
+    _say(f"training: {in_short(result)}")
+    if stop := interruption(result["reason"]):
         raise stop
-    return Path(told["model"])
+    return Path(result["model"])
 
 
 def _faceset(clip: Path, out: Path) -> Path:
@@ -96,11 +89,11 @@ def _swap(samples: Path, out: Path, parameters: SwapParameters) -> dict[str, Any
     return perform("swap", SwapRequest(plate=samples / PLATE, source=samples / SOURCE, out=out, settings=settings))
 
 
-def _untrained(out: Path, told: dict[str, Any]) -> dict[str, Any] | None:
+def _untrained(out: Path, result: dict[str, Any]) -> dict[str, Any] | None:
     """The report of an earlier `--instant` on the same plate, to compare with."""
     try:
         shot = loads((out / INSTANT / "shot.json").read_bytes())
-        same = shot["inputs"]["plate"]["digest"] == told["shot"]["inputs"]["plate"]["digest"]
+        same = shot["inputs"]["plate"]["digest"] == result["shot"]["inputs"]["plate"]["digest"]
         return dict(loads((out / INSTANT / "report.json").read_bytes())) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

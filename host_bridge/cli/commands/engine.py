@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from host_bridge.cli.engine_link import refusals
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json
-from host_bridge.cli.training_view import clock
+from host_bridge.cli.perform import refusals
+from host_bridge.cli.progress import clock
 from host_bridge.client import Client, connect, running, state_folder
 from nodes.errors import FaceplateError
 
@@ -22,17 +22,12 @@ NOT_RUNNING = 3  # as of service scripts
 
 
 @engine.command
-def start(*, idle_stop: float | None = None, foreground: Flag = False, json: Flag = False) -> int:
+def start(*, idle_stop: float | None = None, foreground: Flag = False, json: Json = False) -> int:
     """Start the engine, or say that it runs already. Hosts and `faceplate jobs` do so by themselves.
 
-    Parameters
-    ----------
-    idle_stop
-        Minutes without work after which it ends by itself; 0 for never. By default FACEPLATE_IDLE_STOP, else 30.
-    foreground
-        Be the engine until Ctrl-C, and log here.
-    json
-        Print the same as `faceplate engine status --json`.
+    Args:
+        idle_stop: Minutes without work after which it ends by itself; 0 for never. By default FACEPLATE_IDLE_STOP, else 30.
+        foreground: Be the engine until Ctrl-C, and log here.
     """
     if idle_stop is not None and not 0 <= idle_stop < 1e6:
         raise FaceplateError(f"--idle-stop {idle_stop:g}: is no time", remedy="Give minutes, or 0 for never")
@@ -58,13 +53,10 @@ def stop() -> None:
 
 
 @engine.command
-def status(*, json: Flag = False) -> int:
+def status(*, json: Json = False) -> int:
     """Say whether the engine runs, and where its page is; ends with status 3 when there is none.
 
-    Parameters
-    ----------
-    json
-        Print it as JSON. The address of the page holds the token: whoever has it can do what you can.
+    The address of the page holds the token: whoever has it can do what you can.
     """
     with refusals():
         client = running()
@@ -80,18 +72,13 @@ def status(*, json: Flag = False) -> int:
 
 @engine.command
 def allow(
-    folder: Annotated[Path | None, Parameter(show_default=False)] = None, /, *, forget: Flag = False, json: Flag = False
+    folder: Annotated[Path | None, Parameter(show_default=False)] = None, /, *, forget: Flag = False, json: Json = False
 ) -> None:
     """Let jobs read and write a folder outside of your home, and all below it; without FOLDER, list what is allowed.
 
-    Parameters
-    ----------
-    folder
-        The folder. It holds at once, also for an engine that runs.
-    forget
-        Take it back.
-    json
-        Print all allowed folders as JSON.
+    Args:
+        folder: The folder. It holds at once, also for an engine that runs.
+        forget: Take it back.
     """
     from host_bridge.engine.address import prepare
     from host_bridge.engine.http.roots import Roots
@@ -100,7 +87,7 @@ def allow(
     if folder is not None:
         prepare(state_folder())
         roots.forget(folder) if forget else roots.allow(folder)
-    folders = [str(one) for one in roots.folders()]
+    folders = [str(path) for path in roots.folders()]
     if json:
         print_json({"schema": "faceplate.roots/1", "folders": folders})
     else:
@@ -123,28 +110,21 @@ def watch(
     A job file is JSON, {"kind": "swap", "request": {...}}, with whole paths. What is done goes to done/, what has failed to failed/, with the
     reason in NAME.error.txt.
 
-    Parameters
-    ----------
-    folder
-        The folder; one watcher at a time.
-    method
-        How the shots of timelines are done: train a model for each pair, or reference, which trains nothing.
-    resolve
-        Take jobs from scripts in the free edition of DaVinci Resolve too, which come through its preferences.
-    prefs
-        The preferences of Resolve, where they are not at their usual place.
-    settle
-        Seconds for which a file must not change before it is taken.
-    once
-        End when nothing is left to do.
+    Args:
+        folder: The folder; one watcher at a time.
+        method: How the shots of timelines are done: train a model for each pair, or reference, which trains nothing.
+        resolve: Take jobs from scripts in the free edition of DaVinci Resolve too, which come through its preferences.
+        prefs: The preferences of Resolve, where they are not at their usual place.
+        settle: Seconds for which a file must not change before it is taken.
+        once: End when nothing is left to do.
     """
     from host_bridge.watch.posts import fusion_prefs, fusion_roots
     from host_bridge.watch.watcher import Watcher
 
     if not 0 <= settle <= 3600:
         raise FaceplateError(f"--settle {settle:g}: is no time", remedy="Give seconds, at most an hour")
-    found = list(prefs) or (fusion_prefs(fusion_roots()) if resolve else [])
-    watcher = Watcher(folder, connect, settle=settle, method=method, prefs=found, told=_tell)
+    prefs = prefs or (tuple(fusion_prefs(fusion_roots())) if resolve else ())
+    watcher = Watcher(folder, connect, settle=settle, method=method, prefs=list(prefs), told=_tell)
     print(f"watching {watcher.folder}" + ("" if once else "; Ctrl-C ends it, and jobs go on"), flush=True)
     passes = 0
     try:
@@ -165,17 +145,15 @@ def _tell(line: str) -> None:
 
 
 def _print(client: Client, json: bool) -> None:
-    told: dict[str, Any] = client.status()
+    now: dict[str, Any] = client.status()
     if json:
-        print_json(_document({**told, "url": client.address.url, "page": client.page}))
+        print_json(_document({**now, "url": client.address.url, "page": client.page}))
         return
-    since = time.strftime("%H:%M", time.localtime(time.time() - told["uptime"]))
-    ends = f"ends after {told['idle_stop']:g} idle minutes" if told["idle_stop"] else "does not end by itself"
-    print(
-        f"Faceplate's engine {told['version']}, process {told['pid']}, since {since} ({clock(told['uptime'])}); {ends}"
-    )
-    print(f"jobs: {told['running']} running, {told['queued']} waiting; on {', '.join(told['devices'])}")
-    print(f"folders of jobs: {', '.join(told['roots'])}")
+    since = time.strftime("%H:%M", time.localtime(time.time() - now["uptime"]))
+    ends = f"ends after {now['idle_stop']:g} idle minutes" if now["idle_stop"] else "does not end by itself"
+    print(f"Faceplate's engine {now['version']}, process {now['pid']}, since {since} ({clock(now['uptime'])}); {ends}")
+    print(f"jobs: {now['running']} running, {now['queued']} waiting; on {', '.join(now['devices'])}")
+    print(f"folders of jobs: {', '.join(now['roots'])}")
     print(f"state, log: {state_folder()}")
     print(f"page: {client.page}")
 

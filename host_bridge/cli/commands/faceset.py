@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from host_bridge.cli.options import DETECT, Flag, node_options
+from host_bridge.cli.options import DETECT, InEngine, Json, Rate, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
 from host_bridge.jobs.faceset import FacesetRequest
@@ -17,7 +17,7 @@ from nodes.text import counted
 from trainer.faceset.parameters import FacesetParameters
 
 FACESET = FacesetParameters()
-Ranges = Annotated[tuple[str, ...], Parameter(name="--range", negative="")]
+_NO_CLIP = "Name the footage: faceplate faceset CLIP --performer NAME --out DIR"
 
 
 @node_options
@@ -25,44 +25,29 @@ def faceset(
     *clips: Annotated[Path, Parameter(name="CLIP")],
     performer: str,
     out: Path,
-    ranges: Ranges = (),
-    rate: str | None = None,
-    engine: Flag = False,
-    json: Flag = False,
-    faceset_parameters: FacesetParameters = FACESET,
+    ranges: Annotated[tuple[str, ...], Parameter(name="--range", negative="")] = (),
+    rate: Rate = None,
+    engine: InEngine = False,
+    json: Json = False,
+    faceset: FacesetParameters = FACESET,
     consent: ConsentParameters = DEFAULT_CONSENT,
-    detect_parameters: DetectParameters = DETECT,
+    detect: DetectParameters = DETECT,
 ) -> None:
     """Gather the crops of one performer from clips, ready to train on.
 
-    Parameters
-    ----------
-    clips
-        Footage in which this performer's face is the main one; several clips make one faceset.
-    performer
-        The performer, by name or id, whose consent `faceplate performer add` has recorded.
-    out
-        Folder of the faceset; an earlier faceset there is replaced when the new one is finished.
-    ranges
-        Frames A-B to look at, both included, by the clip's own numbers, by default all; given once for each clip, in their order.
-    rate
-        Frames per second of image sequences that do not say, as 25 or 24000/1001.
-    engine
-        Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
-    json
-        Print what was kept and left out as JSON.
+    Args:
+        clips: Footage in which this performer's face is the main one; several clips make one faceset.
+        performer: The performer, by name or id, whose consent `faceplate performer add` has recorded.
+        out: Folder of the faceset; an earlier faceset there is replaced when the new one is finished.
+        ranges: Frames A-B to look at, both included, by the clip's own numbers, by default all; given once for each clip, in their order.
     """
     if not clips:
-        raise UsageError(
-            "no CLIP is given", remedy="Name the footage: faceplate faceset CLIP --performer NAME --out DIR"
-        )
+        raise UsageError("no CLIP is given", remedy=_NO_CLIP)
     if not performer.strip():
         raise UsageError("--performer: is empty", remedy="Give the performer's name")
     if ranges and len(ranges) != len(clips):
-        raise UsageError(
-            f"--range is given {counted(len(ranges), 'time')} for {counted(len(clips), 'clip')}",
-            remedy="Give one for each clip, or none",
-        )
+        counts = f"{counted(len(ranges), 'time')} for {counted(len(clips), 'clip')}"
+        raise UsageError(f"--range is given {counts}", remedy="Give one for each clip, or none")
     request = FacesetRequest(
         clips=clips,
         performer=performer,
@@ -71,26 +56,27 @@ def faceset(
         out=out,
         rate=rate,
         ranges=ranges,
-        faceset=faceset_parameters,
-        detect=detect_parameters,
+        faceset=faceset,
+        detect=detect,
     )
-    told = perform("faceset", request, engine=engine)
+    result = perform("faceset", request, engine=engine)
     if json:
-        print_json(told)
+        print_json(result)
         return
-    print(told["folder"])
-    reasons = list(told["clips"][0]["left_out"])
+    print(result["folder"])
+    reasons = list(result["clips"][0]["left_out"])
     rows = [
-        (Path(c["path"]).name, _looked_at(c), c["faces"], c["kept"], *(c["left_out"][reason] for reason in reasons))
-        for c in told["clips"]
+        (
+            Path(clip["path"]).name,
+            clip["range"]["last"] - clip["range"]["first"] + 1,
+            *(clip["faces"], clip["kept"]),
+            *(clip["left_out"][reason] for reason in reasons),
+        )
+        for clip in result["clips"]
     ]
     if len(rows) > 1:
         rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
     print_table(("clip", "frames", "faces", "kept", *reasons), rows)
-    yaw, pitch = told["yaw"], told["pitch"]
+    yaw, pitch = result["yaw"], result["pitch"]
     print(f"yaw {yaw['least']:.0f} to {yaw['most']:.0f} degrees, pitch {pitch['least']:.0f} to {pitch['most']:.0f}")
     print("Why each was left out is in left_out.csv, the crops are on sheet.png.")
-
-
-def _looked_at(clip: dict[str, Any]) -> int:
-    return int(clip["range"]["last"] - clip["range"]["first"] + 1)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from cyclopts import App
 
-from host_bridge.cli.engine_link import engine, refusals
+from host_bridge.cli.perform import engine, refusals
 from host_bridge.client import EngineError, connect
 from host_bridge.watch.found import ANSWER
 from host_bridge.watch.status import of_failure, of_job, write_answer
@@ -34,18 +34,12 @@ def macro(
 ) -> None:
     """Write a rendered shot as nodes that Fusion has itself: NAME.setting, NAME.comp for a clip in Resolve, NAME.drfx for the Edit page.
 
-    Parameters
-    ----------
-    shot
-        Folder that `faceplate swap` wrote.
-    out
-        Folder for the files; by default `macro` in the shot's.
-    name
-        Of the macro: letters, digits and _.
-    image
-        What the comp holds: displayed, code values as in a video, Resolve's default; or linear, scene-linear light.
-    starts_at
-        Frame of the comp at which the shot's first frame is to be seen; by default the plate's own number of it. A control of the macro changes it.
+    Args:
+        shot: Folder that `faceplate swap` wrote.
+        out: Folder for the files; by default `macro` in the shot's.
+        name: Of the macro: letters, digits and _.
+        image: What the comp holds: displayed, code values as in a video, Resolve's default; or linear, scene-linear light.
+        starts_at: Frame of the comp at which the shot's first frame is to be seen; by default the plate's own number of it. A control of the macro changes it.
     """
     from host_bridge.fusion.macro.documents import write_macro
     from host_bridge.fusion.macro.graph import Layers
@@ -57,14 +51,14 @@ def macro(
     if not name.isidentifier() or not name.isascii():
         raise UsageError(f"--name {name}: is no name of a node", remedy="Use letters, digits and _")
     shot = shot.expanduser().resolve()
-    told = document.load(shot)
-    first, last = told["range"]["first"], told["range"]["last"]
+    made = document.load(shot)
+    first, last = made["range"]["first"], made["range"]["last"]
     if image == "linear":
         file = shot / "patch" / f"patch.{first:04d}.exr"
         if not file.is_file():
             raise FootageError("does not exist", file=file, remedy="Render the shot again")
     else:
-        plate = told["inputs"]["plate"]
+        plate = made["inputs"]["plate"]
         with open_footage(Path(plate["path"]), layer=plate.get("layer")) as footage:
             start = footage.info.first
             file = write_layers(shot, footage, first - start, last - start)
@@ -78,10 +72,8 @@ def macro(
 def build(folder: Path, /) -> None:
     """Write the Fuses, as they are installed, below a folder.
 
-    Parameters
-    ----------
-    folder
-        It gets the folder tree of a Fusion root: Fuses and more.
+    Args:
+        folder: It gets the folder tree of a Fusion root: Fuses and more.
     """
     from host_bridge.fusion.build import build as write
 
@@ -95,15 +87,13 @@ def send(file: Path, /) -> int:
 
     How each job stands is written beside it, for the Fuse to read: FILE-NAME.answer.lua, FILE without its ending.
 
-    Parameters
-    ----------
-    file
-        JSON: {"jobs": [{"name", "kind", "request"}]}, which are done one after the other, or {"open": "monitor"}.
+    Args:
+        file: JSON: {"jobs": [{"name", "kind", "request"}]}, which are done one after the other, or {"open": "monitor"}.
     """
     log = file.with_name(f"{file.name}.log")
     try:
         log.touch(_MINE)
-        with log.open("w", encoding="utf-8") as told, redirect_stdout(told), redirect_stderr(told):
+        with log.open("w", encoding="utf-8") as output, redirect_stdout(output), redirect_stderr(output):
             try:
                 _send(file)
             except FaceplateError as e:
@@ -129,7 +119,7 @@ def _send(file: Path) -> None:
         if wanted.get("open") == "monitor":
             jobs = None
         else:
-            jobs = [(_name(one), str(one["kind"]), dict(one["request"])) for one in wanted["jobs"]]
+            jobs = [(_name(job), str(job["kind"]), dict(job["request"])) for job in wanted["jobs"]]
     except OSError as e:
         raise FaceplateError(f"{e.strerror}", file=file) from e
     except (ValueError, KeyError, TypeError, AttributeError) as e:

@@ -4,105 +4,71 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from host_bridge.cli.engine_link import engine
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.cli.training_view import clock
+from host_bridge.cli.perform import engine
+from host_bridge.cli.progress import clock
 from host_bridge.client import ENDED
 from nodes.errors import UsageError
 
 jobs = App(name="jobs", help_format="plaintext")
+JobId = Annotated[str, Parameter(help="The job's id, as `faceplate jobs list` has it.")]
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
 
 
 @jobs.command(name="list")
-def list_(*, state: State | None = None, limit: int = 20, json: Flag = False) -> None:
+def list_(*, state: State | None = None, limit: int = 20, json: Json = False) -> None:
     """List jobs, newest first.
 
-    Parameters
-    ----------
-    state
-        Only those in this state.
-    limit
-        At most so many, up to 1000.
-    json
-        Print them as JSON.
+    Args:
+        state: Only those in this state.
+        limit: At most so many, up to 1000.
     """
     if not 1 <= limit <= 1000:
         raise UsageError(f"--limit {limit}: must be 1 to 1000")
     with engine() as client:
-        told = client.list(state, limit)
+        listed = client.list(state, limit)
     if json:
-        print_json({"schema": "faceplate.jobs/1", **told})
+        print_json({"schema": "faceplate.jobs/1", **listed})
         return
-    rows = ((job["id"], job["kind"], job["title"], job["state"], _how_far(job)) for job in told["jobs"])
+    rows = ((job["id"], job["kind"], job["title"], job["state"], _how_far(job)) for job in listed["jobs"])
     print_table(("id", "kind", "what", "state", ""), rows)
-    if told["more"]:
+    if listed["more"]:
         print(f"There are more; --limit {min(limit * 10, 1000)} shows them.")
 
 
 @jobs.command
-def show(id: str, /, *, json: Flag = False) -> None:
-    """Show one job.
-
-    Parameters
-    ----------
-    id
-        The job's id, as `faceplate jobs list` has it.
-    json
-        Print it as JSON, with its request and result.
-    """
+def show(id: JobId, /, *, json: Json = False) -> None:
+    """Show one job."""
     with engine() as client:
         _print(client.show(id), json)
 
 
 @jobs.command
-def cancel(id: str, /, *, json: Flag = False) -> None:
-    """End a job that waits or runs.
-
-    Parameters
-    ----------
-    id
-        The job's id.
-    json
-        Print the job as JSON.
-    """
+def cancel(id: JobId, /, *, json: Json = False) -> None:
+    """End a job that waits or runs."""
     with engine() as client:
         client.cancel(id)
         _print(client.wait(id, 10), json)
 
 
 @jobs.command
-def retry(id: str, /, *, json: Flag = False) -> None:
-    """Queue a job again that has failed or was cancelled; a training goes on from its last checkpoint.
-
-    Parameters
-    ----------
-    id
-        The job's id.
-    json
-        Print the job as JSON.
-    """
+def retry(id: JobId, /, *, json: Json = False) -> None:
+    """Queue a job again that has failed or was cancelled; a training goes on from its last checkpoint."""
     with engine() as client:
         _print(client.retry(id), json)
 
 
 @jobs.command
-def logs(id: str, /, *, follow: Flag = False, json: Flag = False) -> None:
+def logs(id: JobId, /, *, follow: Flag = False, json: Json = False) -> None:
     """Print what a job has printed.
 
-    Parameters
-    ----------
-    id
-        The job's id.
-    follow
-        Go on until the job has ended.
-    json
-        Print it as JSON.
+    Args:
+        follow: Go on until the job has ended.
     """
     with engine() as client:
         text, start = [], 0
@@ -139,16 +105,16 @@ def _print(job: dict[str, Any], json: bool) -> None:
 
 def _how_far(job: dict[str, Any], lead: str = "") -> str:
     """What there is to say of a job's state: progress, how long it took, why it failed."""
-    told = ""
+    state = ""
     if job["state"] == "running" and job["metrics"]:
         of = f" of {job['metrics']['of']}" if job["metrics"].get("of") else ""
-        told = f"step {job['metrics'].get('step')}{of}"
+        state = f"step {job['metrics'].get('step')}{of}"
     elif job["state"] == "running" and job["progress"]:
         now = job["progress"]
-        told = f"{now['stage']} {now['done']}" + (f" of {now['total']}" if now["total"] else "")
-        told += f", {clock(now['left'])} left" if now.get("left") is not None else ""
+        state = f"{now['stage']} {now['done']}" + (f" of {now['total']}" if now["total"] else "")
+        state += f", {clock(now['left'])} left" if now.get("left") is not None else ""
     elif job["state"] == "failed" and job["error"] and not lead:
-        told = str(job["error"]["message"])
+        state = str(job["error"]["message"])
     elif job["started"] and job["ended"]:
-        told = f"in {clock(max(job['ended'] - job['started'], 0))}"
-    return lead + told if told else ""
+        state = f"in {clock(max(job['ended'] - job['started'], 0))}"
+    return lead + state if state else ""

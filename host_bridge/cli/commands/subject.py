@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Flag, Json, Rate
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.progress import show_progress
 from host_bridge.jobs.footage import frame_rate, opened
@@ -30,20 +30,13 @@ def new(
 ) -> None:
     """Make a subject of a network that finds its landmarks. The next step is `faceplate subject fit`.
 
-    Parameters
-    ----------
-    name
-        What it is called from now on: small letters, digits, - and _.
-    model
-        ONNX file of any keypoint network: coordinates, heat maps or SimCC. It is copied.
-    config
-        TOML file that says what the network takes and gives; see docs/subjects.md.
-    landmarks
-        Names of the landmarks, in the network's order, between commas; by default those in the configuration.
-    out
-        Folder in which the subject's own folder is made; by default where `--subject NAME` finds it.
-    replace
-        Replace a subject of this name that is fitted.
+    Args:
+        name: What it is called from now on: small letters, digits, - and _.
+        model: ONNX file of any keypoint network: coordinates, heat maps or SimCC. It is copied.
+        config: TOML file that says what the network takes and gives; see docs/subjects.md.
+        landmarks: Names of the landmarks, in the network's order, between commas; by default those in the configuration.
+        out: Folder in which the subject's own folder is made; by default where `--subject NAME` finds it.
+        replace: Replace a subject of this name that is fitted.
     """
     from nodes.subjects.write import new_subject
 
@@ -57,46 +50,32 @@ def new(
 def fit(
     name: str,
     *clips: Annotated[Path, Parameter(name="CLIP")],
-    rate: str | None = None,
-    json: Flag = False,
+    rate: Rate = None,
+    json: Json = False,
 ) -> None:
     """Estimate a subject's template from footage that shows it, and which of its landmarks are rigid.
 
-    Parameters
-    ----------
-    name
-        A subject that `faceplate subject new` made, or the path of its document.
-    clips
-        Footage, each clip of one individual, in the poses it will be seen in; some dozens of frames do.
-    rate
-        Frames per second of image sequences that do not say, as 25 or 24000/1001.
-    json
-        Print what was found as JSON.
+    Args:
+        name: A subject that `faceplate subject new` made, or the path of its document.
+        clips: Footage, each clip of one individual, in the poses it will be seen in; some dozens of frames do.
     """
     from nodes.subjects.fit import fit_subject
 
     if not clips:
         raise UsageError("no CLIP is given", remedy="Name the footage: faceplate subject fit NAME CLIP...")
-    with opened(*clips, rate=frame_rate(rate)) as footage, show_progress() as progress:
-        fitted = fit_subject(name, [f for f in footage if f is not None], progress)
-    rows = [
-        (landmark, float(weight), float(spread), fitted.landmarks[other])
-        for landmark, weight, spread, other in zip(
-            fitted.landmarks, fitted.weights, fitted.spread, fitted.mirror.tolist(), strict=True
-        )
-    ]
+    with opened(*clips, rate=frame_rate(rate)) as footage, show_progress() as shown:
+        fitted = fit_subject(name, [f for f in footage if f is not None], shown.progress)
+    counts = list(zip(clips, fitted.frames, fitted.found, strict=True))
+    mirrored = [fitted.landmarks[other] for other in fitted.mirror.tolist()]
+    weights, spreads = map(float, fitted.weights), map(float, fitted.spread)
+    rows = list(zip(fitted.landmarks, weights, spreads, mirrored, strict=True))
     if json:
-        keys = ("name", "weight", "spread", "mirror")
-        counts = [
-            {"path": str(c), "frames": frames, "found": found}
-            for c, frames, found in zip(clips, fitted.frames, fitted.found, strict=True)
-        ]
-        told = [dict(zip(keys, row, strict=True)) for row in rows]
-        print_json({"schema": "faceplate.fitted/1", "subject": str(fitted.path), "clips": counts, "landmarks": told})
+        seen = [dict(zip(("path", "frames", "found"), (str(c), *more), strict=True)) for c, *more in counts]
+        landmarks = [dict(zip(("name", "weight", "spread", "mirror"), row, strict=True)) for row in rows]
+        print_json({"schema": "faceplate.fitted/1", "subject": str(fitted.path), "clips": seen, "landmarks": landmarks})
         return
     print(fitted.path)
-    counts_ = zip(clips, fitted.frames, fitted.found, strict=True)
-    print_table(("clip", "frames", "found"), ((c.name, frames, found) for c, frames, found in counts_))
+    print_table(("clip", "frames", "found"), ((clip.name, *more) for clip, *more in counts))
     titles = ("landmark", "weight", "moves (of the radius)", "in a mirror")
     print_table(titles, ((n, f"{w:.1%}", f"{s:.1%}", "" if n == m else m) for n, w, s, m in rows))
 
@@ -109,58 +88,44 @@ def show(
     *,
     out: Path,
     count: int = 6,
-    rate: str | None = None,
+    rate: Rate = None,
 ) -> None:
     """Draw what a subject's landmarks, axes, crops and regions are in a clip, on one sheet to look at.
 
-    Parameters
-    ----------
-    name
-        A subject, fitted or not, or the path of its document.
-    clip
-        Footage that shows it.
-    out
-        The picture, a PNG file.
-    count
-        How many frames.
-    rate
-        Frames per second of an image sequence that does not say, as 25 or 24000/1001.
+    Args:
+        name: A subject, fitted or not, or the path of its document.
+        clip: Footage that shows it.
+        out: The picture, a PNG file.
+        count: How many frames.
     """
     from nodes.shot.sheet import write_png
     from nodes.shot.subject_sheet import subject_sheet
 
     if not 1 <= count <= 40:
         raise UsageError(f"--count {count}: is not between 1 and 40")
-    with opened(clip, rate=frame_rate(rate)) as (footage,), show_progress() as progress:
+    with opened(clip, rate=frame_rate(rate)) as (footage,), show_progress() as shown:
         assert footage is not None
-        sheet = subject_sheet(footage, name, count, progress)
+        sheet = subject_sheet(footage, name, count, shown.progress)
     write_png(out.expanduser(), sheet)
     print(out)
 
 
 @subject.command(name="list")
-def list_(*, json: Flag = False) -> None:
-    """List the subjects that ship and those of your own.
-
-    Parameters
-    ----------
-    json
-        Print the list as JSON.
-    """
+def list_(*, json: Json = False) -> None:
+    """List the subjects that ship and those of your own."""
     from nodes.errors import SchemaError
     from nodes.subjects import find_subject, known_subjects, load_subject
 
     rows = []
     for name in known_subjects():
         try:
-            found = load_subject(name)
-            state = "fitted" if found.finder.get("fitted", True) else "not fitted"
-            rows.append((name, len(found.template), str(found.finder.get("kind")), state, str(found.file)))
+            known = load_subject(name)
+            state = "fitted" if known.finder.get("fitted", True) else "not fitted"
+            rows.append((name, len(known.template), str(known.finder.get("kind")), state, str(known.file)))
         except SchemaError:
             rows.append((name, 0, "", "damaged", str(find_subject(name))))
-    titles = ("subject", "landmarks", "found by", "state", "document")
     if json:
         keys = ("name", "landmarks", "finder", "state", "document")
         print_json({"schema": "faceplate.subjects/1", "subjects": [dict(zip(keys, r, strict=True)) for r in rows]})
         return
-    print_table(titles, rows)
+    print_table(("subject", "landmarks", "found by", "state", "document"), rows)

@@ -1,19 +1,27 @@
-"""`faceplate train`."""
+"""`faceplate train`, and how a training that a command ran has ended."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import Any
 
-from host_bridge.cli.options import Flag, node_options
+from host_bridge.cli.app import Terminated
+from host_bridge.cli.options import Flag, InEngine, Json, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import perform
-from host_bridge.cli.training import in_short, interruption
+from host_bridge.cli.progress import clock
 from host_bridge.jobs.train import TrainRequest
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
+from nodes.text import counted
 from trainer.settings import TrainSettings
 
 TRAIN = TrainSettings()
 _GO_ON = "the same command with --resume goes on"
+_STOPPED = {
+    f"stopped by {number.name}": error
+    for number, error in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated))
+}
 
 
 @node_options
@@ -24,46 +32,48 @@ def train(
     *more_sets: Path,
     out: Path,
     resume: Flag = False,
-    engine: Flag = False,
-    json: Flag = False,
-    train_settings: TrainSettings = TRAIN,
+    engine: InEngine = False,
+    json: Json = False,
+    settings: TrainSettings = TRAIN,
     consent: ConsentParameters = DEFAULT_CONSENT,
 ) -> None:
     """Train a model that puts one performer's face on another's, and write it as ONNX. Ctrl-C stops it and loses nothing.
 
     Three and more facesets make a base instead, from which pairs are then trained by --from.
 
-    Parameters
-    ----------
-    source_set
-        Faceset of the performer whose face is put in, made by `faceplate faceset`.
-    target_set
-        Faceset of the performer in the plate, whose face is replaced.
-    more_sets
-        Facesets of further performers: a base over all of them is trained, for which no ONNX is written.
-    out
-        Folder of the training: model.onnx, preview.png, losses, checkpoints.
-    resume
-        Go on with the training in that folder.
-    engine
-        Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it.
-    json
-        Print what came out as JSON.
+    Args:
+        source_set: Faceset of the performer whose face is put in, made by `faceplate faceset`.
+        target_set: Faceset of the performer in the plate, whose face is replaced.
+        more_sets: Facesets of further performers: a base over all of them is trained, for which no ONNX is written.
+        out: Folder of the training: model.onnx, preview.png, losses, checkpoints.
+        resume: Go on with the training in that folder.
     """
     out = out.expanduser().resolve()
     facesets = (source_set, target_set, *more_sets)
-    request = TrainRequest(facesets=facesets, out=out, resume=resume, train=train_settings, consent=consent)
+    request = TrainRequest(facesets=facesets, out=out, resume=resume, train=settings, consent=consent)
     try:
-        told = perform("train", request, engine=engine)
+        result = perform("train", request, engine=engine)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written
         raise (type(e)(_GO_ON) if any(out.glob("checkpoints/step-*.json")) else e) from None
-    if told["rank"]:
+    if result["rank"]:  # of several processes the first one speaks
         return
     if json:
-        print_json(told)
+        print_json(result)
     else:
-        print(told["model"] or told["folder"])
-        print(in_short(told))
-        print(f"Now: {told.get('train') or told['swap']}")
-    if stop := interruption(told["reason"], _GO_ON):
+        print(result["model"] or result["folder"])
+        print(in_short(result))
+        print(f"Now: {result.get('train') or result['swap']}")
+    if stop := interruption(result["reason"], _GO_ON):
         raise stop
+
+
+def interruption(reason: str, how_to_go_on: str = "") -> KeyboardInterrupt | None:
+    """The exception for a training that ended for this reason; None for one that has come to its own end."""
+    kind = _STOPPED.get(reason)
+    return kind(how_to_go_on) if kind else None
+
+
+def in_short(result: dict[str, Any]) -> str:
+    """One line on the result of the job `train`: how long it was, and how far it came."""
+    took = f"{counted(result['steps'], 'step')} in {clock(result['seconds'])}"
+    return f"{took}, loss {result['loss']:.4g}; {result['reason']}"

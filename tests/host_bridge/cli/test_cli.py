@@ -20,7 +20,7 @@ import pytest
 import nodes.errors
 from host_bridge.cli import app, reference
 from host_bridge.cli.options import option_of
-from host_bridge.cli.progress import Lines
+from host_bridge.cli.progress import ProgressLines
 from host_bridge.client import EngineError
 from host_bridge.jobs.footage import frame_rate, positions
 from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
@@ -310,11 +310,11 @@ def test_without_a_terminal_progress_is_plain_lines(
 ) -> None:
     clock = iter([0.0, 0.0, 11.0, 20.0, 20.0])
     monkeypatch.setattr("host_bridge.cli.progress.time.monotonic", lambda: next(clock))
-    with Lines() as progress:
-        progress("swap", 50, 200)
-        progress("swap", 60, 200)
-        progress("swap", 105, 200)
-        progress("swap", 200, 200)
+    with ProgressLines() as shown:
+        shown.progress("swap", 50, 200)
+        shown.progress("swap", 60, 200)
+        shown.progress("swap", 105, 200)
+        shown.progress("swap", 200, 200)
     said = capsys.readouterr().err.splitlines()
     assert said == ["swap: 105 of 200, 5.0/s, 19 s left", "swap: 200 frames (50 kept from before) in 20.0 s, 7.5/s"]
 

@@ -20,8 +20,8 @@ import torch
 import trainer.models
 from host_bridge.cli import main
 from host_bridge.cli.app import Terminated
-from host_bridge.cli.training import interruption
-from host_bridge.cli.training_view import LiveTraining, PlainTraining, clock, sparkline
+from host_bridge.cli.commands.train import interruption
+from host_bridge.cli.progress import ProgressLines, ProgressScreen, clock, sparkline
 from tests.support.clips import cut
 from tests.support.consents import in_project
 from trainer.checkpoint import checkpoints, last_checkpoint
@@ -276,9 +276,9 @@ def progress(step: int, **more: float) -> Progress:
 
 
 def test_without_a_terminal_a_training_is_plain_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with PlainTraining("a on b, shot") as view:
-        view.progress(progress(40))
-        view.progress(progress(41))
+    with ProgressLines("a on b, shot") as view:
+        view.training(progress(40))
+        view.training(progress(41))
         view.message("Step 41: the loss is not finite; back to step 40, with other batches.")
         view.preview(tmp_path / "preview.png")
         view.preview(tmp_path / "preview.png")
@@ -297,10 +297,10 @@ def test_on_a_terminal_the_view_shows_loss_rate_time_left_and_preview_and_keeps_
 
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=110)
-    with LiveTraining("a on b, shot", console) as view:
-        view.progress(progress(40, loss=float("nan")))
-        view.progress(progress(120))
-        view.progress(progress(180, loss=0.2))
+    with ProgressScreen("a on b, shot", console) as view:
+        view.training(progress(40, loss=float("nan")))
+        view.training(progress(120))
+        view.training(progress(180, loss=0.2))
         view.message("The disk is full.")
         view.preview(tmp_path / "preview.png")
     said = text.getvalue()

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from host_bridge.cli.commands.timeline.options import MediaRoot, Rate, RunFolder
 from host_bridge.cli.options import Flag, node_options
 from host_bridge.cli.output import print_json
-from host_bridge.cli.perform import Shown
+from host_bridge.cli.progress import show_progress
 from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.text import counted
@@ -59,7 +59,7 @@ def export(
     from host_bridge.timeline.write.export import export as export_results
 
     settings = ExportSettings(mode=as_, profile=profile, media=media, out=out, bundle=bundle, for_otio=for_otio)
-    with Shown(f"export {edit.name}") as watch:
+    with show_progress() as shown:
         result = export_results(
             edit,
             settings,
@@ -67,7 +67,7 @@ def export(
             media_roots=media_root,
             rate=frame_rate(rate),
             consent=consent,
-            progress=watch.progress,
+            progress=shown.progress,
         )
     if json:
         print_json(result.model_dump(mode="json"))

@@ -62,7 +62,7 @@ def plan(
             (cutting.out or default_folder(asked.edit.path)).expanduser().absolute(),
             look=not no_look,
             pictures=html is not None,
-            progress=lambda done, of: shown("look", done, of),
+            progress=lambda done, of: shown.progress("look", done, of),
         )
     if html is not None:
         with whole_file(html.expanduser()) as temporary:

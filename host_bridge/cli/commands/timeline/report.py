@@ -51,7 +51,7 @@ def report(
                 consent,
                 rate=frame_rate(rate),
                 verify=not no_verify,
-                progress=lambda done, of: shown("report", done, of),
+                progress=lambda done, of: shown.progress("report", done, of),
             )
         )
     if html is not None:

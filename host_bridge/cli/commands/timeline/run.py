@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import create_model
 
 from host_bridge.cli.commands.timeline.options import CUTTING, Cutting
-from host_bridge.cli.engine_link import EngineRefusal
+from host_bridge.cli.commands.train import interruption
 from host_bridge.cli.options import DETECT, MASK, Flag, node_options
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.cli.perform import perform
-from host_bridge.cli.timeline_view import ShownTimeline
-from host_bridge.cli.training import interruption
+from host_bridge.cli.perform import EngineRefusal, perform
 from host_bridge.client import running
 from host_bridge.jobs.timeline import TimelineRequest
 from host_bridge.timeline.asked import absolute_root, sources
@@ -96,12 +94,12 @@ def _performed(request: TimelineRequest, engine: bool) -> dict[str, Any]:
     """Run it in the engine if that is asked for, or one runs that may use these folders; else here."""
     try:
         try:
-            return perform("timeline", request, engine=engine or running() is not None, shown=ShownTimeline)
+            return perform("timeline", request, engine=engine or running() is not None, quiet=True)
         except EngineRefusal as e:
             if engine or getattr(e.__cause__, "status", None) != 403:
                 raise
             print(f"The engine may not do it, so it is done here: {e}", file=sys.stderr)
-            return perform("timeline", request, shown=ShownTimeline)
+            return perform("timeline", request, quiet=True)
     except KeyboardInterrupt as e:
         raise (interruption(str(e), _GO_ON) or type(e)(_GO_ON)) from None
 
