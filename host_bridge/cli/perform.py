@@ -133,9 +133,11 @@ def _training(metrics: dict[str, Any]) -> Progress:
 
 def _from_anywhere(request: BaseModel, project: Path | None) -> dict[str, Any]:
     """A request as JSON, with its paths as another process understands them. project: where it says none."""
+    from pydantic import BaseModel
+
     document = request.model_dump(mode="json")
     for name, value in request:
-        if hasattr(value, "model_fields"):
+        if isinstance(value, BaseModel):
             document[name] = _from_anywhere(value, project)
         elif name == "project" and value is None and project is not None:
             document[name] = str(project)
