@@ -83,7 +83,12 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
     parts: dict[str, PartOfShot] = {"overlay": "overlay", "fusion": "fusion", "frames": "composite"}
     shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
     watch.preview(done.folder / "sheet.png")
-    return {"folder": str(done.folder), "shot": shot, "report": done.report, **more}
+    return {
+        "folder": str(done.folder),
+        "shot": shot,
+        "report": done.report.model_dump(mode="json", by_alias=True),
+        **more,
+    }
 
 
 def _of_several(document: dict[str, Any]) -> Iterator[str]:

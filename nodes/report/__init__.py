@@ -1,9 +1,5 @@
-"""Report: measure a finished shot and say in one page what was found. `write_report` is all that others need.
+"""Report: measure a finished shot and write in one page how good it is. `document.write_report` is all that others need.
 
-`gather` reads the shot, `pixels` and `samples` what needs its pictures. `measure`, `expression` and `sharpness` hold the formulas, on arrays.
-`figures` judges, `frames` chooses the frames to look at; `plots`, `pictures` and `page` draw, `write` puts it all into files.
+`gather` reads the shot, `pixels` and `samples` what needs its pictures, `measure` holds the formulas, on arrays. `figures` judges, `frames`
+chooses the frames to look at; `plots` and `page` draw, `document` is report.json.
 """
-
-from nodes.report.write import SCHEMA, write_report
-
-__all__ = ["SCHEMA", "write_report"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from nodes.report import measure
-from nodes.report.expression import GROUPS, Following, follow
-from nodes.report.frames import Curves
-from nodes.report.gather import Closer, Gathered
-from nodes.report.sharpness import compared_regions
+from nodes.report.frames import FrameCurves
+from nodes.report.gather import MeasuredShot, SourceComparison
+from nodes.report.measure import GROUPS, GroupFit, compare_expression
+from nodes.report.samples import compared_regions
 from nodes.types import Float
 
 Verdict = Literal["pass", "fail", "info", "unmeasured"]
@@ -78,16 +78,18 @@ class Figure:
         return f"at least {low}" if low else ("exactly 0" if self.high == 0 else f"at most {high}") if high else ""
 
 
-def key_figures(shot: Gathered, c: Curves) -> list[Figure]:
+def key_figures(shot: MeasuredShot, c: FrameCurves) -> list[Figure]:
     """Judge a shot. The bars are those that `docs/report.md` explains."""
     return [*_expression(shot, c), *_likeness(shot), *_sharpness(shot), *_picture(shot, c)]
 
 
-def _expression(shot: Gathered, c: Curves) -> Iterator[Figure]:
+def _expression(shot: MeasuredShot, c: FrameCurves) -> Iterator[Figure]:
     """Of several faces, the one that follows worst counts, group by group."""
     if not shot.coefficients:
         return
-    faces = [follow(f.plate_coefficients, f.composite_coefficients, shot.coefficients) for f in shot.replaced]
+    faces = [
+        compare_expression(f.plate_coefficients, f.composite_coefficients, shot.coefficients) for f in shot.replaced
+    ]
     means = [_mean(g.correlation for g in groups) for groups in faces]
     calm = bool(faces) and all(g.calm for groups in faces for g in groups)
     yield Figure(
@@ -105,7 +107,7 @@ def _expression(shot: Gathered, c: Curves) -> Iterator[Figure]:
         yield from _group(group, found, barred=group not in _SHOWN_ONLY)
 
 
-def _group(group: str, found: list[Following], *, barred: bool) -> Iterator[Figure]:
+def _group(group: str, found: list[GroupFit], *, barred: bool) -> Iterator[Figure]:
     calm = bool(found) and all(g.calm for g in found)
     moves = barred and not calm
     unknown = "calm" if calm else "–"
@@ -130,10 +132,10 @@ def _group(group: str, found: list[Following], *, barred: bool) -> Iterator[Figu
     )  # fmt: skip
 
 
-def _likeness(shot: Gathered) -> Iterator[Figure]:
+def _likeness(shot: MeasuredShot) -> Iterator[Figure]:
     if shot.subject.name != "face":
         return
-    faces = [f.closer for f in shot.replaced if f.closer]
+    faces = [f.source for f in shot.replaced if f.source]
     nearer = [100 * float((one.to_source < one.to_performer).mean()) for one in faces]
     yield Figure(
         "likeness", "Distance to the source", _most(float(np.median(one.to_source)) for one in faces), "",
@@ -151,8 +153,8 @@ def _likeness(shot: Gathered) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def _sharpness(shot: Gathered) -> Iterator[Figure]:
-    faces = [f.closer for f in shot.replaced if f.closer]
+def _sharpness(shot: MeasuredShot) -> Iterator[Figure]:
+    faces = [f.source for f in shot.replaced if f.source]
     meaning = (
         "Fine detail over that of the source's frames in which this part looks alike, at the same size and contrast."
     )
@@ -165,12 +167,12 @@ def _sharpness(shot: Gathered) -> Iterator[Figure]:
         meaning = "The same in that region."
 
 
-def _some(closer: Closer, region: str) -> float:
-    known = _known(closer.sharpness[region])
+def _some(source: SourceComparison, region: str) -> float:
+    known = _known(source.sharpness[region])
     return float(np.median(known)) if len(known) >= _SOME else float("nan")
 
 
-def _picture(shot: Gathered, c: Curves) -> Iterator[Figure]:
+def _picture(shot: MeasuredShot, c: FrameCurves) -> Iterator[Figure]:
     few = max(0.02 * len(shot.coverage), 1.0)
     flicker = measure.flicker_ratio(
         *(_joined([getattr(f, f"flicker_{w}") for f in shot.replaced]) for w in ("plate", "composite"))
@@ -213,7 +215,7 @@ def _picture(shot: Gathered, c: Curves) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def overall(figures: list[Figure]) -> tuple[Verdict, str]:
+def overall(figures: Sequence[Figure]) -> tuple[Verdict, str]:
     """The verdict on the shot, and sentences: the first says what is worst."""
     barred = [f for f in figures if f.low is not None or f.high is not None]
     open_ = [f for f in barred if f.verdict == "unmeasured"]
@@ -237,7 +239,7 @@ def _listed(figures: Iterable[Figure]) -> str:
     return "; ".join(f"{thing} ({', '.join(whats)})" if whats else thing for thing, whats in things.items())
 
 
-def _without_matte(shot: Gathered) -> float:
+def _without_matte(shot: MeasuredShot) -> float:
     if not shot.replaced:
         return float("nan")
     there = np.unique(np.concatenate([f.frames[f.plate_score > 0] for f in shot.replaced]))

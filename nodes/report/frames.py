@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nodes.report import measure
-from nodes.report.expression import GROUPS, error, group_of, in_words
-from nodes.report.gather import Gathered, Replacement
+from nodes.report.gather import MeasuredShot, ReplacedFace
+from nodes.report.measure import GROUPS, expression_error, group_of, in_words
 from nodes.types import Float
 
 _APART = 12  # frames between two that are shown for the same reason
@@ -22,7 +22,7 @@ _LANDMARKS, _COEFFICIENT, _STEP = 6.0, 0.4, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class FrameCurves:
     """What is plotted, per frame of the shot [T]; of several faces the worst counts. Errors and coverage in percent.
 
     groups: largest difference of a coefficient, group by group.
@@ -41,7 +41,7 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FrameToSee:
     """A frame to look at, by position in the shot, and why; `whole`: the reason may lie anywhere in the picture."""
 
     frame: int
@@ -50,20 +50,20 @@ class Look:
     whole: bool = False
 
 
-def curves(shot: Gathered) -> Curves:
+def measure_frames(shot: MeasuredShot) -> FrameCurves:
     """Measure per frame."""
     count = len(shot.coverage)
     points = measure.inner_points(shot.subject)
     unit = measure.measuring_unit(shot.subject)
     names = shot.coefficients
 
-    def over(value: Callable[[Replacement], Float]) -> Float:
+    def over(value: Callable[[ReplacedFace], Float]) -> Float:
         out = np.full(count, np.nan, np.float32)
         for face in shot.replaced:
             out[face.frames] = np.fmax(out[face.frames], value(face))
         return out
 
-    def landmarks(face: Replacement) -> Float:
+    def landmarks(face: ReplacedFace) -> Float:
         plate, composite = (side[:, points, :2] for side in (face.plate, face.composite))
         return 100 * measure.landmark_error(plate, composite, unit * face.smoothed[:, 0])
 
@@ -71,9 +71,9 @@ def curves(shot: Gathered) -> Curves:
         members = [i for i, name in enumerate(names) if group_of(name) == group]
         return over(lambda f: np.abs(f.composite_coefficients - f.plate_coefficients)[:, members].max(1))
 
-    return Curves(
+    return FrameCurves(
         error=over(landmarks),
-        expression=over(lambda f: error(f.plate_coefficients, f.composite_coefficients, names)),
+        expression=over(lambda f: expression_error(f.plate_coefficients, f.composite_coefficients, names)),
         groups={group: apart(group) for group in GROUPS if any(group_of(name) == group for name in names)},
         flicker_plate=over(lambda f: f.flicker_plate),
         flicker_composite=over(lambda f: f.flicker_composite),
@@ -85,7 +85,7 @@ def curves(shot: Gathered) -> Curves:
     )
 
 
-def look_first(shot: Gathered, c: Curves) -> list[Look]:
+def worst_frames(shot: MeasuredShot, c: FrameCurves) -> list[FrameToSee]:
     """Choose the frames to look at first: the worst by each measure, most severe first, each with its reasons.
 
     Severity is the value over what would be conspicuous by that measure; a good shot has frames to look at too.
@@ -105,19 +105,19 @@ def look_first(shot: Gathered, c: Curves) -> list[Look]:
         (c.steps, _STEP, 2, False, lambda i: (f"matte changes by {c.steps[i]:.0f} % in one frame",)),
         (c.jitter, max(8 * shaken, 4.0), 1, False, lambda i: (f"smoothing moves the face by {c.jitter[i]:.1f} px",)),
     ]  # fmt: skip
-    found: dict[int, Look] = {}
+    looks: dict[int, FrameToSee] = {}
     for values, conspicuous, count, whole, say in measures:
         for rank, i in enumerate(measure.worst(values, count, _APART)):
             severity = min(float(values[i]) / conspicuous, _MOST_SEVERE) * 0.8**rank
             if severity < _TRIFLE:
                 continue
-            old = found.get(i, Look(i, (), 0))
+            old = looks.get(i, FrameToSee(i, (), 0))
             reasons = (*old.reasons, *say(i)) if old.severity >= severity else (*say(i), *old.reasons)
-            found[i] = Look(i, reasons, max(old.severity, severity), old.whole or whole)
-    return sorted(found.values(), key=lambda look: -look.severity)[:_SHOWN]
+            looks[i] = FrameToSee(i, reasons, max(old.severity, severity), old.whole or whole)
+    return sorted(looks.values(), key=lambda look: -look.severity)[:_SHOWN]
 
 
-def _differing(shot: Gathered, group: str, frame: int) -> Iterator[str]:
+def _differing(shot: MeasuredShot, group: str, frame: int) -> Iterator[str]:
     """Name the coefficients of a group that differ most in a frame, of the face in which they differ most."""
     members = [i for i, name in enumerate(shot.coefficients) if group_of(name) == group]
     rows = [(f, frame - int(f.frames[0])) for f in shot.replaced if f.frames[0] <= frame <= f.frames[-1]]

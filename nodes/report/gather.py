@@ -19,9 +19,8 @@ from nodes.detect import detect
 from nodes.errors import FootageError
 from nodes.footage.footage import Footage, open_footage
 from nodes.recognise import likeness
-from nodes.report.pixels import COVERED, Pixels, in_step
-from nodes.report.samples import Sample, read_sources
-from nodes.report.sharpness import sharpness
+from nodes.report.pixels import COVERED, PixelMeasures, in_step
+from nodes.report.samples import FaceSample, read_sources, sharpness
 from nodes.subjects import Subject, load_subject
 from nodes.text import counted
 from nodes.types import Bool, Faces, Float, Int
@@ -30,7 +29,7 @@ Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Closer:
+class SourceComparison:
     """What the sampled frames of a face show, n of them: compared with the footage of its source.
 
     at: [n], positions in the face's frames. to_source, to_performer: [n], distance of the descriptor to the source's, and to those of the
@@ -45,12 +44,12 @@ class Closer:
 
 
 @dataclass(frozen=True, slots=True)
-class Replacement:
+class ReplacedFace:
     """One face of the plate that was replaced, over N consecutive frames, with what the composite has in its place.
 
     frames: [N], positions in the shot. plate, composite: landmarks [N, L, 3], NaN where there is no face. plate_coefficients,
     composite_coefficients: [N, C], likewise. plate_score, composite_score: [N]. flicker_plate, flicker_composite: [N], NaN at the ends.
-    covered: [N], share of the face under the matte. raw, smoothed: [N, 4] as scale in pixels, angle in radians, x, y. closer: None without a source.
+    covered: [N], share of the face under the matte. raw, smoothed: [N, 4] as scale in pixels, angle in radians, x, y. source: None without one.
     """
 
     track: int
@@ -66,7 +65,7 @@ class Replacement:
     covered: Float
     raw: Float
     smoothed: Float
-    closer: Closer | None
+    source: SourceComparison | None
 
     @property
     def lost(self) -> Bool:
@@ -75,7 +74,7 @@ class Replacement:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class MeasuredShot:
     """All that is known of a shot of T frames. `first`: number of its first frame, as its files are numbered.
 
     faces_plate, faces_composite: faces per frame [T]. coverage: share of the picture under the matte [T], NaN without a
@@ -90,7 +89,7 @@ class Gathered:
     faces_composite: Int
     coverage: Float
     outside: Float
-    replaced: tuple[Replacement, ...]
+    replaced: tuple[ReplacedFace, ...]
     document: dict[str, Any]
     notes: tuple[str, ...]
 
@@ -100,7 +99,7 @@ class Gathered:
         return self.subject.coefficients.names if self.subject.coefficients else ()
 
 
-def gather(shot: Path, progress: Progress) -> Gathered:
+def gather(shot: Path, progress: Progress) -> MeasuredShot:
     """Read and measure a shot folder; `progress` is told 0..1. Raises FootageError for what is missing or does not match."""
     if not shot.is_dir():
         raise FootageError(
@@ -118,7 +117,7 @@ def gather(shot: Path, progress: Progress) -> Gathered:
             )
         mattes, first = find_mattes(shot, a.frames)
         faces, found = _detect_both(plate, composite, parameters, lambda done: progress(0.7 * done))
-        pixels = Pixels(faces, found)
+        pixels = PixelMeasures(faces, found)
         for i, (p, c, matte) in enumerate(in_step(plate, composite, mattes)):
             pixels.take(i, p, c, matte)
             progress(0.7 + 0.2 * (i + 1) / a.frames)
@@ -129,11 +128,11 @@ def gather(shot: Path, progress: Progress) -> Gathered:
             f"{missing} of {a.frames} frames have no matte file; nothing is said about what lies outside it there",
         )
     subject = load_subject(parameters.subject)
-    sources: list[list[Sample]] = []
+    sources: list[list[FaceSample]] = []
     if chosen:
         sources, why = read_sources(document, subject, lambda done: progress(0.9 + 0.1 * done))
         notes += why
-    return Gathered(
+    return MeasuredShot(
         shot.resolve().name,
         subject,
         faces,
@@ -183,7 +182,7 @@ def _detect_both(
         return jobs[0].result(), jobs[1].result()
 
 
-def _replaced(faces: Faces, pixels: Pixels) -> tuple[list[int], tuple[str, ...]]:
+def _replaced(faces: Faces, pixels: PixelMeasures) -> tuple[list[int], tuple[str, ...]]:
     """Choose the tracks that the matte covers, by their place in `faces`; the longest where it covers none."""
     if not faces.tracks:
         return [], ("no face was found in the plate",)
@@ -195,10 +194,12 @@ def _replaced(faces: Faces, pixels: Pixels) -> tuple[list[int], tuple[str, ...]]
     return [0], ("the matte covers no face of the plate; the longest face track is measured",)
 
 
-def _replacement(pixels: Pixels, k: int, subject: Subject, sources: Sequence[Sequence[Sample]]) -> Replacement:
+def _replacement(
+    pixels: PixelMeasures, k: int, subject: Subject, sources: Sequence[Sequence[FaceSample]]
+) -> ReplacedFace:
     track, (other, scores) = pixels.tracks[k], pixels.others[k]
     points = np.where((track.scores > 0)[:, None, None], track.landmarks, np.float32(np.nan))
-    return Replacement(
+    return ReplacedFace(
         track.id,
         track.frames - pixels.first,
         points,
@@ -212,22 +213,22 @@ def _replacement(pixels: Pixels, k: int, subject: Subject, sources: Sequence[Seq
         pixels.covered[k],
         pixels.alignments[k].raw,
         pixels.alignments[k].smoothed,
-        _look_closer(pixels.samples[k], sources, subject),
+        _compare_with_source(pixels.samples[k], sources, subject),
     )
 
 
 def _coefficients(landmarks: Float, subject: Subject) -> Float:
     """Coefficients [N, C] of landmarks [N, L, 3], NaN where these are."""
     known = np.isfinite(landmarks[:, 0, 0])
-    found = read_coefficients(landmarks[known], subject)
-    out = np.full((len(landmarks), found.shape[1]), np.nan, np.float32)
-    out[known] = found
+    coefficients = read_coefficients(landmarks[known], subject)
+    out = np.full((len(landmarks), coefficients.shape[1]), np.nan, np.float32)
+    out[known] = coefficients
     return out
 
 
-def _look_closer(
-    samples: dict[int, tuple[Sample, Sample]], sources: Sequence[Sequence[Sample]], subject: Subject
-) -> Closer | None:
+def _compare_with_source(
+    samples: dict[int, tuple[FaceSample, FaceSample]], sources: Sequence[Sequence[FaceSample]], subject: Subject
+) -> SourceComparison | None:
     """Compare the samples of a face with its source; of several sources, with the one that it is most like."""
     if not samples or not sources:
         return None
@@ -242,10 +243,10 @@ def _look_closer(
         own = float(np.median(likeness(galleries[nearest], galleries[nearest])))
     names = subject.coefficients.names if subject.coefficients else ()
     sharp = sharpness(composites, source, subject, names)
-    return Closer(np.array(list(samples), np.int64), to_source, to_performer, own, sharp)
+    return SourceComparison(np.array(list(samples), np.int64), to_source, to_performer, own, sharp)
 
 
-def _descriptors(samples: Sequence[Sample]) -> Float:
+def _descriptors(samples: Sequence[FaceSample]) -> Float:
     return np.stack([s.descriptor for s in samples])
 
 
@@ -257,8 +258,8 @@ def _per_frame(faces: Faces) -> Int:
 
 def _parameters(document: dict[str, Any]) -> DetectParameters:
     """How to look for what was replaced: as Detect does by default, for the subject that shot.json names."""
-    told = document.get("settings")
-    detected = told.get("detect") if isinstance(told, dict) else None
+    settings = document.get("settings")
+    detected = settings.get("detect") if isinstance(settings, dict) else None
     subject = detected.get("subject") if isinstance(detected, dict) else None
     return DetectParameters(subject=subject) if isinstance(subject, str) else DetectParameters()
 

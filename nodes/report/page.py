@@ -1,37 +1,71 @@
-"""The report as one HTML page: everything it shows is in it."""
+"""The report as one HTML page: everything it shows is in it, pictures as JPEGs and curves as SVG."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
+
+from nodes.footage.footage import open_footage
+from nodes.footage.patch_files import read_matte
 from nodes.report import plots
-from nodes.report.expression import follow
 from nodes.report.figures import Figure
-from nodes.report.frames import Curves
-from nodes.report.gather import Gathered, Replacement
-from nodes.report.pictures import Column, Pair
+from nodes.report.frames import FrameCurves, FrameToSee
+from nodes.report.gather import MeasuredShot, ReplacedFace, find_mattes
+from nodes.report.measure import compare_expression
 from nodes.text import page_template
+from nodes.types import Image8, Roi
+
+if TYPE_CHECKING:
+    from nodes.report.document import Report
 
 _FACES = 3  # that get curves of their own
 _SETTINGS = 100
+_SHEET = 8
+_LONG = 360  # long side of a picture in the page
+_QUALITY = 88
 
 
-def render(
-    shot: Gathered,
-    curves: Curves,
+@dataclass(frozen=True, slots=True)
+class SheetColumn:
+    """One frame of the contact sheet, as data URIs; `matte` is empty where there is none."""
+
+    number: int
+    plate: str
+    composite: str
+    matte: str
+
+
+@dataclass(frozen=True, slots=True)
+class FramePair:
+    """A frame to look at: plate and composite as data URIs."""
+
+    number: int
+    plate: str
+    composite: str
+    reasons: tuple[str, ...]
+
+
+def render_page(
+    shot: MeasuredShot,
+    curves: FrameCurves,
     figures: Sequence[Figure],
-    document: dict[str, Any],
-    sheet: Sequence[Column],
-    pairs: Sequence[Pair],
+    report: Report,
+    sheet: Sequence[SheetColumn],
+    pairs: Sequence[FramePair],
 ) -> str:
-    """Fill the template. document: the report as JSON; sheet, pairs: its pictures."""
+    """Fill the template. sheet, pairs: its pictures."""
     bar = next(f.high for f in figures if f.name == "landmark_error") or 0.0
     faces, groups = shot.replaced[:_FACES], _groups(figures)
     changed = bool((curves.outside > 0).any())
     return page_template("nodes.report", "report.html.jinja").render(
-        shot=document,
-        duration=float(document["frames"] / shot.faces.rate),
+        report=report,
+        duration=float(report.frames / shot.faces.rate),
         rate=f"{float(shot.faces.rate):.3f}".rstrip("0").rstrip("."),
         figures=[f for f in figures if not f.group],
         groups=groups,
@@ -63,14 +97,14 @@ def _groups(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
     return dict(sorted(groups.items(), key=lambda group: -max(f.severity for f in group[1])))
 
 
-def _expression(shot: Gathered, faces: Sequence[Replacement]) -> dict[str, list[str]]:
+def _expression(shot: MeasuredShot, faces: Sequence[ReplacedFace]) -> dict[str, list[str]]:
     """Plots of each group."""
-    found: dict[str, list[str]] = {}
+    drawings: dict[str, list[str]] = {}
     for face in faces if shot.coefficients else ():
-        for group in follow(face.plate_coefficients, face.composite_coefficients, shot.coefficients):
+        for group in compare_expression(face.plate_coefficients, face.composite_coefficients, shot.coefficients):
             drawn = plots.expression(shot, face, group)
-            found.setdefault(group.group, []).extend([drawn] if drawn else [])
-    return found
+            drawings.setdefault(group.group, []).extend([drawn] if drawn else [])
+    return drawings
 
 
 def runs(numbers: Sequence[int]) -> str:
@@ -81,8 +115,8 @@ def runs(numbers: Sequence[int]) -> str:
             parts[-1][1] = n
         else:
             parts.append([n, n])
-    said = [str(a) if a == b else f"{a}–{b}" for a, b in parts]
-    return ", ".join(said[:12]) + (f" and {len(said) - 12} more runs" if len(said) > 12 else "")
+    texts = [str(a) if a == b else f"{a}–{b}" for a, b in parts]
+    return ", ".join(texts[:12]) + (f" and {len(texts) - 12} more runs" if len(texts) > 12 else "")
 
 
 def _flat(document: object, name: str = "") -> Any:
@@ -94,3 +128,59 @@ def _flat(document: object, name: str = "") -> Any:
         yield name, ", ".join(map(str, document))
     elif isinstance(document, str | int | float):
         yield name, str(document)
+
+
+def draw_pictures(
+    folder: Path, shot: MeasuredShot, looks: Sequence[FrameToSee]
+) -> tuple[list[SheetColumn], list[FramePair]]:
+    """Read the frames that the page shows, in ascending order and each once, and scale them down (small ones up)."""
+    count = len(shot.coverage)
+    sheet = np.unique(
+        np.linspace(0, count - 1, min(_SHEET, count) + 2).round().astype(int)[1:-1] if count > 2 else np.arange(count)
+    )
+    mattes, _ = find_mattes(folder, count)
+    columns: list[SheetColumn] = []
+    pairs: dict[int, FramePair] = {}
+    by_frame = {look.frame: look for look in looks}
+    with open_footage(folder / "plate.mkv") as plate, open_footage(folder / "composite.mkv") as composite:
+        for i in sorted({*sheet.tolist(), *by_frame}):
+            images = plate.frame(i).rgb8(), composite.frame(i).rgb8()
+            if i in sheet:
+                file = mattes[i]
+                matte = "" if file is None else _uri((np.clip(read_matte(file), 0, 1) * 255).round().astype(np.uint8))
+                columns.append(SheetColumn(shot.first + i, _uri(images[0]), _uri(images[1]), matte))
+            if i in by_frame:
+                look = by_frame[i]
+                cut = (slice(None), slice(None)) if look.whole else _around_faces(shot, i).slices
+                p, c = (_uri(image[cut]) for image in images)
+                pairs[i] = FramePair(shot.first + i, p, c, look.reasons)
+    return columns, [pairs[look.frame] for look in looks]
+
+
+def _around_faces(shot: MeasuredShot, frame: int) -> Roi:
+    """The part of the picture that holds the replaced faces with some room, 4:3; the whole picture without a face."""
+    width, height = shot.faces.width, shot.faces.height
+    points = [f.plate[frame - f.frames[0], :, :2] for f in shot.replaced if f.frames[0] <= frame <= f.frames[-1]]
+    known = np.concatenate([np.empty((0, 2), np.float32), *points])
+    known = known[np.isfinite(known).all(1)]
+    if not len(known):
+        return Roi(0, 0, width, height)
+    low, high = known.min(0), known.max(0)
+    centre = (low + high) / 2
+    tall = 1.4 * max(float((high - low)[1]), 0.75 * float((high - low)[0]), 16.0)
+    w, h = min(round(tall * 4 / 3), width), min(round(tall), height)
+    x, y = (int(np.clip(c - s / 2, 0, most - s)) for c, s, most in zip(centre, (w, h), (width, height), strict=True))
+    return Roi(x, y, x + w, y + h)
+
+
+def _uri(image: Image8) -> str:
+    """Encode RGB [H, W, 3] or grey [H, W] as a JPEG in a data URI."""
+    height, width = image.shape[:2]
+    scale = min(_LONG / max(height, width), 8.0)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    image = np.ascontiguousarray(image)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)  # type: ignore[assignment]
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")

@@ -18,7 +18,7 @@ from nodes.footage.patch_files import read_matte
 from nodes.footage.planes import Layout, Plane, layout, views
 from nodes.geometry.sampling import crop
 from nodes.report import measure
-from nodes.report.samples import Sample, sampled, take_sample
+from nodes.report.samples import FaceSample, sampled, take_sample
 from nodes.types import Bool, Faces, Float, Image8, Track
 
 COVERED = 0.25  # a track is replaced when the matte covers at least this much of its face
@@ -45,7 +45,7 @@ def in_step(
         yield from zip(plate.frames(), composite.frames(), m, strict=True)
 
 
-class Pixels:
+class PixelMeasures:
     """What needs pixels, frame by frame. For each track of the plate [N]: flicker of both, share under the matte, and samples.
 
     others: for each track, what the composite has in its place. samples: for each track, position → samples of plate and composite.
@@ -61,7 +61,7 @@ class Pixels:
         self.others = [_match(t, others) for t in self.tracks]
         self.flicker = [np.full((2, len(t)), np.nan, np.float32) for t in faces.tracks]
         self.covered = [np.full(len(t), np.nan, np.float32) for t in faces.tracks]
-        self.samples: list[dict[int, tuple[Sample, Sample]]] = [{} for _ in faces.tracks]
+        self.samples: list[dict[int, tuple[FaceSample, FaceSample]]] = [{} for _ in faces.tracks]
         self._sampled = sampled(faces.count)
         self._still = [_inner_crops(a) for a in self.alignments]
         self._window: deque[tuple[Image8, Image8]] = deque(maxlen=3)

@@ -28,7 +28,7 @@ from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import SequenceWriter
-from nodes.report import write_report
+from nodes.report.document import Report, write_report
 from nodes.shot import document, results
 from nodes.shot.alignment_files import save_alignments
 from nodes.shot.faces_files import save_faces
@@ -48,7 +48,7 @@ class Rendered:
 
     folder: Path
     document: dict[str, Any]
-    report: dict[str, Any]
+    report: Report
 
 
 @dataclass(frozen=True)

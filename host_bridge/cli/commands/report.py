@@ -7,7 +7,7 @@ from pathlib import Path
 from host_bridge.cli.options import Json
 from host_bridge.cli.output import print_figures, print_json
 from host_bridge.cli.progress import show_progress
-from nodes.report import write_report
+from nodes.report.document import write_report
 from nodes.shot.document import load
 
 
@@ -20,9 +20,10 @@ def report(shot: Path, /, *, json: Json = False) -> None:
     folder = shot.expanduser()
     load(folder)
     with show_progress() as shown:
-        figures = write_report(folder, progress=lambda share: shown.progress("report", round(100 * share), 100))
+        report = write_report(folder, progress=lambda share: shown.progress("report", round(100 * share), 100))
+    document = report.model_dump(mode="json", by_alias=True)
     if json:
-        print_json(figures)
+        print_json(document)
         return
     print(folder / "report.html")
-    print_figures(figures)
+    print_figures(document)

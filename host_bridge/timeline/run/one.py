@@ -122,7 +122,13 @@ def _people(work: Work, shot: Shot, plate: Footing, out: Path, watch: Watch) -> 
     ]
     with open_footage(plate.path, rate=shot.media.rate, layer=work.settings.detect.layer) as footage:
         merged = merge_shots(footage, [one.folder for one in done], out, *plate.span, progress=watch.progress)
-    return Done(out, done[0].model, "; ".join(one.how for one in done), plate.span, merged.report)
+    return Done(
+        out,
+        done[0].model,
+        "; ".join(one.how for one in done),
+        plate.span,
+        merged.report.model_dump(mode="json", by_alias=True),
+    )
 
 
 def _check(work: Work, shot: Shot) -> None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,14 +20,13 @@ from nodes.errors import FootageError, OutputError
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte
-from nodes.report import measure, write_report
-from nodes.report.expression import follow, in_words
+from nodes.report import document, measure
 from nodes.report.figures import Figure, key_figures, overall
-from nodes.report.frames import curves, look_first
-from nodes.report.gather import Gathered, gather
-from nodes.report.page import render
-from nodes.report.samples import HALF, Sample
-from nodes.report.sharpness import compared_regions, detail, sharpness
+from nodes.report.frames import measure_frames, worst_frames
+from nodes.report.gather import MeasuredShot, gather
+from nodes.report.measure import compare_expression, in_words
+from nodes.report.page import render_page
+from nodes.report.samples import HALF, FaceSample, compared_regions, detail, sharpness
 from nodes.shot.analysis import analyse
 from nodes.shot.digest import digest_footage
 from nodes.shot.settings import Settings
@@ -85,15 +86,20 @@ def _info(folder: Path, image: Image8):  # type: ignore[no-untyped-def]
     return FootageInfo(folder / "none", image.shape[1], image.shape[0], Fraction(25), 1)
 
 
+def write_report(shot: Path, *progress: Callable[[float], None]) -> dict:  # type: ignore[type-arg]
+    """Write the report of a shot, and return report.json as a document."""
+    return document.write_report(shot, *progress).model_dump(mode="json", by_alias=True)
+
+
 def figures(report: dict) -> dict[str, dict]:  # type: ignore[type-arg]
     return {f["name"]: f for f in report["figures"]}
 
 
-def all_figures(shot: Gathered) -> dict[str, Figure]:
-    return {f.name: f for f in key_figures(shot, curves(shot))}
+def all_figures(shot: MeasuredShot) -> dict[str, Figure]:
+    return {f.name: f for f in key_figures(shot, measure_frames(shot))}
 
 
-def missed(shot: Gathered) -> set[str]:
+def missed(shot: MeasuredShot) -> set[str]:
     return {name for name, figure in all_figures(shot).items() if figure.verdict == "fail"}
 
 
@@ -122,10 +128,10 @@ def test_landmark_error_is_a_share_of_the_eye_distance_and_leaves_the_outline_ou
 def test_gain_and_correlation_tell_a_weak_follower_from_a_wrong_one() -> None:
     plate = np.full((60, len(NAMES)), 0.2, np.float32)
     plate[:, NAMES.index("jawOpen")] = 0.5 + 0.3 * np.sin(np.arange(60) / 5)
-    weak = next(g for g in follow(plate, 0.5 * plate + 0.1, NAMES) if g.group == "jaw")
+    weak = next(g for g in compare_expression(plate, 0.5 * plate + 0.1, NAMES) if g.group == "jaw")
     assert (weak.correlation, weak.gain) == pytest.approx((1, 0.5), abs=1e-5)
     assert NAMES[weak.members[0]] == "jawOpen" and not weak.calm
-    wrong = next(g for g in follow(plate, 1 - plate, NAMES) if g.group == "jaw")
+    wrong = next(g for g in compare_expression(plate, 1 - plate, NAMES) if g.group == "jaw")
     assert wrong.correlation == pytest.approx(-1, abs=1e-5)
 
 
@@ -133,10 +139,10 @@ def test_a_group_that_keeps_still_on_the_plate_is_calm_and_known_by_its_offset_a
     plate = np.full((60, len(NAMES)), 0.2, np.float32)
     frown = plate.copy()
     frown[:, NAMES.index("browDownLeft")] += 0.3
-    brows = next(g for g in follow(plate, frown, NAMES) if g.group == "brows")
+    brows = next(g for g in compare_expression(plate, frown, NAMES) if g.group == "brows")
     assert brows.calm and np.isnan(brows.correlation) and np.isnan(brows.gain)
     assert brows.offset == pytest.approx(0.3, abs=1e-5) and NAMES[brows.members[0]] == "browDownLeft"
-    few = next(g for g in follow(plate[:3], frown[:3], NAMES) if g.group == "brows")
+    few = next(g for g in compare_expression(plate[:3], frown[:3], NAMES) if g.group == "brows")
     assert not few.calm and np.isnan(few.correlation) and few.offset == pytest.approx(0.3, abs=1e-5)
 
 
@@ -164,7 +170,7 @@ def test_worst_frames_are_apart_from_each_other_and_skip_what_was_not_measured()
 # Sharpness
 
 
-def sample_of(image: Image8, faces: Faces, row: int, matte: Float | None = None) -> Sample:
+def sample_of(image: Image8, faces: Faces, row: int, matte: Float | None = None) -> FaceSample:
     from nodes.align import align
     from nodes.report.samples import take_sample
 
@@ -208,7 +214,7 @@ def test_only_what_the_matte_covers_is_judged_for_sharpness(clip: list[Image8], 
 
 
 @pytest.fixture(scope="module")
-def again(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Gathered:
+def again(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> MeasuredShot:
     """A lively stretch of the plate, and the same compressed again in place of the composite."""
     folder = tmp_path_factory.mktemp("again")
     with open_footage(samples / "cap13_edit2.mp4") as footage:
@@ -225,14 +231,14 @@ def again(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     return gather(folder, lambda done: None)
 
 
-def acted(shot: Gathered, act: Callable[[Float], Float]) -> Gathered:
+def acted(shot: MeasuredShot, act: Callable[[Float], Float]) -> MeasuredShot:
     """The same shot with other coefficients of the composite."""
     (face,) = shot.replaced
     changed = act(face.composite_coefficients.copy())
     return replace(shot, replaced=(replace(face, composite_coefficients=changed.astype(np.float32)),))
 
 
-def test_the_plate_compressed_again_keeps_all_bars_of_the_expression(again: Gathered) -> None:
+def test_the_plate_compressed_again_keeps_all_bars_of_the_expression(again: MeasuredShot) -> None:
     found = all_figures(again)
     assert found["expression_correlation"].value > 0.98
     assert found["expression_error"].value < 0.6
@@ -240,21 +246,21 @@ def test_the_plate_compressed_again_keeps_all_bars_of_the_expression(again: Gath
     assert len(barred) == 15 and all(f.verdict == "pass" for f in barred)
 
 
-def test_a_frozen_face_is_out_of_step_everywhere(again: Gathered) -> None:
+def test_a_frozen_face_is_out_of_step_everywhere(again: MeasuredShot) -> None:
     frozen = acted(again, lambda c: np.broadcast_to(c[:1], c.shape))
     groups = ("gaze", "lids", "brows", "mouth", "jaw")
     assert {f"{g}_{what}" for g in groups for what in ("correlation", "gain")} <= missed(frozen)
-    assert "out of step with the plate's: correlation 0.00" in overall(key_figures(frozen, curves(frozen)))[1]
+    assert "out of step with the plate's: correlation 0.00" in overall(key_figures(frozen, measure_frames(frozen)))[1]
 
 
-def test_half_of_the_plates_acting_misses_the_gains_and_nothing_else(again: Gathered) -> None:
+def test_half_of_the_plates_acting_misses_the_gains_and_nothing_else(again: MeasuredShot) -> None:
     half = acted(again, lambda c: c.mean(0) + 0.5 * (c - c.mean(0)))
     found = missed(half)
     assert {"gaze_gain", "lids_gain", "brows_gain", "mouth_gain", "jaw_gain"} == {n for n in found if "gain" in n}
     assert not any(n.endswith(("correlation", "offset")) for n in found)
 
 
-def test_a_constant_frown_is_found_at_the_brows_and_said_first(again: Gathered) -> None:
+def test_a_constant_frown_is_found_at_the_brows_and_said_first(again: MeasuredShot) -> None:
     def frown(c: Float) -> Float:
         c[:, [NAMES.index("browDownLeft"), NAMES.index("browDownRight")]] += 0.3
         return c
@@ -263,13 +269,13 @@ def test_a_constant_frown_is_found_at_the_brows_and_said_first(again: Gathered) 
     assert {n for n in missed(frowning) if n.partition("_")[0] in ("gaze", "lids", "brows", "mouth", "jaw")} == {
         "brows_offset"
     }
-    assert overall(key_figures(frowning, curves(frowning)))[1].startswith(
+    assert overall(key_figures(frowning, measure_frames(frowning)))[1].startswith(
         "Brows held differently throughout: offset 0.3"
     )
-    assert "brow: down" in look_first(frowning, curves(frowning))[0].reasons[0]
+    assert "brow: down" in worst_frames(frowning, measure_frames(frowning))[0].reasons[0]
 
 
-def test_a_calm_plate_must_stay_calm(again: Gathered) -> None:
+def test_a_calm_plate_must_stay_calm(again: MeasuredShot) -> None:
     brows = [i for i, name in enumerate(NAMES) if name.startswith("brow")]
 
     def still(c: Float) -> Float:
@@ -284,7 +290,7 @@ def test_a_calm_plate_must_stay_calm(again: Gathered) -> None:
     assert "brows_offset" in missed(acted(calm, lambda c: still(c) + np.isin(np.arange(len(NAMES)), brows) * 0.2))
 
 
-def test_frames_where_plate_and_composite_part_are_named_by_their_coefficients(again: Gathered) -> None:
+def test_frames_where_plate_and_composite_part_are_named_by_their_coefficients(again: MeasuredShot) -> None:
     (face,) = again.replaced
     was = face.plate_coefficients[30, NAMES.index("eyeBlinkLeft")]
 
@@ -293,21 +299,22 @@ def test_frames_where_plate_and_composite_part_are_named_by_their_coefficients(a
         return c
 
     shot = acted(again, blink)
-    look = look_first(shot, curves(shot))[0]
+    look = worst_frames(shot, measure_frames(shot))[0]
     assert look.frame == 30
     assert f"left eye: blink {was:.2f} on the plate, {was + 0.6:.2f} here" in look.reasons
 
 
-def test_the_page_shows_the_worst_group_first(again: Gathered) -> None:
+def test_the_page_shows_the_worst_group_first(again: MeasuredShot) -> None:
     def stiff(c: Float) -> Float:
         mouth = [i for i, name in enumerate(NAMES) if name.startswith("mouth")]
         c[:, mouth] = c[:, mouth].mean(0)
         return c
 
     shot = acted(again, stiff)
-    document = {"shot": "s", "frames": LIVELY, "first": 0, "width": 1, "height": 1, "created": "now", "verdict": "fail"}
-    document |= {"summary": "", "notes": [], "cuts": [], "faces": [0], "schema": "none"}
-    page = render(shot, curves(shot), key_figures(shot, curves(shot)), document, [], [])
+    facts = {"shot": "s", "frames": LIVELY, "first": 0, "width": 1, "height": 1, "created": "now", "verdict": "fail"}
+    facts |= {"summary": "", "notes": [], "cuts": [], "faces": [0], "schema_": "none"}
+    report: Any = SimpleNamespace(**facts)
+    page = render_page(shot, measure_frames(shot), key_figures(shot, measure_frames(shot)), report, [], [])
     assert re.findall(r"<h3>(\w+)</h3>", page)[0] == "mouth"
     assert "correlation 0.00, gain 0.00" in page
 
