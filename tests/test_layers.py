@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,35 @@ def test_what_runs_before_the_installation_imports_only_the_standard_library(fil
 @pytest.mark.parametrize("file", ["install/bootstrap.py", "install/samples.py"])
 def test_an_old_python_can_parse_what_tells_it_that_it_is_too_old(file: str) -> None:
     ast.parse((ROOT / file).read_text("utf-8"), feature_version=(3, 7))
+
+
+def named(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower()
+
+
+def test_each_dependency_is_imported_and_each_import_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    core = {named(d) for d in project["dependencies"]}
+    more = {named(d) for name, extra in project["optional-dependencies"].items() if name != "dev" for d in extra}
+    known = packages_distributions()
+    imported = {
+        known[found.top][0].lower()
+        for folder in ("nodes", "host_bridge", "install")
+        for _, found in imports_under(folder)
+        if found.top in known and found.top not in BLENDER | FUSION
+    }
+    assert core <= imported, f"not imported: {core - imported}"
+    other = (
+        imported - core - more - {"faceplate", "starlette", "pydantic_core"}
+    )  # FastAPI and pydantic are made of these
+    assert not other, f"imported and not declared: {other}"
+
+
+def test_each_dependency_of_the_core_has_its_reason_in_a_decision() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    table = (ROOT / "docs/decisions/0001-libraries.md").read_text("utf-8").lower()
+    missing = {d for d in map(named, project["dependencies"]) if f"`{d}`" not in table}
+    assert not missing
 
 
 def test_nothing_in_the_tree_is_ever_unpickled() -> None:
