@@ -324,3 +324,12 @@ SWAP = Node(
     compute="nodes.swap:swap",
 )
 NODES = (DETECT, ALIGN, MASK, SWAP)
+
+
+class Settings(Parameters):
+    """The parameters of all nodes for one shot."""
+
+    detect: DetectParameters = DetectParameters()
+    align: AlignParameters = AlignParameters()
+    mask: MaskParameters = MaskParameters()
+    swap: SwapParameters = SwapParameters()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions
 from nodes.subjects import Subject
 from trainer.faceset import Faceset
 

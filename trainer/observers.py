@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.detect.mesh import CLOSE_NETWORK, CLOSE_SIZE, squares_from_landmarks
-from nodes.recognise.descriptor import NETWORK, chip_transforms
-from nodes.recognise.descriptor import SIZE as CHIP
+from nodes.detect.face import CLOSE_NETWORK, CLOSE_SIZE, squares_from_landmarks
+from nodes.recognise import NETWORK, chip_transforms
+from nodes.recognise import SIZE as CHIP
 from nodes.subjects import Subject
 from nodes.types import Float
 from trainer.embedded import Embedded

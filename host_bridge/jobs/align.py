@@ -90,7 +90,7 @@ def _registration(request: AlignRequest) -> RegisterParameters | None:
 
 
 def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
-    from nodes.shot.faces_files import load_faces
+    from nodes.detect.files import load_faces
     from nodes.shot.fuse.outlines import write_crops
 
     footage = request.plate or (load_faces(clip).footage if clip.suffix.lower() == ".npz" else clip)
@@ -129,12 +129,12 @@ def _registered(
 def _found(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> Written:
     """Find a subject in a clip, or take what was found, and write the images of its tracks."""
     from nodes.align import align
-    from nodes.mask.regions import check_regions
+    from nodes.detect.files import load_faces
+    from nodes.detect.kept import analyse
+    from nodes.mask import check_regions
     from nodes.shot.aligned import write_clip
     from nodes.shot.aligned.folder import check_replaceable
-    from nodes.shot.analysis import analyse
     from nodes.shot.choice import check_fits, check_range, choose_tracks
-    from nodes.shot.faces_files import load_faces
     from nodes.shot.results import check_writable
     from nodes.subjects import load_subject
 

@@ -11,7 +11,7 @@ from host_bridge.reporting import Watch
 
 if TYPE_CHECKING:
     from nodes.credentials.verdict import Verdict
-    from nodes.shot.progress import Progress
+    from nodes.progress import Progress
 
 
 class CredentialsRequest(Request):

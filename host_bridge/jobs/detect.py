@@ -33,10 +33,10 @@ class DetectRequest(Request):
 
 def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
     """Detect, and describe the tracks: `faceplate.tracks/1`."""
-    from nodes.shot.analysis import analyse
+    from nodes.detect.files import save_faces
+    from nodes.detect.kept import analyse
     from nodes.shot.choice import check_range
     from nodes.shot.document import describe_tracks
-    from nodes.shot.faces_files import save_faces
     from nodes.shot.fuse.outlines import write_boxes
 
     if request.fusion and request.out is None:

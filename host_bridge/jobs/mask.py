@@ -8,8 +8,7 @@ from typing import Any
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
-from nodes.definitions import AlignParameters, DetectParameters, MaskParameters
-from nodes.shot.settings import Settings
+from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, Settings
 
 
 class MaskRequest(Request):

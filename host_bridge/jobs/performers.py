@@ -33,12 +33,12 @@ def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
 
     Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` what a host shows of it.
     """
+    from nodes.cache import digest_file, digest_footage
     from nodes.consent import clock
     from nodes.consent.check import current_book
     from nodes.consent.grant import Clip, Model
     from nodes.consent.project import find_project
     from nodes.consent.standing import SCHEMA, of_project, of_shot, of_training
-    from nodes.shot.digest import digest_file, digest_footage
 
     plate, source = (path and absolute(path) for path in (request.plate, request.source))
     asked = request.swap

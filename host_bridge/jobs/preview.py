@@ -10,7 +10,7 @@ from pydantic import Field
 
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
-from nodes.shot.settings import Settings
+from nodes.definitions import Settings
 
 if TYPE_CHECKING:
     from nodes.credentials.claim import PartOfShot

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request
 from host_bridge.reporting import Watch
-from nodes.shot.settings import Settings
+from nodes.definitions import Settings
 
 if TYPE_CHECKING:
     from nodes.credentials.claim import PartOfShot

@@ -11,9 +11,8 @@ from host_bridge.jobs.footage import frame_rate
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
 from host_bridge.timeline.settings import ExportSettings, RunSettings
-from nodes.definitions import ConsentParameters, Method
+from nodes.definitions import ConsentParameters, Method, Settings
 from nodes.errors import FaceplateError
-from nodes.shot.settings import Settings
 from nodes.text import counted
 from trainer.settings import TrainSettings
 

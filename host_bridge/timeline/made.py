@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodes.cache import digest_file
 from nodes.consent.book import Book
 from nodes.consent.provenance import Part, Provenance, Role
 from nodes.credentials.binding import hash_files, listing, sha256
-from nodes.shot.digest import digest_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def align(
     """Align every track of a shot, the longest first.
 
     plate: the footage, needed by the landmarker `fan` alone. The fit is that of Umeyama 1991 on the template's x and y, each
-    landmark weighted by how little it moves with expression (:mod:`nodes.subjects.estimate`). SchemaError for a subject that is not there.
+    landmark weighted by how little it moves with expression (:mod:`nodes.subject_tool.estimate`). SchemaError for a subject that is not there.
     """
     parameters = parameters or AlignParameters()
     if parameters.landmarker is Landmarker.FAN:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from nodes.align.landmarks68 import to_68
-from nodes.detect.library_weights import library_weights, loading
+from nodes.detect.s3fd import library_weights, loading
 from nodes.errors import FaceplateError, MissingDependencyError
 from nodes.footage.footage import Footage
 from nodes.types import Faces, Float

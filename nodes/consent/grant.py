@@ -24,7 +24,7 @@ _PAIR: tuple[Role, ...] = ("target", "source")
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Footage: where it is, and its digest as of `nodes.shot.digest`."""
+    """Footage: where it is, and its digest as of `nodes.cache`."""
 
     path: Path
     digest: str

@@ -33,7 +33,7 @@ class Part(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Where a result comes from. footage: digests as of `nodes.shot.digest`, sorted. version: of Faceplate.
+    """Where a result comes from. footage: digests as of `nodes.cache`, sorted. version: of Faceplate.
 
     unknown: digests of models in it that do not say whom they were trained on; a result with such a one is marked.
     """

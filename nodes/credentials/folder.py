@@ -14,7 +14,7 @@ from nodes.credentials.verdict import Verdict
 from nodes.credentials.verify import is_of_another, names_in, verify_file, verify_sidecar
 from nodes.errors import FootageError
 from nodes.footage.numbering import has_place, numbered
-from nodes.shot.progress import Progress, quiet
+from nodes.progress import Progress, quiet
 
 DOCUMENT, RECORD = "shot.json", "credentials"
 _MOVIES = frozenset([".mkv", ".mxf", ".avi", ".webm"])

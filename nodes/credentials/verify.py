@@ -14,7 +14,7 @@ from nodes.credentials.said import Said, understand
 from nodes.credentials.trust import Trust
 from nodes.credentials.verdict import State, Verdict, sentence
 from nodes.errors import FootageError
-from nodes.shot.progress import Progress, quiet, stage
+from nodes.progress import Progress, quiet, stage
 
 # What a sound manifest that is bound to something has when it is read alone.
 _OF_NOTHING = tuple(f"assertion.{kind}Hash.mismatch" for kind in ("data", "bmff", "boxes", "collection"))

@@ -6,7 +6,6 @@ Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mob
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -111,7 +110,7 @@ def blend_overlapping(found: Detections) -> Detections:
     return Detections(np.array(boxes, np.float32), np.array(keypoints, np.float32), np.array(scores, np.float32))
 
 
-def find(image: Image8, network: str, min_score: float) -> Detections:
+def find_in_image(image: Image8, network: str, min_score: float) -> Detections:
     """Find what `network` was trained for, `short`, `full` or `palm`, in one image [H, W, 3]; coordinates in its pixels."""
     spec = _NETWORKS[network]
     session = load_weights(spec.weights, threads=1)
@@ -132,12 +131,12 @@ def find(image: Image8, network: str, min_score: float) -> Detections:
     )
 
 
-def at_any_angle(search: Callable[[Image8], Detections], image: Image8) -> Detections:
-    """What `search` finds in the four quarter turns of the image; the best scoring of overlapping detections wins."""
+def find_at_any_angle(image: Image8, network: str, min_score: float) -> Detections:
+    """As :func:`find_in_image` over the four quarter turns of the image; the best scoring of overlapping detections wins."""
     height, width = image.shape[:2]
     found = []
     for turns in range(4):
-        turned = search(np.ascontiguousarray(np.rot90(image, turns)))
+        turned = find_in_image(np.ascontiguousarray(np.rot90(image, turns)), network, min_score)
         points = np.concatenate([turned.boxes.reshape(-1, 2, 2), turned.keypoints], axis=1)
         x, y = points[..., 0], points[..., 1]
         x, y = [(x, y), (width - y, x), (width - x, height - y), (y, height - x)][turns]
@@ -148,18 +147,8 @@ def at_any_angle(search: Callable[[Image8], Detections], image: Image8) -> Detec
     return best_of(found)
 
 
-def find_faces(image: Image8, network: str, min_score: float) -> Detections:
-    """Find the faces of one image [H, W, 3] with the `short` or the `full` range network; coordinates in its pixels."""
-    return find(image, network, min_score)
-
-
-def find_faces_at_any_angle(image: Image8, network: str, min_score: float) -> Detections:
-    """As :func:`find_faces`, also faces that lie sideways or upside down."""
-    return at_any_angle(lambda turned: find_faces(turned, network, min_score), image)
-
-
 def find_small_faces(image: Image8, min_score: float) -> Detections:
-    """As :func:`find_faces` by the `full` range network, over tiles of the image that overlap by a third.
+    """As :func:`find_in_image` by the `full` range network, over tiles of the image that overlap by a third.
 
     Finds faces down to 2.5 % of the image's height; some 0.1 s at 16:9 on one core.
     """
@@ -168,7 +157,7 @@ def find_small_faces(image: Image8, min_score: float) -> Detections:
     starts = [np.linspace(0, max(n - side, 0), 1 + max(int(np.ceil(1.5 * (n / side - 1))), 0)) for n in (height, width)]
     found = []
     for y, x in itertools.product(*(s.astype(int).tolist() for s in starts)):
-        tile = find_faces(image[y : y + side, x : x + side], "full", min_score)
+        tile = find_in_image(image[y : y + side, x : x + side], "full", min_score)
         corner = np.array([x, y], np.float32)
         found.append(Detections(tile.boxes + np.tile(corner, 2), tile.keypoints + corner, tile.scores))
     return best_of(found)

@@ -1,19 +1,64 @@
-"""S3FD through the optional `face-alignment` package: slower, and better on profiles and small faces.
+"""S3FD through the optional `face-alignment` package, and the weights that this package downloads.
 
-Zhang et al. 2017, "S3FD: Single Shot Scale-invariant Face Detector".
+Slower than the embedded detectors, and better on profiles and small faces. Zhang et al. 2017, "S3FD: Single Shot
+Scale-invariant Face Detector".
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from nodes.detect.blazeface import Detections
-from nodes.detect.library_weights import library_weights, loading
-from nodes.errors import MissingDependencyError
+from nodes.errors import MissingDependencyError, ModelError
 from nodes.types import Image8
+
+_log = logging.getLogger(__name__)
+
+
+def library_weights(url: str, instead: str) -> Path:
+    """Return the file of the weights at `url`, in `checkpoints` below torch's hub folder; download it where it is not there.
+
+    instead: what works without it. Raises ModelError, which names the file.
+    """
+    from torch.hub import HASH_REGEX, download_url_to_file, get_dir
+
+    file = Path(get_dir(), "checkpoints", Path(urlsplit(url).path).name)
+    if not file.is_file():
+        digest = HASH_REGEX.search(file.name)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            download_url_to_file(url, str(file), digest and digest[1], progress=False)
+        except (OSError, RuntimeError) as e:  # RuntimeError: what came is not what its name says
+            raise ModelError(
+                f"is missing, and cannot be downloaded from {url} ({e})",
+                file=file,
+                remedy=f"Put it there from a machine that can, or {instead}",
+            ) from e
+    return file
+
+
+@contextmanager
+def loading(file: Path) -> Iterator[None]:
+    """Turn what a damaged file of weights, or one of another network, makes the library raise into ModelError."""
+    try:
+        yield
+    except Exception as e:  # those of torch's loader share no base class of their own
+        _log.debug("%s cannot be loaded", file, exc_info=True)
+        reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
+        raise ModelError(
+            f"does not hold the weights that its name says ({reason})",
+            file=file,
+            remedy="Delete it: it is downloaded again",
+        ) from e
+
 
 # Where the eyes lie in an upright S3FD box, in fractions of it: the mesh only needs to know that they are level.
 _EYES = np.array([[0.3, 0.4], [0.7, 0.4]], np.float32)

@@ -16,8 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections, overlap
 from nodes.detect.cuts import CutDetector
-from nodes.detect.finders import Finder, Seen, finder_of
-from nodes.detect.finders.finder import thumbnail
+from nodes.detect.finder import Finder, Seen, finder_of, thumbnail
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.subjects import load_subject
@@ -25,7 +24,7 @@ from nodes.types import Faces, Float, Int, Track
 
 _log = logging.getLogger(__name__)
 _SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
-_ONE_FACE = 0.6  # and above which two threads cannot both be right
+_ONE_FACE = 0.6  # and above which two tracks cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
 _AT_REST, _MOST_LOOKS = 0.97, 6  # intersection over union of two looks at one face that are the same
 _NEVER = -(10**9)
@@ -33,7 +32,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass
-class _Thread:
+class TrackBuilder:
     """A track under construction: what was found, frame by frame."""
 
     frames: deque[int] = field(default_factory=deque)
@@ -45,18 +44,22 @@ class _Thread:
         return self.frames, self.landmarks, self.scores, self.right
 
     def add(self, frame: int, seen: Seen, at: int, before: bool = False) -> None:
+        """Append row `at` of what was seen, or put it before all."""
         one = frame, seen.landmarks[at], float(seen.scores[at]), float(seen.right[at])
         for values, value in zip(self._ends(), one, strict=True):
             (values.appendleft if before else values.append)(value)
 
     def drop(self, first: bool = False) -> None:
+        """Forget the last frame, or the first."""
         for values in self._ends():
             (values.popleft if first else values.pop)()
 
     def box(self) -> Float:
+        """The box in the last frame."""
         return _box(self.landmarks[-1])
 
     def box_at(self, frame: int) -> Float | None:
+        """The box in a frame, None where the track has none."""
         near = zip(reversed(self.frames), reversed(self.landmarks), strict=True)
         return next((_box(points) for f, points in takewhile(lambda n: n[0] >= frame, near) if f == frame), None)
 
@@ -70,8 +73,8 @@ class _Thread:
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadState:
-    """A thread as arrays: frames int64 [n], scores and right float64 [n], landmarks float32 [n, L, 3]; whether it is
+class BuilderState:
+    """A track under construction as arrays: frames int64 [n], scores and right float64 [n], landmarks float32 [n, L, 3]; whether it is
     still followed."""
 
     frames: Int
@@ -91,7 +94,7 @@ class TrackerState:
     recent: tuple[int, ...]
     last_detection: int
     cuts: tuple[int, ...]
-    threads: tuple[ThreadState, ...]
+    builders: tuple[BuilderState, ...]
 
     @property
     def next_frame(self) -> int:
@@ -131,8 +134,8 @@ class Tracker:
         self._bridge = max(round(_BRIDGE * rate), 1)
         self._cuts = CutDetector(parameters.cut_threshold)
         self._recent: deque[Frame] = deque(maxlen=parameters.every)
-        self._active: list[_Thread] = []
-        self._finished: list[_Thread] = []
+        self._active: list[TrackBuilder] = []
+        self._finished: list[TrackBuilder] = []
         self._last_detection = _NEVER
         self.cuts: list[int] = []
         self.found_by: Counter[int] = Counter()  # in how many frames which of the searches found the faces
@@ -161,10 +164,10 @@ class Tracker:
 
     def state(self) -> TrackerState:
         """What it takes to go on later, with the frame after the last one that is certain to be no flash."""
-        threads = [(t, False) for t in self._finished] + [(t, True) for t in self._active]
+        builders = [(t, False) for t in self._finished] + [(t, True) for t in self._active]
         arrays = (
-            ThreadState(np.array(t.frames), np.array(t.scores), np.array(t.right), np.stack(list(t.landmarks)), active)
-            for t, active in threads
+            BuilderState(np.array(t.frames), np.array(t.scores), np.array(t.right), np.stack(list(t.landmarks)), active)
+            for t, active in builders
         )
         recent = tuple(f.index for f in self._recent)
         return TrackerState(recent, self._last_detection, tuple(self.cuts), tuple(arrays))
@@ -175,30 +178,30 @@ class Tracker:
             if frame.index in state.recent:  # all of one scene, so that each is certain at once
                 self._recent.extend(certain for certain, _ in self._cuts.take(frame, thumbnail(frame)))
         self._last_detection, self.cuts = state.last_detection, list(state.cuts)
-        for t in state.threads:
-            thread = _Thread(*map(deque, (t.frames.tolist(), t.landmarks, t.scores.tolist(), t.right.tolist())))
-            (self._active if t.active else self._finished).append(thread)
+        for t in state.builders:
+            builder = TrackBuilder(*map(deque, (t.frames.tolist(), t.landmarks, t.scores.tolist(), t.right.tolist())))
+            (self._active if t.active else self._finished).append(builder)
 
     def finish(self) -> tuple[Track, ...]:
         """All tracks, the longest first, numbered from 0."""
         for frame, begins_scene in self._cuts.rest():
             self._take(frame, begins_scene)
-        threads = sorted(self._finished + self._active, key=lambda t: -len(t.frames))
-        return tuple(_to_track(i, t, self._subject.handed) for i, t in enumerate(threads))
+        builders = sorted(self._finished + self._active, key=lambda t: -len(t.frames))
+        return tuple(_to_track(i, t, self._subject.handed) for i, t in enumerate(builders))
 
-    def _follow(self, frame: Frame, threads: list[_Thread], backwards: bool = False) -> bool:
-        """Extend `threads` to `frame`; true when one of them was lost."""
-        if not threads:
+    def _follow(self, frame: Frame, builders: list[TrackBuilder], backwards: bool = False) -> bool:
+        """Extend tracks to `frame`; true when one of them was lost."""
+        if not builders:
             return False
-        last = np.stack([t.landmarks[0 if backwards else -1] for t in threads])
+        last = np.stack([t.landmarks[0 if backwards else -1] for t in builders])
         seen = self._finder.look(frame.rgb8(), self._finder.next_squares(last))
         found = seen.scores >= self._sure
         for at in np.flatnonzero(found):
-            threads[at].add(frame.index, seen, int(at), backwards)
+            builders[at].add(frame.index, seen, int(at), backwards)
         return not found.all()
 
     def _part(self, frame: Frame) -> bool:
-        """Where one face passed before another and two threads follow it, let go of the one that jumped to it."""
+        """Where one face passed before another and two tracks follow it, let go of the one that jumped to it."""
         followed = [t for t in self._active if t.frames[-1] == frame.index]
         parted = False
         for pair in combinations(followed, 2):
@@ -223,7 +226,7 @@ class Tracker:
                 return
 
     def _take_up(self, frame: Frame, found: Detections) -> bool:
-        """Start a thread on each face that no thread is on, or take up one that was just lost; true when faces are there."""
+        """Start a track on each face that no track is on, or take up one that was just lost; true when faces are there."""
         size = found.boxes[:, 3] - found.boxes[:, 1]
         found = found[size >= self._parameters.min_size * frame.height]
         shown = self._shown(frame, found.boxes)
@@ -238,43 +241,43 @@ class Tracker:
         new = new[~self._shown(frame, boxes[new])]
         new = new[~np.triu(overlap(boxes[new], boxes[new]) > _ONE_FACE, 1).any(0)]  # one face that was found twice
         lost = [t for t in self._active if t.frames[-1] != frame.index]
-        for at, thread in _best_pairs(boxes[new], lost):
-            thread.add(frame.index, seen, int(new[at]))
+        for at, builder in _best_pairs(boxes[new], lost):
+            builder.add(frame.index, seen, int(new[at]))
         for index in new:
             if not self._shown(frame, boxes[index][None])[0]:
                 self._start(frame, seen, int(index))
         return there
 
     def _shown(self, frame: Frame, boxes: Float) -> npt.NDArray[np.bool_]:
-        """Which of the boxes [K, 4] are on a face that a thread has in this frame."""
+        """Which of the boxes [K, 4] are on a face that a track has in this frame."""
         here = [t.box() for t in self._active if t.frames[-1] == frame.index]
         return overlap(boxes, np.stack(here)).max(-1) >= _SAME_FACE if here else np.zeros(len(boxes), bool)
 
     def _start(self, frame: Frame, seen: Seen, at: int) -> None:
-        thread = _Thread()
-        thread.add(frame.index, seen, at)
+        builder = TrackBuilder()
+        builder.add(frame.index, seen, at)
         others = self._finished + self._active
         for earlier in reversed(self._recent):
-            if self._follow(earlier, [thread], backwards=True):
+            if self._follow(earlier, [builder], backwards=True):
                 break
             there = [box for t in others if (box := t.box_at(earlier.index)) is not None]
-            if there and overlap(_box(thread.landmarks[0]), np.stack(there)).max() >= _SAME_FACE:
-                thread.drop(first=True)
+            if there and overlap(_box(builder.landmarks[0]), np.stack(there)).max() >= _SAME_FACE:
+                builder.drop(first=True)
                 break
-        self._active.append(thread)
+        self._active.append(builder)
 
 
-def _best_pairs(boxes: Float, threads: list[_Thread]) -> list[tuple[int, _Thread]]:
-    """Pair boxes [K, 4] with threads so that all pairs together overlap most; those that hardly overlap stay alone.
+def _best_pairs(boxes: Float, builders: list[TrackBuilder]) -> list[tuple[int, TrackBuilder]]:
+    """Pair boxes [K, 4] with tracks so that all pairs together overlap most; those that hardly overlap stay alone.
 
     Kuhn 1955, "The Hungarian method for the assignment problem".
     """
-    if not threads:
+    if not builders:
         return []
-    shared = overlap(boxes, np.stack([t.box() for t in threads]))
+    shared = overlap(boxes, np.stack([t.box() for t in builders]))
     shared[shared < _SAME_FACE] = 0
     pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
-    return [(int(at), threads[number]) for at, number in pairs if shared[at, number]]
+    return [(int(at), builders[number]) for at, number in pairs if shared[at, number]]
 
 
 def _first_look(finder: Finder, frame: Frame, found: Detections) -> Seen:
@@ -288,18 +291,18 @@ def _first_look(finder: Finder, frame: Frame, found: Detections) -> Seen:
     return seen
 
 
-def _to_track(number: int, thread: _Thread, handed: bool) -> Track:
+def _to_track(number: int, builder: TrackBuilder, handed: bool) -> Track:
     """Fill the frames for which a face was lost and found again by interpolation, with score 0."""
-    seen = np.array(thread.frames)
+    seen = np.array(builder.frames)
     frames = np.arange(seen[0], seen[-1] + 1)
     right = np.searchsorted(seen, frames)
     left = np.maximum(right - (seen[right] != frames), 0)
     span = np.maximum(seen[right] - seen[left], 1)
     weight = ((frames - seen[left]) / span).astype(np.float32)[:, None, None]
-    points = np.stack(thread.landmarks)
+    points = np.stack(builder.landmarks)
     landmarks = points[left] * (1 - weight) + points[right] * weight
-    scores = np.where(np.isin(frames, seen), np.array(thread.scores, np.float32)[right], 0).astype(np.float32)
-    mirrored = handed and float(np.mean(thread.right)) < 0.5
+    scores = np.where(np.isin(frames, seen), np.array(builder.scores, np.float32)[right], 0).astype(np.float32)
+    mirrored = handed and float(np.mean(builder.right)) < 0.5
     return Track(number, frames, _box(landmarks), scores, landmarks, mirrored)
 
 

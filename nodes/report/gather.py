@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nodes.align.coefficients import read_coefficients
+from nodes.align.pose import read_coefficients
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.errors import FootageError

@@ -16,16 +16,16 @@ import numpy as np
 
 from nodes.align import Alignment, align
 from nodes.align.pose import take_performance
+from nodes.cache import digest_footage
 from nodes.definitions import DetectParameters
 from nodes.detect import detect, main_tracks
+from nodes.detect.kept import analyse, is_analysed
 from nodes.errors import FaceplateError, FootageError, NoFaceError
 from nodes.footage.footage import Footage, open_beside
 from nodes.geometry.sampling import crop, invert, transform_points
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions
 from nodes.recognise import describe, of_one_person
 from nodes.report.measure import group_of
-from nodes.shot.analysis import analyse, is_analysed
-from nodes.shot.digest import digest_footage
 from nodes.subjects import Subject
 from nodes.types import Float, Image8
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nodes.align import Alignment
-from nodes.shot.faces_files import save_document
+from nodes.detect.files import save_document
 
 SCHEMA = "faceplate.alignment/1"
 

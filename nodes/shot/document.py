@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nodes.consent.provenance import KEY, Provenance
+from nodes.definitions import Settings
 from nodes.errors import SchemaError
 from nodes.files import check_schema, whole_file
 from nodes.footage.info import FootageInfo
-from nodes.shot.settings import Settings
 from nodes.types import Track
 
 SCHEMA = "faceplate.shot/1"

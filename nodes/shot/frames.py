@@ -11,7 +11,7 @@ from nodes.files import whole_file
 from nodes.footage.footage import Footage
 from nodes.footage.images import write_image
 from nodes.footage.patch_files import read_patch
-from nodes.shot.progress import Progress, quiet, stage
+from nodes.progress import Progress, quiet, stage
 
 FOLDER = "composite"
 

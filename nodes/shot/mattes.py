@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nodes.align import align
+from nodes.cache import digest_code, digest_footage, key_of
+from nodes.definitions import Settings
+from nodes.detect.kept import analyse
 from nodes.footage.footage import Footage
 from nodes.footage.patch_files import write_matte
-from nodes.mask.regions import check_regions
+from nodes.mask import check_regions
+from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
-from nodes.shot.analysis import analyse
 from nodes.shot.choice import check_range, choose_tracks
-from nodes.shot.digest import digest_code, digest_footage, key_of
-from nodes.shot.progress import Progress, quiet, stage
-from nodes.shot.settings import Settings
 from nodes.subjects import load_subject
 from nodes.swap import plan_mattes, swap
 

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from nodes.align import align
+from nodes.cache import digest_file, key_of
 from nodes.consent.grant import still_given
 from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance, read_document
 from nodes.credentials.ready import ready
+from nodes.definitions import Settings
+from nodes.detect.files import load_faces
 from nodes.errors import ConsentError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import read_patch
+from nodes.progress import Progress, quiet
 from nodes.shot import document, results
 from nodes.shot.choice import check_fits, choose_tracks
-from nodes.shot.digest import digest_file, key_of
-from nodes.shot.faces_files import load_faces
-from nodes.shot.progress import Progress, quiet
 from nodes.shot.render import as_written
-from nodes.shot.settings import Settings
 from nodes.shot.write import Rendered, Written, patch_files, write_shot
 from nodes.types import Patch, Roi
 

@@ -20,7 +20,7 @@ from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.images import Pixels, half_spec, write_image
 from nodes.footage.patch_files import read_patch
-from nodes.shot.progress import Progress, quiet, stage
+from nodes.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
 
 FOLDER = "overlay"

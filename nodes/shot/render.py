@@ -11,23 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from nodes.align import align
+from nodes.cache import digest_code, digest_file, digest_footage, key_of
 from nodes.consent.grant import Clip, Model, for_swap
 from nodes.consent.project import find_project
 from nodes.consent.provenance import Provenance
 from nodes.credentials.binding import sha256
 from nodes.credentials.ready import ready
-from nodes.definitions import Method
+from nodes.definitions import Method, Settings
 from nodes.detect import main_tracks
+from nodes.detect.kept import analyse
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import half_rounded, read_patch
+from nodes.progress import Progress, quiet, stage
 from nodes.shot import document, results
-from nodes.shot.analysis import analyse
 from nodes.shot.choice import check_range, choose_tracks
-from nodes.shot.digest import digest_code, digest_file, digest_footage, key_of
-from nodes.shot.progress import Progress, quiet, stage
-from nodes.shot.settings import Settings
 from nodes.shot.write import Rendered, Written, patch_files, write_shot
 from nodes.swap import SwapPlan, plan_swap, swap
 from nodes.text import counted

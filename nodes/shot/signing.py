@@ -11,8 +11,8 @@ from nodes.credentials.claim import PartOfShot
 from nodes.credentials.identity import Identity
 from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.shot import claim_of, sign_added, sign_each
+from nodes.definitions import Settings
 from nodes.shot import document, results
-from nodes.shot.settings import Settings
 
 
 def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> dict[str, Any]:

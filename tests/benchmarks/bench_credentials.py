@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from nodes.definitions import Settings
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench_detect_align import scale_up
@@ -33,9 +35,8 @@ from nodes.credentials.trust import load_trust
 from nodes.footage.footage import open_footage
 from nodes.footage.numbering import has_place
 from nodes.footage.sequence import SequenceWriter
-from nodes.shot.progress import quiet
+from nodes.progress import quiet
 from nodes.shot.render import render_shot
-from nodes.shot.settings import Settings
 from tests.support.consents import in_project
 
 SIZE = 1280, 720

@@ -15,7 +15,8 @@ from skimage import data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from nodes.align.registration import RegisterParameters, Registrar, Transform, cut_crop, put_back, register
+from nodes.align.registration import cut_crop, put_back, register
+from nodes.definitions import RegisterParameters, Registrar, Transform
 from tests.support.memory import clip_of
 from tests.support.scenes import corner_error, lay, shoot, similarity, tilted
 

@@ -17,13 +17,13 @@ from bench_detect_align import scale_up
 
 from install.samples import fetch_samples, samples_folder
 from nodes.align import align
+from nodes.definitions import Settings
 from nodes.detect import detect
 from nodes.footage.footage import open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte, write_patch
 from nodes.shot.render import render_shot
-from nodes.shot.settings import Settings
 from nodes.swap import plan_swap, swap
 from nodes.types import Patch
 from tests.support.consents import in_project

@@ -12,7 +12,7 @@ import numpy as np
 from nodes.align import align
 from nodes.definitions import AlignParameters
 from nodes.detect import detect
-from nodes.detect.blazeface import find_faces
+from nodes.detect.blazeface import find_in_image
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop, invert, transform_points
 from tests.support.memory import clip_of
@@ -61,7 +61,7 @@ def cut_twice(clip: Path, every: int, size: int) -> tuple[Cuts, Cuts]:
         pictures = [frame.rgb8() for frame in footage.frames(0, footage.info.frames - 1) if frame.index % every == 0]
     shown, to_plate, points, boxes = [], [], [], []
     for picture in pictures:
-        faces, found = detect(clip_of([picture])), find_faces(picture, "short", 0.5)
+        faces, found = detect(clip_of([picture])), find_in_image(picture, "short", 0.5)
         if faces.tracks and len(found):
             (aligned, *_) = align(faces, AlignParameters(size=size))
             shown.append(picture)

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 
 from nodes.align import align
+from nodes.cache import digest_footage
 from nodes.consent.grant import Clip, for_faceset
 from nodes.definitions import DEFAULT_CONSENT, AlignParameters
+from nodes.detect.kept import analyse
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
-from nodes.shot.analysis import analyse
-from nodes.shot.digest import digest_footage
 from trainer.faceset import Faceset
 
 _FRAMES = 160

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from host_bridge.timeline.document import EditRecord, MediaRecord, ShotRecord, TimelineRun, save
+from nodes.cache import digest_file
 from nodes.consent import clock
 from nodes.consent.edit import Added
 from nodes.consent.provenance import Part, Provenance, Role
 from nodes.credentials.identity import load_identity
 from nodes.credentials.shot import sign_shot
 from nodes.shot import document
-from nodes.shot.digest import digest_file
 from tests.support.consents import apart, consent
 from tests.support.timeline_results import done_shot
 

@@ -10,17 +10,16 @@ import numpy as np
 
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from host_bridge.timeline.read.edit import Edit
+from nodes.cache import digest_footage
 from nodes.consent.grant import Clip, for_swap
 from nodes.credentials.identity import load_identity
 from nodes.credentials.shot import sign_shot
-from nodes.definitions import SwapParameters
+from nodes.definitions import Settings, SwapParameters
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.sequence import SequenceWriter
 from nodes.shot import document
-from nodes.shot.digest import digest_footage
-from nodes.shot.settings import Settings
 from nodes.types import Float, Patch, Roi
 
 

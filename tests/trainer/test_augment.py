@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nodes.errors import ModelError
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions
 from nodes.subjects import load_subject
 from tests.support.facesets import tiny_faceset
 from trainer.augment import Amounts, colour, draw, identity, planes, sample, sampling_grid, transform_points

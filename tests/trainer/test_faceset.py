@@ -18,11 +18,11 @@ from host_bridge.cli import main
 from nodes.align import align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters
+from nodes.detect.kept import analyse
 from nodes.errors import FootageError, NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
-from nodes.mask.regions import draw_regions
-from nodes.shot.analysis import analyse
+from nodes.mask import draw_regions
 from tests import ROOT
 from tests.support.clips import pictures, write_movie
 from tests.support.consents import agreed

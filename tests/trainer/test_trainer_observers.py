@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nodes.align.coefficients import read_coefficients
-from nodes.detect.mesh import CLOSE_NETWORK, CLOSE_SIZE, squares_from_landmarks
+from nodes.align.pose import read_coefficients
+from nodes.detect.face import CLOSE_NETWORK, CLOSE_SIZE, squares_from_landmarks
 from nodes.detect.squares import look, to_plate
 from nodes.recognise import describe
 from nodes.runtime import load_weights

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nodes.files import flush
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions
 from nodes.types import Float
 from trainer.faceset.candidates import Candidates
 from trainer.faceset.faceset import ENTRIES

@@ -11,10 +11,10 @@ from nodes.align import align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, DetectParameters
 from nodes.detect import main_tracks
+from nodes.detect.kept import analyse
 from nodes.footage.footage import Footage
-from nodes.shot.analysis import analyse
+from nodes.progress import Progress
 from nodes.shot.choice import choose_tracks
-from nodes.shot.progress import Progress
 from nodes.subjects import Subject
 from nodes.types import Float, Int, Track
 from trainer.faceset.parameters import FacesetParameters

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nodes.cache import digest_footage
 from nodes.definitions import DetectParameters
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
-from nodes.shot.digest import digest_footage
 from trainer.faceset.faceset import Faceset, open_faceset, read_document
 from trainer.faceset.parameters import FacesetParameters
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions
 from nodes.subjects import Subject
 from nodes.types import Bool, Float, Image8
 

@@ -14,7 +14,7 @@ cache = App(name="cache", help_format="plaintext")
 @cache.default
 def show(*, json: Json = False) -> None:
     """Show where the analysis cache is, how large it is and how large it may grow."""
-    from nodes.shot.cache import cache_folder, kept, limit
+    from nodes.cache import cache_folder, kept, limit
 
     sizes = [size for _, size, _ in kept()]
     most = limit()
@@ -30,6 +30,6 @@ def show(*, json: Json = False) -> None:
 @cache.command
 def clear() -> None:
     """Drop everything that is kept; it is found again when it is asked for."""
-    from nodes.shot.cache import clear as drop
+    from nodes.cache import clear as drop
 
     print(f"{drop() / 1e9:.2f} GB dropped")

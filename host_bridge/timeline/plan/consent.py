@@ -10,8 +10,8 @@ from host_bridge.timeline.run.consent import check_allowed, still_counts
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.settings import RunSettings
 from host_bridge.timeline.shots.shot import Shot
+from nodes.definitions import Settings
 from nodes.errors import ConsentError, FaceplateError
-from nodes.shot.settings import Settings
 from trainer.settings import TrainSettings
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from host_bridge.timeline.shots.shot import Shot
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
+from nodes.detect.kept import is_analysed
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage, open_footage
-from nodes.shot.analysis import is_analysed
 
 WIDTH = 320
 _PLACES = (0.5, 0.15, 0.85)  # of the shot; the first is shown

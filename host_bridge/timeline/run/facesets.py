@@ -7,8 +7,8 @@ from host_bridge.reporting import Watch
 from host_bridge.timeline.run.names import records_of, source_of, target_of
 from host_bridge.timeline.run.work import FACESETS, Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting
+from nodes.cache import key_of
 from nodes.errors import FaceplateError
-from nodes.shot.digest import key_of
 from trainer.faceset import Faceset, open_faceset
 from trainer.faceset.parameters import FacesetParameters
 

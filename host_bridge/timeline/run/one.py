@@ -13,11 +13,11 @@ from host_bridge.reporting import Watch
 from host_bridge.timeline.run.swapping import swap_face
 from host_bridge.timeline.run.work import Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
+from nodes.cache import key_of
 from nodes.definitions import Method
+from nodes.detect.kept import analyse_together
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage.footage import open_footage
-from nodes.shot.analysis import analyse_together
-from nodes.shot.digest import key_of
 from nodes.text import counted
 
 _LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}

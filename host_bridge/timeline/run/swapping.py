@@ -11,12 +11,12 @@ from host_bridge.reporting import Watch
 from host_bridge.timeline.run.consent import parameters_of, still_counts
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting
+from nodes.cache import digest_file
 from nodes.definitions import Method
 from nodes.detect import main_tracks
+from nodes.detect.files import load_faces
 from nodes.errors import FaceplateError
 from nodes.shot import document
-from nodes.shot.digest import digest_file
-from nodes.shot.faces_files import load_faces
 
 
 def swap_face(

@@ -13,8 +13,8 @@ from host_bridge.timeline.run.facesets import of_source, of_target
 from host_bridge.timeline.run.names import records_of
 from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
 from host_bridge.timeline.shots.shot import Casting
+from nodes.cache import key_of
 from nodes.files import whole_file
-from nodes.shot.digest import key_of
 from trainer.faceset import Faceset
 from trainer.settings import TrainSettings
 from trainer.train import MODEL

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from host_bridge.reporting import Watch
 from host_bridge.timeline.settings import RunSettings
-from nodes.shot.digest import digest_footage
-from nodes.shot.settings import Settings
+from nodes.cache import digest_footage
+from nodes.definitions import Settings
 from trainer.settings import TrainSettings
 from trainer.watcher import Progress
 

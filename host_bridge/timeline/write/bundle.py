@@ -20,7 +20,7 @@ from nodes.credentials.binding import sidecars, sidecars_of_sequence
 from nodes.credentials.library import EMBEDS, SIDECAR
 from nodes.errors import OutputError, writing
 from nodes.files import beside, flush
-from nodes.shot.progress import Progress, stage
+from nodes.progress import Progress, stage
 
 CONTENT, VERSION, MEDIA = "content.otio", "version.txt", "media"
 SUFFIXES = (".otioz", ".otiod")

@@ -40,7 +40,7 @@ from host_bridge.timeline.write.tree import (
 from nodes.consent.provenance import KEY, Role
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import FaceplateError, OutputError
-from nodes.shot.progress import Progress, quiet
+from nodes.progress import Progress, quiet
 
 MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
 _RUN_AGAIN = "Run it again: faceplate timeline run"

@@ -27,7 +27,7 @@ from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, document_of
 from host_bridge.timeline.write.writer import cannot_hold
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.files import whole_file
-from nodes.shot.progress import Progress, quiet
+from nodes.progress import Progress, quiet
 
 _log = logging.getLogger(__name__)
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")

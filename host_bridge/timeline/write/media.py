@@ -19,6 +19,7 @@ from typing import Any, Literal
 from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.made import media_sha256
 from host_bridge.timeline.settings import MediaChoice
+from nodes.cache import digest_footage, key_of
 from nodes.credentials.shot import sign_made
 from nodes.errors import OutputError
 from nodes.files import whole_file
@@ -32,10 +33,9 @@ from nodes.footage.patch_files import read_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import write_frame
+from nodes.progress import Progress, stage
 from nodes.shot import document as shot_document
-from nodes.shot.digest import digest_footage, key_of
 from nodes.shot.overlay import straight, write_overlay
-from nodes.shot.progress import Progress, stage
 from nodes.text import counted
 from nodes.types import Float
 

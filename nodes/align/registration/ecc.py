@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from nodes.align.registration.parameters import Transform
+from nodes.definitions import Transform
 from nodes.geometry.homography import apply_homography, corners_of, nearest_similarity
 from nodes.geometry.sampling import from_opencv, pixel_centres, warp
 from nodes.geometry.similarity import Double

@@ -7,14 +7,16 @@ expired. A product over NumPy matches faster than `BFMatcher`, which makes a Pyt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from nodes.errors import FaceplateError
 from nodes.geometry.sampling import points_from_opencv
 from nodes.geometry.similarity import Double
-from nodes.types import Float, Image8, Int
+from nodes.types import Float, Image8, Int, Roi
 
 _RATIO = 0.8
 _LIKE = 0.75  # least cosine between the descriptors of points that lie where they should
@@ -78,3 +80,77 @@ def match_near(one: Features, other: Features, places: Double, radius: float) ->
     first_of_i[np.unique(i, return_index=True)[1]] = True
     first_of_j[np.unique(j, return_index=True)[1]] = True
     return np.stack([i, j], 1)[first_of_i & first_of_j].astype(np.int64)
+
+
+SIDE = 800  # pixels of the object's longer side in which points are looked for
+_POINTS = 4000
+_FEWEST = 24  # points; fewer are not found again in a frame that is blurred or half hidden
+_SMALLEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture of the object. grey, mask: [H, W]; mask is 255 where it counts, else 0. features: in its own pixels."""
+
+    grey: Image8
+    mask: Image8
+    features: Features
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.grey.shape[1], self.grey.shape[0]
+
+
+def rectangle(picture: Image8, roi: Roi, *, file: Path | str | None = None, frame: int | None = None) -> Image8:
+    """Cut the reference out of one frame of a clip, [roi.height, roi.width, 3]; it must lie within the frame."""
+    height, width = picture.shape[:2]
+    if roi.empty or roi.x0 < 0 or roi.y0 < 0 or roi.x1 > width or roi.y1 > height:
+        raise FaceplateError(
+            f"has {width} x {height} pixels, the rectangle is {roi.x0},{roi.y0} to {roi.x1},{roi.y1}",
+            file=file,
+            frame=frame,
+            remedy="Give a rectangle that lies within the frame",
+        )
+    return picture[roi.slices].copy()
+
+
+def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | None = None) -> Reference:
+    """Prepare a reference from an RGB picture [H, W, 3]; mask: [H, W], not zero where the object is.
+
+    Raises FaceplateError, naming `file`, for a picture or mask of another shape, one too small, or one with too little to
+    recognise it by.
+    """
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or min(picture.shape[:2]) < _SMALLEST:
+        raise FaceplateError(
+            f"is no reference: {picture.dtype} {list(picture.shape)} is given",
+            file=file,
+            remedy=f"Give an RGB picture of 8 bits and of at least {_SMALLEST} x {_SMALLEST} pixels",
+        )
+    if mask is not None and mask.shape != picture.shape[:2]:
+        raise FaceplateError(
+            f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the reference {picture.shape[1]} x {picture.shape[0]}",
+            file=file,
+            remedy="Give a mask of the reference's own size",
+        )
+    grey: Image8 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+    counts = np.full(grey.shape, 255, np.uint8) if mask is None else (mask > 0).astype(np.uint8) * 255
+    features = features_of(grey, SIDE / max(grey.shape), _POINTS, counts)
+    if len(features) < _FEWEST:
+        raise FaceplateError(
+            f"the reference has too little texture: {len(features)} distinctive points, {_FEWEST} are needed",
+            file=file,
+            remedy="Choose a sharper or larger picture, or a rectangle with print, edges or pattern in it, or let the mask show more",
+        )
+    return Reference(grey, counts, features)
+
+
+def features_of(grey: Image8, shrink: float, at_most: int, mask: Image8 | None = None) -> Features:
+    """Find features in a picture shrunk to a share of its size, at most 1; their points are in the picture's own pixels."""
+    height, width = grey.shape
+    if shrink >= 1:
+        return find_features(grey, at_most, mask)
+    size = max(round(width * shrink), 1), max(round(height * shrink), 1)
+    small = None if mask is None else np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    found = find_features(np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), at_most, small)
+    return Features(found.points * np.array([width / size[0], height / size[1]]), found.descriptors)

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from nodes.align import Alignment
-from nodes.align.registration import RegisterParameters, register
-from nodes.definitions import DetectParameters
+from nodes.align.registration import register
+from nodes.cache import digest_footage
+from nodes.definitions import DetectParameters, RegisterParameters
 from nodes.detect.cuts import CutDetector
-from nodes.detect.finders.finder import thumbnail
+from nodes.detect.finder import thumbnail
 from nodes.errors import NoFaceError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
+from nodes.progress import Progress, quiet, stage
 from nodes.shot.aligned.folder import Written, check_replaceable, new_folder
 from nodes.shot.aligned.placed import Kind, Placed, by_landmarks, by_reference, place_alignment, place_registration
-from nodes.shot.digest import digest_footage
 from nodes.shot.document import describe_input
-from nodes.shot.progress import Progress, quiet, stage
 
 NOT_FOUND = "not found"
 

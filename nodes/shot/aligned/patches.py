@@ -13,7 +13,7 @@ from nodes.footage.colour import to_linear
 from nodes.footage.frame import Frame
 from nodes.footage.images import channels_of, open_image, read_window
 from nodes.footage.patch_files import read_matte
-from nodes.mask.shape import grow_and_feather
+from nodes.mask import grow_and_feather
 from nodes.shot.aligned.document import Entry
 from nodes.shot.aligned.folder import digest
 from nodes.types import Float, Patch

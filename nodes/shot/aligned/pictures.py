@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from nodes.align import align
-from nodes.align.registration import RegisterParameters, register
-from nodes.definitions import AlignParameters, DetectParameters
+from nodes.align.registration import register
+from nodes.definitions import AlignParameters, DetectParameters, RegisterParameters
 from nodes.detect.track import Tracker
 from nodes.errors import FootageError, NoFaceError
 from nodes.footage.footage import Footage, open_footage
@@ -20,10 +20,10 @@ from nodes.footage.formats import IMAGES
 from nodes.footage.frame import Frame
 from nodes.footage.images import open_image
 from nodes.footage.numbering import find_sequence
+from nodes.progress import Progress, quiet, stage
 from nodes.shot.aligned.clip import NOT_FOUND
 from nodes.shot.aligned.folder import Written, new_folder
 from nodes.shot.aligned.placed import Kind, Placed, by_landmarks, by_reference, place_alignment, place_registration
-from nodes.shot.progress import Progress, quiet, stage
 from nodes.subjects import load_subject
 from nodes.text import counted
 from nodes.types import Faces

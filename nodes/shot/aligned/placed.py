@@ -16,7 +16,7 @@ from nodes.errors import FaceplateError
 from nodes.footage.frame import Frame
 from nodes.geometry.homography import apply_homography, stretch
 from nodes.geometry.similarity import Double
-from nodes.mask.regions import check_regions, draw_regions
+from nodes.mask import check_regions, draw_regions
 from nodes.subjects import Subject
 from nodes.types import Float, Image8
 

@@ -21,12 +21,12 @@ from nodes.footage.frame import Frame
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.numbering import find_sequence
 from nodes.footage.sequence import write_frame
+from nodes.progress import Progress, quiet, stage
 from nodes.shot.aligned.document import Entry, Transforms, load_transforms
 from nodes.shot.aligned.folder import hidden_folder
 from nodes.shot.aligned.patches import check_size, patch_of
 from nodes.shot.aligned.pictures import names_of
 from nodes.shot.aligned.signing import sign_returned
-from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.worker import Worker
 from nodes.swap.place import merge
 from nodes.text import counted

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nodes.cache import digest_footage
 from nodes.credentials.claim import Claim
 from nodes.credentials.identity import Identity
 from nodes.credentials.library import carried
 from nodes.credentials.manifest import plate_ingredient
 from nodes.credentials.setting import SwitchedOff
 from nodes.credentials.sign import sign_file, sign_sequence
-from nodes.shot.digest import digest_footage
 
 
 def sign_returned(made: Path | Sequence[Path], plate: Path, by: Identity | SwitchedOff) -> None:

@@ -16,8 +16,8 @@ from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.images import half_spec, write_image
 from nodes.footage.patch_files import read_patch
+from nodes.progress import Progress, quiet, stage
 from nodes.shot.overlay import overlay
-from nodes.shot.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
 
 FOLDER = "over"

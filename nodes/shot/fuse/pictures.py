@@ -18,8 +18,8 @@ from nodes.footage.composite import inside
 from nodes.footage.footage import Footage
 from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import EMPTY, read_matte, read_patch
+from nodes.progress import Progress, quiet, stage
 from nodes.shot.fuse.index import FOLDER, write_index
-from nodes.shot.progress import Progress, quiet, stage
 from nodes.shot.sheet import write_png
 from nodes.types import Float, Patch, Roi
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.align.coefficients import read_coefficients
+from nodes.align.pose import read_coefficients
 from nodes.definitions import ColourMatch
-from nodes.detect.finders import finder_of
+from nodes.detect.finder import finder_of
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
 from nodes.swap.colour import apply_colour, match_colours

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nodes.align.coefficients import read_coefficients
-from nodes.align.pose import Performance
+from nodes.align.pose import Performance, read_coefficients
 from nodes.definitions import SwapParameters
 from nodes.geometry.step import smoothstep
 from nodes.subjects import Subject

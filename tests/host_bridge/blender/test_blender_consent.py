@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from nodes.cache import digest_footage
 from nodes.consent.book import open_book
 from nodes.consent.edit import Terms, add
 from nodes.consent.record import USES
-from nodes.shot.digest import digest_footage
 from tests.host_bridge.engine.test_consent_engine import (  # noqa: F401
     ADD,
     RESTORE,

@@ -102,9 +102,8 @@ def test_one_frame_is_that_of_the_whole_render_but_for_its_own_colour_match(
 def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
     clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nodes.definitions import SwapParameters
+    from nodes.definitions import Settings, SwapParameters
     from nodes.shot import still
-    from nodes.shot.settings import Settings
 
     planned = []
     plan = still.plan_swap

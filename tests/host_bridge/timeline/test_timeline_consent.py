@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from host_bridge.timeline.document import document_path, load, save
+from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add, revoke
-from nodes.shot.digest import digest_footage
 from tests.support.clips import cut
 from tests.support.consents import apart
 from tests.support.edits import QUICK, UNTRAINED, clip, performer, plate, write_edit

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from nodes.consent.book import open_book
 from nodes.consent.provenance import Part, Provenance, Role
+from nodes.detect.kept import analyse
 from nodes.footage.footage import open_footage
-from nodes.shot.analysis import analyse
 from tests.support.clips import cut
 from tests.support.consents import in_project
 from tests.support.cuts import clip, dissolve, gap, span, timeline, written

@@ -17,8 +17,8 @@ from host_bridge.timeline.document import MediaRecord
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.write.tree import CLIP, EXPORT, clips, marked
+from nodes.cache import digest_file
 from nodes.consent.edit import revoke
-from nodes.shot.digest import digest_file
 from tests.support.cuts import clip, span, timeline, written
 from tests.support.numbered import numbered_movie
 from tests.support.show import NAME, TODAY, Show, new_show

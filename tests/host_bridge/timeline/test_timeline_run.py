@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from host_bridge.timeline.document import TimelineRun, load
+from nodes.detect import kept as analysis
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_patch
-from nodes.shot import analysis
 from nodes.shot.merge import over
 from nodes.types import Patch, Roi
 from tests.host_bridge.cli.test_cli_train import small_df  # noqa: F401

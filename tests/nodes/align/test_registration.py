@@ -10,17 +10,8 @@ import pytest
 from pydantic import ValidationError
 from skimage import data
 
-from nodes.align.registration import (
-    RegisterParameters,
-    Registration,
-    Transform,
-    at_size,
-    cut_crop,
-    inverse_warp,
-    put_back,
-    rectangle,
-    register,
-)
+from nodes.align.registration import Registration, at_size, cut_crop, inverse_warp, put_back, rectangle, register
+from nodes.definitions import RegisterParameters, Transform
 from nodes.errors import FaceplateError
 from nodes.footage.footage import open_footage
 from nodes.footage.frame import Frame

@@ -13,19 +13,18 @@ import onnx
 import pytest
 
 from host_bridge.client import EngineError
+from nodes.cache import digest_footage
 from nodes.consent import clock
 from nodes.consent.affected import find_made
 from nodes.consent.edit import Terms, add, register, revoke
 from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_document
 from nodes.consent.record import USES, Use
-from nodes.definitions import SwapParameters
+from nodes.definitions import Settings, SwapParameters
 from nodes.errors import ConsentError
 from nodes.footage.footage import open_footage
 from nodes.shot import document, write
-from nodes.shot.digest import digest_footage
 from nodes.shot.merge import merge_shots
 from nodes.shot.render import render_shot
-from nodes.shot.settings import Settings
 from nodes.shot.still import Stills
 from tests.nodes.swap.test_model import identity
 from tests.support.clips import cut

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from install.samples import FACES
+from nodes.cache import digest_footage
 from nodes.consent.check import ConsentGiven, require
 from nodes.consent.edit import ANY, Terms, add, clean_name, register, rename, revoke
 from nodes.consent.footage import Face, permit
@@ -15,7 +16,6 @@ from nodes.consent.project import find_project
 from nodes.consent.record import Use
 from nodes.consent.samples import RECORD, SAMPLES, is_sample, published
 from nodes.errors import ConsentError
-from nodes.shot.digest import digest_footage
 from tests.support.consents import NOON, apart, consent
 
 

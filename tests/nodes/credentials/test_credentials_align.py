@@ -12,6 +12,7 @@ import pytest
 
 from host_bridge.jobs import align
 from host_bridge.reporting import Watch
+from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add
 from nodes.consent.record import USES
 from nodes.credentials.folder import verify
@@ -23,7 +24,6 @@ from nodes.credentials.verdict import Verdict
 from nodes.errors import CredentialsError
 from nodes.footage.footage import open_footage
 from nodes.footage.sequence import SequenceWriter
-from nodes.shot.digest import digest_footage
 from tests.support.clips import cut, pictures
 from tests.support.signing import apart, claim, flip
 

@@ -15,14 +15,14 @@ from nodes.detect.blazeface import (
     anchors,
     best_of,
     blend_overlapping,
-    find_faces,
+    find_in_image,
     find_small_faces,
     letterbox,
     overlap,
 )
 from nodes.detect.cuts import CutDetector
-from nodes.detect.finders import Seen
-from nodes.detect.track import Tracker, _Thread
+from nodes.detect.finder import Seen
+from nodes.detect.track import TrackBuilder, Tracker
 from nodes.types import Faces
 from tests.support.clips import pictures
 from tests.support.memory import clip_of
@@ -374,7 +374,7 @@ def test_tiles_reach_every_part_of_the_picture(monkeypatch):
         seen[tile[0, 0, 0] : tile[-1, -1, 0] + 1, tile[0, 0, 1] : tile[-1, -1, 1] + 1] += 1
         return Detections(np.zeros((0, 4)), np.zeros((0, 6, 2)), np.zeros(0))
 
-    monkeypatch.setattr("nodes.detect.blazeface.find_faces", look)
+    monkeypatch.setattr("nodes.detect.blazeface.find_in_image", look)
     assert len(find_small_faces(image, 0.5)) == 0
     assert seen.min() >= 1 and (seen > 1).mean() > 0.3
 
@@ -382,7 +382,7 @@ def test_tiles_reach_every_part_of_the_picture(monkeypatch):
 def test_a_quarter_of_the_face_is_enough_for_the_detector_at_the_pictures_edge(person, plate_faces):
     box = plate_faces.tracks[0].boxes[0]
     half = person[0][:, int(centre(box)[0]) - 12 :]  # most of one half of the face is outside
-    found = find_faces(half, "short", 0.5)
+    found = find_in_image(half, "short", 0.5)
     assert len(found) == 0 or found.boxes[0, 0] < 20
 
 
@@ -418,7 +418,7 @@ def taken_up(lost: list[float], found: list[float], followed: list[float] = ()) 
     tracker = Tracker(DetectParameters(), 25.0)
     tracker._finder = Corners()
     for x, frame in [*((x, 8) for x in lost), *((x, 9) for x in followed)]:
-        thread = _Thread()
+        thread = TrackBuilder()
         thread.add(frame, Seen(np.float32([box_at(x)]), np.ones(1), np.ones(1)), 0)
         tracker._active.append(thread)
     boxes = np.float32([np.ravel(np.array(box_at(x))[:, :2]) for x in found])

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from install.samples import HANDS, damaged, fetch_hands, hands_folder
-from nodes.detect.blazeface import anchors
+from nodes.detect.blazeface import anchors, find_at_any_angle, find_in_image
 from nodes.detect.hand import (
     POINTS,
     SIZE,
     find_hands,
-    find_landmarks,
     squares_from_keypoints,
     squares_from_landmarks,
 )
-from nodes.detect.palm import find_palms, find_palms_at_any_angle
 from nodes.geometry.sampling import invert, transform_points
 from nodes.runtime import read_manifest
 from tests.support.clips import pictures
@@ -48,7 +46,7 @@ def shown(folder, clip) -> dict[str, np.ndarray]:
 
 def rested(picture: np.ndarray) -> tuple[np.ndarray, float]:
     """Landmarks [21, 4] and handedness of the one hand of a picture, looked at until its square rests."""
-    palms = find_palms_at_any_angle(picture, 0.5)
+    palms = find_at_any_angle(picture, "palm", 0.5)
     assert len(palms) == 1
     squares = squares_from_keypoints(palms.boxes, palms.keypoints)
     for _ in range(4):
@@ -109,7 +107,7 @@ def test_the_anchors_of_palms_lie_as_the_network_was_trained():
 
 @pytest.mark.parametrize("name", EVERY_PICTURE)
 def test_a_palm_is_found_and_its_wrist_is_the_hands(shown, hands, name):
-    palms = find_palms(shown[name], 0.5)
+    palms = find_in_image(shown[name], "palm", 0.5)
     assert palms.boxes.shape == (1, 4) and palms.keypoints.shape == (1, 7, 2) and palms.scores[0] > 0.8
     size = np.linalg.norm(hands[name][MIDDLE, :2] - hands[name][WRIST, :2])
     wrist, index_knuckle = (
@@ -119,9 +117,9 @@ def test_a_palm_is_found_and_its_wrist_is_the_hands(shown, hands, name):
 
 
 def test_a_face_has_no_palm(plate_pictures):
-    palms = find_palms_at_any_angle(plate_pictures[0], 0.5)
+    palms = find_at_any_angle(plate_pictures[0], "palm", 0.5)
     assert len(palms) == 0
-    landmarks, scores = find_landmarks(plate_pictures[0], squares_from_keypoints(palms.boxes, palms.keypoints))
+    landmarks, scores, _ = find_hands(plate_pictures[0], squares_from_keypoints(palms.boxes, palms.keypoints))
     assert landmarks.shape == (0, POINTS, 3) and scores.shape == (0,)
 
 
@@ -182,7 +180,7 @@ def test_the_hand_of_a_picture_that_is_not_mirrored_is_the_left_one(shown, name)
 
 @pytest.mark.parametrize("name", EVERY_PICTURE)
 def test_looking_again_where_the_landmarks_are_finds_them_again(shown, hands, name):
-    again, scores = find_landmarks(shown[name], squares_from_landmarks(hands[name][None]))
+    again, scores, _ = find_hands(shown[name], squares_from_landmarks(hands[name][None]))
     assert scores[0] > 0.9 and distance(again[0], hands[name]) < 0.03
 
 
@@ -198,7 +196,7 @@ def test_in_its_square_the_hand_points_up_and_fits(hands, name):
 
 def test_two_hands_in_one_batch_are_what_each_is_alone(shown, hands):
     both = np.concatenate([shown["nocurl"], shown["fullcurl"][:, ::-1]], 1)
-    palms = find_palms(both, 0.5)
+    palms = find_in_image(both, "palm", 0.5)
     palms = palms[np.argsort(palms.boxes[:, 0])]
     squares = squares_from_keypoints(palms.boxes, palms.keypoints)
     for _ in range(3):
@@ -213,20 +211,20 @@ def test_two_hands_in_one_batch_are_what_each_is_alone(shown, hands):
 
 
 def test_a_hand_is_followed_through_the_whole_clip(clip):
-    palms = find_palms(clip[0], 0.5)
+    palms = find_in_image(clip[0], "palm", 0.5)
     squares = squares_from_keypoints(palms.boxes, palms.keypoints)
     for picture in clip:
         landmarks, scores, right = find_hands(picture, squares)
         squares = squares_from_landmarks(landmarks)
         assert scores[0] > 0.9 and right[0] < 0.2
-        found = find_palms(picture, 0.5)
+        found = find_in_image(picture, "palm", 0.5)
         size = np.linalg.norm(landmarks[0, MIDDLE, :2] - landmarks[0, WRIST, :2])
         gaps = np.linalg.norm(found.keypoints[:, 0] - landmarks[0, WRIST, :2], axis=1)
         assert gaps.min() < 0.5 * size, "the palm detector sees the same hand"
 
 
 def first_look(picture: np.ndarray, min_score: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    palms = find_palms(picture, min_score)
+    palms = find_in_image(picture, "palm", min_score)
     return find_hands(picture, squares_from_keypoints(palms.boxes, palms.keypoints))
 
 
@@ -238,11 +236,11 @@ def test_the_right_hand_that_passes_by_in_a_clip_of_a_face_is_a_right_one(sample
 
 def test_a_smile_that_looks_like_a_palm_is_no_hand(samples):
     (picture,) = pictures(samples / "franck.mp4", 3823, 1)
-    assert find_palms(picture, 0.5).scores[0] > 0.8, "the detector is fooled"
+    assert find_in_image(picture, "palm", 0.5).scores[0] > 0.8, "the detector is fooled"
     assert first_look(picture, 0.5)[1].max() < 0.5, "the landmarks' own score is not"
 
 
 def test_where_there_is_no_hand_the_score_says_so(shown):
     wall = np.float32([[[0.5, 0, 300], [0, 0.5, 20]]])
-    _, scores = find_landmarks(shown["fullcurl"], wall)
+    _, scores, _ = find_hands(shown["fullcurl"], wall)
     assert scores[0] < 0.2

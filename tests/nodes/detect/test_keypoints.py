@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nodes.detect.finders import finder_of
-from nodes.detect.finders.decode import arranged, channels_first, from_heatmaps, from_regression, from_simcc
+from nodes.detect.decode import arranged, channels_first, from_heatmaps, from_regression, from_simcc
+from nodes.detect.finder import finder_of
 from nodes.errors import ModelError, SchemaError
 from nodes.subjects import read_subject
 from nodes.subjects.keypoint_network import read_network

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from nodes.align.coefficients import read_coefficients
-from nodes.detect import mesh
-from nodes.detect.mesh import POINTS, SIZE, find_landmarks, squares_from_keypoints, squares_from_landmarks
+from nodes.align.pose import read_coefficients
+from nodes.detect import face as mesh
+from nodes.detect.face import POINTS, SIZE, find_landmarks, squares_from_keypoints, squares_from_landmarks
 from nodes.detect.squares import look, to_plate
 from nodes.runtime import load_weights
 from nodes.subjects import load_subject

@@ -9,8 +9,7 @@ import pytest
 
 from nodes.align import align
 from nodes.definitions import AlignParameters, MaskParameters
-from nodes.mask import mask
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions, mask
 from nodes.subjects import load_subject
 from nodes.types import Float
 

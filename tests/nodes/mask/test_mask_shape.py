@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nodes.mask.shape import combine, grow_and_feather, signed_distance
+from nodes.mask import combine, grow_and_feather, signed_distance
 
 S, R = 128, 36.3
 Y, X = np.mgrid[:S, :S] + 0.5

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
+from nodes.cache import digest_footage
+from nodes.definitions import Settings
 from nodes.detect import detect
+from nodes.detect.kept import analyse
 from nodes.errors import FootageError, OutputError
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
@@ -27,9 +30,6 @@ from nodes.report.gather import MeasuredShot, gather
 from nodes.report.measure import compare_expression, in_words
 from nodes.report.page import render_page
 from nodes.report.samples import HALF, FaceSample, compared_regions, detail, sharpness
-from nodes.shot.analysis import analyse
-from nodes.shot.digest import digest_footage
-from nodes.shot.settings import Settings
 from nodes.subjects import load_subject
 from nodes.types import Faces, Float, Image8, Patch, Roi
 from tests.support.clips import cut

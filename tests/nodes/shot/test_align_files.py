@@ -17,13 +17,12 @@ from skimage import data
 from host_bridge.cli import main
 from install.samples import fetch_hands, hands_folder
 from nodes.align import align
-from nodes.align.registration import RegisterParameters, Transform
-from nodes.definitions import AlignParameters, DetectParameters, MaskParameters
+from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Transform
 from nodes.detect import detect
 from nodes.errors import FootageError, NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop, transform_points
-from nodes.mask.regions import draw_regions
+from nodes.mask import draw_regions
 from nodes.shot.aligned import are_pictures, put_back, register_clip, write_clip, write_pictures
 from nodes.subjects import load_subject
 from nodes.swap.place import place

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from host_bridge.cli import main
-from nodes.shot import cache
+from nodes import cache
 from tests.support.clips import write_movie
 
 

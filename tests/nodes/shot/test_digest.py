@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nodes import cache as digest
+from nodes.cache import digest_file, digest_footage
 from nodes.errors import FootageError
-from nodes.shot import digest
-from nodes.shot.digest import digest_file, digest_footage
 
 
 @pytest.fixture(autouse=True)

@@ -20,19 +20,19 @@ import pytest
 
 from host_bridge.jobs import swap
 from host_bridge.reporting import Watch
-from nodes.definitions import DetectParameters, SwapParameters
+from nodes.definitions import DetectParameters, Settings, SwapParameters
+from nodes.detect import kept as analysis
+from nodes.detect.files import load_faces, save_faces
+from nodes.detect.kept import analyse
 from nodes.errors import NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte, read_patch
-from nodes.shot import analysis, results, write
-from nodes.shot.analysis import analyse
+from nodes.shot import results, write
 from nodes.shot.choice import choose_tracks
-from nodes.shot.faces_files import load_faces, save_faces
 from nodes.shot.mattes import write_mattes
 from nodes.shot.merge import merge_shots
 from nodes.shot.preview import side_by_side
 from nodes.shot.render import render_shot
-from nodes.shot.settings import Settings
 from nodes.shot.worker import Worker
 from nodes.shot.write import Rendered
 from nodes.types import Faces, Track

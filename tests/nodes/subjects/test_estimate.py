@@ -7,8 +7,8 @@ import pytest
 
 from nodes.errors import GeometryError
 from nodes.geometry.similarity import fit_similarity, remove_similarity
+from nodes.subject_tool.estimate import estimate_template, mirror_pairs, pick_rigid
 from nodes.subjects import load_subject
-from nodes.subjects.estimate import estimate_template, mirror_pairs, pick_rigid
 
 NOISE = 0.01  # of the subject's radius, as a keypoint network shakes
 MOVING = [3, 4, 5, 6]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from install.samples import fetch_hands, hands_folder
-from nodes.align.coefficients import read_coefficients
-from nodes.align.pose import Performance, joined, take_performance
+from nodes.align.pose import Performance, joined, read_coefficients, take_performance
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.subjects import load_subject

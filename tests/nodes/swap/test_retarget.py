@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from nodes.align import align
-from nodes.align.coefficients import read_coefficients
-from nodes.align.pose import Performance, take_performance
+from nodes.align.pose import Performance, read_coefficients, take_performance
 from nodes.definitions import SwapParameters
 from nodes.subjects import load_subject
 from nodes.swap.reference import retarget as module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nodes.swap.sharpen import unsharp_mask
+from nodes.swap.light import unsharp_mask
 
 S = 64
 MATTE = np.zeros((2, S, S), np.float32)

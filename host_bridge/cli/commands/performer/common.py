@@ -20,7 +20,7 @@ def digests(clips: Sequence[Path]) -> list[tuple[str, str]]:
     """Digest and name of each clip."""
     if not clips:
         return []
-    from nodes.shot.digest import digest_footage
+    from nodes.cache import digest_footage
 
     return [(digest_footage(clip.expanduser()), clip.name) for clip in clips]
 

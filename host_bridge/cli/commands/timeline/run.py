@@ -17,8 +17,7 @@ from host_bridge.client import running
 from host_bridge.jobs.timeline import TimelineRequest
 from host_bridge.timeline.asked import absolute_root, sources
 from host_bridge.timeline.settings import RunSettings
-from nodes.definitions import DetectParameters, MaskParameters, SwapParameters
-from nodes.shot.settings import Settings
+from nodes.definitions import DetectParameters, MaskParameters, Settings, SwapParameters
 from nodes.spec import Parameters
 from nodes.text import command_line
 from trainer.settings import TrainSettings

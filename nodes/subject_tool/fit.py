@@ -10,16 +10,15 @@ import numpy as np
 
 from nodes.definitions import DetectParameters
 from nodes.detect import main_tracks
+from nodes.detect.kept import analyse
 from nodes.errors import GeometryError, NoFaceError
 from nodes.footage.footage import Footage
 from nodes.geometry.similarity import fit_similarity, remove_similarity
-from nodes.shot.analysis import analyse
-from nodes.shot.progress import Progress, quiet
-from nodes.subjects.config import AROUND
-from nodes.subjects.estimate import estimate_template, mirror_pairs
+from nodes.progress import Progress, quiet
+from nodes.subject_tool.document import AROUND, document_network, draft_of, read_document, write_subject
+from nodes.subject_tool.estimate import estimate_template, mirror_pairs
 from nodes.subjects.keypoint_network import KeypointNetwork
 from nodes.subjects.subject import find_subject
-from nodes.subjects.write import document_network, draft_of, read_document, write_subject
 from nodes.types import Float, Int
 
 _MOST = 2000  # shapes of a clip
@@ -46,7 +45,7 @@ class Fitted:
 def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet) -> Fitted:
     """Fit the subject `name` (or at that path) to clips, one individual each, and write its document anew.
 
-    The landmarks' weights are the inverse of what they vary (:mod:`nodes.subjects.estimate`). The template stands as the document's
+    The landmarks' weights are the inverse of what they vary (:mod:`nodes.subject_tool.estimate`). The template stands as the document's
     `upright` says, else as its mirror pairs do, else as the subject usually stands in the clips. Raises NoFaceError for a clip
     in which nothing is found, GeometryError for landmarks on one line, SchemaError, ModelError and OutputError.
     """

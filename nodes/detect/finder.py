@@ -1,4 +1,8 @@
-"""What every finder is to the tracker."""
+"""The interface of a finder: it finds one kind of subject in a frame.
+
+A subject's document names its finder by `kind`: `face` and `hand` are networks that ship, `keypoints` is any network that gives
+the coordinates of landmarks. The tracker, :mod:`nodes.detect.track`, is the same for all.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ import numpy as np
 
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections
+from nodes.errors import SchemaError
 from nodes.footage.frame import Frame
+from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8
 
 _THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked for in
@@ -19,7 +25,7 @@ _THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked f
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is in B squares of a frame.
+    """Landmarks in B squares of a frame.
 
     landmarks: [B, L, 3], x, y and z in plate pixels. scores: [B], probability 0..1 that it is there.
     right: [B], probability that it is a right one, 1 for what has no sides.
@@ -64,3 +70,25 @@ def thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
     while interpolation == cv2.INTER_AREA and min(picture.shape[:2]) >= 4 * max(size):  # halves are much quicker
         picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     return np.asarray(cv2.resize(picture, size, interpolation=interpolation))
+
+
+def finder_of(subject: Subject) -> Finder:
+    """The finder of a subject; raises SchemaError for one that is not described as it should be, ModelError for its network."""
+    kind = subject.finder.get("kind")
+    if kind == "face":
+        from nodes.detect.face import FaceFinder
+
+        return FaceFinder()
+    if kind == "hand":
+        from nodes.detect.hand import HandFinder
+
+        return HandFinder()
+    if kind == "keypoints":
+        from nodes.detect.keypoints import KeypointFinder
+
+        return KeypointFinder(subject)
+    raise SchemaError(
+        f"names the finder '{kind}', which is not one of face, hand and keypoints",
+        file=subject.file,
+        remedy="Correct the document, or update Faceplate",
+    )

@@ -11,16 +11,16 @@ import numpy as np
 from nodes.align import Alignment, align
 from nodes.definitions import DetectParameters
 from nodes.detect import main_tracks
+from nodes.detect.kept import analyse
 from nodes.errors import NoFaceError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop, invert, transform_points
-from nodes.mask.regions import draw_regions
-from nodes.shot.analysis import analyse
-from nodes.shot.progress import Progress, quiet
+from nodes.mask import draw_regions
+from nodes.progress import Progress, quiet
 from nodes.shot.sheet import pick, window
+from nodes.subject_tool.document import document_network, draft_of, read_document
 from nodes.subjects.subject import find_subject, load_subject
-from nodes.subjects.write import document_network, draft_of, read_document
 from nodes.types import Float, Image8, Roi, Track
 
 _CELL, _GAP, _LABEL, _LINE = 280, 4, 22, 18

@@ -1,4 +1,4 @@
-"""Find the faces of footage once: results are kept by the content of the footage and the parameters that matter."""
+"""Detections that are kept: footage is analysed once for the same content and parameters."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nodes.cache import cache_folder, digest_code, digest_footage, keep_within, key_of, limit
 from nodes.definitions import DetectParameters
-from nodes.detect import detect
-from nodes.detect.track import Tracker, TrackerState
+from nodes.detect.files import FACES, load_faces, load_state, save_faces, save_state
+from nodes.detect.track import Tracker, TrackerState, detect
 from nodes.errors import OutputError, SchemaError
 from nodes.footage.footage import Footage
+from nodes.progress import Progress, quiet, stage
 from nodes.runtime import read_manifest
-from nodes.shot.cache import cache_folder, keep_within, limit
-from nodes.shot.digest import digest_code, digest_footage, key_of
-from nodes.shot.faces_files import SCHEMA, load_faces, save_faces
-from nodes.shot.progress import Progress, quiet, stage
-from nodes.shot.tracker_files import load_state, save_state
 from nodes.subjects import load_subject
 from nodes.types import Faces
 
@@ -124,7 +121,7 @@ def _kept(footage: Footage, parameters: DetectParameters, first: int, last: int)
         range=(first, last),
         parameters=parameters.model_dump(mode="json"),
         subject=load_subject(parameters.subject).digest,
-        schema=SCHEMA,
+        schema=FACES,
         weights={name: model["sha256"] for name, model in read_manifest().items()},
         code=digest_code("nodes.detect", "nodes.geometry", "nodes.footage"),
     )

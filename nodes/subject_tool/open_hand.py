@@ -1,18 +1,18 @@
 """The template of the subject `hand`: an open right hand, its palm towards the camera.
 
-    python -m nodes.subjects.open_hand
+    python -m nodes.subject_tool.open_hand
 
-rewrites `hand.json` beside this file. The template is drawn from mean lengths of bones, and what is rigid is known from anatomy:
+rewrites the shipped `hand.json`. The template is drawn from mean lengths of bones, and what is rigid is known from anatomy:
 in the few clips of hands at hand fingers stay curled, and an estimate would have taken them for rigid.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 
+from nodes.subjects.subject import BUILT_IN
 from nodes.types import Float
 
 # Metacarpal and phalanges from the thumb to the little finger, millimetres (Buryanov & Kotiuk 2010, "Proportions of hand
@@ -52,7 +52,7 @@ def open_hand() -> Float:
 
 def main() -> None:
     """Rewrite `hand.json`; all but template, weights and size of the crop is kept."""
-    path = Path(__file__).parent / "hand.json"
+    path = BUILT_IN / "hand.json"
     document = json.loads(path.read_text())
     template, weights = open_hand(), np.zeros(21)
     weights[list(_RIGID)] = list(_RIGID.values())

@@ -1,9 +1,8 @@
-"""The document `faceplate.faces/2`: the faces of a shot as one .npz, never pickled, whole or not at all.
+"""The documents `faceplate.faces/2` and `faceplate.tracker/2`: tracks, and an analysis under way, as one .npz each.
 
-`header` is UTF-8 JSON: schema, size, rate, range, cuts, subject, the id and length of each track and, when known, the footage. The
-other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N] and landmarks [N, L, 3].
-
-Version 1 had faces of 468 landmarks, without irises, and the luma at each landmark.
+`header` is UTF-8 JSON. Of faces: schema, size, rate, range, cuts, subject, the id and length of each track and, when known, the
+footage. The other arrays hold all tracks end to end: frames int64 [N], boxes float32 [N, 4], scores [N] and landmarks
+[N, L, 3]. Version 1 had faces of 468 landmarks, without irises, and the luma at each landmark.
 """
 
 from __future__ import annotations
@@ -18,11 +17,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from nodes.detect.track import BuilderState, TrackerState
 from nodes.errors import SchemaError
 from nodes.files import check_schema, whole_file
 from nodes.types import Faces, Track
 
-SCHEMA = "faceplate.faces/2"
+FACES = "faceplate.faces/2"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -38,7 +38,7 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
     """Write faces to `path`; raises OutputError."""
     tracks = faces.tracks
     header = {
-        "schema": SCHEMA,
+        "schema": FACES,
         "width": faces.width,
         "height": faces.height,
         "rate": str(faces.rate),
@@ -61,8 +61,8 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
 
 def load_faces(path: Path | str) -> FacesFile:
     """Read faces; raises SchemaError for a file that is missing, damaged, of another kind or newer, or has no irises."""
-    header, arrays = load_document(path, SCHEMA)
-    if check_schema(header["schema"], SCHEMA, path) == 1 and header.get("subject", "face") == "face":
+    header, arrays = load_document(path, FACES)
+    if check_schema(header["schema"], FACES, path) == 1 and header.get("subject", "face") == "face":
         raise SchemaError(
             "holds faces without irises, as an earlier Faceplate found them",
             file=path,
@@ -140,3 +140,46 @@ def _sound(track: Track, faces: Faces) -> bool:
 
 def _damaged(path: Path | str) -> SchemaError:
     return SchemaError("is damaged, or no document of Faceplate", file=path, remedy="Make it again")
+
+
+TRACKER = "faceplate.tracker/2"  # version 1 had the luma at each landmark as well
+
+
+def save_state(path: Path, state: TrackerState) -> None:
+    """Write the state of a tracker; raises OutputError."""
+    builders = state.builders
+    header = {
+        "schema": TRACKER,
+        "recent": list(state.recent),
+        "last_detection": state.last_detection,
+        "cuts": list(state.cuts),
+        "lengths": [len(t.frames) for t in builders],
+        "active": [t.active for t in builders],
+    }
+    arrays = {
+        "frames": np.concatenate([t.frames for t in builders]) if builders else np.zeros(0, np.int64),
+        "scores": np.concatenate([t.scores for t in builders]) if builders else np.zeros(0),
+        "right": np.concatenate([t.right for t in builders]) if builders else np.zeros(0),
+        "landmarks": np.concatenate([t.landmarks for t in builders]) if builders else np.zeros((0, 0, 3), np.float32),
+    }
+    save_document(path, header, arrays)
+
+
+def load_state(path: Path) -> TrackerState:
+    """Read the state of a tracker; raises SchemaError when there is none that can be used."""
+    header, arrays = load_document(path, TRACKER)
+    try:
+        if header["schema"] != TRACKER:
+            raise ValueError("of an earlier version")
+        ends = np.cumsum(header["lengths"], dtype=np.int64)[:-1]
+        parts = [np.split(arrays[name], ends) for name in ("frames", "scores", "right", "landmarks")]
+        builders = tuple(
+            BuilderState(frames, scores, right, landmarks, bool(active))
+            for frames, scores, right, landmarks, active in zip(*parts, header["active"], strict=False)
+        )
+        recent, cuts = (tuple(map(int, header[name])) for name in ("recent", "cuts"))
+        if not recent:
+            raise ValueError("no frame to go on from")
+        return TrackerState(recent, int(header["last_detection"]), cuts, builders)
+    except (KeyError, TypeError, ValueError) as e:
+        raise SchemaError("is damaged", file=path, remedy="Start the analysis again") from e

@@ -1,4 +1,4 @@
-"""The face mesh of 478 points: where its networks look, and what they find.
+"""Faces: found by BlazeFace or S3FD, then described by a mesh of 478 points.
 
 Each face is looked at twice. A quick network of 468 points (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from
 Monocular Video on Mobile GPUs") finds the place. One of 478 (Grishchenko et al. 2023, "Blendshapes GHUM: Real-time Monocular
@@ -8,10 +8,18 @@ are the same in both. Points 468 to 472 are the iris of the subject's right eye,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import cv2
 import numpy as np
 
+from nodes.definitions import Detector, DetectParameters
+from nodes.detect import s3fd
+from nodes.detect.blazeface import Detections, find_at_any_angle, find_in_image, find_small_faces
+from nodes.detect.finder import Seen, thumbnail
 from nodes.detect.squares import box_extent, look, probability, to_plate, turned_extent, turned_squares, unit
-from nodes.types import Float
+from nodes.footage.frame import Frame
+from nodes.types import Float, Image8
 
 POINTS = 478
 SIZE = 192  # of the squares in which a face is looked for
@@ -53,3 +61,46 @@ def _find(network: str, image: np.ndarray, squares: Float, size: int) -> tuple[F
     if raw.size < logits.size:
         raw, logits = logits, raw
     return to_plate(raw.reshape(len(raw), raw.shape[-1] // 3, 3), squares), probability(logits.reshape(-1))
+
+
+_UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, and found as if it were not
+
+
+class FaceFinder:
+    """Faces, by the detectors that the parameters name."""
+
+    sure = 0.5
+
+    def searches(
+        self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool
+    ) -> Iterator[Detections]:
+        """By `full` and `auto`, small ones are searched tile by tile."""
+        score, detector = parameters.min_score, parameters.detector
+        if detector is Detector.S3FD:
+            yield s3fd.find_faces(frame.rgb8(), score)
+            return
+        networks = {Detector.SHORT: ["short"], Detector.FULL: ["full"]}.get(detector, ["short", "full"])
+        picture = thumbnail(frame, cv2.INTER_AREA)
+        scale = frame.width / picture.shape[1]
+        for network in networks:
+            found = find_in_image(picture, network, score)
+            if parameters.any_angle and len(found) and found.scores.min() < _UPRIGHT_SCORE:
+                found = find_at_any_angle(picture, network, score)
+            yield found.scaled(scale)
+        if turned and parameters.any_angle:
+            yield find_at_any_angle(picture, networks[-1], score).scaled(scale)
+        if small and "full" in networks:
+            yield find_small_faces(frame.rgb8(), score)
+
+    def first_squares(self, found: Detections) -> Float:
+        """Turned so that the eyes are level."""
+        return squares_from_keypoints(found.boxes, found.keypoints)
+
+    def next_squares(self, landmarks: Float) -> Float:
+        """Turned so that the eyes are level."""
+        return squares_from_landmarks(landmarks)
+
+    def look(self, image: Image8, squares: Float) -> Seen:
+        """A face has no sides."""
+        landmarks, scores = find_landmarks(image, squares)
+        return Seen(landmarks, scores, np.ones_like(scores))
