@@ -24,6 +24,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a Blender."""
+    for item in items:
+        for name in {"browser", "blender"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(name)
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run `faceplate` in this process: (exit status, stdout, stderr)."""

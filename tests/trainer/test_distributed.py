@@ -16,7 +16,7 @@ from trainer.hooks.metrics import TABLE, read_table
 from trainer.settings import TrainSettings
 from trainer.train import fit
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def by_one(crops: Path, folder: Path, told: TrainSettings) -> Checkpoint:

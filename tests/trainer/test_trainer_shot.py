@@ -229,6 +229,7 @@ def test_what_is_rare_is_drawn_more_often(gallery):
     assert 0.5 <= float(gallery.rarity.min()) < float(gallery.rarity.max()) <= 4
 
 
+@pytest.mark.slow
 def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
     network = Shot(SMALL)
     batches = network.batches(pair, share(8))
@@ -266,6 +267,7 @@ def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light
     assert change(batch.performance * 0.7) < 0.3 * other
 
 
+@pytest.mark.slow
 def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
     pair, tmp_path, plate, plate_faces, source, source_faces
 ):

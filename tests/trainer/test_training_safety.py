@@ -59,6 +59,7 @@ def wait_for(found: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_and_resumed_is_bit_equal_to_one_that_was_not(crops, pair, tmp_path):
     whole = fit(pair, tmp_path / "whole", settings(steps=400), kind=Tiny)
     for name in ("source", "target"):

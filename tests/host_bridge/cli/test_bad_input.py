@@ -195,6 +195,7 @@ def test_a_picture_of_one_pixel(run: Run, clips: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_8k_picture(run: Run, clips: Path, tmp_path: Path) -> None:
     (picture,) = pictures(clips / "plate.mp4", 0, 1, (7680, 4320))
     cv2.imwrite(str(tmp_path / "large.png"), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
@@ -370,6 +371,7 @@ def small_files() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_of_a_file(clips: Path, tmp_path: Path) -> None:
     status, said = in_a_process(
         *("swap", "--plate", clips / "plate.mp4", "--source", clips / "source.mp4", "--out", tmp_path / "out"),
@@ -394,6 +396,7 @@ def tiny_disk(tmp_path: Path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
 @pytest.mark.parametrize("place", ["", "out"])
+@pytest.mark.slow
 def test_a_disk_that_is_full(run: Run, clips: Path, tiny_disk: Path, place: str) -> None:
     (tiny_disk / "filler").write_bytes(bytes(500_000))
     status, said = run(

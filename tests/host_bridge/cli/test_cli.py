@@ -239,6 +239,7 @@ def test_faces_of_another_clip_are_refused(run: Run, clip: Path, samples: Path, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_instant_demo_swaps_the_samples_and_says_where_the_files_are(
     run: Run, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

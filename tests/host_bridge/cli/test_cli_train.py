@@ -27,6 +27,8 @@ from tests.support.consents import in_project
 from trainer.checkpoint import checkpoints, last_checkpoint
 from trainer.watcher import Progress
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 SMALL = ("--size", "64", "--batch", "2", "--device", "cpu")
 

@@ -21,6 +21,8 @@ from nodes.errors import FaceplateError
 from tests.support.clips import cut
 from tests.support.live_engine import Live, live_engine, until
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 

@@ -22,6 +22,8 @@ from tests.support.clips import cut
 from tests.support.consents import apart, forge
 from tests.support.live_engine import Live, live_engine
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 
 

@@ -20,6 +20,8 @@ from nodes.credentials.sign import sign_file, sign_sequence
 from tests.support.live_engine import Live, live_engine
 from tests.support.signing import Authority, claim, flip, key_pem, movie, write_frames, write_picture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:

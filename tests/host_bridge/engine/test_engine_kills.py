@@ -15,7 +15,10 @@ from tests.support.clips import cut
 from tests.support.engine_process import Engine, alive, parent, processes, wait_for
 from tests.support.engine_storm import storm
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc"),
+]
 
 
 def test_kills_at_random_moments_lose_no_job_and_leave_no_process(samples: Path, tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.live_engine import live_engine
 from tests.support.malformed import bombard, still_well, touched
+
+pytestmark = pytest.mark.slow
 
 
 def test_hundreds_of_requests_made_from_the_document_meet_no_error_and_touch_no_file(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from tests.support.clips import cut
 from tests.support.edits import clip, write_edit
 from tests.support.live_engine import Live, live_engine
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Wilhelmina Fnordstrom", "Zebulon Quuxley")
 WORDS = tuple(word.casefold() for name in NAMES for word in name.split())
 

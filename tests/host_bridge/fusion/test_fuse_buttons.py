@@ -20,6 +20,8 @@ from tests.support.fusion_host.fuse import Fuse
 from tests.support.fusion_host.pictures import from_rgb, to_rgb
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, prepared
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Stage]:

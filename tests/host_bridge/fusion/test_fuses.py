@@ -25,6 +25,8 @@ from tests.support.fusion_host.fuse import Fuse, Window
 from tests.support.fusion_host.pictures import DEPTHS, Picture, from_rgb, to_rgb
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, stage  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENTS = ("full", "sandbox")
 DARK, LIGHT = 0.04045, 12.92
 

@@ -25,6 +25,8 @@ from tests.support.fusion_host.pictures import from_rgb
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, prepared
 from tests.support.live_engine import until
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 ABOUT = {"first": FIRST, "last": FIRST + COUNT - 1, "time": FIRST + 1}
 ADD = "Record a consent that allows it: faceplate performer add"

@@ -16,6 +16,8 @@ from host_bridge.fusion.lua import Call, to_lua
 from tests.support.fusion_host.setting import Evaluator, faults, group_of, parse, tools_of
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, prepared
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Stage]:

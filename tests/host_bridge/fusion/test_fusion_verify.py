@@ -15,6 +15,8 @@ from tests.support.consents import agreed
 from tests.support.fusion_host.stage import FIRST, Stage
 from tests.support.signing import flip
 
+pytestmark = pytest.mark.slow
+
 INTACT = "results: intact; signed with this machine's own certificate"
 
 

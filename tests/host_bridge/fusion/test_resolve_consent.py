@@ -23,6 +23,8 @@ from tests.support.live_engine import Live, live_engine
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import Lua
 
+pytestmark = pytest.mark.slow
+
 REPLACE, TRAIN, EXPORT = "Replace face in selected clips", "Train on selected clips", "Export timeline to Faceplate"
 EDITIONS = ("python", "full", "sandbox")
 BOTH = ("python", "sandbox")

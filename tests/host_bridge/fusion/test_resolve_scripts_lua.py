@@ -17,6 +17,8 @@ from tests.support.live_engine import Live
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import Lua
 
+pytestmark = pytest.mark.slow
+
 REPLACE = "Replace face in selected clips"
 EDITIONS = ("full", "sandbox")
 

@@ -18,6 +18,8 @@ from tests.support.live_engine import Live, live_engine
 from tests.support.resolve_api import Handle, NotInTheAPI, api
 from tests.support.resolve_host import Host
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:

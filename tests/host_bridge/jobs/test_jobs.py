@@ -99,6 +99,7 @@ def test_one_frame_is_that_of_the_whole_render_but_for_its_own_colour_match(
     assert difference.max() > 3 and (difference.max(-1) > 3).mean() < 0.2
 
 
+@pytest.mark.slow
 def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
     clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,7 @@ def test_schemas_that_nobody_knows_survive_in_every_place(tmp_path: Path) -> Non
     assert [shot.id for shot in find_shots(edit)] == ["V1-0001"]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_clips_are_read_in_bounded_time_and_memory(tmp_path: Path) -> None:
     one = json.loads(simple().to_json_string())
     track = one["tracks"]["children"][0]

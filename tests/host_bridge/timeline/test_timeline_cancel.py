@@ -20,6 +20,8 @@ from tests.support.consents import agreed
 from tests.support.edits import clip, performer, plate, write_edit
 from tests.support.live_engine import Live, live_engine
 
+pytestmark = pytest.mark.slow
+
 
 def finished(folder: Path) -> dict[str, int]:
     """When each file was written that somebody may look at: all but hidden ones, and the state of the run."""

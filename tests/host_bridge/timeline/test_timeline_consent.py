@@ -16,6 +16,8 @@ from tests.support.clips import cut
 from tests.support.consents import apart
 from tests.support.edits import QUICK, UNTRAINED, clip, performer, plate, write_edit
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 
 

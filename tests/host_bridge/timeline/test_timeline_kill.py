@@ -16,7 +16,7 @@ import pytest
 from host_bridge.timeline.document import load
 from tests.support.edits import QUICK, clip, performer, plate, write_edit
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")]
 
 
 @pytest.fixture(scope="module")

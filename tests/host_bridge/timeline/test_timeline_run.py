@@ -25,6 +25,8 @@ from tests.support.consents import agreed
 from tests.support.edits import QUICK, UNTRAINED, blank, clip, gap, performer, plate, write_edit
 from tests.support.live_engine import live_engine
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 
 

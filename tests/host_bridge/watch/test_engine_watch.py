@@ -27,6 +27,8 @@ from tests.support.clips import cut
 from tests.support.consents import in_project
 from tests.support.live_engine import Live, live_engine, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:

@@ -38,6 +38,8 @@ from trainer.faceset.build import build_faceset
 from trainer.faceset.parameters import FacesetParameters
 from trainer.train import fit, train
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 SMALL = FacesetParameters(size=64)
 

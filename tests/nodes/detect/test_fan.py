@@ -24,7 +24,7 @@ from nodes.errors import FaceplateError, ModelError
 from nodes.types import Faces
 from tests.support.memory import clip_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("one_thread")]
 
 RELEASE = "1.5.0"
 S3FD, FAN = "s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"

@@ -439,6 +439,7 @@ def started(plate: Path, source: Path, out: Path, patches: int, *more: str) -> s
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9), (signal.SIGTERM, 143)])
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.usefixtures("no_report")
+@pytest.mark.slow
 def test_a_swap_that_is_stopped_goes_on_and_gives_the_same(
     how: signal.Signals, status: int, long_plate: Path, source: Path, undisturbed: Rendered, tmp_path: Path
 ) -> None:
@@ -467,6 +468,7 @@ def test_a_swap_that_is_stopped_goes_on_and_gives_the_same(
         assert np.array_equal(a.rgba, b.rgba)
 
 
+@pytest.mark.slow
 def test_two_runs_into_one_folder_refuse_each_other(plate: Path, source: Path, shot: Rendered, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     code = f"from nodes.shot.results import only_run; from pathlib import Path\nwith only_run(Path({str(out)!r})): print(); input()"
@@ -490,6 +492,7 @@ def test_two_runs_into_one_folder_refuse_each_other(plate: Path, source: Path, s
 
 
 @pytest.mark.usefixtures("no_report")
+@pytest.mark.slow
 def test_other_settings_do_not_go_on_with_what_was_interrupted(plate: Path, source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 
@@ -507,6 +510,7 @@ def test_other_settings_do_not_go_on_with_what_was_interrupted(plate: Path, sour
 
 
 @pytest.mark.usefixtures("no_report")
+@pytest.mark.slow
 def test_a_patch_that_is_damaged_on_disk_is_made_again(plate: Path, source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
 

@@ -275,6 +275,7 @@ def check_swap(out: Path, clips: dict[str, Path], likeness: float | None) -> Non
         assert np.mean(alike, axis=0)[0] > likeness > 0.5 > np.mean(alike, axis=0)[1]
 
 
+@pytest.mark.slow
 def test_one_card_takes_on_the_look_of_the_other_without_training(
     run: Run, subject: Subject, clips: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -285,6 +286,7 @@ def test_one_card_takes_on_the_look_of_the_other_without_training(
 
 
 @pytest.mark.parametrize(("model", "likeness"), [("shot", 0.8), ("small", None)])
+@pytest.mark.slow
 def test_a_model_is_trained_and_swaps(
     run: Run, sets: dict[str, Path], clips: dict[str, Path], tmp_path: Path, model: str, likeness: float | None
 ) -> None:

@@ -67,6 +67,7 @@ def test_an_expression_that_is_asked_to_be_stronger_stays_stronger(monkeypatch, 
     np.testing.assert_allclose(asked(monkeypatch, lively, 1.3 * lively, 1.3), 1.3 * lively, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_of_a_real_pair_the_new_face_then_shows_more_of_what_the_plate_shows(
     plate, plate_faces, source, source_faces, monkeypatch
 ):
