@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nodes.consent.grant import for_training, going_on
+from nodes.consent.gate import Earlier, of_training, permit
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import ModelError, OutputError
@@ -90,7 +90,7 @@ def fit(
         watcher = watcher if watcher and group.leads else Watcher()
         kind = kind or find_model(settings.model)
         _check_number(kind, len(facesets))
-        provenance = for_training([(s.performer, s.provenance) for s in facesets], consent, out)
+        provenance = permit(of_training([(s.performer, s.provenance) for s in facesets]), consent, out)
         if group.leads:
             (stay or own).enter_context(only_one(out / ".training.lock", "training", out))
         found = last_checkpoint(out, watcher.message) if resume else None
@@ -103,7 +103,7 @@ def fit(
         earlier = found or (base_checkpoint(settings.base) if settings.base else None)
         if earlier is not None:
             file = settings.base or earlier.file
-            provenance = going_on(provenance, learned_by(earlier), file, consent, out)
+            provenance = provenance.joined(provenance, permit([Earlier(learned_by(earlier), file)], consent, out))
         training = Training(facesets, out, settings, watcher, group, kind, found, provenance)
         training.run()
         return training.result()

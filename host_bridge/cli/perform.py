@@ -61,7 +61,7 @@ def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:
 
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
     """
-    from nodes.consent.project import find_project
+    from nodes.consent.records import find_project
 
     with refusals():
         client, mirror = connect(), _Mirror(watch, request.writes())

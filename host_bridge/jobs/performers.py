@@ -1,4 +1,4 @@
-"""Who may be used for what: what a host shows where performers are chosen."""
+"""Who may be used for what: hosts show it where performers are chosen."""
 
 from __future__ import annotations
 
@@ -24,36 +24,28 @@ class PerformersRequest(Request):
 
     @property
     def title(self) -> str:
-        """What it is about."""
+        """The plate's name."""
         return "performers" if self.plate is None else f"performers of {self.plate.name}"
 
 
 def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
     """Look; the result is `faceplate.performers/1`, its `project` null where there is none.
 
-    Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` what a host shows of it.
+    Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` the sentence that a host shows.
     """
     from nodes.cache import digest_file, digest_footage
-    from nodes.consent import clock
-    from nodes.consent.check import current_book
-    from nodes.consent.grant import Clip, Model
-    from nodes.consent.project import find_project
-    from nodes.consent.standing import SCHEMA, of_project, of_shot, of_training
+    from nodes.consent.gate import Clip, of_swap, project_book, standing
 
-    plate, source = (path and absolute(path) for path in (request.plate, request.source))
-    asked = request.swap
-    project = find_project(request.near, plate, source, told=asked.project)
-    none: dict[str, Any] = {"schema": SCHEMA, "project": None, "production": None, "performers": []}
-    told = of_project(current_book(project, clock.now()), asked.production) if project else none
+    swap, paths = request.swap, [path and absolute(path) for path in (request.plate, request.source)]
+    plate, source = (Clip(path, digest_footage(path)) if path else None for path in paths)
+    book = project_book([], swap, request.near, *paths)
+    project = book.document() if book else {"project": None, "production": None, "performers": []}
+    answer = {"schema": "faceplate.performers/1", **project}
     if plate is None:
-        return told
-    target, put_in = Clip(plate, digest_footage(plate)), Clip(source, digest_footage(source)) if source else None
-    if request.train:
-        return told | of_training(target, put_in, asked, project)
-    file = asked.model and absolute(asked.model) if asked.method is Method.MODEL else None
-    model = Model.of(file, digest_file(file)) if file else None
-    known = model is None or model.provenance is not None
-    return told | of_shot(target, put_in, model, asked, project) | {"model_known": known}
+        return answer
+    file = absolute(swap.model) if swap.model and swap.method is Method.MODEL and not request.train else None
+    wanted = of_swap(plate, source, Clip(file, digest_file(file)) if file else None, swap)
+    return answer | standing(wanted, book, train=request.train)
 
 
 KIND = Kind(

@@ -39,7 +39,6 @@ class PreviewRequest(Request):
 
 def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
-    from nodes.consent.project import find_project
     from nodes.credentials.ready import ready
     from nodes.credentials.sign import forget
     from nodes.footage.patch_files import write_patch
@@ -52,7 +51,7 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     out, file, fusion = (path and absolute(path) for path in (request.out, request.patch, request.fusion))
     place = next(iter(request.writes()), None)
     still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
-    by = ready(find_project(place, plate, source, Path.cwd(), told=request.settings.swap.project))
+    by = ready(place, plate, source, told=request.settings.swap.project)
     frame, patch = still.frame, as_written(still.patch)
     made: dict[PartOfShot, Path | list[Path]] = {}
     if out is not None:

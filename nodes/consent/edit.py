@@ -1,35 +1,52 @@
-"""What a user does to the records: add a performer's consent, rename, say who is in a clip, revoke."""
+"""New records: add a performer's consent, rename, say who is in a clip, revoke. One process at a time, each file whole or not there."""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from nodes.consent import clock, documents
-from nodes.consent.book import Book, Performer, folded
-from nodes.consent.check import listed, the_performer
-from nodes.consent.project import is_project
-from nodes.consent.record import (
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from filelock import FileLock, Timeout
+
+from nodes.consent import records as clock
+from nodes.consent.book import Book, Performer, book_of, describe, folded, kept_file, listed, open_book
+from nodes.consent.keys import OWN, key_file, load_key, make_key, public
+from nodes.consent.records import (
+    FOLDER,
     USES,
     Body,
+    Chain,
     ConsentRecord,
     Document,
     FootageRecord,
     PerformerRecord,
+    ProjectRecord,
     RevocationRecord,
     Use,
+    canonical,
+    day,
+    hash_of,
+    is_project,
     new_id,
+    read_chain,
+    record_file,
+    unsigned,
 )
-from nodes.consent.write import append, open_project
-from nodes.errors import ConsentError
+from nodes.errors import ConsentError, writing
+from nodes.files import whole_file
 from nodes.text import is_printable, printable
 
-ID = re.compile("p-[0-9a-f]{12}")
 ANY = "any"
+_ID = re.compile("p-[0-9a-f]{12}")
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_PATIENCE = 20.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What `add` has recorded. there: it had been before, and nothing was added."""
+    """The consent that `add` recorded. there: it was recorded before, and nothing was added."""
 
     book: Book
     performer: Performer
@@ -73,50 +90,47 @@ def add(
     is one. Raises ConsentError, OutputError.
     """
     now = now or clock.now()
-    from_ = terms.from_ or clock.day(now)
-    _check_days(from_, terms.until, clock.day(now))
-    paper = documents.describe(terms.paper) if terms.paper else None
+    from_, today = terms.from_ or day(now), day(now)
+    if terms.until is not None and terms.until < max(today, from_):
+        why = f"in the past (today is {today}, UTC)" if terms.until < today else f"before it begins ({from_})"
+        raise ConsentError(f"the consent would end on {terms.until}, {why}", remedy="Give another --until or --from")
+    paper = describe(terms.paper) if terms.paper else None
     given_by = clean_name(terms.given_by) if terms.given_by else None
-    told = clean_name(terms.production) if terms.production else None
+    wanted = clean_name(terms.production) if terms.production else None
     if not is_project(project):
         clean_name(name)
-        open_project(project, told if told and told != ANY else clean_name(project.resolve().name or "unnamed"), now)
+        own = wanted if wanted and wanted != ANY else clean_name(project.resolve().name or "unnamed")
+        open_project(project, own, now)
     made: list[tuple[str, str, bool]] = []
 
     def decide(book: Book) -> list[Body]:
         old = None if another else _known(book, name)
-        bodies: list[Body] = []
-        who = old.id if old else new_id("p")
-        called = old.name if old else clean_name(name)
-        if old is None:
-            bodies.append(PerformerRecord(performer=who, name=called))
-        production = None if told == ANY else told or book.opened.production
-        standing = (c for c in book.consents_of(who) if c.id not in book.revoked)
-        same = next((c for c in standing if c.production == production and _same(c, terms, paper)), None)
-        consent = same.id if same else new_id("c")
-        if same is None:
-            document = (
-                documents.keep(terms.paper, paper, project, consent) if terms.paper and paper and terms.keep else paper
-            )
-            bodies.append(
-                ConsentRecord(
-                    id=consent,
-                    performer=who,
-                    given_by=given_by or called,
-                    production=production,
-                    uses=tuple(use for use in USES if use in terms.uses),
-                    from_=from_,
-                    until=terms.until,
-                    basis="signed" if paper else "self",
-                    document=document,
-                )
-            )
-        made.append((who, consent, same is not None))
-        return [*bodies, *_footage(book, who, footage)]
+        who, called = (old.id, old.name) if old else (new_id("p"), clean_name(name))
+        bodies: list[Body] = [] if old else [PerformerRecord(performer=who, name=called)]
+        production = None if wanted == ANY else wanted or book.opened.production
+        for same in book.consents_of(who):
+            if same.id not in book.revoked and same.production == production and _same(same, terms, paper):
+                made.append((who, same.id, True))
+                return [*bodies, *_footage(book, who, footage)]
+        id = new_id("c")
+        document = _keep(terms.paper, paper, project, id) if terms.paper and paper and terms.keep else paper
+        consent = ConsentRecord(
+            id=id,
+            performer=who,
+            given_by=given_by or called,
+            production=production,
+            uses=tuple(use for use in USES if use in terms.uses),
+            from_=from_,
+            until=terms.until,
+            basis="signed" if paper else "self",
+            document=document,
+        )
+        made.append((who, id, False))
+        return [*bodies, consent, *_footage(book, who, footage)]
 
     book = append(project, decide, now)
-    ((who, consent, known),) = made
-    return Added(book, book.performers[who], book.consents[consent], known)
+    ((who, consent, there),) = made
+    return Added(book, book.performers[who], book.consents[consent], there)
 
 
 def rename(project: Path, who: str, name: str, now: datetime | None = None) -> Book:
@@ -124,7 +138,7 @@ def rename(project: Path, who: str, name: str, now: datetime | None = None) -> B
     new = clean_name(name)
 
     def decide(book: Book) -> list[Body]:
-        performer = the_performer(book, who)
+        performer = book.the_performer(who)
         return [] if performer.name == new else [PerformerRecord(performer=performer.id, name=new)]
 
     return append(project, decide, now)
@@ -132,19 +146,57 @@ def rename(project: Path, who: str, name: str, now: datetime | None = None) -> B
 
 def register(project: Path, who: str, footage: Sequence[tuple[str, str]], now: datetime | None = None) -> Book:
     """Say whom clips show, by digest and name each; the latest word counts."""
-    return append(project, lambda book: _footage(book, the_performer(book, who).id, footage), now)
+    return append(project, lambda book: _footage(book, book.the_performer(who).id, footage), now)
 
 
 def revoke(project: Path, who: str, reason: str = "", now: datetime | None = None) -> tuple[Book, tuple[str, ...]]:
-    """Take back a consent by its id, or all of a performer's. Returns the ids that were revoked, none if there was nothing left."""
+    """Revoke a consent by its id, or all of a performer's. Returns the ids that were revoked, none if there was nothing left."""
     taken: list[str] = []
 
     def decide(book: Book) -> list[Body]:
-        ids = [who] if who in book.consents else [c.id for c in book.consents_of(the_performer(book, who).id)]
-        taken.extend(id for id in ids if id not in book.revoked or book.revoked[id].elsewhere)
+        ids = [who] if who in book.consents else [c.id for c in book.consents_of(book.the_performer(who).id)]
+        taken.extend(id for id in ids if id not in book.revoked)
         return [RevocationRecord(consents=tuple(taken), reason=printable(" ".join(reason.split())))] if taken else []
 
     return append(project, decide, now), tuple(taken)
+
+
+def open_project(folder: Path, production: str, now: datetime | None = None) -> Path:
+    """Make a folder a project, with a key of its own; one that is a project already stays as it is. Returns the folder."""
+    folder = folder.expanduser().resolve()
+    with _alone(folder):
+        if not is_project(folder):
+            id = new_id("project")
+            key = make_key(id)
+            _write(
+                Chain(folder), [ProjectRecord(id=id, production=production, key=public(key))], key, now or clock.now()
+            )
+    return folder
+
+
+def append(project: Path, decide: Callable[[Book], Sequence[Body]], now: datetime | None = None) -> Book:
+    """Append the records that `decide` makes of the project as it stands, and return it as it stands then.
+
+    Raises ConsentError when the records there cannot be relied on, or this user has not the project's key and the records are more than
+    revocations; OutputError.
+    """
+    now = now or clock.now()
+    with _alone(project):
+        book = open_book(project, at=now)
+        bodies = list(decide(book))
+        key = load_key(book.opened.id)
+        if key is None or public(key) != book.opened.key:
+            # Whoever takes consent away needs no permission.
+            key = load_key(OWN) or make_key(OWN) if all(isinstance(b, RevocationRecord) for b in bodies) else None
+        if key is None:
+            path = key_file(book.opened.id)
+            raise ConsentError(
+                "you have not the key of this project, so you cannot add to its records; what they allow and forbid counts all the same",
+                file=project,
+                remedy=f"Add it where the project was made, or have its key brought from there: the file {path.name}, to {path}, readable by you alone",
+            )
+        _write(book.chain, bodies, key, now)
+        return book_of(read_chain(project), at=now)
 
 
 def clean_name(name: str) -> str:
@@ -157,18 +209,53 @@ def clean_name(name: str) -> str:
     return clean
 
 
+@contextmanager
+def _alone(project: Path) -> Iterator[None]:
+    folder = project / FOLDER
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / ".lock", timeout=_PATIENCE):
+                yield
+        except Timeout as e:
+            remedy = "Try again; if nothing else runs, delete .lock there"
+            raise ConsentError("another process is writing records", file=folder, remedy=remedy) from e
+
+
+def _write(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now: datetime) -> None:
+    """Write records behind those of a chain."""
+    previous = chain.last
+    for number, body in enumerate(bodies, len(chain.records) + 1):
+        raw = unsigned(number, now, previous, public(key), body)
+        raw["signature"] = key.sign(canonical(raw)).hex()
+        with whole_file(record_file(chain.project, number)) as temporary:
+            temporary.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", "utf-8", newline="\n")
+        previous = hash_of(raw)
+
+
+def _keep(paper: Path, document: Document, project: Path, consent: str) -> Document:
+    """Put a copy of a document into the project, under its consent's id; raises OutputError, and ConsentError if it changes meanwhile."""
+    suffix = paper.suffix.lower() if _SUFFIX.fullmatch(paper.suffix) else ""
+    kept = document.model_copy(update={"kept": f"{consent}{suffix}"})
+    with whole_file(kept_file(project, kept)) as temporary:
+        shutil.copyfile(paper, temporary)
+        if describe(temporary).sha256 != document.sha256:
+            raise ConsentError("the document changed while it was copied", file=paper, remedy="Try again")
+    return kept
+
+
 def _known(book: Book, name: str) -> Performer | None:
-    found = book.named(name)
-    if not found and ID.fullmatch(name):
+    matches = book.named(name)
+    if not matches and _ID.fullmatch(name):
         raise ConsentError(f"there is no performer {name}", file=book.project, remedy="Give the name of a new one")
-    if len(found) > 1 or (found and name != found[0].id and folded(found[0].name) != folded(name)):
-        what = f"{len(found)} performers are called '{name}'" if len(found) > 1 else f"'{name}' is a former name"
+    if len(matches) > 1 or (matches and name != matches[0].id and folded(matches[0].name) != folded(name)):
+        what = f"{len(matches)} performers are called '{name}'" if len(matches) > 1 else f"'{name}' is a former name"
         raise ConsentError(
-            f"{what}: {listed(found)}",
+            f"{what}: {listed(matches)}",
             file=book.project,
             remedy="Give the id of the one who is meant, or --another for somebody else of this name",
         )
-    return found[0] if found else None
+    return matches[0] if matches else None
 
 
 def _same(old: ConsentRecord, terms: Terms, paper: Document | None) -> bool:
@@ -179,12 +266,6 @@ def _same(old: ConsentRecord, terms: Terms, paper: Document | None) -> bool:
         and (old.document and old.document.sha256) == (paper and paper.sha256)
         and (not terms.keep or bool(old.document and old.document.kept))
     )
-
-
-def _check_days(from_: date, until: date | None, today: date) -> None:
-    if until is not None and (until < today or until < from_):
-        why = f"in the past (today is {today}, UTC)" if until < today else f"before it begins ({from_})"
-        raise ConsentError(f"the consent would end on {until}, {why}", remedy="Give another --until or --from")
 
 
 def _footage(book: Book, performer: str, footage: Sequence[tuple[str, str]]) -> list[Body]:

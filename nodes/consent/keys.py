@@ -1,7 +1,6 @@
-"""Private keys (Ed25519), each in a file that its user alone can read, outside of every project.
+"""Private keys, each in a file that its user alone can read, outside of every project: in FACEPLATE_KEYS, else among the user's data.
 
-The folder is FACEPLATE_KEYS, else `keys` among the user's data. A project's key is `PROJECT_ID.key`; `own.key` is the user's, with which
-anybody can revoke.
+A project's key (Ed25519) is `PROJECT_ID.key`; `own.key` is the user's, with which anybody can revoke.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from platformdirs import user_data_path
 
-from nodes.errors import ConsentError, writing
+from nodes.errors import ConsentError, FaceplateError, writing
 from nodes.text import command_line
 
 OWN = "own"
 
 
 def keys_folder() -> Path:
-    """Where the user's private keys lie."""
+    """Where the user's private keys are."""
     told = os.environ.get("FACEPLATE_KEYS")
     return Path(told).expanduser().absolute() if told else user_data_path("faceplate", appauthor=False) / "keys"
 
@@ -37,18 +36,12 @@ def load_key(name: str) -> Ed25519PrivateKey | None:
     """Read a private key; None where this user has none. Raises ConsentError for one that others can read, or that is damaged."""
     path = key_file(name)
     try:
-        with path.open("rb") as file:
-            if hasattr(os, "getuid") and os.fstat(file.fileno()).st_mode & 0o077:
-                raise ConsentError(
-                    "others than you may read or write this private key",
-                    file=path,
-                    remedy=command_line("chmod", "600", str(path)),
-                )
-            key = load_pem_private_key(file.read(1 << 16), None)
+        key = load_pem_private_key(path.read_bytes(), None)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as e:
-        raise ConsentError("is no private key that can be read", file=path, remedy="Restore it from a copy") from e
+        raise ConsentError("is not a private key that can be read", file=path, remedy="Restore it from a copy") from e
+    check_private(path, ConsentError)
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsentError("is a private key of another kind", file=path, remedy="Restore it from a copy")
     return key
@@ -56,20 +49,36 @@ def load_key(name: str) -> Ed25519PrivateKey | None:
 
 def make_key(name: str) -> Ed25519PrivateKey:
     """Make a private key, or take the one that another process has made just now; raises OutputError, ConsentError."""
-    path, key = key_file(name), Ed25519PrivateKey.generate()
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_private(key_file(name), pem, overwrite=False)
+    return load_key(name) or key
+
+
+def check_private(path: Path, error: type[FaceplateError]) -> None:
+    """Raise `error` for a file of a private key that others than its owner may read or write (on POSIX)."""
+    if hasattr(os, "getuid") and path.stat().st_mode & 0o077:
+        remedy = command_line("chmod", "600", str(path))
+        raise error("others than you may read or write this private key", file=path, remedy=remedy)
+
+
+def write_private(path: Path, data: bytes, *, overwrite: bool = True) -> None:
+    """Write a file that its user alone can read, whole or not at all; without `overwrite` one that is there stays. Raises OutputError."""
     with writing(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
         try:
-            os.write(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            os.fsync(file)
-            os.close(file)
-            with suppress(FileExistsError):
-                os.link(temporary, path)
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if overwrite:
+                temporary.replace(path)
+            else:
+                with suppress(FileExistsError):
+                    os.link(temporary, path)
         finally:
-            temporary.unlink()
-    return load_key(name) or key
+            temporary.unlink(missing_ok=True)
 
 
 def public(key: Ed25519PrivateKey) -> str:

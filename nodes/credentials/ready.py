@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from nodes.consent.records import find_project
 from nodes.credentials.binding import bound_to
 from nodes.credentials.claim import Claim
 from nodes.credentials.config import configuration_file
@@ -20,12 +21,12 @@ from nodes.credentials.verdict import sentence
 from nodes.errors import CredentialsError
 
 
-def ready(project: Path | None) -> Identity | SwitchedOff:
-    """Load what will sign a project's results and try it, before the work: whoever's certificate has ended shall not learn it an hour later.
+def ready(*places: Path | None, told: Path | None = None) -> Identity | SwitchedOff:
+    """Load what will sign the results and try it, before the work: whoever's certificate has ended shall not learn it an hour later.
 
-    Raises CredentialsError, ConsentError, OutputError.
+    places, told: of the project, as of `nodes.consent.records.find_project`; the current folder is the last place. Raises CredentialsError, ConsentError, OutputError.
     """
-    if off := switched_off(project):
+    if off := switched_off(find_project(*places, Path.cwd(), told=told)):
         return off
     identity = load_identity()
     fault = _fault(identity, datetime.now(UTC) < identity.certificate.not_valid_after_utc)

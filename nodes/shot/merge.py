@@ -11,13 +11,11 @@ import numpy as np
 
 from nodes.align import align
 from nodes.cache import digest_file, key_of
-from nodes.consent.grant import still_given
-from nodes.consent.project import find_project
-from nodes.consent.provenance import Provenance, read_document
+from nodes.consent.gate import permit, still
+from nodes.consent.provenance import read_document
 from nodes.credentials.ready import ready
 from nodes.definitions import Settings
 from nodes.detect.files import load_faces
-from nodes.errors import ConsentError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import read_patch
@@ -50,9 +48,14 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     settings = Settings.model_validate(told[0]["settings"])
     tracks = choose_tracks(faces, [t["id"] for one in told for t in one["tracks"]], plate)
     alignments = [a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in tracks}]
-    inputs, provenance = _inputs(told), _provenance(told, shots)
-    still_given(provenance, settings.swap, out)
-    by = ready(find_project(out, Path.cwd(), told=settings.swap.project))
+    inputs = _inputs(told)
+    made = [
+        each
+        for one, shot in zip(told, shots, strict=True)
+        for each in still(read_document(one), shot, "Render it again")
+    ]
+    provenance = permit(made, settings.swap, out)
+    by = ready(out, told=settings.swap.project)
     key = key_of(shots=[digest_file(folder / results.DOCUMENT) for folder in shots], range=(first, last))
     folder = results.open_partial(out, key)
     written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, provenance, began, by)
@@ -88,12 +91,3 @@ def _inputs(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for number, one in enumerate(told[1:], 2):
         found |= {f"{name}_{number}": what for name, what in one["inputs"].items() if name != "plate"}
     return found
-
-
-def _provenance(told: Sequence[dict[str, Any]], shots: Sequence[Path]) -> Provenance:
-    """Where all of them come from."""
-    found = [read_document(one) for one in told]
-    for one, folder in zip(found, shots, strict=True):
-        if one is None or not one.performers:
-            raise ConsentError("does not say by whose consent it was made", file=folder, remedy="Render it again")
-    return Provenance.joined(*(one for one in found if one))

@@ -12,9 +12,7 @@ from typing import Any
 
 from nodes.align import align
 from nodes.cache import digest_code, digest_file, digest_footage, key_of
-from nodes.consent.grant import Clip, Model, for_swap
-from nodes.consent.project import find_project
-from nodes.consent.provenance import Provenance
+from nodes.consent.gate import Clip, of_swap, permit
 from nodes.credentials.binding import sha256
 from nodes.credentials.ready import ready
 from nodes.definitions import Method, Settings
@@ -79,9 +77,10 @@ def render_shot(
 def _rendered(shot: _Shot, out: Path, began: float, progress: Progress) -> Rendered:
     plate, source, settings, last, tracks = shot.plate, shot.source, shot.settings, shot.last, shot.tracks
     inputs = _inputs(shot)
-    provenance = _permitted(shot, inputs, out)
-    places = (out, plate.info.path, source.info.path if source else None, Path.cwd())
-    by = ready(find_project(*places, told=settings.swap.project))
+    clips = {name: Clip(Path(i["path"]), i["digest"]) for name, i in inputs.items()}
+    model = clips.get("model") if settings.swap.method is Method.MODEL else None
+    provenance = permit(of_swap(clips["plate"], clips.get("source"), model, settings.swap), settings.swap, out)
+    by = ready(out, plate.info.path, source.info.path if source else None, told=settings.swap.project)
     faces = analyse(plate, settings.detect, shot.first, last, progress, "detect plate")
     chosen = choose_tracks(faces, tracks, plate)
     alignments = tuple(a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in chosen})
@@ -134,14 +133,6 @@ def _inputs(shot: _Shot) -> dict[str, Any]:
     if model is not None and model.is_file():
         found["model"] = {"path": str(model.absolute()), "digest": digest_file(model), "sha256": sha256(model)}
     return found
-
-
-def _permitted(shot: _Shot, inputs: dict[str, Any], out: Path) -> Provenance:
-    """See that this shot may be made, and return where it comes from."""
-    clips = {name: Clip(Path(i["path"]), i["digest"]) for name, i in inputs.items()}
-    learned = clips.get("model") if shot.settings.swap.method is Method.MODEL else None
-    model = Model.of(learned.path, learned.digest) if learned else None
-    return for_swap(clips["plate"], clips.get("source"), model, shot.settings.swap, out)
 
 
 def _key(shot: _Shot, inputs: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nodes.align import align
 from nodes.cache import digest_footage, key_of
-from nodes.consent.grant import Clip, Model, for_swap
+from nodes.consent.gate import Clip, of_swap, permit
 from nodes.consent.provenance import Provenance
 from nodes.definitions import Method, Settings
 from nodes.detect.kept import analyse
@@ -82,9 +82,8 @@ class Stills:
     def _permitted(self, plate: Path, source: Path | None, settings: Settings, out: Path | None) -> Provenance:
         """See that this shot may be made: asked each time, since a consent may be revoked meanwhile."""
         file = settings.swap.model if settings.swap.method is Method.MODEL else None
-        model = Model.of(file, self._digest(file)) if file else None
-        put_in = Clip(source, self._digest(source)) if source else None
-        return for_swap(Clip(plate, self._digest(plate)), put_in, model, settings.swap, out)
+        put_in, model = (Clip(path, self._digest(path)) if path else None for path in (source, file))
+        return permit(of_swap(Clip(plate, self._digest(plate)), put_in, model, settings.swap), settings.swap, out)
 
     def _shot(
         self, plate: Path, source: Path | None, settings: Settings, tracks: Sequence[int], progress: Progress

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
+from nodes.consent.book import open_book
 from nodes.consent.edit import Added, Terms, add
+from nodes.consent.gate import (
+    Clip,
+    ConsentRequest,
+    Earlier,
+    Face,
+    Grant,
+    of_faceset,
+    of_swap,
+    of_training,
+    part_grant,
+    permit,
+)
 from nodes.consent.keys import make_key, public
-from nodes.consent.record import USES, Use, canonical
+from nodes.consent.provenance import METADATA_KEY, Provenance
+from nodes.consent.records import USES, Use, canonical
+from nodes.definitions import SwapParameters
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 ANYBODY: Mapping[str, tuple[Use, ...]] = {"Tester": USES}
@@ -69,6 +86,73 @@ def consent(
     return add(project, name, terms, footage, another=another, now=now)
 
 
+def require(
+    use: Use, performer: str, project: Path | None, production: str | None = None, now: datetime | None = None
+) -> Grant:
+    """See that a performer may be used so."""
+    return part_grant(open_book(project, production, now) if project else None, performer, use)
+
+
+def granted(face: Face, project: Path | None, now: datetime | None = None) -> Grant:
+    """Whose face it is, who may be used so."""
+    return face.grant(open_book(project, at=now) if project else None)
+
+
+def for_faceset(
+    label: str,
+    clips: Sequence[Clip],
+    request: ConsentRequest,
+    out: Path,
+    performer: str | None = None,
+    now: datetime | None = None,
+) -> Provenance:
+    """The provenance of a faceset."""
+    return permit(of_faceset(label, clips, performer), request, out, now=now)
+
+
+def for_training(
+    sets: Sequence[tuple[str, Provenance | None]], request: ConsentRequest, out: Path, now: datetime | None = None
+) -> Provenance:
+    """The provenance of a model."""
+    return permit(of_training(sets), request, out, now=now)
+
+
+def for_swap(
+    plate: Clip,
+    source: Clip | None,
+    model: Clip | None,
+    cast: SwapParameters,
+    out: Path | None,
+    now: datetime | None = None,
+) -> Provenance:
+    """The provenance of a shot."""
+    return permit(of_swap(plate, source, model, cast), cast, out, now=now)
+
+
+def still_given(
+    made: Provenance, request: ConsentRequest, place: Path, file: Path | None = None, now: datetime | None = None
+) -> Provenance:
+    """The provenance of a shot that is used again."""
+    return permit([Earlier(made, file, again=True)], request, place, now=now)
+
+
+def onnx_file(path: Path, provenance: Provenance | None, weights: int = 1000, text: str = "") -> Path:
+    """A model file that says whom it was trained on; or says `text`."""
+    text = provenance.metadata() if provenance else text
+    big = onnx.numpy_helper.from_array(np.zeros(weights, "f4"), "w")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["w"], ["y"])],
+        "g",
+        [],
+        [onnx.helper.make_tensor_value_info("y", 1, [weights])],
+        [big],
+    )
+    made = onnx.helper.make_model(graph)
+    onnx.helper.set_model_props(made, {"faceplate.size": "128", **({METADATA_KEY: text} if text else {})})
+    onnx.save(made, path)
+    return path
+
+
 def forge(show: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Make all records anew with a new key, the third of them changed, so that they hold in themselves."""
     key, previous = make_key("forged"), ""
@@ -84,8 +168,6 @@ def forge(show: Path, change: Callable[[dict[str, Any]], None]) -> None:
         document["signature"] = key.sign(canonical(document)).hex()
         previous = hashlib.sha256(canonical(document)).hexdigest()
         record.write_text(json.dumps(document), "utf-8")
-    head = {"schema": "faceplate.consent-head/1", "count": len(records), "hash": previous}
-    (show / "performers/head.json").write_text(json.dumps({**head, "signature": key.sign(canonical(head)).hex()}))
 
 
 @pytest.fixture(scope="module", autouse=True)

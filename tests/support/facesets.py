@@ -9,7 +9,7 @@ import numpy as np
 
 from nodes.align import align
 from nodes.cache import digest_footage
-from nodes.consent.grant import Clip, for_faceset
+from nodes.consent.gate import Clip, of_faceset, permit
 from nodes.definitions import DEFAULT_CONSENT, AlignParameters
 from nodes.detect.kept import analyse
 from nodes.footage.footage import open_footage
@@ -57,7 +57,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         sharpness=np.array([cv2.Laplacian(c, cv2.CV_32F).var() for c in crops], np.float32),
         score=found.track.scores[chosen],
         digest=f"{clip} {first} {count} {size}",
-        provenance=for_faceset(Path(clip).stem, [Clip(footage.info.path, digest)], DEFAULT_CONSENT, folder),
+        provenance=permit(of_faceset(Path(clip).stem, [Clip(footage.info.path, digest)]), DEFAULT_CONSENT, folder),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from host_bridge.timeline.document import EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from nodes.cache import digest_file
-from nodes.consent import clock
+from nodes.consent import records as clock
 from nodes.consent.edit import Added
 from nodes.consent.provenance import Part, Provenance, Role
 from nodes.credentials.identity import load_identity

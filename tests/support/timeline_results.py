@@ -11,7 +11,7 @@ import numpy as np
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from host_bridge.timeline.read.edit import Edit
 from nodes.cache import digest_footage
-from nodes.consent.grant import Clip, for_swap
+from nodes.consent.gate import Clip, of_swap, permit
 from nodes.credentials.identity import load_identity
 from nodes.credentials.shot import sign_shot
 from nodes.definitions import Settings, SwapParameters
@@ -60,7 +60,9 @@ def swapped(folder: Path, plate: Path, span: tuple[int, int], *, rate: Fraction 
             info=info,
             settings=Settings(),
             tracks=(),
-            provenance=for_swap(Clip(plate, digest_footage(plate)), None, None, SwapParameters(), folder),
+            provenance=permit(
+                of_swap(Clip(plate, digest_footage(plate)), None, None, SwapParameters()), SwapParameters(), folder
+            ),
             results={"frames": last - first + 1, "frames_with_face": last - first + 1},
         )
     told["credentials"] = sign_shot(folder, told, load_identity())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nodes.cache import digest_footage
-from nodes.consent.grant import Clip, for_faceset
+from nodes.consent.gate import Clip, of_faceset, permit
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import NoFaceError, writing
@@ -59,7 +59,7 @@ def build_faceset(
     check_replaceable(out)
     check_writable(out)
     made_from = [Clip(clip.info.path, digest_footage(clip.info.path)) for clip in clips]
-    provenance = for_faceset(performer, made_from, consent, out, performer=named)
+    provenance = permit(of_faceset(performer, made_from, named), consent, out)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
     found = [
         find_candidates(clip, parameters, detect, progress, f"detect{name}", span, tracks)

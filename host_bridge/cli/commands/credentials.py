@@ -169,7 +169,7 @@ def on(*, project: Path | None = None) -> None:
 
 
 def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
-    from host_bridge.cli.commands.performer.common import the_project
+    from host_bridge.cli.commands.performer import the_project
     from nodes.credentials.setting import switch
 
     project = the_project(told)
@@ -177,7 +177,7 @@ def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
     if found is None:
         print(f"results of {project} carry Content Credentials")
     else:
-        print(f"results of {project} carry no Content Credentials: record {found.record}, {found.reason}")
+        print(f"results of {project} carry no Content Credentials since {found.since}: {found.reason}")
 
 
 def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:

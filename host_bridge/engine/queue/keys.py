@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import Request
-from nodes.consent.project import find_project
-from nodes.errors import ConsentError
 
 MOST_FILES = 10_000
 _PATTERN = re.compile(r"%0?\d*d|#+")
@@ -26,26 +24,16 @@ def content_key(kind: str, request: Request) -> str:
     Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too. How consents stand counts as well.
     """
     read = {str(path): _stamps(path, depth=2) for path in sorted(request.reads())}
-    told = [version("faceplate"), kind, request.model_dump(mode="json"), read, _consents(request)]
+    from nodes.consent.gate import consents_key
+
+    told = [
+        version("faceplate"),
+        kind,
+        request.model_dump(mode="json"),
+        read,
+        consents_key(*request.writes(), *request.reads()),
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _consents(request: Request) -> dict[str, Any]:
-    """How the consents stand now that decide about it, by project: what they allowed once, they may forbid by a record, a date or a clock."""
-    try:
-        projects = {find_project(place) for place in (*request.writes(), *request.reads())}
-        return {str(project): _standing(project) for project in projects if project}
-    except ConsentError:  # it will be told of when the job runs
-        return {}
-
-
-def _standing(project: Path) -> dict[str, str]:
-    from nodes.consent import clock
-    from nodes.consent.check import current_book
-
-    book, today = current_book(project, clock.now()), clock.day(clock.now())
-    stands = {id: book.state(consent, today, consent.production) for id, consent in book.consents.items()}
-    return {**stands, "records": book.chain.entries[-1].hash}
 
 
 def stamps(paths: Iterable[Path]) -> dict[str, Any]:

@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from host_bridge.reporting import Watch
 from host_bridge.timeline import document
+from host_bridge.timeline.consent import Refusals
 from host_bridge.timeline.document import ShotRecord
-from host_bridge.timeline.plan.consent import Consent
 from host_bridge.timeline.plan.estimate import Rates, has_model, rates_of
 from host_bridge.timeline.plan.look import Look, look_at
 from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.run.order import in_order, wanted
+from host_bridge.timeline.run.work import Work
+from host_bridge.timeline.settings import RunSettings
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Shot
+from nodes.definitions import Settings
 from nodes.errors import FaceplateError
 from nodes.shot.results import DOCUMENT
+from trainer.settings import TrainSettings
 
 SCHEMA = "faceplate.timeline-plan/1"
 State = Literal["done", "failed", "to do", "media missing", "disabled", "no cast"]
@@ -93,7 +98,8 @@ def make_plan(
     """
     before = document.load(out).shots if document.document_path(out).exists() else ()
     looks = _looks(shots, look, pictures, progress)
-    consent = Consent(performers, out)
+    told = {name: tuple(footage) for name, footage in performers.items()}
+    consent = Refusals(Work(out, told, RunSettings(), TrainSettings(), Settings(), Watch()))
     states = {shot.id: _state(shot, before, out, consent) for shot in shots}
     rates = rates_of(out)
     learned, planned, saved = set(), {}, 0.0
@@ -132,7 +138,7 @@ def _looks(shots: Sequence[Shot], look: bool, pictures: bool, progress: Callable
     return found
 
 
-def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Consent) -> State:
+def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Refusals) -> State:
     if shot.media.path is None:
         return "media missing"
     if not shot.cast:
@@ -159,7 +165,7 @@ def _seconds(shot: Shot, look: Look, rates: Rates) -> float:
 
 
 def _problems(
-    shot: Shot, look: Look, state: State, performers: Mapping[str, Sequence[Path]], consent: Consent
+    shot: Shot, look: Look, state: State, performers: Mapping[str, Sequence[Path]], consent: Refusals
 ) -> tuple[str, ...]:
     told = [look.problem] if look.problem and look.problem != "media missing" else []
     if state in ("to do", "failed"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from nodes.consent.samples import is_sample
+from nodes.consent.book import MAY
+from nodes.consent.gate import USE, is_sample
 
 Answer = Literal["yes", "no", "unknown"]
-_MAY = {"target": "replaced", "source": "put in", "performer": "trained on"}
 _LISTED = 6  # shots that a line names before it only counts
 # What a result counts, by the state of its Content Credentials; any other state is a no.
 WEIGHTS: dict[str, Answer] = {"intact": "yes", "stranger": "unknown", "unverified": "unknown", "absent": "unknown"}
@@ -82,7 +82,7 @@ def _people(shot: Mapping[str, Any], consents: Mapping[str, Mapping[str, Any]], 
         if person["may_now"] is False:
             ended = [f"{id} {consents[id]['stands']}" for id in person["consents"] if consents[id]["holds"] is False]
             why = f" ({'; '.join(ended)})" if ended else ""
-            yield "no", shot["id"], f"{person['name'] or person['id']} may not be {_MAY[person['role']]} today{why}"
+            yield "no", shot["id"], f"{person['name'] or person['id']} may not be {MAY[USE[person['role']]]} today{why}"
         elif is_sample(person["id"]):
             yield (
                 "unknown",

@@ -20,9 +20,8 @@ from host_bridge.timeline.report.from_export import ExportedEdit, exported_edit,
 from host_bridge.timeline.report.from_run import shot_of_run
 from host_bridge.timeline.report.people import Records
 from nodes import __version__
-from nodes.consent import clock
-from nodes.consent.check import current_book
-from nodes.consent.project import find_project
+from nodes.consent.gate import project_book
+from nodes.consent.records import now
 from nodes.credentials.trust import Trust, load_trust
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import SchemaError
@@ -67,9 +66,8 @@ def gather(wanted: Wanted) -> dict[str, Any]:
         )
     if run is not None and run.edit.rate is not None:
         check_rate(run.edit.rate, wanted.rate, edit)
-    now = clock.now()
-    project = find_project(out, edit, Path.cwd(), told=wanted.consent.project)
-    records = Records(current_book(project, now) if project else None, clock.day(now), wanted.consent.production)
+    book = project_book([], wanted.consent, out, edit)
+    records = Records(book, wanted.consent.production)
     trust = load_trust() if wanted.verify else None
     if run is not None:
         told = _of_run(wanted, run, out, records, trust) | {
@@ -84,19 +82,19 @@ def gather(wanted: Wanted) -> dict[str, Any]:
     consents = {id: records.consent(id) for id in used}
     unknown = told.pop("unexplained")
     about = {"path": str(edit), "digest": told.pop("digest"), "own_digest": digest, "changed": told.pop("changed")}
-    asked = answers(shots, consents, about["changed"], unknown, known=project is not None)
+    asked = answers(shots, consents, about["changed"], unknown, known=book is not None)
     return {
         "schema": SCHEMA,
-        "made": now.isoformat(),
+        "made": now().isoformat(),
         "version": __version__,
         "edit": about,
         **told,
-        "project": None if project is None else str(project),
+        "project": book and str(book.project),
         "production": records.production,
         "verified": wanted.verify,
         "covered": covered(asked),
         "answers": asked,
-        "remarks": remarks(shots, consents, project is not None),
+        "remarks": remarks(shots, consents, book is not None),
         "shots": shots,
         "consents": consents,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from host_bridge.jobs import faceset
 from host_bridge.reporting import Watch
-from host_bridge.timeline.run.names import records_of, source_of, target_of
+from host_bridge.timeline.consent import records_of, source_of, target_of
 from host_bridge.timeline.run.work import FACESETS, Footing, Work, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.cache import key_of

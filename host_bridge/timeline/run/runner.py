@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_bridge.timeline import document
+from host_bridge.timeline.consent import check_allowed, still_counts
 from host_bridge.timeline.document import CastRecord, EditRecord, ErrorRecord, MediaRecord, ShotRecord, TimelineRun
-from host_bridge.timeline.run.consent import check_allowed, still_counts
 from host_bridge.timeline.run.one import Done, do_shot, footing, key_of_shot
 from host_bridge.timeline.run.order import in_order, wanted
 from host_bridge.timeline.run.results import Folders, kept

@@ -8,7 +8,7 @@ from typing import Any
 
 from host_bridge.jobs import swap
 from host_bridge.reporting import Watch
-from host_bridge.timeline.run.consent import parameters_of, still_counts
+from host_bridge.timeline.consent import parameters_of, still_counts
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting
 from nodes.cache import digest_file

@@ -9,8 +9,8 @@ from typing import Any
 
 from host_bridge.jobs import train
 from host_bridge.reporting import Watch
+from host_bridge.timeline.consent import records_of
 from host_bridge.timeline.run.facesets import of_source, of_target
-from host_bridge.timeline.run.names import records_of
 from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.cache import key_of

@@ -14,6 +14,7 @@ import opentimelineio as otio
 from pydantic import BaseModel, ConfigDict, Field
 
 from host_bridge.timeline.asked import check_rate
+from host_bridge.timeline.consent import permitted
 from host_bridge.timeline.document import ShotRecord, TimelineRun, default_folder, load
 from host_bridge.timeline.made import Made
 from host_bridge.timeline.read.edit import Edit, read_edit
@@ -21,7 +22,6 @@ from host_bridge.timeline.read.places import media_root
 from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.said import names_said
-from host_bridge.timeline.write.consent import permitted
 from host_bridge.timeline.write.formats import format_of, write_document
 from host_bridge.timeline.write.media import Kind, ResultMedia, result_media
 from host_bridge.timeline.write.placing import add_reference, layer_above, reference_to, result_clip

@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from nodes.consent.project import find_project
 from nodes.credentials.identity import Identity
 from nodes.credentials.ready import ready
 from nodes.credentials.setting import SwitchedOff
@@ -65,7 +64,7 @@ def put_back(
         check_size(folder, entry)
     path = plate or Path(known.footage["path"])
     _check_place(path, out, folder)
-    by = ready(find_project(out, path, Path.cwd()))
+    by = ready(out, path)
     told = Returned()
     edit = _editor(known, edge, told)
     if not known.pictures:

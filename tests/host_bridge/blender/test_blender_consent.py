@@ -16,7 +16,7 @@ import pytest
 from nodes.cache import digest_footage
 from nodes.consent.book import open_book
 from nodes.consent.edit import Terms, add
-from nodes.consent.record import USES
+from nodes.consent.records import USES
 from tests.host_bridge.engine.test_consent_engine import (  # noqa: F401
     ADD,
     RESTORE,

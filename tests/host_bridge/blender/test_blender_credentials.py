@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nodes.consent.edit import Terms, add
-from nodes.consent.record import USES
+from nodes.consent.records import USES
 from tests.host_bridge.blender.test_blender_consent import Scenes, scenes  # noqa: F401
 from tests.host_bridge.engine.test_consent_engine import clips, live  # noqa: F401
 from tests.support.blender import blender, extension, faceplate_in  # noqa: F401

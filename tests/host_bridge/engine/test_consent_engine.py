@@ -14,10 +14,9 @@ import pytest
 
 from host_bridge.engine.queue.keys import content_key
 from host_bridge.jobs.swap import SwapRequest
-from nodes.consent import clock
-from nodes.consent.edit import Terms, add, revoke
-from nodes.consent.record import USES
-from nodes.consent.write import open_project
+from nodes.consent import records as clock
+from nodes.consent.edit import Terms, add, open_project, revoke
+from nodes.consent.records import USES
 from tests.support.clips import cut
 from tests.support.consents import apart, forge
 from tests.support.live_engine import Live, live_engine

@@ -12,7 +12,7 @@ import pytest
 
 from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add, revoke
-from nodes.consent.record import USES
+from nodes.consent.records import USES
 from tests.support.clips import cut
 from tests.support.edits import clip, write_edit
 from tests.support.live_engine import Live, live_engine

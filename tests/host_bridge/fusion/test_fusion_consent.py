@@ -16,9 +16,9 @@ from host_bridge.client import connect
 from host_bridge.fusion.build import build
 from host_bridge.jobs import parse
 from host_bridge.watch.watcher import Watcher
-from nodes.consent import clock
+from nodes.consent import records as clock
 from nodes.consent.edit import Terms, add, revoke
-from nodes.consent.record import USES
+from nodes.consent.records import USES
 from tests.host_bridge.fusion.test_fuse_buttons import posted, stands_in
 from tests.support.fusion_host.fuse import Fuse
 from tests.support.fusion_host.pictures import from_rgb

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host_bridge.watch.watcher import Watcher
-from nodes.consent.record import USES
+from nodes.consent.records import USES
 from tests.host_bridge.fusion.test_fusion_consent import Show, stage, watcher  # noqa: F401
 from tests.support.consents import agreed
 from tests.support.fusion_host.stage import FIRST, Stage

@@ -16,7 +16,7 @@ from host_bridge.fusion.scripts.python import faceplate_resolve as script
 from host_bridge.fusion.scripts.python.faceplate_resolve.consent import Cast, face_notes
 from host_bridge.watch.watcher import Watcher
 from nodes.consent.edit import Added, Terms, add, revoke
-from nodes.consent.record import USES, Use
+from nodes.consent.records import USES, Use
 from tests.host_bridge.fusion.test_resolve_scripts_python import host, told  # noqa: F401
 from tests.support.clips import cut
 from tests.support.live_engine import Live, live_engine

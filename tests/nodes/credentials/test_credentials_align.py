@@ -14,7 +14,7 @@ from host_bridge.jobs import align
 from host_bridge.reporting import Watch
 from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add
-from nodes.consent.record import USES
+from nodes.consent.records import USES
 from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity
 from nodes.credentials.setting import switch

@@ -14,7 +14,7 @@ import pytest
 from host_bridge.jobs import preview, swap
 from host_bridge.reporting import Watch
 from nodes.consent.book import Book, open_book
-from nodes.consent.record import Use
+from nodes.consent.records import Use
 from nodes.credentials import sign as credentials_sign
 from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity

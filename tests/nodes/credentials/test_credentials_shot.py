@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes.consent.chain import read_chain
 from nodes.consent.provenance import Part, Provenance
+from nodes.consent.records import read_chain
 from nodes.credentials.claim import COMPOSITE, WITH_MODEL
 from nodes.credentials.folder import verify
 from nodes.credentials.identity import load_identity

@@ -1,0 +1,379 @@
+"""`faceplate performer`: add, list, show, rename, footage, revoke, verify, affected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from host_bridge.cli.options import Flag
+from host_bridge.cli.output import print_json, print_table
+from nodes.consent import edit
+from nodes.consent.book import MAY, Book, book_of, describe, open_book
+from nodes.consent.book import verify as find_faults
+from nodes.consent.keys import fingerprint, key_file
+from nodes.consent.provenance import Made, find_made
+from nodes.consent.records import FOLDER, USES, ConsentRecord, Use, find_project, how_to_begin, is_project, told_project
+from nodes.errors import ConsentError, UsageError
+from nodes.text import counted
+
+performer = App(name="performer", help_format="plaintext")
+Project = Annotated[
+    Path | None, Parameter(help="The project's folder; by default the one that holds the folder you are in.")
+]
+Production = Annotated[str | None, Parameter(help="For another production than the project's own.")]
+Json = Annotated[Flag, Parameter(help="Print it as JSON.")]
+Files = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, consume_multiple=True)]
+
+
+@performer.command(usage="Usage: faceplate performer add NAME [OPTIONS]")
+def add(
+    name: str,
+    /,
+    *,
+    document: Path | None = None,
+    use: str | None = None,
+    until: str | None = None,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    production: str | None = None,
+    given_by: str | None = None,
+    keep: Flag = False,
+    self_: Annotated[Flag, Parameter(name="--self")] = False,
+    footage: Files = (),
+    another: Flag = False,
+    project: Project = None,
+    json: Json = False,
+) -> None:
+    """Record the consent of a performer. The first one makes the folder a project.
+
+    Parameters
+    ----------
+    name
+        The performer's name; or the id of one who is known. A known name is the same performer.
+    document
+        The signed release. Its name and SHA-256 are recorded, so that it can be told from any other.
+    use
+        What is allowed, between commas: replace (both of the next), replaced (this face may be replaced by another), replacement (it may be put
+        in for another), train (a model may be trained on it). With --self all, unless it is said.
+    until
+        Last day, YYYY-MM-DD; or `revoked`, for a consent without an end. Days begin and end at midnight in UTC.
+    from_
+        First day, by default today in UTC.
+    production
+        The production that it is given for, or `any`; by default the project's own, which the first record names (else the folder does).
+    given_by
+        Who gave it, where that is not the performer: a parent, an estate.
+    keep
+        Keep a copy of the document in the project.
+    self_
+        You are the performer yourself: no document is asked for, and no end.
+    footage
+        Clips that show this performer, who then need not be named where these are used. Can be repeated.
+    another
+        Add another performer, though one of this name is known.
+    """
+    if (document is None) == (not self_):
+        what = "there is a --document and --self" if document else "nothing shows that the performer agreed"
+        raise UsageError(what, remedy=f"Give the signed release: {how_to_begin()}; or --self if you are the performer")
+    if keep and document is None:
+        raise UsageError("--keep: there is no document to keep", remedy="Leave it out")
+    if until is None and not self_:
+        raise UsageError(
+            "it is not said until when", remedy="Give the last day, --until 2027-12-31, or --until revoked"
+        )
+    terms = edit.Terms(
+        uses=_uses(use, USES if self_ else ()),
+        from_=None if from_ is None else _day(from_, "--from"),
+        until=None if until in (None, "revoked") else _day(str(until), "--until"),
+        production=production,
+        paper=document and document.expanduser(),
+        keep=keep,
+        given_by=given_by,
+    )
+    home = told_project(project) or find_project(Path.cwd()) or Path.cwd()
+    new = not is_project(home)
+    added = edit.add(home, name, terms, _digests(footage), another=another)
+    book, person, consent = added.book, added.performer, added.consent
+    if json:
+        told = {"schema": "faceplate.performer/1", "new_project": new, "known_before": added.there}
+        print_json(told | _performer(book, person.id))
+        return
+    until_when = f"until {consent.until}" if consent.until else "until revoked"
+    where = "any production" if consent.production is None else f"the production '{consent.production}'"
+    print(f"{person.name} ({person.id}): may be {_may(consent.uses)}, from {consent.from_} {until_when}, in {where}")
+    paper = consent.document
+    basis = f"{paper.name}, SHA-256 {paper.sha256}{', a copy is kept' if paper.kept else ''}" if paper else "yourself"
+    print(f"{'was recorded before' if added.there else 'recorded'} as {consent.id}, by {basis}")
+    if new:
+        key, file = fingerprint(book.opened.key), key_file(book.opened.id)
+        print(f"new project for the production '{book.opened.production}': {book.project / FOLDER}")
+        print(
+            f"its key is {key}: note that. Keep a copy of {file} where only you can read it: without it nobody can add."
+        )
+
+
+@performer.command(name="list")
+def list_(*, project: Project = None, production: Production = None, json: Json = False) -> None:
+    """List the performers of the project, and what they allow today."""
+    told = open_book(the_project(project), production).document()
+    if json:
+        print_json({"schema": "faceplate.performers/1", **told})
+        return
+    rows = [
+        (p["name"], p["id"], ", ".join(p["allows"]) or "nothing", p["until"] or "", p["why_not"] or "")
+        for p in told["performers"]
+    ]
+    print_table(("performer", "id", "may be", "until", "note"), rows)
+
+
+@performer.command
+def show(who: str, /, *, project: Project = None, production: Production = None, json: Json = False) -> None:
+    """Show a performer: all consents, and which clips show the face.
+
+    Parameters
+    ----------
+    who
+        Name or id.
+    """
+    book = open_book(the_project(project), production)
+    _show(book, book.the_performer(who).id, json=json)
+
+
+@performer.command
+def rename(who: str, name: str, /, *, project: Project = None, json: Json = False) -> None:
+    """Give a performer another name. The id stays, and with it all that was recorded and made.
+
+    Parameters
+    ----------
+    who
+        Name or id.
+    name
+        The new name.
+    """
+    home = the_project(project)
+    id = open_book(home).the_performer(who).id
+    _show(edit.rename(home, id, name), id, json=json)
+
+
+@performer.command
+def footage(
+    who: str, *clips: Annotated[Path, Parameter(name="CLIP")], project: Project = None, json: Json = False
+) -> None:
+    """Say whose face is the main one in clips: where these are used, it need not be said again.
+
+    Parameters
+    ----------
+    who
+        Name or id.
+    clips
+        Movies or image sequences.
+    """
+    if not clips:
+        raise UsageError("no CLIP is given", remedy="Name the footage: faceplate performer footage NAME CLIP...")
+    home = the_project(project)
+    id = open_book(home).the_performer(who).id
+    _show(edit.register(home, id, _digests(clips)), id, json=json)
+
+
+@performer.command
+def revoke(who: str, /, *, reason: str = "", project: Project = None, json: Json = False) -> None:
+    """Take consent back, from now on. Anybody who has the project may; nothing is deleted.
+
+    Parameters
+    ----------
+    who
+        The performer, whose consents are all revoked, by name or id; or the id of one consent.
+    reason
+        Why, for the record.
+    """
+    home = the_project(project)
+    book, taken = edit.revoke(home, who, reason)
+    made = [m for m in find_made(home) if set(m.provenance.consents) & set(taken)]
+    owners = {id: book.performers[book.consents[id].performer] for id in taken}
+    if json:
+        told = {
+            "revoked": [{"id": id, "performer": owner.id} for id, owner in owners.items()],
+            "made": [m.document(book) for m in made],
+        }
+        print_json({"schema": "faceplate.revoked/1", "project": str(home), **told})
+        return
+    for id, owner in owners.items():
+        print(f"revoked: {id} of {owner.name} ({owner.id})")
+    if not taken:
+        print("there was nothing left to revoke")
+    if made:
+        print("made by it, below the project:")
+        _print_made(book, made)
+
+
+@performer.command
+def verify(*documents: Annotated[Path, Parameter(name="DOCUMENT")], project: Project = None, json: Json = False) -> int:
+    """Check that no record was changed, deleted or exchanged. Ends with status 10 if one was.
+
+    Parameters
+    ----------
+    documents
+        Signed documents: say which consent each was recorded with, to the byte.
+    """
+    result = find_faults(the_project(project))
+    chain, opened, papers = result.chain, result.chain.opened, dict[str, list[str]]()
+    if opened and not chain.faults:
+        for paper in documents:
+            digest = describe(paper.expanduser()).sha256
+            consents = book_of(chain).consents.values()
+            papers[str(paper)] = [c.id for c in consents if c.document and c.document.sha256 == digest]
+    if json:
+        told = {
+            "sound": not result.faults,
+            "faults": [{"file": str(f.file), "what": f.what} for f in result.faults],
+            "records": len(chain.records),
+            "production": opened and opened.production,
+            "key": result.key,
+            "can_add": result.mine,
+            "documents": papers,
+        }
+        print_json({"schema": "faceplate.verified/1", "project": str(chain.project), **told})
+    else:
+        for fault in result.faults:
+            print(f"{fault.file}: {fault.what}")
+        for name, ids in papers.items():
+            print(f"{name}: {'recorded with ' + ', '.join(ids) if ids else 'is in no record'}")
+        if not result.faults:
+            count = counted(len(chain.records), "record")
+            mine = "" if result.mine else "; its private key is not here, so this user cannot add"
+            print(f"{count}, none changed, none missing. The project's key is {result.key}{mine}.")
+    return ConsentError.exit_status if result.faults or not all(papers.values()) else 0
+
+
+@performer.command
+def affected(
+    who: str | None = None, /, *, under: Path | None = None, project: Project = None, json: Json = False
+) -> None:
+    """List facesets, models, shots and timelines that were made by consents which no longer stand; or all of one performer.
+
+    Parameters
+    ----------
+    who
+        A performer: list all that this face went into, whether it is still allowed or not.
+    under
+        The folder to look in, with all below it; by default the project's.
+    """
+    book = open_book(the_project(project))
+    id = None if who is None else book.the_performer(who).id
+    folder = book.project if under is None else under.expanduser().resolve()
+    if not folder.is_dir():
+        raise UsageError(f"--under {folder}: is no folder", remedy="Give the folder to look in")
+    made = [m for m in find_made(folder) if (id in {p.id for p in m.provenance.performers} if id else m.fallen(book))]
+    if json:
+        told = {"schema": "faceplate.affected/1", "project": str(book.project), "under": str(folder)}
+        print_json({**told, "made": [m.document(book) for m in made]})
+    elif made:
+        _print_made(book, made)
+    else:
+        print(f"nothing below {folder}")
+
+
+def the_project(told: Path | None) -> Path:
+    """The project that is named, or that holds the folder we are in; raises ConsentError where there is none."""
+    project = find_project(Path.cwd(), told=told)
+    if project is None:
+        raise ConsentError(
+            "there is no project here: no consent is recorded",
+            file=Path.cwd(),
+            remedy=f"Record one: {how_to_begin()}; or name the project with --project",
+        )
+    return project
+
+
+def _digests(clips: Sequence[Path]) -> list[tuple[str, str]]:
+    """Digest and name of each clip."""
+    from nodes.cache import digest_footage
+
+    return [(digest_footage(clip.expanduser()), clip.name) for clip in clips]
+
+
+def _uses(told: str | None, default: Sequence[Use]) -> tuple[Use, ...]:
+    """The uses that `--use` names."""
+    words = [word.strip().lower() for word in (told or "").split(",") if word.strip()]
+    if not words and default:
+        return tuple(default)
+    unknown = [word for word in words if word not in ("replace", *USES)]
+    if not words or unknown:
+        what = f"there is no use '{unknown[0]}'" if unknown else "no use is given"
+        raise UsageError(f"--use: {what}", remedy="Give replace, replaced, replacement or train, between commas")
+    return tuple(use for use in USES if use in words or (use != "train" and "replace" in words))
+
+
+def _day(told: str, option: str) -> date:
+    try:
+        if len(told) != 10:
+            raise ValueError
+        return date.fromisoformat(told)
+    except ValueError as e:
+        raise UsageError(f"{option} {told}: is no day", remedy="Write it as 2027-12-31") from e
+
+
+def _may(uses: Sequence[Use]) -> str:
+    return ", ".join(MAY[use] for use in uses)
+
+
+def _performer(book: Book, id: str) -> dict[str, Any]:
+    """A performer with all consents, as JSON."""
+    person = book.performers[id]
+    return {
+        "project": str(book.project),
+        "production": book.opened.production,
+        **book.summary(person),
+        "former_names": list(person.former),
+        "added": person.added.isoformat(),
+        "consents": [_consent(book, consent) for consent in book.consents_of(id)],
+        "footage": [digest for digest, who in book.footage.items() if who == id],
+    }
+
+
+def _consent(book: Book, consent: ConsentRecord) -> dict[str, Any]:
+    revoked = book.revoked.get(consent.id)
+    return {
+        **consent.model_dump(mode="json", exclude={"kind", "performer"}),
+        "state": book.state(consent),
+        "recorded": book.given[consent.id].isoformat(),
+        "revoked": revoked and {"time": revoked.time.isoformat(), "reason": revoked.reason},
+    }
+
+
+def _show(book: Book, id: str, *, json: bool) -> None:
+    told = _performer(book, id)
+    if json:
+        print_json({"schema": "faceplate.performer/1", **told})
+        return
+    former = f", formerly {', '.join(told['former_names'])}" if told["former_names"] else ""
+    print(f"{told['name']} ({id}{former}), production '{told['production']}'")
+    rows = [
+        (
+            c.id,
+            book.state(c),
+            _may(c.uses),
+            c.from_,
+            c.until or "revoked",
+            c.production or "any",
+            "self" if c.basis == "self" else c.given_by,
+            c.document.name if c.document else "",
+        )
+        for c in book.consents_of(id)
+    ]
+    print_table(("consent", "state", "may be", "from", "until", "production", "by", "document"), rows)
+    if told["footage"]:
+        print(f"{counted(len(told['footage']), 'clip')} registered")
+
+
+def _print_made(book: Book, made: Sequence[Made]) -> None:
+    rows = []
+    for m in made:
+        names = [book.performers[p.id].name if p.id in book.performers else p.id for p in m.provenance.performers]
+        states = [f"{id} {book.state(book.consents[id])}" for id in m.fallen(book)]
+        path = m.path.relative_to(book.project) if m.path.is_relative_to(book.project) else m.path
+        rows.append((m.kind, path, ", ".join(dict.fromkeys(names)), "; ".join(states) or "in force"))
+    print_table(("what", "file", "performers", "consent"), rows)

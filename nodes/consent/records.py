@@ -1,0 +1,299 @@
+"""The signed records of a project: one numbered JSON file each, in its folder `performers/`, bound to the one before by that one's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+from nodes.consent.keys import is_signed
+from nodes.errors import ConsentError, SchemaError
+from nodes.files import check_schema
+from nodes.text import command_line, is_printable
+
+SCHEMA = "faceplate.consent/1"
+FOLDER = "performers"
+VARIABLE = "FACEPLATE_PROJECT"
+Use = Literal["replaced", "replacement", "train"]
+USES: tuple[Use, ...] = ("replaced", "replacement", "train")
+_LARGEST = 1 << 20  # bytes of one record
+_NUMBERED = re.compile(r"([0-9]*[1-9][0-9]*)\.json")
+
+
+def now() -> datetime:
+    """The time, in UTC, to the second; replaced in tests."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def day(time: datetime) -> date:
+    """The day of a consent's dates: it begins and ends at midnight in UTC, everywhere."""
+    return time.astimezone(UTC).date()
+
+
+def _checked(text: str) -> str:
+    if not is_printable(text):
+        raise ValueError("holds marks that cannot be printed")
+    return text
+
+
+# A record may be a stranger's: its text must not steer the terminal on which it is shown.
+Text = Annotated[StrictStr, AfterValidator(_checked)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+
+class ProjectRecord(_Body):
+    """The first record: the project's id, its production, and the public key (hex) whose signature counts."""
+
+    kind: Literal["project"] = "project"
+    id: Text
+    production: Text
+    key: str
+
+
+class PerformerRecord(_Body):
+    """A performer and the name; a later record of the same id renames."""
+
+    kind: Literal["performer"] = "performer"
+    performer: Text
+    name: Text
+
+
+class Document(_Body):
+    """The signed paper: its file's name and SHA-256. kept: name of the copy in the project, if there is one."""
+
+    name: Text
+    sha256: Text
+    kept: Text | None = None
+
+
+class ConsentRecord(_Body):
+    """A consent. production: None for any. from_, until: days in UTC, both included; until None: until revoked.
+
+    basis: `signed` with a document; `self`: the user is the performer.
+    """
+
+    kind: Literal["consent"] = "consent"
+    id: Text
+    performer: Text
+    given_by: Text
+    production: Text | None
+    uses: tuple[Use, ...]
+    from_: date = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
+    until: date | None
+    basis: Literal["signed", "self", "published"]
+    document: Document | None = None
+
+
+class RevocationRecord(_Body):
+    """These consents are revoked from its time on."""
+
+    kind: Literal["revocation"] = "revocation"
+    consents: tuple[Text, ...]
+    reason: Text = ""
+
+
+class FootageRecord(_Body):
+    """The clip of this digest shows this performer. name: the clip's, for people."""
+
+    kind: Literal["footage"] = "footage"
+    performer: Text
+    digest: Text
+    name: Text
+
+
+class CredentialsRecord(_Body):
+    """Whether results carry Content Credentials: written by Faceplates before the project's settings said it, still read."""
+
+    kind: Literal["credentials"] = "credentials"
+    signed: bool
+    reason: Text = ""
+
+
+Body = ProjectRecord | PerformerRecord | ConsentRecord | RevocationRecord | FootageRecord | CredentialsRecord
+
+
+class Record(BaseModel):
+    """A record in its place. number: from 1. previous: hash of the record before, empty in the first. key: who signed (public, hex)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_: StrictStr = Field(alias="schema")
+    number: StrictInt
+    time: AwareDatetime
+    previous: StrictStr
+    key: StrictStr
+    body: Annotated[Body, Field(discriminator="kind")] = Field(alias="record")
+    signature: StrictStr
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with the records, in a sentence without its full stop, and the file in which it shows."""
+
+    what: str
+    file: Path
+
+    def __str__(self) -> str:
+        return f"{self.file.name}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The records of a project in their order, and what is wrong with them. last: hash of the last one."""
+
+    project: Path
+    records: tuple[Record, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    last: str = ""
+
+    @property
+    def opened(self) -> ProjectRecord | None:
+        """The record that the project began with."""
+        body = self.records[0].body if self.records else None
+        return body if isinstance(body, ProjectRecord) else None
+
+
+def read_chain(project: Path) -> Chain:
+    """Read and check all records. Raises SchemaError for records of a newer Faceplate, which cannot be judged."""
+    numbers = sorted({int(m[1]) for f in (project / FOLDER).glob("*.json") if (m := _NUMBERED.fullmatch(f.name))})
+    records: list[Record] = []
+    faults: list[Fault] = []
+    key, last = "", ""
+    for before, number in pairwise([0, *numbers]):
+        path = record_file(project, number)
+        if number > before + 1:
+            gone = "the first record" if before == 0 else "this record"
+            faults.append(Fault(f"{gone} is missing: it was deleted", record_file(project, before + 1)))
+        try:
+            raw = _read(path)
+            record, own_hash = Record.model_validate(raw), hash_of(raw)
+        except SchemaError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
+            faults.append(Fault(f"this record is damaged ({type(e).__name__})", path))
+            continue
+        if isinstance(record.body, ProjectRecord) and number == 1:
+            key = record.body.key
+        if fault := _fault(record, raw, number, last if number == before + 1 else None, key):
+            faults.append(Fault(fault, path))
+        records.append(record)
+        last = own_hash
+    if not numbers:
+        faults.append(Fault("the first record is missing: it was deleted", record_file(project, 1)))
+    return Chain(project, tuple(records), tuple(faults), last)
+
+
+def _fault(record: Record, raw: Mapping[str, Any], number: int, previous: str | None, key: str) -> str | None:
+    """What is wrong with a record behind one of the hash `previous` (None: not known), in a project of this key."""
+    if record.number != number:
+        return f"holds record {record.number}: records were put in another order"
+    if (number == 1) != isinstance(record.body, ProjectRecord):
+        return "a project begins with the record of itself, and has no other"
+    if previous is not None and record.previous != previous:
+        return f"does not follow record {number - 1} as that is now: one of the two was changed or exchanged"
+    # Taking consent away needs no permission: a revocation may carry anybody's signature.
+    if record.key != key and not isinstance(record.body, RevocationRecord):
+        return "is signed with another key than the project's"
+    if not is_signed(signed_bytes(raw), record.signature, record.key):
+        return "was changed after it was signed"
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise ValueError("is not a file")  # a pipe would be waited for
+    with path.open("rb") as file:
+        text = file.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ValueError("is too large")
+    raw: dict[str, Any] = json.loads(text)
+    if not str(raw["schema"]).startswith(SCHEMA.rpartition("/")[0] + "/"):
+        raise ValueError("is another kind of document")
+    check_schema(raw["schema"], SCHEMA, path)
+    return raw
+
+
+def unsigned(number: int, time: datetime, previous: str, key: str, body: Body) -> dict[str, Any]:
+    """A record's document, to be signed."""
+    return {
+        "schema": SCHEMA,
+        "number": number,
+        "time": time.astimezone(UTC).isoformat(timespec="seconds"),
+        "previous": previous,
+        "key": key,
+        "record": body.model_dump(mode="json"),
+    }
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The bytes that stand for a document, however its file is laid out."""
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def signed_bytes(raw: Mapping[str, Any]) -> bytes:
+    """The bytes of a record that its signature is of."""
+    return canonical({name: value for name, value in raw.items() if name != "signature"})
+
+
+def hash_of(raw: Mapping[str, Any]) -> str:
+    """The hash that the next record names: SHA-256, hex."""
+    return hashlib.sha256(canonical(raw)).hexdigest()
+
+
+def new_id(prefix: str) -> str:
+    """A random id, as `p-3f9c02ab71d4`."""
+    return f"{prefix}-{secrets.token_hex(6)}"
+
+
+def record_file(project: Path, number: int) -> Path:
+    """The file of a record, by its number from 1."""
+    return project / FOLDER / f"{number:06d}.json"
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds records."""
+    return any((folder / FOLDER).glob("[0-9]*.json"))
+
+
+def told_project(told: Path | None) -> Path | None:
+    """The folder that was given, else the one that FACEPLATE_PROJECT names, a project or not yet."""
+    named = told or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    return named and named.expanduser().resolve()
+
+
+def find_project(*places: Path | None, told: Path | None = None) -> Path | None:
+    """The project that was given; else the one that FACEPLATE_PROJECT names; else the nearest around the first of these places.
+
+    Raises ConsentError where the one that is named has no records.
+    """
+    project = told_project(told)
+    if project is not None:
+        if not is_project(project):
+            raise ConsentError(
+                "is no project: it has no records of performers",
+                file=project,
+                remedy=f"Name another, or make it one: {how_to_begin(project)}",
+            )
+        return project
+    starts = [place.expanduser().resolve() for place in places if place is not None]
+    return next((folder for start in starts for folder in (start, *start.parents) if is_project(folder)), None)
+
+
+def how_to_begin(project: Path | None = None) -> str:
+    """The command that makes a folder a project; name, document and date are for the user to fill in."""
+    where = () if project is None else ("--project", str(project))
+    options = ("--document", "RELEASE.pdf", "--use", "replace,train", "--until", "YYYY-MM-DD")
+    return command_line("faceplate", "performer", "add", "NAME", *where, *options)
