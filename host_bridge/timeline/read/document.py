@@ -60,3 +60,9 @@ def parse_xml(document: Document, root: str) -> Element:
         document.refuse(f"is damaged: {e}")
     assert first is not None  # an empty document is damaged
     return first
+
+
+def check_items(count: int, path: Path) -> None:
+    """Raise SchemaError where an edit has more items than any real one, nested ones counted each time."""
+    if count > ITEMS:
+        raise SchemaError(f"has more than {ITEMS} items", file=path, remedy="Export a part of it")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +16,41 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read.document import Document
-from host_bridge.timeline.read.edl_rate import Chosen, Sourced, choose_rate
-from host_bridge.timeline.read.edl_source import Source, counted_as_media, counts_of, source_of
-from host_bridge.timeline.read.edl_text import BARS, BLACK, Event, parse_edl
-from host_bridge.timeline.read.model import add_note
-from host_bridge.timeline.read.places import Places, read_header
-from nodes.errors import FootageError
+from host_bridge.timeline.read.edl_rate import (
+    EdlRate,
+    EventMedia,
+    SourceFrames,
+    choose_rate,
+    counted_as_media,
+    frames_of_source,
+)
+from host_bridge.timeline.read.edl_text import BARS, BLACK, EdlEvent, parse_edl
+from host_bridge.timeline.read.model import add_note, speed_effects
+from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
+from nodes.errors import FootageError, SchemaError
 from nodes.footage.formats import IMAGES
-from nodes.footage.rates import frames_per_day
+from nodes.footage.rates import frames_per_day, nominal, number_of, timecode_of
 
 KEY = "cmx_3600"
 _MOVIES = (".mov", ".mxf", ".mp4", ".mkv")
 _RANGE = re.compile(r"^(.*?)\[(\d+)-\d+\](\.\w+)$")
+_Layer = list[tuple[Any, int]]  # tracks of one channel, and the frame at which each ends
 
 
 def read_edl(document: Document) -> Any:
     """Return the timeline of an EDL.
 
-    Its media say the rate, unless the user does. How the
-    rate was chosen, and what of an event cannot be followed, is in notes. Raises SchemaError, which names the event.
+    Its rate is the user's, else that of its media. How it was chosen, and what of an event cannot be followed, is in notes. Raises
+    SchemaError, which names the event.
     """
-    path = document.path
-    text = parse_edl(document.data, path)
-    sourced = [_sourced(event, document.places) for event in text.events]
-    chosen = choose_rate(text, sourced, path, document.rate)
+    text = parse_edl(document.data, document.path)
+    sources = [_find_media(event, document.places) for event in text.events]
+    chosen = choose_rate(text, sources, document.path, document.rate)
     timeline = otio.schema.Timeline(text.title)
     if chosen.drop:
         timeline.metadata[KEY] = {"drop": True}
     add_note(timeline, *chosen.notes)
-    _Builder(path, chosen, sourced, timeline).build()
+    _EdlBuilder(document.path, chosen, sources, timeline).build()
     return timeline
 
 
@@ -54,123 +60,102 @@ def is_drop_frame(timeline: Any) -> bool:
     return bool(about.get("drop")) if hasattr(about, "get") else False
 
 
-def _sourced(event: Event, places: Places) -> Sourced:
+def _find_media(event: EdlEvent, places: Places) -> EventMedia:
     """The media of an event: the first of its names that is found; else the likeliest name."""
     for name in event.names:
         name = _RANGE.sub(lambda m: f"{m[1]}%0{len(m[2])}d{m[3]}", name)
         known = Path(name).suffix.lower() in (*_MOVIES, *IMAGES) or len(Path(name).suffix) == 4
         for suffix in ("",) if known else ("", *_MOVIES):
-            found, _ = places.find(name + suffix)
-            if found is None:
-                continue
-            try:
-                return Sourced(event, name + suffix, read_header(found))
-            except FootageError:
-                return Sourced(event, name + suffix)
-    return Sourced(event, event.names[0] if event.names else "")
+            file, _ = places.find(name + suffix)
+            if file is not None:
+                header = None
+                with suppress(FootageError):
+                    header = read_header(file)
+                return EventMedia(event, name + suffix, header)
+    return EventMedia(event, event.names[0] if event.names else "")
 
 
-@dataclass
-class _Builder:
-    path: Path
-    chosen: Chosen
-    sourced: Sequence[Sourced]
-    timeline: Any
+class _EdlBuilder:
+    """Puts the events of an EDL on tracks."""
 
-    def __post_init__(self) -> None:
-        self.as_media = counted_as_media(self.sourced, self.chosen)
+    def __init__(self, path: Path, chosen: EdlRate, sources: Sequence[EventMedia], timeline: Any) -> None:
+        self._path, self._chosen, self._sources, self._timeline = path, chosen, sources, timeline
+        self._rate = float(chosen.rate)
+        self._as_media = counted_as_media(sources, chosen)
 
     def build(self) -> None:
-        """Put every event on its tracks."""
-        chosen, rate = self.chosen, float(self.chosen.rate)
-        day = frames_per_day(chosen.rate, drop=chosen.drop)
+        """Fill the timeline."""
+        day = self._chosen.day
         begins: list[int] = []
-        for one in self.sourced:
-            begin = chosen.number(one.event.record[0], one.event)
+        for source in self._sources:
+            begin = self._chosen.number(source.event.record[0], source.event)
             before = begins[-1] if begins else begin
             begins.append(begin + day * round(Fraction(before - begin, day)))  # over midnight it goes on
         start = min(begins)
-        self.timeline.global_start_time = RationalTime(start % day, rate)
-        tracks: dict[str, list[tuple[Any, int]]] = {}
-        order = sorted(range(len(begins)), key=lambda i: begins[i])
-        moments = sorted(set(begins))
-        after = dict(itertools.pairwise(moments))
-        for i in order:
-            one, at = self.sourced[i], begins[i] - start
-            length, notes = self._length(one, after.get(begins[i], begins[i]) - begins[i])
-            if not length or not one.event.channels:
-                if one.event.source[0] != one.event.source[1]:  # not the first line of a transition
-                    what = "no length in the record" if one.event.channels else "no channel"
-                    add_note(self.timeline, f"event {one.event.number} has {what}, and is left out")
-                continue
-            clip = self._clip(one, length, notes)
-            for number, channel in enumerate(one.event.channels):
-                self._lay(tracks.setdefault(channel, []), channel, deepcopy(clip) if number else clip, at, one.event)
-        for _, layers in sorted(tracks.items(), key=lambda t: (t[0][0] == "A", len(t[0]), t[0])):
-            self.timeline.tracks.extend([track for track, _ in layers])
+        self._timeline.global_start_time = RationalTime(start % day, self._rate)
+        layers: dict[str, _Layer] = {}
+        after = dict(pairwise(sorted(set(begins))))
+        for begin, source in sorted(zip(begins, self._sources, strict=True), key=lambda pair: pair[0]):
+            event = source.event
+            length, notes = self._length(source, after.get(begin, begin) - begin)
+            if length and event.channels:
+                clip = self._clip(source, length, notes)
+                for channel in event.channels:
+                    self._lay(layers.setdefault(channel, []), channel, deepcopy(clip), begin - start, event)
+            elif event.source[0] != event.source[1]:  # not the first line of a transition
+                what = "no length in the record" if event.channels else "no channel"
+                add_note(self._timeline, f"event {event.number} has {what}, and is left out")
+        for _, layer in sorted(layers.items(), key=lambda item: (item[0][0] == "A", len(item[0]), item[0])):
+            self._timeline.tracks.extend([track for track, _ in layer])
 
-    def _length(self, one: Sourced, room: int) -> tuple[int, list[str]]:
+    def _length(self, source: EventMedia, room: int) -> tuple[int, list[str]]:
         """Count the frames of an event in the edit. Returns them, and notes where the EDL contradicts itself. room: frames until the next event begins."""
-        event, rate = one.event, self.chosen.rate
-        length, day = self.chosen.length(event.record, event), frames_per_day(rate, drop=self.chosen.drop)
-        at, count = next(((at, c.count) for at, c in counts_of(one, self.chosen, as_media=self.as_media)), (rate, 0))
-        source = round(count * rate / at)
+        event, rate, day = source.event, self._chosen.rate, self._chosen.day
+        length = self._chosen.length(event.record, event)
+        frames = next(iter(frames_of_source(source, self._chosen, as_media=self._as_media)), None)
+        at, count = (rate, 0) if frames is None else (frames.rate, frames.count)
+        needed = round(count * rate / at)
         agree = abs(length * at / rate - count) < 1  # where the source is counted at another rate, it is rounded
-        if event.speed is not None or event.freeze or agree or source > day // 2:
+        if event.retimed or agree or needed > day // 2:
             return (0 if length > day // 2 else length), []
-        if length > day // 2 or (length < source and source == room) or (not length and (source < room or not room)):
-            return source, [
-                f"event {event.number}: its record ends too early; it is taken to be as long as its source, {source} frames"
-            ]
+        if length > day // 2 or (length < needed and needed == room) or (not length and (needed < room or not room)):
+            note = f"its record ends too early; it is taken to be as long as its source, {needed} frames"
+            return needed, [f"event {event.number}: {note}"]
         return length, []
 
-    def _lay(self, layers: list[tuple[Any, int]], channel: str, clip: Any, at: int, event: Event) -> None:
+    def _lay(self, layer: _Layer, channel: str, clip: Any, at: int, event: EdlEvent) -> None:
         """Put a clip where it is recorded; on a track above, where something lies there already."""
-        rate = float(self.chosen.rate)
-        free = next((i for i, (_, end) in enumerate(layers) if end <= at), None)
-        if free is None:
-            kind = "Audio" if channel.startswith("A") else "Video"
-            layers.append((otio.schema.Track(channel, kind=kind), 0))
-            free = len(layers) - 1
-        track, end = layers[free]
+        free = next((i for i, (_, end) in enumerate(layer) if end <= at), len(layer))
+        if free == len(layer):
+            layer.append((otio.schema.Track(channel, kind="Audio" if channel.startswith("A") else "Video"), 0))
+        track, end = layer[free]
         if free:
             add_note(clip, f"event {event.number} is recorded over another; it lies on a track of its own")
         if at > end:
-            track.append(otio.schema.Gap(source_range=TimeRange(RationalTime(0, rate), RationalTime(at - end, rate))))
+            track.append(otio.schema.Gap(duration=RationalTime(at - end, self._rate)))
         if event.kind[0] in "DW" and event.length:
-            track.append(self._transition(event, clip.name))
+            kind = "SMPTE_Dissolve" if event.kind == "D" else "SMPTE_Wipe"
+            offsets = RationalTime(0, self._rate), RationalTime(event.length, self._rate)
+            about = {KEY: {"transition": event.kind, "transition_duration": event.length}}
+            track.append(otio.schema.Transition(f"{kind} to {clip.name}", kind, *offsets, metadata=about))
         track.append(clip)
-        layers[free] = (track, at + int(clip.source_range.duration.value))
+        layer[free] = (track, at + int(clip.source_range.duration.value))
 
-    def _transition(self, event: Event, name: str) -> Any:
-        kind = "SMPTE_Dissolve" if event.kind == "D" else "SMPTE_Wipe"
-        rate = float(self.chosen.rate)
-        return otio.schema.Transition(
-            f"{kind} to {name}",
-            kind,
-            RationalTime(0, rate),
-            RationalTime(event.length, rate),
-            metadata={KEY: {"transition": event.kind, "transition_duration": event.length}},
-        )
-
-    def _clip(self, one: Sourced, length: int, notes: list[str]) -> Any:
-        event, rate = one.event, self.chosen.rate
-        speed, source, said = source_of(one, length, self.chosen, self.path, as_media=self.as_media)
+    def _clip(self, source: EventMedia, length: int, notes: list[str]) -> Any:
+        event = source.event
+        frames, speed, start, more = self._speed(source, length)
+        begin = Fraction(start) if event.source_in is None else event.source_in
         clip = otio.schema.Clip(
-            event.name or Path(one.name).stem or event.number,
-            self._reference(one, source, length),
-            TimeRange(RationalTime(float(source.start), float(source.at)), RationalTime(length, float(rate))),
+            event.name or Path(source.name).stem or event.number,
+            _reference(source, frames, begin, length),
+            TimeRange(RationalTime(float(begin), float(frames.rate)), RationalTime(length, self._rate)),
         )
-        if event.freeze or (event.speed is not None and not speed):
-            clip.effects.append(otio.schema.FreezeFrame())
-        elif speed != 1:
-            clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=float(speed)))
+        clip.effects.extend(speed_effects(Fraction(0) if event.freeze else speed))
         for label, colour, text in event.locators:
             with suppress(ValueError):  # a locator says nothing of the frames
-                at = RationalTime(self.chosen.number(label, event), float(rate))
-                marker = otio.schema.Marker(
-                    text, TimeRange(at, RationalTime(0, float(rate))), metadata={KEY: {"color": colour}}
-                )
+                at = RationalTime(self._chosen.number(label, event), self._rate)
+                marker = otio.schema.Marker(text, TimeRange(at, RationalTime(0, self._rate)))
+                marker.metadata[KEY] = {"color": colour}
                 marker.color = colour.upper() if hasattr(otio.schema.MarkerColor, colour.upper()) else "RED"
                 clip.markers.append(marker)
         about: dict[str, Any] = {"comments": event.comments} if event.comments else {}
@@ -180,25 +165,97 @@ class _Builder:
             clip.metadata[KEY] = about
         if event.kind.startswith("K"):
             notes.append(f"event {event.number} is a key ({event.kind}), which is taken for a cut")
-        add_note(clip, *notes, *said, *(f"event {event.number}: {note}" for note in event.notes))
+        add_note(clip, *notes, *(f"event {event.number}: {note}" for note in (*more, *event.notes)))
         return clip
 
-    def _reference(self, one: Sourced, source: Source, length: int) -> Any:
-        reel = one.event.reel.upper()
-        if reel in (*BLACK, BARS):
-            return otio.schema.GeneratorReference(generator_kind="SMPTEBars" if reel == BARS else "black")
-        if not one.name:
-            return otio.schema.MissingReference()
-        at, numbers = float(source.at), _RANGE.match(next((n for n in one.event.names if _RANGE.match(n)), ""))
-        if numbers and "%" in one.name:
-            folder, _, prefix = numbers[1].rpartition("/")
-            return otio.schema.ImageSequenceReference(
-                target_url_base=folder,
-                name_prefix=prefix,
-                name_suffix=numbers[3],
-                rate=at,
-                start_frame=int(numbers[2]),
-                frame_zero_padding=len(numbers[2]),
-                available_range=TimeRange(RationalTime(float(source.start), at), RationalTime(length, at)),
-            )
-        return otio.schema.ExternalReference(one.name, source.available)
+    def _speed(self, source: EventMedia, length: int) -> tuple[SourceFrames, Fraction, int, list[str]]:
+        """Return the frames of an event's source, its speed, the frame at which it begins, and notes on them. Raises SchemaError for timecode that does not exist.
+
+        Where the lengths of source and record allow more than one rate of the source, the likeliest is taken.
+        """
+        event, rate = source.event, self._chosen.rate
+        speed, open_by = Fraction(0 if event.freeze else 1), Fraction(0)
+        if event.speed is not None:
+            speed, open_by = speed_of_m2(event.speed.text, rate)
+        possible = frames_of_source(source, self._chosen, as_media=self._as_media)
+        if not possible:
+            labels = " or ".join(event.source)
+            what = f"{event.label}: {labels} exists neither at {float(rate):.5g} frames/s nor in its media"
+            raise SchemaError(what, file=self._path, remedy="Say the edit's own rate with --rate")
+        room = 0 if speed == 1 else 1 + open_by * length
+        needed = {f: abs(speed) * length * f.rate / rate for f in possible}
+        fit = [f for f in possible if not speed or abs(needed[f] - f.count) <= room + (f.rate != rate)]
+        frames = (fit or possible)[0]
+        notes, start = [], frames.first
+        if not fit and (speed == 1 or frames.count != length):
+            lengths = f"{frames.count} and {length} frames; {length} are taken"
+            notes.append(f"source and record are of different length, {lengths}")
+        if speed < 0 and not fit:
+            end = frames.first + frames.count
+            if frames.begins in (end, end - 1):
+                start = end - math.ceil(needed[frames])
+            else:
+                what = "plays backwards, and it is not clear from where"
+                notes.append(f"{what}: taken to end with the first frame of its source")
+        elif speed > 0 and speed != 1 and frames.begins not in (None, frames.first):
+            notes.append("M2 begins at another frame than the source; it is followed from the source's first")
+        return frames, speed, start, notes
+
+
+def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
+    """Return the speed that frames per second stand for, 1 for the edit's own, and by how much its digits leave it open.
+
+    A whole number says it exactly. Other numbers are rounded, and stand for the percentage with the fewest digits among those that are
+    written so. 23.976 in an edit at 24000/1001 is 1, and so is 24.
+    """
+    sign, digits = (-1 if text.startswith("-") else 1), len(text.partition(".")[2])
+    fps, open_by = abs(Fraction(text)), Fraction(1, 2 * 10**digits)
+    base = Fraction(nominal(rate))
+    candidates = []
+    for order, counted in enumerate(dict.fromkeys((base, rate))) if fps.denominator != 1 else ():
+        for places in range(12):
+            percent = Fraction(round(100 * 10**places * fps / counted), 10**places)
+            if abs(percent / 100 * counted - fps) <= open_by:
+                candidates.append((places, order, percent / 100))
+                break
+    return sign * (min(candidates)[2] if candidates else fps / base), open_by / base
+
+
+def _reference(source: EventMedia, frames: SourceFrames, begin: Fraction, length: int) -> Any:
+    """The media reference of an event. begin: of its source; length: of its record."""
+    event, at = source.event, float(frames.rate)
+    reel = event.reel.upper()
+    if reel in (*BLACK, BARS):
+        return otio.schema.GeneratorReference(generator_kind="SMPTEBars" if reel == BARS else "black")
+    if not source.name:
+        return otio.schema.MissingReference()
+    numbers = next(filter(None, map(_RANGE.match, event.names)), None)
+    if numbers is None or "%" not in source.name:
+        return otio.schema.ExternalReference(source.name, _available(event, source.header, frames, begin))
+    folder, _, prefix = numbers[1].rpartition("/")
+    return otio.schema.ImageSequenceReference(
+        target_url_base=folder,
+        name_prefix=prefix,
+        name_suffix=numbers[3],
+        rate=at,
+        start_frame=int(numbers[2]),
+        frame_zero_padding=len(numbers[2]),
+        available_range=TimeRange(RationalTime(float(begin), at), RationalTime(length, at)),
+    )
+
+
+def _available(event: EdlEvent, header: Header | None, frames: SourceFrames, used: Fraction) -> TimeRange | None:
+    """The range of media that are counted otherwise than they say themselves. used: a frame that lies in it."""
+    at, drop = frames.rate, frames.drop
+    if header is None or header.still or header.rate == at or not (header.rate or event.source_rate):
+        return None
+    start, count, own = Fraction(header.start or 0), Fraction(header.frames), at
+    if header.rate and nominal(header.rate) != nominal(at) and event.source_rate is None:
+        own = header.rate  # the same labels, counted at another rate
+        *clock, frame = re.split("[:;]", timecode_of(header.start or 0, own, drop=header.drop))
+        # Frame 10 of a second is one that drop-frame never leaves out.
+        start = Fraction(number_of(":".join((*clock, "10")), at, drop=drop) - 10)
+        start += Fraction(int(frame) * nominal(at), nominal(own))
+        count = count * at / own
+    begin = begin_of(used, start, count, frames_per_day(at, drop=drop))
+    return TimeRange(RationalTime(float(begin), float(at)), RationalTime(header.frames, float(own)))

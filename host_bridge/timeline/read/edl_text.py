@@ -28,13 +28,13 @@ _COMMENT = re.compile(
 _RETIMED = re.compile(r"\b(time[ -]?(warp|remap)|speed|motion effect)", re.IGNORECASE)
 _LOCATOR = re.compile(rf"({_TIME})\s+(\w*)\s*(.*)$")
 _FILE = re.compile(r"\.\w{2,4}$")
-_LONGEST = 2000  # characters of a line
+_LONGEST = 2000  # characters of a line that are read
 _MOST = Fraction(10**12)  # frames
 BLACK, BARS = ("BL", "BLACK"), "BARS"
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class EdlSpeed:
     """A line M2. text: frames per second as written. at: the source timecode at which it begins."""
 
     reel: str
@@ -43,7 +43,7 @@ class Speed:
 
 
 @dataclass(slots=True)
-class Event:
+class EdlEvent:
     """One line of an event, with what the comments below say of it.
 
     kind: C, D, W001, K, KB or KO. length: of the transition, in frames. source, record: labels of first frame and of the one after the last.
@@ -61,7 +61,7 @@ class Event:
     drop: bool
     name: str = ""
     names: list[str] = field(default_factory=list)
-    speed: Speed | None = None
+    speed: EdlSpeed | None = None
     freeze: bool = False
     source_rate: Fraction | None = None
     source_in: Fraction | None = None
@@ -70,9 +70,14 @@ class Event:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def what(self) -> str:
-        """How errors name it."""
+    def label(self) -> str:
+        """Its name in errors."""
         return f"event {self.number} (line {self.line})"
+
+    @property
+    def retimed(self) -> bool:
+        """Whether it has a speed of its own."""
+        return self.freeze or self.speed is not None
 
 
 @dataclass(slots=True)
@@ -81,10 +86,10 @@ class EdlText:
 
     title: str = ""
     rate: Fraction | None = None
-    events: list[Event] = field(default_factory=list)
+    events: list[EdlEvent] = field(default_factory=list)
 
 
-def decoded(data: bytes) -> str:
+def _decoded(data: bytes) -> str:
     """Return the text, whatever it is encoded in: UTF-8 or UTF-16, with or without a mark, else Windows-1252."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
@@ -100,13 +105,13 @@ def decoded(data: bytes) -> str:
 
 def parse_edl(data: bytes, path: Path) -> EdlText:
     """Return the events of an EDL; raises SchemaError for a line that begins like an event and is none, and for text without events."""
-    found, drop = EdlText(), False
-    groups: list[tuple[list[Event], list[str]]] = []  # lines of one number, and the comments below them
-    for number, raw in enumerate(decoded(data).splitlines(), 1):
+    edl, drop = EdlText(), False
+    groups: list[tuple[list[EdlEvent], list[str]]] = []  # lines of one number, and the comments below them
+    for number, raw in enumerate(_decoded(data).splitlines(), 1):
         line = raw[:_LONGEST].strip().strip("\x1a\x00").strip()
         single = " ".join(line.split())
         if line.upper().startswith("TITLE:"):
-            found.title = found.title or line[6:].strip()
+            edl.title = edl.title or line[6:].strip()
         elif line.upper().startswith("FCM"):
             drop = "NON" not in line.upper()
         elif event := _EVENT.match(single):
@@ -119,18 +124,18 @@ def parse_edl(data: bytes, path: Path) -> EdlText:
         elif line and groups:
             groups[-1][1].append(line)
     for events, comments in groups:
-        _comment(found, events, comments, path)
-        found.events += events
-    if not found.events:
+        _apply_comments(edl, events, comments, path)
+        edl.events += events
+    if not edl.events:
         raise SchemaError("could not be read as an EDL (CMX 3600): it has no events", file=path, remedy=REMEDY)
-    return found
+    return edl
 
 
-def _event(found: re.Match[str], line: int, drop: bool) -> Event:
-    number, reel, channel, kind, length, *times = found.groups()
+def _event(match: re.Match[str], line: int, drop: bool) -> EdlEvent:
+    number, reel, channel, kind, length, *times = match.groups()
     kind = kind.upper().replace(" ", "")
     channels = tuple(_channels(channel.upper()))
-    return Event(
+    return EdlEvent(
         number, line, reel or "", channels, kind, int(length or 0), (times[0], times[1]), (times[2], times[3]), drop
     )
 
@@ -150,25 +155,28 @@ def _channels(text: str) -> Iterator[str]:
         yield f"A{unnumbered}" if part == "A" else "V" if part == "V1" else part
 
 
-def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) -> None:
+def _apply_comments(edl: EdlText, events: list[EdlEvent], lines: list[str], path: Path) -> None:
     """Give the comments of an event to its lines: of a transition, FROM is about the first and TO about the last."""
     first, last = events[0], events[-1]
-    said: dict[str, dict[str, str]] = {"FROM": {}, "TO": {}}
+    sides: dict[str, dict[str, str]] = {"FROM": {}, "TO": {}}
     side, retimed = "FROM", ""
     files: list[tuple[str, str]] = []
-    speeds: list[Speed] = []
+    speeds: list[EdlSpeed] = []
     for line in lines:
         comment = _COMMENT.match(line)
         key, text = (comment[1].upper(), comment[2].strip()) if comment else ("", "")
         if speed := _SPEED.match(" ".join(line.split())):
-            speeds.append(Speed((speed[1] or "").strip(), speed[2].replace(",", ".").replace(" ", ""), speed[3]))
+            speeds.append(EdlSpeed((speed[1] or "").strip(), speed[2].replace(",", ".").replace(" ", ""), speed[3]))
         elif re.match(r"[*\s]*M2\b", line, re.IGNORECASE):
             last.notes.append(f"its speed is not understood, and 100 % is taken: '{line}'")
         elif key == SOURCE_IN:
             last.source_in = _number(text, line, last, path)
         elif key in (RATE, SOURCE_RATE):
             rate = _number(text, line, last, path, least=Fraction(1), most=Fraction(1000))
-            found.rate, last.source_rate = (rate, last.source_rate) if key == RATE else (found.rate, rate)
+            if key == RATE:
+                edl.rate = rate
+            else:
+                last.source_rate = rate
         elif key == "FREEZE FRAME":
             last.freeze = True
         elif key == "LOC":
@@ -177,7 +185,7 @@ def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) 
             files.append((side, text))
         elif key:
             side = "TO" if "TO" in key.split() else "FROM"
-            said[side]["name" if key.endswith("NAME") else "path"] = text
+            sides[side]["name" if key.endswith("NAME") else "path"] = text
         else:
             retimed = line if _RETIMED.search(line) else retimed
             last.comments.append(line.lstrip("* "))
@@ -185,21 +193,21 @@ def _comment(found: EdlText, events: list[Event], lines: list[str], path: Path) 
     if faded and len(files) == 2:
         files = [("FROM", files[0][1]), ("TO", files[1][1])]
     for side, file in files:
-        said[side]["file"] = file
-    if faded and not said["TO"] and (len(events) == 1 or first.reel in BLACK):
-        said["TO"] = said["FROM"]
+        sides[side]["file"] = file
+    if faded and not sides["TO"] and (len(events) == 1 or first.reel in BLACK):
+        sides["TO"] = sides["FROM"]
     for event in events:
-        about = said["TO" if faded and event is last else "FROM"]
+        about = sides["TO" if faded and event is last else "FROM"]
         event.name = re.sub(r" FF$", "", about.get("name", "")) if event.freeze else about.get("name", "")
         event.names = [n for n in (about.get("path"), about.get("file"), event.name) if n]
         if event.reel.upper() not in ("AX", *BLACK, BARS) and not any(_FILE.search(n) for n in event.names):
             event.names += [event.reel] if event.reel else []
-    _give(speeds, events)
-    if retimed and last.speed is None and not last.freeze:
+    _assign_speeds(speeds, events)
+    if retimed and not last.retimed:
         last.notes.append(f"'{retimed}' is not followed: there is no M2, and 100 % is taken")
 
 
-def _give(speeds: list[Speed], events: list[Event]) -> None:
+def _assign_speeds(speeds: list[EdlSpeed], events: list[EdlEvent]) -> None:
     """Give each line M2 to the event whose reel or name it says; of a transition whose sides are called alike, in their order."""
     for number, speed in enumerate(speeds):
         called = [e for e in events if speed.reel and (e.reel.startswith(speed.reel) or e.name == speed.reel)]
@@ -212,12 +220,12 @@ def _give(speeds: list[Speed], events: list[Event]) -> None:
 
 
 def _number(
-    text: str, line: str, event: Event, path: Path, *, least: Fraction = -_MOST, most: Fraction = _MOST
+    text: str, line: str, event: EdlEvent, path: Path, *, least: Fraction = -_MOST, most: Fraction = _MOST
 ) -> Fraction:
     try:
         number = Fraction(text)
     except (ValueError, ZeroDivisionError):
         number = least - 1
     if not least <= number <= most:
-        raise SchemaError(f"{event.what}: '{line}' is no such number", file=path, remedy=REMEDY)
+        raise SchemaError(f"{event.label}: '{line}' is no such number", file=path, remedy=REMEDY)
     return number

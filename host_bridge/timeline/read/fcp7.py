@@ -11,17 +11,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import opentimelineio as otio
-from opentimelineio.opentime import TimeRange
 
-from host_bridge.timeline.read import document as limits
-from host_bridge.timeline.read.document import Document, parse_xml
-from host_bridge.timeline.read.model import MapKey, add_note, rational_time, time_effect
-from nodes.errors import SchemaError
+from host_bridge.timeline.read.document import Document, check_items, parse_xml
+from host_bridge.timeline.read.model import (
+    MapKey,
+    add_note,
+    rational_time,
+    speed_effects,
+    time_effect,
+    time_range,
+    value_at,
+)
 from nodes.footage.rates import number_of, snap_rate
 
 TICKS = 254_016_000_000  # of a second, in which Premiere counts
@@ -43,7 +48,7 @@ class _Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _ClipContent:
     """What a clip shows. begin, end: seconds as the media count, of the file or the subclip; end None where nothing says it."""
 
     reference: Any
@@ -57,23 +62,20 @@ def read_fcp7(document: Document) -> Any:
     Those that stand in another are not among them, unless all do. Raises SchemaError, which names the element, for numbers that
     cannot be read, for sequences that hold themselves, and where there is none.
     """
-    path = document.path
     try:
-        found = _Reader(parse_xml(document, "xmeml")).timelines()
+        timelines = _SequenceReader(parse_xml(document, "xmeml"), document.path).timelines()
     except ValueError as e:
-        raise SchemaError(str(e), file=path, remedy="Export the sequence again") from e
-    if not found:
-        raise SchemaError(
-            "holds no sequence", file=path, remedy="Select the sequence, not its clips, and export it as XML"
-        )
-    return otio.schema.SerializableCollection(path.stem, found)
+        document.refuse(str(e), "Export the sequence again")
+    if not timelines:
+        document.refuse("holds no sequence", "Select the sequence, not its clips, and export it as XML")
+    return otio.schema.SerializableCollection(document.path.stem, timelines)
 
 
-class _Reader:
+class _SequenceReader:
     """Reads the sequences of one document. `_defined`: elements by tag and id, which stand whole once and are referred to afterwards."""
 
-    def __init__(self, root: Element) -> None:
-        self._root = root
+    def __init__(self, root: Element, path: Path) -> None:
+        self._root, self._path = root, path
         self._defined: dict[tuple[str, str], Element] = {}
         self._open: list[str] = []
         self._count = 0
@@ -84,8 +86,9 @@ class _Reader:
     def timelines(self) -> list[Any]:
         """The sequences that stand in no other."""
         used = {s.get("id") for item in self._root.iter("clipitem") for s in item.findall("sequence")}
-        found = list(_sequences(self._root))
-        return [self._timeline(self._whole(s)) for s in [s for s in found if s.get("id") not in used] or found]
+        sequences = list(_sequences(self._root))
+        outer = [sequence for sequence in sequences if sequence.get("id") not in used]
+        return [self._timeline(self._whole(sequence)) for sequence in outer or sequences]
 
     def _whole(self, element: Element) -> Element:
         return self._defined.get((element.tag, element.get("id", "")), element)
@@ -129,7 +132,7 @@ class _Reader:
             if isinstance(placed, _Placed):
                 begin = max(placed.begin, at)
                 if begin > at:
-                    track.append(otio.schema.Gap(source_range=_range(_ZERO, Fraction(begin - at) / rate, rate, rate)))
+                    track.append(otio.schema.Gap(duration=rational_time(Fraction(begin - at) / rate, rate)))
                 lead = placed.lead + begin - placed.begin
                 item = self._item(_Placed(placed.element, begin, max(placed.end, begin), lead), kind, rate)
                 if begin > placed.begin:
@@ -143,8 +146,7 @@ class _Reader:
     def _item(self, placed: _Placed, kind: str, rate: Fraction) -> Any:
         element = placed.element
         self._count += 1
-        if self._count > limits.ITEMS:
-            raise ValueError(f"has more than {limits.ITEMS} items, nested ones counted each time")
+        check_items(self._count, self._path)
         own = _rate(element)
         length = Fraction(placed.end - placed.begin) / rate
         first = self._in(element, own or rate) + Fraction(placed.lead) / rate
@@ -154,40 +156,37 @@ class _Reader:
         if own is None and element.find("rate") is not None:
             add_note(item, f"its frame rate is 0; the sequence's, {float(rate):.6g}, is taken")
         remap = next((f for f in element.findall("filter") if _effect(f) == "timeremap" and _enabled(f)), None)
-        said = _said_length(element, own or rate)
-        if said is not None and abs(said - length) <= Fraction(3, 2) / min(own or rate, rate):
-            said = None
-        start, effects, notes = _retimed(remap, first, length, said, own or rate, source)
-        item.source_range = _range(start, length, own or rate, rate)
+        stated = _stated_length(element, own or rate)
+        if stated is not None and abs(stated - length) <= Fraction(3, 2) / min(own or rate, rate):
+            stated = None
+        start, effects, notes = _retimed(remap, first, length, stated, own or rate, source)
+        item.source_range = time_range(start, length, rate, own)
+        looks = [f for f in element.findall("filter") if _effect(f) != "timeremap"]
         item.effects.extend(effects)
-        item.effects.extend(
-            otio.schema.Effect(_text(f, "effect/name"), effect_name=_effect(f))
-            for f in element.findall("filter")
-            if _effect(f) != "timeremap"
-        )
+        item.effects.extend(otio.schema.Effect(_text(f, "effect/name"), effect_name=_effect(f)) for f in looks)
         add_note(item, *notes)
         item.markers.extend(_markers(element, source.begin, own or rate))
         return item
 
     def _in(self, element: Element, rate: Fraction) -> Fraction:
         """A clip's first second, as Premiere's ticks say it where they agree with its `in`."""
-        found = max(_number(element, "in", _ZERO), _ZERO) / rate
-        ticks = Fraction(_number(element, "pproTicksIn", Fraction(-1))) / TICKS
-        return ticks if ticks >= 0 and abs(ticks - found) * rate < 1 else found
+        first = max(_number(element, "in", _ZERO), _ZERO) / rate
+        ticks = _number(element, "pproTicksIn", Fraction(-1)) / TICKS
+        return ticks if ticks >= 0 and abs(ticks - first) * rate < 1 else first
 
     # --- what a clip shows ---
 
-    def _content(self, element: Element, rate: Fraction) -> tuple[Any, _Source]:
+    def _content(self, element: Element, rate: Fraction) -> tuple[Any, _ClipContent]:
         """An item without its range, and what it shows."""
         if element.tag == "generatoritem":
             kind = _effect(element) or "generator"
-            made = otio.schema.GeneratorReference(kind, kind)
-            return otio.schema.Clip(media_reference=made), _Source(made)
+            generator = otio.schema.GeneratorReference(kind, kind)
+            return otio.schema.Clip(media_reference=generator), _ClipContent(generator)
         nested = element.find("sequence")
         if nested is not None:
             whole = self._whole(nested)
             inner = self._rate_of(whole)
-            return self._stack(whole, inner), _Source(None, end=_number(whole, "duration", _ZERO) / inner or None)
+            return self._stack(whole, inner), _ClipContent(None, end=_number(whole, "duration", _ZERO) / inner or None)
         notes = []
         file = element.find("file")
         angle = _angle(element)
@@ -199,19 +198,19 @@ class _Reader:
             file = master.find(".//file") if master is not None else None
         source = self._file(self._whole(file), element, rate) if file is not None else None
         if source is None:
-            source = _Source(otio.schema.MissingReference(name=_text(element, "name")))
+            source = _ClipContent(otio.schema.MissingReference(name=_text(element, "name")))
             notes.append("names no media")
         clip = otio.schema.Clip(media_reference=source.reference)
         add_note(clip, *notes)
         return clip, source
 
-    def _file(self, file: Element, element: Element, fallback: Fraction) -> _Source:
+    def _file(self, file: Element, element: Element, fallback: Fraction) -> _ClipContent:
         rate = _rate(file) or fallback
         begin = _timecode(file, rate) or _ZERO
         length = _number(file, "duration", _ZERO) / rate
         if length <= 0 and _rate(element) is not None:
             length = _number(element, "duration", _ZERO) / fallback
-        there = _range(begin, length, rate, rate) if length > 0 else None
+        there = time_range(begin, length, rate) if length > 0 else None
         name = _text(file, "name")
         url = _text(file, "pathurl")
         reference = otio.schema.ExternalReference(url, there) if url else otio.schema.MissingReference(name, there)
@@ -221,7 +220,7 @@ class _Reader:
         if subclip is not None:
             begin += _number(subclip, "startoffset", _ZERO) / fallback
             end = end - _number(subclip, "endoffset", _ZERO) / fallback if end is not None else None
-        return _Source(reference, begin, end)
+        return _ClipContent(reference, begin, end)
 
 
 def _sequences(element: Element) -> Iterator[Element]:
@@ -286,40 +285,47 @@ def _cut(elements: list[Element], i: int, rate: Fraction) -> int:
 
 
 def _retimed(
-    remap: Element | None, first: Fraction, length: Fraction, said: Fraction | None, rate: Fraction, source: _Source
+    remap: Element | None,
+    first: Fraction,
+    length: Fraction,
+    stated: Fraction | None,
+    rate: Fraction,
+    source: _ClipContent,
 ) -> tuple[Fraction, list[Any], list[str]]:
     """Return the start of a source range, in seconds, with the time effects for it and what could not be followed.
 
-    first: the clip's first second, as its `in` counts. length: of the record, in seconds. said: by `in` and `out`, where that is another.
+    first: the clip's first second, as its `in` counts. length: of the record, in seconds. stated: by `in` and `out`, where that is another.
     """
     begin = source.begin
     if remap is None:
-        apart = "" if said is None else f"`in` and `out` are {float(said):.6g} s apart, it lasts {float(length):.6g} s"
-        return begin + first, [], [f"{apart}, and no speed is said: 100 % is taken"] if apart else []
-    told = {_text(p, "parameterid").lower(): p for p in remap.findall("effect/parameter")}
-    graph = told.get("graphdict")
+        if stated is None:
+            return begin + first, [], []
+        apart = f"`in` and `out` are {float(stated):.6g} s apart, it lasts {float(length):.6g} s"
+        return begin + first, [], [f"{apart}, and no speed is said: 100 % is taken"]
+    parameters = {_text(p, "parameterid").lower(): p for p in remap.findall("effect/parameter")}
+    graph = parameters.get("graphdict")
     keys = _keys(graph, rate, begin) if graph is not None else []
     notes = []
-    if _text(told.get("variablespeed"), "value").lower() in ("1", "true"):
+    if _text(parameters.get("variablespeed"), "value").lower() in ("1", "true"):
         if graph is None or len(keys) < 2:
             notes.append("speed ramp without keys: its mean speed is taken")
         else:
             moved = [MapKey(key.record - first, key.source) for key in keys]
             if any(k.find(curve) is not None for k in graph.iter("keyframe") for curve in _CURVES):
                 notes.append("speed ramp: straight lines are taken between its keys, which have curves")
-            return _at(moved, _ZERO), [time_effect(moved)], notes
-    value = _text(told.get("speed"), "value").strip()
+            return value_at(moved, _ZERO), [time_effect(moved)], notes
+    value = _text(parameters.get("speed"), "value").strip()
     speed = _fraction(value, "the speed of a clip") / 100 if value else None
     if speed is None and len(keys) > 1:
-        speed = _slope(keys)
+        speed = (keys[-1].source - keys[0].source) / (keys[-1].record - keys[0].record)
     if speed is None:
         return begin + first, [], [*notes, "a Time Remap that says no speed is not followed"]
-    if _text(told.get("reverse"), "value").strip().upper() == "TRUE":
+    if _text(parameters.get("reverse"), "value").strip().upper() == "TRUE":
         speed = -abs(speed)
     if not speed:
-        return _at(keys, first) if len(keys) > 1 else begin + first, [otio.schema.FreezeFrame()], notes
-    warp = [] if speed == 1 else [otio.schema.LinearTimeWarp(time_scalar=float(speed))]
-    if said is not None and abs(said - length * abs(speed)) <= Fraction(3, 2) / rate:
+        return value_at(keys, first) if len(keys) > 1 else begin + first, speed_effects(speed), notes
+    warp = speed_effects(speed)
+    if stated is not None and abs(stated - length * abs(speed)) <= Fraction(3, 2) / rate:
         notes.append("retimed: its `in` and `out` are taken to count frames of the media, by their distance")
         return begin + first, warp, notes
     if speed > 0:
@@ -339,21 +345,12 @@ def _keys(graph: Element, rate: Fraction, begin: Fraction) -> list[MapKey]:
     Premiere writes keys of its own at a clip's ends and in and out points; where one of these lies outside the graph's values, it is junk.
     """
     most = _number(graph, "valuemax", Fraction(_MOST)) or Fraction(_MOST)
-    found: dict[Fraction, Fraction] = {}
+    values: dict[Fraction, Fraction] = {}
     for key in graph.findall("keyframe"):
         when, value = _number(key, "when", _ZERO), _number(key, "value", _ZERO)
         if _text(key, "speedvirtualkf").upper() != "TRUE" or 0 <= value <= most:
-            found[when] = value
-    return [MapKey(when / rate, begin + value / rate) for when, value in sorted(found.items())]
-
-
-def _at(keys: list[MapKey], time: Fraction) -> Fraction:
-    a, b = next(((a, b) for a, b in pairwise(keys) if time < b.record), (keys[-2], keys[-1]))
-    return a.source + (b.source - a.source) / (b.record - a.record) * (time - a.record)
-
-
-def _slope(keys: list[MapKey]) -> Fraction:
-    return (keys[-1].source - keys[0].source) / (keys[-1].record - keys[0].record)
+            values[when] = value
+    return [MapKey(when / rate, begin + value / rate) for when, value in sorted(values.items())]
 
 
 # --- elements ---
@@ -364,13 +361,11 @@ def _markers(element: Element, begin: Fraction, rate: Fraction) -> Iterator[Any]
     for marker in element.findall("marker"):
         first = _number(marker, "in", _ZERO)
         length = max(_number(marker, "out", Fraction(-1)) - first, Fraction(1))
-        span = _range(begin + first / rate, length / rate, rate, rate)
-        found = otio.schema.Marker(_text(marker, "name"), span)
-        found.comment = _text(marker, "comment")
-        yield found
+        span = time_range(begin + first / rate, length / rate, rate)
+        yield otio.schema.Marker(_text(marker, "name"), span, comment=_text(marker, "comment"))
 
 
-def _said_length(element: Element, rate: Fraction) -> Fraction | None:
+def _stated_length(element: Element, rate: Fraction) -> Fraction | None:
     """How many seconds a clip's `in` and `out` are apart; None where they say more than its own part."""
     first, last = _number(element, "in", Fraction(-1)), _number(element, "out", Fraction(-1))
     partly = _edge(element, "start") < 0 or _edge(element, "end") < 0  # they reach into a transition
@@ -405,10 +400,6 @@ def _timecode(element: Element, rate: Fraction) -> Fraction | None:
     return _number(timecode, "frame", _ZERO) / rate
 
 
-def _range(start: Fraction, length: Fraction, counted: Fraction, rate: Fraction) -> Any:
-    return TimeRange(rational_time(start, counted), rational_time(length, rate))
-
-
 def _effect(element: Element) -> str:
     return (_text(element, "effect/effectid") or _text(element, "effect/name")).lower().replace(" ", "")
 
@@ -432,9 +423,9 @@ def _number(element: Element, path: str, default: Fraction) -> Fraction:
 
 def _fraction(text: str, what: str) -> Fraction:
     try:
-        found = Fraction(text)
+        number = Fraction(text)
     except (ValueError, ZeroDivisionError) as e:
         raise ValueError(f"{what} is '{text[:40]}', which is not a number") from e
-    if abs(found) > _MOST * TICKS:
+    if abs(number) > _MOST * TICKS:
         raise ValueError(f"{what} is out of range")
-    return found
+    return number

@@ -12,8 +12,7 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.read.edit import Edit
-from host_bridge.timeline.read.edl import KEY, is_drop_frame
-from host_bridge.timeline.read.edl_source import speed_of_m2
+from host_bridge.timeline.read.edl import KEY, is_drop_frame, speed_of_m2
 from host_bridge.timeline.read.edl_text import BARS, RATE, SOURCE_IN, SOURCE_RATE
 from host_bridge.timeline.read.model import SLACK, exact, nearest, samples_down, seconds
 from host_bridge.timeline.read.places import Header, Places, read_header

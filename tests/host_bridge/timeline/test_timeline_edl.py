@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host_bridge.timeline.read.edit import Edit, read_edit
-from host_bridge.timeline.read.edl_source import speed_of_m2
+from host_bridge.timeline.read.edl import speed_of_m2
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Shot

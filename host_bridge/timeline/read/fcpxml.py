@@ -1,0 +1,436 @@
+"""FCPXML 1.0 to 1.14 as OpenTimelineIO, every time of it exact.
+
+An element's `offset` counts as its parent's own time does, which begins at the parent's `start`. Elements with a lane are connected to their parent and
+stand in the composition that it stands in; elements without one are its content, of which it shows a part. Looks (colour, titles, transforms, filters,
+volumes) are not read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import opentimelineio as otio
+from opentimelineio.opentime import RationalTime
+
+from host_bridge.timeline.read.document import Document, check_items, parse_xml
+from host_bridge.timeline.read.fcpxml_parts import (
+    PICTURE,
+    SOUND,
+    Asset,
+    Resources,
+    Retime,
+    StoryItem,
+    Storyline,
+    end_of,
+    is_filled,
+    label_of,
+    markers_of,
+    note_marker,
+    retime_of,
+    seconds_of,
+    stack_of,
+    tracks_of,
+)
+from host_bridge.timeline.read.model import add_note, start_of, time_range
+
+_ZERO = Fraction(0)
+_DEPTH = 40  # compositions within each other
+_LOOKS = {"filter-video": "video filter", "filter-audio": "audio filter", "title": "title", "caption": "caption"}
+_CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
+_SHOWN = {*_CLIPS, "video", "audio", "title", "gap", "live-drawing"}
+
+
+def read_fcpxml(document: Document) -> Any:
+    """Return the projects of a document as a SerializableCollection of timelines; a clip alone is a timeline too.
+
+    Raises SchemaError, which names the element, for times that cannot be read, for references that lead nowhere or in circles, and
+    where there is no project.
+    """
+    root, name = parse_xml(document, "fcpxml"), document.path.stem
+    clips = [clip for event in (root, *root.iter("event")) for clip in event if clip.tag in _CLIPS]
+    try:
+        story = _Story(Resources(root), document.path)
+        timelines = [
+            story.sequence(sequence, project.get("name", "")).timeline(project.get("name") or "")
+            for project in root.iter("project")
+            if (sequence := project.find("sequence")) is not None
+        ]
+        if not timelines and len(clips) == 1:
+            timelines = [story.alone(clips[0]).timeline(clips[0].get("name") or name)]
+    except ValueError as e:
+        document.refuse(str(e), "Export the project again")
+    except RecursionError:
+        document.refuse("has clips nested too deeply", "Export the project again")
+    if not timelines:
+        remedy = "Select the project in Final Cut Pro, not the event, and export it: File › Export XML"
+        document.refuse(f"holds no project{f', only {len(clips)} clips of an event' if clips else ''}", remedy)
+    for timeline in timelines:
+        add_note(timeline, *_looks(root))
+    return otio.schema.SerializableCollection(name, timelines)
+
+
+def _looks(root: Element) -> list[str]:
+    """A note on what changes how clips look and sound, none of which is read."""
+    holders = (e for e in root.iter() if e.tag != "transition")  # whose filters are the transitions themselves
+    count = Counter(_LOOKS[element.tag] for holder in holders for element in holder if element.tag in _LOOKS)
+    looks = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in count.items())
+    return [f"{looks}: not read, and not in what export writes"] if looks else []
+
+
+@dataclass(frozen=True, slots=True)
+class _ComposedSequence:
+    """A sequence as a stack. begin: its first timecode; length: in seconds."""
+
+    stack: Any
+    begin: Fraction
+    length: Fraction
+    rate: Fraction
+
+    def timeline(self, name: str) -> Any:
+        """The sequence as an edit of its own."""
+        begin = RationalTime(float(self.begin * self.rate), float(self.rate))  # its rate is that of the edit
+        timeline = otio.schema.Timeline(name, global_start_time=begin)
+        timeline.tracks = self.stack
+        timeline.tracks.name = "tracks"
+        return timeline
+
+
+class _Story:
+    """Reads the compositions of one document."""
+
+    def __init__(self, resources: Resources, path: Path) -> None:
+        self._resources, self._path = resources, path
+        self._open: list[str] = []
+        self._count = 0
+
+    def sequence(self, element: Element, name: str) -> _ComposedSequence:
+        """Return a sequence; raises ValueError that says what in it cannot be read."""
+        rate = self._resources.rate(element.get("format")) or self._first_rate(element)
+        begin = seconds_of(element, "tcStart")
+        lines, ahead = self._lines(element.findall("spine"), rate, begin)
+        stack = stack_of(lines, rate, name, whole=True)
+        length = end_of(lines)
+        stack.markers.extend(note_marker(note, rate, length) for note in element.findall("note"))
+        return _ComposedSequence(stack, begin - ahead, length, rate)
+
+    def alone(self, element: Element) -> _ComposedSequence:
+        """Return a clip that is in no project as a sequence that begins at 0; raises ValueError."""
+        resource = self._resources.get(element.get("ref"))
+        holders = [element] if resource is None else [*resource.iter("sequence"), *resource.iter("multicam"), resource]
+        rate = self._resources.rate(holders[0].get("format")) or self._first_rate(element)
+        lines: list[Storyline] = []
+        self._add_line([element], rate, _ZERO, None, 0, lines)
+        return _ComposedSequence(stack_of(lines, rate, "", whole=True), _ZERO, end_of(lines), rate)
+
+    # --- compositions ---
+
+    def _lines(self, content: Iterable[Element], rate: Fraction, begin: Fraction) -> tuple[list[Storyline], Fraction]:
+        """The storylines of a composition, and how many seconds before `begin`, as its time counts, the first of them begins.
+
+        content: what has no lane in it: spines, or clips.
+        """
+        if len(self._open) > _DEPTH:
+            raise ValueError(f"has more than {_DEPTH} clips nested in each other")
+        lines: list[Storyline] = []
+        loose: list[Element] = []
+        for element in content:
+            if element.tag == "spine":
+                self._add_line(list(element), rate, _ZERO, begin - seconds_of(element, "offset"), 0, lines)
+            else:
+                loose.append(element)
+        if loose:
+            self._add_line(loose, rate, _ZERO, begin, 0, lines)
+        ahead = max((-line.begin for line in lines if line.begin < 0), default=_ZERO)
+        for piece in (piece for line in lines for piece in line.pieces):
+            piece.begin += ahead
+        return lines, ahead
+
+    def _add_line(
+        self,
+        elements: Sequence[Element],
+        rate: Fraction,
+        at: Fraction,
+        begin: Fraction | None,
+        lane: int,
+        lines: list[Storyline],
+    ) -> None:
+        """Add a storyline that begins at `at` in its composition, where its own time is `begin`, and all that is connected to it.
+
+        begin: None for that of its first item.
+        """
+        line = Storyline(lane)
+        lines.append(line)
+        offsets = [seconds_of(e, "offset") for e in elements if e.tag in _SHOWN and e.get("offset")]
+        if begin is None:
+            begin = offsets[0] if offsets else _ZERO
+        elif offsets and offsets[0] < begin:  # it counts from 0
+            begin = _ZERO
+        ahead = at - begin
+        for element in elements:
+            if element.tag not in (*_SHOWN, "transition"):
+                continue
+            place = seconds_of(element, "offset", at - ahead) + ahead
+            if element.tag == "transition":
+                line.transitions[len(line.pieces)] = (element, at - place, place + seconds_of(element, "duration") - at)
+                continue
+            if place > at:
+                line.pieces.append(StoryItem(at, place - at))
+            piece = self._piece(element, rate, max(place, at))
+            if at - place >= 1 / (2 * rate):
+                lies = f"its offset lies {float(at - place):.3f} s before the end of what stands before it"
+                piece.add_note(f"{lies}, where it is taken to begin")
+            line.pieces.append(piece)
+            at = piece.begin + piece.length
+            self._connect(element, piece, rate, lane, lines)
+        if not line.pieces:
+            lines.remove(line)
+
+    def _connect(self, element: Element, piece: StoryItem, rate: Fraction, lane: int, lines: list[Storyline]) -> None:
+        """Add the storylines that are connected to an element; to an audition, those of its first."""
+        for child in (_picked(element) or element) if element.tag == "audition" else element:
+            if _lane(child) and child.tag in (*_SHOWN, "spine"):
+                at = piece.at(seconds_of(child, "offset", piece.start), 1 / rate)
+                inside = list(child) if child.tag == "spine" else [child]
+                self._add_line(inside, rate, at, None, lane + _lane(child), lines)
+
+    # --- items ---
+
+    def _piece(self, element: Element, rate: Fraction, at: Fraction) -> StoryItem:
+        self._count += 1
+        check_items(self._count, self._path)
+        if element.tag == "audition":
+            picked = _picked(element)
+            return StoryItem(at, _ZERO) if picked is None else self._piece(picked, rate, at)
+        make = {
+            "gap": self._gap,
+            "clip": self._container,
+            "sync-clip": self._container,
+            "ref-clip": self._compound,
+            "mc-clip": self._multicam,
+        }.get(element.tag, self._media)
+        piece = make(element, rate)
+        if piece.length < 0:
+            raise ValueError(f"{label_of(element)} is {float(piece.length):g} s long")
+        piece.begin = at
+        piece.markers, notes = markers_of(element, piece.start, piece.start + piece.length * piece.scale, rate)
+        for item in piece.items.values():
+            item.enabled = element.get("enabled") != "0"
+            item.name = item.name or element.get("name", "")
+            item.markers.extend(marker.deepcopy() for marker in piece.markers)
+            add_note(item, *notes)
+        if piece.items:
+            piece.markers = []
+        return piece
+
+    def _gap(self, element: Element, rate: Fraction) -> StoryItem:
+        return StoryItem(_ZERO, seconds_of(element, "duration"), seconds_of(element, "start"))
+
+    def _media(self, element: Element, rate: Fraction) -> StoryItem:
+        """A clip of one asset, or what makes its picture itself: titles and generators."""
+        resource = self._resources.get(element.get("ref"))
+        name = element.get("name", "")
+        if resource is None or resource.tag != "asset":
+            if resource is None and element.tag not in ("title", "live-drawing"):
+                return self._absent(element, rate, "media")
+            kind = (resource.get("name") if resource is not None else "") or element.tag
+            piece = self._plain(element, rate, otio.schema.Clip(name, otio.schema.GeneratorReference(kind, kind)))
+            if element.tag == "audio":
+                piece.items = {}
+            return piece
+        asset = self._resources.asset(resource)
+        length = seconds_of(element, "duration", asset.length or _ZERO)
+        start = seconds_of(element, "start") if element.get("start") else None
+        if not element.get("duration") and start is not None:
+            length = max(length + asset.start - start, _ZERO)
+        retime, scale = retime_of(element, start, length, rate, asset.rate, (asset.start, asset.length))
+        items = {}
+        for kind in _kinds(element, asset):
+            items[kind] = otio.schema.Clip(name or asset.name)
+            items[kind].set_media_references(asset.references(rate), "DEFAULT_MEDIA")
+            retime.put_on(items[kind], rate)
+        return StoryItem(_ZERO, length, retime.begin if start is None else start, scale, items)
+
+    def _absent(self, element: Element, rate: Fraction, what: str) -> StoryItem:
+        """A clip whose resource the document does not hold, as one of missing media."""
+        name = element.get("name", "")
+        clip = otio.schema.Clip(name, otio.schema.MissingReference(name=name))
+        add_note(clip, f"refers to '{element.get('ref')}', which is no {what} of the document")
+        return self._plain(element, rate, clip)
+
+    def _plain(self, element: Element, rate: Fraction, clip: Any) -> StoryItem:
+        """A clip as its element's own times have it."""
+        length, begin = seconds_of(element, "duration"), seconds_of(element, "start")
+        clip.source_range = time_range(begin, length, rate)
+        return StoryItem(_ZERO, length, begin, items={SOUND if element.tag == "audio" else PICTURE: clip})
+
+    def _container(self, element: Element, rate: Fraction) -> StoryItem:
+        """A clip or synchronized clip: its content is in it."""
+        content = [e for e in element if e.tag in (*_SHOWN, "spine") and not _lane(e)]
+        inside = self._resources.rate(element.get("format")) or rate
+        offsets = [_content_begin(e) for e in content]
+        start = seconds_of(element, "start", min(offsets, default=_ZERO))
+        begin = min([start, *offsets])
+        self._open.append(label_of(element))
+        lines, ahead = self._lines(content, inside, begin)
+        self._open.pop()
+        begin -= ahead
+        length = seconds_of(element, "duration", max(end_of(lines) + begin - start, _ZERO))
+        own = next(filter(None, map(self._own_rate, content)), None)
+        retime, scale = retime_of(element, start, length, rate, own, (begin, None))
+        retime = retime.shifted(-begin)
+        items = _flat(lines, retime, rate)
+        if not items and len(stack := stack_of(lines, inside, element.get("name", ""))):
+            retime.put_on(stack, rate)
+            items = {PICTURE if any(track.kind == PICTURE for track in stack) else SOUND: stack}
+        return StoryItem(_ZERO, length, start, scale, items)
+
+    def _compound(self, element: Element, rate: Fraction) -> StoryItem:
+        resource = self._resources.get(element.get("ref"))
+        sequence = None if resource is None else resource.find("sequence")
+        if resource is None or sequence is None:
+            return self._absent(element, rate, "sequence")
+        composed = self._within(element, lambda: self.sequence(sequence, resource.get("name", "")))
+        return self._used(element, rate, composed)
+
+    def _multicam(self, element: Element, rate: Fraction) -> StoryItem:
+        resource = self._resources.get(element.get("ref"))
+        multicam = None if resource is None else resource.find("multicam")
+        if resource is None or multicam is None:
+            return self._absent(element, rate, "multicam clip")
+        inside = self._resources.rate(multicam.get("format")) or rate
+        begin = seconds_of(multicam, "tcStart")
+        angles, sources = multicam.findall("mc-angle"), element.findall("mc-source")
+        chosen = {
+            kind: next((s.get("angleID") for s in sources if kind in _enabled(s)), None) for kind in (PICTURE, SOUND)
+        }
+        if not sources:
+            chosen = dict.fromkeys(chosen, angles[0].get("angleID") if angles else None)
+        parts: list[tuple[str, list[Storyline], Fraction]] = []
+        for kind, id in chosen.items():
+            angle = next((angle for angle in angles if angle.get("angleID") == id), None)
+            if angle is not None:
+                lines, ahead = self._within(element, partial(self._lines, list(angle), inside, begin))
+                parts.append((kind, lines, ahead))
+        most = max((ahead for _, _, ahead in parts), default=_ZERO)
+        stack = otio.schema.Stack(resource.get("name", ""))
+        for kind, lines, ahead in parts:
+            for piece in (piece for line in lines for piece in line.pieces):
+                piece.begin += most - ahead
+            stack.extend(track for track in tracks_of(lines, inside) if track.kind == kind)
+        length = max((end_of(lines) for _, lines, _ in parts), default=_ZERO)
+        piece = self._used(element, rate, _ComposedSequence(stack, begin - most, length, inside))
+        if chosen[PICTURE] and not any(kind == PICTURE for kind, _, _ in parts):
+            piece.add_note(f"its angle '{chosen[PICTURE]}' is not in the document")
+        return piece
+
+    def _within(self, element: Element, make: Callable[[], Any]) -> Any:
+        """What `make` returns of the resource that an element refers to; raises ValueError where that is in itself."""
+        id = element.get("ref", "")
+        if id in self._open:
+            raise ValueError(f"goes in a circle: {label_of(element)} holds itself")
+        self._open.append(id)
+        try:
+            return make()
+        finally:
+            self._open.pop()
+
+    def _used(self, element: Element, rate: Fraction, composed: _ComposedSequence) -> StoryItem:
+        """A use of a composition that other clips may use too."""
+        begin = composed.begin
+        start = seconds_of(element, "start", begin)
+        if start < begin:  # it counts from 0
+            begin = _ZERO
+        length = seconds_of(element, "duration", max(composed.length + begin - start, _ZERO))
+        retime, scale = retime_of(element, start, length, rate, composed.rate, (begin, None))
+        kinds = {track.kind for track in composed.stack if is_filled(track)} & _enabled(element)
+        items = {}
+        if kinds:
+            retime.shifted(-begin).put_on(composed.stack, rate)
+            composed.stack.name = element.get("name") or composed.stack.name
+            items[PICTURE if PICTURE in kinds else SOUND] = composed.stack
+        return StoryItem(_ZERO, length, start, scale, items)
+
+    # --- rates ---
+
+    def _own_rate(self, element: Element) -> Fraction | None:
+        resource = self._resources.get(element.get("ref"))
+        return None if resource is None or resource.tag != "asset" else self._resources.asset(resource).rate
+
+    def _first_rate(self, element: Element) -> Fraction:
+        """The rate of a sequence whose format says none: that of the first clip that says one, else 24."""
+        for child in element.iter():
+            resource = self._resources.get(child.get("ref"))
+            formats = child.get("format"), None if resource is None else resource.get("format")
+            if rate := next(filter(None, map(self._resources.rate, formats)), None):
+                return rate
+        return Fraction(24)
+
+
+# --- elements ---
+
+
+def _picked(element: Element) -> Element | None:
+    """The clip that an audition shows: its first."""
+    return next((child for child in element if child.tag in _SHOWN), None)
+
+
+def _lane(element: Element) -> int:
+    try:
+        return int(element.get("lane") or 0)
+    except ValueError as e:
+        raise ValueError(f"{label_of(element)}: lane is '{element.get('lane')}', which is not a number") from e
+
+
+def _content_begin(element: Element) -> Fraction:
+    """When, as its parent's time counts, an element of content begins."""
+    first = _picked(element) if element.tag == "spine" else None
+    return seconds_of(element, "offset") + (_ZERO if first is None else seconds_of(first, "offset"))
+
+
+def _enabled(element: Element) -> set[str]:
+    """The kinds of track that a clip or an angle is enabled for."""
+    return {"video": {PICTURE}, "audio": {SOUND}, "all": {PICTURE, SOUND}}.get(element.get("srcEnable", "all"), set())
+
+
+def _kinds(element: Element, asset: Asset) -> list[str]:
+    """On which tracks a clip of an asset lies."""
+    if element.tag in ("video", "audio"):
+        return [PICTURE if element.tag == "video" else SOUND]
+    has = {PICTURE: asset.pictures, SOUND: asset.sound}
+    return [kind for kind in (PICTURE, SOUND) if has[kind] and kind in _enabled(element)]
+
+
+def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, Any]:
+    """A container around one clip that fills it, as that clip: by kind of track; empty where there is more in it than that."""
+    filled = [piece for line in lines for piece in line.pieces if piece.items]
+    pictures = [piece for piece in filled if PICTURE in piece.items]
+    if len(pictures) > 1 or not filled or any(line.transitions for line in lines):
+        return {}
+    main = (pictures or filled)[0]
+    ends = (retime.keys[0].source, retime.keys[-1].source)
+    if min(ends) < main.begin or max(ends) > main.begin + main.length:
+        return {}
+    items = [(piece, kind, item) for piece in filled for kind, item in piece.items.items()]
+    if not all(isinstance(item, otio.schema.Clip) and not item.effects and item.enabled for _, _, item in items):
+        return {}
+    sources = {_media_and_lead(piece, item) for piece, _, item in items}
+    if len(sources) != 1:
+        return {}
+    ((_, ahead),) = sources
+    clips = {kind: item for _, kind, item in reversed(items)}  # the first of each kind
+    for clip in clips.values():
+        retime.shifted(ahead).put_on(clip, rate)
+    return {kind: clips[kind] for kind in dict.fromkeys(kind for _, kind, _ in items)}
+
+
+def _media_and_lead(piece: StoryItem, clip: Any) -> tuple[str, Fraction]:
+    """Which media a clip shows, and how far their time is ahead of the composition's."""
+    reference = clip.media_reference
+    return str(getattr(reference, "target_url", "") or reference.name), start_of(clip) - piece.begin
