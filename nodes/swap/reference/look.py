@@ -1,71 +1,133 @@
 """A second look: what the new face shows is compared with what the plate shows, and asked for so that they agree.
 
 A mesh that is brought to the plate's coefficients is not yet a picture that shows them: thick brows look lowered, a beard hides how far a jaw drops. So
-some frames are rendered, the landmarker looks at them, and a line for each coefficient says how what is seen follows what was asked for.
+some frames are rendered, the landmarker looks at them, and all frames are asked for what makes these show the plate's performance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
-from nodes.align.pose import read_coefficients
+from nodes.align.pose import Performance, read_coefficients
 from nodes.definitions import ColourMatch
 from nodes.detect.finder import finder_of
 from nodes.geometry.sampling import crop
 from nodes.mask import mask
+from nodes.subjects import Subject
 from nodes.swap.colour import apply_colour, match_colours
+from nodes.swap.reference.expression import POSE_UNIT, SPREAD, squared_distances
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.render import ReferenceTrack
-from nodes.types import Float, Int
+from nodes.types import Float, Image8, Int
 
-SAMPLES = 64  # frames that are looked at
 MARGIN = 0.35  # of the face's extent, around it: as much as the finder wants to see
+ROUNDS = 2
 _SIZE = 256  # pixels of the crops that are looked at
 _PRIOR = 0.06  # spread of a coefficient, with which it is as likely that nothing is to be changed
-_GAIN, _MOST = (0.6, 1.5), 0.15  # of what is asked for: the least and the most, and the largest change
+_GAIN, _MOST = (0.6, 1.5), 0.2  # of what is asked for: the least and the most, and the largest change
 _LEVEL = 0.4  # of a constant difference that is made up for: the rest is how this performer looks at rest
+_REACH = 3.0  # spreads of performance within which frames go astray alike
+_NOISE = 0.3  # variance of a look, over that of how far frames go astray
 
 
-def look_again(track: ReferenceTrack, rows: Int, pictures: list[Reference], expression: float = 1.0) -> Float:
-    """The coefficients [T, C] that the new face has to be asked for, so that it shows the plate's times `expression`.
+def look_again(
+    track: ReferenceTrack,
+    plate: Performance,
+    place: Callable[[Float], Float],
+    rows: Int,
+    pictures: list[Reference],
+    expression: float = 1.0,
+) -> ReferenceTrack:
+    """Change what the new face is asked for, so that it shows the plate's performance times `expression`.
 
-    rows: frames of the track that are looked at; pictures: of them, with the vertices [2 V, 2] of the plate's surface and of the new face's.
+    place: gives the vertices [T, V, 3] of the new face for coefficients [T, C]. rows: [N], frames that are looked at; pictures: of the
+    plate there, with where its surface is in them.
     """
-    seen = [_seen(track, t, picture) for t, picture in zip(rows.tolist(), pictures, strict=True)]
-    there = [pair for pair in seen if pair is not None]
-    wanted = track.coefficients  # what it has been asked for so far
-    if len(there) < 2:
-        return wanted
-    plate, shown = np.stack(there, 1) * np.array([expression, 1], np.float32)[:, None, None]
-    middle, level = plate.mean(0), shown.mean(0)
+    looks = [_Look(track, t, picture) for t, picture in zip(rows.tolist(), pictures, strict=True)]
+    acted = replace(plate, coefficients=np.float32(expression) * plate.coefficients)
+    rest = None
+    for _ in range(ROUNDS):
+        seen = [
+            (look.row, look.plate, shown)
+            for look in looks
+            if look.plate is not None and (shown := look.shown(track)) is not None
+        ]
+        if len(seen) < 2:
+            break
+        there, own, new = (np.stack(each) for each in zip(*seen, strict=True))
+        wanted = np.float32(expression) * own
+        if rest is None:
+            rest = (1 - _LEVEL) * (new - wanted).mean(0)
+        asked = ask_again(acted, track.coefficients, there, wanted, new - rest)
+        track = replace(track, coefficients=asked, vertices=place(asked))
+    return track
+
+
+def ask_again(plate: Performance, asked: Float, rows: Int, wanted: Float, shown: Float) -> Float:
+    """Change what was asked for, [T, C], by what was then shown in some frames.
+
+    plate: the performance that is wanted, T frames. rows: [N], frames that were looked at; wanted, shown: [N, C], what was to be seen
+    there, and what was.
+
+    A line says for each coefficient how what is shown follows what is wanted. What it leaves is carried from the frames that were looked
+    at to those that perform alike (kriging: Matheron 1963).
+    """
+    middle, level = wanted.mean(0), shown.mean(0)
     # With few frames, or where next to nothing happens, the slope of the line is 1.
     prior = _PRIOR**2
-    slope = (((plate - middle) * (shown - level)).mean(0) + prior) / (((plate - middle) ** 2).mean(0) + prior)
+    slope = (((wanted - middle) * (shown - level)).mean(0) + prior) / (((wanted - middle) ** 2).mean(0) + prior)
     strength = np.clip(1 / np.maximum(slope, 1e-3), *_GAIN)
-    asked = wanted + np.clip((strength - 1) * (wanted - middle) - _LEVEL * (level - middle), -_MOST, _MOST)
-    return np.asarray(np.clip(asked, 0, 1), np.float32)
+    astray = shown - level - slope * (wanted - middle)
+    places = np.concatenate([plate.coefficients / np.float32(SPREAD), plate.yaw_pitch / POSE_UNIT], 1)
+    alike = np.exp(-squared_distances(places, places[rows]) / np.float32(2 * _REACH**2))
+    astray = alike @ np.linalg.solve(alike[rows] + np.float32(_NOISE) * np.eye(len(rows), dtype=np.float32), astray)
+    change = (strength - 1) * (plate.coefficients - middle) - (level - middle) - strength * astray
+    change = np.clip(asked + change - plate.coefficients, -_MOST, _MOST)
+    return np.asarray(plate.coefficients + change, np.float32)
 
 
-def _seen(track: ReferenceTrack, t: int, picture: Reference) -> tuple[Float, Float] | None:
-    """Coefficients [C] that the finder sees in the plate and in the new face of a frame; None where it sees no face."""
-    subject = track.subject
-    own, new = np.split(picture.vertices, 2)
-    low, high = own.min(0), own.max(0)
-    scale = float((high - low).max()) * (1 + 2 * MARGIN) / _SIZE
-    corner = (low + high - scale * _SIZE) / 2
-    plate = crop(picture.image, np.array([[[scale, 0, corner[0]], [0, scale, corner[1]]]], np.float32), _SIZE)[0]
-    own, new = ((v - corner) / np.float32(scale) for v in (own, new))
-    deep = np.concatenate([new, track.vertices[t, :, 2:]], 1).astype(np.float32)
-    face, inside = track.render(t, deep, _SIZE, Reference(plate, own))
-    landmarks = own[: len(subject.template)]
-    matte = mask(landmarks[None], _SIZE, subject) * inside
-    base = np.asarray(plate / np.float32(255), np.float32)[None]
-    matched = apply_colour(face[None], match_colours(face[None], base, matte, ColourMatch.REINHARD))
-    composite = base + matte[..., None] * (matched - base)
-    finder = finder_of(subject)
-    squares = finder.next_squares(landmarks[None])
-    looks = [finder.look(p, squares) for p in (plate, np.round(composite[0] * 255).clip(0, 255).astype(np.uint8))]
-    if min(float(look.scores[0]) for look in looks) < finder.sure:
-        return None
-    first, second = (read_coefficients(look.landmarks, subject)[0] for look in looks)
-    return first, second
+class _Look:
+    """One frame of the plate, as the finder sees it, and as it sees the new face there.
+
+    plate: coefficients [C] that it sees in the plate, None where it sees no face.
+    """
+
+    def __init__(self, track: ReferenceTrack, row: int, picture: Reference) -> None:
+        self.row, self._finder = row, finder_of(track.subject)
+        own, new = np.split(picture.vertices, 2)
+        low, high = own.min(0), own.max(0)
+        scale = float((high - low).max()) * (1 + 2 * MARGIN) / _SIZE
+        corner = (low + high - scale * _SIZE) / 2
+        self._crop = crop(picture.image, np.array([[[scale, 0, corner[0]], [0, scale, corner[1]]]], np.float32), _SIZE)[
+            0
+        ]
+        self._own, new = ((v - corner) / np.float32(scale) for v in (own, new))
+        # The line from the plate's pixels to the crop's, by where the new face has been.
+        before = track.vertices[row, :, :2]
+        self._scale = np.ptp(new, axis=0) / np.ptp(before, axis=0)
+        self._corner = new.min(0) - self._scale * before.min(0)
+        landmarks = self._own[None, : len(track.subject.template)]
+        self._squares = self._finder.next_squares(landmarks)
+        self._matte = mask(landmarks, _SIZE, track.subject)
+        self.plate = self._see(self._crop, track.subject)
+
+    def shown(self, track: ReferenceTrack) -> Float | None:
+        """Coefficients [C] that the finder sees in the new face, None where it sees no face."""
+        vertices = track.vertices[self.row]
+        flat = vertices[:, :2] * self._scale + self._corner
+        deep = np.concatenate([flat, vertices[:, 2:]], 1).astype(np.float32)
+        face, inside = track.render(self.row, deep, _SIZE, Reference(self._crop, self._own))
+        matte = self._matte * inside
+        base = np.asarray(self._crop / np.float32(255), np.float32)[None]
+        matched = apply_colour(face[None], match_colours(face[None], base, matte, ColourMatch.REINHARD))
+        composite = base + matte[..., None] * (matched - base)
+        return self._see(np.round(composite[0] * 255).clip(0, 255).astype(np.uint8), track.subject)
+
+    def _see(self, image: Image8, subject: Subject) -> Float | None:
+        seen = self._finder.look(image, self._squares)
+        if float(seen.scores[0]) < self._finder.sure:
+            return None
+        return read_coefficients(seen.landmarks, subject)[0]

@@ -16,7 +16,7 @@ from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
 from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.inside import filled_openings, plate_share
-from nodes.swap.reference.look import MARGIN, SAMPLES, look_again
+from nodes.swap.reference.look import MARGIN, look_again
 from nodes.swap.reference.render import ReferenceTrack
 from nodes.swap.reference.retarget import retarget
 from nodes.swap.reference.source import Source
@@ -110,9 +110,7 @@ def make_track(
         alone = [Reference(p.image, p.vertices[: own.shape[1]]) for p in seen]
         folds = learn_wrinkles(plate, theirs, alone, source, mine, [references[i] for i in mine.tolist()])
         track = replace(track, wrinkles=folds)
-    looked = np.unique(np.linspace(0, len(theirs) - 1, SAMPLES).round().astype(int))
-    asked = look_again(track, theirs[looked], [seen[i] for i in looked], parameters.expression)
-    return replace(track, vertices=placed(asked), coefficients=asked)
+    return look_again(track, plate, placed, theirs, seen, parameters.expression)
 
 
 def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:
