@@ -112,7 +112,7 @@ class Shot(Network):
         middle = self.up(torch.cat([_doubled(coarse), middle], 1))
         fine = self.leave(torch.cat([_doubled(middle), fine], 1))
         out = F.pixel_shuffle(self.out(fine).float(), self.factor)
-        return self._corrected(reference.float(), out)
+        return self._corrected(reference.float(), out, areas)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """How far structure, colour and texture are from the frame, inside the mesh; eyes and mouth count more."""
@@ -199,13 +199,18 @@ class Shot(Network):
         openings = self.openings(vertices)
         return tuple(tell(openings)[:, :, None, None] for tell in self.tell)
 
-    def _corrected(self, reference: Tensor, out: Tensor) -> Tensor:
-        """Where the gate opens, the reference's own detail gives way to its blur; the correction comes on top."""
-        gate, picture, cell = torch.sigmoid(out[:, 3:]), reference[:, :3], 2 * self.factor
-        soft = F.interpolate(
-            F.avg_pool2d(picture, cell), scale_factor=float(cell), mode="bilinear", align_corners=False
-        )
-        return torch.lerp(picture, soft, gate) + out[:, :3]
+    def _corrected(self, reference: Tensor, out: Tensor, areas: Tensor) -> Tensor:
+        """Eyes and mouth may be drawn anew: where the gate opens, the reference's own detail gives way. Elsewhere its detail stays, and shades alone change."""
+        picture, change, free = reference[:, :3], out[:, :3], 1.0
+        if areas.shape[1]:
+            free = F.interpolate(whole(areas), picture.shape[-2:], mode="bilinear", align_corners=False)
+            change = torch.lerp(self._soft(change), change, free)
+        return torch.lerp(picture, self._soft(picture), free * torch.sigmoid(out[:, 3:])) + change
+
+    def _soft(self, picture: Tensor) -> Tensor:
+        cell = 2 * self.factor
+        small = F.avg_pool2d(picture, cell)
+        return F.interpolate(small, scale_factor=float(cell), mode="bilinear", align_corners=False)
 
 
 class _Residual(nn.Module):

@@ -119,7 +119,7 @@ class MeshWarp:
                     r.image,
                     np.ascontiguousarray(places[..., 2 * k : 2 * k + 2]),
                     _ONE_MAP,
-                    cv2.INTER_LINEAR,
+                    cv2.INTER_CUBIC,
                     borderMode=cv2.BORDER_REPLICATE,
                 )
             )
