@@ -201,7 +201,8 @@ class Shot(Network):
 
     def _corrected(self, reference: Tensor, out: Tensor, areas: Tensor) -> Tensor:
         """Eyes and mouth may be drawn anew: where the gate opens, the reference's own detail gives way. Elsewhere its detail stays, and shades alone change."""
-        picture, change, free = reference[:, :3], out[:, :3], 1.0
+        picture, change = reference[:, :3], out[:, :3]
+        free: Tensor | float = 1.0
         if areas.shape[1]:
             free = F.interpolate(whole(areas), picture.shape[-2:], mode="bilinear", align_corners=False)
             change = torch.lerp(self._soft(change), change, free)

@@ -130,4 +130,4 @@ class _Look:
         seen = self._finder.look(image, self._squares)
         if float(seen.scores[0]) < self._finder.sure:
             return None
-        return read_coefficients(seen.landmarks, subject)[0]
+        return np.asarray(read_coefficients(seen.landmarks, subject)[0], np.float32)
