@@ -59,13 +59,15 @@ class Coefficients:
 class Part:
     """A part of a subject that performs for itself: its source frames are chosen apart from the others'.
 
-    coefficients: [D], indices of those that it performs; empty for a subject without any: the whole shape. weight: how much
-    they count; view: how much the pose does; usual: how much the source's usual expression counts against the plate's, for what mesh and
-    wrinkles can perform needs no frame that performs it. share: [L], 0..1, of the part at each landmark; the parts' sum is 1.
+    coefficients: [D], indices of those that it performs; empty for a subject without any: the whole shape. twin: [D] or empty, those
+    of its other side where that does the same, such as the other eye. weight: how much they count; view: how much the pose does; usual: how
+    much the source's usual expression counts against the plate's, for what mesh and wrinkles can perform needs no frame that performs
+    it. share: [L], 0..1, of the part at each landmark; the parts' sum is 1.
     """
 
     name: str
     coefficients: Int
+    twin: Int
     weight: float
     view: float
     usual: float
@@ -241,7 +243,7 @@ def _parts(
     """
     told = document.get("parts")
     if not told:
-        return (Part("whole", _NOWHERE, 1.0, 1.0, 0.0, np.ones(len(flat), np.float32)),)
+        return (Part("whole", _NOWHERE, _NOWHERE, 1.0, 1.0, 0.0, np.ones(len(flat), np.float32)),)
     names = coefficients.names if coefficients else ()
     low, high = document["waist"]
     upper = smoothstep((high - flat[:, 1]) / (high - low))
@@ -259,6 +261,7 @@ def _parts(
         Part(
             part["name"],
             _matching(names, part["coefficients"]),
+            np.array([names.index(name) for name in part.get("twin", ())], np.int64),
             float(part.get("weight", 1)),
             float(part.get("view", 1)),
             float(part.get("usual", 0)),

@@ -25,6 +25,7 @@ from nodes.swap.reference.wrinkles import SIDE, learn_wrinkles, spread_out
 from nodes.types import Float, Int, Track
 
 _POSE_WINDOW = 0.36  # seconds
+_TWIN = 0.5  # what the other eye of a source frame counts
 
 
 def plan_reference(
@@ -121,6 +122,11 @@ def choose_references(plate: Performance, source: Source, parameters: SwapParame
         there = part_numbers(source.performance, part, source.subject)
         usual = part.usual * np.median(there, axis=0)
         wanted = (part_numbers(plate, part, source.subject) + usual) / (1 + part.usual)
+        if len(part.twin):
+            # Two eyes of different frames agree only where both eyes of these frames do as one eye of the plate does.
+            twins = replace(part, coefficients=part.twin)
+            there = np.concatenate([there, _TWIN * part_numbers(source.performance, twins, source.subject)], 1)
+            wanted = np.concatenate([wanted, _TWIN * wanted], 1)
         seen, view = (part.view * turn / POSE_UNIT for turn in (pose, own))
         chosen.append(choose(np.asarray(wanted, np.float32), there, seen, view, source.penalty, parameters.steadiness))
     return tuple(chosen)
