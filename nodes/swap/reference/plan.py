@@ -12,6 +12,8 @@ from nodes.align.pose import Performance, take_performance
 from nodes.definitions import SwapParameters
 from nodes.footage.footage import Footage
 from nodes.geometry.smoothing import window_length
+from nodes.geometry.step import smoothstep
+from nodes.subjects import Part, Subject
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
 from nodes.swap.reference.gallery import Reference, fetch_references
@@ -25,7 +27,7 @@ from nodes.swap.reference.wrinkles import SIDE, learn_wrinkles, spread_out
 from nodes.types import Float, Int, Track
 
 _POSE_WINDOW = 0.36  # seconds
-_TWIN = 0.5  # what the other eye of a source frame counts
+_ALIKE = 0.7  # spreads up to which two eyes do the same
 
 
 def plan_reference(
@@ -119,14 +121,35 @@ def choose_references(plate: Performance, source: Source, parameters: SwapParame
     pose, own = common_poses(plate, source.performance)
     chosen = []
     for part in source.subject.parts:
-        there = part_numbers(source.performance, part, source.subject)
-        usual = part.usual * np.median(there, axis=0)
-        wanted = (part_numbers(plate, part, source.subject) + usual) / (1 + part.usual)
+        there, wanted = (_both_sides(p, part, source.subject) for p in (source.performance, plate))
         if len(part.twin):
-            # Two eyes of different frames agree only where both eyes of these frames do as one eye of the plate does.
-            twins = replace(part, coefficients=part.twin)
-            there = np.concatenate([there, _TWIN * part_numbers(source.performance, twins, source.subject)], 1)
-            wanted = np.concatenate([wanted, _TWIN * wanted], 1)
+            wanted = _agreeing(wanted)
+        wanted = np.asarray((wanted + part.usual * np.median(there, axis=0)) / (1 + part.usual), np.float32)
         seen, view = (part.view * turn / POSE_UNIT for turn in (pose, own))
-        chosen.append(choose(np.asarray(wanted, np.float32), there, seen, view, source.penalty, parameters.steadiness))
+        chosen.append(choose(wanted, there, seen, view, source.penalty, parameters.steadiness))
     return tuple(chosen)
+
+
+def _both_sides(performance: Performance, part: Part, subject: Subject) -> Float:
+    """The expression of a part and, where it has one, of its twin: [T, D] or [T, 2 D].
+
+    Of some people one eye is always narrower than the other: half of what usually lies between them is taken from each.
+    """
+    own = part_numbers(performance, part, subject)
+    if not len(part.twin):
+        return own
+    other = part_numbers(performance, replace(part, coefficients=part.twin), subject)
+    half = np.median(own - other, axis=0) / 2
+    return np.asarray(np.concatenate([own - half, other + half], 1) / np.sqrt(2), np.float32)
+
+
+def _agreeing(both: Float) -> Float:
+    """A part and its twin [T, 2 D], as the part wants both to be: alike, so that two eyes of different frames agree.
+
+    Where they differ by little, as they do by chance, the part wants what both do on average, and so its twin wants the same frames.
+    """
+    own, other = np.split(both, 2, 1)
+    half = (own - other) / 2
+    apart = np.linalg.norm(half, axis=1, keepdims=True)
+    wanted = (own + other) / 2 + smoothstep((apart - _ALIKE) / _ALIKE) * half
+    return np.concatenate([wanted, wanted], 1)

@@ -419,3 +419,16 @@ def test_a_hand_plays_with_its_landmarks_alone():
         image, visible = track.render(t, vertices[t], SIZE)
         picture = crop(clip.frame(t).rgb8(), found.to_plate[t : t + 1], SIZE)[0] / 255
         assert np.abs(image - picture)[visible].mean() < 0.01
+
+
+def test_two_eyes_take_the_same_frames_unless_they_do_different_things():
+    """Where one eye is always narrower, or differs by chance, both are of one frame; a wink is of another for the open eye."""
+    from nodes.swap.reference.plan import _agreeing
+
+    both = np.zeros((3, 4), np.float32)
+    both[1] = 0.5, 0, 0, 0  # by chance
+    both[2] = 4, 0, 0, 0  # a wink
+    own, other = _agreeing(both), _agreeing(np.roll(both, 2, 1))
+    np.testing.assert_array_equal(own[:2], other[:2])
+    assert own[2, 0] == own[2, 2] == 4
+    assert other[2, 0] == other[2, 2] == 0
