@@ -348,7 +348,7 @@ def test_a_part_that_is_turned_away_is_not_missed(degrees):
         np.testing.assert_allclose(image[visible], 100 / 255, atol=1e-3)
 
 
-def test_a_wink_changes_the_frames_of_one_eye_and_a_smile_those_of_the_mouth(taken):
+def test_what_the_eyes_do_changes_their_frames_and_a_smile_those_of_the_mouth(taken):
     own = taken.performance
     still = SwapParameters(steadiness=0)
     before = choose_references(own, taken, still)
@@ -359,7 +359,9 @@ def test_a_wink_changes_the_frames_of_one_eye_and_a_smile_those_of_the_mouth(tak
         ]  # as it is performed at another time
         after = choose_references(replace(own, coefficients=coefficients), taken, still)
         changed = [float((a.index[:, 0] != b.index[:, 0]).mean()) for a, b in zip(after, before, strict=True)]
-        assert [share > 0 for share in changed] == [p is part for p in FACE.parts]
+        # Eyes agree as long as they do about the same, so the other one may follow.
+        assert changed[FACE.parts.index(part)] > 0
+        assert all(p is part or len(p.twin) & len(part.twin) or not share for p, share in zip(FACE.parts, changed))
 
 
 def test_references_keep_nearer_to_what_is_usual_of_the_source(alignment, taken):
