@@ -361,7 +361,9 @@ def test_what_the_eyes_do_changes_their_frames_and_a_smile_those_of_the_mouth(ta
         changed = [float((a.index[:, 0] != b.index[:, 0]).mean()) for a, b in zip(after, before, strict=True)]
         # Eyes agree as long as they do about the same, so the other one may follow.
         assert changed[FACE.parts.index(part)] > 0
-        assert all(p is part or len(p.twin) & len(part.twin) or not share for p, share in zip(FACE.parts, changed))
+        assert all(
+            p is part or len(p.twin) & len(part.twin) or not share for p, share in zip(FACE.parts, changed, strict=True)
+        )
 
 
 def test_references_keep_nearer_to_what_is_usual_of_the_source(alignment, taken):
