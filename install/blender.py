@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "host_bridge" / "blender"
-OLDEST = (4, 5)
-_APPLICATIONS = (
-    "/Applications/Blender.app/Contents/MacOS/Blender",
-    "C:/Program Files/Blender Foundation/Blender 5.0/blender.exe",
-    "C:/Program Files/Blender Foundation/Blender 4.5/blender.exe",
-    "/snap/bin/blender",
-)
 _INSTALL = """
 import bpy, sys
 bpy.ops.wm.read_userpref()
@@ -52,21 +46,22 @@ print("removed" if gone else "was not installed")
 """
 
 
-class Problem(Exception):
+class ExtensionProblem(Exception):
     """Something that the user can mend; the message is one line that says what and how."""
 
 
 def files() -> dict[str, bytes]:
-    """What is packed, by its name in the zip. Raises Problem."""
-    found = {
+    """What is packed, by its name in the zip. Raises ExtensionProblem."""
+    contents = {
         file.relative_to(SOURCE).as_posix(): file.read_bytes()
         for file in sorted(SOURCE.rglob("*"))
         if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith(".")
     }
-    found["client.py"] = (ROOT / "host_bridge" / "client.py").read_bytes()
-    found["nodes.json"] = _definitions()
-    found["LICENSE"] = _LICENCE.encode()
-    return dict(sorted(found.items()))
+    for name in ("client.py", "session.py"):
+        contents[name] = (ROOT / "host_bridge" / name).read_bytes()
+    contents["nodes.json"] = _definitions()
+    contents["LICENSE"] = _LICENCE.encode()
+    return dict(sorted(contents.items()))
 
 
 def build(folder: Path) -> Path:
@@ -82,24 +77,27 @@ def build(folder: Path) -> Path:
     return path
 
 
-def find_blender(told: str | None) -> list[str]:
-    """The command of the Blender that is meant: a program, or a Python with the module bpy. Raises Problem."""
-    for each in (told,) if told else ("blender", *_APPLICATIONS):
-        if each and (found := shutil.which(each)):
-            return [found]
-    what = f"{told} is no program" if told else "no Blender was found"
-    raise Problem(f"{what}: name it with --blender, the program itself.")
+def find_blender(named: str | None) -> list[str]:
+    """The command of the Blender that is meant: a program, or a Python with the module bpy. Raises ExtensionProblem."""
+    from install.doctor import find_hosts
+
+    programs = [named] if named else find_hosts(platform.system(), Path.home(), os.environ)["Blender"]
+    for program in programs:
+        if path := shutil.which(str(program)):
+            return [path]
+    what = f"{named} is no program" if named else "no Blender was found"
+    raise ExtensionProblem(f"{what}: name it with --blender, the program itself.")
 
 
 def run_in(blender: Sequence[str], code: str, user: Path | None) -> str:
-    """Run code in a Blender without a window, and return what it printed. user: its folder of settings. Raises Problem."""
+    """Run code in a Blender without a window, and return what it printed. user: its folder of settings. Raises ExtensionProblem."""
     environment = {**os.environ, **({"BLENDER_USER_RESOURCES": str(user)} if user else {})}
     is_python = Path(blender[0]).stem.startswith("python")
     arguments = ["-c", code] if is_python else ["--background", "--python-exit-code", "1", "--python-expr", code]
     ran = subprocess.run([*blender, *arguments], env=environment, capture_output=True, text=True, errors="replace")
     if ran.returncode:
         lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
-        raise Problem(f"{blender[0]} could not do it: {lines[-1] if lines else 'it gave no reason'}")
+        raise ExtensionProblem(f"{blender[0]} could not do it: {lines[-1] if lines else 'it gave no reason'}")
     return ran.stdout
 
 
@@ -113,27 +111,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--user", type=Path, help="a folder for Blender's settings, instead of your own")
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="the folder that gets the zip")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        blender = [] if told.action == "build" else find_blender(told.blender)
-        where = f" in {told.user}" if told.user else ""
-        if told.dry_run:
-            steps = {"build": f"write the extension into {told.out}"}
+        blender = [] if options.action == "build" else find_blender(options.blender)
+        where = f" in {options.user}" if options.user else ""
+        if options.dry_run:
+            steps = {"build": f"write the extension into {options.out}"}
             steps["install"] = f"{steps['build']}\nlet {''.join(blender)} install and enable it{where}"
             steps["install"] += f"\nset its preference Faceplate's Python to {sys.executable}"
             steps["uninstall"] = f"let {''.join(blender)} disable and remove it{where}"
-            print("\n".join(f"would {step}" for step in steps[told.action].splitlines()))
+            print("\n".join(f"would {step}" for step in steps[options.action].splitlines()))
             return 0
-        if told.action == "uninstall":
-            print(f"Faceplate {run_in(blender, _UNINSTALL, told.user).strip().splitlines()[-1]}{where}")
+        if options.action == "uninstall":
+            print(f"Faceplate {run_in(blender, _UNINSTALL, options.user).strip().splitlines()[-1]}{where}")
             return 0
-        path = build(told.out)
+        path = build(options.out)
         print(f"built {path}")
-        if told.action == "install":
-            run_in(blender, _INSTALL.format(zip=str(path), python=sys.executable), told.user)
+        if options.action == "install":
+            run_in(blender, _INSTALL.format(zip=str(path), python=sys.executable), options.user)
             print(f"installed and enabled{where}")
         return 0
-    except Problem as problem:
+    except ExtensionProblem as problem:
         message = str(problem)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}."
@@ -147,9 +145,11 @@ def _definitions() -> bytes:
         from nodes.definitions import NODES
     except ImportError as e:
         python = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        raise Problem(f"this Python lacks Faceplate ({e}): run it with that of its environment, as {python}") from e
-    told = {"schema": "faceplate.nodes/1", "nodes": [node.schema() for node in NODES]}
-    return json.dumps(told, indent=1).encode()
+        raise ExtensionProblem(
+            f"this Python lacks Faceplate ({e}): run it with that of its environment, as {python}"
+        ) from e
+    document = {"schema": "faceplate.nodes/1", "nodes": [node.schema() for node in NODES]}
+    return json.dumps(document, indent=1).encode()
 
 
 _LICENCE = """Faceplate for Blender
@@ -158,7 +158,7 @@ This program is free software: you can redistribute it and/or modify it under th
 published by the Free Software Foundation, either version 3 of the License, or (at your option) any later version.
 Its text is at www.gnu.org/licenses/gpl-3.0.html
 
-client.py is under the Apache License, Version 2.0, at www.apache.org/licenses/LICENSE-2.0
+client.py and session.py are under the Apache License, Version 2.0, at www.apache.org/licenses/LICENSE-2.0
 """
 
 if __name__ == "__main__":

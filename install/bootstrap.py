@@ -90,12 +90,12 @@ def newer_python(path: str | None = None) -> list[str] | None:
     names = [[f"python3.{minor}"] for minor in (11, 12, 13, 14)] + [["py", "-3"], ["python3"], ["python"]]
     probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info < {OLDEST})"
     for name, *arguments in names:
-        found = shutil.which(name, path=path)
-        if not found:
+        program = shutil.which(name, path=path)
+        if not program:
             continue
         try:
-            if not subprocess.run([found, *arguments, "-c", probe], capture_output=True, timeout=20).returncode:
-                return [found, *arguments]
+            if not subprocess.run([program, *arguments, "-c", probe], capture_output=True, timeout=20).returncode:
+                return [program, *arguments]
         except (OSError, subprocess.TimeoutExpired):
             continue
     return None
@@ -132,11 +132,11 @@ def accelerator(machine: str = platform.machine(), system: str = platform.system
     if not tool or system not in ("Linux", "Windows") or machine.lower() not in ("x86_64", "amd64"):
         return "cpu", "no NVIDIA GPU found"
     try:
-        told = subprocess.run([tool], capture_output=True, text=True, errors="replace", timeout=30)
+        ran = subprocess.run([tool], capture_output=True, text=True, errors="replace", timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return "cpu", "nvidia-smi does not answer"
-    version = re.search(r"CUDA (?:UMD )?Version:\s*(\d+)\.(\d+)", told.stdout)
-    if told.returncode or not version:
+    version = re.search(r"CUDA (?:UMD )?Version:\s*(\d+)\.(\d+)", ran.stdout)
+    if ran.returncode or not version:
         return "cpu", "nvidia-smi finds no working driver"
     if int(version.group(1)) < CUDA:
         return "cpu", f"the NVIDIA driver knows CUDA {version.group(1)}.{version.group(2)}, {CUDA}.0 or newer is needed"

@@ -130,11 +130,11 @@ def nvidia_gpu() -> str | None:
 
 def check_trainer() -> Iterator[Check]:
     """What `faceplate train` needs, and what it would compute on; nothing of it is loaded, which would take seconds."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for name in _TRAINER:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    missing = [name for name in _TRAINER if name not in found]
+            versions[name] = version(name)
+    missing = [name for name in _TRAINER if name not in versions]
     if missing:
         what = f"{', '.join(missing)} not installed: `faceplate train` does not work, all else does"
         yield Check("Trainer", "warn", what, "Run `pip install 'faceplate[train]'` in Faceplate's environment")
@@ -142,14 +142,14 @@ def check_trainer() -> Iterator[Check]:
     spec = find_spec("torch")
     libraries = Path(spec.origin).parent / "lib" if spec and spec.origin else Path()
     cuda = any(libraries.glob("*torch_cuda*"))
-    told, gpu = f"torch {found['torch']}, built for {'CUDA' if cuda else 'the CPU'}", nvidia_gpu()
+    built, gpu = f"torch {versions['torch']}, built for {'CUDA' if cuda else 'the CPU'}", nvidia_gpu()
     if cuda and gpu:
         numbers = "bf16" if _gpu_has_bf16() else "fp16"
-        yield Check("Trainer", "ok", f"{told}: trains on the GPU, in {numbers}")
+        yield Check("Trainer", "ok", f"{built}: trains on the GPU, in {numbers}")
         return
     on = f"trains on {os.cpu_count()} cores, which {'have' if _cpu_has_bf16() else 'lack'} bf16"
     remedy = "Install the build of torch for the driver's CUDA: see docs/install.md" if gpu else None
-    yield Check("Trainer", "warn" if gpu else "ok", f"{told}: {on}", remedy)
+    yield Check("Trainer", "warn" if gpu else "ok", f"{built}: {on}", remedy)
 
 
 def _gpu_has_bf16() -> bool:
@@ -266,8 +266,8 @@ def check_disk() -> Iterator[Check]:
 
 def check_hosts() -> Iterator[Check]:
     """The hosts that are installed, with their versions."""
-    found = find_hosts(platform.system(), Path.home(), os.environ)
-    for host, programs in found.items():
+    hosts = find_hosts(platform.system(), Path.home(), os.environ)
+    for host, programs in hosts.items():
         if not programs:
             yield Check(f"Host: {host}", "ok", "not found (needed only to work inside it)")
         for program in programs:
@@ -284,14 +284,14 @@ def find_hosts(
     """
     root = root or Path(Path(environ.get("PROGRAMFILES", "/")).anchor)  # on Windows, the drive that has the programs
     on_path = shutil.which("blender", path=environ.get("PATH", ""))
-    found: dict[str, dict[Path, Path]] = {}
+    hosts: dict[str, dict[Path, Path]] = {}
     for host, patterns in _places(system, environ).items():
         hits = [Path(on_path)] if on_path and host == "Blender" else []
         for pattern in patterns:
             base = home if pattern.startswith("~/") else root
             hits += sorted(base.glob(pattern.removeprefix("~/").lstrip("/")))
-        found[host] = {hit.resolve(): hit for hit in reversed(hits) if hit.exists()}
-    return {host: tuple(reversed(hits.values())) for host, hits in found.items()}
+        hosts[host] = {hit.resolve(): hit for hit in reversed(hits) if hit.exists()}
+    return {host: tuple(reversed(hits.values())) for host, hits in hosts.items()}
 
 
 def _places(system: str, environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -328,15 +328,15 @@ def _places(system: str, environ: Mapping[str, str]) -> dict[str, tuple[str, ...
 def _host_version(host: str, program: Path) -> str | None:
     """Ask the program when that is cheap, else read its version off its folder; None when neither tells."""
     if host == "Blender":
-        told = re.search(r"Blender (\d+\.\d+(?:\.\d+)?)", _output([str(program), "--version"]) or "")
-        if told:
-            return told.group(1)
+        match = re.search(r"Blender (\d+\.\d+(?:\.\d+)?)", _output([str(program), "--version"]) or "")
+        if match:
+            return match.group(1)
     readme = program.parent.parent / "docs/ReadMe.html"
     if host == "DaVinci Resolve" and readme.is_file():
-        told = re.search(r"DaVinci Resolve (?:Studio )?(\d+(?:\.\d+)*)", readme.read_text("utf-8", "replace"))
-        return told.group(1) if told else None
-    told = re.search(r"(?:blender|fusion)\D{0,12}(\d+(?:\.\d+)*)", str(program.parent), re.IGNORECASE)
-    return told.group(1) if told else None
+        match = re.search(r"DaVinci Resolve (?:Studio )?(\d+(?:\.\d+)*)", readme.read_text("utf-8", "replace"))
+        return match.group(1) if match else None
+    match = re.search(r"(?:blender|fusion)\D{0,12}(\d+(?:\.\d+)*)", str(program.parent), re.IGNORECASE)
+    return match.group(1) if match else None
 
 
 def _guarded(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:

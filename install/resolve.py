@@ -24,12 +24,12 @@ _MINE = "Blackmagic Design/DaVinci Resolve"
 _STORES = ("com.blackmagic-design.DaVinciResolveLite", "com.blackmagic-design.DaVinciResolveAppStore")
 
 
-class Problem(Exception):
+class ResolveProblem(Exception):
     """Something that the user can mend; the message is one line that says what and how."""
 
 
 @dataclass(frozen=True)
-class Place:
+class FusionRoot:
     """A Fusion root: of this user, of all users, or of the edition of Apple's store."""
 
     kind: str
@@ -37,7 +37,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """What an installation does to one root: files to write, to remove, and those that are somebody's own and stay."""
 
     write: dict[str, bytes]
@@ -46,33 +46,39 @@ class Plan:
     same: list[str]
 
 
-def places(system: str, home: Path, environment: Mapping[str, str]) -> list[Place]:
+def places(system: str, home: Path, environment: Mapping[str, str]) -> list[FusionRoot]:
     """Where each system has Fusion roots, whether they are there or not. system: as sys.platform."""
     if system == "win32":
         roaming = Path(environment.get("APPDATA") or home / "AppData" / "Roaming")
         shared = Path(environment.get("PROGRAMDATA") or "C:/ProgramData")
-        return [Place("user", roaming / _MINE / "Support" / "Fusion"), Place("all-users", shared / _MINE / "Fusion")]
+        return [
+            FusionRoot("user", roaming / _MINE / "Support" / "Fusion"),
+            FusionRoot("all-users", shared / _MINE / "Fusion"),
+        ]
     if system == "darwin":
         library = Path("Library") / "Application Support" / _MINE / "Fusion"
-        stores = [Place("app-store", home / "Library" / "Containers" / s / "Data" / library) for s in _STORES]
-        return [Place("user", home / library), *stores, Place("all-users", Path("/") / library)]
-    return [Place("user", home / ".local/share/DaVinciResolve/Fusion"), Place("all-users", Path("/opt/resolve/Fusion"))]
+        stores = [FusionRoot("app-store", home / "Library" / "Containers" / s / "Data" / library) for s in _STORES]
+        return [FusionRoot("user", home / library), *stores, FusionRoot("all-users", Path("/") / library)]
+    return [
+        FusionRoot("user", home / ".local/share/DaVinciResolve/Fusion"),
+        FusionRoot("all-users", Path("/opt/resolve/Fusion")),
+    ]
 
 
-def choose(found: Sequence[Place], *, all_users: bool) -> list[Place]:
-    """Those that are meant: of this user, with the store's edition if it is there, or of all users. Raises Problem if Resolve has none."""
-    if all_users:
-        meant = [place for place in found if place.kind == "all-users" and place.path.parent.is_dir()]
-    else:
-        meant = [place for place in found if place.kind != "all-users" and place.path.parent.is_dir()]
+def choose(roots: Sequence[FusionRoot], *, all_users: bool) -> list[FusionRoot]:
+    """Those that are meant: of this user, with the store's edition if it is there, or of all users. Raises ResolveProblem if Resolve has none."""
+    wanted = [place for place in roots if (place.kind == "all-users") == all_users]
+    meant = [place for place in wanted if place.path.parent.is_dir()]
     if not meant:
-        looked = " or ".join(str(p.path) for p in found if (p.kind == "all-users") == all_users)
-        raise Problem(f"Resolve has no folder {looked}: start Resolve once, or name its Fusion folder with --root")
+        looked = " or ".join(str(place.path) for place in wanted)
+        raise ResolveProblem(
+            f"Resolve has no folder {looked}: start Resolve once, or name its Fusion folder with --root"
+        )
     return meant
 
 
 def built(root: Path, watched: Path, results: Path) -> dict[str, bytes]:
-    """All files by their place below a root, made by the Faceplate of this Python. Raises Problem."""
+    """All files by their place below a root, made by the Faceplate of this Python. Raises ResolveProblem."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-P", "-m", "host_bridge.fusion", folder, "--root", str(root)]
         command += ["--watched", watched.as_posix(), "--results", results.as_posix()]
@@ -81,13 +87,15 @@ def built(root: Path, watched: Path, results: Path) -> dict[str, bytes]:
         if ran.returncode:
             why = (ran.stderr.strip().splitlines() or ["it gave no reason"])[-1]
             python = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-            raise Problem(f"the files cannot be made ({why}): run this with the Python of Faceplate, as {python}")
+            raise ResolveProblem(
+                f"the files cannot be made ({why}): run this with the Python of Faceplate, as {python}"
+            )
         files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def plan(root: Path, files: Mapping[str, bytes]) -> Plan:
-    """What is to be done. A file that we did not write, or that was changed since, is its owner's. Raises Problem."""
+def plan(root: Path, files: Mapping[str, bytes]) -> InstallPlan:
+    """What is to be done. A file that we did not write, or that was changed since, is its owner's. Raises ResolveProblem."""
     known = installed(root)
     write, keep, same = {}, [], []
     for name, content in files.items():
@@ -101,11 +109,11 @@ def plan(root: Path, files: Mapping[str, bytes]) -> Plan:
     old = [name for name in known if name not in files]
     remove = [name for name in old if _digest_of(root / name) == known[name]]
     keep += [name for name in old if name not in remove and _digest_of(root / name) is not None]
-    return Plan(write, remove, keep, same)
+    return InstallPlan(write, remove, keep, same)
 
 
-def install(root: Path, files: Mapping[str, bytes]) -> Plan:
-    """Do it, each file whole or not at all; what was written is known even if this is interrupted. Raises Problem."""
+def install(root: Path, files: Mapping[str, bytes]) -> InstallPlan:
+    """Do it, each file whole or not at all; what was written is known even if this is interrupted. Raises ResolveProblem."""
     todo, known = plan(root, files), installed(root)
     after = {name: digest(content) for name, content in files.items() if name not in todo.keep}
     _note(root, {**known, **after})
@@ -116,33 +124,31 @@ def install(root: Path, files: Mapping[str, bytes]) -> Plan:
     return todo
 
 
-def uninstall(root: Path) -> Plan:
-    """Remove what is as it was written, and the folders that are empty then. Raises Problem."""
-    known = installed(root)
-    remove = [name for name in known if _digest_of(root / name) == known[name]]
-    keep = [name for name in known if name not in remove and _digest_of(root / name) is not None]
-    _remove(root, remove)
-    if known:
-        _remove(root, [MANIFEST.as_posix()])
-    return Plan({}, remove, keep, [])
+def uninstall(root: Path) -> InstallPlan:
+    """Remove what is as it was written, and the folders that are empty then. Raises ResolveProblem."""
+    todo = plan(root, {})
+    _remove(root, [*todo.remove, *([MANIFEST.as_posix()] if installed(root) else [])])
+    return todo
 
 
 def installed(root: Path) -> dict[str, str]:
-    """What was put there: SHA-256 by place. Raises Problem for a list that cannot be trusted."""
+    """What was put there: SHA-256 by place. Raises ResolveProblem for a list that cannot be trusted."""
     path = root / MANIFEST
     try:
-        told = json.loads(path.read_text("utf-8"))
-        if told["schema"] != SCHEMA:
-            raise ValueError(told["schema"])
-        found = {str(name): str(known) for name, known in told["files"].items()}
+        document = json.loads(path.read_text("utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(document["schema"])
+        files = {str(name): str(known) for name, known in document["files"].items()}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise Problem(f"{path} cannot be understood ({e}): move it away, and see by hand what is in {root}") from e
-    for name in found:
+        raise ResolveProblem(
+            f"{path} cannot be understood ({e}): move it away, and see by hand what is in {root}"
+        ) from e
+    for name in files:
         if Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name or ":" in name:
-            raise Problem(f"{path} names {name}, which is outside: move it away")
-    return found
+            raise ResolveProblem(f"{path} names {name}, which is outside: move it away")
+    return files
 
 
 def digest(content: bytes) -> str:
@@ -159,18 +165,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, default=Path.home() / "Faceplate", help="the folder that is watched")
     parser.add_argument("--results", type=Path, help="where results go; by default `results` in the watched folder")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    told = parser.parse_args(arguments)
-    watched = told.folder.expanduser().absolute()
-    results = (told.results or watched / "results").expanduser().absolute()
+    options = parser.parse_args(arguments)
+    watched = options.folder.expanduser().absolute()
+    results = (options.results or watched / "results").expanduser().absolute()
     try:
-        found = [Place("root", told.root.expanduser().absolute())] if told.root else None
-        found = found or choose(places(sys.platform, Path.home(), os.environ), all_users=told.all_users)
-        for place in found:
-            _act(told.action, place.path, watched, results, dry=told.dry_run)
-        if told.action == "install":
-            _prepare(watched, results, dry=told.dry_run)
+        roots = [FusionRoot("root", options.root.expanduser().absolute())] if options.root else None
+        roots = roots or choose(places(sys.platform, Path.home(), os.environ), all_users=options.all_users)
+        for place in roots:
+            _act(options.action, place.path, watched, results, dry=options.dry_run)
+        if options.action == "install":
+            _prepare(watched, results, dry=options.dry_run)
         return 0
-    except Problem as problem:
+    except ResolveProblem as problem:
         message = str(problem)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}. Choose a folder that you may write to with --root."
@@ -184,14 +190,8 @@ def _act(action: str, root: Path, watched: Path, results: Path, *, dry: bool) ->
         changed = [name for name in known if _digest_of(root / name) != known[name]]
         print(f"{root}: {len(known)} files of Faceplate" + "".join(f"\n  changed: {name}" for name in changed))
         return
-    if action == "install":
-        files = built(root, watched, results)
-        done = plan(root, files) if dry else install(root, files)
-    elif dry:
-        known = installed(root)
-        done = Plan({}, [name for name in known if _digest_of(root / name) == known[name]], [], [])
-    else:
-        done = uninstall(root)
+    files = built(root, watched, results) if action == "install" else {}
+    done = plan(root, files) if dry else install(root, files) if files else uninstall(root)
     would = "would " if dry else ""
     print(f"{root}:")
     for verb, names in (("write", list(done.write)), ("remove", done.remove)):
@@ -231,8 +231,8 @@ def _digest_of(path: Path) -> str | None:
 
 
 def _note(root: Path, files: Mapping[str, str]) -> None:
-    told = {"schema": SCHEMA, "files": dict(sorted(files.items()))}
-    _write(root / MANIFEST, (json.dumps(told, indent=1) + "\n").encode())
+    document = {"schema": SCHEMA, "files": dict(sorted(files.items()))}
+    _write(root / MANIFEST, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def _write(path: Path, content: bytes) -> None:

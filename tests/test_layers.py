@@ -18,7 +18,7 @@ from tests import ROOT
 TORCH = {"torch", "torchvision", "face_alignment"}
 BLENDER = {"bpy", "bpy_extras", "bl_ui", "bl_math", "blf", "bmesh", "gpu", "gpu_extras", "mathutils"}
 FUSION = {"DaVinciResolveScript", "BlackmagicFusion", "fusionscript"}
-IN_HOSTS = ("host_bridge.blender", "host_bridge.fusion.scripts", "host_bridge.client")
+IN_HOSTS = ("host_bridge.blender", "host_bridge.fusion.faceplate_resolve", "host_bridge.client", "host_bridge.session")
 
 
 @dataclass(frozen=True)

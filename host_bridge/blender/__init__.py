@@ -2,7 +2,7 @@
 """Faceplate inside Blender: nodes for its compositor, operators for its sequencer, and panels that say how the work stands.
 
 The work is done by Faceplate's engine, a process of its own; nothing here computes a face. What lies in this folder is the extension, as
-`install/blender.py` packs it: with the client and the nodes' definitions beside it.
+`install/blender.py` packs it: with the client, the session and the nodes' definitions beside it.
 """
 
 from __future__ import annotations
@@ -12,32 +12,35 @@ from typing import Any
 
 import bpy
 
-from . import consent, cut, link, migration, panels, preferences, sequencer, tree
-from .tree import work
-from .tree.find import all_nodes
+from . import consent, cut, link, migration, panels, sequencer, tree
 
-_PARTS = (preferences, tree, panels, sequencer, cut)
+_CLASSES = (*link.CLASSES, *panels.CLASSES, *consent.CLASSES, *tree.CLASSES, *sequencer.CLASSES, *cut.CLASSES)
+_MENUS = (("NODE_MT_add", tree.draw_menu), ("SEQUENCER_MT_editor_menus", sequencer.draw_menu))
 
 
 def register() -> None:
     """Called when the extension is enabled."""
-    for part in _PARTS:
-        part.register()
-    consent.register(tree.questions, sequencer.questions)
+    for each in _CLASSES:
+        bpy.utils.register_class(each)
+    for menu, draw in _MENUS:
+        getattr(bpy.types, menu).append(draw)
+    consent.listen(tree.questions, sequencer.questions)
     migration.register(_owners)
 
 
 def unregister() -> None:
-    """Called when it is disabled: nothing stays, no thread, no timer; the engine's jobs go on."""
-    link.shutdown()
-    work.forget()
+    """Called when it is disabled: nothing stays, no handler, no timer; nodes in files stay, with what they show, and the engine's jobs go on."""
     migration.unregister()
     consent.unregister()
-    for part in reversed(_PARTS):
+    for menu, draw in _MENUS:
+        getattr(bpy.types, menu).remove(draw)
+    for each in reversed(_CLASSES):
+        bpy.utils.unregister_class(each)
+    for part in (link, tree, sequencer):
         part.unregister()
 
 
 def _owners() -> Iterator[Any]:
     """All in this file that says a version, but for what is linked from another."""
-    yield from (node for node in all_nodes() if node.id_data.library is None)
+    yield from (node for node in tree.all_nodes() if node.id_data.library is None)
     yield from (scene.faceplate_strips for scene in bpy.data.scenes if scene.library is None)

@@ -214,10 +214,10 @@ def _movie_frames(strip: Any, scene: Any, file: str) -> int:
 
 def _parts(file: str) -> tuple[str, str, str]:
     """What stands before a file's frame number, its digits, and what comes after. Raises MediaError."""
-    found = _NUMBERED.match(Path(file).name)
-    if found is None:
+    match = _NUMBERED.match(Path(file).name)
+    if match is None:
         raise MediaError(f"{Path(file).name} has no frame number", "Name the files of a sequence as name.0001.png")
-    return found[1], found[2], found[3]
+    return match[1], match[2], match[3]
 
 
 def _there(file: str) -> None:

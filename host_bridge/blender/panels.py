@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import bpy
 
-from . import lines, link
+from .link import session
+from .session import ACTIVE, progress_of
 
-_STANDING = {
+WIDTH = 44  # letters that a sidebar shows
+_ENGINE = {
     "unknown": ("Engine", "QUESTION"),
     "running": ("Engine runs", "CHECKMARK"),
     "stopped": ("Engine is not running", "PAUSE"),
@@ -18,33 +21,76 @@ _STANDING = {
 }
 
 
+def draw_text(layout: Any, text: str, icon: str = "NONE", width: int = WIDTH) -> None:
+    """Show a sentence over as many lines as it takes, since Blender cuts labels off; the icon before the first."""
+    for number, line in enumerate(wrap(text, width, break_on_hyphens=False)):
+        layout.label(text=line, icon=icon if not number or icon == "NONE" else "BLANK1")
+
+
 def draw_engine(layout: Any) -> None:
     """How the engine stands, what runs, and the last error with its remedy."""
-    now = link.state()
-    text, icon = _STANDING[now.engine]
+    state = session.state
+    text, icon = _ENGINE[state.engine]
     row = layout.row(align=True)
     row.label(text=text, icon=icon)
     row.operator("faceplate.refresh", text="", icon="FILE_REFRESH")
-    if now.page:
-        layout.operator("wm.url_open", text="Open Monitor", icon="URL").url = now.page
-    if now.engine != "running":
+    if state.page:
+        layout.operator("wm.url_open", text="Open Monitor", icon="URL").url = state.page
+    if state.engine != "running":
         layout.operator("faceplate.start_engine")
-    if now.message:
-        lines.draw(layout, now.message, "ERROR")
-        lines.draw(layout, now.remedy)
-    ours = {ticket.id for ticket in link.tickets()}
-    for job in now.jobs[:8]:
-        if job["state"] in link.ACTIVE and job["id"] in ours:
-            draw_job(layout, job)
+    if state.message:
+        draw_text(layout, state.message, "ERROR")
+        draw_text(layout, state.remedy)
+    ours = {ticket.id for ticket in session.tickets()}
+    for job in state.jobs[:8]:
+        if job["state"] in ACTIVE and job["id"] in ours:
+            row = layout.row(align=True)
+            stage = (job.get("progress") or {}).get("stage", job["state"])
+            row.progress(factor=progress_of(job)[0], text=f"{job['kind']}: {stage}")
+            row.operator("faceplate.cancel_job", text="", icon="X").job = job["id"]
 
 
-def draw_job(layout: Any, job: dict[str, Any]) -> None:
-    """One job with its progress, and a button that ends it."""
-    progress = job.get("progress") or {}
-    share = progress["done"] / progress["total"] if progress.get("total") else 0.0
-    row = layout.row(align=True)
-    row.progress(factor=share, text=f"{job['kind']}: {progress.get('stage', job['state'])}")
-    row.operator("faceplate.cancel_job", text="", icon="X").job = job["id"]
+class FACEPLATE_OT_cancel_job(bpy.types.Operator):
+    """End this job."""
+
+    bl_idname = "faceplate.cancel_job"
+    bl_label = "Cancel"
+
+    __annotations__ = {"job": bpy.props.StringProperty(options={"HIDDEN"})}
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for its end."""
+        for ticket in session.tickets():
+            if ticket.id == self.job:
+                ticket.cancel()
+        return {"FINISHED"}
+
+
+class FACEPLATE_OT_refresh(bpy.types.Operator):
+    """Look whether the engine runs."""
+
+    bl_idname = "faceplate.refresh"
+    bl_label = "Refresh"
+
+    def execute(self, context: Any) -> set[str]:
+        """Begin to look."""
+        session.refresh()
+        return {"FINISHED"}
+
+
+class FACEPLATE_OT_copy(bpy.types.Operator):
+    """Copy this text, to paste its command into a terminal."""
+
+    bl_idname = "faceplate.copy"
+    bl_label = "Copy"
+    bl_options = {"INTERNAL"}  # noqa: RUF012
+
+    __annotations__ = {"text": bpy.props.StringProperty(options={"HIDDEN"})}
+
+    def execute(self, context: Any) -> set[str]:
+        """Copy it."""
+        context.window_manager.clipboard = self.text
+        return {"FINISHED"}
 
 
 class FACEPLATE_PT_compositor(bpy.types.Panel):
@@ -91,16 +137,11 @@ class FACEPLATE_PT_sequencer(bpy.types.Panel):
         draw_engine(self.layout)
 
 
-_CLASSES = FACEPLATE_PT_compositor, FACEPLATE_PT_node, FACEPLATE_PT_sequencer
-
-
-def register() -> None:
-    """Add the panels."""
-    for each in _CLASSES:
-        bpy.utils.register_class(each)
-
-
-def unregister() -> None:
-    """Take them away."""
-    for each in reversed(_CLASSES):
-        bpy.utils.unregister_class(each)
+CLASSES = (
+    FACEPLATE_OT_cancel_job,
+    FACEPLATE_OT_refresh,
+    FACEPLATE_OT_copy,
+    FACEPLATE_PT_compositor,
+    FACEPLATE_PT_node,
+    FACEPLATE_PT_sequencer,
+)

@@ -9,26 +9,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from host_bridge.fusion.build import build
-from host_bridge.fusion.menu import Config, scripts
+from host_bridge.fusion.build import build, scripts, write_files
+from host_bridge.fusion.faceplate_resolve.timeline import Config
 from nodes import __version__
-from nodes.files import whole_file
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write it, and return the exit status."""
-    parser = argparse.ArgumentParser("python -m host_bridge.fusion", description="What is installed into Fusion.")
-    parser.add_argument("folder", type=Path)
-    for name in ("--root", "--watched", "--results"):
-        parser.add_argument(name, required=True)
-    told = parser.parse_args(arguments)
-    build(told.folder, watched=told.watched)
-    config = Config(told.watched, told.results, sys.executable, __version__)
-    for place, content in scripts(Path(told.root).as_posix(), config).items():
-        with whole_file(told.folder / place) as temporary:
-            temporary.write_bytes(content)
-    return 0
-
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser("python -m host_bridge.fusion", description="What is installed into Fusion.")
+    parser.add_argument("folder", type=Path)
+    for option in ("--root", "--watched", "--results"):
+        parser.add_argument(option, required=True)
+    arguments = parser.parse_args()
+    build(arguments.folder, watched=arguments.watched)
+    config = Config(arguments.watched, arguments.results, sys.executable, __version__)
+    write_files(arguments.folder, scripts(Path(arguments.root).as_posix(), config))

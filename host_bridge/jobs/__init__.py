@@ -9,7 +9,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from host_bridge.jobs import align, credentials, cut, detect, faceset, mask, performers, preview, swap, timeline, train
+from host_bridge.jobs import (
+    align,
+    credentials,
+    cut,
+    detect,
+    faceset,
+    mask,
+    performers,
+    preview,
+    resolve,
+    swap,
+    timeline,
+    train,
+)
 from host_bridge.jobs.job import Kind, Request
 from nodes.errors import UsageError
 
@@ -26,6 +39,7 @@ KINDS: dict[str, Kind] = {
         swap.KIND,
         preview.KIND,
         performers.KIND,
+        resolve.KIND,
         credentials.KIND,
         timeline.KIND,
         cut.EXPORT,

@@ -28,7 +28,7 @@ from tests.support.live_engine import live_engine
 
 INSIDE = """
 enable()
-link = part("link")
+link = part("link").session
 scene = empty_scene(1280, 720, 1, 60)
 tree, end = compositor(scene)
 plate = sequence(tree, plate_file, 60, 1)
@@ -50,7 +50,7 @@ for frame in range(2, 2 + frames):
             look = time.perf_counter() + (link.pump() or 0.02)
         time.sleep(0.001)
     took.append(time.perf_counter() - began)
-    job = link.state().jobs[0]
+    job = link.state.jobs[0]
     engine.append(job["ended"] - job["started"])
     assert swap.state == "DONE", swap.message
 answer([took, engine])

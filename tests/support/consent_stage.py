@@ -45,14 +45,15 @@ def swap_node(show: Path, movie: str = "plate.mp4", source: str = "source.mp4") 
 
 def settle() -> None:
     """Blender is left alone until all is asked and answered."""
-    asking, link = part("consent.asking"), part("link")  # noqa: F821
+    consent, session = part("consent"), part("link").session  # noqa: F821
     bpy.context.view_layer.update()  # tells of changes, as the main loop does
-    pump(lambda: link.pump() is None and not asking._due and not any(s.waiting for s in asking._standings.values()))  # noqa: F821
+    known = consent.monitor.answers
+    pump(lambda: session.pump() is None and not consent._due and not any(a.waiting for a in known.values()))  # noqa: F821
 
 
 def shown(node: Any, *, brief: bool = False) -> list[list[Any]]:
     """What the node, or the sidebar, says."""
-    layout, draws = Layout(), part("tree.base").FaceNode  # noqa: F821
+    layout, draws = Layout(), part("tree.node").FaceNode  # noqa: F821
     (draws.draw_buttons if brief else draws.draw_buttons_ext)(node, bpy.context, layout)
     return sentences(layout.drawn)
 
@@ -85,7 +86,7 @@ def refusals(shows: dict[str, tuple[str, list[str]]]) -> dict[str, Any]:
 
 def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     """One node, and what it says after each thing that changes whom it would use."""
-    show, asking = Path(told["show"]), part("consent.asking")  # noqa: F821
+    show, known = Path(told["show"]), part("consent").monitor.answers  # noqa: F821
     swap = swap_node(show)
     tree = swap.id_data
     seen: dict[str, Any] = {}
@@ -114,18 +115,18 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     look("no plate is linked")
     tree.links.new(tree.nodes["Plate"].outputs["Image"], swap.inputs["Image"])
     settle()
-    before = [each.asked for each in asking._standings.values()]
+    before = [each.asked for each in known.values()]
     for light in range(5):
         swap.settings.light = light / 10
         settle()
-    seen["nothing is asked twice"] = before == [each.asked for each in asking._standings.values()]
-    jobs = part("link").look().list()["jobs"]  # noqa: F821
+    seen["nothing is asked twice"] = before == [each.asked for each in known.values()]
+    jobs = part("link").session.look().list()["jobs"]  # noqa: F821
     part("consent").again()  # noqa: F821
     settle()
-    seen["no job when it is"] = jobs == part("link").look().list()["jobs"]  # noqa: F821
+    seen["no job when it is"] = jobs == part("link").session.look().list()["jobs"]  # noqa: F821
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
-    swap = next(part("tree.find").all_nodes())  # noqa: F821
+    swap = next(part("tree").all_nodes())  # noqa: F821
     seen["just opened"] = shown(swap, brief=True)
     look("opened")
     seen["kept in the file"] = any(b"may be replaced" in each.read_bytes() for each in show.glob("*.blend"))
@@ -135,14 +136,14 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     records(told, "add", "Ben", "--self", "--use", "replaced,train")
     bpy.ops.faceplate.ask_again()
     look("asked again")
-    link = part("link")  # noqa: F821
+    link = part("link").session  # noqa: F821
     link.look().stop()
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
-    swap = next(part("tree.find").all_nodes())  # noqa: F821
+    swap = next(part("tree").all_nodes())  # noqa: F821
     look("no engine")
     seen["started"] = link.look() is not None  # nobody has pressed anything
     bpy.ops.faceplate.start_engine()
-    pump(lambda: link.state().engine == "running")  # noqa: F821
+    pump(lambda: link.state.engine == "running")  # noqa: F821
     look("an engine")
     return seen
 
@@ -179,7 +180,7 @@ def in_sequencer(told: dict[str, Any]) -> dict[str, Any]:
     known.select, plate.select = True, False
     look("known")
     plate.select, known.select = True, False
-    part("consent.asking")._due = 0.0  # noqa: F821  # a click on a strip tells nobody
+    part("consent")._due = 0.0  # noqa: F821  # a click on a strip tells nobody
     look("not known")
     seen["refused"] = run(bpy.ops.faceplate.replace_face)
     cast.swap.target_performer = "Ben"
@@ -230,7 +231,7 @@ def tampered_node(told: dict[str, Any]) -> dict[str, Any]:
     look("gone where Blender reads", lambda: (place / "patch/patch.0002.exr").unlink())
     look("as it was", lambda: None)
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
-    swap = next(part("tree.find").all_nodes())  # noqa: F821
+    swap = next(part("tree").all_nodes())  # noqa: F821
     seen["opened again"] = press(swap, "VERIFY")
     assert press(swap, "PREVIEW")[0] == "DONE", swap.message
     seen["a preview"] = press(swap, "VERIFY")
@@ -275,11 +276,11 @@ def tampered_strip(told: dict[str, Any]) -> dict[str, Any]:
 
 def run(operator: Any) -> list[Any]:
     """Press a button of the sequencer's, and wait: what the panel says of it."""
-    notes = part("sequencer.notes")  # noqa: F821
+    notes = part("sequencer.panel").notes  # noqa: F821
     notes.clear()
     operator()
-    pump(lambda: not part("link").tickets())  # noqa: F821
-    return list(notes.notes())
+    pump(lambda: not part("link").session.tickets())  # noqa: F821
+    return list(notes)
 
 
 def flip(path: Path) -> None:

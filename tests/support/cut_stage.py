@@ -96,32 +96,32 @@ def seen(scene: Any, told: dict[str, Any], name: str) -> list[str]:
 
 def out_and_back(module: Any, told: dict[str, Any]) -> Any:
     """A cut of strips, as it is, as an edit, and as the scene that the edit becomes."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     scene = rich(told)
     before, frames = scene_of(scene), seen(scene, told, "before")
     name = scene.name
     assert bpy.ops.faceplate.export_otio(filepath=told["edit"], profile=told["profile"]) == {"FINISHED"}
     wait(link)  # noqa: F821
-    out = list(notes.notes())
+    out = list(notes)
     notes.clear()
     assert bpy.ops.faceplate.import_otio(filepath=told["edit"]) == {"FINISHED"}
     wait(link)  # noqa: F821
     made = bpy.context.window_manager.windows[0].scene
-    assert made.name != name, notes.notes()
+    assert made.name != name, list(notes)
     again = seen(made, told, "after")
     bpy.ops.wm.save_mainfile()
     return {
         "before": before,
         "after": scene_of(made),
         "frames": [frames, again],
-        "notes": [out, list(notes.notes())],
+        "notes": [out, list(notes)],
         "still": scene_of(bpy.data.scenes[name]) == before,
     }
 
 
 def read_edit(module: Any, told: dict[str, Any]) -> Any:
     """An edit of another program's: its strips, and the numbers that are seen in frames."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     fresh(112, 16, 25, keep=told["blend"])  # noqa: F821
     bpy.ops.faceplate.import_otio(filepath=told["edit"])
     wait(link)  # noqa: F821
@@ -130,12 +130,12 @@ def read_edit(module: Any, told: dict[str, Any]) -> Any:
     made.render.resolution_x, made.render.resolution_y, made.render.resolution_percentage = 112, 16, 100
     made.render.dither_intensity = 0.0
     numbers = seen_numbers(made, *told["range"], told["folder"]) if "range" in told else []  # noqa: F821
-    return {"scene": scene_of(made), "numbers": numbers, "notes": list(notes.notes())}
+    return {"scene": scene_of(made), "numbers": numbers, "notes": list(notes)}
 
 
 def run_edit(module: Any, told: dict[str, Any]) -> Any:
     """Edits before and after a run, each as a scene of its own: the same frames of both."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     fresh(112, 16, 25, keep=told["blend"])  # noqa: F821
     found = {}
     for name, edit in told["edits"].items():
@@ -146,4 +146,4 @@ def run_edit(module: Any, told: dict[str, Any]) -> Any:
         made.render.resolution_percentage = 100
         strips = [[s.name, s.channel, s.frame_final_start, s.frame_final_end] for s in made.sequence_editor.strips]
         found[name] = {"strips": sorted(strips), "frames": seen(made, told, name)}
-    return found | {"notes": list(notes.notes())}
+    return found | {"notes": list(notes)}

@@ -105,7 +105,7 @@ def seen_numbers(scene: Any, first: int, last: int, folder: str) -> list[int]:
 
 def numbers(module: Any, told: dict[str, Any]) -> Any:
     """Each kind of trimmed, slipped and retimed strip: what is said that it shows, what is rendered, and what its patch renders."""
-    strips, land = module("sequencer.strips"), module("sequencer.land")
+    strips, land = module("sequencer.strips"), module("sequencer.place")
     found = {}
 
     def look(name: str, make: Any, rate: int = 25, handles: int = 0) -> None:
@@ -113,7 +113,7 @@ def numbers(module: Any, told: dict[str, Any]) -> Any:
         strip = make(scene)
         shown = strips.read(strip, scene, handles)
         seen = seen_numbers(scene, shown.left, shown.right, told["folder"])
-        target = module("sequencer.target").target_of(scene, strip, shown, handles)
+        target = module("sequencer.strips").target_of(scene, strip, shown, handles)
         patch, remarks = land.land(target, told["overlay"], *shown.range)
         strip.mute = True
         patch.mute = False
@@ -185,7 +185,7 @@ def numbers(module: Any, told: dict[str, Any]) -> Any:
 
 def replace(module: Any, told: dict[str, Any]) -> Any:
     """Two cuts of a clip and its sound, selected together: both get their patch. Frames are rendered without and with it."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     scene = fresh(*told["size"], keep=told["blend"])
     if told["kind"] == "movie":
         parts = [
@@ -227,8 +227,8 @@ def replace(module: Any, told: dict[str, Any]) -> Any:
         "before": before,
         "after": [told_of(s) for s in scene.sequence_editor.strips if not s.name.endswith("face")],
         "patches": [told_of(s) for s in scene.sequence_editor.strips if s.name.endswith("face")],
-        "notes": notes.notes(),
-        "jobs": [job["result"]["overlay"] for job in link.state().jobs],
+        "notes": list(notes),
+        "jobs": [job["result"]["overlay"] for job in link.state.jobs],
         "under_way": under_way,
         "frames": rendered,
     }
@@ -236,7 +236,7 @@ def replace(module: Any, told: dict[str, Any]) -> Any:
 
 def modifier(module: Any, told: dict[str, Any]) -> Any:
     """A strip that gets its new face as a modifier: rendered without it, with it, smaller, and by the file opened again; then one that cannot."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     scene = fresh(400, 300, keep=told["blend"])
     strip = images(scene, "cut", told["files"], 1, 10)
     strip.frame_final_start, strip.frame_final_end = 12, 16
@@ -256,7 +256,7 @@ def modifier(module: Any, told: dict[str, Any]) -> Any:
     found = {
         "strips": [told_of(s) for s in scene.sequence_editor.strips],
         "modifiers": [[m.name, m.type, m.node_group.name] for m in strip.modifiers],
-        "notes": notes.notes(),
+        "notes": list(notes),
     }
     for mute in (True, False):
         for m in strip.modifiers:
@@ -280,7 +280,7 @@ def modifier(module: Any, told: dict[str, Any]) -> Any:
 
 def overlays(module: Any, told: dict[str, Any]) -> Any:
     """A plate of any depth, alone and below its overlays, as it is and at half its size, turned."""
-    strips, land = module("sequencer.strips"), module("sequencer.land")
+    strips, land = module("sequencer.strips"), module("sequencer.place")
     scene = fresh(64, 48, keep=told["blend"])
     plate = images(scene, "plate", told["files"], 1, 1)
     for name in ("straight", "turned"):
@@ -288,7 +288,7 @@ def overlays(module: Any, told: dict[str, Any]) -> Any:
             plate.transform.scale_x = plate.transform.scale_y = 0.6
             plate.transform.rotation, plate.transform.offset_x, plate.use_flip_x = 0.4, 5, True
         patch, _ = land.land(
-            module("sequencer.target").target_of(scene, plate, strips.read(plate, scene), 0), told["overlay"], 7, 8
+            module("sequencer.strips").target_of(scene, plate, strips.read(plate, scene), 0), told["overlay"], 7, 8
         )
         for state, mute in (("plate", True), ("patched", False)):
             patch.mute = mute
@@ -305,9 +305,9 @@ def panel(module: Any, told: dict[str, Any]) -> Any:
     scene = fresh(112, 16, keep=told["blend"])
     strip = scene.sequence_editor.strips.new_movie("clip", told["movie"], 1, 10, fit_method="ORIGINAL")
     scene.sequence_editor.active_strip = strip
-    module("sequencer.notes").note("Something has come", "Look at it")
+    module("sequencer.panel").note("Something has come", "Look at it")
     found = {}
-    for each in module("sequencer.panel").classes:
+    for each in module("sequencer.panel").CLASSES:
         shown = SimpleNamespace(layout=Layout(), bl_label=each.bl_label)  # noqa: F821
         each.draw(shown, bpy.context)
         found[each.bl_label] = shown.layout.taken()
@@ -355,7 +355,7 @@ def refused(module: Any, told: dict[str, Any]) -> Any:
 
 def gone(module: Any, told: dict[str, Any]) -> Any:
     """While the engine works the strip goes, is moved, the scene is renamed, the file is closed."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     strips = module("sequencer.strips")
     found = {}
 
@@ -365,15 +365,15 @@ def gone(module: Any, told: dict[str, Any]) -> Any:
         strip = scene.sequence_editor.strips.new_movie("clip", told["movie"], 1, 10, fit_method="ORIGINAL")
         strip.frame_final_end = 20
         shown = strips.read(strip, scene)
-        target = module("sequencer.target").target_of(scene, strip, shown, 0)
-        ended = module("sequencer.replace")._landing(target, *shown.range)
+        target = module("sequencer.strips").target_of(scene, strip, shown, 0)
+        ended = module("sequencer.operators").landing(target, *shown.range)
         return scene, strip, lambda: ended({"state": "finished", "result": {"overlay": told["overlay"]}})
 
     def end(name: str, ended: Any) -> None:
         ended()
         editor = bpy.context.scene.sequence_editor
         found[name] = {
-            "notes": notes.notes(),
+            "notes": list(notes),
             "patches": [told_of(s) for s in editor.strips_all if s.name.endswith("face")] if editor else [],
         }
 
@@ -404,7 +404,7 @@ def gone(module: Any, told: dict[str, Any]) -> Any:
 
 def train(module: Any, told: dict[str, Any]) -> Any:
     """One strip of each performer: the model is named at the end, though the file was closed meanwhile."""
-    link, notes = module("link"), module("sequencer.notes")
+    link, notes = module("link").session, module("sequencer.panel").notes
     scene = fresh(400, 300, keep=told["blend"])
     target = scene.sequence_editor.strips.new_movie("target", told["target"], 1, 10)
     source = scene.sequence_editor.strips.new_movie("source", told["source"], 2, 10)
@@ -416,5 +416,5 @@ def train(module: Any, told: dict[str, Any]) -> Any:
     bpy.ops.faceplate.train_on_strips()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     wait(link, told["seconds"])
-    jobs = [(job["kind"], job["state"], job["error"]) for job in reversed(link.state().jobs)]
-    return {"notes": notes.notes(), "jobs": jobs}
+    jobs = [(job["kind"], job["state"], job["error"]) for job in reversed(link.state.jobs)]
+    return {"notes": list(notes), "jobs": jobs}

@@ -6,31 +6,139 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import bpy
 
-from ..sequencer.panel import FACEPLATE_MT_strips
-from .operators import FACEPLATE_OT_export_otio, FACEPLATE_OT_import_otio
+from .. import media
+from ..link import session
+from ..media import MediaError
+from ..sequencer import settings, strips
+from ..sequencer.panel import note
+from ..session import Job
+from .gather import gather
+from .rebuild import rebuild
 
-classes = (FACEPLATE_OT_export_otio, FACEPLATE_OT_import_otio)
-
-
-def register() -> None:
-    """Add them to Blender, and to the sequencer's menu Faceplate."""
-    for one in classes:
-        bpy.utils.register_class(one)
-    FACEPLATE_MT_strips.append(_draw)
-
-
-def unregister() -> None:
-    """Take them away."""
-    FACEPLATE_MT_strips.remove(_draw)
-    for one in reversed(classes):
-        bpy.utils.unregister_class(one)
+_KINDS = "*.otio;*.otioz;*.edl;*.xml;*.fcpxml;*.aaf"
+_PROFILES = (
+    ("blender", "Blender", "For Import OTIO, here or in another Blender"),
+    ("otio", "OpenTimelineIO", "For any program that reads OpenTimelineIO"),
+    ("resolve", "DaVinci Resolve", "As DaVinci Resolve is known to read it"),
+    ("kdenlive", "Kdenlive", "As Kdenlive is known to read it"),
+)
 
 
-def _draw(menu: Any, context: Any) -> None:
-    menu.layout.separator()
-    for one in classes:
-        menu.layout.operator(one.bl_idname)
+class FACEPLATE_OT_export_otio(bpy.types.Operator):
+    """Write the scene's strips as an edit."""
+
+    bl_idname = "faceplate.export_otio"
+    bl_label = "Export OTIO"
+    bl_description = (
+        "Write the strips as an OpenTimelineIO edit, or by its suffix as .otioz, .edl, .xml, .fcpxml or .aaf"
+    )
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    __annotations__ = {
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        "check_existing": bpy.props.BoolProperty(default=True, options={"HIDDEN"}),
+        "filter_glob": bpy.props.StringProperty(default=_KINDS, options={"HIDDEN"}),
+        "profile": bpy.props.EnumProperty(name="For", items=_PROFILES, default="blender"),
+    }
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        """Ask for the file, by default named as the .blend."""
+        if not self.filepath:
+            self.filepath = str(Path(bpy.data.filepath or "untitled").with_suffix(".otio"))
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for it, and return at once."""
+        scene = strips.scene_of(context)
+        if scene.sequence_editor is None or not len(scene.sequence_editor.strips):
+            self.report({"ERROR"}, "There are no strips in this scene")
+            return {"CANCELLED"}
+        out = media.absolute(self.filepath)
+        try:
+            cut = _cuts(scene) / f"{settings.file_name(scene.name)}.json"
+            cut.write_text(json.dumps(gather(scene)), "utf-8")
+        except (MediaError, OSError) as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        session.submit("export_cut", {"cut": str(cut), "out": out, "profile": self.profile}, on_end=_written)
+        self.report({"INFO"}, f"Asked the engine to write {Path(out).name}")
+        return {"FINISHED"}
+
+
+class FACEPLATE_OT_import_otio(bpy.types.Operator):
+    """Make a scene of an edit."""
+
+    bl_idname = "faceplate.import_otio"
+    bl_label = "Import OTIO"
+    bl_description = "Make a new scene with the strips of an edit: OpenTimelineIO, EDL, Final Cut XML or AAF"
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    __annotations__ = {
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        "filter_glob": bpy.props.StringProperty(default=_KINDS, options={"HIDDEN"}),
+        "media_root": bpy.props.StringProperty(name="Media", description="A folder to search for media, or FROM=TO"),
+    }
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        """Ask for the file."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for it, and return at once."""
+        edit = media.absolute(self.filepath)
+        try:
+            out = _cuts(strips.scene_of(context)) / f"{Path(edit).stem}.read.json"
+        except (MediaError, OSError) as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        request = {"edit": edit, "out": str(out), "media_roots": [self.media_root] if self.media_root else []}
+        session.submit("import_cut", request, on_end=_read)
+        self.report({"INFO"}, f"Asked the engine to read {Path(edit).name}")
+        return {"FINISHED"}
+
+
+def _cuts(scene: Any) -> Path:
+    """The folder through which cuts go to the engine and come from it. Raises MediaError and OSError."""
+    folder = Path(settings.results_folder(scene)) / "cuts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _written(job: Job) -> None:
+    if _finished(job):
+        result = job["result"]
+        note(f"{result['edit']} is written")
+        for line in result["unsaid"]:
+            note(line)
+
+
+def _read(job: Job) -> None:
+    if not _finished(job):
+        return
+    result = job["result"]
+    cut = json.loads(Path(result["cut"]).read_text("utf-8"))
+    scene, said = rebuild(cut)
+    for window in bpy.context.window_manager.windows:
+        window.scene = scene
+        if hasattr(window.workspace, "sequencer_scene"):
+            window.workspace.sequencer_scene = scene
+    for line in (*result["unsaid"], *said):
+        note(line)
+    note(f"The scene {scene.name} has {len(scene.sequence_editor.strips_all)} strips of {Path(result['cut']).stem}")
+
+
+def _finished(job: Job) -> bool:
+    if job.get("state") == "failed":
+        note(job["error"]["message"], job["error"].get("remedy") or "")
+    return bool(job.get("state") == "finished")
+
+
+CLASSES = (FACEPLATE_OT_export_otio, FACEPLATE_OT_import_otio)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write down the strips of a scene as the document `faceplate.cut/1`."""
+"""Write down the strips of a scene as the document `faceplate.cut/1`; `look` is all of a strip but time and place."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import bpy
@@ -12,12 +13,29 @@ import bpy
 from .. import media
 from ..media import MediaError
 from ..sequencer import strips
-from .look import look
 
 SCHEMA = "faceplate.cut/1"
 _FOOTAGE = ("MOVIE", "IMAGE", "MOVIECLIP")
 # Blender rounds frames of slowed footage in its own ways; these shifts of where footage begins, in frames, say the same to others.
 _SHIFTS = (0.0, 0.001, -0.499, 0.499)
+
+_PLAIN = frozenset({"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"})
+_PARTS = ("transform", "crop", "colorspace_settings")
+_NOT = frozenset(
+    (
+        "channel",
+        "directory",
+        "filepath",
+        "lock",
+        "mute",
+        "name",
+        "type",
+        "animation_offset_start",
+        "animation_offset_end",
+    )
+)
+_NOT |= {"select", "select_left_handle", "select_right_handle", "show_retiming_keys", "use_proxy", "use_reverse_frames"}
+_LATE = ("lock",)  # set when all else is
 
 
 def gather(scene: Any) -> dict[str, Any]:
@@ -41,7 +59,7 @@ def _all(of: Iterable[Any], scene: Any) -> list[dict[str, Any]]:
 
 
 def _strip(strip: Any, scene: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "kind": strip.type,
         "name": strip.name,
         "channel": strip.channel,
@@ -50,21 +68,25 @@ def _strip(strip: Any, scene: Any) -> dict[str, Any]:
         "muted": strip.mute,
     }
     host: dict[str, Any] = {"look": look(strip), "unsaid": list(_unsaid(strip, scene))}
-    if inputs := [one.name for one in (getattr(strip, f"input_{n}", None) for n in (1, 2)) if one is not None]:
+    if inputs := [
+        effect_input.name
+        for effect_input in (getattr(strip, f"input_{n}", None) for n in (1, 2))
+        if effect_input is not None
+    ]:
         host["inputs"] = inputs
     if strip.type == "META":
-        found["strips"] = _all(strip.strips, scene)
+        document["strips"] = _all(strip.strips, scene)
     elif strip.type in ("SCENE", "MASK"):
         data = strip.scene if strip.type == "SCENE" else strip.mask
         host["data"] = data.name if data else ""
     elif strip.type in (*_FOOTAGE, "SOUND"):
         try:
-            found |= _sound(strip, scene) if strip.type == "SOUND" else _footage(strip, scene, host["unsaid"])
+            document |= _sound(strip, scene) if strip.type == "SOUND" else _footage(strip, scene, host["unsaid"])
         except MediaError as e:
             host["unsaid"].append(e.message)
         else:
-            host["place"] = _place(strip) | {"source": found["source"], "step": found["step"]}
-    return found | {"host": host}
+            host["place"] = _place(strip) | {"source": document["source"], "step": document["step"]}
+    return document | {"host": host}
 
 
 def _place(strip: Any) -> dict[str, Any]:
@@ -88,7 +110,9 @@ def _footage(strip: Any, scene: Any, unsaid: list[str]) -> dict[str, Any]:
     else:
         seen = list(strips.numbers(strip, scene, plate, range(left, right)))
         source, step = _pace(strip, scene, plate)
-    shift, wrong = min(((s, _wrong(seen, plate, source + s, step)) for s in _SHIFTS), key=lambda found: found[1])
+    shift, wrong = min(
+        ((s, _wrong(seen, plate, source + s, step)) for s in _SHIFTS), key=lambda candidate: candidate[1]
+    )
     if wrong:
         unsaid.append(f"{wrong} of {right - left} frames, which other programs show one earlier or later")
     footage = {"path": plate.path, "rate": str(plate.rate), "frames": plate.count, "first": plate.first}
@@ -138,3 +162,51 @@ def _unsaid(strip: Any, scene: Any) -> Iterator[str]:
         yield "strobe"
     if strips.animated(scene, strip):
         yield "animation"
+
+
+def look(strip: Any) -> dict[str, Any]:
+    """Write down how a strip looks and sounds."""
+    values = _values(strip)
+    for part in _PARTS:
+        if (of := getattr(strip, part, None)) is not None:
+            values[part] = _values(of)
+    return values | {name: getattr(strip, name) for name in _LATE}
+
+
+def set_look(strip: Any, values: dict[str, Any]) -> None:
+    """Make a strip look and sound so; what this version of Blender does not know is left out."""
+    for name, value in values.items():
+        if name in _PARTS and isinstance(value, dict):
+            of = getattr(strip, name, None)
+            for inner, inner_value in value.items() if of is not None else ():
+                _set(of, inner, inner_value)
+        elif name not in _LATE:
+            _set(strip, name, value)
+    for name in _LATE:
+        _set(strip, name, values.get(name, False))
+
+
+def _values(of: Any) -> dict[str, Any]:
+    values = {}
+    for prop in of.bl_rna.properties:
+        name = prop.identifier
+        if prop.is_readonly or prop.type not in _PLAIN or name in _NOT or name.startswith("frame_"):
+            continue
+        value = getattr(of, name)
+        if getattr(prop, "is_array", False):
+            values[name] = list(value)
+        elif isinstance(value, set):
+            values[name] = sorted(value)
+        else:
+            values[name] = value
+    return values
+
+
+def _set(of: Any, name: str, value: Any) -> None:
+    prop = of.bl_rna.properties.get(name)
+    if prop is None or prop.is_readonly:
+        return
+    with suppress(
+        TypeError, ValueError, AttributeError
+    ):  # an item of a list that this version or machine does not have
+        setattr(of, name, set(value) if prop.type == "ENUM" and prop.is_enum_flag else value)

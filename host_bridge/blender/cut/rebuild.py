@@ -12,21 +12,11 @@ from typing import Any
 
 import bpy
 
-from .look import set_look
+from .gather import set_look
 
 _ASIDE = 128  # the channel on which a strip is made, so that before it is trimmed it pushes none away
-_INPUTS = {
-    "CROSS": 2,
-    "GAMMA_CROSS": 2,
-    "WIPE": 2,
-    "ADD": 2,
-    "SUBTRACT": 2,
-    "ALPHA_OVER": 2,
-    "ALPHA_UNDER": 2,
-    "MULTIPLY": 2,
-    "COLORMIX": 2,
-}
-_INPUTS |= {"SPEED": 1, "GLOW": 1, "TRANSFORM": 1, "GAUSSIAN_BLUR": 1}
+_BLENDS = "CROSS", "GAMMA_CROSS", "WIPE", "ADD", "SUBTRACT", "ALPHA_OVER", "ALPHA_UNDER", "MULTIPLY", "COLORMIX"
+_INPUTS = {**dict.fromkeys(_BLENDS, 2), "SPEED": 1, "GLOW": 1, "TRANSFORM": 1, "GAUSSIAN_BLUR": 1}
 
 
 def rebuild(cut: dict[str, Any]) -> tuple[Any, list[str]]:
@@ -62,49 +52,51 @@ class _Maker:
         self.said: list[str] = []
         self._scene = scene
 
-    def fill(self, into: Any, told: Iterable[dict[str, Any]]) -> None:
+    def fill(self, into: Any, wanted: Iterable[dict[str, Any]]) -> None:
         """Make strips in a collection, effects after what they take."""
         made: dict[str, Any] = {}
-        waiting = list(told)
+        waiting = list(wanted)
         while waiting:
-            ready = [one for one in waiting if all(name in made for name in one["host"].get("inputs", ()))]
-            for one in ready:
-                strip = self._made(into, one, made)
+            ready = [each for each in waiting if all(name in made for name in each["host"].get("inputs", ()))]
+            for each in ready:
+                strip = self._made(into, each, made)
                 if strip is not None:
-                    made[one["name"]] = strip
-            waiting = [one for one in waiting if one not in ready]
+                    made[each["name"]] = strip
+            waiting = [each for each in waiting if each not in ready]
             if not ready:
-                self.said += [f"{one['name']}: what it takes could not be made" for one in waiting]
+                self.said += [f"{each['name']}: what it takes could not be made" for each in waiting]
                 return
 
-    def _made(self, into: Any, told: dict[str, Any], made: dict[str, Any]) -> Any:
-        make: Callable[..., Any] = _MAKERS.get(told["kind"], _effect)
+    def _made(self, into: Any, wanted: dict[str, Any], made: dict[str, Any]) -> Any:
+        make: Callable[..., Any] = _MAKERS.get(wanted["kind"], _effect)
         try:
-            strip = make(into, told, made)
+            strip = make(into, wanted, made)
         except (_Missing, RuntimeError, TypeError) as e:
-            self.said.append(f"{told['name']}: {str(e).strip() or 'Blender does not make it'}")
+            self.said.append(f"{wanted['name']}: {str(e).strip() or 'Blender does not make it'}")
             return None
-        if told["kind"] == "META":
-            self.fill(strip.strips, told["strips"])
-        if told["footage"] is not None:
-            self._time(strip, told)
-        if not told["host"].get("inputs"):
-            _trim(strip, told["left"], told["right"])
-        set_look(strip, told["host"].get("look") or {"blend_type": told["host"].get("blend_type", strip.blend_type)})
-        strip.mute = told["muted"]
-        strip.channel = told["channel"]
-        if (strip.frame_final_start, strip.frame_final_end) != (told["left"], told["right"]):
+        if wanted["kind"] == "META":
+            self.fill(strip.strips, wanted["strips"])
+        if wanted["footage"] is not None:
+            self._time(strip, wanted)
+        if not wanted["host"].get("inputs"):
+            _trim(strip, wanted["left"], wanted["right"])
+        set_look(
+            strip, wanted["host"].get("look") or {"blend_type": wanted["host"].get("blend_type", strip.blend_type)}
+        )
+        strip.mute = wanted["muted"]
+        strip.channel = wanted["channel"]
+        if (strip.frame_final_start, strip.frame_final_end) != (wanted["left"], wanted["right"]):
             self.said.append(
-                f"{strip.name} is at {strip.frame_final_start} to {strip.frame_final_end}, not {told['left']} to {told['right']}"
+                f"{strip.name} is at {strip.frame_final_start} to {strip.frame_final_end}, not {wanted['left']} to {wanted['right']}"
             )
         return strip
 
-    def _time(self, strip: Any, told: dict[str, Any]) -> None:
+    def _time(self, strip: Any, wanted: dict[str, Any]) -> None:
         """Give a strip its place and speed: as it was, where that still says what is told, else as near as Blender can."""
-        place = told["host"].get("place") or {}
-        left, step, source = told["left"], told["step"], told["source"]
+        place = wanted["host"].get("place") or {}
+        left, step, source = wanted["left"], wanted["step"], wanted["source"]
         then = (place.get(name, math.inf) for name in ("source", "step", "length"))
-        if all(map(_near, then, (source, step, told["right"] - left))):
+        if all(map(_near, then, (source, step, wanted["right"] - left))):
             if hasattr(strip, "animation_offset_start"):
                 strip.animation_offset_start, strip.animation_offset_end = place["offsets"]
             if place["reversed"]:
@@ -129,8 +121,8 @@ class _Maker:
 
     def _retime(self, strip: Any, step: float) -> None:
         """Give a strip one speed, by the operator: Blender writes wrong frames of keys where other strips come before it."""
-        for one in self._scene.sequence_editor.strips_all:
-            one.select = one == strip
+        for each in self._scene.sequence_editor.strips_all:
+            each.select = each == strip
         self._scene.sequence_editor.active_strip = strip
         with _shown(self._scene) as window, bpy.context.temp_override(window=window, scene=self._scene):
             bpy.ops.sequencer.retiming_segment_speed_set(speed=100 * step)
@@ -159,66 +151,66 @@ class _Missing(Exception):
     """What a strip needs and is not there."""
 
 
-def _there(told: dict[str, Any]) -> str:
-    path = str(told["footage"]["path"])
-    files = _files(told) if "%" in Path(path).name else [path]
+def _there(wanted: dict[str, Any]) -> str:
+    path = str(wanted["footage"]["path"])
+    files = _files(wanted) if "%" in Path(path).name else [path]
     if not Path(files[0]).is_file():
         raise _Missing(f"{files[0]} is not there")
     return path
 
 
-def _movie(into: Any, told: dict[str, Any], _: Any) -> Any:
-    return into.new_movie(told["name"], _there(told), _ASIDE, told["left"], fit_method="ORIGINAL")
+def _movie(into: Any, wanted: dict[str, Any], _: Any) -> Any:
+    return into.new_movie(wanted["name"], _there(wanted), _ASIDE, wanted["left"], fit_method="ORIGINAL")
 
 
-def _image(into: Any, told: dict[str, Any], _: Any) -> Any:
-    path = _there(told)
-    files = _files(told) if "%" in Path(path).name else [path]
-    strip = into.new_image(told["name"], files[0], _ASIDE, told["left"], fit_method="ORIGINAL")
+def _image(into: Any, wanted: dict[str, Any], _: Any) -> Any:
+    path = _there(wanted)
+    files = _files(wanted) if "%" in Path(path).name else [path]
+    strip = into.new_image(wanted["name"], files[0], _ASIDE, wanted["left"], fit_method="ORIGINAL")
     for file in files[1:]:
         strip.elements.append(Path(file).name)
     return strip
 
 
-def _files(told: dict[str, Any]) -> list[str]:
+def _files(wanted: dict[str, Any]) -> list[str]:
     """The files of a sequence, of a still the one that it shows."""
-    footage, first = told["footage"], told["footage"]["first"]
+    footage, first = wanted["footage"], wanted["footage"]["first"]
     numbers = range(first, first + (footage["frames"] or 1))
-    if told["step"] == 0:
-        numbers = range(first + round(told["source"]), first + round(told["source"]) + 1)
+    if wanted["step"] == 0:
+        numbers = range(first + round(wanted["source"]), first + round(wanted["source"]) + 1)
     return [str(Path(footage["path"]).with_name(Path(footage["path"]).name % number)) for number in numbers]
 
 
-def _sound(into: Any, told: dict[str, Any], _: Any) -> Any:
-    return into.new_sound(told["name"], _there(told), _ASIDE, told["left"])
+def _sound(into: Any, wanted: dict[str, Any], _: Any) -> Any:
+    return into.new_sound(wanted["name"], _there(wanted), _ASIDE, wanted["left"])
 
 
-def _clip(into: Any, told: dict[str, Any], _: Any) -> Any:
-    clip = bpy.data.movieclips.load(_there(told), check_existing=True)
-    return into.new_clip(told["name"], clip, _ASIDE, told["left"])
+def _clip(into: Any, wanted: dict[str, Any], _: Any) -> Any:
+    clip = bpy.data.movieclips.load(_there(wanted), check_existing=True)
+    return into.new_clip(wanted["name"], clip, _ASIDE, wanted["left"])
 
 
-def _meta(into: Any, told: dict[str, Any], _: Any) -> Any:
-    return into.new_meta(told["name"], _ASIDE, told["left"])
+def _meta(into: Any, wanted: dict[str, Any], _: Any) -> Any:
+    return into.new_meta(wanted["name"], _ASIDE, wanted["left"])
 
 
 def _of_data(function: str, all_of: Callable[[], Any]) -> Callable[[Any, dict[str, Any], Any], Any]:
-    def make(into: Any, told: dict[str, Any], _: Any) -> Any:
-        data = all_of().get(told["host"].get("data", ""))
+    def make(into: Any, wanted: dict[str, Any], _: Any) -> Any:
+        data = all_of().get(wanted["host"].get("data", ""))
         if data is None:
-            raise _Missing(f"'{told['host'].get('data', '')}' is not in this file")
-        return getattr(into, function)(told["name"], data, _ASIDE, told["left"])
+            raise _Missing(f"'{wanted['host'].get('data', '')}' is not in this file")
+        return getattr(into, function)(wanted["name"], data, _ASIDE, wanted["left"])
 
     return make
 
 
-def _effect(into: Any, told: dict[str, Any], made: dict[str, Any]) -> Any:
-    inputs = [made[name] for name in told["host"].get("inputs", ())]
-    if len(inputs) < _INPUTS.get(told["kind"], 0):
+def _effect(into: Any, wanted: dict[str, Any], made: dict[str, Any]) -> Any:
+    inputs = [made[name] for name in wanted["host"].get("inputs", ())]
+    if len(inputs) < _INPUTS.get(wanted["kind"], 0):
         raise _Missing("what it takes is not there")
     named = {f"input{n}": strip for n, strip in enumerate(inputs, 1)}
-    long = {"length": told["right"] - told["left"]} if bpy.app.version >= (5, 0) else {"frame_end": told["right"]}
-    return into.new_effect(told["name"], told["kind"], _ASIDE, told["left"], **long, **named)
+    long = {"length": wanted["right"] - wanted["left"]} if bpy.app.version >= (5, 0) else {"frame_end": wanted["right"]}
+    return into.new_effect(wanted["name"], wanted["kind"], _ASIDE, wanted["left"], **long, **named)
 
 
 _MAKERS: dict[str, Callable[[Any, dict[str, Any], Any], Any]] = {

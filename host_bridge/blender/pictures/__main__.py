@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import boxes, landmarks, whole
+from . import draw_boxes, draw_landmarks, whole
 
-WORK: dict[str, Callable[..., Any]] = {
-    "boxes": lambda faces, folder, first, last: boxes.draw(Path(faces), Path(folder), int(first), int(last)),
-    "landmarks": lambda aligned, folder, first, last: landmarks.draw(
+_WORK: dict[str, Callable[..., Any]] = {
+    "boxes": lambda faces, folder, first, last: draw_boxes(Path(faces), Path(folder), int(first), int(last)),
+    "landmarks": lambda aligned, folder, first, last: draw_landmarks(
         Path(aligned), Path(folder), range(int(first), int(last) + 1)
     ),
     "whole": lambda source, target, stem: whole.whole_frames(Path(source), Path(target), stem),
@@ -22,6 +22,6 @@ WORK: dict[str, Callable[..., Any]] = {
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(WORK[sys.argv[1]](*sys.argv[2:])))
+        print(json.dumps(_WORK[sys.argv[1]](*sys.argv[2:])))
     except (OSError, ValueError, KeyError, whole.WholeError) as e:
         sys.exit(str(e))

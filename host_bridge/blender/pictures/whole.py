@@ -97,16 +97,16 @@ def _head(attributes: Attributes) -> bytes:
 
 
 def _header(data: bytes) -> tuple[Attributes, int]:
-    found: Attributes = {}
+    attributes: Attributes = {}
     at = 8
     while data[at]:
         name_end = data.index(0, at)
         kind_end = data.index(0, name_end + 1)
         (size,) = struct.unpack_from("<i", data, kind_end + 1)
         start = kind_end + 5
-        found[data[at:name_end]] = data[name_end + 1 : kind_end], data[start : start + size]
+        attributes[data[at:name_end]] = data[name_end + 1 : kind_end], data[start : start + size]
         at = start + size
-    return found, at + 1
+    return attributes, at + 1
 
 
 def _box(value: bytes) -> Box:
@@ -178,16 +178,16 @@ def _packed(lines: Any) -> bytes:
 
 def _filtered(raw: bytes) -> bytes:
     """OpenEXR's ZIP: even bytes before odd ones, then the difference of each to the one before it, plus 128."""
-    found = np.frombuffer(raw, np.uint8)
-    split = np.concatenate([found[::2], found[1::2]])
+    values = np.frombuffer(raw, np.uint8)
+    split = np.concatenate([values[::2], values[1::2]])
     split[1:] = split[1:] - split[:-1] + np.uint8(128)
     return bytes(split)
 
 
 def _unfiltered(raw: bytes) -> bytes:
-    found = np.frombuffer(raw, np.uint8).copy()
-    found[1:] -= np.uint8(128)
-    found = np.cumsum(found, dtype=np.uint8)
-    joined = np.empty_like(found)
-    joined[::2], joined[1::2] = found[: (len(found) + 1) // 2], found[(len(found) + 1) // 2 :]
+    values = np.frombuffer(raw, np.uint8).copy()
+    values[1:] -= np.uint8(128)
+    values = np.cumsum(values, dtype=np.uint8)
+    joined = np.empty_like(values)
+    joined[::2], joined[1::2] = values[: (len(values) + 1) // 2], values[(len(values) + 1) // 2 :]
     return bytes(joined)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the sequencer's operators are told, kept in the scene: whose face, where results go, and the nodes' parameters."""
+"""Settings of the sequencer's operators, kept in the scene: whose face, where results go, and the nodes' parameters."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def check(scene: Any) -> None:
 
 def node_settings(scene: Any) -> dict[str, Any]:
     """The parameters of the nodes as a request takes them."""
-    told = scene.faceplate_strips
-    return {node.lower(): properties.values(node, getattr(told, node.lower())) for node in NODES}
+    strip_settings = scene.faceplate_strips
+    return {node.lower(): properties.values(node, getattr(strip_settings, node.lower())) for node in NODES}
 
 
 def file_name(name: str) -> str:
@@ -107,17 +107,17 @@ def file_name(name: str) -> str:
 
 def results_folder(scene: Any) -> Path:
     """Where results go. Raises MediaError while the .blend has no place."""
-    told = scene.faceplate_strips.folder or "//"
-    if told.startswith("//") and not bpy.data.filepath:
+    folder = scene.faceplate_strips.folder or "//"
+    if folder.startswith("//") and not bpy.data.filepath:
         raise MediaError("the folder for results is beside a .blend that is not saved", "Save it, or choose a folder")
-    return Path(media.absolute(told))
+    return Path(media.absolute(folder))
 
 
 def sources(scene: Any) -> list[str]:
     """Footage of the source performer, each once: what was chosen, else that of the strips marked as such. Raises MediaError."""
-    told = scene.faceplate_strips.source
-    if told:
-        file = Path(media.absolute(told))
+    source = scene.faceplate_strips.source
+    if source:
+        file = Path(media.absolute(source))
         if not file.is_file():
             if file.is_dir() or "%" in file.name or "#" in file.name:
                 return [str(file)]
@@ -135,4 +135,4 @@ def marked(scene: Any) -> list[Any]:
     return [s for s in scene.sequence_editor.strips_all if s.type in strips.KINDS and s.faceplate_source]
 
 
-classes = (*_GROUPS.values(), FaceplateStrips)
+CLASSES = (*_GROUPS.values(), FaceplateStrips)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What strips of the sequencer show: which frame of their footage at which frame of the scene.
+"""Strips of the sequencer: which frame of their footage they show at which frame of the scene, and how one is found again.
 
 Cuts, offsets, reversed and strobed strips, another frame rate and one retimed speed are all the same here: a number for each frame.
 """
@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -24,7 +25,7 @@ _META = "Remove {0}, replace the face, make a meta strip of both strips, and put
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class StripFrames:
     """What a strip shows. start: a frame of the scene; numbers: the footage's own number there and at each frame that follows, handles included.
 
     left, right: the frames of the scene that are seen, right not included. plate: the footage as a request names it.
@@ -62,8 +63,8 @@ def shown_strips(scene: Any) -> list[Any]:
 
 def selected(scene: Any) -> list[Any]:
     """The selected strips with pictures, in the order of time; sound and patches are left alone."""
-    found = [s for s in shown_strips(scene) if s.select and s.type != "SOUND" and OF not in s]
-    return sorted(found, key=lambda s: (s.frame_final_start, s.channel))
+    chosen = [s for s in shown_strips(scene) if s.select and s.type != "SOUND" and OF not in s]
+    return sorted(chosen, key=lambda s: (s.frame_final_start, s.channel))
 
 
 def siblings(scene: Any, strip: Any) -> Any:
@@ -72,7 +73,7 @@ def siblings(scene: Any, strip: Any) -> Any:
     return meta.strips if meta else scene.sequence_editor.strips
 
 
-def read(strip: Any, scene: Any, handles: int = 0) -> Shown:
+def read(strip: Any, scene: Any, handles: int = 0) -> StripFrames:
     """What a movie or image strip shows; handles: frames of the scene more on either side, where the footage has them. Raises MediaError."""
     _check(strip, scene)
     plate = media.of_strip(strip, scene)
@@ -81,14 +82,14 @@ def read(strip: Any, scene: Any, handles: int = 0) -> Shown:
     start = min(left, max(begin, left - handles))
     end = max(right, min(begin + whole, right + handles))
     order = (*range(left, end), *range(start, left))
-    found = dict(zip(order, numbers(strip, scene, plate, order), strict=True))
-    shown = tuple(found[frame] for frame in range(start, end))
+    by_frame = dict(zip(order, numbers(strip, scene, plate, order), strict=True))
+    shown = tuple(by_frame[frame] for frame in range(start, end))
     if min(shown) < plate.first or max(shown) > plate.last:
         raise MediaError(
             f"{strip.name} shows the frames {min(shown)} to {max(shown)}, its files are {plate.first} to {plate.last}",
             "Find the missing files, or trim the strip",
         )
-    return Shown(plate.request(), start, shown, left, right)
+    return StripFrames(plate.request(), start, shown, left, right)
 
 
 def numbers(strip: Any, scene: Any, plate: media.Plate, frames: Iterable[int]) -> Iterator[int]:
@@ -101,14 +102,14 @@ def numbers(strip: Any, scene: Any, plate: media.Plate, frames: Iterable[int]) -
 
 def file_number(name: str) -> int | None:
     """The frame number in a file's name."""
-    found = _NUMBERED.match(name)
-    return None if found is None else int(found[2])
+    match = _NUMBERED.match(name)
+    return None if match is None else int(match[2])
 
 
 def length(strip: Any) -> int:
     """Frames of the scene that the whole footage takes."""
-    found: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
-    return found
+    frames: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
+    return frames
 
 
 def speed(strip: Any, scene: Any, count: int) -> float:
@@ -119,7 +120,7 @@ def speed(strip: Any, scene: Any, count: int) -> float:
         last = 0 if bpy.app.version >= (5, 0) else 1
         return float((count - last) / max(length(strip) - last, 1))
     # A movie may keep its own rate, which shows only in its length.
-    factor = strip.fps / _rate(scene) if getattr(strip, "fps", 0) else 1.0
+    factor = strip.fps * scene.render.fps_base / scene.render.fps if getattr(strip, "fps", 0) else 1.0
     return factor if int(count / factor) == length(strip) else 1.0
 
 
@@ -141,7 +142,8 @@ def _curves(animation: Any) -> Iterator[Any]:
 def _check(strip: Any, scene: Any) -> None:
     if strip.type not in KINDS:
         raise MediaError(f"{strip.name} is no movie and no image strip", "Select the strip of the footage itself")
-    users = (s for s in scene.sequence_editor.strips_all if strip in (_input(s, 1), _input(s, 2)))
+    inputs = ("input_1", "input_2")
+    users = (s for s in scene.sequence_editor.strips_all if any(getattr(s, name, None) == strip for name in inputs))
     if effect := next(users, None):
         raise MediaError(f"{strip.name} goes through the effect {effect.name}", _META.format("the effect"))
     if len(strip.retiming_keys) > 2 and strip.type == "MOVIE":
@@ -150,10 +152,6 @@ def _check(strip: Any, scene: Any) -> None:
         )
     if getattr(strip, "stream_index", 0):
         raise MediaError(f"{strip.name} shows another than the file's first video", "Export it as a file of its own")
-
-
-def _input(strip: Any, number: int) -> Any:
-    return getattr(strip, f"input_{number}", None)
 
 
 def _image_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:
@@ -183,5 +181,59 @@ def _movie_index(strip: Any, scene: Any, plate: media.Plate, frame: int) -> floa
     return float(index - math.fmod(index, strobe) if strobe > 1 else index)
 
 
-def _rate(scene: Any) -> float:
-    return float(scene.render.fps / scene.render.fps_base)
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A strip that asked for pictures, by names: when they come it may have been moved, trimmed or deleted, the scene renamed, another file opened.
+
+    uid and file tell its scene from one of the same name in another file.
+    """
+
+    file: str
+    uid: int
+    scene: str
+    strip: str
+    path: str
+    handles: int
+
+
+def target_of(scene: Any, strip: Any, shown: StripFrames, handles: int) -> Target:
+    """Note down a strip."""
+    return Target(bpy.data.filepath, scene.session_uid, scene.name, strip.name, shown.path, handles)
+
+
+def find(target: Target) -> tuple[Any, Any]:
+    """The scene and the strip, or None for what is no more there."""
+    scene = next((s for s in bpy.data.scenes if s.session_uid == target.uid), None)
+    if scene is None and target.file and target.file == bpy.data.filepath:  # the same file, opened again
+        scene = bpy.data.scenes.get(target.scene)
+    if scene is None or scene.sequence_editor is None:
+        return scene, None
+    named = (s for s in scene.sequence_editor.strips_all if s.name == target.strip and s.type in KINDS)
+    return scene, next(named, None)
+
+
+def look_up(target: Target, folder: Path) -> tuple[Any, Any, StripFrames]:
+    """The scene, the strip, and what it shows now. folder: of the pictures. Raises MediaError where it is not what asked for them."""
+    where = f"The rendered pictures are in {folder}"
+    scene, plate = find(target)
+    if scene is None:
+        raise MediaError(f"the file with the strip {target.strip} is closed", where)
+    if plate is None:
+        raise MediaError(f"the strip {target.strip} is gone", where)
+    shown = read(plate, scene, target.handles)
+    if shown.path != target.path:
+        raise MediaError(f"the strip {target.strip} shows other footage now", where)
+    return scene, plate, shown
+
+
+def rendered(target: Target, shown: StripFrames, first: int, last: int, folder: Path) -> range:
+    """The part of what is shown for which there are pictures, numbered first..last. Raises MediaError where there are none."""
+    there = [first <= number <= last for number in shown.numbers]
+    if not any(there):
+        raise MediaError(
+            f"the strip {target.strip} shows other frames now",
+            f"The rendered pictures are in {folder}; replace the face again",
+        )
+    begin = there.index(True)
+    end = next((i for i in range(begin, len(there)) if not there[i]), len(there))
+    return range(begin, end)

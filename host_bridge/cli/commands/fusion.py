@@ -41,8 +41,7 @@ def macro(
         image: What the comp holds: displayed, code values as in a video, Resolve's default; or linear, scene-linear light.
         starts_at: Frame of the comp at which the shot's first frame is to be seen; by default the plate's own number of it. A control of the macro changes it.
     """
-    from host_bridge.fusion.macro.documents import write_macro
-    from host_bridge.fusion.macro.graph import Layers
+    from host_bridge.fusion.macro import Layers, write_macro
     from nodes.footage.footage import open_footage
     from nodes.shot import document
     from nodes.shot.fuse.layers import write_layers

@@ -32,7 +32,7 @@ tree, end = compositor(scene)
 plate = sequence(tree, str(folder / "plate.0001.exr"), 3, 1)
 swap = tree.nodes.new("FaceplateSwapNode")
 tree.links.new(plate.outputs["Image"], swap.inputs["Image"])
-part("tree.images").show(swap, folder / "patch.0001.exr", part("media").of_socket(swap.inputs["Image"], scene))
+part("tree.group").show(swap, folder / "patch.0001.exr", part("media").of_socket(swap.inputs["Image"], scene))
 
 def shot(socket, name, frame=1):
     tree.links.new(socket, end.inputs[0])

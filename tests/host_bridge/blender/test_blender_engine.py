@@ -20,7 +20,7 @@ FRAMES = 240
 SCENE = f"""
 import os, signal
 enable()
-link = part("link")
+link = part("link").session
 scene = empty_scene(400, 300, 1, {FRAMES})
 tree, end = compositor(scene)
 plate = sequence(tree, str(work_folder / "plate" / "plate.0001.png"), {FRAMES}, 1)
@@ -30,7 +30,7 @@ detect.folder = str(work_folder / out)
 detect.settings.every = 1
 detect.settings.min_score = score  # of each test another, so that nothing is known already
 def seen():
-    now = link.state()
+    now = link.state
     return [now.engine, now.message, now.remedy]
 """
 
@@ -60,10 +60,10 @@ def test_a_stopped_engine_is_said_and_started_by_the_button(faceplate_in: Blende
         "stopped",
         """
 link.refresh()
-pump(lambda: link.state().engine != "unknown")
+pump(lambda: link.state.engine != "unknown")
 before = seen()
 bpy.ops.faceplate.start_engine()
-pump(lambda: link.state().engine == "running")
+pump(lambda: link.state.engine == "running")
 pump(lambda: not link.busy())
 answer([before, seen()])
 """,
@@ -106,7 +106,7 @@ pump(lambda: detect.message == "detect" or detect.progress > 0)
 during = threads()
 bpy.ops.faceplate.cancel(uid=detect.uid)
 pump(lambda: detect.state != "BUSY")
-answer([detect.state, detect.message, link.state().jobs[0]["state"], during])
+answer([detect.state, detect.message, link.state.jobs[0]["state"], during])
 """,
     )
     assert (state, message, job) == ("IDLE", "Cancelled", "cancelled")
@@ -121,7 +121,7 @@ def test_disabling_in_the_middle_of_a_job_leaves_no_thread_and_no_timer(faceplat
         """
 begin(detect)
 pump(lambda: detect.message != "detect: asking the engine")
-timer = link.pump
+timer = part("link").pump
 disable()
 answer([threads(), bpy.app.timers.is_registered(timer)])
 """,
@@ -156,9 +156,9 @@ else:
         bpy.ops.ed.undo_push(message="a node")
         begin(late)
         bpy.ops.ed.undo()
-there = [n.bl_idname for n in part("tree.find").all_nodes()]
+there = [n.bl_idname for n in part("tree").all_nodes()]
 pump(lambda: not link.tickets() and not link.busy())
-answer([there, [job["state"] for job in link.state().jobs], link.pump(), handlers() == before])
+answer([there, [job["state"] for job in link.state.jobs], link.pump(), handlers() == before])
 """,
     )
     assert told == [["FaceplateDetectNode"] if what == "undone" else [], ["finished"], None, True]
@@ -179,7 +179,7 @@ def test_a_wrong_token_or_version_is_said_on_the_panel_and_on_the_node(
     if field == "token":
         document.write_text(json.dumps({**json.loads(right), "token": value}), "utf-8")
     else:
-        change, standing = 'part("link.engine").version = lambda: "9.9.9"\n', "other version"
+        change, standing = 'part("link").session.version = "9.9.9"\n', "other version"
     try:
         panel, node = run(
             faceplate_in,
@@ -187,7 +187,7 @@ def test_a_wrong_token_or_version_is_said_on_the_panel_and_on_the_node(
             field,
             f"""{change}
 link.refresh()
-pump(lambda: link.state().engine != "unknown")
+pump(lambda: link.state.engine != "unknown")
 begin(detect)
 pump(lambda: detect.state != "BUSY")
 answer([seen(), [detect.state, detect.message, detect.remedy]])

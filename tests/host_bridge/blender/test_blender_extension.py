@@ -44,7 +44,7 @@ def test_every_file_that_runs_in_blender_says_its_licence_and_imports_little(ext
             if not name.endswith(".py"):
                 continue
             text = packed.read(name).decode()
-            if name != "client.py":
+            if name not in ("client.py", "session.py"):  # what other hosts load too
                 assert text.startswith("# SPDX-License-Identifier: GPL-3.0-or-later\n"), name
             for node in ast.walk(ast.parse(text)):
                 found = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -138,7 +138,7 @@ for _ in range(2):
     enable()
     costs.append(time.thread_time() - began)
     during = seen()
-    part("link").refresh()
+    part("link").session.refresh()
     timer = part("link").pump
     assert bpy.app.timers.is_registered(timer)
     disable()

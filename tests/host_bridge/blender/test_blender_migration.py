@@ -107,7 +107,7 @@ answer({{
     "links": sorted(f"{{l.from_node.bl_idname}}.{{l.from_socket.name}} {{l.to_node.bl_idname}}.{{l.to_socket.name}}" for l in tree_of(scene).links),
     "outputs": [s.name for s in align.outputs],
     "shown": [n.image is not None for node in (swap, align) for n in node.node_tree.nodes if n.name == "Result"],
-    "standing": swap.standing(False)[0],
+    "standing": swap.standing()[0],
 }})
 """)
     assert told["versions"] == [2, 2, 2] and told["minutes"] == [7.5, 3.0]
@@ -152,7 +152,7 @@ bpy.ops.wm.save_as_mainfile(filepath=newer)
 bpy.ops.wm.open_mainfile(filepath=newer)
 scene = bpy.context.scene
 swap = next(n for n in tree_of(scene).nodes if n.bl_idname == "FaceplateSwapNode")
-said = [list(swap.standing(False))]
+said = [list(swap.standing())]
 try:
     begin(swap)
 except RuntimeError as e:

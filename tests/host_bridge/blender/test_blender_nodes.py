@@ -268,7 +268,7 @@ work(swap, "TRAIN")
 trained = [swap.message, swap.settings.method, swap.settings.model]
 scene.frame_end = {START}
 work(swap)
-answer([trained, swap.message, [job["kind"] for job in reversed(part("link").state().jobs)]])
+answer([trained, swap.message, [job["kind"] for job in reversed(part("link").session.state.jobs)]])
 """)
     (message, method, model), rendered, kinds = told
     assert message.startswith("Trained ") and method == "model" and Path(model).is_file()
@@ -302,7 +302,7 @@ def test_panels_and_nodes_show_what_is_there(stage: Stage, rendered: dict[str, s
     shown = stage.run(f"""
 enable()
 bpy.ops.wm.open_mainfile(filepath={rendered["blend"]!r})
-layout, found, base = Layout(), {{}}, part("tree.base").FaceNode
+layout, found, base = Layout(), {{}}, part("tree.node").FaceNode
 tree = tree_of(bpy.context.scene)
 node = next(n for n in tree.nodes if n.bl_idname == "FaceplateSwapNode")
 base.draw_buttons_ext(node, bpy.context, layout)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from host_bridge.fusion.build import build
-from host_bridge.fusion.fuses.controls import controls
+from host_bridge.fusion.fuse import controls
 from nodes.definitions import NODES
 from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import write_patch

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from host_bridge.client import connect
-from host_bridge.fusion.menu import Config, lua_script
-from host_bridge.fusion.scripts.python import faceplate_resolve as script
-from host_bridge.fusion.scripts.python.faceplate_resolve.consent import Cast, face_notes
+from host_bridge.fusion import faceplate_resolve as script
+from host_bridge.fusion.build import lua_script
+from host_bridge.fusion.faceplate_resolve import Config
+from host_bridge.jobs.resolve import NamedCast, casts_in
 from host_bridge.watch.watcher import Watcher
 from nodes.consent.edit import Added, Terms, add, revoke
 from nodes.consent.records import USES, Use
@@ -240,22 +241,16 @@ def test_a_timeline_goes_out_with_the_name_of_its_source(menu: Menu) -> None:
 @pytest.mark.parametrize(
     ("text", "casts"),
     [
-        ("FACE target=anchor source=franck", [Cast("anchor", "franck")]),
-        ('Face: source = "Ann Lee", target=ben; track=2', [Cast("ben", "Ann Lee", (2,))]),
-        ("FACE target=a source=b track='1,2' FACE target=c source=d", [Cast("a", "b", (1, 2)), Cast("c", "d")]),
+        ("FACE target=anchor source=franck", [NamedCast("anchor", "franck")]),
+        ('Face: source = "Ann Lee", target=ben; track=2', [NamedCast("ben", "Ann Lee", (2,))]),
+        (
+            "FACE target=a source=b track='1,2' FACE target=c source=d",
+            [NamedCast("a", "b", (1, 2)), NamedCast("c", "d")],
+        ),
         ("in your face = no. Surface target=x", []),
-        ("FACE target=", [Cast()]),
+        ("FACE target=", [NamedCast()]),
         ("", []),
     ],
 )
-def test_lua_and_python_read_a_note_alike(text: str, casts: list[Cast], host: Host, live: Live) -> None:  # noqa: F811
-    assert face_notes(text) == casts
-    lua = Lua(host, "sandbox")
-    config = Config(folder="/f", results="/r", python="p", version="1")
-    parts = lua_script(TRAIN, config).partition("\nmain(function")[0]
-    read = lua.run(parts + "\nreturn face_notes")
-    found = [dict(told.items()) for told in read(text).values()]
-    assert [
-        Cast(n.get("target"), n.get("source"), tuple(map(int, n["track"].split(","))) if "track" in n else ())
-        for n in found
-    ] == casts
+def test_a_note_says_who_is_replaced_by_whom(text: str, casts: list[NamedCast]) -> None:
+    assert casts_in(text) == casts

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from host_bridge.fusion import menu
-from host_bridge.fusion.menu import HERE, Config, lua_script
+from host_bridge.fusion.build import SCRIPTS_FOLDER, lua_script
+from host_bridge.fusion.faceplate_resolve import Config
 from host_bridge.watch.posts import _POST
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import GONE, GONE_OF_OS, Lua
 
-LIBRARY = "\n".join((HERE / "lua" / f"{part}.lua").read_text("utf-8") for part in menu.LIBRARY)
+LIBRARY = (SCRIPTS_FOLDER / "library.lua").read_text("utf-8")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import lupa.luajit21 as lupa
 import pytest
 
 from host_bridge.client import connect
-from host_bridge.fusion.menu import SCRIPTS, Config, lua_script
+from host_bridge.fusion.build import SCRIPTS, lua_script
+from host_bridge.fusion.faceplate_resolve import Config
 from host_bridge.watch.watcher import Watcher
 from tests.host_bridge.fusion.test_resolve_scripts_python import config, footage, host, live, told  # noqa: F401
 from tests.host_bridge.watch.test_engine_watch import step_until

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from host_bridge.fusion.menu import SCRIPTS, Config, python_script, scripts
-from host_bridge.fusion.scripts.python import faceplate_resolve as script
+from host_bridge.fusion import faceplate_resolve as script
+from host_bridge.fusion.build import SCRIPTS, python_script, scripts
+from host_bridge.fusion.faceplate_resolve import Config
 from nodes.footage.footage import open_footage
 from tests.support.clips import cut
 from tests.support.live_engine import Live, live_engine
@@ -282,5 +283,5 @@ def test_the_test_host_refuses_what_resolve_does_not_document(host: Host) -> Non
 def test_a_script_is_the_same_whatever_the_paths_hold(config: Config) -> None:
     odd = Config('C:\\a "b"\n', "C:\\Users\\é", "py", "1")
     for name in SCRIPTS:
-        if SCRIPTS[name][1]:
+        if SCRIPTS[name] != "selfcheck":
             compile(python_script(name, odd, "C:\\x\\y"), name, "exec")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from host_bridge.client import connect
-from host_bridge.fusion.menu import Config, lua_script
+from host_bridge.fusion.build import lua_script
+from host_bridge.fusion.faceplate_resolve import Config
 from host_bridge.watch.watcher import Watcher
 from tests.support.clips import cut
 from tests.support.resolve_host import Host, TimelineItem

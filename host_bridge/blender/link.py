@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""This Blender's session with the engine, which a timer carries on; the preferences that say where Faceplate is installed.
+
+The timer lives only while something is under way. Threads may not do its work: one that runs Python while Blender undoes, or notes a step to
+undo, can end it (docs/decisions/0007). Callbacks hold names, never Blender's data, which may be gone when they are called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .session import Session
+
+_HERE = Path(__file__).parent
+
+
+def _wake() -> None:
+    if not bpy.app.timers.is_registered(pump):
+        bpy.app.timers.register(pump, first_interval=0.01, persistent=True)
+
+
+def _redraw() -> None:
+    manager = bpy.context.window_manager
+    for window in manager.windows if manager else ():
+        for area in window.screen.areas:
+            if area.type in ("NODE_EDITOR", "SEQUENCE_EDITOR"):
+                area.tag_redraw()
+
+
+def engine_python() -> str | None:
+    """The interpreter of Faceplate's environment: the preference, else FACEPLATE_PYTHON; None where neither says."""
+    extension = bpy.context.preferences.addons.get(__package__)
+    path = getattr(extension.preferences, "python", "") if extension and extension.preferences else ""
+    return (bpy.path.abspath(path) if path else "") or os.environ.get("FACEPLATE_PYTHON") or None
+
+
+_manifest = tomllib.loads((_HERE / "blender_manifest.toml").read_text("utf-8"))
+session = Session(engine_python, _manifest["version"], wake=_wake, redraw=_redraw)
+pump = session.pump  # one object, by which Blender knows the timer
+
+
+def in_process(*arguments: Any) -> Any:
+    """Steps that do a word of `pictures.__main__` in a process of Blender's own Python: pictures cannot be cut into steps. Raises OSError."""
+    quiet: dict[str, Any] = {}
+    if sys.platform == "win32":
+        quiet = {"creationflags": subprocess.CREATE_NO_WINDOW}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        command = [sys.executable, "-m", "pictures", *map(str, arguments)]
+        child = subprocess.Popen(
+            command, cwd=_HERE, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **quiet
+        )
+        try:
+            while child.poll() is None:
+                yield
+        finally:
+            child.kill()
+            child.wait()
+        if child.returncode:
+            err.seek(0)
+            lines = err.read().decode(errors="replace").splitlines()
+            raise OSError(lines[-1] if lines else f"a process ended with status {child.returncode}")
+        out.seek(0)
+        return json.loads(out.read())
+
+
+class FaceplatePreferences(bpy.types.AddonPreferences):
+    """Where the engine's Python is."""
+
+    bl_idname = __package__
+
+    __annotations__ = {
+        "python": bpy.props.StringProperty(
+            name="Faceplate's Python",
+            description="The Python interpreter of Faceplate's environment, with which the engine is started; empty for FACEPLATE_PYTHON",
+            subtype="FILE_PATH",
+        )
+    }
+
+    def draw(self, context: Any) -> None:
+        """Show it."""
+        self.layout.prop(self, "python")
+
+
+CLASSES = (FaceplatePreferences,)
+
+
+def unregister() -> None:
+    """Forget all that is under way, and leave no timer; the engine and its jobs go on."""
+    session.close()
+    if bpy.app.timers.is_registered(pump):
+        bpy.app.timers.unregister(pump)

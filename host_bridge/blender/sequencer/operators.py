@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replace Face, Train on Strips and Verify: what is done with the selected strips, asked for at once, put in place when the engine is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import consent, media, properties
+from ..link import in_process, session
+from ..media import MediaError
+from ..session import Job, forbidden, training_jobs, verdict
+from . import place, settings, strips
+from .panel import key, note
+from .strips import Target
+
+_BLENDS_IN = "sRGB"  # the sequencer's space in which overlays give exactly the composite
+Clip = tuple[str, str | None]  # footage, and its frames A-B, None for all
+
+
+class _OnSelected:
+    """A mixin: what is done with the selected strips that show footage, patches left alone."""
+
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """Something is selected."""
+        return bool(strips.selected(strips.scene_of(context)))
+
+
+def _finished(job: Job, what: str) -> bool:
+    """Whether a job has finished; why it has failed is noted."""
+    if job.get("state") == "failed":
+        note(f"{what}: {job['error']['message']}", job["error"].get("remedy") or "")
+    return bool(job.get("state") == "finished")
+
+
+# ---- replace
+
+
+class FACEPLATE_OT_replace_face(_OnSelected, bpy.types.Operator):
+    """Replace the face in the selected strips; each gets a patch on a channel above when the engine is done."""
+
+    bl_idname = "faceplate.replace_face"
+    bl_label = "Replace Face"
+    bl_description = "Put the source's face into the selected movie and image strips, as a patch on a channel above"
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for all of it, and return at once."""
+        scene = strips.scene_of(context)
+        try:
+            shared = _shared(scene)
+        except MediaError as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        asked, refused = 0, []
+        for strip in strips.selected(scene):
+            try:
+                _replace(scene, strip, shared)
+                asked += 1
+            except MediaError as e:
+                refused.append(str(e))
+        for why in refused:
+            self.report({"WARNING"} if asked else {"ERROR"}, why)
+        if not asked:
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"Asked the engine for {asked} strip{'s' if asked > 1 else ''}")
+        return {"FINISHED"}
+
+
+def _shared(scene: Any) -> dict[str, Any]:
+    """What all requests have in common. Raises MediaError."""
+    settings.check(scene)
+    space = scene.sequencer_colorspace_settings.name
+    if space != _BLENDS_IN:
+        raise MediaError(
+            f"the sequencer blends in {space}", f"Set Render > Color Management > Sequencer to {_BLENDS_IN}"
+        )
+    settings.results_folder(scene)
+    sources = settings.sources(scene)
+    if len(sources) > 1:
+        raise MediaError("several clips are marked as source", "Choose one of them as Source, or mark one only")
+    swap = scene.faceplate_strips.swap
+    if not sources and swap.method == "reference":
+        raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
+    if swap.method == "model" and not swap.model:
+        raise MediaError("no model is chosen", "Choose one, or the method Reference, which needs none")
+    return {**({"source": sources[0]} if sources else {}), "settings": settings.node_settings(scene)}
+
+
+def _replace(scene: Any, strip: Any, shared: dict[str, Any]) -> None:
+    if strip.faceplate_source and not scene.faceplate_strips.source:
+        raise MediaError(f"{strip.name} is marked as the source itself", "Select the strips that get its face")
+    handles = scene.faceplate_strips.handles
+    shown = strips.read(strip, scene, handles)
+    first, last = shown.range
+    out = settings.results_folder(scene) / settings.file_name(scene.name) / settings.file_name(strip.name)
+    request = {**shown.plate, **shared, "range": f"{first}-{last}", "out": str(out)}
+    target = strips.target_of(scene, strip, shown, handles)
+    if scene.faceplate_strips.as_modifier and place.has_modifiers():
+        place.check_order(strip, shown)
+        whole = "whole", out / "patch", out / "whole", "patch"
+        session.submit(
+            "swap", request, on_end=modifying(target, out, first, last), after=lambda job: in_process(*whole)
+        )
+    else:
+        session.submit("swap", {**request, "overlay": True}, on_end=landing(target, first, last))
+
+
+def landing(target: Target, first: int, last: int) -> Callable[[Job], None]:
+    """A listener that puts the overlay of a job that has ended above the strip."""
+
+    def put(job: Job) -> list[str]:
+        patch, remarks = place.land(target, job["result"]["overlay"], first, last)
+        return [f"{patch.name} is on channel {patch.channel}", *remarks]
+
+    return _placing(target, put)
+
+
+def modifying(target: Target, out: Path, first: int, last: int) -> Callable[[Job], None]:
+    """A listener that puts the whole frames of a job that has ended into the strip, as a modifier."""
+
+    def put(job: Job) -> list[str]:
+        strip, remarks = place.modify(target, out, first, last)
+        return [f"{strip.name} has its new face as a modifier", *remarks]
+
+    return _placing(target, put)
+
+
+def _placing(target: Target, put: Callable[[Job], list[str]]) -> Callable[[Job], None]:
+    """A listener that puts the pictures of a job where they belong, and notes what came of it."""
+
+    def ended(job: Job) -> None:
+        consent.ended(key(target.uid, target.path), job)
+        if not _finished(job, target.strip):
+            return
+        try:
+            said = put(job)
+        except MediaError as e:
+            note(e.message, e.remedy)
+            return
+        for text in said:
+            note(text)
+
+    return ended
+
+
+# ---- train
+
+
+class FACEPLATE_OT_train_on_strips(_OnSelected, bpy.types.Operator):
+    """Train a model that puts the source's face on the performer of the selected strips."""
+
+    bl_idname = "faceplate.train_on_strips"
+    bl_label = "Train on Strips"
+    bl_description = "Gather both performers' faces from what the strips show, handles included, and train a model"
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for both facesets and the model, and return at once. They go on whatever becomes of the file."""
+        scene = strips.scene_of(context)
+        try:
+            settings.check(scene)
+            clips = {"source": _sources(scene), "target": _targets(scene)}
+            nodes = settings.node_settings(scene)
+            detect, swap = nodes["detect"], nodes["swap"]
+            named = [swap[name] for name in properties.performers() if name in swap]
+            out = settings.results_folder(scene) / "training" / _name(clips, detect, named)
+        except MediaError as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        minutes, rate = round(float(scene.faceplate_strips.training_minutes), 3), str(media.scene_rate(scene))
+        (kind, request), *then = training_jobs(out, clips, swap, minutes, detect=detect, rate=rate)
+        session.submit(kind, request, then=then, on_end=_trained)
+        self.report({"INFO"}, "Asked the engine for the faces of both performers; the training follows")
+        return {"FINISHED"}
+
+
+def _trained(job: Job) -> None:
+    if forbidden(job):
+        consent.again()  # it may have been shown otherwise
+    if _finished(job, "Training"):
+        note(f"The model is {job['result']['model']}", "Choose it as Model, with the method Model")
+
+
+def _name(clips: dict[str, list[Clip]], detect: dict[str, Any], named: list[str]) -> str:
+    """A folder for what the same footage of the same performers gives: a training goes on in it, and another has one of its own."""
+    who = [settings.file_name(Path(footage[0][0]).stem) for footage in clips.values()]
+    content = json.dumps([clips, detect, *named], sort_keys=True).encode()
+    return f"{who[0]}-on-{who[1]}-{hashlib.sha256(content).hexdigest()[:6]}"
+
+
+def _targets(scene: Any) -> list[Clip]:
+    """What the selected strips show that are not the source's. Raises MediaError."""
+    chosen = [s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source]
+    if not chosen:
+        raise MediaError("no strip of the target is selected", "Select movie or image strips that are not the source's")
+    return _clips(scene, chosen)
+
+
+def _sources(scene: Any) -> list[Clip]:
+    """The source's footage, else what the strips show that are marked as such. Raises MediaError."""
+    if scene.faceplate_strips.source:
+        return [(path, None) for path in settings.sources(scene)]
+    clips = _clips(scene, settings.marked(scene))
+    if not clips:
+        raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
+    return clips
+
+
+def _clips(scene: Any, chosen: Iterable[Any]) -> list[Clip]:
+    """Footage with the frames that strips show of it, handles included, each once; of strips that do not tell which, all frames."""
+    clips: dict[Clip, None] = {}
+    for strip in chosen:
+        path = media.of_strip(strip, scene).path
+        try:
+            first, last = strips.read(strip, scene, scene.faceplate_strips.handles).range
+            clips[path, f"{first}-{last}"] = None
+        except MediaError:
+            clips[path, None] = None
+    return list(clips)
+
+
+# ---- verify
+
+
+class FACEPLATE_OT_verify_strips(bpy.types.Operator):
+    """Verify the Content Credentials of the selected patches, and of the strips that have their new face as a modifier."""
+
+    bl_idname = "faceplate.verify_strips"
+    bl_label = "Verify"
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        """A result is selected."""
+        return bool(_results(strips.scene_of(context)))
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for each, and return at once; the panel says what was found."""
+        for strip in _results(strips.scene_of(context)):
+            shown = place.shown_by(strip)
+            if shown is None:
+                session.submit("credentials", {"path": media.path_of_strip(strip)}, on_end=_verified(strip.name))
+            else:  # whole frames, which were made here of the patches that are signed
+                made = shown.parent.parent / "patch"
+                path, compare = media.pattern_of(str(made / shown.name)), ("differ", made, shown.parent)
+                session.submit(
+                    "credentials",
+                    {"path": path},
+                    on_end=_verified(strip.name),
+                    after=lambda job, compare=compare: in_process(*compare),
+                )
+        return {"FINISHED"}
+
+
+def _results(scene: Any) -> list[Any]:
+    """The selected strips that show what the engine has made."""
+    return [s for s in strips.shown_strips(scene) if s.select and (strips.OF in s or place.shown_by(s))]
+
+
+def _verified(name: str) -> Callable[[Job], None]:
+    def ended(job: Job) -> None:
+        if _finished(job, name):
+            changed, said = verdict(job, "Blender")
+            note(f"{name}: {said}", "Replace Face makes it anew" if changed else "")
+
+    return ended
+
+
+CLASSES = (FACEPLATE_OT_replace_face, FACEPLATE_OT_train_on_strips, FACEPLATE_OT_verify_strips)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put rendered pictures where they belong: into a strip above, with the same trim, offset and speed, or into the strip itself, as a modifier.
+
+A compositor modifier, which Blender has since 5.0, lays the patch over in scene-linear light, with the controls of Face Swap in its group. A group shows
+one picture a frame, in order: a strip that is retimed, reversed or held cannot have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import media
+from ..media import MediaError
+from ..tree import group, nodes
+from . import strips
+from .strips import Target, look_up, rendered
+
+_TOP = 128  # channels
+_COPIED = ("use_flip_x", "use_flip_y", "color_multiply", "color_saturation", "mute")
+_PLACE = ("scale_x", "scale_y", "offset_x", "offset_y", "rotation", "origin", "filter")
+_CROP = ("min_x", "max_x", "min_y", "max_y")
+_MODIFIER = "Faceplate"
+_NODE = "Face Swap"  # in the modifier's group
+
+
+def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
+    """Put the pictures `pattern`, numbered first..last, above the strip; returns their strip, and what should be said of it.
+
+    An earlier patch of the same strip gives way. Raises MediaError where there is nothing to put them above.
+    """
+    scene, plate, shown = look_up(target, Path(pattern).parent)
+    run = rendered(target, shown, first, last, Path(pattern).parent)
+    start, end = shown.start + run.start, shown.start + run.stop
+    around = clear(scene, plate, shown)
+    channel = _free_channel(around, plate.channel, start, end)
+    files = [pattern.replace("%04d", f"{shown.numbers[index]:04d}") for index in run]
+    patch = around.new_image(f"{plate.name} face", files[0], channel, start, fit_method="ORIGINAL")
+    for file in files[1:]:
+        patch.elements.append(Path(file).name)
+    if len(files) == 1:
+        patch.frame_final_duration = 1
+    patch.frame_final_start, patch.frame_final_end = max(start, shown.left), min(end, shown.right)
+    patch.blend_type, patch.blend_alpha = "ALPHA_OVER", 1.0
+    patch.alpha_mode = "PREMUL" if pattern.endswith(".exr") else "STRAIGHT"
+    patch.select = False
+    _look_alike(plate, patch)
+    patch[strips.OF] = shown.path
+    with suppress(RuntimeError):  # there is nothing to undo without a window
+        bpy.ops.ed.undo_push(message="Replace Face")
+    return patch, list(_remarks(scene, plate, patch, shown, end - start))
+
+
+def clear(scene: Any, plate: Any, shown: strips.StripFrames) -> Any:
+    """Remove earlier patches of what this strip shows, above it or in it; returns the collection that it lies in."""
+    around = strips.siblings(scene, plate)
+    for strip in list(around):
+        within = shown.left <= strip.frame_final_start and strip.frame_final_end <= shown.right
+        if within and strip.channel > plate.channel and strip.get(strips.OF) == shown.path:
+            around.remove(strip)
+    _remove_modifier(scene, plate)
+    return around
+
+
+def _free_channel(around: Any, below: int, start: int, end: int) -> int:
+    """The lowest channel above with nothing in the way. Raises MediaError."""
+    taken = {s.channel for s in around if s.frame_final_start < end and s.frame_final_end > start}
+    free = next((channel for channel in range(below + 1, _TOP + 1) if channel not in taken), None)
+    if free is None:
+        raise MediaError("there is no free channel above the strip", "Move strips down, and replace the face again")
+    return free
+
+
+def _look_alike(plate: Any, patch: Any) -> None:
+    """Place and grade the patch as the plate; its pictures have the plate's size, and the plate's code values."""
+    for name in _COPIED:
+        setattr(patch, name, getattr(plate, name))
+    for name in _PLACE:
+        setattr(patch.transform, name, getattr(plate.transform, name))
+    for name in _CROP:
+        setattr(patch.crop, name, getattr(plate.crop, name))
+    with suppress(TypeError):  # a colour space that only the plate's kind of file may have
+        patch.colorspace_settings.name = plate.colorspace_settings.name
+
+
+def _remarks(scene: Any, plate: Any, patch: Any, shown: strips.StripFrames, frames: int) -> Iterator[str]:
+    missing = (shown.right - shown.left) - patch.frame_final_duration
+    if missing > 0:
+        yield f"{plate.name} was changed meanwhile: {missing} of its frames have no patch. Replace the face again"
+    if patch.channel > plate.channel + 1:
+        yield f"The patch of {plate.name} is on channel {patch.channel}, above what is between"
+    moves = strips.animated(scene, plate)
+    if moves or len(plate.modifiers) or plate.blend_alpha < 1 or plate.blend_type not in ("REPLACE", "ALPHA_OVER"):
+        what = "animation" if moves else "modifiers" if len(plate.modifiers) else "blending"
+        yield f"{plate.name} has {what} that its patch does not share. Make a meta strip of both, and put it there"
+
+
+def has_modifiers() -> bool:
+    """Whether this Blender has compositor modifiers."""
+    return bool(bpy.app.version >= (5, 0))
+
+
+def check_order(strip: Any, shown: strips.StripFrames) -> None:
+    """Raise MediaError where a modifier could not follow what a strip shows."""
+    if any(after - before != 1 for before, after in pairwise(shown.numbers)):
+        raise MediaError(
+            f"{strip.name} does not show its frames one after the other, which a modifier cannot follow",
+            "Switch As Modifier off: the patch then is a strip above it",
+        )
+
+
+def modify(target: Target, folder: Path, first: int, last: int) -> tuple[Any, list[str]]:
+    """Give the strip a modifier that shows the patches in `folder`, numbered first..last; returns the strip, and what should be said of it.
+
+    An earlier patch of the same strip gives way. Raises MediaError where there is nothing to put them into.
+    """
+    scene, strip, shown = look_up(target, folder)
+    check_order(strip, shown)
+    rendered(target, shown, first, last, folder)
+    clear(scene, strip, shown)
+    footage = media.of_strip(strip, scene)
+    plate = replace(footage, at=shown.start - shown.numbers[0] + footage.first, shown=(first, last))
+    with _edited(scene):
+        modifier = strip.modifiers.new(_MODIFIER, "COMPOSITOR")
+        modifier.node_group = _group(folder / "whole" / f"patch.{first:04d}.exr", plate)
+    with suppress(RuntimeError):  # there is nothing to undo without a window
+        bpy.ops.ed.undo_push(message="Replace Face")
+    outside = sum(not first <= number <= last for number in shown.numbers)
+    return strip, [f"{outside} frames of {strip.name} have no patch. Replace the face again"] if outside else []
+
+
+def shown_by(strip: Any) -> Path | None:
+    """A picture of the sequence that the modifier of a strip shows; None without one, or where its group is another by now."""
+    modifier = strip.modifiers.get(_MODIFIER)
+    node = modifier.node_group.nodes.get(_NODE) if modifier and modifier.node_group else None
+    reader = node.node_tree.nodes.get(group.PICTURE) if node else None
+    if reader is None or reader.image is None:
+        return None
+    return Path(media.absolute(reader.image.filepath_raw, reader.image.library))
+
+
+def _group(file: Path, plate: media.Plate) -> Any:
+    """Image in, Image out, and between them what a Face Swap node has inside."""
+    inner = group.new_tree(_NODE)
+    nodes.fill_swap(inner)
+    outer = bpy.data.node_groups.new("Faceplate", "CompositorNodeTree")
+    for direction in ("INPUT", "OUTPUT"):
+        outer.interface.new_socket("Image", in_out=direction, socket_type="NodeSocketColor")
+    start, node, end = (
+        outer.nodes.new(f"{kind}") for kind in ("NodeGroupInput", "CompositorNodeGroup", "NodeGroupOutput")
+    )
+    node.node_tree, node.name, node.width = inner, _NODE, 220
+    start.location, end.location = (-300, 0), (300, 0)
+    outer.links.new(start.outputs["Image"], node.inputs["Image"])
+    outer.links.new(node.outputs["Image"], end.inputs["Image"])
+    group.show(node, file, plate)
+    return outer
+
+
+def _remove_modifier(scene: Any, strip: Any) -> None:
+    if modifier := strip.modifiers.get(_MODIFIER):
+        with _edited(scene):
+            strip.modifiers.remove(modifier)
+
+
+@contextmanager
+def _edited(scene: Any) -> Iterator[None]:
+    """Let the first window's workspace show the strips of a scene meanwhile.
+
+    Blender ends where the modifiers of a strip are changed by a script while the workspace shows no scene's strips.
+    """
+    window = bpy.context.window_manager.windows[0]
+    before = window.workspace.sequencer_scene
+    window.workspace.sequencer_scene = scene
+    try:
+        with bpy.context.temp_override(window=window):
+            yield
+    finally:
+        window.workspace.sequencer_scene = before

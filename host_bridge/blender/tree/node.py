@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node of Faceplate's: parameters from its definition, a folder for results, buttons that ask the engine, and a line that says how things stand."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import consent, media, migration, properties
+from ..link import in_process, session
+from ..session import progress_of
+from . import group
+
+_STATES = [(name, name.title(), "") for name in ("IDLE", "BUSY", "DONE", "ERROR")]
+_ASKS_CONSENT = {"swap": "{}", "preview": "{}", "faceset": "{} train", "train": "{} train"}  # job: under which key
+_tickets: dict[str, Any] = {}  # what is under way, by the ids of nodes
+ACTIONS = {
+    "PREVIEW": "the current frame",
+    "RENDER": "the frames of the scene's range",
+    "TRAIN": "a model trained for this shot",
+    "VERIFY": "whether what was rendered is as it was signed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a button asks for. done: is given the node and the finished job, and returns what to say; raises MediaError where something is wrong.
+
+    then: jobs that follow. after: the word of `pictures.__main__` and its arguments that make of a finished job's results what Blender reads.
+    None of them may hold Blender's data.
+    """
+
+    kind: str
+    request: dict[str, Any]
+    done: Callable[[Any, dict[str, Any]], str]
+    after: Callable[[dict[str, Any]], Sequence[Any]] | None = None
+    then: Sequence[Any] = ()
+
+
+@cache
+def settings_classes() -> dict[str, type]:
+    """The property groups of the nodes' parameters, by node."""
+    return {name: properties.settings_class(name) for name in properties.definitions()}
+
+
+def all_nodes() -> Iterator[Any]:
+    """Every node of Faceplate in this file: those that say by what they are defined."""
+    scenes = (getattr(scene, "node_tree", None) for scene in bpy.data.scenes)
+    for tree in (*filter(None, scenes), *bpy.data.node_groups):
+        if tree.bl_idname == "CompositorNodeTree":
+            yield from (node for node in tree.nodes if getattr(node, "defined", ""))
+
+
+def find(uid: str) -> Any:
+    """The node with this id, None where it is gone."""
+    return next((node for node in all_nodes() if node.uid == uid), None)
+
+
+class FaceNode:
+    """A mixin. `defined`: the node's name in the definitions; `buttons`: what can be asked of it, as (action, label)."""
+
+    defined = ""
+    buttons: Any = (("RENDER", "Analyse"),)
+
+    # Given as a dictionary: Blender wants the properties themselves here, not the words of their code.
+    __annotations__ = {
+        "schema_version": migration.version_property(),
+        "uid": bpy.props.StringProperty(options={"HIDDEN"}),
+        "folder": bpy.props.StringProperty(
+            name="Folder",
+            description="Where results are written; // is the folder of the .blend",
+            default="//faceplate",
+            subtype="DIR_PATH",
+            options=set(),
+            update=consent.changed,
+        ),
+        "tracks": bpy.props.StringProperty(
+            name="Tracks", description="Ids of the tracks that are meant, as 1 3; empty for the main one", options=set()
+        ),
+        "state": bpy.props.EnumProperty(items=_STATES, options={"HIDDEN"}),
+        "message": bpy.props.StringProperty(options={"HIDDEN"}),
+        "remedy": bpy.props.StringProperty(options={"HIDDEN"}),
+        "progress": bpy.props.FloatProperty(min=0, max=1, subtype="FACTOR", options={"HIDDEN"}),
+    }
+
+    @classmethod
+    def poll(cls, tree: Any) -> bool:
+        """Only the compositor has them."""
+        return bool(tree.bl_idname == "CompositorNodeTree")
+
+    def init(self: Any, context: Any) -> None:
+        """A new node."""
+        self.uid, self.width, self.schema_version = uuid.uuid4().hex, 220, migration.SCHEMA
+        tree = group.new_tree(self.bl_label)
+        self.inside(tree)
+        self.node_tree = tree  # now that it is whole: sockets that come later do not take their defaults
+
+    def copy(self: Any, node: Any) -> None:
+        """A copy shows the same, and has an inside and results of its own from then on."""
+        self.uid, self.node_tree = uuid.uuid4().hex, node.node_tree.copy()
+        self.say("IDLE", "")
+
+    # ---- what a kind of node says of itself
+
+    def inside(self, tree: Any) -> None:
+        """Build the group; inputs and outputs that are there already stay."""
+        raise NotImplementedError
+
+    def task(self, action: str, scene: Any) -> Task:
+        """What a button asks for. Raises MediaError."""
+        raise NotImplementedError
+
+    def draw_who(self: Any, layout: Any, *, brief: bool) -> None:
+        """Whose faces, and whether they may be used so, where a node uses any."""
+
+    def draw_more(self: Any, layout: Any) -> None:
+        """What only one kind of node has."""
+
+    def from_first(self: Any) -> None:
+        """Version 2 has more in its group."""
+        group.again(self)
+
+    # ---- drawing
+
+    def draw_buttons(self: Any, context: Any, layout: Any) -> None:
+        """On the node: buttons, whose faces, progress, what is wrong."""
+        FaceNode.draw_top(self, layout, brief=True)
+
+    def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
+        """In the sidebar: all parameters, too."""
+        FaceNode.draw_top(self, layout, brief=False)
+        self.draw_more(layout)
+        properties.draw(layout, self.defined, self.settings)
+        layout.prop(self, "folder")
+
+    def draw_top(self: Any, layout: Any, *, brief: bool) -> None:
+        """The same on the node, brief, and in the sidebar."""
+        row = layout.row(align=True)
+        for action, label in self.buttons:
+            button = row.operator("faceplate.run", text=label)
+            button.uid, button.action = self.uid, action
+        self.draw_who(layout, brief=brief)
+        state, message, remedy = self.standing()
+        if state == "BUSY":
+            row = layout.row(align=True)
+            row.progress(factor=self.progress, text=message)
+            row.operator("faceplate.cancel", text="", icon="X").uid = self.uid
+            return
+        for text, icon in ((message, "ERROR" if state == "ERROR" else "NONE"), (remedy, "NONE")):
+            if text:
+                layout.label(text=text, icon=icon)
+
+    def standing(self: Any) -> tuple[str, str, str]:
+        """State, message and remedy as they are true now."""
+        if migration.is_newer(self):
+            return "ERROR", migration.NEWER.message, migration.NEWER.remedy
+        if self.state == "BUSY" and self.uid not in _tickets:  # the file was saved in the middle of it
+            return "IDLE", "Interrupted", "Run it again: what was done is kept"
+        if self.state != "BUSY" and (lost := group.missing(self)):
+            return "ERROR", f"{Path(lost).name} is missing", "Run it again, or find its folder"
+        return self.state, self.message, self.remedy
+
+    # ---- requests
+
+    @property
+    def migrations(self: Any) -> dict[int, Any]:
+        """The step that leaves each version."""
+        return {1: type(self).from_first}
+
+    def place(self: Any) -> Path:
+        """The folder of this node's results. Raises MediaError."""
+        if self.folder.startswith("//") and not bpy.data.filepath:
+            raise media.MediaError("the .blend has no folder yet", "Save it, or name another folder on the node")
+        name = re.sub(r"[^\w-]+", "_", self.name).strip("_") or self.defined
+        return Path(media.absolute(self.folder)) / f"{name}-{self.uid[:6]}"
+
+    def chosen(self: Any) -> list[int]:
+        """The tracks as a request has them. Raises MediaError."""
+        try:
+            return [int(part) for part in self.tracks.replace(",", " ").split()]
+        except ValueError:
+            raise media.MediaError(f"{self.tracks}: are no tracks", "Write their ids, as 1 3") from None
+
+    def parameters(self: Any, *names: str) -> dict[str, dict[str, Any]]:
+        """The parameters of these nodes by their names in a request: its own, and those of what its Faces come from."""
+        values: dict[str, dict[str, Any]] = {}
+        node = self
+        for _ in range(8):
+            values.setdefault(node.defined, properties.values(node.defined, node.settings))
+            socket = node.inputs.get("Faces")
+            node = media.source_node(socket) if socket is not None else None
+            if not isinstance(node, FaceNode):
+                break
+        return {name.lower(): values[name] for name in names if name in values}
+
+    # ---- from a button to the engine and back
+
+    def begin(self: Any, action: str, scene: Any) -> bool:
+        """Begin what a button says; False where it cannot, and the node says why."""
+        if self.uid in _tickets:
+            return True
+        try:
+            if migration.is_newer(self):
+                raise migration.NEWER
+            migration.migrate(self)
+            task = self.task(action, scene)
+        except media.MediaError as e:
+            self.say("ERROR", e.message, e.remedy)
+            return False
+        self.say("BUSY", f"{task.kind}: asking the engine")
+        self.progress = 0.0
+        uid, after = self.uid, task.after
+        _tickets[uid] = session.submit(
+            task.kind,
+            task.request,
+            then=task.then,
+            after=after and (lambda job: in_process(*after(job))),
+            on_change=lambda job: _changed(uid, job),
+            on_end=lambda job: _ended(uid, task, job),
+        )
+        return True
+
+    def say(self: Any, state: str, message: str, remedy: str = "") -> None:
+        """Note how things stand."""
+        self.state, self.message, self.remedy = state, message, remedy
+
+
+def _changed(uid: str, job: dict[str, Any]) -> None:
+    node = find(uid)
+    if node is not None and uid in _tickets:
+        share, text = progress_of(job)
+        node.progress = share or node.progress
+        node.say("BUSY", text)
+
+
+def _ended(uid: str, task: Task, job: dict[str, Any]) -> None:
+    _tickets.pop(uid, None)
+    node = find(uid)
+    if node is None:
+        return
+    if key := _ASKS_CONSENT.get(job["kind"]):
+        consent.ended(key.format(uid), job)
+    if job["state"] == "cancelled":
+        node.say("IDLE", "Cancelled")
+    elif job["state"] == "failed":
+        error = job.get("error") or {}
+        node.say("ERROR", error.get("message", "the job failed"), error.get("remedy") or "")
+    else:
+        try:
+            node.say("DONE", task.done(node, job))
+        except media.MediaError as e:
+            node.say("ERROR", e.message, e.remedy)
+
+
+class FACEPLATE_OT_run(bpy.types.Operator):
+    """Ask the engine for what this node shows; Blender goes on meanwhile."""
+
+    bl_idname = "faceplate.run"
+    bl_label = "Run"
+    bl_options = {"REGISTER"}  # noqa: RUF012
+
+    __annotations__ = {
+        "uid": bpy.props.StringProperty(options={"HIDDEN"}),
+        "action": bpy.props.EnumProperty(
+            items=[(action, action.title(), f"Ask for {what}") for action, what in ACTIONS.items()], default="RENDER"
+        ),
+    }
+
+    @classmethod
+    def description(cls, context: Any, button: Any) -> str:
+        """What this button does."""
+        return f"Ask the engine for {ACTIONS[button.action]}; Blender goes on meanwhile"
+
+    def execute(self, context: Any) -> set[str]:
+        """Begin."""
+        node = find(self.uid)
+        if node is None:
+            self.report({"ERROR"}, "The node is gone.")
+            return {"CANCELLED"}
+        if not node.begin(self.action, context.scene):
+            self.report({"ERROR"}, f"{node.message.rstrip('.')}. {node.remedy}")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class FACEPLATE_OT_cancel(bpy.types.Operator):
+    """End the job that is under way for this node."""
+
+    bl_idname = "faceplate.cancel"
+    bl_label = "Cancel"
+
+    __annotations__ = {"uid": bpy.props.StringProperty(options={"HIDDEN"})}
+
+    def execute(self, context: Any) -> set[str]:
+        """Ask for its end."""
+        if ticket := _tickets.get(self.uid):
+            ticket.cancel()
+        return {"FINISHED"}
+
+
+OPERATORS: tuple[Any, ...] = (FACEPLATE_OT_run, FACEPLATE_OT_cancel)
+
+
+def forget() -> None:
+    """Nothing is under way any more."""
+    _tickets.clear()

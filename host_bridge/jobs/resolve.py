@@ -1,0 +1,354 @@
+"""What a menu script in Resolve asks for: it tells what is open, and is told whether it may be done, in words, and by which jobs.
+
+Scripts in Lua and in Python gather the same facts, run the jobs, and place results; all that is decided is decided here, once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from host_bridge.client import sentence
+from host_bridge.jobs import performers
+from host_bridge.jobs.job import Kind, Request
+from host_bridge.reporting import Watch
+from host_bridge.session import consent_request, consent_summary, training_jobs
+from host_bridge.timeline.shots.said import face_notes
+from nodes.errors import ConsentError, FaceplateError
+
+MOST_ASKED = 60  # clips of a timeline about which consent is asked beforehand
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_list(cls, value: Any) -> Any:
+        """Lua writes an empty list as it writes an empty object."""
+        return () if value == {} else value
+
+
+class ResolveMarker(_Facts):
+    """A marker, its frame counted from the beginning of what it is on."""
+
+    frame: float
+    duration: float = 1
+    name: str = ""
+    note: str = ""
+
+
+class ResolveClip(_Facts):
+    """A clip of a timeline. path: its footage, a pattern if `sequence`; empty without any.
+
+    begin, duration: in the timeline. first, last: frames of the footage that are shown, as Resolve counts; start: what it counts the footage's
+    first as; frames: how many there are; rate: frames a second.
+    """
+
+    name: str
+    path: Path | None = None
+    sequence: bool = False
+    begin: int = 0
+    duration: int = 1
+    first: int = 0
+    last: int = 0
+    start: int = 0
+    frames: int | None = None
+    rate: float | None = None
+    markers: tuple[ResolveMarker, ...] = ()
+
+
+class ResolveRequest(Request, _Facts):
+    """What is open in Resolve, and what is wanted with it.
+
+    clips: those that are chosen, of an export all. sources: the Media Pool's selection. edit: where the timeline will be written, without ending.
+    """
+
+    action: Literal["replace", "take", "train", "export"]
+    project: str
+    timeline: str
+    rate: float
+    start: int = 0
+    results: Path
+    edit: Path
+    handles: int
+    minutes: float
+    method: str
+    clips: tuple[ResolveClip, ...] = ()
+    sources: tuple[Path, ...] = ()
+    markers: tuple[ResolveMarker, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return f"{self.action} in {self.timeline}"
+
+
+class _Refused(Exception):
+    """Why nothing is done, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{sentence(what)} {sentence(remedy)}")
+        self.brief = f"{what}. {remedy}"
+
+
+@dataclass(frozen=True)
+class NamedCast:
+    """Who is replaced by whom, by names or ids; None where nobody says it."""
+
+    target: str | None = None
+    source: str | None = None
+    tracks: tuple[int, ...] = ()
+
+    def parameters(self) -> dict[str, str]:
+        """As parameters of Swap."""
+        names = {"target_performer": self.target, "source_performer": self.source}
+        return {name: who for name, who in names.items() if who}
+
+
+def casts_in(text: str) -> list[NamedCast]:
+    """What a text of a marker says, as docs/timeline.md has it; either half of a word counts here."""
+    notes = face_notes(text)
+    tracks = (re.findall(r"\d+", note.get("track") or note.get("tracks") or "") for note in notes)
+    return [
+        NamedCast(note.get("target") or None, note.get("source") or None, tuple(map(int, numbers)))
+        for note, numbers in zip(notes, tracks, strict=True)
+    ]
+
+
+def run(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
+    """Decide; the result says whether it is `allowed`, what to say (`said`), and what to do.
+
+    jobs: {name, kind, request}; those of a training each need the one before. clips: of those that can be done, which of `clips` it is, counted
+    from 1, and its frames by Faceplate's numbers: first, the first shown; low to high, with handles; count, how many are shown. skipped: why
+    others cannot.
+    """
+    decide = {"train": _train, "export": _export}.get(request.action, _replace)
+    try:
+        return {"allowed": True, "said": "", "skipped": [], "clips": [], **decide(request, watch)}
+    except _Refused as e:
+        return {"allowed": False, "said": str(e), "skipped": [], "clips": [], "jobs": []}
+
+
+# ---- the three scripts
+
+
+def _replace(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
+    clips: list[dict[str, Any]] = []
+    skipped, casts = [], []
+    for number, clip in enumerate(request.clips, 1):
+        try:
+            spans, cast = _frames(request, clip), _one_cast_of(request, clip)
+        except _Refused as e:
+            skipped.append(e.brief)
+            continue
+        clips.append({"clip": number, "name": clip.name, **spans})
+        casts.append((clip, cast))
+    if not clips:
+        raise _Refused(". ".join(skipped), "Choose other clips")
+    source = _sources(request, {clip.path for clip, _ in casts})[0]
+    jobs, asked = [], []
+    near = request.results / file_name(request.project) / file_name(request.timeline)
+    for frames, (clip, cast) in zip(clips, casts, strict=True):
+        swap: dict[str, Any] = dict(cast.parameters())
+        model = _training(request, source, clip.path) / "model" / "model.onnx"
+        if model.is_file():
+            swap["model"] = str(model)
+        job = _swap(request, clip, cast, frames, near) | {"source": str(source)}
+        jobs.append(
+            {
+                "name": f"clip-{frames['clip']}",
+                "kind": "swap",
+                "request": {**job, **({"settings": {"swap": swap}} if swap else {})},
+            }
+        )
+        asked.append((clip.name, consent_request(str(clip.path), str(source), near, swap)))
+    return {"said": _allowed(asked, watch), "skipped": skipped, "clips": clips, "jobs": jobs}
+
+
+def _swap(
+    request: ResolveRequest, clip: ResolveClip, cast: NamedCast, frames: dict[str, Any], near: Path
+) -> dict[str, Any]:
+    take, span = request.action == "take", f"{frames['low']}-{frames['high']}"
+    # A folder of its own for a take: what lies above a clip already must not go when one is rendered.
+    out = near / f"{file_name(clip.name)}-{span}{'-take' if take else ''}"
+    job = {"plate": str(clip.path), "range": span, "out": str(out), "overlay": not take, "frames": take}
+    job |= {"rate": f"{frames['rate']:g}"} if clip.sequence else {}
+    return job | ({"tracks": list(cast.tracks)} if cast.tracks else {})
+
+
+def _train(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
+    targets = list(dict.fromkeys(clip.path for clip in request.clips if clip.path))
+    if not targets:
+        remedy = "Choose clips of the performer whose face is replaced"
+        raise _Refused("no chosen clip has footage of its own", remedy)
+    sources = _sources(request, set(targets))
+    swap = _common_cast(request).parameters()
+    out = _training(request, sources[0], targets[0])
+    asked = []
+    for k in range(max(len(sources), len(targets))):
+        source, target = sources[min(k, len(sources) - 1)], targets[min(k, len(targets) - 1)]
+        wanted = consent_request(str(target), str(source), out, swap, train=True)
+        asked.append((f"{_called(source)} on {_called(target)}", wanted))
+    said = _allowed(asked, watch)
+    clips = {"source": [(str(path), None) for path in sources], "target": [(str(path), None) for path in targets]}
+    jobs = training_jobs(out, clips, swap, request.minutes, rate=f"{request.rate:g}")
+    names = ("source", "target", "train")
+    return {"said": said, "jobs": [{"name": n, "kind": k, "request": r} for n, (k, r) in zip(names, jobs, strict=True)]}
+
+
+def _export(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
+    base = str(request.edit)
+    job: dict[str, Any] = {"edit": f"{base}.otio", "out": f"{base}.faceplate"}
+    job |= {"export": {"profile": "resolve", "out": f"{base}.faceplate.otio"}}
+    job |= {"run": {"method": request.method}, "train": {"minutes": request.minutes}}
+    notes = [*_said_by(request.markers), *(cast for clip in request.clips for cast in _said_by(clip.markers))]
+    named = sorted({cast.source for cast in notes if cast.target and cast.source})
+    source, name = next(iter(request.sources), None), None  # without one, markers in the timeline say it
+    if source:
+        name = _source_name(named, source, request.edit, watch)
+        job["performers"] = {name or _called(source): [str(path) for path in request.sources]}
+        if not named:
+            job["source"] = name or _called(source)
+    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+    for clip in request.clips:
+        whole = [cast for cast in _casts_of(request, clip) if cast.target and cast.source]
+        for cast in (whole if named else [NamedCast()]) if clip.path else ():
+            swap = NamedCast(cast.target, cast.source or name).parameters()
+            wanted = consent_request(str(clip.path), str(source) if source else None, job["out"], swap)
+            asked.setdefault(json.dumps(wanted, sort_keys=True), (clip.name, wanted))
+    ask = (source or named) and len(asked) <= MOST_ASKED  # of more the engine asks as it comes to them
+    said = _allowed(list(asked.values()), watch) if ask else ""
+    return {"said": said, "jobs": [{"name": "timeline", "kind": "timeline", "request": job}]}
+
+
+# ---- footage
+
+
+def _frames(request: ResolveRequest, clip: ResolveClip) -> dict[str, Any]:
+    """Which frames of its footage a clip shows, by Faceplate's numbers: those of the files, or counted from 0. Raises _Refused."""
+    if clip.path is None:
+        remedy = "Titles, generators and compound clips go by Export timeline to Faceplate"
+        raise _Refused(f"{clip.name}: has no footage of its own", remedy)
+    rate = clip.rate or request.rate
+    count = max(int(clip.duration * rate / request.rate + 0.5), 1)
+    first, last = clip.first - clip.start, clip.last - clip.start
+    if last < first or abs(last - first - count) > 1:
+        raise _Refused(
+            f"{clip.name}: its speed was changed", "Use Export timeline to Faceplate, which follows speed changes"
+        )
+    low, high = max(first - request.handles, 0), first + count - 1 + request.handles
+    high = min(high, clip.frames - 1) if clip.frames else high
+    numbered = clip.start if clip.sequence else 0
+    spans = {"first": numbered + first, "low": numbered + low, "high": numbered + high}
+    return {**spans, "count": count, "rate": rate}
+
+
+def _sources(request: ResolveRequest, plates: set[Path | None]) -> list[Path]:
+    """The source performer's footage: what is selected in the Media Pool, without the plates. Raises _Refused."""
+    sources = [path for path in request.sources if path not in plates]
+    if not sources:
+        what = "Select the footage of the performer whose face is put in, in the Media Pool"
+        raise _Refused("no source is chosen", what)
+    return sources
+
+
+def _training(request: ResolveRequest, source: Path, plate: Path | None) -> Path:
+    """The folder of the training for this pair of clips."""
+    pair = f"{file_name(source.stem)}-on-{file_name(plate.stem if plate else '')}"
+    return request.results / file_name(request.project) / "training" / pair
+
+
+def _called(path: Path) -> str:
+    """What footage is called, without the rest of its file's name."""
+    return path.name.partition(".")[0]
+
+
+def file_name(text: str) -> str:
+    """A name that is fit for a file on every system."""
+    return re.sub(r"[^0-9A-Za-z_-]+", "-", text).strip("-")[:60] or "untitled"
+
+
+# ---- who is who
+
+
+def _said_by(markers: tuple[ResolveMarker, ...], span: tuple[int, int] | None = None) -> list[NamedCast]:
+    """What markers say, those that touch the frames of `span`, first and last; all of them without it."""
+    near = (m for m in markers if span is None or (m.frame <= span[1] and m.frame + max(m.duration, 1) > span[0]))
+    return [cast for marker in near for text in (marker.name, marker.note) for cast in casts_in(text)]
+
+
+def _casts_of(request: ResolveRequest, clip: ResolveClip) -> list[NamedCast]:
+    """All that is said of a clip: by its own markers, else by those of the timeline that touch it."""
+    start = clip.begin - request.start
+    return _said_by(clip.markers) or _said_by(request.markers, (start, start + clip.duration - 1))
+
+
+def _one_cast_of(request: ResolveRequest, clip: ResolveClip) -> NamedCast:
+    """Who is replaced by whom in a clip, where only one may be. Raises _Refused."""
+    casts = _casts_of(request, clip)
+    if len(casts) > 1:
+        remedy = "Use Export timeline to Faceplate, which does several"
+        raise _Refused(f"{clip.name}: markers name more than one replacement", remedy)
+    return casts[0] if casts else NamedCast()
+
+
+def _common_cast(request: ResolveRequest) -> NamedCast:
+    """One cast for all chosen clips: a model is of one pair. Raises _Refused."""
+    casts = [_one_cast_of(request, clip) for clip in request.clips]
+    pair: dict[str, str | None] = {}
+    for role in ("target", "source"):
+        names = sorted({name for cast in casts if (name := getattr(cast, role))})
+        if len(names) > 1:
+            what = f"the chosen clips are of two performers, {names[0]} and {names[1]}"
+            raise _Refused(what, "Choose the clips of one pair")
+        pair[role] = next(iter(names), None)
+    return NamedCast(pair["target"], pair["source"])
+
+
+def _source_name(named: list[str], source: Path, near: Path, watch: Watch) -> str | None:
+    """Whose the chosen footage is: the only source whom markers name; else the performer whom it is called after. Raises _Refused."""
+    if len(named) > 1:
+        what = f"markers name several sources, and the Media Pool's selection is of one: {', '.join(named)}"
+        remedy = "Select nothing, and give their footage in a cast file; docs/timeline.md tells how"
+        raise _Refused(what, remedy)
+    if named:
+        return named[0]
+    known = next(_answers([("", {"near": str(near), "source": str(source)})], watch), ("", {}))[1]
+    names = (str(performer["name"]) for performer in known.get("performers", ()))
+    return next((name for name in names if name.lower() == _called(source).lower()), None)
+
+
+def _answers(asked: list[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the records of consent say of each clip; nothing of footage that cannot be read, which is told where it is used."""
+    for name, request in asked:
+        try:
+            yield name, performers.run(performers.PerformersRequest.model_validate(request), watch)
+        except ConsentError as e:
+            yield name, {"allowed": False, "said": str(e)}
+        except FaceplateError:
+            continue
+
+
+def _allowed(asked: list[tuple[str, dict[str, Any]]], watch: Watch) -> str:
+    """Say who would be used by which consents; each by the name of a clip, with a request of `performers`. Raises _Refused with what is missing."""
+    allowed, said = consent_summary(_answers(asked, watch))
+    if not allowed:
+        raise _Refused(said, "Nothing was changed")
+    return said
+
+
+KIND = Kind(
+    "resolve",
+    "Decide what a menu script in Resolve does, by what is open there and by the records of consent.",
+    ResolveRequest,
+    run,
+    priority=100,
+    warm=True,
+)
