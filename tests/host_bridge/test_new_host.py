@@ -17,6 +17,7 @@ from tests import ROOT
 from tests.support.clips import cut
 from tests.support.live_engine import Live, live_engine
 
+pytestmark = pytest.mark.slow
 HOST = ROOT / "docs" / "examples" / "edit_list.py"
 
 
