@@ -33,7 +33,12 @@ _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _TEXTURE = 0.04
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
-_PERFORMANCE, _LIKENESS, _KEPT, _TINT = 8.0, 0.2, 4.0, 4.0
+_PERFORMANCE, _LIKENESS, _KEPT = 6.0, 0.2, 4.0
+_FAINT, _FINE, _TINT = (
+    0.05,
+    4.0,
+    4.0,
+)  # grey level up to which a change is faint; what fine and coloured ones cost over faint ones
 _BROAD = 4  # cells of the grid over which the observers see a change
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 
@@ -141,11 +146,13 @@ class Shot(Network):
         change = drawn - before
         shade = change.mean(1, keepdim=True)
         face = shown.composite(before + self._soft(shade * inside, _BROAD))
+        # A strong or a fine change costs far more than a faint and broad one: it would be a blot, not light.
+        left = shade.square() / _FAINT + _FINE * (shade - self._soft(shade)).abs() + _TINT * (change - shade).abs()
         does, who = self.observers.coefficients(face, shown.squares), self.observers.descriptors(face, shown.chips)
         return {
             "performance": _PERFORMANCE * (does - shown.expression).abs().mean(),
             "likeness": _LIKENESS * torch.linalg.vector_norm(who - shown.who, dim=1).mean(),
-            "kept": _KEPT * weighted_mean(shade.abs() + _TINT * (change - shade).abs(), inside).mean()
+            "kept": _KEPT * weighted_mean(left, inside).mean()
             + 3 * _TEXTURE * _texture_loss(drawn, before, inside).mean(),
         }
 
