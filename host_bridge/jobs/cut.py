@@ -45,9 +45,8 @@ class ImportCutRequest(Request):
 
 def export_cut(request: ExportCutRequest, watch: Watch) -> dict[str, Any]:
     """Write the edit; the result names it, and what of the cut only Blender will understand."""
-    from host_bridge.timeline.cut.footage import timecode
     from host_bridge.timeline.cut.strips import load
-    from host_bridge.timeline.cut.to_otio import timeline_of
+    from host_bridge.timeline.cut.to_otio import timecode, timeline_of
     from host_bridge.timeline.read.places import Places
     from host_bridge.timeline.write.formats import format_of, write_document
     from host_bridge.timeline.write.profiles import PROFILES, adapt

@@ -7,19 +7,24 @@ which others may have changed since; all else of a strip is taken from our block
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.cut.footage import names_beside, shown
-from host_bridge.timeline.cut.strips import Cut, Marker, Strip
+from host_bridge.timeline.cut.strips import Cut, Marker, Strip, StripFootage
 from host_bridge.timeline.cut.to_otio import BLOCK, range_of
 from host_bridge.timeline.read.edit import Edit
-from host_bridge.timeline.read.model import exact, from_whole_hour, nearest, seconds
+from host_bridge.timeline.read.model import exact, from_whole_hour, nearest, notes_of, seconds, start_of
+from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import sequence_rate
+from host_bridge.timeline.shots.media import ClipMedia, media_of
+from host_bridge.timeline.shots.shot import Media
+from host_bridge.timeline.shots.warp import Warp, speed_of
 from host_bridge.timeline.write.tree import TRACK, marked
+from nodes.footage.numbering import find_sequence
 
 _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the effects above them
 
@@ -27,25 +32,25 @@ _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the e
 def cut_of(edit: Edit, first: int = 1) -> tuple[Cut, list[str]]:
     """Return the strips of an edit, and what of it they cannot say. first: the frame of the scene at which an edit begins that says none."""
     timeline = edit.timeline
-    told = _block(timeline)
-    base = int(told.get("base", first))
-    reader = _Reader(edit, sequence_rate(timeline))
+    block = _block(timeline)
+    base = int(block.get("base", first))
+    reader = _StripReader(edit, sequence_rate(timeline))
     strips = tuple(reader.stack(timeline.tracks, base))
     end = max((s.right for s in strips), default=base + 1)
     markers = tuple(reader.markers(timeline, base))
     cut = Cut(
         name=timeline.name or edit.path.stem,
         rate=reader.rate,
-        first=int(told.get("first", base)),
-        last=int(told.get("last", end - 1)),
+        first=int(block.get("first", base)),
+        last=int(block.get("last", end - 1)),
         strips=strips,
         markers=markers,
-        host=_plain(told.get("host", {})),
+        host=_plain(block.get("host", {})),
     )
     return cut, list(dict.fromkeys(reader.notes))
 
 
-class _Reader:
+class _StripReader:
     """Walks an edit. notes: what strips cannot say."""
 
     def __init__(self, edit: Edit, rate: Fraction) -> None:
@@ -58,11 +63,9 @@ class _Reader:
         sound = [row for row in rows if _audible(row)]
         channel = 1
         for row in (*sound, *(row for row in rows if not _audible(row))):
-            said = _block(row).get("channel")
-            lane = int(said) if said else channel
-            found = list(self._track(row, base, lane))
-            yield from found
-            channel = max([channel, *(s.channel + 1 for s in found)])
+            strips = list(self._track(row, base, int(_block(row).get("channel") or channel)))
+            yield from strips
+            channel = max([channel, *(strip.channel + 1 for strip in strips)])
 
     def markers(self, timeline: Any, base: int) -> Iterator[Marker]:
         """The markers of the edit as frames of the scene."""
@@ -105,27 +108,28 @@ class _Reader:
         """The strip of an item at `at` seconds, and how long the item is; offsets: how much longer it is seen, in dissolves."""
         if isinstance(item, otio.schema.Gap) or not isinstance(item, otio.core.Item):
             return None, _length(item)
-        audible, told, footage = _audible(row), _block(item), None
+        audible, block, footage = _audible(row), _block(item), None
         source, step, length = Fraction(0), Fraction(1), None
         if isinstance(item, otio.schema.Clip) and not isinstance(item.media_reference, otio.schema.GeneratorReference):
-            footage, length, notes = shown(item, self._places, self.rate, audible=audible)
+            footage, length, notes = _footage_of(item, self._places, self.rate, audible=audible)
             self.notes += [f"'{item.name}': {note}" for note in notes]
             if footage is None:
                 return None, length
             source, step = footage.source, footage.step
-            if list(told.get("range", ())) == range_of(item):  # nobody has trimmed or retimed it since
-                source, step = exact(told["source"]), exact(told["step"])
+            stored = list(block.get("range", ()))
+            if stored and stored == range_of(item):  # nobody has trimmed or retimed it since
+                source, step = exact(block["source"]), exact(block["step"])
         length = _length(item) if length is None else length
         begin, head = nearest(at * self.rate), nearest(offsets[0] * self.rate)
         end = nearest((at + length) * self.rate) + nearest(offsets[1] * self.rate)
         if end <= begin - head:
             return None, length
         inside = tuple(self._nested(item, base + begin)) if isinstance(item, otio.core.Composition) else ()
-        kind = str(told.get("kind") or _kind(footage, audible, bool(inside)))
+        kind = str(block.get("kind") or _kind(footage, audible, bool(inside)))
         if not kind:
             self.notes.append(f"'{item.name}' is a title or a generator, which becomes no strip")
             return None, length
-        self._unsaid(item)
+        self._note_leftovers(item)
         enabled = item.enabled and getattr(row, "enabled", True)
         strip = Strip(
             kind=kind,
@@ -137,28 +141,24 @@ class _Reader:
             source=float(source - head * step),
             step=float(step),
             muted=not enabled,
-            host=_plain(told.get("host", {})) or ({"blend_type": "ALPHA_OVER"} if _is_result(row) else {}),
+            host=_plain(block.get("host", {})) or ({"blend_type": "ALPHA_OVER"} if _is_result(row) else {}),
             strips=inside,
         )
         return strip, length
 
     def _nested(self, item: Any, begin: int) -> Iterator[Strip]:
-        start = Fraction(0)
-        if item.source_range is not None:
-            start = seconds(item.source_range.start_time, f"'{item.name}'")
         if any(isinstance(effect, otio.schema.TimeEffect) for effect in item.effects):
             self.notes.append(f"'{item.name}' is retimed as a whole, which a meta strip cannot say")
         whole = max((_length(child) for child in item), default=Fraction(0))
-        start = from_whole_hour(start, whole, self.rate)
+        start = from_whole_hour(start_of(item), whole, self.rate)
         rows = item if isinstance(item, otio.schema.Stack) else [item]
         yield from self.stack(rows, begin - nearest(start * self.rate))
 
     def _cross(self, a: Strip, b: Strip, channel: int) -> Strip:
         host = {"inputs": [a.name, b.name], "blend_type": "REPLACE"}
-        name = self._name("Cross")
-        return Strip(kind="CROSS", name=name, channel=channel, left=b.left, right=a.right, host=host)
+        return Strip(kind="CROSS", name=self._name("Cross"), channel=channel, left=b.left, right=a.right, host=host)
 
-    def _unsaid(self, item: Any) -> None:
+    def _note_leftovers(self, item: Any) -> None:
         others = [e.name or e.effect_name for e in item.effects if not isinstance(e, otio.schema.TimeEffect)]
         if others and not _block(item):
             self.notes.append(f"'{item.name}': {len(others)} effects stay in the edit ({', '.join(others[:3])})")
@@ -166,9 +166,76 @@ class _Reader:
             self.notes.append(f"'{item.name}': its {len(item.markers)} markers stay in the edit")
 
     def _name(self, name: str) -> str:
-        found = names_beside(self._names, name[:60])
-        self._names.add(found)
-        return found
+        free = _free_name(self._names, name[:60])
+        self._names.add(free)
+        return free
+
+
+# --- what a clip shows ---
+
+
+@dataclass(frozen=True, slots=True)
+class _ClipFootage:
+    """What a clip shows: in frame k of its own record the frame `source + k * step` of the footage, counted from 0."""
+
+    footage: StripFootage
+    source: Fraction
+    step: Fraction
+    still: bool
+
+
+def _footage_of(
+    clip: Any, places: Places, rate: Fraction, *, audible: bool
+) -> tuple[_ClipFootage | None, Fraction, list[str]]:
+    """Return what a clip shows, None without a file, how many seconds it takes, and notes. rate: of the sequence."""
+    shown = _sound(clip, places, rate) if audible else media_of(clip, places, rate, results=True)
+    media, origin = shown.media, shown.origin
+    start, length = origin, shown.length or Fraction(0)
+    if clip.source_range is not None:
+        start, length = start_of(clip), seconds(clip.source_range.duration, f"clip '{clip.name}'")
+    notes = [*notes_of(clip), *shown.notes]
+    if media.path is None:
+        return None, length, notes
+    steps, more = speed_of(clip, start, length, 1 / rate, (origin, shown.length))
+    warp = Warp().then(*steps)
+    notes += more
+    if warp.affine is None:
+        notes.append("has several speeds; its strip has that of its beginning")
+    # Where there is a curve, its chord over the first frame stands for it.
+    offset = warp(Fraction(0))
+    slope = warp.affine.scale if warp.affine else (warp(1 / rate) - offset) * rate
+    sequence = find_sequence(media.path)
+    first = 0 if sequence is None else sequence.first
+    footage = StripFootage(path=media.path, rate=media.rate, frames=media.frames, first=first)
+    source = offset * media.rate - media.start
+    return _ClipFootage(footage, source, slope * media.rate / rate, media.frames == 1), length, notes
+
+
+def _sound(clip: Any, places: Places, rate: Fraction) -> ClipMedia:
+    """The media of a clip of sound, which is counted in frames of the sequence."""
+    reference = clip.media_reference
+    path, note = places.find(getattr(reference, "target_url", "") or "", clip.name)
+    available = getattr(reference, "available_range", None)
+    began, length, frames = Fraction(0), None, None
+    if available is not None:
+        what = f"the sound of clip '{clip.name}'"
+        began, length = seconds(available.start_time, what), seconds(available.duration, what)
+        frames = max(1, round(length * rate))
+    # `start` may be no whole number here: the first sample need not be at a frame.
+    media = Media("", path, rate, began * rate, frames)  # type: ignore[arg-type]
+    return ClipMedia(media, began, length, (f"media {note}",) if note else ())
+
+
+def _free_name(taken: Collection[str], name: str) -> str:
+    """A name that is not taken, with a number as Blender numbers names."""
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}.{number:03d}"
+    return free
+
+
+# --- parts ---
 
 
 def _audible(row: Any) -> bool:
@@ -196,8 +263,8 @@ def _offset(item: Any, name: str) -> Fraction:
 
 
 def _block(item: Any) -> Any:
-    found = item.metadata.get(BLOCK) if hasattr(item, "metadata") else None
-    return found if hasattr(found, "get") else {}
+    block = item.metadata.get(BLOCK) if hasattr(item, "metadata") else None
+    return block if hasattr(block, "get") else {}
 
 
 def _is_result(row: Any) -> bool:

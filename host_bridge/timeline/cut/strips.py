@@ -16,11 +16,11 @@ SCHEMA = "faceplate.cut/1"
 _Rate = Annotated[Fraction, Field(gt=0, le=1000)]
 
 
-class _Part(BaseModel):
+class _CutPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
 
-class Footage(_Part):
+class StripFootage(_CutPart):
     """The file behind a strip.
 
     path: a file, or a pattern as name.%04d.png. rate: frames per second, of sound the sequence's. frames: how many there are; None
@@ -33,7 +33,7 @@ class Footage(_Part):
     first: int = 0
 
 
-class Strip(_Part):
+class Strip(_CutPart):
     """One strip. kind: as Blender names it (MOVIE, IMAGE, SOUND, META, CROSS, ...).
 
     left, right: the frames of the scene that are seen, right not included. source: the frame of the footage, counted from 0,
@@ -46,7 +46,7 @@ class Strip(_Part):
     channel: int = Field(ge=1)
     left: int
     right: int
-    footage: Footage | None = None
+    footage: StripFootage | None = None
     source: float = 0
     step: float = 1
     muted: bool = False
@@ -65,14 +65,14 @@ class Strip(_Part):
         return self.kind == "SOUND"
 
 
-class Marker(_Part):
+class Marker(_CutPart):
     """A named frame of the scene."""
 
     name: str
     frame: int
 
 
-class Cut(_Part):
+class Cut(_CutPart):
     """The strips of a scene. first, last: the frames that the scene renders, both included."""
 
     schema_: Literal["faceplate.cut/1"] = Field(default="faceplate.cut/1", alias="schema")
@@ -94,9 +94,9 @@ def load(path: Path) -> Cut:
     """Read a cut; raises SchemaError when it is missing, damaged, of another kind or newer."""
     remedy = "Export it again"
     try:
-        told = json.loads(path.read_bytes())
-        check_schema(told["schema"], SCHEMA, path)
-        return Cut.model_validate(told)
+        document = json.loads(path.read_bytes())
+        check_schema(document["schema"], SCHEMA, path)
+        return Cut.model_validate(document)
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))

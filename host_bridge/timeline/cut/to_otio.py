@@ -13,15 +13,17 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.cut.strips import Cut, Footage, Strip
-from host_bridge.timeline.read.model import exact
+from host_bridge.timeline.cut.strips import Cut, Strip, StripFootage
+from host_bridge.timeline.read.model import exact, speed_effects
+from host_bridge.timeline.read.places import read_header
+from nodes.errors import FootageError
 from nodes.footage.numbering import has_place
 
 BLOCK = "faceplate_cut"  # the key of our metadata
 STRIP, CUT = "faceplate.strip/1", "faceplate.cut/1"
-_SILENT = frozenset({"MOVIE", "IMAGE", "SOUND", "META"})
+_PORTABLE = frozenset({"MOVIE", "IMAGE", "SOUND", "META"})  # kinds of strips that OpenTimelineIO has a word for
 
-Start = Callable[[Footage], Fraction]
+Start = Callable[[StripFootage], Fraction]
 """The timecode of a footage's first frame, in its own frames."""
 
 
@@ -31,21 +33,28 @@ def timeline_of(cut: Cut, start: Start) -> tuple[otio.schema.Timeline, list[str]
     base = min([cut.first, *(s.left for s in cut.strips)])
     rate = float(cut.rate)
     timeline.global_start_time = RationalTime(base, rate)
-    said: list[str] = []
-    stack = _Stack(rate, start, said)
-    stack.fill(timeline.tracks, cut.strips, base)
+    writer = _StripWriter(rate, start)
+    writer.fill(timeline.tracks, cut.strips, base)
     for marker in cut.markers:
         at = TimeRange(RationalTime(marker.frame - base, rate), RationalTime(1, rate))
         timeline.tracks.markers.append(otio.schema.Marker(marker.name, at, metadata={"comment": marker.name}))
     timeline.metadata[BLOCK] = {"schema": CUT, "first": cut.first, "last": cut.last, "base": base, "host": cut.host}
-    return timeline, said
+    return timeline, writer.notes
 
 
-class _Stack:
-    """Fills stacks with the tracks of strips. said: takes what cannot be said."""
+def timecode(footage: StripFootage) -> Fraction:
+    """The timecode of a footage's first frame, in its own frames: its file's, of a sequence the number of its first file."""
+    try:
+        return Fraction(read_header(footage.path).start or 0)
+    except (FootageError, OSError):
+        return Fraction(0)
 
-    def __init__(self, rate: float, start: Start, said: list[str]) -> None:
-        self._rate, self._start, self._said = rate, start, said
+
+class _StripWriter:
+    """Fills stacks with the tracks of strips. notes: what only the host will understand."""
+
+    def __init__(self, rate: float, start: Start) -> None:
+        self._rate, self._start, self.notes = rate, start, list[str]()
 
     def fill(self, stack: otio.schema.Stack, strips: Iterable[Strip], base: int) -> None:
         """Put the tracks of some strips into a stack that begins at frame `base` of the scene."""
@@ -71,50 +80,45 @@ class _Stack:
         length = RationalTime(strip.right - strip.left, self._rate)
         item: otio.core.Item
         if strip.strips:
-            item = otio.schema.Stack(strip.name, source_range=TimeRange(RationalTime(0, self._rate), length))
             base = min(s.left for s in strip.strips)
-            item.source_range = TimeRange(RationalTime(strip.left - base, self._rate), length)
+            start = RationalTime(strip.left - base, self._rate)
+            item = otio.schema.Stack(strip.name, source_range=TimeRange(start, length))
             self.fill(item, strip.strips, base)
         elif strip.footage is not None:
             item = self._clip(strip, strip.footage, length)
         else:
-            item = otio.schema.Clip(
-                strip.name,
-                media_reference=otio.schema.GeneratorReference(generator_kind=f"Blender {strip.kind}"),
-                source_range=TimeRange(RationalTime(0, self._rate), length),
-            )
+            generator = otio.schema.GeneratorReference(generator_kind=f"Blender {strip.kind}")
+            item = otio.schema.Clip(strip.name, generator, TimeRange(RationalTime(0, self._rate), length))
         item.enabled = not strip.muted
         item.metadata[BLOCK] = _block(strip) | {"range": range_of(item)}
-        self._said += _unsaid(strip)
+        self.notes += _unportable(strip)
         return item
 
-    def _clip(self, strip: Strip, footage: Footage, length: RationalTime) -> otio.schema.Clip:
+    def _clip(self, strip: Strip, footage: StripFootage, length: RationalTime) -> otio.schema.Clip:
         begin = self._start(footage)
         natural = footage.rate / Fraction(self._rate).limit_denominator(1001)
         scalar = exact(strip.step) / natural
         first = (begin + exact(strip.source)) / natural
         if scalar < 0:  # a reversed clip plays what begins at its source range's start from its end
             first += scalar * (strip.right - strip.left - 1)
-        clip = otio.schema.Clip(
-            strip.name,
-            media_reference=_reference(footage, begin),
-            source_range=TimeRange(RationalTime(float(first), self._rate), length),
-        )
-        if strip.step == 0:
-            clip.effects.append(otio.schema.FreezeFrame("Still"))
-        elif scalar != 1:
-            clip.effects.append(otio.schema.LinearTimeWarp("Speed", time_scalar=float(scalar)))
+        span = TimeRange(RationalTime(float(first), self._rate), length)
+        clip = otio.schema.Clip(strip.name, _reference(footage, begin), span)
+        clip.effects.extend(speed_effects(scalar))
+        for effect in clip.effects:
+            effect.name = "Speed" if scalar else "Still"
         return clip
 
 
 def range_of(item: otio.core.Item) -> list[float]:
-    """What is compared to tell whether others have trimmed, moved or retimed an item: its source range and speed."""
-    span = item.trimmed_range()
+    """An item's source range and speed, compared to tell whether others have trimmed, moved or retimed it; empty without a range."""
+    span = item.source_range
+    if span is None:
+        return []
     speeds = [e.time_scalar for e in item.effects if isinstance(e, otio.schema.LinearTimeWarp)]
     return [span.start_time.value, span.duration.value, span.duration.rate, *speeds]
 
 
-def _reference(footage: Footage, begin: Fraction) -> otio.core.MediaReference:
+def _reference(footage: StripFootage, begin: Fraction) -> otio.core.MediaReference:
     rate = float(footage.rate)
     there = None
     if footage.frames is not None:
@@ -137,15 +141,15 @@ def _reference(footage: Footage, begin: Fraction) -> otio.core.MediaReference:
 
 
 def _block(strip: Strip) -> dict[str, Any]:
-    """What is kept for the host: all that the clip itself does not say."""
-    told: dict[str, Any] = {"schema": STRIP, "kind": strip.kind, "channel": strip.channel, "host": strip.host}
+    """The metadata for the host: all that the clip itself does not say."""
+    block: dict[str, Any] = {"schema": STRIP, "kind": strip.kind, "channel": strip.channel, "host": strip.host}
     if strip.footage is not None:
-        told |= {"source": strip.source, "step": strip.step}
-    return told
+        block |= {"source": strip.source, "step": strip.step}
+    return block
 
 
-def _unsaid(strip: Strip) -> list[str]:
-    if strip.kind not in _SILENT and strip.footage is None and not strip.strips:
+def _unportable(strip: Strip) -> list[str]:
+    if strip.kind not in _PORTABLE and strip.footage is None and not strip.strips:
         return [f"{strip.name} ({strip.kind.lower()}) is known to Blender only: other programs see a generator"]
     kept = list(strip.host.get("unsaid", ()))
     return [f"{strip.name}: {', '.join(kept)} known to Blender only"] if kept else []

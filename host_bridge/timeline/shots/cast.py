@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from host_bridge.timeline.shots.said import Unclear, track_numbers
 from host_bridge.timeline.shots.shot import Casting
 from nodes.errors import FaceplateError
 
-_LARGEST = 1 << 20
+_LARGEST = 1 << 20  # bytes of a cast file
 _KINDS = ".toml, .yaml, .json or .csv"
+_COLUMNS = {"shot", "target", "source", "tracks", "footage"}
+_FACE = re.compile(r"\bFACE\b(?=[\s:]+\w+\s*=)", re.IGNORECASE)
+_PAIR = re.compile(r"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)'|“([^”]*)”|([^\s"'“”;]+))""")
+_NOTES = ("Note", "comment")  # Resolve's, and that of Final Cut's XML
+_LONGEST = 10_000  # characters of a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,60 +39,56 @@ class Rule:
     match: str
     casting: Casting
 
-    def fits(self, id: str, name: str) -> bool:
-        """Whether it is about a shot."""
-        return fits(self.match, id, name)
-
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What is said outside of the edit. performers: their footage, by name. everywhere: the command line's word."""
+    """The cast that stands outside of the edit. performers: their footage, by name. everywhere: the command line's word."""
 
     rules: tuple[Rule, ...] = ()
     performers: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     everywhere: tuple[Casting, ...] = ()
 
     def of(self, id: str, name: str, edit: Iterable[Sequence[Casting]] = ()) -> tuple[Casting, ...]:
-        """Return what holds for a shot. edit: what the edit says of it, the nearest first."""
-        ruled = [rule.casting for rule in self.rules if rule.fits(id, name)]
-        said = next((level for level in (self.everywhere, ruled, *edit) if level), ())
-        return tuple({casting.target: casting for casting in said}.values())
+        """Return the castings of a shot. edit: what the edit says of it, the nearest first."""
+        ruled = [rule.casting for rule in self.rules if _fits(rule.match, id, name)]
+        castings = next((level for level in (self.everywhere, ruled, *edit) if level), ())
+        return tuple({casting.target: casting for casting in castings}.values())
 
 
-def fits(pattern: str, id: str, name: str) -> bool:
+def _fits(pattern: str, id: str, name: str) -> bool:
     """Tell whether a shot's id or name is like a pattern with * and ?; case does not matter."""
     return any(fnmatchcase(text.lower(), pattern.lower()) for text in (id, name))
+
+
+# --- cast files ---
 
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _tracks(value: Any) -> Any:
-    try:
-        return track_numbers(value, "tracks")
-    except Unclear as e:
-        raise ValueError(str(e)) from e
+def _tracks(value: Any) -> tuple[int, ...]:
+    return _track_numbers(value, "tracks")
 
 
-class _Part(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Performer(_Part):
+class _CastPerformer(_Strict):
     footage: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
 
 
-class _Line(_Part):
+class _CastLine(_Strict):
     shot: str = Field(default="*", min_length=1)
     target: str = Field(min_length=1)
     source: str = Field(min_length=1)
     tracks: Annotated[tuple[int, ...], BeforeValidator(_tracks)] = ()
 
 
-class _File(_Part):
-    performers: dict[str, _Performer] = {}
-    cast: tuple[_Line, ...] = ()
+class _CastFile(_Strict):
+    performers: dict[str, _CastPerformer] = {}
+    cast: tuple[_CastLine, ...] = ()
 
 
 def read_cast(path: Path | str) -> Cast:
@@ -105,24 +106,24 @@ def read_cast(path: Path | str) -> Cast:
     except (OSError, UnicodeDecodeError) as e:
         raise FaceplateError(f"cannot be read: {getattr(e, 'strerror', None) or 'it is not text'}", file=path) from e
     try:
-        found = _File.model_validate(_parsed(path, text))
+        file = _CastFile.model_validate(_parsed(path, text))
     except ValidationError as e:
-        told = e.errors()[0]
-        place = ".".join(str(part) for part in told["loc"]) or "the whole"
-        raise FaceplateError(f"{place}: {told['msg']}", file=path, remedy=remedy) from e
+        error = e.errors()[0]
+        place = ".".join(str(part) for part in error["loc"]) or "the whole"
+        raise FaceplateError(f"{place}: {error['msg']}", file=path, remedy=remedy) from e
     except (ValueError, RecursionError) as e:
         raise FaceplateError(f"is damaged: {' '.join(str(e).split())[:200]}", file=path, remedy=remedy) from e
-    rules = tuple(
+    rules = (
         Rule(line.shot, Casting(line.target, line.source, line.tracks, f"{path.name}: {line.shot}"))
-        for line in found.cast
+        for line in file.cast
     )
-    performers = {name: performer_footage(told.footage, path.parent) for name, told in found.performers.items()}
-    return Cast(rules, performers)
+    performers = {name: _footage(performer.footage, path.parent) for name, performer in file.performers.items()}
+    return Cast(tuple(rules), performers)
 
 
-def performer_footage(names: Iterable[str], folder: Path) -> tuple[Path, ...]:
+def _footage(names: Iterable[str], folder: Path) -> tuple[Path, ...]:
     """Clips, sequences and folders by name from a folder, with * and ?; raises FaceplateError for one that is not there."""
-    found: list[Path] = []
+    footage: list[Path] = []
     for name in names:
         place = Path(name).expanduser()
         base, pattern = (Path(place.anchor), str(place.relative_to(place.anchor))) if place.anchor else (folder, name)
@@ -130,10 +131,10 @@ def performer_footage(names: Iterable[str], folder: Path) -> tuple[Path, ...]:
             matches = sorted(base.glob(pattern))
             if not matches:
                 raise FaceplateError("there is no such footage", file=base / pattern, remedy="Check the cast file")
-            found += matches
+            footage += matches
         else:
-            found.append(base / pattern)
-    return tuple(found)
+            footage.append(base / pattern)
+    return tuple(footage)
 
 
 def _parsed(path: Path, text: str) -> Any:
@@ -155,17 +156,93 @@ def _parsed(path: Path, text: str) -> Any:
 
 
 def _from_csv(text: str) -> dict[str, Any]:
-    rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True))
-    known = {"shot", "target", "source", "tracks", "footage"}
-    lines: list[dict[str, Any]] = []
+    lines: list[dict[str, str]] = []
     performers: dict[str, dict[str, list[str]]] = {}
-    for number, row in enumerate(rows, 2):
-        told = {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
-        if unknown := set(told) - known or (None in row):
-            what = sorted(unknown) if isinstance(unknown, set) else "more fields than columns"
-            raise ValueError(f"line {number}: unknown column {what}")
-        footage = [part.strip() for part in told.pop("footage", "").split(";") if part.strip()]
+    for number, row in enumerate(csv.DictReader(io.StringIO(text), skipinitialspace=True), 2):
+        if None in row:
+            raise ValueError(f"line {number}: unknown column more fields than columns")
+        cells = {(k or "").strip().lower(): (v or "").strip() for k, v in row.items()}
+        if unknown := set(cells) - _COLUMNS:
+            raise ValueError(f"line {number}: unknown column {sorted(unknown)}")
+        footage = [part.strip() for part in cells.pop("footage", "").split(";") if part.strip()]
         if footage:
-            performers.setdefault(told.get("source", ""), {"footage": []})["footage"] += footage
-        lines.append({k: v for k, v in told.items() if v})
+            performers.setdefault(cells.get("source", ""), {"footage": []})["footage"] += footage
+        lines.append({key: cell for key, cell in cells.items() if cell})
     return {"cast": lines, "performers": performers}
+
+
+# --- markers and metadata of the edit ---
+
+
+class UnclearCastError(ValueError):
+    """A note that begins like ours and says too little."""
+
+
+def face_notes(text: str) -> list[dict[str, str]]:
+    """Find `FACE target=… source=… [track=…]` in a note, as often as it is there; names with blanks stand in quotes."""
+    text = text[:_LONGEST]
+    notes = list(_FACE.finditer(text))
+    ends = [*(m.start() for m in notes[1:]), len(text)]
+    return [
+        {m[1].lower(): next(g for g in m.groups()[1:] if g is not None) for m in _PAIR.finditer(text, note.end(), end)}
+        for note, end in zip(notes, ends, strict=False)
+    ]
+
+
+def in_marker(marker: Any) -> tuple[list[Casting], list[str]]:
+    """The castings of a marker, in its name, its comment, or the note that a writer keeps in its metadata; and what in it is unclear."""
+    texts = [marker.name, getattr(marker, "comment", "")]
+    for block in marker.metadata.values():
+        texts += [block.get(key) for key in _NOTES] if hasattr(block, "get") else []
+    texts = [text for text in dict.fromkeys(t for t in texts if isinstance(t, str)) if text]
+    return _castings((note for text in texts for note in face_notes(text)), "marker")
+
+
+def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
+    """The castings of the block `faceplate` of a clip's metadata: target, source and tracks, or a list of such called `cast`; and what is unclear."""
+    block = clip.metadata.get("faceplate")
+    if not hasattr(block, "get"):
+        return [], []
+    cast = block.get("cast", [block] if "target" in block or "source" in block else [])
+    if not hasattr(cast, "__iter__") or isinstance(cast, str) or not all(hasattr(c, "get") for c in cast):
+        return [], ["metadata: faceplate.cast is no list of castings"]
+    return _castings(cast, "metadata")
+
+
+def names_said(timeline: Any) -> frozenset[str]:
+    """The names of all people that an edit itself says, wherever in it."""
+    items = [timeline.tracks, *timeline.tracks.find_children()]
+    levels = [in_marker(marker)[0] for item in items for marker in getattr(item, "markers", ())]
+    levels += [in_metadata(item)[0] for item in items]
+    return frozenset(name for castings in levels for c in castings for name in (c.target, c.source))
+
+
+def _castings(notes: Iterable[Any], said: str) -> tuple[list[Casting], list[str]]:
+    castings, unclear = [], []
+    for note in notes:
+        try:
+            castings.append(_casting_of(note, said))
+        except UnclearCastError as e:
+            unclear.append(str(e))
+    return castings, unclear
+
+
+def _casting_of(note: Any, said: str) -> Casting:
+    target, source = (str(note.get(key) or "").strip() for key in ("target", "source"))
+    if not target or not source:
+        raise UnclearCastError(f"{said}: says no {'target' if not target else 'source'}")
+    tracks = note.get("tracks")
+    return Casting(target, source, _track_numbers(note.get("track") if tracks is None else tracks, said), said)
+
+
+def _track_numbers(tracks: Any, said: str) -> tuple[int, ...]:
+    """Read `1`, `1,2`, `1 2` or a list of numbers; raises UnclearCastError."""
+    parts = re.split(r"[\s,;+]+", tracks.strip()) if isinstance(tracks, str) else tracks
+    parts = [parts] if isinstance(parts, int) else parts or []
+    try:
+        numbers = tuple(int(str(part)) for part in parts if str(part))
+    except (ValueError, TypeError) as e:
+        raise UnclearCastError(f"{said}: '{str(tracks)[:40]}' is no track") from e
+    if any(n < 0 for n in numbers):
+        raise UnclearCastError(f"{said}: a track is 0 or more")
+    return numbers

@@ -10,24 +10,29 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read import document as limits
+from host_bridge.timeline.read.document import FRAMES, check_items
 from host_bridge.timeline.read.edit import NATIVE, Edit
-from host_bridge.timeline.read.model import SLACK, add_note, from_whole_hour, nearest, notes_of, samples_down, seconds
-from host_bridge.timeline.shots.cast import Cast
-from host_bridge.timeline.shots.mapping import positions
-from host_bridge.timeline.shots.media import Found, media_of
-from host_bridge.timeline.shots.said import in_marker, in_metadata
+from host_bridge.timeline.read.model import (
+    SLACK,
+    add_note,
+    from_whole_hour,
+    nearest,
+    notes_of,
+    samples_down,
+    seconds,
+    start_of,
+)
+from host_bridge.timeline.shots.cast import Cast, in_marker, in_metadata
+from host_bridge.timeline.shots.media import ClipMedia, media_of
 from host_bridge.timeline.shots.shot import Casting, Shot
-from host_bridge.timeline.shots.speed import speed_of
-from host_bridge.timeline.shots.view import View
-from host_bridge.timeline.shots.warp import Affine, Warp
+from host_bridge.timeline.shots.warp import Affine, View, Warp, positions, speed_of
 from nodes.errors import SchemaError
 from nodes.footage.rates import snap_rate
 
 _REMEDY = "Export the edit again"
-_SEEN = ("Resolve_OTIO", "faceplate_cut")  # programs whose reversed clips are known
+_KNOWN_WRITERS = ("Resolve_OTIO", "faceplate_cut")  # programs whose reversed clips are known
 Where = tuple[int, ...]
-_Said = tuple[tuple[tuple[int, int], Casting], ...]
+_Level = tuple[tuple[tuple[int, int], Casting], ...]
 
 
 def find_shots(edit: Edit, *, cast: Cast | None = None, handles: int = 0, results: bool = False) -> list[Shot]:
@@ -47,12 +52,12 @@ def sequence_rate(timeline: Any) -> Fraction:
         if isinstance(item, otio.core.Item) and item.source_range is not None and not _is_audio(item):
             counted[item.source_range.duration.rate] += 1
     try:
-        found = snap_rate((rates + [rate for rate, _ in counted.most_common(1)] + [24.0])[0])
+        rate = snap_rate((rates + [rate for rate, _ in counted.most_common(1)] + [24.0])[0])
     except ValueError as e:
         raise SchemaError(f"the edit: {e}", remedy=_REMEDY) from e
-    if found > 1000:
-        raise SchemaError(f"the edit runs at {float(found):g} frames per second", remedy=_REMEDY)
-    return found
+    if rate > 1000:
+        raise SchemaError(f"the edit runs at {float(rate):g} frames per second", remedy=_REMEDY)
+    return rate
 
 
 def _is_ours(track: Any) -> bool:
@@ -66,14 +71,14 @@ def _is_audio(item: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What is around an item. said: what the markers of each thing around it say, and of which frames; innermost first."""
+class _Context:
+    """What is around an item. castings: those of the markers of each thing around it, with their frames; innermost first."""
 
     view: View
     where: Where
     id: str
     enabled: bool = True
-    said: tuple[_Said, ...] = ()
+    castings: tuple[_Level, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -84,7 +89,7 @@ class _Finder:
     handles: int
     results: bool
     lengths: dict[Where, Fraction] = field(default_factory=dict)
-    media: dict[Where, Found] = field(default_factory=dict)
+    media: dict[Where, ClipMedia] = field(default_factory=dict)
     items: int = 0
 
     def __post_init__(self) -> None:
@@ -94,18 +99,14 @@ class _Finder:
     def shots(self) -> list[Shot]:
         stack = self.edit.timeline.tracks
         count = nearest(self._length(stack, ()) * self.rate)
-        if count > limits.FRAMES:
-            what = f"is {count} frames long; up to {limits.FRAMES} are read"
+        if count > FRAMES:
+            what = f"is {count} frames long; up to {FRAMES} are read"
             raise SchemaError(what, file=self.edit.path, remedy=_REMEDY)
-        start = _start(stack)
-        view = View(Warp((Affine(offset=start),)), (0, count), self.rate)
-        return list(
-            self._in_stack(stack, self._marked(stack, _Around(view, (), ""), "marker on the timeline", self._origin()))
-        )
-
-    def _origin(self) -> Fraction:
         begin = self.edit.timeline.global_start_time
-        return Fraction(0) if begin is None else seconds(begin, "the start of the edit")
+        origin = Fraction(0) if begin is None else seconds(begin, "the start of the edit")
+        view = View(Warp((Affine(offset=start_of(stack)),)), (0, count), self.rate)
+        context = self._marked(stack, _Context(view, (), ""), "marker on the timeline", origin)
+        return list(self._in_stack(stack, context))
 
     # --- length ---
 
@@ -118,23 +119,21 @@ class _Finder:
     def _measured(self, item: Any, where: Where) -> Fraction:
         what = f"{type(item).__name__.lower()} '{item.name}'"
         self.items += 1
-        if self.items > limits.ITEMS:
-            raise SchemaError(f"has more than {limits.ITEMS} items", file=self.edit.path, remedy="Export a part of it")
+        check_items(self.items, self.edit.path)
         inside = self._inside(item, where)  # of all that is in it, for what is wrong there is said now
         if item.source_range is not None:
-            found = seconds(item.source_range.duration, what)
-            if found < 0:
-                raise SchemaError(f"{what} is {float(found):g} s long", file=self.edit.path, remedy=_REMEDY)
-            seconds(item.source_range.start_time, what)
-            return found
+            length = seconds(item.source_range.duration, what)
+            if length < 0:
+                raise SchemaError(f"{what} is {float(length):g} s long", file=self.edit.path, remedy=_REMEDY)
+            start_of(item)  # it is read later, but refused now
+            return length
         if isinstance(item, otio.core.Composition):
             return inside
         if isinstance(item, otio.schema.Clip):
-            length = self._media(item, where).length
-            if length is None:
-                told = "neither the document nor a file says how long it is"
-                raise SchemaError(f"{what}: {told}", file=self.edit.path, remedy="Give its folder with --media-root")
-            return length
+            if (known := self._media(item, where).length) is None:
+                what = f"{what}: neither the document nor a file says how long it is"
+                raise SchemaError(what, file=self.edit.path, remedy="Give its folder with --media-root")
+            return known
         return Fraction(0)
 
     def _inside(self, item: Any, where: Where) -> Fraction:
@@ -143,53 +142,53 @@ class _Finder:
         parts = [self._length(c, (*where, i)) for i, c in enumerate(item) if isinstance(c, otio.core.Item)]
         return sum(parts, Fraction(0)) if isinstance(item, otio.schema.Track) else max(parts, default=Fraction(0))
 
-    def _media(self, clip: Any, where: Where) -> Found:
+    def _media(self, clip: Any, where: Where) -> ClipMedia:
         if where not in self.media:
             self.media[where] = media_of(clip, self.edit.places, self.rate, results=self.results)
         return self.media[where]
 
     # --- walking ---
 
-    def _in_stack(self, stack: Any, around: _Around) -> Iterator[Shot]:
+    def _in_stack(self, stack: Any, context: _Context) -> Iterator[Shot]:
         number = 0
         for i, child in enumerate(stack):
-            where = (*around.where, i)
+            where = (*context.where, i)
             if isinstance(child, otio.schema.Track):
                 if child.kind != otio.schema.TrackKind.Video or _is_ours(child):
                     continue
                 number += 1
-                yield from self._in_track(child, _inner(around, where, f"{_dot(around.id)}V{number}", child))
+                yield from self._in_track(child, _inner(context, where, f"{_dot(context.id)}V{number}", child))
             else:
                 number += 1
-                inner = _inner(around, around.where, f"{_dot(around.id)}V{number}", None)
+                inner = _inner(context, context.where, f"{_dot(context.id)}V{number}", None)
                 yield from self._item(child, where, 1, Fraction(0), (Fraction(0), Fraction(0)), inner)
 
-    def _in_track(self, track: Any, around: _Around) -> Iterator[Shot]:
+    def _in_track(self, track: Any, context: _Context) -> Iterator[Shot]:
         if track.source_range is not None:
-            end = around.view.frame(self._length(track, around.where))
-            seen = View(around.view.warp, around.view.window(0, end), self.rate)
-            around = replace(around, view=seen.shifted(_start(track)))
+            end = context.view.frame(self._length(track, context.where))
+            seen = View(context.view.warp, context.view.window(0, end), self.rate)
+            context = replace(context, view=seen.shifted(start_of(track)))
         if any(isinstance(e, otio.schema.TimeEffect) for e in track.effects):
-            around = replace(around, notes=(*around.notes, f"a time effect of track '{track.name}' is not followed"))
-        around = self._marked(track, around, f"marker on track '{track.name}'")
+            context = replace(context, notes=(*context.notes, f"a time effect of track '{track.name}' is not followed"))
+        context = self._marked(track, context, f"marker on track '{track.name}'")
         at, number, children = Fraction(0), 0, list(track)
         for i, child in enumerate(children):
             if isinstance(child, otio.schema.Transition):
                 _offset(child, "in_offset"), _offset(child, "out_offset")
             if not isinstance(child, otio.core.Item):
                 continue
-            where = (*around.where, i)
+            where = (*context.where, i)
             if not isinstance(child, otio.schema.Gap):
                 number += 1
-                yield from self._item(child, where, number, at, _overlaps(children, i), around)
+                yield from self._item(child, where, number, at, _overlaps(children, i), context)
             at += self._length(child, where)
 
     def _item(
-        self, item: Any, where: Where, number: int, at: Fraction, overlaps: tuple[Fraction, Fraction], around: _Around
+        self, item: Any, where: Where, number: int, at: Fraction, overlaps: tuple[Fraction, Fraction], context: _Context
     ) -> Iterator[Shot]:
         if isinstance(item, otio.schema.Gap):
             return
-        view, length = around.view, self._length(item, where)
+        view, length = context.view, self._length(item, where)
         begin, end = view.frame(at), view.frame(at + length)
         head, tail = (nearest(o * self.rate) for o in overlaps)
         record = view.window(begin - head, end + tail)
@@ -197,9 +196,9 @@ class _Finder:
             return
         own = view.window(begin, end)
         transitions = (own[0] - record[0], sum(record) - sum(own)) if own[1] else (0, 0)
-        id = f"{around.id}-{number:04}"
-        enabled = around.enabled and item.enabled
-        inner = replace(around, where=where, id=id, enabled=enabled, notes=(*around.notes, *notes_of(item)))
+        id = f"{context.id}-{number:04}"
+        enabled = context.enabled and item.enabled
+        inner = replace(context, where=where, id=id, enabled=enabled, notes=(*context.notes, *notes_of(item)))
         if isinstance(item, otio.schema.Clip) and self._media(item, where).patch:
             add_note(self.edit.timeline, f"clip '{item.name}' is a patch of Faceplate, and no plate")
         elif isinstance(item, otio.schema.Clip):
@@ -208,20 +207,18 @@ class _Finder:
             yield from self._nested(item, at, length, record, inner)
 
     def _nested(
-        self, item: Any, at: Fraction, length: Fraction, record: tuple[int, int], around: _Around
+        self, item: Any, at: Fraction, length: Fraction, record: tuple[int, int], context: _Context
     ) -> Iterator[Shot]:
-        start, notes = _start(item), list(around.notes)
-        whole = self._inside(item, around.where)
+        start, notes = start_of(item), list(context.notes)
+        whole = self._inside(item, context.where)
         if isinstance(item, otio.schema.Stack) and (begin := from_whole_hour(start, whole, self.rate)) != start:
             start = begin
             notes.append("compound clip: its source range is taken to count from a whole hour of timecode")
         steps, more = speed_of(item, start, length, self.frame, (Fraction(0), whole))
-        warp = around.view.warp.then(Affine(offset=-at))
-        for step in steps:
-            warp = warp.then(step)
-        inner = replace(around, view=View(warp, record, self.rate), notes=(*notes, *more))
+        warp = context.view.warp.then(Affine(offset=-at), *steps)
+        inner = replace(context, view=View(warp, record, self.rate), notes=(*notes, *more))
         if isinstance(item, otio.schema.Track):
-            yield from self._in_track(item, replace(inner, view=inner.view.shifted(-_start(item))))
+            yield from self._in_track(item, replace(inner, view=inner.view.shifted(-start_of(item))))
         else:
             yield from self._in_stack(item, self._marked(item, inner, f"marker on '{item.name}'", whole=True))
 
@@ -232,63 +229,58 @@ class _Finder:
         length: Fraction,
         record: tuple[int, int],
         transitions: tuple[int, int],
-        around: _Around,
+        context: _Context,
     ) -> Shot:
-        found = self._media(clip, around.where)
-        media = found.media
-        start = _start(clip) if clip.source_range is not None else found.origin
-        steps, notes = speed_of(clip, start, length, self.frame, (found.origin, found.length))
-        warp = around.view.warp.then(Affine(offset=-at))
-        for step in steps:
-            warp = warp.then(step)
+        shown = self._media(clip, context.where)
+        media, origin = shown.media, shown.origin
+        start = start_of(clip) if clip.source_range is not None else origin
+        steps, notes = speed_of(clip, start, length, self.frame, (origin, shown.length))
+        warp = context.view.warp.then(Affine(offset=-at), *steps)
         if samples_down(clip):
             warp = warp.then(Affine(offset=(SLACK - Fraction(1, 2)) / media.rate))
-        frames, outside = positions(warp, record, self.rate, media, found.origin)
+        frames, outside = positions(warp, record, self.rate, media, origin)
         if outside and media.frames != 1:
             notes.append(f"{outside} of {record[1]} frames lie outside of the media, whose first or last is held there")
-        if (turned := warp.affine) is not None and turned.scale < 0 and self._means_anything(clip):
+        if warp.affine is not None and warp.affine.scale < 0 and self._is_ambiguous(clip):
             notes.append(
                 f"reversed: frames {frames[0]} to {frames[-1]} of the media are taken, as OpenTimelineIO has it; "
                 "Premiere and others write it otherwise: compare its first frame"
             )
-        seen = [found.origin + Fraction(p) / media.rate for p in (min(frames), max(frames) + 1)]
-        marked = [
-            in_marker(marker)
-            for marker in clip.markers
-            if self._touches(marker, (start, start + length), (Fraction(0), length), (seen[0], seen[1]))
-        ]
-        told, unclear = in_metadata(clip)
+        seen = (origin + min(frames) / media.rate, origin + (max(frames) + 1) / media.rate)
+        ways = ((start, start + length), (Fraction(0), length), seen)
+        marked = [in_marker(marker) for marker in clip.markers if self._touches(marker, ways)]
+        own, unclear = in_metadata(clip)
         near = [casting for castings, _ in marked for casting in castings]
-        outer = [[casting for window, casting in level if _overlap(window, record)] for level in around.said]
-        notes += [line for _, lines in marked for line in lines] + unclear
-        name = clip.name or around.id
+        outer = [[casting for window, casting in level if _overlap(window, record)] for level in context.castings]
+        notes += [note for _, unread in marked for note in unread] + unclear
+        name = clip.name or context.id
         return Shot(
-            id=around.id,
+            id=context.id,
             name=name,
-            where=around.where,
+            where=context.where,
             media=media,
             rate=self.rate,
             record=record,
             frames=frames,
             transitions=transitions,
             handles=self.handles,
-            cast=self.cast.of(around.id, name, [near, told, *outer]),
-            enabled=around.enabled,
-            notes=tuple(dict.fromkeys((*around.notes, *found.notes, *notes))),
+            cast=self.cast.of(context.id, name, [near, own, *outer]),
+            enabled=context.enabled,
+            notes=tuple(dict.fromkeys((*context.notes, *shown.notes, *notes))),
         )
 
-    def _means_anything(self, clip: Any) -> bool:
+    def _is_ambiguous(self, clip: Any) -> bool:
         """Whether a reversed clip's range may be meant otherwise: in OTIO of programs that were not seen to write it in one way."""
         theirs = (*clip.metadata, *self.edit.timeline.metadata, *self.edit.timeline.tracks.metadata)
-        return self.edit.path.suffix.lower() in NATIVE and not any(key in theirs for key in _SEEN)
+        return self.edit.path.suffix.lower() in NATIVE and not any(key in theirs for key in _KNOWN_WRITERS)
 
     # --- markers ---
 
     def _marked(
-        self, holder: Any, around: _Around, said: str, origin: Fraction = Fraction(0), *, whole: bool = False
-    ) -> _Around:
+        self, holder: Any, context: _Context, said: str, origin: Fraction = Fraction(0), *, whole: bool = False
+    ) -> _Context:
         """Add what the markers of a track or stack say. origin: timecode at which the edit begins; whole: they are about all of it."""
-        level, notes = [], list(around.notes)
+        level, notes = [], list(context.notes)
         for marker in holder.markers:
             castings, unclear = in_marker(marker)
             notes += unclear
@@ -296,25 +288,17 @@ class _Finder:
             length = seconds(marker.marked_range.duration, f"marker '{marker.name}'")
             if 0 < origin <= begin:
                 begin -= origin
-            first = around.view.frame(begin)
-            window = around.view.record if whole else around.view.window(first, first + max(self._frames(length), 1))
+            first = context.view.frame(begin)
+            last = first + max(nearest(length * self.rate), 1)
+            window = context.view.record if whole else context.view.window(first, last)
             level += [(window, replace(casting, said=said)) for casting in castings]
-        return replace(around, said=(tuple(level), *around.said), notes=tuple(notes))
+        return replace(context, castings=(tuple(level), *context.castings), notes=tuple(notes))
 
-    def _touches(self, marker: Any, *parts: tuple[Fraction, Fraction]) -> bool:
-        """Whether a marker lies on a clip. parts: of its own time, by each of the ways in which programs count it."""
+    def _touches(self, marker: Any, ways: Sequence[tuple[Fraction, Fraction]]) -> bool:
+        """Whether a marker lies on a clip. ways: begin and end of the clip, by each of the ways in which programs count a marker's time."""
         first = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
         last = first + max(seconds(marker.marked_range.duration, f"marker '{marker.name}'"), self.frame)
-        return any(first < end and begin < last for begin, end in parts)
-
-    def _frames(self, time: Fraction) -> int:
-        return nearest(time * self.rate)
-
-
-def _start(item: Any) -> Fraction:
-    if item.source_range is None:
-        return Fraction(0)
-    return seconds(item.source_range.start_time, f"{type(item).__name__.lower()} '{item.name}'")
+        return any(first < end and begin < last for begin, end in ways)
 
 
 def _overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
@@ -333,19 +317,19 @@ def _empty(item: Any) -> bool:
 
 def _offset(transition: Any, name: str) -> Fraction:
     time = getattr(transition, name)
-    found = Fraction(0) if time is None else seconds(time, f"transition '{transition.name}'")
-    if found < 0:
-        raise SchemaError(f"transition '{transition.name}' is {float(found):g} s long", remedy=_REMEDY)
-    return found
+    length = Fraction(0) if time is None else seconds(time, f"transition '{transition.name}'")
+    if length < 0:
+        raise SchemaError(f"transition '{transition.name}' is {float(length):g} s long", remedy=_REMEDY)
+    return length
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return a[0] < sum(b) and b[0] < sum(a)
 
 
-def _inner(around: _Around, where: Where, id: str, track: Any) -> _Around:
-    enabled = around.enabled and (track is None or track.enabled)
-    return replace(around, where=where, id=id, enabled=enabled)
+def _inner(context: _Context, where: Where, id: str, track: Any) -> _Context:
+    enabled = context.enabled and (track is None or track.enabled)
+    return replace(context, where=where, id=id, enabled=enabled)
 
 
 def _dot(id: str) -> str:

@@ -1,28 +1,38 @@
-"""What is behind a clip: the file that its media reference names, its rate, the timecode that it begins with, its length."""
+"""What is behind a clip: the file that its media reference names, its rate, the timecode that it begins with, its length.
+
+A sequence may be named by one of its images, and media may be a result of Faceplate, whose plate is meant.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import PurePosixPath
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.model import nearest, seconds
+from host_bridge.timeline.document import NAME, MediaRecord, TimelineRun, load
+from host_bridge.timeline.read.model import nearest, seconds, start_of
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
-from host_bridge.timeline.shots.results import Result, result_behind
-from host_bridge.timeline.shots.series import series_behind
 from host_bridge.timeline.shots.shot import Media
-from nodes.errors import FootageError, SchemaError
+from nodes.errors import FaceplateError, FootageError, SchemaError
+from nodes.footage.formats import IMAGES
 from nodes.footage.rates import frames_per_day, snap_rate
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
+_REMEDY = "Export the edit again"
+_NUMBER = re.compile(r"(\d+)(?=\.[^.]+$)")
+_NO_STILLS = (".exr", ".dpx", ".cin")
+_MADE = re.compile(r"(V\d+(?:-\d+)?(?:\.V\d+(?:-\d+)?)*)\.(composite|patch)(?:\.(?:prores4444|dnxhr|avc)\.mov|/|\\|$)")
+_LEVELS = 4  # from a result up to the folder of its run
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClipMedia:
     """A clip's media. origin: when it begins, as the document counts, in seconds. length: in seconds, if that is known.
 
     patch: it is a patch of ours, which shows no plate.
@@ -35,7 +45,7 @@ class Found:
     patch: bool = False
 
 
-def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False) -> Found:
+def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False) -> ClipMedia:
     """Find what a clip shows: its active media reference, or another where that is missing.
 
     rate: of the sequence, for media that say none. results: take what Faceplate made too; else the plate is given in its place,
@@ -43,108 +53,86 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
     """
     references = dict(clip.media_references())
     active = clip.active_media_reference_key
-    keys = [
-        k
-        for k in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references)))
-        if k in references and (results or not _ours(k, references[k]))
-    ]
-    keys = keys or list(references)
-    tried: list[Found] = []
+    keys = [key for key in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references))) if key in references]
+    keys = [key for key in keys if results or not _is_ours(key, references[key])] or list(references)
+    missing: list[ClipMedia] = []
     for key in keys:
-        found = _look(clip, key, references[key], places, rate)
-        if not results and (result := result_behind(found.media.url, found.media.path)) is not None:
-            found = _plate_of(found, result)
-        if found.media.path is not None or found.patch:
-            if key != active and tried:
-                found = _noted(found, f"the active media '{active}' {_why(tried[0])}; '{key}' is used")
-            return found
-        tried.append(found)
-    if tried:
-        return tried[0]
-    return Found(Media("", None, rate, 0, None), Fraction(0), None, ("media has no reference",))
+        shown = _look(clip, key, references[key], places, rate)
+        if not results and (result := result_behind(shown.media.url, shown.media.path)) is not None:
+            shown = _plate_of(shown, result)
+        if shown.media.path is not None or shown.patch:
+            if key != active and missing:
+                why = missing[0].notes[-1].removeprefix("media ") if missing[0].notes else "is missing"
+                shown = replace(shown, notes=(*shown.notes, f"the active media '{active}' {why}; '{key}' is used"))
+            return shown
+        missing.append(shown)
+    nothing = ClipMedia(Media("", None, rate, 0, None), Fraction(0), None, ("media has no reference",))
+    return missing[0] if missing else nothing
 
 
-def _plate_of(found: Found, result: Result) -> Found:
-    """What a result was made of, in its place, counted as the document counts the result."""
-    media, plate = found.media, result.plate
-    name = (media.path or PurePosixPath(media.url)).name
-    if result.patch or plate is None or plate.path is None:
-        what = "patch" if result.patch else "result"
-        note = f"media is a {what} of Faceplate ({name}), whose plate is not known here: it is left as it is"
-        return Found(replace(media, path=None), found.origin, found.length, (note,), result.patch)
-    origin = found.origin - result.first / media.rate
-    shown = replace(media, path=plate.path, start=nearest(origin * media.rate), frames=plate.frames)
-    length = None if plate.frames is None else plate.frames / media.rate
-    note = f"media is a result of Faceplate ({name}); its plate is taken: {plate.path}"
-    return Found(shown, origin, length, (*found.notes, note))
-
-
-def _ours(key: str, reference: Any) -> bool:
+def _is_ours(key: str, reference: Any) -> bool:
     block = reference.metadata.get(OURS) if reference is not None else None
     return key == OURS or (isinstance(block, Mapping) and block.get("schema") == MEDIA)
 
 
-def _why(found: Found) -> str:
-    return found.notes[-1].removeprefix("media ") if found.notes else "is missing"
-
-
-def _noted(found: Found, note: str) -> Found:
-    return Found(found.media, found.origin, found.length, (*found.notes, note))
-
-
-def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> Found:
+def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> ClipMedia:
+    """What one media reference of a clip names."""
     url = _url(reference)
     name = "" if url or not isinstance(reference, otio.schema.MissingReference) else reference.name or clip.name
     path, note = places.find(url, name) if url or name else (None, "is not named")
     notes = [f"media {note}"] if note else []
     what = f"the media of clip '{clip.name}'"
     available = reference.available_range
-    told = None if available is None else snap_rate_of(available.duration, what)
-    began = None if available is None else seconds(available.start_time, what)
-    length = None if available is None else seconds(available.duration, what)
+    stated = began = length = None
+    if available is not None:
+        stated = _rate_of(available.duration, what)
+        began, length = seconds(available.start_time, what), seconds(available.duration, what)
+        if length < 0:
+            raise SchemaError(f"{what} is {float(length):g} s long", remedy=_REMEDY)
     ahead = 0
     if path is not None and isinstance(reference, otio.schema.ExternalReference):
-        path, ahead, said = series_behind(path, available, clip.source_range)
-        notes += [said] if said else []
+        path, ahead, note = _sequence_behind(path, available, clip.source_range)
+        notes += [note] if note else []
     header = None
     if path is not None:
         try:
             header = read_header(path)
         except FootageError as e:
             notes.append(f"media cannot be used: {e}")
-            path = None
-    if length is not None and length < 0:
-        raise SchemaError(f"{what} is {float(length):g} s long", remedy="Export the edit again")
+    used = start_of(clip)
     if header is None:
-        media_rate = told or rate
-        began = began if began is not None else _first_used(clip)
+        media_rate = stated or rate
+        began = used if began is None else began  # nothing says where missing media begin
         frames = None if length is None else nearest(length * media_rate)
         media = Media(url, None, media_rate, nearest(began * media_rate), frames, key)
-        return Found(media, began, length, tuple(notes))
-    media_rate, said = _rate(header, told, length, rate)
-    notes += [said] if said else []
+        return ClipMedia(media, began, length, tuple(notes))
+    media_rate, note = _rate(header, stated, length, rate)
+    notes += [note] if note else []
+    day = frames_per_day(media_rate, drop=header.drop)
     if began is None:
-        began = Fraction(_timecode(clip, header, media_rate)) / media_rate
+        began = Fraction(header.start or 0)
+        if header.start is not None and clip.source_range is not None:
+            began = begin_of(used * media_rate, began, Fraction(header.frames), day)
+        began /= media_rate
     elif length and clip.source_range is not None:
-        used, day = _first_used(clip), frames_per_day(media_rate, drop=header.drop) / media_rate
-        began = next((b for b in (began, began - day, began + day) if b <= used < b + length), began)
+        days = (began, began - day / media_rate, began + day / media_rate)
+        began = next((begin for begin in days if begin <= used < begin + length), began)
     start = nearest(began * media_rate)
     if isinstance(reference, otio.schema.ImageSequenceReference) and header.start is not None:
         ahead = reference.start_frame - header.start
         if reference.frame_step != 1:
             notes.append(f"media: every {reference.frame_step}th image is named; all are taken")
     # Files before the first that the document names move position 0.
-    start, began = start - ahead, began - ahead / media_rate
-    media = Media(url, path, media_rate, start, header.frames, key)
-    return Found(media, began, length if length is not None else header.frames / media_rate, tuple(notes))
+    media = Media(url, path, media_rate, start - ahead, header.frames, key)
+    length = header.frames / media_rate if length is None else length
+    return ClipMedia(media, began - ahead / media_rate, length, tuple(notes))
 
 
-def snap_rate_of(time: Any, what: str) -> Fraction:
-    """The exact rate of a RationalTime; raises SchemaError, which calls it `what`, where it is none."""
+def _rate_of(time: Any, what: str) -> Fraction:
     try:
         return snap_rate(time.rate)
     except ValueError as e:
-        raise SchemaError(f"{what}: {e}", remedy="Export the edit again") from e
+        raise SchemaError(f"{what}: {e}", remedy=_REMEDY) from e
 
 
 def _url(reference: Any) -> str:
@@ -157,28 +145,111 @@ def _url(reference: Any) -> str:
     return str(getattr(reference, "target_url", None) or "")
 
 
-def _rate(header: Header, told: Fraction | None, length: Fraction | None, rate: Fraction) -> tuple[Fraction, str]:
+def _rate(header: Header, stated: Fraction | None, length: Fraction | None, rate: Fraction) -> tuple[Fraction, str]:
     """A file's own rate, unless the editor plays its frames at another: then the document counts the same frames at that."""
-    if header.rate is None or told is None or told == header.rate or length is None or header.still:
-        return header.rate or told or rate, ""
-    same_frames = abs(length * told - header.frames)
+    if header.rate is None or stated is None or stated == header.rate or length is None or header.still:
+        return header.rate or stated or rate, ""
+    same_frames = abs(length * stated - header.frames)
     same_time = abs(length - header.frames / header.rate) * header.rate
     if same_frames < same_time and same_frames <= max(1, header.frames // 100):
-        return told, f"media is played at {float(told):.6g} frames per second; the file says {float(header.rate):.6g}"
+        return (
+            stated,
+            f"media is played at {float(stated):.6g} frames per second; the file says {float(header.rate):.6g}",
+        )
     return header.rate, ""
 
 
-def _timecode(clip: Any, header: Header, rate: Fraction) -> int:
-    """The file's timecode as the document counts it: 0 where it counts from the first frame, a day less where it goes on after midnight."""
-    if header.start is None or clip.source_range is None:
-        return header.start or 0
-    used = seconds(clip.source_range.start_time, f"clip '{clip.name}'") * rate
-    day = frames_per_day(rate, drop=header.drop)
-    return int(begin_of(used, Fraction(header.start), Fraction(header.frames), day))
+# --- sequences that are named by one of their files, as Final Cut Pro 7 XML, AAF and older writers of OTIO do ---
 
 
-def _first_used(clip: Any) -> Fraction:
-    """Nothing says where missing media begin: they are taken to begin where the clip does."""
-    if clip.source_range is None:
-        return Fraction(0)
-    return seconds(clip.source_range.start_time, f"clip '{clip.name}'")
+def _sequence_behind(path: Path, available: Any, used: Any) -> tuple[Path, int, str]:
+    """Return the pattern of the sequence that a file stands for, how many of its files lie before it, and a note.
+
+    A file that is meant alone comes back as it is: a still is held as well. It stands for a sequence where the document says as many frames
+    as there are files, or counts them by the numbers of the files; available, used: ranges of the media and of the clip, or None.
+    """
+    match = _NUMBER.search(path.name) if path.suffix.lower() in IMAGES else None
+    if match is None:
+        return path, 0, ""
+    head, tail, digits = path.name[: match.start()], path.name[match.end() :], len(match[1])
+    numbers = _numbers(path.parent, head, tail, digits)
+    number, last = int(match[1]), max(numbers, default=0)
+    count = last - number + 1
+    if count < 2:
+        return path, 0, ""
+    pattern = f"{head}%0{digits}d{tail}"
+    if available is None:
+        frames, meant = 1, used is not None and number > 0 and number <= used.start_time.value <= last
+    else:
+        frames, by_number = round(available.duration.value), number > 0 and available.start_time.value == number
+        meant = frames == count or (1 < frames <= count and (by_number or path.suffix.lower() in _NO_STILLS))
+    if meant:
+        note = f"media is named by one image; its sequence of {count} is taken"
+        return path.with_name(pattern), sum(n < number for n in numbers), note
+    held = f"media is one image, held; {count - 1} more follow it: the sequence would be {pattern}"
+    return path, 0, held if frames > 1 else ""
+
+
+def _numbers(folder: Path, head: str, tail: str, digits: int) -> list[int]:
+    name = re.compile(re.escape(head) + rf"(\d{{{digits},}})" + re.escape(tail) + "$")
+    texts = [m[1] for entry in folder.iterdir() if (m := name.match(entry.name))]
+    return [int(text) for text in texts if len(text) == digits or not text.startswith("0")]
+
+
+# --- results of Faceplate, known by their place in a run's folder, or by their names where that is lost ---
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMedia:
+    """A result. patch: it is a patch, which is laid over a plate. plate: what it was made of, if that is known; first: the position in it of the result's first frame."""
+
+    patch: bool
+    plate: MediaRecord | None = None
+    first: int = 0
+
+
+def result_behind(url: str, path: Path | None) -> ResultMedia | None:
+    """Return what a clip's media are a result of; None for footage. path: the file or the pattern, where it is there."""
+    for folder in list(path.parents)[:_LEVELS] if path is not None else ():
+        document = folder / NAME
+        if path is not None and document.is_file() and (run := _run(document, document.stat().st_mtime_ns)) is not None:
+            result = _result_in(run, path.relative_to(folder))
+            if result is not None:
+                return result
+    made = _MADE.search(str(path) if path is not None else url)
+    return ResultMedia(made[2] == "patch") if made else None
+
+
+def _result_in(run: TimelineRun, place: Path) -> ResultMedia | None:
+    """The result that lies at a place in the run's folder: what an export made in `media`, or what a swap wrote."""
+    parts = place.parts
+    for shot in run.shots:
+        folder = () if shot.folder is None else shot.folder.parts
+        if parts[:1] == ("media",) and (made := _MADE.search(place.as_posix())) and made[1] == shot.id:
+            return ResultMedia(made[2] == "patch", shot.media, shot.span[0])
+        if folder and parts[: len(folder)] == folder and len(parts) > len(folder):
+            return ResultMedia(parts[len(folder)] == "patch", shot.media, shot.span[0])
+    return None
+
+
+@lru_cache(maxsize=16)
+def _run(document: Path, _changed: int) -> TimelineRun | None:
+    try:
+        return load(document)
+    except FaceplateError:
+        return None
+
+
+def _plate_of(shown: ClipMedia, result: ResultMedia) -> ClipMedia:
+    """What a result was made of, in its place, counted as the document counts the result."""
+    media, plate = shown.media, result.plate
+    name = (media.path or PurePosixPath(media.url)).name
+    if result.patch or plate is None or plate.path is None:
+        what = "patch" if result.patch else "result"
+        note = f"media is a {what} of Faceplate ({name}), whose plate is not known here: it is left as it is"
+        return ClipMedia(replace(media, path=None), shown.origin, shown.length, (note,), result.patch)
+    origin = shown.origin - result.first / media.rate
+    media = replace(media, path=plate.path, start=nearest(origin * media.rate), frames=plate.frames)
+    length = None if plate.frames is None else plate.frames / media.rate
+    note = f"media is a result of Faceplate ({name}); its plate is taken: {plate.path}"
+    return ClipMedia(media, origin, length, (*shown.notes, note))

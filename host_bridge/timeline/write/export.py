@@ -20,8 +20,8 @@ from host_bridge.timeline.made import Made
 from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.places import media_root
 from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
+from host_bridge.timeline.shots.cast import names_said
 from host_bridge.timeline.shots.find import sequence_rate
-from host_bridge.timeline.shots.said import names_said
 from host_bridge.timeline.write.formats import format_of, write_document
 from host_bridge.timeline.write.media import Kind, ResultMedia, result_media
 from host_bridge.timeline.write.placing import add_reference, layer_above, reference_to, result_clip

@@ -19,9 +19,8 @@ import opentimelineio as otio
 from host_bridge.timeline.read.model import MapKey, exact, from_whole_hour, keys_in, nearest, samples_down, seconds
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import sequence_rate
-from host_bridge.timeline.shots.media import Found
-from host_bridge.timeline.shots.speed import keys_of
-from host_bridge.timeline.shots.warp import Curve
+from host_bridge.timeline.shots.media import ClipMedia
+from host_bridge.timeline.shots.warp import Curve, keys_of
 from host_bridge.timeline.write.writer import (
     ZERO,
     RowItem,
@@ -245,7 +244,7 @@ class _FcpxmlWriter(TimelineWriter):
 
     # --- resources ---
 
-    def _asset(self, clip: Any, found: Found, used: Fraction, *, sound: bool) -> Element:
+    def _asset(self, clip: Any, found: ClipMedia, used: Fraction, *, sound: bool) -> Element:
         """The resource of a clip's media. used: the last second of them that is shown, for media that do not say how long they are."""
         media, reference = found.media, clip.media_reference
         if isinstance(reference, otio.schema.ImageSequenceReference) or (

@@ -13,9 +13,8 @@ import opentimelineio as otio
 
 from host_bridge.timeline.read.model import nearest, seconds
 from host_bridge.timeline.read.places import Places, is_absolute, plain_paths
-from host_bridge.timeline.shots.media import Found, media_of
-from host_bridge.timeline.shots.speed import speed_of
-from host_bridge.timeline.shots.warp import Affine, Warp
+from host_bridge.timeline.shots.media import ClipMedia, media_of
+from host_bridge.timeline.shots.warp import Affine, Warp, speed_of
 from nodes.errors import OutputError
 
 ZERO = Fraction(0)
@@ -69,7 +68,7 @@ class TimelineWriter:
             at += length
         return row
 
-    def media(self, clip: Any) -> Found:
+    def media(self, clip: Any) -> ClipMedia:
         """Find the media that a clip shows."""
         return media_of(clip, self._places, self._rate, results=True)
 

@@ -9,8 +9,7 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 
-from host_bridge.timeline.shots.cast import Cast, read_cast
-from host_bridge.timeline.shots.said import face_notes
+from host_bridge.timeline.shots.cast import Cast, face_notes, read_cast
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.errors import FaceplateError
 from tests.support.cuts import clip, gap, shots_of, span, timeline

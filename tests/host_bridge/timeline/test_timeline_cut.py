@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from host_bridge.jobs import KINDS
 from host_bridge.reporting import Watch
 from host_bridge.timeline.cut.from_otio import cut_of
-from host_bridge.timeline.cut.strips import Cut, Footage, Marker, Strip, load, save
+from host_bridge.timeline.cut.strips import Cut, Marker, Strip, StripFootage, load, save
 from host_bridge.timeline.cut.to_otio import timeline_of
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.read.model import nearest
@@ -24,16 +24,16 @@ from tests.support.numbered import numbered_images, numbered_movie
 
 
 @pytest.fixture(scope="module")
-def movie(tmp_path_factory: pytest.TempPathFactory) -> Footage:
+def movie(tmp_path_factory: pytest.TempPathFactory) -> StripFootage:
     path = tmp_path_factory.mktemp("media") / "a.mov"
     numbered_movie(path, 100, 25, start=90_000)
-    return Footage(path=path, rate=Fraction(25), frames=100)
+    return StripFootage(path=path, rate=Fraction(25), frames=100)
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Footage:
+def images(tmp_path_factory: pytest.TempPathFactory) -> StripFootage:
     folder = tmp_path_factory.mktemp("images")
-    return Footage(path=numbered_images(folder, 40, name="b.{:04d}.png"), rate=Fraction(24), frames=40, first=1001)
+    return StripFootage(path=numbered_images(folder, 40, name="b.{:04d}.png"), rate=Fraction(24), frames=40, first=1001)
 
 
 def there_and_back(cut: Cut, folder: Path, suffix: str = ".otio") -> tuple[Cut, list[str]]:
@@ -51,8 +51,8 @@ def numbers(strip: Strip) -> list[int]:
     return [nearest(Fraction(strip.source) + k * Fraction(strip.step)) for k in range(strip.right - strip.left)]
 
 
-def test_a_cut_comes_back_strip_by_strip(movie: Footage, images: Footage, tmp_path: Path) -> None:
-    sound = Footage(path=movie.path, rate=Fraction(24), frames=96)
+def test_a_cut_comes_back_strip_by_strip(movie: StripFootage, images: StripFootage, tmp_path: Path) -> None:
+    sound = StripFootage(path=movie.path, rate=Fraction(24), frames=96)
     strips = (
         Strip(
             kind="SOUND", name="a sound", channel=1, left=1, right=40, footage=sound, source=4.5, host={"volume": 0.5}
@@ -88,7 +88,9 @@ def test_a_cut_comes_back_strip_by_strip(movie: Footage, images: Footage, tmp_pa
     assert any("x (gamma_cross) is known to Blender only" in line for line in unsaid)
 
 
-def test_other_programs_see_the_frames_that_the_strip_shows(movie: Footage, images: Footage, tmp_path: Path) -> None:
+def test_other_programs_see_the_frames_that_the_strip_shows(
+    movie: StripFootage, images: StripFootage, tmp_path: Path
+) -> None:
     strips = (
         Strip(kind="MOVIE", name="conformed", channel=1, left=10, right=40, footage=movie, source=5, step=1),
         Strip(kind="MOVIE", name="slow", channel=1, left=40, right=70, footage=movie, source=7.25, step=0.43),
@@ -108,7 +110,7 @@ def test_other_programs_see_the_frames_that_the_strip_shows(movie: Footage, imag
 def test_any_row_of_strips_comes_back(data: st.DataObject) -> None:
     rate = data.draw(st.sampled_from([Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(60)]))
     media_rate = data.draw(st.sampled_from([Fraction(24), Fraction(24000, 1001), Fraction(50)]))
-    footage = Footage(path=Path("/nowhere/a.mov"), rate=media_rate, frames=10_000)
+    footage = StripFootage(path=Path("/nowhere/a.mov"), rate=media_rate, frames=10_000)
     at, strips = data.draw(st.integers(-20, 20)), []
     for i in range(data.draw(st.integers(1, 4))):
         at += data.draw(st.integers(0, 9))
@@ -138,7 +140,7 @@ def test_any_row_of_strips_comes_back(data: st.DataObject) -> None:
         assert clip.source_range.duration.value == strip.right - strip.left
 
 
-def test_dissolves_of_an_edit_become_cross_effects(movie: Footage, tmp_path: Path) -> None:
+def test_dissolves_of_an_edit_become_cross_effects(movie: StripFootage, tmp_path: Path) -> None:
     def clip(name: str, start: int, length: int) -> otio.schema.Clip:
         url = movie.path.as_uri()
         there = otio.opentime.TimeRange(otio.opentime.RationalTime(90_000, 25), otio.opentime.RationalTime(100, 25))

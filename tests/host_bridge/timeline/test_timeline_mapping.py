@@ -11,8 +11,7 @@ import pytest
 from opentimelineio.opentime import RationalTime
 
 from host_bridge.timeline.shots.shot import Shot
-from host_bridge.timeline.shots.speed import keys_of
-from host_bridge.timeline.shots.warp import Curve
+from host_bridge.timeline.shots.warp import Curve, keys_of
 from tests.support.cuts import clip, dissolve, gap, shots_of, span, timeline
 from tests.support.numbered import numbered_images, numbered_movie, numbers_in
 
