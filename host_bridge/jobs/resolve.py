@@ -19,7 +19,7 @@ from host_bridge.jobs import performers
 from host_bridge.jobs.job import Kind, Request
 from host_bridge.reporting import Watch
 from host_bridge.session import consent_request, consent_summary, training_jobs
-from host_bridge.timeline.shots.said import face_notes
+from host_bridge.timeline.shots.cast import face_notes
 from nodes.errors import ConsentError, FaceplateError
 
 MOST_ASKED = 60  # clips of a timeline about which consent is asked beforehand
