@@ -18,7 +18,7 @@ from nodes.errors import FootageError, OutputError
 from nodes.files import whole_file
 from nodes.footage.colour import to_linear, to_srgb
 from nodes.footage.composite import blend, grey, inside, store
-from nodes.footage.formats import WRITABLE, ImageFormat, image_format
+from nodes.footage.formats import ImageFormat, image_format
 from nodes.footage.frame import Frame
 from nodes.footage.images import (
     Channels,
@@ -244,7 +244,7 @@ class SequenceWriter:
         self.pattern, self.info = Path(pattern), like
         self._number = like.first if first_number is None else first_number
         self._written: list[Path] = []
-        if self.pattern.suffix.lower() not in WRITABLE or not has_place(self.pattern.name):
+        if not image_format(self.pattern).writes or not has_place(self.pattern.name):
             raise OutputError(
                 "is no pattern of images that can be written",
                 file=self.pattern,
@@ -298,7 +298,7 @@ def _prepared(frame: Frame | Image8, image: ImageFormat, rate: Fraction | None) 
             header.attribute("compression", "zip")  # a copy shall not lose again
         return frame.pixels, header
     scene_linear = image.colour == "scene_linear"
-    pixels = _converted(frame, scene_linear=scene_linear)
+    pixels = _converted(frame, image)
     header = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], _kind(pixels))
     header.attribute("oiio:UnassociatedAlpha", 1)
     header.attribute("compression", image.compression)
@@ -315,7 +315,8 @@ def _prepared(frame: Frame | Image8, image: ImageFormat, rate: Fraction | None) 
     return pixels, header
 
 
-def _converted(frame: Frame | Image8, *, scene_linear: bool) -> Pixels:
+def _converted(frame: Frame | Image8, image: ImageFormat) -> Pixels:
+    scene_linear = image.colour == "scene_linear"
     if isinstance(frame, np.ndarray):
         if not scene_linear:
             return frame
@@ -325,9 +326,10 @@ def _converted(frame: Frame | Image8, *, scene_linear: bool) -> Pixels:
     if scene_linear:
         if alpha is not None and frame.info.colour != "scene_linear":
             colour = colour * alpha[..., None]  # EXR is premultiplied, video and PNG are not
-        wide = frame.info.is_float and frame.info.bit_depth > 16
+        wide = frame.info.is_float and frame.info.bit_depth > 16 and 32 in image.writes
         return _with(colour, alpha).astype(np.float32 if wide else np.float16)
-    top, kind = (255, np.uint8) if frame.info.bit_depth <= 8 else (65535, np.uint16)
+    deep = frame.info.bit_depth > 8 and 16 in image.writes
+    top, kind = (65535, np.uint16) if deep else (255, np.uint8)
     return (np.clip(_with(colour, alpha), 0, 1) * np.float32(top) + np.float32(0.5)).astype(kind)
 
 

@@ -31,11 +31,11 @@ Number = Annotated[float | None, _rounded("5g")]
 Coefficient = Annotated[float | None, _rounded("3f")]
 
 
-class _Part(BaseModel):
+class _ReportPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
 
 
-class KeyFigure(_Part):
+class KeyFigure(_ReportPart):
     """One number of the summary with its bar (low, high: both inclusive; null where there is none), and as text."""
 
     name: str
@@ -51,7 +51,7 @@ class KeyFigure(_Part):
     group: str
 
 
-class LookFirst(_Part):
+class LookFirst(_ReportPart):
     """A frame to look at, the most severe first."""
 
     frame: int
@@ -59,7 +59,7 @@ class LookFirst(_Part):
     severity: Number
 
 
-class FaceCoefficients(_Part):
+class FaceCoefficients(_ReportPart):
     """The curves of a face by coefficient, from its first frame on."""
 
     track: int
@@ -68,7 +68,7 @@ class FaceCoefficients(_Part):
     composite: dict[str, list[Coefficient]]
 
 
-class PerFrame(_Part):
+class PerFrame(_ReportPart):
     """Measurements of each frame of the shot."""
 
     faces_plate: list[int]
@@ -83,7 +83,7 @@ class PerFrame(_Part):
     coefficients: list[FaceCoefficients]
 
 
-class SampledFrames(_Part):
+class SampledFrames(_ReportPart):
     """What single frames of a face show, beside the footage of its source."""
 
     frames: list[int]
@@ -92,7 +92,7 @@ class SampledFrames(_Part):
     sharpness: dict[str, list[Number]]
 
 
-class FaceTransform(_Part):
+class FaceTransform(_ReportPart):
     """Similarity transforms, one row a frame."""
 
     columns: list[str] = ["scale_px", "angle_radians", "x", "y"]
@@ -100,7 +100,7 @@ class FaceTransform(_Part):
     smoothed: list[list[Number]]
 
 
-class ReportedFace(_Part):
+class ReportedFace(_ReportPart):
     """One replaced face, frame by frame."""
 
     track: int
@@ -113,7 +113,7 @@ class ReportedFace(_Part):
     transform: FaceTransform
 
 
-class Report(_Part):
+class Report(_ReportPart):
     """How good a finished shot is: `report.json`. Frames are numbered as the plate's files are."""
 
     model_config = ConfigDict(populate_by_name=True)

@@ -103,17 +103,17 @@ def _expression(shot: MeasuredShot, c: FrameCurves) -> Iterator[Figure]:
         high=2.0, digits=1, problem="another expression than the plate's", step=4,
     )  # fmt: skip
     for group in GROUPS:
-        found = [g for groups in faces for g in groups if g.group == group]
-        yield from _group(group, found, barred=group not in _SHOWN_ONLY)
+        fits = [g for groups in faces for g in groups if g.group == group]
+        yield from _group(group, fits, barred=group not in _SHOWN_ONLY)
 
 
-def _group(group: str, found: list[GroupFit], *, barred: bool) -> Iterator[Figure]:
-    calm = bool(found) and all(g.calm for g in found)
+def _group(group: str, fits: list[GroupFit], *, barred: bool) -> Iterator[Figure]:
+    calm = bool(fits) and all(g.calm for g in fits)
     moves = barred and not calm
     unknown = "calm" if calm else "–"
-    gain = _farthest([g.gain for g in found])
+    gain = _farthest([g.gain for g in fits])
     yield Figure(
-        f"{group}_correlation", f"{group.capitalize()}, correlation", _lowest([g.correlation for g in found]), "",
+        f"{group}_correlation", f"{group.capitalize()}, correlation", _lowest([g.correlation for g in fits]), "",
         "1: it moves exactly when the plate's does; 0: it has nothing to do with it.",
         low=0.8 if moves else None, problem=f"{group} out of step with the plate's", step=0.2, group=group, unknown=unknown,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def _group(group: str, found: list[GroupFit], *, barred: bool) -> Iterator[Figur
         step=0.25, group=group, unknown=unknown,
     )  # fmt: skip
     yield Figure(
-        f"{group}_offset", f"{group.capitalize()}, offset", _most(g.offset for g in found), "",
+        f"{group}_offset", f"{group.capitalize()}, offset", _most(g.offset for g in fits), "",
         "How far the coefficient that is farthest off lies from the plate's on average: a calm face that is made to frown.",
         high=0.1 if barred else None, problem=f"{group} held differently throughout",
         step=0.1, group=group,
@@ -135,10 +135,10 @@ def _group(group: str, found: list[GroupFit], *, barred: bool) -> Iterator[Figur
 def _likeness(shot: MeasuredShot) -> Iterator[Figure]:
     if shot.subject.name != "face":
         return
-    faces = [f.source for f in shot.replaced if f.source]
-    nearer = [100 * float((one.to_source < one.to_performer).mean()) for one in faces]
+    sources = [f.source for f in shot.replaced if f.source]
+    nearer = [100 * float((source.to_source < source.to_performer).mean()) for source in sources]
     yield Figure(
-        "likeness", "Distance to the source", _most(float(np.median(one.to_source)) for one in faces), "",
+        "likeness", "Distance to the source", _most(float(np.median(source.to_source)) for source in sources), "",
         "Of the recogniser's descriptors, median over sampled frames: one person's frames lie about 0.33 apart, at most 0.49, different people's 0.62 or more.",
         high=0.55, problem="too little like the source", step=0.1,
     )  # fmt: skip
@@ -148,18 +148,18 @@ def _likeness(shot: MeasuredShot) -> Iterator[Figure]:
         low=99, digits=0, problem="more like the plate's performer than like the source", step=5,
     )  # fmt: skip
     yield Figure(
-        "source_spread", "The source's own spread", _most(one.own for one in faces), "",
+        "source_spread", "The source's own spread", _most(source.own for source in sources), "",
         "Distance of the source's frames among each other: no result is nearer than that.",
     )  # fmt: skip
 
 
 def _sharpness(shot: MeasuredShot) -> Iterator[Figure]:
-    faces = [f.source for f in shot.replaced if f.source]
+    sources = [f.source for f in shot.replaced if f.source]
     meaning = (
         "Fine detail over that of the source's frames in which this part looks alike, at the same size and contrast."
     )
     for region, label in compared_regions(shot.subject).items():
-        values = [_some(one, region) for one in faces]
+        values = [_some(source, region) for source in sources]
         yield Figure(
             f"sharpness_{label}", f"{label.capitalize()}, sharpness", _lowest(values), " ×",
             meaning, low=0.85, problem=f"{label} softer than in the source's footage", step=0.2,

@@ -116,8 +116,8 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
                 remedy="Run 'faceplate swap' on this shot again",
             )
         mattes, first = find_mattes(shot, a.frames)
-        faces, found = _detect_both(plate, composite, parameters, lambda done: progress(0.7 * done))
-        pixels = PixelMeasures(faces, found)
+        faces, new_faces = _detect_both(plate, composite, parameters, lambda done: progress(0.7 * done))
+        pixels = PixelMeasures(faces, new_faces)
         for i, (p, c, matte) in enumerate(in_step(plate, composite, mattes)):
             pixels.take(i, p, c, matte)
             progress(0.7 + 0.2 * (i + 1) / a.frames)
@@ -138,7 +138,7 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
         faces,
         first,
         _per_frame(faces),
-        _per_frame(found),
+        _per_frame(new_faces),
         pixels.coverage,
         pixels.outside,
         tuple(_replacement(pixels, k, subject, sources) for k in chosen),
@@ -236,7 +236,7 @@ def _compare_with_source(
     nothing = np.full(len(samples), np.nan, np.float32)
     source, to_source, to_performer, own = sources[0], nothing, nothing, float("nan")
     if subject.name == "face":
-        made, performer, *galleries = (_descriptors(one) for one in (composites, plates, *sources))
+        made, performer, *galleries = map(_descriptors, (composites, plates, *sources))
         distances = [likeness(made, gallery) for gallery in galleries]
         nearest = int(np.argmin([np.median(d) for d in distances]))
         source, to_source, to_performer = sources[nearest], distances[nearest], likeness(made, performer)

@@ -1,4 +1,4 @@
-"""What needs pixels of plate and composite: both are gone through in step, frame by frame."""
+"""Pixel measures of a shot: flicker, coverage and change outside the matte, from plate and composite read in step, frame by frame."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class PixelMeasures:
     others: for each track, what the composite has in its place. samples: for each track, position → samples of plate and composite.
     """
 
-    def __init__(self, faces: Faces, found: Faces) -> None:
+    def __init__(self, faces: Faces, new_faces: Faces) -> None:
         self.coverage = np.full(faces.count, np.nan, np.float32)
         self.outside = np.full(faces.count, np.nan, np.float32)
         self.first, self.alignments = faces.first, align(faces)
         # The landmarks of both are smoothed, and alike: at small sizes their noise would pass for acting.
         self.tracks = [a.track for a in self.alignments]
-        others = [a.track for a in align(found)]
+        others = [a.track for a in align(new_faces)]
         self.others = [_match(t, others) for t in self.tracks]
         self.flicker = [np.full((2, len(t)), np.nan, np.float32) for t in faces.tracks]
         self.covered = [np.full(len(t), np.nan, np.float32) for t in faces.tracks]

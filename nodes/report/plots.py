@@ -17,7 +17,7 @@ from nodes.types import Float
 PLATE, COMPOSITE, BAR, BAD, INK, GRID = (
     f"var(--{name})" for name in ("plate", "composite", "pass", "fail", "soft", "line")
 )
-_WIDTH, _LEFT, _BOTTOM, _GAP = 748, 46, 30, 14  # units of the picture; text is 9 of them tall
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 748, 46, 6, 18, 18  # of the picture and around its panels; text is 9 tall
 _COLUMNS, _ROWS = 4, 2  # of the plots of a group
 _FAINT = 0.02  # strength up to which a curve is not worth a plot
 _DOTTED = 40  # values below which a line through them hardly shows: each gets a dot
@@ -25,7 +25,7 @@ _STROKES = {"": "━━", "4 2": "╍╍", "1 2": "┅┅"}  # dashes of a line,
 
 
 class Panel:
-    """One pair of axes: a box in the picture, ranges of its axes, and what is drawn in it."""
+    """One pair of axes: a box (left, top, width, height) in the picture, the ranges of its axes, and what is drawn in it."""
 
     def __init__(
         self,
@@ -33,36 +33,24 @@ class Panel:
         x: tuple[float, float],
         y: tuple[float, float],
         label: str = "",
-        *,
-        x_label: str = "",
         title: Sequence[str] = (),
-        named: bool = True,
     ) -> None:
-        """box: left, top, width, height. x, y: ranges. named: whether the vertical axis has numbers."""
         self.left, self.top, self.width, self.height = box
-        self.x0, self.y0 = x[0], y[0]
-        self.per_x = self.width / ((x[1] - x[0]) or 1)
-        self.per_y = self.height / ((y[1] - y[0]) or 1)
+        self.base, self.x0, self.y0 = self.top + self.height, x[0], y[0]
+        self.per_x, self.per_y = self.width / (x[1] - x[0]), self.height / (y[1] - y[0])
         self.parts: list[str] = []
         self.legend: list[str] = []
-        right, base = self.left + self.width, self.top + self.height
-        for tick in _ticks(*y, max(2, round(self.height / 24))):
-            at = self._y(tick)
-            self._stroke(f"M{self.left:g} {at:.1f}H{right:g}", GRID, 0.6)
-            if named:
-                self._text(self.left - 4, at + 3, f"{tick:g}", "end")
-        for tick in _ticks(*x, max(2, round(self.width / 70))):
-            at = self._x(tick)
-            self._stroke(f"M{at:.1f} {self.top:g}V{base:g}", GRID, 0.6)
-            if x_label:
-                self._text(at, base + 11, f"{tick:g}", "middle")
-        self._stroke(f"M{self.left:g} {self.top:g}V{base:g}H{right:g}", GRID, 1)
-        if x_label:
-            self._text(self.left + self.width / 2, base + 23, x_label, "middle")
+        for tick in _ticks(*y, self.height / 24):
+            self._stroke(f"M{self.left:g} {self._y(tick):.1f}h{self.width:g}", GRID, 0.6)
+            self._text(self.left - 4, self._y(tick) + 3, f"{tick:g}", 'text-anchor="end"')
+        for i, tick in enumerate(_ticks(*x, self.width / 70, least=1)):
+            self._stroke(f"M{self._x(tick):.1f} {self.top:g}v{self.height:g}", GRID, 0.6)
+            self._text(self._x(tick), self.base + 11, f"{tick:g}" if i else f"frame {tick:g}", 'text-anchor="middle"')
+        self._stroke(f"M{self.left:g} {self.top:g}v{self.height:g}h{self.width:g}", GRID, 1)
         if label:
-            place = f'x="9" y="{self.top + self.height / 2:g}"'
-            turn = f"rotate(-90 9 {self.top + self.height / 2:g})"
-            self.parts.append(f'<text {place} text-anchor="middle" transform="{turn}">{escape(label)}</text>')
+            x_label, y_label = self.left - 37, self.top + self.height / 2
+            turn = f'text-anchor="middle" transform="rotate(-90 {x_label:g} {y_label:g})"'
+            self._text(x_label, y_label, label, turn)
         for line, words in enumerate(reversed(title)):
             self._text(self.left, self.top - 4 - 11 * line, words)
 
@@ -77,11 +65,11 @@ class Panel:
         dashes: str = "",
         steps: bool = False,
     ) -> None:
-        """Draw values over x, interrupted where they are NaN; steps: each value from half a step before to half a step after."""
+        """Draw values over x, interrupted where they are NaN; steps: each from half a step before to half a step after."""
         path, half = "", self.per_x / 2
         for points in self._points(x, y):
             if steps:
-                path += "M" + "L".join(f"{px - half:.1f} {py:.1f}H{px + half:.1f}" for px, py in points)
+                path += "M" + "L".join(f"{px - half:.1f} {py:.1f}h{2 * half:.1f}" for px, py in points)
                 continue
             path += "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in points)
             if len(x) < _DOTTED:
@@ -91,10 +79,9 @@ class Panel:
 
     def area(self, x: Float, y: Float, colour: str) -> None:
         """Fill what lies between values and the base."""
-        base = self.top + self.height
         for points in self._points(x, y):
             line = "L".join(f"{px:.1f} {py:.1f}" for px, py in points)
-            path = f"M{points[0][0]:.1f} {base:g}L{line}V{base:g}Z"
+            path = f"M{points[0][0]:.1f} {self.base:g}L{line}V{self.base:g}Z"
             self.parts.append(f'<path d="{path}" fill="{colour}" fill-opacity="0.25"/>')
 
     def level(self, y: float, colour: str, label: str = "", dashes: str = "") -> None:
@@ -102,44 +89,39 @@ class Panel:
         self._stroke(f"M{self.left:g} {self._y(y):.1f}h{self.width:g}", colour, 1.2, dashes)
         self._name(label, colour, dashes)
 
-    def mark(self, x: float, colour: str) -> None:
+    def mark(self, x: float) -> None:
         """Draw a vertical line, as at a cut."""
-        self._stroke(f"M{self._x(x):.1f} {self.top:g}v{self.height:g}", colour, 0.8, "6 2 1 2")
+        self._stroke(f"M{self._x(x):.1f} {self.top:g}v{self.height:g}", INK, 0.8, "6 2 1 2")
 
     def shade(self, x: Float, where: npt.NDArray[np.bool_], colour: str) -> None:
         """Shade frames."""
         for start, end in _runs(where):
-            left, width = self._x(x[start] - 0.5), (end - start) * self.per_x
-            self.parts.append(
-                f'<rect x="{left:.1f}" y="{self.top:g}" width="{width:.1f}" height="{self.height:g}" fill="{colour}" fill-opacity="0.35"/>'
-            )
+            path = f"M{self._x(x[start] - 0.5):.1f} {self.top:g}h{(end - start) * self.per_x:.1f}v{self.height:g}H{self._x(x[start] - 0.5):.1f}Z"
+            self.parts.append(f'<path d="{path}" fill="{colour}" fill-opacity="0.35"/>')
 
     def svg(self) -> str:
         """All of it, with a legend above the right end."""
-        if self.legend:
-            self.parts.append(
-                f'<text x="{self.left + self.width:g}" y="{self.top - 4:g}" text-anchor="end">{"&#160;&#160;&#160; ".join(self.legend)}</text>'
-            )
-        return "".join(self.parts)
+        legend = "&#160;&#160;&#160; ".join(self.legend)
+        place = f'x="{self.left + self.width:g}" y="{self.top - 4:g}" text-anchor="end"'
+        return "".join(self.parts) + (f"<text {place}>{legend}</text>" if legend else "")
+
+    def _x(self, value: float) -> float:
+        return self.left + (value - self.x0) * self.per_x
+
+    def _y(self, value: float) -> float:
+        return self.base - (value - self.y0) * self.per_y
 
     def _points(self, x: Float, y: Float) -> Iterator[list[tuple[float, float]]]:
         """Runs of finite values as points of the picture."""
         for start, end in _runs(np.isfinite(y)):
             yield [(self._x(a), self._y(b)) for a, b in zip(x[start:end], y[start:end], strict=True)]
 
-    def _x(self, value: float) -> float:
-        return self.left + (value - self.x0) * self.per_x
-
-    def _y(self, value: float) -> float:
-        return self.top + self.height - (value - self.y0) * self.per_y
-
     def _stroke(self, path: str, colour: str, width: float, dashes: str = "") -> None:
-        if path:
-            dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-            self.parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/>')
+        dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+        self.parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dashed}/>')
 
-    def _text(self, x: float, y: float, words: str, anchor: str = "start") -> None:
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>')
+    def _text(self, x: float, y: float, words: str, attributes: str = "") -> None:
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(words)}</text>')
 
     def _name(self, label: str, colour: str, dashes: str) -> None:
         if label:
@@ -149,117 +131,96 @@ class Panel:
 def detections(shot: MeasuredShot) -> str:
     """Faces per frame and their scores; frames on which plate or composite has none are marked."""
     x, (plate, composite) = _numbers(shot), (shot.faces_plate, shot.faces_composite)
-    top = max(int(plate.max(initial=0)), int(composite.max(initial=0)), 1)
-    width = _WIDTH - _LEFT - 6
-    faces = Panel((_LEFT, 18, width, 68), _span(x), (-0.2, top + 0.4), "faces")
+    faces = _panel(shot, 68, (-0.2, max(plate.max(initial=1), composite.max(initial=1)) + 0.4), "faces")
     faces.shade(x, plate == 0, PLATE)
     faces.shade(x, composite == 0, BAD)
     faces.line(x, plate.astype(np.float32), PLATE, "plate", steps=True)
     faces.line(x, composite.astype(np.float32), COMPOSITE, "composite", dashes="4 2", steps=True)
-    scores = Panel((_LEFT, 98, width, 96), _span(x), (0, 1.05), "score", x_label="frame")
+    scores = _panel(shot, 96, (0, 1.05), "score", top=112)
     for face in shot.replaced:
         for values, colour in ((face.plate_score, PLATE), (face.composite_score, COMPOSITE)):
             scores.line(x[face.frames], np.where(values > 0, values, np.float32(np.nan)), colour)
-    return _svg("detections", 224, _mark_cuts(faces, shot), _mark_cuts(scores, shot))
+    return _svg("detections", faces, scores)
 
 
 def transforms(shot: MeasuredShot, face: ReplacedFace) -> str:
     """Position, scale and rotation before and after smoothing, and beside each what smoothing took out."""
     x = _numbers(shot)[face.frames]
     rows = (("x", 2, 1.0, "px"), ("y", 3, 1.0, "px"), ("scale", 0, 1.0, "px"), ("rotation", 1, 180 / np.pi, "°"))
-    wide = 2 * (_WIDTH - 2 * _LEFT - _GAP) / 3
-    panels = []
+    wide, panels = 2 * (_WIDTH - 2 * _LEFT - _RIGHT) / 3, []
     for i, (name, column, factor, unit) in enumerate(rows):
         raw, smoothed = np.float32(factor) * face.raw[:, column], np.float32(factor) * face.smoothed[:, column]
-        top, last = 18 + 102 * i, i == len(rows) - 1
-        frame = {"x_label": "frame" if last else "", "title": () if i else (f"{shot.subject.name} {face.track}",)}
-        curve = Panel((_LEFT, top, wide, 88), _span(x), _range(raw, smoothed), f"{name} ({unit})", **frame)  # type: ignore[arg-type]
+        titles = ((f"{shot.subject.name} {face.track}",), ("as found − smoothed",)) if i == 0 else ((), ())
+        top = _TOP + 106 * i
+        curve = Panel((_LEFT, top, wide, 84), _span(x), _range(raw, smoothed), f"{name} ({unit})", titles[0])
         curve.line(x, raw, PLATE, "" if i else "as found", width=1)
         curve.line(x, smoothed, COMPOSITE, "" if i else "smoothed")
-        frame["title"] = () if i else ("as found − smoothed",)
-        residual = Panel((2 * _LEFT + _GAP + wide, top, wide / 2 - 6, 88), _span(x), _range(raw - smoothed), **frame)  # type: ignore[arg-type]
-        residual.level(0, GRID)
-        residual.line(x, raw - smoothed, INK, width=0.7)
-        panels += [curve, residual]
-    return _svg(f"transforms{face.track}", 18 + 102 * 4 + 16, *panels)
+        rest = Panel((2 * _LEFT + wide, top, wide / 2, 84), _span(x), _range(raw - smoothed), "", titles[1])
+        rest.level(0, GRID)
+        rest.line(x, raw - smoothed, INK, width=0.7)
+        panels += [curve, rest]
+    return _svg(f"transforms{face.track}", *panels)
 
 
 def landmark_error(shot: MeasuredShot, curves: FrameCurves, bar: float) -> str:
     """Landmark error per frame, its median, and the bar that the median has to keep."""
     known = curves.error[np.isfinite(curves.error)]
-    panel = _single(shot, "%", max(float(known.max(initial=0)), bar), 151)
+    panel = _panel(shot, 115, _from_zero(curves.error, np.full(1, bar, np.float32)), "%")
     panel.line(_numbers(shot), curves.error, COMPOSITE)
     if len(known):
         panel.level(float(np.median(known)), INK, f"median {np.median(known):.2f} %", "1 2")
     panel.level(bar, BAR, f"bar for the median {bar:g} %", "4 2")
-    return _svg("landmarks", 151, panel)
+    return _svg("landmarks", panel)
 
 
 def expression(shot: MeasuredShot, face: ReplacedFace, group: GroupFit) -> str:
     """The strongest curves of a group of coefficients, composite over plate, each in a small plot of its own; empty if none moves."""
     rows = _ROWS if len(group.members) > _ROWS * _COLUMNS else 1
-    count = min(rows * _COLUMNS, int((group.strengths > _FAINT).sum()))
-    if not count:
-        return ""
-    shown = group.members[:count]
+    shown = group.members[: min(rows * _COLUMNS, int((group.strengths > _FAINT).sum()))]
     sides = [side[:, shown] for side in (face.plate_coefficients, face.composite_coefficients)]
-    top = max(float(np.nanmax(np.concatenate(sides))), 0.3)
-    rows = ceil(count / _COLUMNS)
-    x = _numbers(shot)[face.frames]
-    width, height = (_WIDTH - _LEFT) / _COLUMNS - _GAP, 64
-    panels = []
-    for k in range(count):
+    x, top = _numbers(shot)[face.frames], max(_from_zero(*sides)[1], 0.3)
+    width, panels = (_WIDTH - _RIGHT) / _COLUMNS - 28, []
+    for k, member in enumerate(shown):
         row, column = divmod(k, _COLUMNS)
-        difference = float(np.nanmean(sides[1][:, k] - sides[0][:, k]))
         compared = f"correlation {group.correlations[k]:.2f}, gain {group.gains[k]:.2f}"
         if not np.isfinite(group.gains[k]):
-            compared = f"not compared, off by {difference:.2f}"
-        panel = Panel(
-            (_LEFT / 2 + column * (width + _GAP), 30 + row * (height + 44), width, height),
-            _span(x),
-            (0, 1.05 * top),
-            x_label=" ",
-            title=(in_words(shot.coefficients[shown[k]]), compared),
-            named=column == 0,
-        )
+            compared = f"not compared, off by {np.nanmean(sides[1][:, k] - sides[0][:, k]):.2f}"
+        box = 28 + column * (width + 28), 30 + row * 108, width, 64
+        panel = Panel(box, _span(x), (0, top), title=(in_words(shot.coefficients[member]), compared))
         for values, colour in zip(sides, (PLATE, COMPOSITE), strict=True):
             panel.line(x, values[:, k], colour)
         panels.append(panel)
-    return _svg(f"{group.group}{face.track}", 30 + rows * (height + 44) - 24, *panels)
+    return _svg(f"{group.group}{face.track}", *panels) if panels else ""
 
 
 def coverage(shot: MeasuredShot, curves: FrameCurves) -> str:
     """Share of the picture under the matte, per frame."""
-    panel = _single(shot, "% of the picture", _top(curves.coverage), 151)
+    panel = _panel(shot, 115, _from_zero(curves.coverage), "% of the picture")
     panel.area(_numbers(shot), curves.coverage, PLATE)
     panel.line(_numbers(shot), curves.coverage, PLATE)
-    return _svg("coverage", 151, panel)
+    return _svg("coverage", panel)
 
 
 def flicker(shot: MeasuredShot, curves: FrameCurves) -> str:
     """Flicker of plate and composite, per frame."""
-    sides = curves.flicker_composite, curves.flicker_plate
-    panel = _single(shot, "second difference (of 255)", _top(*sides), 187)
-    for values, colour, label in zip(sides, (COMPOSITE, PLATE), ("composite", "plate"), strict=True):
-        panel.line(_numbers(shot), values, colour, label, width=0.9)
-    return _svg("flicker", 187, panel)
+    panel = _panel(shot, 151, _from_zero(curves.flicker_composite, curves.flicker_plate), "second difference (of 255)")
+    panel.line(_numbers(shot), curves.flicker_composite, COMPOSITE, "composite", width=0.9)
+    panel.line(_numbers(shot), curves.flicker_plate, PLATE, "plate", width=0.9)
+    return _svg("flicker", panel)
 
 
 def outside(shot: MeasuredShot, curves: FrameCurves) -> str:
     """Largest change of a code value outside the matte, per frame."""
-    panel = _single(shot, "code values", _top(curves.outside), 115)
+    panel = _panel(shot, 79, _from_zero(curves.outside), "code values")
     panel.line(_numbers(shot), curves.outside, BAD, steps=True)
-    return _svg("outside", 115, panel)
+    return _svg("outside", panel)
 
 
-def _single(shot: MeasuredShot, label: str, top: float, height: float) -> Panel:
-    box = (_LEFT, 18, _WIDTH - _LEFT - 6, height - 18 - _BOTTOM)
-    return _mark_cuts(Panel(box, _span(_numbers(shot)), (0, 1.05 * top or 1), label, x_label="frame"), shot)
-
-
-def _mark_cuts(panel: Panel, shot: MeasuredShot) -> Panel:
+def _panel(shot: MeasuredShot, height: float, y: tuple[float, float], label: str, top: float = _TOP) -> Panel:
+    """A panel over the whole width and all frames, with the cuts."""
+    panel = Panel((_LEFT, top, _WIDTH - _LEFT - _RIGHT, height), _span(_numbers(shot)), y, label)
     for cut in shot.faces.cuts:
-        panel.mark(shot.first + cut - shot.faces.first - 0.5, INK)
+        panel.mark(shot.first + cut - shot.faces.first - 0.5)
     return panel
 
 
@@ -268,13 +229,14 @@ def _numbers(shot: MeasuredShot) -> Float:
 
 
 def _span(x: Float) -> tuple[float, float]:
-    """The frames as the range of an axis, half a frame more at both ends."""
+    """The range of an axis of frames, with half a frame more at both ends."""
     return float(x[0]) - 0.5, float(x[-1]) + 0.5
 
 
-def _top(*values: Float) -> float:
+def _from_zero(*values: Float) -> tuple[float, float]:
+    """The range of an axis from 0 to the largest value and a little more."""
     known = np.concatenate([v[np.isfinite(v)] for v in values])
-    return float(known.max(initial=0))
+    return 0.0, 1.05 * float(known.max(initial=0)) or 1.0
 
 
 def _range(*values: Float) -> tuple[float, float]:
@@ -285,11 +247,11 @@ def _range(*values: Float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _ticks(low: float, high: float, count: int) -> list[float]:
-    """Round numbers in a range, about so many: multiples of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / count or 1.0
+def _ticks(low: float, high: float, count: float, least: float = 0) -> list[float]:
+    """Round numbers in a range, about so many: multiples of 1, 2 or 5 times a power of ten, at least `least` apart."""
+    rough = (high - low) / max(round(count), 2)
     power = 10.0 ** floor(log10(rough))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= 0.99 * rough)
+    step = max(next(s * power for s in (1, 2, 5, 10) if s * power >= 0.99 * rough), least)
     return [round(i * step, 10) for i in range(ceil(low / step), floor(high / step) + 1)]
 
 
@@ -299,6 +261,7 @@ def _runs(where: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def _svg(name: str, height: float, *panels: Panel) -> str:
+def _svg(name: str, *panels: Panel) -> str:
+    height = max(panel.base for panel in panels) + _BOTTOM
     drawn = "".join(panel.svg() for panel in panels)
     return f'<svg class="plot" role="img" aria-label="{escape(name)}" viewBox="0 0 {_WIDTH} {height:g}">{drawn}</svg>'

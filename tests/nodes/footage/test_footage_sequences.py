@@ -13,6 +13,7 @@ import pytest
 from host_bridge.jobs.footage import opened
 from nodes.errors import FootageError, OutputError
 from nodes.footage.footage import open_footage
+from nodes.footage.formats import IMAGES, ImageFormat
 from nodes.footage.probe import timecode_in
 from nodes.footage.sequence import SequenceWriter
 from nodes.types import Patch, Roi
@@ -386,3 +387,17 @@ def test_an_error_while_writing_leaves_no_files(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
     with pytest.raises(OutputError, match="no pattern"):
         SequenceWriter(tmp_path / "b.mov", clip.info)
+
+
+def test_a_new_format_is_one_entry_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(IMAGES, ".bmp", ImageFormat("bmp", writes=(8,)))
+    save(tmp_path / "in.0001.png", picture("uint16"))
+    with (
+        open_footage(tmp_path / "in.%04d.png") as footage,
+        SequenceWriter(tmp_path / "a.%04d.bmp", footage.info) as out,
+    ):
+        out.write(footage.frame(0))
+        expected = footage.frame(0).rgb()
+    with open_footage(tmp_path / "a.%04d.bmp") as again:
+        assert again.info.bit_depth == 8
+        assert np.abs(again.frame(0).rgb() - expected).max() <= 0.5 / 255 + 1e-6
