@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Event
 from typing import Any, Protocol, Self, TypeVar
 
 from nodes.errors import FootageError
@@ -33,17 +34,30 @@ def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None,
     An error of the generator is raised in the consumer, after the items before it. Closing what is returned stops the thread
     and closes the generator.
     """
-    end = object()
-    with ThreadPoolExecutor(1, "faceplate-decode") as thread:
-        coming: deque[Future[Any]] = deque(thread.submit(next, items, end) for _ in range(max(1, depth)))
+    box: Queue[Any] = Queue(max(1, depth))
+    stopped, end = Event(), object()
+
+    def fill() -> None:
         try:
-            while (item := coming.popleft().result()) is not end:
-                coming.append(thread.submit(next, items, end))
-                yield item
+            for item in items:
+                box.put(item)
+                if stopped.is_set():
+                    return
         finally:
-            for future in coming:
-                future.cancel()
-            thread.submit(items.close)
+            items.close()
+            box.put(end)
+
+    with ThreadPoolExecutor(1, "faceplate-decode") as thread:
+        filling = thread.submit(fill)
+        try:
+            while (item := box.get()) is not end:
+                yield item
+            filling.result()
+        finally:
+            stopped.set()
+            while not filling.done():
+                with suppress(Empty):
+                    box.get(timeout=0.01)
 
 
 class Reader(Protocol):
