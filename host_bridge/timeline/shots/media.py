@@ -20,13 +20,12 @@ from host_bridge.timeline.read.model import nearest, seconds, start_of
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FaceplateError, FootageError, SchemaError
-from nodes.footage.formats import IMAGES
+from nodes.footage.formats import IMAGES, image_format
 from nodes.footage.rates import frames_per_day, snap_rate
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
 _REMEDY = "Export the edit again"
 _NUMBER = re.compile(r"(\d+)(?=\.[^.]+$)")
-_NO_STILLS = (".exr", ".dpx", ".cin")
 _MADE = re.compile(r"(V\d+(?:-\d+)?(?:\.V\d+(?:-\d+)?)*)\.(composite|patch)(?:\.(?:prores4444|dnxhr|avc)\.mov|/|\\|$)")
 _LEVELS = 4  # from a result up to the folder of its run
 
@@ -182,7 +181,7 @@ def _sequence_behind(path: Path, available: Any, used: Any) -> tuple[Path, int, 
         frames, meant = 1, used is not None and number > 0 and number <= used.start_time.value <= last
     else:
         frames, by_number = round(available.duration.value), number > 0 and available.start_time.value == number
-        meant = frames == count or (1 < frames <= count and (by_number or path.suffix.lower() in _NO_STILLS))
+        meant = frames == count or (1 < frames <= count and (by_number or not image_format(path).still))
     if meant:
         note = f"media is named by one image; its sequence of {count} is taken"
         return path.with_name(pattern), sum(n < number for n in numbers), note
