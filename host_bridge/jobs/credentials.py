@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
-
-if TYPE_CHECKING:
-    from nodes.credentials.verdict import Verdict
-    from nodes.progress import Progress
 
 
 class CredentialsRequest(Request):
@@ -26,22 +22,15 @@ class CredentialsRequest(Request):
         return f"credentials of {self.path.name}"
 
 
-def verified(path: Path, trust: Sequence[Path], progress: Progress) -> list[Verdict]:
-    """Verify what a path names; raises FootageError where there is nothing, CredentialsError for a root that is none."""
-    from nodes.credentials.folder import verify
-    from nodes.credentials.trust import load_trust
-
-    return verify(path, load_trust(trust), progress)
-
-
 def run(request: CredentialsRequest, watch: Watch) -> dict[str, Any]:
     """Look; the result is `faceplate.credentials/1`, as `faceplate credentials verify --json` prints it. What is not intact is no failure."""
-    from nodes.credentials.verdict import as_document
+    from nodes.credentials.identity import load_trust
+    from nodes.credentials.verify import as_document, verify
 
     path = absolute(request.path)
     for link in _links(path):
         watch.may_read(link)
-    return as_document(verified(path, request.trust, watch.progress))
+    return as_document(verify(path, load_trust(request.trust), watch.progress))
 
 
 def _links(path: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from host_bridge.reporting import Watch
 from nodes.definitions import Settings
 
 if TYPE_CHECKING:
-    from nodes.credentials.claim import PartOfShot
+    from nodes.credentials.manifest import PartOfShot
     from nodes.shot.still import Stills
 
 
@@ -39,8 +39,7 @@ class PreviewRequest(Request):
 
 def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
-    from nodes.credentials.ready import ready
-    from nodes.credentials.sign import forget
+    from nodes.credentials.sign import forget, ready
     from nodes.footage.patch_files import write_patch
     from nodes.shot.fuse.pictures import write_still
     from nodes.shot.render import as_written

@@ -1,33 +1,19 @@
-"""The library `c2pa`, as we use it: it signs and reads what it is given, and never asks the network by itself."""
+"""The library `c2pa`: it signs and reads what it is given, and never asks the network by itself."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import c2pa  # type: ignore[import-untyped]
 
+from nodes.credentials.binding import EMBEDS
 from nodes.credentials.identity import Identity
 from nodes.errors import CredentialsError
 
-# Files that can carry a manifest, by suffix; others get one beside them.
-EMBEDS = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/quicktime",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".heic": "image/heic",
-}
-SIDECAR = ".c2pa"
 # A kind that the library knows nothing of: it hashes the bytes as they are.
 BYTES = "application/octet-stream"
 _UNTRUSTED = "signingCredential.untrusted"  # is no fault of the manifest
@@ -43,11 +29,14 @@ def sign_stream(
     definition: dict[str, Any],
     carried: bytes | None,
     identity: Identity,
-    kind: str,
-    source: BinaryIO,
-    target: BinaryIO,
+    kind: str = "application/c2pa",
+    source: BinaryIO | None = None,
+    target: BinaryIO | None = None,
 ) -> bytes:
-    """Sign what `source` holds into `target`, and return the manifest; carried: as of :func:`carried`. Raises CredentialsError."""
+    """Sign what `source` holds into `target`, and return the manifest; by default one beside its file, bound by its `c2pa.hash.data`.
+
+    carried: as of :func:`carried`. Raises CredentialsError.
+    """
     stamp = identity.time_stamp.encode() if identity.time_stamp else None
     info = c2pa.C2paSignerInfo(identity.algorithm, identity.chain.encode(), identity.key.encode(), stamp)
     try:
@@ -58,24 +47,31 @@ def sign_stream(
         ):
             if carried is not None:
                 builder.add_ingredient_from_archive(io.BytesIO(carried))
-            return bytes(builder.sign(signer, kind, source, target))
+            return bytes(builder.sign(signer, kind, source or io.BytesIO(), target or io.BytesIO()))
     except c2pa.C2paError as e:
         remedy = "Check the certificate, the key and the time-stamp server that are configured"
         raise CredentialsError(f"cannot be signed ({e})", remedy=remedy) from e
 
 
-def sign_nothing(definition: dict[str, Any], carried: bytes | None, identity: Identity) -> bytes:
-    """Sign a manifest that lies beside its file; the definition says by `c2pa.hash.data` to what it is bound."""
-    return sign_stream(definition, carried, identity, "application/c2pa", io.BytesIO(), io.BytesIO())
+def stamped(sign: Callable[[Identity], object], identity: Identity) -> bool:
+    """Sign with the time stamped, else without; tell which."""
+    if identity.time_stamp is not None:
+        try:
+            sign(identity)
+            return True
+        except CredentialsError:
+            pass  # if it was not the server's fault, it fails again
+    sign(replace(identity, time_stamp=None))
+    return False
 
 
 def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:
-    """Take a file's own manifest along, checked, as the ingredient that it is; None where it carries none that can be read."""
+    """A file's own manifest, checked, as an ingredient; None where it carries none that can be read."""
     kind = EMBEDS.get(path.suffix.lower())
     if kind is None or not path.is_file():
         return None
     looking = {"verify": {**_OFFLINE, "verify_after_reading": False}}  # without reading the whole file
-    found = io.BytesIO()
+    archive = io.BytesIO()
     try:
         with path.open("rb") as file, c2pa.Context.from_dict(looking) as context:
             if c2pa.Reader.try_create(kind, file, context=context) is None:
@@ -83,10 +79,10 @@ def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:
             file.seek(0)
             with c2pa.Context.from_dict(_BUILDING) as building, c2pa.Builder({}, building) as builder:
                 builder.add_ingredient(ingredient, kind, file)
-                builder.write_ingredient_archive(ingredient["label"], found)
+                builder.write_ingredient_archive(ingredient["label"], archive)
     except c2pa.C2paError:
         return None
-    return found.getvalue()
+    return archive.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +98,7 @@ class Checked:
     faults: tuple[tuple[str, str], ...]
 
 
-def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[str]) -> Checked | None:
+def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[str] = ()) -> Checked | None:
     """Read and check a manifest: the one in the stream, or one from beside it. None where there is none.
 
     roots: PEM of certificates to trust. Raises ValueError for what is damaged.

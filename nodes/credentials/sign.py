@@ -4,110 +4,364 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+import json
+import re
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from nodes.credentials.binding import (
-    bound_to,
-    frames_of,
-    hash_files,
-    is_shared,
-    listing,
-    sha256,
-    sidecars,
-    sidecars_of_sequence,
-)
-from nodes.credentials.claim import Claim
-from nodes.credentials.identity import Identity
-from nodes.credentials.library import EMBEDS, SIDECAR, sign_nothing, sign_stream
-from nodes.credentials.manifest import definition
-from nodes.credentials.png import in_one_chunk
-from nodes.errors import CredentialsError, writing
-from nodes.files import whole_file
+from nodes.consent.book import open_book
+from nodes.consent.provenance import Provenance, read_document
+from nodes.consent.records import FOLDER, find_project, now
+from nodes.credentials.binding import EMBEDS, hash_files, is_shared, listing, sha256, sidecars
+from nodes.credentials.identity import Identity, configuration_file, load_identity
+from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
+from nodes.credentials.manifest import Claim, PartOfShot, bound_to, definition, frames_of, plate_ingredient
+from nodes.errors import CredentialsError, SchemaError, writing
+from nodes.files import check_schema, whole_file
+from nodes.footage.numbering import find_sequence
 
+T = TypeVar("T")
+_SETTING = "faceplate.credentials-setting/1"
 # The library reads and seeks in small steps, each a call of Python's: of a picture in memory they cost half as much.
 _IN_MEMORY = 32 << 20
+_AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its own
+_FILES: dict[str, PartOfShot] = {
+    "composite.mkv": "composite",
+    "plate.mkv": "plate",
+    "preview.mp4": "preview",
+    "sheet.png": "sheet",
+}
+_FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "over", "fusion")
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """A project's results carry no Content Credentials, since when and why."""
+
+    since: str
+    reason: str
+
+    def document(self) -> dict[str, Any]:
+        """The entry `credentials` of a shot's document, instead of who signed it."""
+        return {"signed": False, "since": self.since, "reason": self.reason}
+
+
+def switched_off(project: Path | None) -> SwitchedOff | None:
+    """Since when a project's results go unsigned; None where they are signed. Raises ConsentError, SchemaError."""
+    if project is None:
+        return None
+    path = _setting(project)
+    try:
+        setting = json.loads(path.read_bytes())
+        check_schema(setting["schema"], _SETTING, path)
+        return None if setting["signed"] else SwitchedOff(str(setting["since"]), str(setting["reason"]))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise SchemaError("is damaged", file=path, remedy="Delete it: results are signed then") from e
+    recorded = open_book(project).credentials  # by an earlier Faceplate
+    if recorded is None or recorded[1].signed:
+        return None
+    return SwitchedOff(recorded[0].isoformat(timespec="seconds"), recorded[1].reason)
+
+
+def switch(project: Path, signed: bool, reason: str) -> SwitchedOff | None:
+    """Sign results from now on, or do not. Raises CredentialsError where they shall not be and no reason is given; OutputError."""
+    if not signed and not reason.strip():
+        raise CredentialsError("to switch Content Credentials off needs a reason", remedy="Give one with --reason")
+    if (switched_off(project) is None) != signed:
+        setting = {"schema": _SETTING, "signed": signed, "since": now().isoformat(), "reason": reason.strip()}
+        with whole_file(_setting(project)) as temporary:
+            temporary.write_text(json.dumps(setting, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return switched_off(project)
+
+
+def _setting(project: Path) -> Path:
+    return project / FOLDER / "credentials.json"
+
+
+def ready(*places: Path | None, told: Path | None = None) -> Identity | SwitchedOff:
+    """Load what will sign the results and try it, before the work: a certificate that has ended must not show an hour later.
+
+    places, told: of the project, as of `nodes.consent.records.find_project`; the current folder is the last place. Raises
+    CredentialsError, ConsentError, OutputError.
+    """
+    if off := switched_off(find_project(*places, Path.cwd(), told=told)):
+        return off
+    identity = load_identity()
+    fault = _fault(identity, datetime.now(UTC) < identity.certificate.not_valid_after_utc)
+    if fault is not None:
+        raise CredentialsError(
+            f"'{identity.name}' cannot sign: {fault}",
+            file=None if identity.local else configuration_file(),
+            remedy="Configure a certificate for signing: one that has not ended, with digitalSignature as its key usage and emailProtection as its extended one",
+        )
+    return identity
+
+
+@lru_cache(8)
+def _fault(identity: Identity, _holds: bool) -> str | None:
+    """Why it cannot sign. Tried once, and again when it has ended: previews must be quick."""
+    from nodes.credentials.verify import sentence
+
+    trial = Claim("plate", "2000-01-01T00:00:00Z", "00" * 32)
+    bound = bound_to(hashlib.sha256(b"trial").hexdigest(), "")
+    try:
+        manifest = sign_stream(definition(trial, bound), None, replace(identity, time_stamp=None))
+        checked = check(BYTES, io.BytesIO(b"trial"), manifest)
+    except CredentialsError as e:
+        return e.what
+    return next((sentence(*fault) for fault in checked.faults), None) if checked else None
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What was signed. sidecar: the manifest's file, None where it is in the file. stamped: a time-stamp server was heard."""
+    """A signed result. sidecar: the manifest's file, None where it is in the file. stamped: a time-stamp server answered."""
 
     file: Path
     sidecar: Path | None
     stamped: bool
 
 
-def sign_file(path: Path, claim: Claim, identity: Identity) -> Signed:
-    """Sign one file, into it or, where its kind carries no manifest, beside it as `name.c2pa`, where C2PA tools look;
-    as `name.mkv.c2pa` where something else has that name too, whose manifest it would be.
+def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> Signed:
+    """Sign a file, into it or, where its kind carries no manifest, beside it; or the frames of a sequence, all in one folder, beside them.
 
-    A time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so.
-    Raises CredentialsError, FootageError, OutputError; the file is then as it was.
+    Beside it is `name.c2pa`, where C2PA tools look; `name.mkv.c2pa` where something else has that name too, whose manifest it would be. A
+    time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so. Raises
+    CredentialsError, FootageError, OutputError; the file is then as it was.
     """
-    kind = EMBEDS.get(path.suffix.lower())
-    if kind is None:
-        bound = bound_to(sha256(path), "the whole file")
-        return _beside([path], sidecars(path, SIDECAR), claim, [bound], identity)
+    if isinstance(made, Path) and (kind := EMBEDS.get(made.suffix.lower())):
+        return Signed(made, None, stamped(lambda by: _embed(made, kind, claim, by), identity))
+    if isinstance(made, Path):
+        assertions = [bound_to(sha256(made), "the whole file")]
+    else:
+        hashes = hash_files(made)
+        bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
+        assertions = [bound, frames_of(hashes)]
+    exact, usual = sidecars(made)
+    sidecar = exact if exact.exists() or is_shared(usual, made) else usual
 
-    def embed(by: Identity) -> None:
-        with whole_file(path, sync=False) as temporary:
-            if path.stat().st_size <= _IN_MEMORY:
-                signed, whole = io.BytesIO(), io.BytesIO(in_one_chunk(path.read_bytes()))
-                sign_stream(definition(claim), claim.carried, by, kind, whole, signed)
-                temporary.write_bytes(signed.getbuffer())
-                return
+    def write(by: Identity) -> None:
+        manifest = sign_stream(definition(claim, *assertions), claim.carried, by)
+        with whole_file(sidecar, sync=False) as temporary:
+            temporary.write_bytes(manifest)
+
+    return Signed(made if isinstance(made, Path) else made[0], sidecar, stamped(write, identity))
+
+
+def _embed(path: Path, kind: str, claim: Claim, identity: Identity) -> None:
+    with whole_file(path, sync=False) as temporary:
+        if path.stat().st_size <= _IN_MEMORY:
+            signed, whole = io.BytesIO(), io.BytesIO(in_one_chunk(path.read_bytes()))
+            sign_stream(definition(claim), claim.carried, identity, kind, whole, signed)
+            temporary.write_bytes(signed.getbuffer())
+        else:
             with path.open("rb") as source, temporary.open("w+b") as target:
-                sign_stream(definition(claim), claim.carried, by, kind, source, target)
-
-    return Signed(path, None, _stamped(embed, identity))
+                sign_stream(definition(claim), claim.carried, identity, kind, source, target)
 
 
-def sign_sequence(files: Sequence[Path], claim: Claim, identity: Identity) -> Signed:
-    """Sign the frames of a sequence, all in one folder, by one manifest beside them, named as they are without the number.
+def in_one_chunk(png: bytes) -> bytes:
+    """A PNG with its picture in one IDAT chunk, which means the same (PNG, 5.6); what is no whole PNG is left as it is.
 
-    Its name is chosen as by :func:`sign_file`. Raises CredentialsError, FootageError, OutputError.
+    Encoders write a chunk for each 8 kB, and the library looks at every chunk many times.
     """
-    hashes = hash_files(files)
-    bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
-    return _beside(files, sidecars_of_sequence(files[0], SIDECAR), claim, [bound, frames_of(hashes)], identity)
+    if not png.startswith(_PNG):
+        return png
+    parts, picture, at = [_PNG], list[bytes](), len(_PNG)
+    while at + 12 <= len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        chunk = png[at : at + 12 + length]
+        if kind == b"IDAT":
+            if _chunk(kind, chunk[8:-4]) != chunk:
+                return png  # damaged: that must still show
+            picture.append(chunk[8:-4])
+        else:
+            if picture:
+                parts.append(_chunk(b"IDAT", b"".join(picture)))
+                picture = []
+            parts.append(chunk)
+        at += 12 + length
+    return b"".join(parts) if at == len(png) and not picture else png
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def forget(made: Path | Sequence[Path]) -> None:
     """Remove the manifest beside a file, or the frames of a sequence, about to be written anew, perhaps unsigned. Raises OutputError."""
     if isinstance(made, Path) and made.suffix.lower() in EMBEDS:
         return
-    files = [made] if isinstance(made, Path) else made
-    exact, usual = sidecars(made, SIDECAR) if isinstance(made, Path) else sidecars_of_sequence(made[0], SIDECAR)
+    exact, usual = sidecars(made)
     with writing(exact):
         exact.unlink(missing_ok=True)
-        if usual.exists() and not is_shared(usual, files, EMBEDS):
+        if usual.exists() and not is_shared(usual, made):
             usual.unlink()
 
 
-def _beside(
-    files: Sequence[Path], places: tuple[Path, Path], claim: Claim, bound: list[dict[str, Any]], identity: Identity
-) -> Signed:
-    exact, usual = places
-    sidecar = exact if exact.exists() or is_shared(usual, files, EMBEDS) else usual
+def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | SwitchedOff) -> dict[str, Any]:
+    """Sign the results in a shot's folder, and return the entry `credentials` of its document, `faceplate.shot/1`. by: as of `ready`.
 
-    def write(by: Identity) -> None:
-        manifest = sign_nothing(definition(claim, *bound), claim.carried, by)
-        with whole_file(sidecar, sync=False) as temporary:
-            temporary.write_bytes(manifest)
-
-    return Signed(files[0], sidecar, _stamped(write, identity))
+    Raises CredentialsError, FootageError, OutputError.
+    """
+    if isinstance(by, SwitchedOff):
+        return by.document()
+    files = [(part, folder / name) for name, part in _FILES.items() if (folder / name).is_file()]
+    sequences = [(part, frames) for part in _FOLDERS if (frames := frames_in(folder / part))]
+    return told_of(folder, sign_each([*files, *sequences], claim_of(document), by), by)
 
 
-def _stamped(sign: Callable[[Identity], None], identity: Identity) -> bool:
-    """Sign with the time stamped, else without; tell which."""
-    if identity.time_stamp is not None:
-        try:
-            sign(identity)
-            return True
-        except CredentialsError:
-            pass  # if it was not the server's fault, it fails again
-    sign(replace(identity, time_stamp=None))
-    return False
+def sign_each(
+    made: Sequence[tuple[PartOfShot, Path | Sequence[Path]]], claim: Claim, identity: Identity
+) -> list[Signed]:
+    """Sign parts of a shot, each a file or the frames of a sequence, by one claim. Raises CredentialsError, FootageError, OutputError."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda one: sign_made(one[1], replace(claim, part=one[0]), identity), made))
+
+
+def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Sign a sequence that was written into a finished shot's folder later; returns the entry `credentials` of its document then.
+
+    Raises CredentialsError, FootageError, OutputError.
+    """
+    told: dict[str, Any] = document.get("credentials") or {}
+    frames = frames_in(folder / part)
+    signed = sign_derived(frames, part, document) if frames else None
+    if signed is None:
+        return told
+    added = told_of(folder, [signed], load_identity())["results"]
+    return told | {"results": [one for one in told["results"] if one["file"] != part] + added}
+
+
+def sign_derived(made: Path | Sequence[Path], part: PartOfShot, document: Mapping[str, Any]) -> Signed | None:
+    """Sign a file, or the frames of a sequence, made of a finished shot's results; None for a shot that is not signed.
+
+    Raises CredentialsError, FootageError, OutputError.
+    """
+    told = document.get("credentials")
+    return sign_made(made, claim_of(document, part), load_identity()) if told and told.get("signed") else None
+
+
+def told_of(folder: Path, signed: Sequence[Signed], identity: Identity) -> dict[str, Any]:
+    """The entry `credentials` of a shot's document: who signed, and for each result, a file or a sequence's folder, the manifest."""
+    results = []
+    for one in signed:
+        subject = one.file if one.sidecar is None or one.sidecar.parent == folder else one.file.parent
+        places = {"file": subject, "manifest": one.sidecar or one.file}
+        results.append({name: path.relative_to(folder).as_posix() for name, path in places.items()})
+    by = {"name": identity.name, "sha256": identity.fingerprint, "local": identity.local}
+    time_stamped = all(one.stamped for one in signed) if identity.time_stamp else None
+    return {"signed": True, "by": by, "time_stamped": time_stamped, "results": results}
+
+
+def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:
+    """The claim of a shot's document. A model's file is read for its SHA-256 where the document has it not. Raises FootageError."""
+    inputs: Mapping[str, Any] = document["inputs"]
+    method = document["settings"]["swap"]["method"]
+    placed, given, models = list[str](), list[str](), list[str]()
+    for suffix in ("", *sorted(name.removeprefix("source") for name in inputs if name.startswith("source_"))):
+        model, source = inputs.get(f"model{suffix}"), inputs.get(f"source{suffix}")
+        by_model = method == "model" if not suffix else model is not None
+        if by_model and model is not None:
+            models.append(str(model.get("sha256") or _unchanged(_hashed, Path(model["path"]))))
+        if source is not None:
+            (given if by_model else placed).append(str(source["digest"]))
+    return Claim(
+        part,
+        when=when(),
+        plate=str(inputs["plate"]["digest"]),
+        placed=tuple(placed),
+        given=tuple(given),
+        models=tuple(models),
+        provenance=read_document(document) or Provenance(),
+        touched=("roto",) if any(name.startswith("roto") for name in inputs) else (),
+        carried=_unchanged(_carried, Path(inputs["plate"]["path"]), str(inputs["plate"]["digest"])),
+    )
+
+
+def claim_of_render(documents: Sequence[Mapping[str, Any]]) -> Claim:
+    """The claim of something that an artist rendered in another program with these shots in it; all that is in one of them is in it."""
+    claims = [claim_of(document, "render") for document in documents]
+
+    def joined(many: Callable[[Claim], tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(each for claim in claims for each in many(claim)))
+
+    plates = joined(lambda claim: (claim.plate,))
+    return replace(
+        claims[0],
+        plate=plates[0],
+        plates=plates[1:],
+        placed=joined(lambda claim: claim.placed),
+        given=joined(lambda claim: claim.given),
+        models=joined(lambda claim: claim.models),
+        provenance=Provenance.joined(*(claim.provenance for claim in claims)),
+        touched=(*joined(lambda claim: claim.touched), "finishing in another program"),
+        carried=claims[0].carried if len(plates) == 1 else None,
+    )
+
+
+def sign_returned(made: Path | Sequence[Path], plate: Path, digest: str, by: Identity | SwitchedOff) -> None:
+    """Sign pictures put back into a plate, of this digest, after another program had them: nobody knows what was done to them.
+
+    by: as of `ready`. Raises CredentialsError, FootageError, OutputError.
+    """
+    if not isinstance(by, SwitchedOff):
+        sign_made(made, Claim("returned", when(), digest, carried=carried(plate, plate_ingredient(digest))), by)
+
+
+def sign_render(render: Path, documents: Sequence[Mapping[str, Any]]) -> Signed:
+    """Sign a movie, a picture, or a sequence (name.%04d.exr, or its folder) that an artist rendered in another program.
+
+    documents: of the shots that are in it, at least one. It is signed even where the project has switched that off for its own results:
+    somebody asks for it. Raises CredentialsError, FootageError, OutputError; the file is then as it was.
+    """
+    claim, identity, sequence = claim_of_render(documents), load_identity(), find_sequence(render)
+    kind = None if sequence else EMBEDS.get(render.suffix.lower())
+    if kind is not None and render.is_file():
+        with suppress(ValueError), render.open("rb") as file:
+            if check(kind, file, None) is not None:
+                raise CredentialsError(
+                    "carries Content Credentials already, which would be lost",
+                    file=render,
+                    remedy="Sign the file as it was rendered",
+                )
+    return sign_made(sequence.files if sequence else render, claim, identity)
+
+
+def when() -> str:
+    """The time by this machine's clock, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def frames_in(folder: Path) -> list[Path]:
+    """The frames of a folder of a shot, as `patch/patch.1001.exr` or `fusion/1001.patch.png`, in their order; none without it."""
+    if not folder.is_dir():
+        return []
+    name = re.compile(rf"(?:{re.escape(folder.name)}\.)?(\d+)\.(?!c2pa)\w+(?:\.png)?")
+    frames = [(int(m[1]), file) for file in folder.iterdir() if (m := name.fullmatch(file.name))]
+    return [file for _, file in sorted(frames)]
+
+
+def _unchanged(look: Callable[..., T], path: Path, *more: str) -> T:
+    """Look into a file once, for as long as it stays as it is: of a shot there may be many frames to sign, one by one."""
+    stat = path.stat() if path.exists() else None
+    return look(path, stat and (stat.st_size, stat.st_mtime_ns), *more)
+
+
+@lru_cache(8)
+def _hashed(path: Path, _stamp: object) -> str:
+    return sha256(path)
+
+
+@lru_cache(8)
+def _carried(path: Path, _stamp: object, digest: str) -> bytes | None:
+    return carried(path, plate_ingredient(digest))

@@ -13,7 +13,7 @@ from nodes.align import align
 from nodes.cache import digest_file, key_of
 from nodes.consent.gate import permit, still
 from nodes.consent.provenance import read_document
-from nodes.credentials.ready import ready
+from nodes.credentials.sign import ready
 from nodes.definitions import Settings
 from nodes.detect.files import load_faces
 from nodes.footage.footage import Footage

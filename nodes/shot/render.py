@@ -14,7 +14,7 @@ from nodes.align import align
 from nodes.cache import digest_code, digest_file, digest_footage, key_of
 from nodes.consent.gate import Clip, of_swap, permit
 from nodes.credentials.binding import sha256
-from nodes.credentials.ready import ready
+from nodes.credentials.sign import ready
 from nodes.definitions import Method, Settings
 from nodes.detect import main_tracks
 from nodes.detect.kept import analyse

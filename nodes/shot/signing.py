@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nodes.consent.provenance import KEY, Provenance
-from nodes.credentials.claim import PartOfShot
 from nodes.credentials.identity import Identity
-from nodes.credentials.setting import SwitchedOff
-from nodes.credentials.shot import claim_of, sign_added, sign_each
+from nodes.credentials.manifest import PartOfShot
+from nodes.credentials.sign import SwitchedOff, claim_of, sign_added, sign_each
 from nodes.definitions import Settings
 from nodes.shot import document, results
 
@@ -38,7 +37,7 @@ def sign_still(
 ) -> None:
     """Sign what was written of one frame, files and several pictures of one folder.
 
-    inputs: as `Stills.inputs` says. by: see `nodes.credentials.ready`. Raises CredentialsError, FootageError, OutputError; what should have
+    inputs: as `Stills.inputs` says. by: see `nodes.credentials.sign`. Raises CredentialsError, FootageError, OutputError; what should have
     been signed is removed then.
     """
     if isinstance(by, SwitchedOff):

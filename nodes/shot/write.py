@@ -15,8 +15,7 @@ import cv2
 from nodes.align import Alignment
 from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
-from nodes.credentials.setting import SwitchedOff
-from nodes.credentials.shot import sign_shot
+from nodes.credentials.sign import SwitchedOff, sign_shot
 from nodes.definitions import Settings
 from nodes.detect import main_tracks
 from nodes.detect.files import save_faces
@@ -56,7 +55,7 @@ class Written:
     """What is written: the plate's frames first..last, by position, and what the document says of them.
 
     tracks: those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
-    by: who signs the results, see `nodes.credentials.ready`.
+    by: who signs the results, see `nodes.credentials.sign`.
     """
 
     plate: Footage

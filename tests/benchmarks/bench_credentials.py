@@ -30,8 +30,8 @@ from host_bridge.timeline.document import MediaRecord, ShotRecord
 from host_bridge.timeline.settings import MediaChoice
 from host_bridge.timeline.write.media import Kind, result_media
 from install.samples import fetch_samples, samples_folder
-from nodes.credentials.folder import verify
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_trust
+from nodes.credentials.verify import verify
 from nodes.footage.footage import open_footage
 from nodes.footage.numbering import has_place
 from nodes.footage.sequence import SequenceWriter
@@ -91,7 +91,7 @@ def delivered(plate: Path, shot: Path, count: int, swap: float) -> None:
     media = MediaRecord(url=plate.as_uri(), path=plate, rate=rate, start=0, frames=count)
     record = ShotRecord(id="shot", name="shot", where=(0, 0), media=media, span=(0, count - 1), folder=shot)
     for kind, choice in MADE:
-        with clocked("host_bridge.timeline.write.media.sign_made") as signing:
+        with clocked("host_bridge.timeline.write.media.sign_derived") as signing:
             began = time.perf_counter()
             made = result_media(record, shot.parent, kind, choice, quiet).path
             took = time.perf_counter() - began - signing[0]

@@ -18,7 +18,7 @@ from nodes.consent import records as clock
 from nodes.consent.edit import Added
 from nodes.consent.provenance import Part, Provenance, Role
 from nodes.credentials.identity import load_identity
-from nodes.credentials.shot import sign_shot
+from nodes.credentials.sign import sign_shot
 from nodes.shot import document
 from tests.support.consents import apart, consent
 from tests.support.timeline_results import done_shot
@@ -96,7 +96,7 @@ def part(who: Added, role: Role) -> Part:
 def new_show(patch: pytest.MonkeyPatch, place: Path) -> Show:
     """A show of its own, on the first of July 2026."""
     folder = apart(patch, place)
-    patch.setattr("nodes.credentials.config.user_config_path", lambda *_, **__: place / "config")
+    patch.setattr("nodes.credentials.identity.user_config_path", lambda *_, **__: place / "config")
     patch.setattr(clock, "now", lambda: TODAY)
     ann = consent(folder, "Ann", "replaced", until=date(2027, 12, 31))
     put_in = consent(folder, NAME, "replacement", "train", until=None)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nodes.consent.provenance import Part, Provenance
-from nodes.credentials.claim import Claim
+from nodes.credentials.manifest import Claim
 from tests.support.clips import write_movie
 
 USAGES = (
@@ -35,7 +35,7 @@ USAGES = (
 def apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Keys and configuration of a user who was never here before."""
     monkeypatch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
-    monkeypatch.setattr("nodes.credentials.config.user_config_path", lambda *_, **__: folder / "config")
+    monkeypatch.setattr("nodes.credentials.identity.user_config_path", lambda *_, **__: folder / "config")
     monkeypatch.delenv("FACEPLATE_CREDENTIALS", raising=False)
     return folder
 

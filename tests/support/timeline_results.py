@@ -13,7 +13,7 @@ from host_bridge.timeline.read.edit import Edit
 from nodes.cache import digest_footage
 from nodes.consent.gate import Clip, of_swap, permit
 from nodes.credentials.identity import load_identity
-from nodes.credentials.shot import sign_shot
+from nodes.credentials.sign import sign_shot
 from nodes.definitions import Settings, SwapParameters
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter

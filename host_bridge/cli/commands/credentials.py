@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Json
 from host_bridge.cli.output import print_json
+from nodes.text import printable
 
 if TYPE_CHECKING:
-    from nodes.credentials.verdict import Verdict
+    from nodes.credentials.verify import Verdict
 
 credentials = App(name="credentials", help_format="plaintext")
 Paths = Annotated[tuple[Path, ...], Parameter(negative_iterable=(), show_default=False)]
+Project = Annotated[
+    Path | None, Parameter(help="The project's folder; by default the one that holds the folder you are in.")
+]
+Results = Annotated[
+    Path,
+    Parameter(
+        help="A picture, a movie, a .c2pa file, a sequence as name.%04d.exr, or a folder with the results of a shot."
+    ),
+]
+_SOURCE_TYPES = {
+    "compositeWithTrainedAlgorithmicMedia": "edited with a trained model (generative AI)",
+    "trainedAlgorithmicMedia": "made by a trained model (generative AI)",
+    "compositeSynthetic": "a composite with parts made by generative AI",
+    "composite": "a composite",
+    "compositeCapture": "a composite of captures of real life",
+    "humanEdits": "edited by hand",
+    "digitalCapture": "captured from real life",
+}
 
 
 @credentials.command
-def show(path: Path, /, *, json: Flag = False) -> None:
-    """Show what the Content Credentials of a file say, and how far they can be believed.
+def show(path: Results, /, *, json: Json = False) -> None:
+    """Show what the Content Credentials of a file say, and how far they can be believed."""
+    from nodes.credentials.verify import as_document
 
-    Parameters
-    ----------
-    path
-        A picture, a movie, a .c2pa file, a sequence as name.%04d.exr, or a folder with the results of a shot.
-    json
-        Print it as JSON.
-    """
-    from host_bridge.cli.credentials_view import print_said
-    from nodes.credentials.verdict import as_document
-
-    found = _verified(path, ())
+    verdicts = _verified(path, ())
     if json:
-        print_json(as_document(found, whole=True))
+        print_json(as_document(verdicts, whole=True))
         return
-    for verdict in found:
-        print_said(verdict)
+    for verdict in verdicts:
+        _print(verdict)
+        if verdict.said is None:
+            continue
+        if not verdict.intact:
+            print("  so what it says is not to be believed:")
+        for name, value in _rows(verdict):
+            print(f"  {name:<11} {printable(value)}")
 
 
 @credentials.command
-def verify(path: Path, /, *, trust: Paths = (), json: Flag = False) -> int:
+def verify(path: Results, /, *, trust: Paths = (), json: Json = False) -> int:
     """Verify that nothing was changed since it was signed. Ends with status 0 if so.
 
     Else 11: changed, cut off, or stripped of its credentials; 12: there are none; 13: intact, but signed with a certificate that this
@@ -48,26 +65,22 @@ def verify(path: Path, /, *, trust: Paths = (), json: Flag = False) -> int:
 
     Parameters
     ----------
-    path
-        A picture, a movie, a .c2pa file, a sequence as name.%04d.exr, or a folder with the results of a shot.
     trust
         A root certificate to trust as well, as PEM, as `faceplate credentials certificate` writes it. May be given more than once.
-    json
-        Print what was found as JSON.
     """
-    from host_bridge.cli.credentials_view import print_verdicts
-    from nodes.credentials.verdict import as_document, exit_status
+    from nodes.credentials.verify import as_document, exit_status
 
-    found = _verified(path, trust)
+    verdicts = _verified(path, trust)
     if json:
-        print_json(as_document(found))
+        print_json(as_document(verdicts))
     else:
-        print_verdicts(found)
-    return exit_status(found)
+        for verdict in verdicts:
+            _print(verdict)
+    return exit_status(verdicts)
 
 
 @credentials.command
-def sign(render: Path, /, *, of: Paths, json: Flag = False) -> None:
+def sign(render: Path, /, *, of: Paths, json: Json = False) -> None:
     """Sign what you rendered in another program with results of Faceplate in it: a movie, a picture or a sequence.
 
     It says then what the results say: the plates, the models, the consents; and that an artist finished it elsewhere.
@@ -78,13 +91,13 @@ def sign(render: Path, /, *, of: Paths, json: Flag = False) -> None:
         What was rendered. A sequence as name.%04d.exr, or its folder.
     of
         A shot's folder, or that of an edit's run, of which all shots count that are done. Can be repeated.
-    json
-        Print it as JSON.
     """
     from host_bridge.timeline.document import shot_folders
-    from nodes.credentials.render import sign_render
+    from nodes.credentials.sign import sign_render
+    from nodes.shot import document
 
-    signed = sign_render(render.expanduser(), [shot for folder in of for shot in shot_folders(folder.expanduser())])
+    shots = [shot for folder in of for shot in shot_folders(folder.expanduser())]
+    signed = sign_render(render.expanduser(), [document.load(shot) for shot in shots])
     manifest = signed.sidecar or signed.file
     if json:
         print_json({"schema": "faceplate.signed/1", "manifest": str(manifest), "time_stamped": signed.stamped})
@@ -93,31 +106,24 @@ def sign(render: Path, /, *, of: Paths, json: Flag = False) -> None:
 
 
 @credentials.command
-def certificate(*, out: Path | None = None, json: Flag = False) -> None:
+def certificate(*, out: Path | None = None, json: Json = False) -> None:
     """Say with which certificate results are signed here, and write its root for others to trust. Makes one if there is none.
 
     Parameters
     ----------
     out
         Write the root of this machine's own certificate to this file, as PEM. It holds no key.
-    json
-        Print it as JSON.
     """
-    from nodes.credentials.config import configuration_file
-    from nodes.credentials.identity import load_identity
-    from nodes.credentials.local import local_root
+    from nodes.credentials.identity import configuration_file, load_identity, local_root
     from nodes.errors import CredentialsError
     from nodes.files import whole_file
 
-    identity = load_identity()
+    identity, configuration = load_identity(), configuration_file()
     if out is not None:
         root = local_root() if identity.local else None
         if root is None:
-            raise CredentialsError(
-                "a production's own certificate is configured; whoever issued it has the root",
-                file=configuration_file(),
-                remedy="Ask them for it",
-            )
+            what = "a production's own certificate is configured; whoever issued it has the root"
+            raise CredentialsError(what, file=configuration, remedy="Ask them for it")
         with whole_file(out.expanduser()) as temporary:
             temporary.write_text(root, "ascii")
     told = {
@@ -128,7 +134,7 @@ def certificate(*, out: Path | None = None, json: Flag = False) -> None:
         "until": identity.certificate.not_valid_after_utc.date().isoformat(),
         "local": identity.local,
         "time_stamp": identity.time_stamp,
-        "configuration": str(configuration_file()),
+        "configuration": str(configuration),
     }
     if json:
         print_json(told)
@@ -137,52 +143,88 @@ def certificate(*, out: Path | None = None, json: Flag = False) -> None:
     print(f"SHA-256 {told['sha256']}")
     if identity.local:
         print("made on this machine: it shows that nothing was changed since it signed, and is known to nobody else")
-    stamp = f"by {identity.time_stamp}" if identity.time_stamp else "none"
-    print(f"time-stamps: {stamp}")
-    print(f"configured in {told['configuration']}" + ("" if configuration_file().exists() else ", which is not there"))
+    print(f"time-stamps: {f'by {identity.time_stamp}' if identity.time_stamp else 'none'}")
+    print(f"configured in {configuration}" + ("" if configuration.exists() else ", which is not there"))
 
 
 @credentials.command
-def off(*, reason: str, project: Path | None = None) -> None:
-    """Write results without Content Credentials from now on. It is a record of the project, signed, and each result names it.
+def off(*, reason: str, project: Project = None) -> None:
+    """Write results without Content Credentials from now on. It is a setting of the project, and each result says so.
 
     Parameters
     ----------
     reason
-        Why. It is recorded.
-    project
-        The project's folder; by default the one that holds the folder you are in.
+        Why. Each result says it.
     """
     _switch(project, signed=False, reason=reason)
 
 
 @credentials.command
-def on(*, project: Path | None = None) -> None:
-    """Write results with Content Credentials again. It is a record of the project as well.
-
-    Parameters
-    ----------
-    project
-        The project's folder; by default the one that holds the folder you are in.
-    """
+def on(*, project: Project = None) -> None:
+    """Write results with Content Credentials again."""
     _switch(project, signed=True, reason="")
 
 
 def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
     from host_bridge.cli.commands.performer import the_project
-    from nodes.credentials.setting import switch
+    from nodes.credentials.sign import switch
 
     project = the_project(told)
-    found = switch(project, signed, reason)
-    if found is None:
+    switched_off = switch(project, signed, reason)
+    if switched_off is None:
         print(f"results of {project} carry Content Credentials")
     else:
-        print(f"results of {project} carry no Content Credentials since {found.since}: {found.reason}")
+        since, why = switched_off.since, switched_off.reason
+        print(f"results of {project} carry no Content Credentials since {since}: {why}")
 
 
 def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:
     from host_bridge.cli.progress import show_progress
-    from host_bridge.jobs.credentials import verified
+    from nodes.credentials.identity import load_trust
+    from nodes.credentials.verify import verify
 
     with show_progress() as shown:
-        return verified(path.expanduser(), trust, shown.progress)
+        return verify(path.expanduser(), load_trust(trust), shown.progress)
+
+
+def _print(verdict: Verdict) -> None:
+    from nodes.credentials.verify import STATES
+
+    frames = f" ({verdict.frames} frames)" if verdict.frames and verdict.frames > 1 else ""
+    print(f"{printable(str(verdict.file))}{frames}: {STATES[verdict.state]}")
+    for fault in verdict.faults:
+        print(f"  {printable(fault)}")
+
+
+def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """A manifest, a line for each thing it says."""
+    from nodes.credentials.manifest import PARTS
+
+    said = verdict.said
+    assert said is not None
+    swap = said.swap
+    yield "what", next((text for part, text in PARTS.items() if part == swap.get("part")), said.title or "not said")
+    yield "made with", said.software
+    for action in said.actions:
+        kind = f", {_SOURCE_TYPES.get(action.source_type, action.source_type)}" if action.source_type else ""
+        description = f": {action.description}" if action.description else ""
+        when = f" ({action.when})" if action.when else ""
+        yield "done", f"{action.action}{kind}{description}{when}"
+    for name in ("plate", "source", "model"):
+        yield from ((name, str(digest)) for digest in _list(swap.get(f"{name}s")))
+    for consent in _list(swap.get("consents")):
+        if isinstance(consent, dict):
+            records = ", ".join(map(str, _list(consent.get("records"))))
+            yield "consent", f"{consent.get('role')}: {records or 'none is recorded'}"
+    for digest in _list(swap.get("unknown")):
+        yield "warning", f"whom the model {digest} was trained on is not known"
+    for ingredient in said.ingredients if not swap else ():
+        yield "made from", " ".join(filter(None, (ingredient.get("title"), ingredient.get("relationship"))))
+    yield "signed by", f"{said.signer} ({said.issuer}), certificate {said.serial}"
+    known = "that this machine trusts" if verdict.time_trusted else "that this machine does not know"
+    none = "none: when it was signed is only as sure as the clock of who signed"
+    yield "time-stamp", f"{said.time}, by a server {known}" if said.time else none
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

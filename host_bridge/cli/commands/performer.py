@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from host_bridge.cli.options import Flag
+from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json, print_table
 from nodes.consent import edit
 from nodes.consent.book import MAY, Book, book_of, describe, open_book
@@ -25,7 +25,6 @@ Project = Annotated[
     Path | None, Parameter(help="The project's folder; by default the one that holds the folder you are in.")
 ]
 Production = Annotated[str | None, Parameter(help="For another production than the project's own.")]
-Json = Annotated[Flag, Parameter(help="Print it as JSON.")]
 Files = Annotated[tuple[Path, ...], Parameter(negative="", show_default=False, consume_multiple=True)]
 
 

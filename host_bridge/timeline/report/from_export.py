@@ -18,7 +18,7 @@ from host_bridge.timeline.report.integrity import Claimed, of_media, unverified
 from host_bridge.timeline.report.people import Records
 from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, references, schema
 from nodes.consent.provenance import Provenance
-from nodes.credentials.trust import Trust
+from nodes.credentials.identity import Trust
 from nodes.errors import SchemaError
 from nodes.footage.rates import snap_rate
 

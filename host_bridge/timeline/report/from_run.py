@@ -11,7 +11,7 @@ from host_bridge.timeline.made import models_in
 from host_bridge.timeline.report.integrity import finished_sha256, of_folder
 from host_bridge.timeline.report.people import Records
 from nodes.consent.provenance import Provenance, read_document
-from nodes.credentials.trust import Trust
+from nodes.credentials.identity import Trust
 from nodes.errors import SchemaError
 from nodes.shot import document
 

@@ -22,7 +22,7 @@ from host_bridge.timeline.report.people import Records
 from nodes import __version__
 from nodes.consent.gate import project_book
 from nodes.consent.records import now
-from nodes.credentials.trust import Trust, load_trust
+from nodes.credentials.identity import Trust, load_trust
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import SchemaError
 

@@ -10,11 +10,9 @@ from typing import Any, Literal
 
 from host_bridge.timeline.made import media_sha256
 from nodes.consent.provenance import Provenance, read_document
-from nodes.credentials.folder import verify
-from nodes.credentials.shot import frames_in
-from nodes.credentials.trust import Trust
-from nodes.credentials.verdict import State as VerdictState
-from nodes.credentials.verdict import Verdict
+from nodes.credentials.identity import Trust
+from nodes.credentials.sign import frames_in
+from nodes.credentials.verify import Verdict, VerdictState, verify
 from nodes.errors import FaceplateError
 from nodes.footage.numbering import find_sequence
 

@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.write.tree import Node, clips, references, schema, text_of
-from nodes.credentials.binding import sidecars, sidecars_of_sequence
-from nodes.credentials.library import EMBEDS, SIDECAR
+from nodes.credentials.binding import EMBEDS, sidecars
 from nodes.errors import OutputError, writing
 from nodes.files import beside, flush
 from nodes.progress import Progress, stage
@@ -87,9 +86,9 @@ def _take_file(reference: Node, places: Places, found: Bundled, names: dict[Path
 
 def _take_manifest(file: Path, name: Path, found: Bundled) -> None:
     """Take along what lies beside a file whose kind carries no manifest, under the name by which it is found there."""
-    sidecar = next((place for place in sidecars(file, SIDECAR) if place.is_file()), None)
+    sidecar = next((place for place in sidecars(file) if place.is_file()), None)
     if file.suffix.lower() not in EMBEDS and sidecar:
-        other, usual = (place.as_posix() for place in sidecars(name, SIDECAR))
+        other, usual = (place.as_posix() for place in sidecars(name))
         found.files[other if usual in found.files else usual] = sidecar
 
 
@@ -109,7 +108,7 @@ def _take_images(reference: Node, places: Places, found: Bundled, names: dict[Pa
         names[folder] = free_name(stem, set(names.values()))
     for name, file in files:
         found.files[f"{MEDIA}/{names[folder]}/{name}"] = file
-    for sidecar in sidecars_of_sequence(files[0][1], SIDECAR):
+    for sidecar in sidecars([files[0][1]]):
         if sidecar.is_file():
             found.files[f"{MEDIA}/{names[folder]}/{sidecar.name}"] = sidecar
     reference["target_url_base"] = f"{MEDIA}/{quote(names[folder])}/"

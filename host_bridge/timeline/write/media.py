@@ -20,7 +20,7 @@ from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.made import media_sha256
 from host_bridge.timeline.settings import MediaChoice
 from nodes.cache import digest_footage, key_of
-from nodes.credentials.shot import sign_made
+from nodes.credentials.sign import sign_derived
 from nodes.errors import OutputError
 from nodes.files import whole_file
 from nodes.footage.codecs import check_delivery
@@ -142,7 +142,7 @@ class _ShotResult:
             if begin < self.frames:
                 for i in self._write_pictures(begin, paths):
                     tell(i + 1)
-            sign_made(paths, self.kind, self.document)
+            sign_derived(paths, self.kind, self.document)
 
         _made(folder / "made.json", self._key("sequence", pattern.name, first), pattern, make)
         alpha: Alpha | None = None if self.kind == "composite" else "premultiplied" if float_plate else "straight"
@@ -188,7 +188,7 @@ class _ShotResult:
                     for i, picture in self._drawn(footage):
                         writer.write(picture)
                         tell(i + 1)
-            sign_made(path, self.kind, self.document)
+            sign_derived(path, self.kind, self.document)
 
         _made(path.with_suffix(".json"), self._key(codec, label, str(self.rate)), path, make)
         with open_beside(self._composite(), layer=self.layer) as composite:

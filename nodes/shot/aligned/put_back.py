@@ -8,10 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from nodes.cache import digest_footage
 from nodes.credentials.identity import Identity
-from nodes.credentials.ready import ready
-from nodes.credentials.setting import SwitchedOff
-from nodes.credentials.sign import forget
+from nodes.credentials.sign import SwitchedOff, forget, ready, sign_returned
 from nodes.definitions import MaskParameters
 from nodes.errors import FootageError, OutputError
 from nodes.footage.footage import Footage, open_footage
@@ -25,7 +24,6 @@ from nodes.shot.aligned.document import Entry, Transforms, load_transforms
 from nodes.shot.aligned.folder import hidden_folder
 from nodes.shot.aligned.patches import check_size, patch_of
 from nodes.shot.aligned.pictures import names_of
-from nodes.shot.aligned.signing import sign_returned
 from nodes.shot.worker import Worker
 from nodes.swap.place import merge
 from nodes.text import counted
@@ -77,7 +75,7 @@ def put_back(
 
         def sign(made: list[Path]) -> None:
             for one in made:
-                sign_returned(one, files[one.name], by)
+                sign_returned(one, files[one.name], digest_footage(files[one.name]), by)
                 forget(out / one.name)
 
         _to_folder(frames, out, sign)
@@ -128,7 +126,7 @@ def _clip(known: Transforms, path: Path, out: Path, edit: Edit, by: Identity | S
         if out.suffix.lower() != _MOVIE:
 
             def sign(made: list[Path]) -> None:
-                sign_returned(made, path, by)
+                sign_returned(made, path, digest_footage(path), by)
                 forget([out / one.name for one in made])
 
             _to_folder(_named(edited(), footage), out, sign)
@@ -139,7 +137,7 @@ def _clip(known: Transforms, path: Path, out: Path, edit: Edit, by: Identity | S
             for frame in edited():
                 movie.write(frame)
     try:
-        sign_returned(out, path, by)
+        sign_returned(out, path, digest_footage(path), by)
     except BaseException:
         out.unlink(missing_ok=True)
         raise

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from nodes.consent.provenance import Provenance
-from nodes.credentials.binding import bound_to, sha256
+from nodes.credentials.binding import sha256
 from nodes.credentials.identity import load_identity
-from nodes.credentials.library import sign_nothing
-from nodes.credentials.manifest import definition
-from nodes.credentials.sign import sign_file, sign_sequence
+from nodes.credentials.library import sign_stream
+from nodes.credentials.manifest import bound_to, definition
+from nodes.credentials.sign import sign_made
 from tests.support.signing import Authority, apart, claim, configure, flip, key_pem, movie, write_frames, write_picture
 
 Run = Callable[..., tuple[int, str, str]]
@@ -27,7 +27,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def still(tmp_path: Path) -> Path:
-    return sign_file(write_picture(tmp_path / "a.png"), claim("still", touched=("roto",)), load_identity()).file
+    return sign_made(write_picture(tmp_path / "a.png"), claim("still", touched=("roto",)), load_identity()).file
 
 
 def test_show_says_what_it_is_how_it_was_made_by_which_consents_and_who_signed(still: Path, run: Run) -> None:
@@ -49,7 +49,7 @@ def test_show_says_what_it_is_how_it_was_made_by_which_consents_and_who_signed(s
 
 def test_show_warns_of_a_model_that_does_not_say_whom_it_was_trained_on(tmp_path: Path, run: Run) -> None:
     said = claim(provenance=Provenance(unknown=("12" * 32,)))
-    path = sign_file(movie(tmp_path / "a.mkv"), said, load_identity()).file
+    path = sign_made(movie(tmp_path / "a.mkv"), said, load_identity()).file
     assert f"whom the model {'12' * 32} was trained on is not known" in run("credentials", "show", path)[1]
 
 
@@ -72,7 +72,7 @@ def test_a_strangers_words_cannot_steer_the_terminal_and_a_strange_form_is_no_er
     told["title"] = "\x1b[31mred\x07"
     swap = next(a for a in told["assertions"] if a["label"] == "org.faceplate.swap")
     swap["data"] = {"part": ["x"], "consents": ["y", {"records": 3}], "unknown": "z", "plate": {"\x1b": 1}, "models": 7}
-    (tmp_path / "a.c2pa").write_bytes(sign_nothing(told, None, load_identity()))
+    (tmp_path / "a.c2pa").write_bytes(sign_stream(told, None, load_identity()))
     status, out, _ = run("credentials", "show", path)
     assert status == 0 and "\x1b" not in out and "[31mred" in out
 
@@ -83,7 +83,7 @@ def test_verify_ends_with_a_status_for_scripts(json_: bool, tmp_path: Path, stil
         return run("credentials", "verify", path, *more, *(["--json"] if json_ else []))[0]
 
     frames = write_frames(tmp_path / "shot")
-    sign_sequence(frames, claim(), load_identity())
+    sign_made(frames, claim(), load_identity())
     assert status(still) == status(tmp_path / "shot") == status(tmp_path / "shot" / "composite.####.png") == 0
     assert status(write_picture(tmp_path / "bare.png")) == 12
     root = tmp_path / "root.pem"
@@ -98,7 +98,7 @@ def test_verify_ends_with_a_status_for_scripts(json_: bool, tmp_path: Path, stil
 
 def test_verify_says_which_frame_was_changed(tmp_path: Path, run: Run) -> None:
     frames = write_frames(tmp_path / "shot")
-    sign_sequence(frames, claim(), load_identity())
+    sign_made(frames, claim(), load_identity())
     flip(frames[2])
     status, told, _ = run("credentials", "verify", tmp_path / "shot")
     assert status == 11 and "composite.1001.png (6 frames): not intact" in told
@@ -109,7 +109,7 @@ def test_verify_says_which_frame_was_changed(tmp_path: Path, run: Run) -> None:
 
 def test_verify_of_a_wrong_key_says_so(tmp_path: Path, run: Run) -> None:
     wrong = replace(load_identity(), key=key_pem(Authority.new().key))
-    path = sign_file(write_picture(tmp_path / "a.png"), claim(), wrong).file
+    path = sign_made(write_picture(tmp_path / "a.png"), claim(), wrong).file
     status, told, _ = run("credentials", "verify", path)
     assert status == 11 and "signed with a key that is not the certificate's" in told
 

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from host_bridge.client import EngineError
 from nodes.credentials.identity import load_identity
-from nodes.credentials.shot import told_of
-from nodes.credentials.sign import sign_file, sign_sequence
+from nodes.credentials.sign import sign_made, told_of
 from tests.support.live_engine import Live, live_engine
 from tests.support.signing import Authority, claim, flip, key_pem, movie, write_frames, write_picture
 
@@ -59,7 +58,7 @@ def test_the_engine_says_what_the_command_prints(
     live: Live, folder: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
     frames = write_frames(folder / "composite")
-    sign_sequence(frames, claim(), load_identity())
+    sign_made(frames, claim(), load_identity())
     for path in (folder / "composite", folder / "composite" / "composite.%04d.png", frames[0]):
         told = asked(live, path)
         status, printed, _ = run("credentials", "verify", path, "--json")
@@ -73,7 +72,7 @@ def test_the_engine_says_what_the_command_prints(
 
 
 def test_an_answer_is_never_an_earlier_one_and_comes_at_once(live: Live, folder: Path) -> None:
-    path = sign_file(write_picture(folder / "a.png"), claim("still"), load_identity()).file
+    path = sign_made(write_picture(folder / "a.png"), claim("still"), load_identity()).file
     assert one(live, path)["intact"]
     found = path.stat()
     os.utime(flip(path), ns=(found.st_atime_ns, found.st_mtime_ns))
@@ -88,9 +87,9 @@ def shot(folder: Path) -> Path:
     """A shot's folder with a movie, a picture and a sequence, signed, and a document that says so."""
     identity = load_identity()
     claims = {"composite.mkv": "composite", "preview.mp4": "preview"}
-    signed = [sign_file(movie(folder / name), claim(part), identity) for name, part in claims.items()]
-    signed.append(sign_file(write_picture(folder / "sheet.png"), claim("sheet"), identity))
-    signed.append(sign_sequence(write_frames(folder / "patch"), claim("patch"), identity))
+    signed = [sign_made(movie(folder / name), claim(part), identity) for name, part in claims.items()]
+    signed.append(sign_made(write_picture(folder / "sheet.png"), claim("sheet"), identity))
+    signed.append(sign_made(write_frames(folder / "patch"), claim("patch"), identity))
     told = {"schema": "faceplate.shot/1", "credentials": told_of(folder, signed, identity)}
     (folder / "shot.json").write_text(json.dumps(told))
     return folder
@@ -108,14 +107,14 @@ def exchange(a: Path, b: Path) -> None:
 
 def of_another(shot: Path, name: str, other: str) -> None:
     """Give a file the manifest of another."""
-    sign_file(movie(shot / other, 9), claim(), load_identity())
+    sign_made(movie(shot / other, 9), claim(), load_identity())
     (shot / other).with_suffix(".c2pa").replace((shot / name).with_suffix(".c2pa"))
     (shot / other).unlink()
 
 
 def with_wrong_key(shot: Path) -> None:
     wrong = replace(load_identity(), key=key_pem(Authority.new().key))
-    sign_sequence(sorted((shot / "patch").glob("*.png")), claim("patch"), wrong)
+    sign_made(sorted((shot / "patch").glob("*.png")), claim("patch"), wrong)
 
 
 OTHER = "the file was changed after it was signed, or the manifest is that of another file"
@@ -191,7 +190,7 @@ def test_a_certificate_that_this_machine_does_not_know_is_said_to_prove_nothing_
     key, certificate = authority.issue("A studio")
     chain = certificate.public_bytes(Encoding.PEM).decode()
     studio = replace(load_identity(), chain=chain, key=key_pem(key), local=False)
-    path = sign_file(write_picture(folder / "a.png"), claim("still"), studio).file
+    path = sign_made(write_picture(folder / "a.png"), claim("still"), studio).file
     told = asked(live, path)
     assert told["status"] == 13 and told["files"][0]["intact"]
     assert "by a certificate that this machine does not know" in told["files"][0]["said"]
@@ -212,7 +211,7 @@ def test_what_was_never_signed_and_what_is_not_there_are_told_apart(live: Live, 
 def test_what_lies_outside_the_allowed_folders_is_not_looked_at_through_a_link_either(
     live: Live, folder: Path, tmp_path: Path
 ) -> None:
-    secret = sign_file(write_picture(tmp_path / "secret.png"), claim("still"), load_identity()).file
+    secret = sign_made(write_picture(tmp_path / "secret.png"), claim("still"), load_identity()).file
     with pytest.raises(EngineError, match="lies outside the folders that jobs may use"):
         asked(live, secret)
     movie(folder / "a.mkv")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from host_bridge.timeline.document import load
-from nodes.credentials.folder import verify
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_trust
+from nodes.credentials.verify import verify
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_patch
 from nodes.shot import document

@@ -26,8 +26,8 @@ from host_bridge.timeline.shots.shot import Shot
 from host_bridge.timeline.write.bundle import free_name
 from host_bridge.timeline.write.diff import diff_edits
 from host_bridge.timeline.write.media import result_media
-from nodes.credentials.folder import verify
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_trust
+from nodes.credentials.verify import verify
 from nodes.errors import OutputError
 from nodes.footage.footage import open_footage
 from nodes.footage.info import FootageInfo

@@ -26,7 +26,7 @@ from nodes.consent.edit import Terms, add, register, revoke
 from nodes.consent.gate import Clip, Face
 from nodes.consent.keys import load_key
 from nodes.consent.records import USES, canonical
-from nodes.credentials.setting import switch, switched_off
+from nodes.credentials.sign import switch, switched_off
 from nodes.errors import ConsentError, SchemaError
 from nodes.text import command_line
 from tests.support.consents import NOON, agreed, apart, consent, granted, require

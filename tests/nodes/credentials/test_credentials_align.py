@@ -15,12 +15,9 @@ from host_bridge.reporting import Watch
 from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add
 from nodes.consent.records import USES
-from nodes.credentials.folder import verify
-from nodes.credentials.identity import load_identity
-from nodes.credentials.setting import switch
-from nodes.credentials.sign import sign_file
-from nodes.credentials.trust import load_trust
-from nodes.credentials.verdict import Verdict
+from nodes.credentials.identity import load_identity, load_trust
+from nodes.credentials.sign import sign_made, switch
+from nodes.credentials.verify import Verdict, verify
 from nodes.errors import CredentialsError
 from nodes.footage.footage import open_footage
 from nodes.footage.sequence import SequenceWriter
@@ -36,7 +33,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Pa
         apart(patch, folder)
         patch.delenv("FACEPLATE_PROJECT", raising=False)
         movie = cut(samples / "franck.mp4", folder / "movie.mp4", 300, 4)
-        sign_file(movie, claim("plate"), load_identity())
+        sign_made(movie, claim("plate"), load_identity())
         with (
             open_footage(movie) as footage,
             SequenceWriter(folder / "frames/plate.%04d.exr", footage.info, 1001) as frames,

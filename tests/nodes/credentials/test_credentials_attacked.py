@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nodes.credentials.folder import verify
-from nodes.credentials.identity import load_identity
-from nodes.credentials.sign import sign_file, sign_sequence
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_identity, load_trust
+from nodes.credentials.sign import sign_made
+from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError, FaceplateError, FootageError
 from tests.support.signing import apart, claim, movie, read_picture, write_frames, write_picture
 
@@ -36,8 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     movie(home / "preview.mp4")
     (home / "composite.mkv").write_bytes(bytes(range(256)) * 20)
     for file in sorted(home.iterdir()):
-        sign_file(file, claim(), load_identity())
-    sign_sequence(write_frames(home / "patch", 3), claim(), load_identity())
+        sign_made(file, claim(), load_identity())
+    sign_made(write_frames(home / "patch", 3), claim(), load_identity())
     assert set(states(home)) == {"own"} and len(states(home)) == 6
     return home
 

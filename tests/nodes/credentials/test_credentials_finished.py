@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from nodes.consent.provenance import Part, Provenance
-from nodes.credentials.claim import BY_HAND, COMPOSITE, WITH_MODEL
-from nodes.credentials.said import Said
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_trust
+from nodes.credentials.manifest import BY_HAND, COMPOSITE, WITH_MODEL, ManifestSummary
 from nodes.credentials.verify import verify_file
 from tests.support.signing import apart, flip, movie, write_frames, write_picture
 
@@ -42,7 +41,7 @@ def shot(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def said(path: Path) -> Said:
+def said(path: Path) -> ManifestSummary:
     found = verify_file(path, load_trust())
     assert found.state == "own" and found.said is not None
     return found.said

@@ -16,16 +16,13 @@ from host_bridge.reporting import Watch
 from nodes.consent.book import Book, open_book
 from nodes.consent.records import Use
 from nodes.credentials import sign as credentials_sign
-from nodes.credentials.folder import verify
-from nodes.credentials.identity import load_identity
-from nodes.credentials.setting import switch
-from nodes.credentials.sign import sign_file
-from nodes.credentials.trust import load_trust
-from nodes.credentials.verdict import Verdict
+from nodes.credentials.identity import load_identity, load_trust
+from nodes.credentials.sign import sign_made, switch
+from nodes.credentials.verify import Verdict, verify
 from nodes.errors import CredentialsError, OutputError
+from nodes.shot import write
 from tests.support.clips import cut, write_movie
 from tests.support.consents import agreed
-from tests.support.reports import without_report
 from tests.support.signing import Authority, apart, claim, configure, flip
 
 CAST: dict[str, tuple[Use, ...]] = {"Anna": ("replaced",), "Ben": ("replacement",)}
@@ -39,11 +36,11 @@ def show(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Pa
         apart(patch, folder)
         patch.delenv("FACEPLATE_PROJECT", raising=False)
         patch.setenv("FACEPLATE_CACHE", str(folder / "cache"))
-        without_report(patch)
+        patch.setattr(write, "write_report", lambda *_, **__: {})
         agreed(folder, CAST)
         cut(samples / "cap13_edit2.mp4", folder / "plate.mp4", 0, 8)
         cut(samples / "franck.mp4", folder / "source.mp4", 300, 40)
-        sign_file(folder / "plate.mp4", claim("plate"), load_identity())
+        sign_made(folder / "plate.mp4", claim("plate"), load_identity())
         yield folder
 
 
@@ -163,7 +160,7 @@ def test_what_a_preview_cannot_sign_does_not_stay(show: Path, monkeypatch: pytes
     def full(*_: object) -> None:
         raise OutputError("cannot be written: the disk is full", file=show / "full/a.c2pa")
 
-    monkeypatch.setattr(credentials_sign, "sign_nothing", full)
+    monkeypatch.setattr(credentials_sign, "sign_stream", full)
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3}
     more = {"out": show / "full/a.png", "patch": show / "full/a.exr", "fusion": show / "full/fusion"}
     with pytest.raises(OutputError, match="the disk is full"):
@@ -180,7 +177,7 @@ def test_a_certificate_that_cannot_sign_stops_a_render_before_it_begins(
     assert not (show / "never").exists() and not list(show.glob(".never*"))
 
 
-def test_what_was_switched_off_says_by_which_record(show: Path, tmp_path: Path) -> None:
+def test_what_was_switched_off_says_since_when_and_why(show: Path, tmp_path: Path) -> None:
     project = show / "unsigned"
     agreed(project, CAST)
     off = switch(project, False, "the client signs")

@@ -11,13 +11,10 @@ import pytest
 
 from nodes.consent.provenance import Part, Provenance
 from nodes.consent.records import read_chain
-from nodes.credentials.claim import COMPOSITE, WITH_MODEL
-from nodes.credentials.folder import verify
-from nodes.credentials.identity import load_identity
-from nodes.credentials.ready import ready
-from nodes.credentials.setting import switch, switched_off
-from nodes.credentials.shot import claim_of, sign_added, sign_made, sign_shot
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_identity, load_trust
+from nodes.credentials.manifest import COMPOSITE, WITH_MODEL
+from nodes.credentials.sign import claim_of, ready, sign_added, sign_derived, sign_shot, switch, switched_off
+from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError
 from tests.support.consents import consent
 from tests.support.signing import apart, movie, write_frames, write_picture
@@ -117,7 +114,7 @@ def test_a_sequence_that_is_written_later_is_signed_and_named_as_well(shot: Path
 def test_what_is_written_later_into_a_shot_that_is_not_signed_is_not_signed_either(shot: Path, tmp_path: Path) -> None:
     told = document(tmp_path) | {"credentials": {"signed": False}}
     assert sign_added(shot, "patch", told) == {"signed": False}
-    assert sign_made(shot / "preview.mp4", "composite", told) is None
+    assert sign_derived(shot / "preview.mp4", "composite", told) is None
     assert not list(shot.rglob("*.c2pa")) and verify(shot / "preview.mp4", load_trust())[0].state == "none"
 
 
@@ -126,9 +123,9 @@ def test_what_is_made_of_a_signed_shot_elsewhere_is_signed(shot: Path, tmp_path:
     told["credentials"] = sign_shot(shot, told, load_identity())
     (tmp_path / "media").mkdir()
     delivered = movie(tmp_path / "media" / "V1-0001.mov")
-    assert sign_made(delivered, "composite", told).sidecar is None
+    assert sign_derived(delivered, "composite", told).sidecar is None
     frames = write_frames(tmp_path / "media" / "V1-0002")
-    assert sign_made(frames, "patch", told).sidecar == frames[0].parent / "composite.c2pa"
+    assert sign_derived(frames, "patch", told).sidecar == frames[0].parent / "composite.c2pa"
     assert [v.state for v in verify(delivered, load_trust())] == ["own"]
 
 
@@ -149,7 +146,7 @@ def test_a_claim_of_several_people_names_each_ones_source_and_model(tmp_path: Pa
     assert both.source_type == WITH_MODEL
 
 
-def test_switching_off_is_a_signed_record_with_a_reason(tmp_path: Path) -> None:
+def test_switching_off_is_a_setting_of_the_project_with_a_reason(tmp_path: Path) -> None:
     project = tmp_path / "show"
     project.mkdir()
     consent(project, "Anna")
@@ -158,11 +155,9 @@ def test_switching_off_is_a_signed_record_with_a_reason(tmp_path: Path) -> None:
         switch(project, False, " ")
     off = switch(project, False, "the client signs")
     assert off == switched_off(project) and off.reason == "the client signs"
-    last = read_chain(project).entries[-1]
-    assert (off.record, off.hash) == (last.number, last.hash)
-    assert off.document()["signed"] is False and off.document()["record"]["hash"] == last.hash
+    assert off.document() == {"signed": False, "since": off.since, "reason": "the client signs"}
     assert ready(project) == off and sign_shot(project, document(tmp_path), off) == off.document()
-    assert switch(project, False, "again").record == off.record  # it is so already
+    assert switch(project, False, "again") == off  # it is so already
     assert switch(project, True, "") is None and switched_off(project) is None
     assert not read_chain(project).faults
 
@@ -176,7 +171,7 @@ def test_the_command_switches_off_and_on_in_the_project_one_is_in(
     monkeypatch.chdir(project)
     assert run("credentials", "off")[0] == 2
     status, said, _ = run("credentials", "off", "--reason", "a test")
-    assert status == 0 and "carry no Content Credentials: record 4, a test" in said
+    assert status == 0 and "carry no Content Credentials since " in said and said.endswith(": a test\n")
     status, said, _ = run("credentials", "on")
     assert status == 0 and "carry Content Credentials" in said
     monkeypatch.chdir(tmp_path)

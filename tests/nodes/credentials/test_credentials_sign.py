@@ -20,15 +20,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from nodes.consent.provenance import Provenance
 from nodes.credentials import sign
-from nodes.credentials.claim import BY_HAND, COMPOSITE, WITH_MODEL
-from nodes.credentials.config import read_configuration
-from nodes.credentials.identity import load_identity
+from nodes.credentials.identity import load_identity, local_certificate, local_file, local_root, read_configuration
 from nodes.credentials.library import carried
-from nodes.credentials.local import local_certificate, local_file, local_root
-from nodes.credentials.manifest import definition, plate_ingredient
-from nodes.credentials.png import in_one_chunk
-from nodes.credentials.ready import ready
-from nodes.credentials.sign import sign_file, sign_sequence
+from nodes.credentials.manifest import BY_HAND, COMPOSITE, WITH_MODEL, definition, plate_ingredient
+from nodes.credentials.sign import in_one_chunk, ready, sign_made
 from nodes.errors import CredentialsError, FootageError
 from tests.support.clips import decoded
 from tests.support.signing import (
@@ -70,7 +65,7 @@ def test_what_can_carry_a_manifest_does_and_the_library_trusts_it_with_our_root_
 ) -> None:
     path = tmp_path / name
     (write_picture if path.suffix in (".png", ".tif", ".jpg") else movie)(path)
-    told = sign_file(path, claim(), load_identity())
+    told = sign_made(path, claim(), load_identity())
     assert told.sidecar is None and not told.stamped
     kind = KINDS[path.suffix[1:]]
     with path.open("rb") as file:
@@ -85,7 +80,7 @@ def test_what_can_carry_a_manifest_does_and_the_library_trusts_it_with_our_root_
 def test_signing_a_picture_keeps_every_pixel(name: str, depth: str, tmp_path: Path) -> None:
     path = write_picture(tmp_path / name, depth=depth)
     before = read_picture(path)
-    sign_file(path, claim("still"), load_identity())
+    sign_made(path, claim("still"), load_identity())
     assert np.array_equal(read_picture(path), before)
 
 
@@ -107,7 +102,7 @@ def test_a_file_too_large_for_the_memory_is_signed_as_well(
 ) -> None:
     monkeypatch.setattr(sign, "_IN_MEMORY", 0)
     path = (movie if name == "a.mp4" else write_picture)(tmp_path / name)
-    sign_file(path, claim(), load_identity())
+    sign_made(path, claim(), load_identity())
     with path.open("rb") as file:
         assert by_library(KINDS[path.suffix[1:]], file, None, local_root()).get_validation_state() == "Trusted"
 
@@ -115,7 +110,7 @@ def test_a_file_too_large_for_the_memory_is_signed_as_well(
 def test_signing_a_movie_keeps_every_picture(tmp_path: Path) -> None:
     path = movie(tmp_path / "a.mp4")
     before = decoded(path)
-    sign_file(path, claim("preview"), load_identity())
+    sign_made(path, claim("preview"), load_identity())
     assert decoded(path) == before
 
 
@@ -124,7 +119,7 @@ def test_a_file_that_carries_none_gets_a_manifest_beside_it_that_the_library_rea
 ) -> None:
     path = movie(tmp_path / "composite.mkv")
     before = path.read_bytes()
-    told = sign_file(path, claim(), load_identity())
+    told = sign_made(path, claim(), load_identity())
     assert told.sidecar == tmp_path / "composite.c2pa" and path.read_bytes() == before
     with path.open("rb") as file:
         reader = by_library("video/x-matroska", file, told.sidecar.read_bytes(), local_root())
@@ -134,7 +129,7 @@ def test_a_file_that_carries_none_gets_a_manifest_beside_it_that_the_library_rea
 
 def test_a_sequence_gets_one_manifest_that_the_library_checks_against_the_output_of_sha256sum(tmp_path: Path) -> None:
     files = write_frames(tmp_path / "composite", suffix=".exr")
-    told = sign_sequence(files, claim(), load_identity())
+    told = sign_made(files, claim(), load_identity())
     assert told.sidecar == tmp_path / "composite" / "composite.c2pa"
     assert {f.name for f in (tmp_path / "composite").iterdir()} == {"composite.c2pa", *(f.name for f in files)}
     text = "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in files)
@@ -146,7 +141,7 @@ def test_a_sequence_gets_one_manifest_that_the_library_checks_against_the_output
 
 
 def test_a_sidecar_alone_tells_what_it_says(tmp_path: Path) -> None:
-    told = sign_sequence(write_frames(tmp_path), claim(), load_identity())
+    told = sign_made(write_frames(tmp_path), claim(), load_identity())
     with told.sidecar.open("rb") as file:
         reader = by_library("application/c2pa", file, None)
     assert reader.get_active_manifest()["title"] == "composite"
@@ -207,7 +202,7 @@ def test_the_copy_of_the_plate_says_that_nothing_was_replaced_in_it() -> None:
 
 def test_a_manifest_names_consents_by_their_records_and_nobody_by_name_or_path(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "Zoltan" / "Zoltan Kodaly take 3.png")
-    sign_file(path, claim("still"), load_identity())
+    sign_made(path, claim("still"), load_identity())
     with path.open("rb") as file:
         reader = by_library("image/png", file, None)
     assert swap(reader.get_active_manifest())["consents"] == [
@@ -225,10 +220,10 @@ def test_a_model_that_does_not_say_whom_it_was_trained_on_is_named_in_the_manife
 
 def test_a_plates_own_credentials_go_on_with_what_is_made_from_it(tmp_path: Path) -> None:
     plate = movie(tmp_path / "camera.mp4")
-    sign_file(plate, claim("plate"), load_identity())
+    sign_made(plate, claim("plate"), load_identity())
     told = carried(plate, plate_ingredient("ab" * 32))
     path = write_picture(tmp_path / "a.png")
-    sign_file(path, claim("still", carried=told), load_identity())
+    sign_made(path, claim("still", carried=told), load_identity())
     with path.open("rb") as file:
         reader = by_library("image/png", file, None, local_root())
     assert reader.get_validation_state() == "Trusted"
@@ -298,7 +293,7 @@ def test_a_production_signs_with_its_own_certificate(tmp_path: Path, monkeypatch
     identity = load_identity()
     assert identity.name == "A studio" and not identity.local and not local_file().exists()
     path = write_picture(tmp_path / "a.png")
-    sign_file(path, claim("still"), identity)
+    sign_made(path, claim("still"), identity)
     with path.open("rb") as file:
         reader = by_library("image/png", file, None, authority.pem())
     assert reader.get_validation_state() == "Trusted"
@@ -360,7 +355,7 @@ def test_a_configuration_in_the_users_own_folder_is_found(tmp_path: Path) -> Non
 
 def test_a_file_that_is_not_there_is_not_signed_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FootageError, match=r"gone\.mkv: cannot be read"):
-        sign_file(tmp_path / "gone.mkv", claim(), load_identity())
+        sign_made(tmp_path / "gone.mkv", claim(), load_identity())
     assert not list(tmp_path.glob("gone*"))
 
 
@@ -368,5 +363,5 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_and_stays_as_it_is(tmp
     path = tmp_path / "a.png"
     path.write_bytes(b"not a picture")
     with pytest.raises(CredentialsError, match="cannot be signed"):
-        sign_file(path, claim(), load_identity())
+        sign_made(path, claim(), load_identity())
     assert path.read_bytes() == b"not a picture" and [f.name for f in tmp_path.iterdir() if f.is_file()] == ["a.png"]

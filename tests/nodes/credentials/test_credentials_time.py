@@ -12,10 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from nodes.credentials.folder import verify
-from nodes.credentials.identity import load_identity
-from nodes.credentials.sign import sign_file
-from nodes.credentials.trust import load_trust
+from nodes.credentials.identity import load_identity, load_trust
+from nodes.credentials.sign import sign_made
+from nodes.credentials.verify import verify
 from tests.support.signing import Authority, apart, claim, configure, key_pem, movie, write_picture
 from tests.support.time_stamps import Stamper, time_stamp_server
 
@@ -35,7 +34,7 @@ def test_the_time_is_the_servers(name: str, tmp_path: Path, monkeypatch: pytest.
     with time_stamp_server(stamper) as address:
         more = f'time_stamp = "{address}"\ntrust = ["root.pem"]\n'
         configure(tmp_path / "studio", monkeypatch, authority, more=more)
-        assert sign_file(path, claim(), load_identity()).stamped
+        assert sign_made(path, claim(), load_identity()).stamped
     assert stamper.asked == 1
     (found,) = verify(path, load_trust())
     assert (found.state, found.faults) == ("trusted", ())
@@ -46,7 +45,7 @@ def test_the_time_of_a_server_that_nobody_knows_is_not_trusted(tmp_path: Path, m
     with time_stamp_server(Stamper(Authority.new("A stranger"), THEN)) as address:
         more = f'time_stamp = "{address}"\ntrust = ["root.pem"]\n'
         configure(tmp_path / "studio", monkeypatch, Authority.new(), more=more)
-        path = sign_file(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
+        path = sign_made(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
     (found,) = verify(path, load_trust())
     assert found.state == "trusted" and found.said.time and not found.time_trusted
 
@@ -58,7 +57,7 @@ def test_a_server_that_does_not_answer_costs_no_result_and_the_result_says_so(
         pass
     configure(tmp_path / "studio", monkeypatch, Authority.new(), more=f'time_stamp = "{address}"\n')
     path = write_picture(tmp_path / "a.png")
-    assert not sign_file(path, claim(), load_identity()).stamped
+    assert not sign_made(path, claim(), load_identity()).stamped
     (found,) = verify(path, load_trust())
     assert found.state == "unknown" and found.said.time is None
 
@@ -69,7 +68,7 @@ def test_a_server_that_answers_nonsense_costs_no_result(tmp_path: Path, monkeypa
     with time_stamp_server(stamper) as address:
         configure(tmp_path / "studio", monkeypatch, Authority.new(), more=f'time_stamp = "{address}"\n')
         path = movie(tmp_path / "a.mkv")
-        assert not sign_file(path, claim(), load_identity()).stamped
+        assert not sign_made(path, claim(), load_identity()).stamped
     assert verify(path, load_trust())[0].state == "unknown"
 
 
@@ -105,7 +104,7 @@ def test_the_time_of_an_independent_server_holds(name: str, tmp_path: Path, monk
     with time_stamp_server(stamper) as address:
         more = f'time_stamp = "{address}"\ntrust = ["root.pem"]\n'
         configure(tmp_path / "studio", monkeypatch, authority, more=more)
-        assert sign_file(path, claim(), load_identity()).stamped
+        assert sign_made(path, claim(), load_identity()).stamped
     (found,) = verify(path, load_trust())
     assert (found.state, found.faults) == ("trusted", ())
     assert before <= dt.datetime.fromisoformat(found.said.time) <= dt.datetime.now(dt.UTC) and found.time_trusted

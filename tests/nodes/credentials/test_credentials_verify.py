@@ -11,14 +11,11 @@ from pathlib import Path
 import c2pa
 import pytest
 
-from nodes.credentials.folder import verify
-from nodes.credentials.identity import Identity, load_identity
-from nodes.credentials.library import EMBEDS
-from nodes.credentials.local import local_root
+from nodes.credentials.binding import EMBEDS
+from nodes.credentials.identity import Identity, load_identity, load_trust, local_root
 from nodes.credentials.manifest import definition
-from nodes.credentials.sign import forget, sign_file, sign_sequence
-from nodes.credentials.trust import load_trust
-from nodes.credentials.verdict import Verdict
+from nodes.credentials.sign import forget, sign_made
+from nodes.credentials.verify import Verdict, verify
 from nodes.errors import CredentialsError, FootageError
 from tests.support.signing import Authority, apart, claim, configure, flip, key_pem, movie, write_frames, write_picture
 
@@ -32,7 +29,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def frames(tmp_path: Path) -> Path:
     """A signed sequence of six images, composite.1001.png and on, in a folder of its own."""
     folder = tmp_path / "composite"
-    sign_sequence(write_frames(folder), claim(), load_identity())
+    sign_made(write_frames(folder), claim(), load_identity())
     return folder
 
 
@@ -49,7 +46,7 @@ def frame(folder: Path, number: int) -> Path:
 def test_what_was_signed_here_is_intact_and_a_flipped_bit_shows(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     (movie if path.suffix in (".mp4", ".mov", ".mkv") else write_picture)(path)
-    sign_file(path, claim(), load_identity())
+    sign_made(path, claim(), load_identity())
     assert (one(path).state, one(path).faults) == ("own", ())
     assert one(path).said.swap["consents"][0] == {"role": "target", "records": ["c-1"]}
     flip(path, 0.8)
@@ -62,7 +59,7 @@ def test_what_was_signed_here_is_intact_and_a_flipped_bit_shows(name: str, tmp_p
 def test_a_file_that_was_cut_off_is_not_intact(name: str, left: float, tmp_path: Path) -> None:
     path = tmp_path / name
     (movie if path.suffix in (".mp4", ".mkv") else write_picture)(path)
-    sign_file(path, claim(), load_identity())
+    sign_made(path, claim(), load_identity())
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
     assert one(path).state == "changed" and one(path).faults
 
@@ -118,7 +115,7 @@ def test_a_frame_alone_is_verified_by_its_sequences_manifest(frames: Path) -> No
 
 def test_many_changed_frames_are_counted_and_five_named(tmp_path: Path) -> None:
     files = write_frames(tmp_path, 9)
-    sign_sequence(files, claim(), load_identity())
+    sign_made(files, claim(), load_identity())
     for file in files:
         flip(file)
     (said,) = one(tmp_path / "composite.c2pa").faults
@@ -128,13 +125,13 @@ def test_many_changed_frames_are_counted_and_five_named(tmp_path: Path) -> None:
 def test_a_manifest_of_another_file_fits_neither_a_movie_nor_a_sequence(tmp_path: Path, frames: Path) -> None:
     for name in ("a.mkv", "b.mkv"):
         movie(tmp_path / name, 12 if name == "a.mkv" else 9)
-        sign_file(tmp_path / name, claim(), load_identity())
+        sign_made(tmp_path / name, claim(), load_identity())
     shutil.copy(tmp_path / "b.c2pa", tmp_path / "a.c2pa")
     assert "the manifest is that of another file" in one(tmp_path / "a.mkv").faults[0]
     shutil.copy(tmp_path / "b.c2pa", frames / "composite.c2pa")
     assert one(frames / "composite.%04d.png").faults == ("the manifest beside it is that of another file",)
     other = tmp_path / "other"
-    sign_sequence(write_frames(other, 3, 2001), claim(), load_identity())
+    sign_made(write_frames(other, 3, 2001), claim(), load_identity())
     shutil.copy(other / "composite.c2pa", frames / "composite.c2pa")
     assert any("3 frames were removed: composite.2001.png" in fault for fault in one(frames / "composite.c2pa").faults)
 
@@ -162,7 +159,7 @@ def with_a_wrong_key() -> Identity:
 def test_a_signature_with_a_key_that_is_not_the_certificates_does_not_count(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     (movie if name.endswith("mkv") else write_picture)(path)
-    sign_file(path, claim(), with_a_wrong_key())
+    sign_made(path, claim(), with_a_wrong_key())
     assert one(path).state == "changed"
     assert "signed with a key that is not the certificate's" in one(path).faults[0]
 
@@ -170,7 +167,7 @@ def test_a_signature_with_a_key_that_is_not_the_certificates_does_not_count(name
 def test_a_stranger_who_signs_anew_is_intact_but_unknown_until_the_root_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sign_file(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
+    path = sign_made(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
     monkeypatch.setenv("FACEPLATE_KEYS", str(tmp_path / "another user"))
     assert one(path).state == "unknown" and one(path).intact and not one(path).faults
     monkeypatch.setenv("FACEPLATE_KEYS", str(tmp_path / "keys"))
@@ -187,13 +184,13 @@ def test_a_certificate_of_the_same_name_from_elsewhere_is_not_taken_for_ones_own
 ) -> None:
     name = load_identity().name
     configure(tmp_path / "studio", monkeypatch, Authority.new(name.removesuffix(" signer")), name)
-    path = sign_file(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
+    path = sign_made(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
     assert one(path).said.signer == name and one(path).state == "unknown"
 
 
 def test_a_productions_root_in_the_configuration_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = configure(tmp_path / "studio", monkeypatch, Authority.new(), more='trust = ["root.pem"]\n')
-    path = sign_file(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
+    path = sign_made(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
     assert (one(path).state, one(path).said.signer) == ("trusted", "A studio")
     assert folder.is_dir()
 
@@ -202,7 +199,7 @@ def test_a_configuration_beside_the_footage_is_not_asked_whom_to_trust(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = configure(tmp_path / "theirs", monkeypatch, Authority.new(), more='trust = ["root.pem"]\n')
-    path = sign_file(write_picture(folder / "a.png"), claim(), load_identity()).file
+    path = sign_made(write_picture(folder / "a.png"), claim(), load_identity()).file
     monkeypatch.delenv("FACEPLATE_CREDENTIALS")
     monkeypatch.chdir(folder)
     assert one(path).state == "unknown"
@@ -235,9 +232,9 @@ def test_a_manifest_that_another_tool_has_put_beside_a_file_is_read(name: str, t
 def test_a_manifest_taken_out_of_a_file_with_one_beside_it_shows(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png")
     bare = path.read_bytes()
-    sign_file(path, claim(), load_identity())
+    sign_made(path, claim(), load_identity())
     exr = write_picture(tmp_path / "b.exr")
-    shutil.copy(sign_file(exr, claim(), load_identity()).sidecar, tmp_path / "a.c2pa")
+    shutil.copy(sign_made(exr, claim(), load_identity()).sidecar, tmp_path / "a.c2pa")
     path.write_bytes(bare)
     assert one(path).state == "changed" and one(path).faults[0] == "the manifest that was in the file is gone"
 
@@ -245,12 +242,12 @@ def test_a_manifest_taken_out_of_a_file_with_one_beside_it_shows(tmp_path: Path)
 @pytest.mark.parametrize("second", ["a.avi", "A.avi", "a.dpx", "a.mp4"])
 def test_files_of_one_name_keep_a_manifest_each(second: str, tmp_path: Path) -> None:
     first, other = movie(tmp_path / "a.mkv"), tmp_path / second
-    usual = sign_file(first, claim(), load_identity()).sidecar
+    usual = sign_made(first, claim(), load_identity()).sidecar
     assert usual == tmp_path / "a.c2pa"
     other.write_bytes(movie(tmp_path / f"made{other.suffix}").read_bytes() if other.suffix != ".dpx" else bytes(900))
     assert [one(first).state, one(other).state, one(usual).file] == ["own", "none", first]
     kept = usual.read_bytes()
-    signed = sign_file(other, claim(), load_identity())
+    signed = sign_made(other, claim(), load_identity())
     assert signed.sidecar == (None if second == "a.mp4" else tmp_path / f"{second}.c2pa")
     assert [one(first).state, one(other).state] == ["own", "own"] and usual.read_bytes() == kept
     verdicts = {v.file.name: v.state for v in verify(tmp_path, load_trust())}
@@ -263,7 +260,7 @@ def test_files_of_one_name_keep_a_manifest_each(second: str, tmp_path: Path) -> 
 
 def test_a_file_that_is_signed_again_has_one_manifest(tmp_path: Path) -> None:
     for length in (12, 9):
-        sign_file(movie(tmp_path / "a.mkv", length), claim(), load_identity())
+        sign_made(movie(tmp_path / "a.mkv", length), claim(), load_identity())
         assert one(tmp_path / "a.mkv").state == "own"
     assert sorted(f.name for f in tmp_path.glob("a*")) == ["a.c2pa", "a.mkv"]
 
@@ -272,8 +269,8 @@ def test_sequences_and_a_movie_of_one_name_in_one_folder_keep_a_manifest_each(fr
     pictures = write_frames(frames, suffix=".tif")
     film = movie(frames / "composite.mkv")
     assert one(film).state == one(frames / "composite.%04d.tif").state == one(pictures[0]).state == "none"
-    sign_sequence(pictures, claim(), load_identity())
-    sign_file(film, claim(), load_identity())
+    sign_made(pictures, claim(), load_identity())
+    sign_made(film, claim(), load_identity())
     assert {f.name for f in frames.glob("*.c2pa")} == {"composite.c2pa", "composite.tif.c2pa", "composite.mkv.c2pa"}
     for subject in (
         film,
@@ -294,9 +291,9 @@ def shot(tmp_path: Path) -> Path:
     folder = tmp_path / "shot"
     folder.mkdir()
     identity = load_identity()
-    sign_file(movie(folder / "composite.mkv"), claim(), identity)
-    sign_file(movie(folder / "preview.mp4"), claim("preview"), identity)
-    sign_sequence(write_frames(folder / "composite"), claim(), identity)
+    sign_made(movie(folder / "composite.mkv"), claim(), identity)
+    sign_made(movie(folder / "preview.mp4"), claim("preview"), identity)
+    sign_made(write_frames(folder / "composite"), claim(), identity)
     results = [
         {"file": "composite.mkv", "manifest": "composite.c2pa"},
         {"file": "preview.mp4", "manifest": "preview.mp4"},
@@ -352,7 +349,7 @@ def test_paths_with_nothing_to_verify_say_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FootageError, match="holds nothing that could be verified"):
         verify(tmp_path / "empty", load_trust())
-    sidecar = sign_file(movie(tmp_path / "a.mkv"), claim(), load_identity()).sidecar
+    sidecar = sign_made(movie(tmp_path / "a.mkv"), claim(), load_identity()).sidecar
     (tmp_path / "a.mkv").unlink()
     with pytest.raises(FootageError, match="lies beside no file of its name"):
         one(sidecar)
