@@ -1,4 +1,4 @@
-"""`python -m host_bridge.engine`: be the engine. Clients start it so; people say `faceplate engine start`."""
+"""`python -m host_bridge.engine`: run the engine. Clients start it so; people use `faceplate engine start`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ USAGE = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until the engine ends, and return an exit status; an engine that is there already is no error."""
+    """Run until the engine ends, and return an exit status; 0 also if one runs already."""
     options = _options(arguments)
     ready: Callable[[], None] = lambda: None  # noqa: E731
     if options.detach and hasattr(os, "fork"):
-        told = _detached()
-        if isinstance(told, int):
-            return told
-        ready = told
-    from host_bridge.engine.address import AlreadyRunning
-    from host_bridge.engine.process import serve
+        outcome = _detached()
+        if isinstance(outcome, int):
+            return outcome
+        ready = outcome
+    from host_bridge.engine.server import AlreadyRunning, serve
     from nodes.errors import FaceplateError
 
     devices = [name for name in options.devices.split(",") if name]
@@ -69,10 +68,7 @@ def _minutes(text: str) -> float:
 
 
 def _detached() -> int | Callable[[], None]:
-    """Fork: who stays waits until the other is ready, and gets an exit status; the other gets what tells that it is.
-
-    So nobody is the engine's parent who might forget to ask how it ended, and the one who started it knows when it is there.
-    """
+    """Fork. The parent waits until the engine is ready, and gets an exit status; the child gets the function that says it is ready."""
     reading, writing = os.pipe()
     if child := os.fork():
         os.close(writing)

@@ -1,141 +1,122 @@
-"""The engine as a process: it owns its folder, listens, tells where, and ends when it is told to or has nothing to do."""
+"""The process of a job, as the engine sees it: started, given jobs, listened to, and ended with all that it started."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import logging
 import os
-import secrets
 import signal
-import socket
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from logging.handlers import RotatingFileHandler
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import uvicorn
+import psutil
 
-from host_bridge.client import Address
-from host_bridge.engine import address
-from host_bridge.engine.http.context import Context
-from host_bridge.engine.http.protocol import GuardedProtocol
-from host_bridge.engine.http.roots import Roots
-from host_bridge.engine.http.server import make_app
-from host_bridge.engine.queue.store import Store
-from host_bridge.engine.queue.supervisor import Supervisor
-from nodes import __version__
-from nodes.log import FORMAT, LONGEST, logging_to
-
-IDLE_MINUTES = 30.0
-_GRACE = 3  # seconds that open requests have when the engine ends
+MARK = "FACEPLATE_CHILD"  # in the environment of a job's process, and of all that it starts
+_DRAIN = 2.0
 _log = logging.getLogger(__name__)
 
+Event = dict[str, Any]
 
-def serve(
-    folder: Path,
-    *,
-    idle_stop: float = IDLE_MINUTES,
-    devices: Sequence[str] = ("cpu",),
-    ready: Callable[[], None] = lambda: None,
-    log_to_file: bool = True,
-) -> None:
-    """Be the engine of this state folder until it ends. ready: called when it answers.
 
-    Raises AlreadyRunning if there is one, SchemaError for a queue of a newer Faceplate, OutputError if the folder cannot be written.
+class JobProcess:
+    """Runs `host_bridge.engine.child`. module: where it finds its KINDS. log: file for its output. stay: for more than one job.
+
+    on_event is called with each event; on_exit once, after all of them, with the exit status, -N for signal N.
+    Must be started in the engine's main thread: on Linux the child dies with the thread that made it. Raises OSError when it cannot start.
     """
-    address.prepare(folder)
-    with address.owned(folder):
-        token = secrets.token_urlsafe(32)
-        with logging_to(_log_file(folder / "engine.log" if log_to_file else None, token)):
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        mark: str,
+        log: Path,
+        env: dict[str, str],
+        stay: bool,
+        on_event: Callable[[Event], None],
+        on_exit: Callable[[int], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._mark, self._on_event, self._on_exit = mark, on_event, on_exit
+        self.leaving = False  # was asked to end
+        command = [sys.executable, "-m", "host_bridge.engine.child", "--kinds", module, *(["--stay"] if stay else [])]
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                cwd=log.parent,
+                env={**os.environ, **env, MARK: mark},
+                start_new_session=sys.platform != "win32",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        self.pid = self._process.pid
+        self._reader = threading.Thread(target=self._read, name=f"faceplate-events-{self.pid}", daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._wait, name=f"faceplate-wait-{self.pid}", daemon=True).start()
+
+    def send(self, job: dict[str, Any]) -> None:
+        """Give it a job; if it has died meanwhile, on_exit says so."""
+        assert self._process.stdin
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def terminate(self, grace: float) -> None:
+        """Ask it to end, and kill it after `grace` seconds."""
+        self.leaving = True
+        with contextlib.suppress(OSError):
+            self._process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
+        self._loop.call_later(grace, self.kill)
+
+    def kill(self) -> None:
+        """End it at once; all that it has started follows before on_exit is called."""
+        self._process.kill()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
             try:
-                asyncio.run(_serve(folder, token, idle_stop, devices, ready))
-            except Exception:
-                _log.exception("the engine ends by an error")
-                raise
-            _log.info("the engine has ended")
+                event = json.loads(line)
+            except ValueError:
+                _log.warning("child %s said something that is no event: %.200r", self.pid, line)
+                continue
+            self._call(self._on_event, event)
+
+    def _wait(self) -> None:
+        status = self._process.wait()
+        kill_marked(self._mark)
+        # Nothing is left that could write to the pipe, unless the system hides it from us.
+        self._reader.join(_DRAIN)
+        with contextlib.suppress(OSError):
+            self._process.stdin and self._process.stdin.close()
+        self._call(self._on_exit, status)
+
+    def _call(self, function: Callable[..., None], value: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has the engine
+            self._loop.call_soon_threadsafe(function, value)
 
 
-async def _serve(folder: Path, token: str, idle_stop: float, devices: Sequence[str], ready: Callable[[], None]) -> None:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    port = listener.getsockname()[1]
-    store = Store(folder / "jobs.sqlite")
-    supervisor = Supervisor(store, folder, devices)
-
-    def stop() -> None:
-        context.closing.set()
-        server.should_exit = True
-
-    context = Context(supervisor, Roots(folder), folder, __version__, idle_stop, stop)
-    config = uvicorn.Config(
-        make_app(context, token),
-        http=GuardedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE,
-    )
-    server = _Server(config, context.closing)
-    # uvicorn raises the signal once more when all is closed: by then it says nothing new.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop())
-    mine = Address(f"http://127.0.0.1:{port}", token, os.getpid(), __version__)
-    await supervisor.start()
-    idle = asyncio.create_task(_stop_when_idle(context))
-    try:
-        address.publish(folder, mine)
-        _log.info("engine %s, process %d, listens at %s", __version__, os.getpid(), mine.url)
-        ready()
-        await server.serve(sockets=[listener])
-    finally:
-        idle.cancel()
-        address.withdraw(folder, mine)
-        await supervisor.stop()
-        store.close()
-
-
-class _Server(uvicorn.Server):
-    """Tells the open streams when a signal ends it."""
-
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
-        super().__init__(config)
-        self._closing = closing
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close what is open."""
-        self._closing.set()
-        await super().shutdown(sockets)
-
-
-async def _stop_when_idle(context: Context) -> None:
-    """End the engine when nothing has run, waited or been asked for `idle_stop` minutes. Who only listens does not count."""
-    limit = context.idle_stop * 60
-    while limit > 0:
-        await asyncio.sleep(min(limit / 4, 15.0))
-        supervisor = context.supervisor
-        if supervisor.busy:
-            context.touch()
-        elif time.monotonic() - max(context.last_request, supervisor.last_activity) >= limit:
-            _log.info("nothing to do for %g minutes", context.idle_stop)
-            context.stop()
+def kill_marked(mark: str, seconds: float = 2.0) -> None:
+    """Kill all processes of this user whose mark begins with `mark`, in whatever session, and wait until they are gone."""
+    end = time.monotonic() + seconds
+    while marked := [process for process in psutil.process_iter(["environ"]) if _is_marked(process, mark)]:
+        for process in marked:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        if time.monotonic() > end:
             return
+        psutil.wait_procs(marked, timeout=0.05)
 
 
-class _WithoutToken(logging.Formatter):
-    """Whatever is logged, the token is not: not in a path that someone asked for, and not in a traceback."""
-
-    def __init__(self, token: str) -> None:
-        super().__init__(FORMAT)
-        self._token = token
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(self._token, "...")
-
-
-def _log_file(file: Path | None, token: str) -> logging.Handler:
-    """Where the engine logs: a file of at most 1 MiB, with the file before it kept beside it; without a file, stderr."""
-    handler = RotatingFileHandler(file, maxBytes=LONGEST, backupCount=1) if file else logging.StreamHandler()
-    handler.setFormatter(_WithoutToken(token))
-    return handler
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    environment = process.info["environ"] or {}  # None for another user's
+    return process.pid != os.getpid() and environment.get(MARK, "").startswith(mark)

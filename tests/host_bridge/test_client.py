@@ -17,7 +17,7 @@ import pytest
 
 from host_bridge import client as client_module
 from host_bridge.client import Address, Client, EngineError, EngineGone, connect, read_address, running, state_folder
-from host_bridge.engine.address import publish
+from host_bridge.engine.server import publish
 from tests.support.live_engine import Live, live_engine
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="permissions and process numbers are POSIX's")

@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host_bridge.engine.queue.store import Store
-from host_bridge.engine.queue.supervisor import Supervisor
+from host_bridge.engine.queue import Queue
+from host_bridge.engine.supervisor import Supervisor
 from nodes.errors import FaceplateError
 from tests.support.engine_kinds import KINDS
 
 
 async def main() -> None:
     folder = Path(sys.argv[1])
-    supervisor = Supervisor(Store(folder / "jobs.sqlite"), folder, kinds=KINDS, module="tests.support.engine_kinds")
+    supervisor = Supervisor(Queue(folder / "jobs.sqlite"), folder, kinds=KINDS, module="tests.support.engine_kinds")
     await supervisor.start()
     say(pid=os.getpid())
     while line := await asyncio.to_thread(sys.stdin.readline):
@@ -38,7 +38,7 @@ async def answer(supervisor: Supervisor, do: str, **told: Any) -> dict[str, Any]
             job, created = await supervisor.submit(told["kind"], request, told.get("priority"))
             return {**job.as_json(), "new": created}
         case "show":
-            job = supervisor.store.get(told["id"])
+            job = supervisor.queue.find(told["id"])
             return {} if job is None else job.as_json(curve=True)
         case "wait":
             return (await supervisor.wait(told["id"], told["seconds"])).as_json(curve=True)
@@ -48,13 +48,13 @@ async def answer(supervisor: Supervisor, do: str, **told: Any) -> dict[str, Any]
             return (await supervisor.retry(told["id"])).as_json()
         case "list":
             begin = time.perf_counter()
-            jobs = [job.as_json() for job in supervisor.store.list(limit=10_000)]
+            jobs = [job.as_json() for job in supervisor.queue.list(limit=10_000)]
             return {"jobs": jobs, "busy": supervisor.busy, "took": time.perf_counter() - begin}
         case "trouble":
             return {"trouble": supervisor.trouble}
         case _:
             await supervisor.stop()
-            supervisor.store.close()
+            supervisor.queue.close()
             return {}
 
 

@@ -80,12 +80,10 @@ def allow(
         folder: The folder. It holds at once, also for an engine that runs.
         forget: Take it back.
     """
-    from host_bridge.engine.address import prepare
-    from host_bridge.engine.http.roots import Roots
+    from host_bridge.engine.roots import Roots
 
     roots = Roots(state_folder())
     if folder is not None:
-        prepare(state_folder())
         roots.forget(folder) if forget else roots.allow(folder)
     folders = [str(path) for path in roots.folders()]
     if json:
@@ -118,13 +116,13 @@ def watch(
         settle: Seconds for which a file must not change before it is taken.
         once: End when nothing is left to do.
     """
-    from host_bridge.watch.posts import fusion_prefs, fusion_roots
-    from host_bridge.watch.watcher import Watcher
+    from host_bridge.watch.fusion_prefs import fusion_prefs, fusion_roots
+    from host_bridge.watch.hot_folder import HotFolder
 
     if not 0 <= settle <= 3600:
         raise FaceplateError(f"--settle {settle:g}: is no time", remedy="Give seconds, at most an hour")
     prefs = prefs or (tuple(fusion_prefs(fusion_roots())) if resolve else ())
-    watcher = Watcher(folder, connect, settle=settle, method=method, prefs=list(prefs), told=_tell)
+    watcher = HotFolder(folder, connect, settle=settle, method=method, prefs=prefs, say=_say)
     print(f"watching {watcher.folder}" + ("" if once else "; Ctrl-C ends it, and jobs go on"), flush=True)
     passes = 0
     try:
@@ -139,7 +137,7 @@ def watch(
         watcher.close()
 
 
-def _tell(line: str) -> None:
+def _say(line: str) -> None:
     _log.info("%s", line)
     print(line, flush=True)
 

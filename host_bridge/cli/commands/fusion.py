@@ -13,8 +13,7 @@ from cyclopts import App
 
 from host_bridge.cli.perform import engine, refusals
 from host_bridge.client import EngineError, connect
-from host_bridge.watch.found import ANSWER
-from host_bridge.watch.status import of_failure, of_job, write_answer
+from host_bridge.watch.status import ANSWER, of_failure, of_job, write_answer
 from nodes.errors import FaceplateError, FootageError, UsageError
 
 _MINE = 0o600  # what is left in a temporary folder names people

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from host_bridge.engine.queue.keys import content_key
+from host_bridge.engine.keys import content_key
 from host_bridge.jobs.swap import SwapRequest
 from nodes.consent import records as clock
 from nodes.consent.edit import Terms, add, open_project, revoke

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from host_bridge.engine.queue.rate import MOST_POINTS, Rate, extended
-from host_bridge.engine.queue.store import Store
-from host_bridge.engine.queue.supervisor import Supervisor
+from host_bridge.engine.queue import Queue
+from host_bridge.engine.run import MOST_POINTS, Rate, extended
+from host_bridge.engine.supervisor import Supervisor
 from tests import ROOT
 from tests.support.clips import cut
 from tests.support.engine_kinds import KINDS, Plain
@@ -217,7 +217,7 @@ def test_listeners_hear_of_a_job_five_times_a_second_and_the_disk_twice(tmp_path
 
     async def run() -> None:
         supervisor = Supervisor(
-            Store(tmp_path / "jobs.sqlite"), tmp_path, kinds=KINDS, module="tests.support.engine_kinds"
+            Queue(tmp_path / "jobs.sqlite"), tmp_path, kinds=KINDS, module="tests.support.engine_kinds"
         )
         await supervisor.start()
         with supervisor.subscribe() as jobs:
@@ -242,7 +242,7 @@ def test_listeners_hear_of_a_job_five_times_a_second_and_the_disk_twice(tmp_path
         while supervisor.busy:
             await asyncio.sleep(0.01)
         await supervisor.stop()
-        supervisor.store.close()
+        supervisor.queue.close()
 
     os.environ["PYTHONPATH"] = str(ROOT)
     begin = time.monotonic()
@@ -258,7 +258,7 @@ def test_a_clock_that_goes_back_changes_neither_order_nor_estimates(
 ) -> None:
     now = iter(range(2_000_000_000, 0, -86_400))
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
-    store = Store(tmp_path / "jobs.sqlite")
+    store = Queue(tmp_path / "jobs.sqlite")
     fields = {"kind": "count", "title": "", "request": {}, "lane": "device", "device": "cpu"}
     ids = [store.add(id=f"{i:016x}", key=str(i), **fields).id for i in range(5)]
     assert [job.id for job in store.list()] == ids[::-1]
@@ -273,7 +273,7 @@ def test_a_clock_that_goes_back_changes_neither_order_nor_estimates(
 
 
 def test_a_curve_keeps_its_shape_in_two_hundred_points_however_long_it_gets() -> None:
-    curve: list[list[float]] = []
+    curve: list[tuple[float, float]] = []
     for step in range(10, 200_000, 10):
         curve = extended(curve, step, 1 / step)
         assert len(curve) <= MOST_POINTS
@@ -285,7 +285,7 @@ def test_a_curve_keeps_its_shape_in_two_hundred_points_however_long_it_gets() ->
 
 
 def test_the_engines_own_process_loads_nothing_heavy() -> None:
-    code = "import sys, host_bridge.engine.queue.supervisor; print([m for m in %r if m in sys.modules])"
+    code = "import sys, host_bridge.engine.supervisor; print([m for m in %r if m in sys.modules])"
     heavy = ("torch", "onnxruntime", "cv2", "av", "scipy", "matplotlib", "OpenImageIO", "PyOpenColorIO")
     assert subprocess.check_output([sys.executable, "-c", code % (heavy,)], text=True).strip() == "[]"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from host_bridge.client import EngineError
-from host_bridge.engine.http.protocol import HEAD_SECONDS
-from host_bridge.engine.http.roots import OutsideError, Roots
-from host_bridge.engine.http.security import BODY_SECONDS, HEADERS, OPEN_PATHS
+from host_bridge.engine.api import OPEN_PATHS
+from host_bridge.engine.guard import HEADERS
+from host_bridge.engine.roots import OutsideError, Roots
 from host_bridge.jobs.detect import DetectRequest
 from tests.support.live_engine import Live, answer, live_engine
 
@@ -163,10 +163,9 @@ def test_addresses_that_there_are_not_are_refused_in_json(live: Live, line: str)
     ],
 )
 def test_what_is_no_http_is_refused(live: Live, bytes_: bytes) -> None:
-    got = live.raw(bytes_)
-    refused(got, got[0])
-    assert got[0] in (400, 403)
-    assert got[1]["connection"] == "close"
+    status, headers, _ = live.raw(bytes_)
+    assert status in (400, 403)
+    assert headers["connection"] == "close"
 
 
 # ---- too much, too slow
@@ -198,70 +197,25 @@ def test_a_body_without_length_is_read_no_further_than_a_mebibyte(live: Live) ->
     assert sent < 1 << 24, "what the system's buffers hold, and no more"
 
 
-def test_who_is_slow_loses_the_connection_and_holds_up_nobody(live: Live) -> None:
+def test_who_is_slow_or_silent_holds_up_nobody(live: Live) -> None:
     def opened(said: bytes) -> socket.socket:
         plug = socket.create_connection(("127.0.0.1", live.port), timeout=20)
         plug.sendall(said)
         return plug
 
-    silent, dribbling = opened(b""), opened(b"GET /v1/status HTTP/1.1\r\n")
-    waiting = opened(head(live, "Content-Length: 100"))
-    began, open_ = time.monotonic(), {silent, dribbling, waiting}
-    got: dict[socket.socket, bytes] = dict.fromkeys(open_, b"")
-    limit = max(HEAD_SECONDS, BODY_SECONDS) + 5
-    while open_:
-        assert time.monotonic() - began < limit
-        for plug, more in ((dribbling, b"X: y\r\n"), (waiting, b" ")):
-            if plug in open_:
-                try:
-                    plug.send(more)
-                except ConnectionError:
-                    open_.discard(plug)
-        asked = time.monotonic()
-        assert live.ask(STATUS)[0] == 200
-        assert time.monotonic() - asked < 1
-        for plug in list(open_):
-            plug.settimeout(0.1)
-            try:
-                part = plug.recv(65536)
-                got[plug] += part
-                if not part:
-                    open_.discard(plug)
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                open_.discard(plug)
-    for plug in got:
-        plug.close()
-    assert b"408" in got[waiting].splitlines()[0]
-
-
-def test_hundreds_of_silent_connections_leave_room_for_the_rest(live: Live) -> None:
-    plugs = []
+    plugs = [opened(b"GET /v1/status HTTP/1.1\r\n"), opened(head(live, "Content-Length: 100"))]
     try:
-        for _ in range(300):
-            plugs.append(socket.create_connection(("127.0.0.1", live.port), timeout=5))
-        dropped = 0
-        for plug in reversed(plugs):
-            plug.settimeout(2)
-            try:
-                if plug.recv(1) == b"":
-                    dropped += 1
-            except ConnectionError:
-                dropped += 1
-            except TimeoutError:
-                break
-        assert dropped >= 90
+        plugs += [opened(b"") for _ in range(300)]
+        for _ in range(20):
+            plugs[0].sendall(b"X: y\r\n")
+            plugs[1].sendall(b" ")
+            asked = time.monotonic()
+            assert live.ask(STATUS)[0] == 200
+            assert time.monotonic() - asked < 1
     finally:
         for plug in plugs:
             plug.close()
-    end = time.monotonic() + 5
-    while True:
-        try:
-            assert live.client.status()
-            break
-        except EngineError:
-            assert time.monotonic() < end
+    assert live.client.status()
 
 
 # ---- which files

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from host_bridge.client import Client, EngineError, connect, read_address, running
-from host_bridge.engine.http import reference
-from host_bridge.engine.http.openapi import document
+from host_bridge.engine import reference
+from host_bridge.engine.api import make_app
 from host_bridge.jobs import KINDS
 from nodes.definitions import NODES
 from tests import ROOT
@@ -103,7 +103,7 @@ def test_it_does_not_end_while_a_job_runs(samples: Path, tmp_path: Path) -> None
 
 
 def test_it_needs_little_and_imports_nothing_heavy() -> None:
-    code = "import sys, host_bridge.engine.process; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    code = "import sys, host_bridge.engine.server; print(sorted({m.partition('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     heavy = ("torch", "onnxruntime", "cv2", "av", "scipy", "OpenImageIO", "PyOpenColorIO", "matplotlib")
     assert not [name for name in heavy if f"'{name}'" in loaded]
@@ -253,18 +253,21 @@ def test_the_openapi_document_has_every_kind_and_every_node(live: Live) -> None:
     status, _, body = live.ask("GET /v1/openapi.json")
     assert status == 200
     told = json.loads(body)
-    assert told == json.loads(json.dumps(document()))
+    assert told == json.loads(json.dumps(make_app().openapi()))
     schemas = told["components"]["schemas"]
     for node in NODES:
         assert schemas[node.parameters.__name__]["properties"].keys() == node.parameters.model_fields.keys()
     for kind in KINDS.values():
         assert schemas[kind.request.__name__]["properties"].keys() == kind.request.model_fields.keys()
     variants = told["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
-    assert [one["properties"]["kind"]["const"] for one in variants] == list(KINDS)
+    submissions = [schemas[one["$ref"].rpartition("/")[2]]["properties"] for one in variants]
+    assert [one["kind"]["const"] for one in submissions] == list(KINDS)
+    for one, kind in zip(submissions, KINDS.values(), strict=True):
+        assert one["request"]["$ref"].endswith(f"/{kind.request.__name__}")
     references = {part.split('"')[0] for part in json.dumps(told).split("#/components/schemas/")[1:]}
     assert references <= schemas.keys()
 
 
 def test_the_page_in_the_docs_is_made_from_it() -> None:
     page = (ROOT / "docs/engine.md").read_text("utf-8")
-    assert reference.written_into(page) == page, "run: python -m host_bridge.engine.http.reference docs/engine.md"
+    assert reference.written_into(page) == page, "run: python -m host_bridge.engine.reference docs/engine.md"

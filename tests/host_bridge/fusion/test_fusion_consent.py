@@ -15,7 +15,7 @@ import pytest
 from host_bridge.client import connect
 from host_bridge.fusion.build import build
 from host_bridge.jobs import parse
-from host_bridge.watch.watcher import Watcher
+from host_bridge.watch.hot_folder import HotFolder
 from nodes.consent import records as clock
 from nodes.consent.edit import Terms, add, revoke
 from nodes.consent.records import USES
@@ -47,8 +47,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[S
 
 
 @pytest.fixture(scope="module")
-def watcher(stage: Stage) -> Iterator[Watcher]:
-    made = Watcher(stage.watched, connect, settle=0, prefs=[stage.work / "Fusion.prefs"])
+def watcher(stage: Stage) -> Iterator[HotFolder]:
+    made = HotFolder(stage.watched, connect, settle=0, prefs=[stage.work / "Fusion.prefs"])
     yield made
     made.close()
 
@@ -56,7 +56,7 @@ def watcher(stage: Stage) -> Iterator[Watcher]:
 class Show:
     """A project, and a Swap node whose results belong to it; watcher: the free edition's way to the engine, else the direct one."""
 
-    def __init__(self, stage: Stage, watcher: Watcher | None) -> None:
+    def __init__(self, stage: Stage, watcher: HotFolder | None) -> None:
         self.stage, self.watcher = stage, watcher
         self.folder = stage.work / str(len(list(stage.work.iterdir())))
         self.folder.mkdir()
@@ -107,7 +107,7 @@ class Show:
 
 
 @pytest.fixture
-def show(stage: Stage, watcher: Watcher) -> Show:
+def show(stage: Stage, watcher: HotFolder) -> Show:
     return Show(stage, watcher)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host_bridge.watch.watcher import Watcher
+from host_bridge.watch.hot_folder import HotFolder
 from nodes.consent.records import USES
 from tests.host_bridge.fusion.test_fusion_consent import Show, stage, watcher  # noqa: F401
 from tests.support.consents import agreed
@@ -21,7 +21,7 @@ INTACT = "results: intact; signed with this machine's own certificate"
 
 
 @pytest.fixture(scope="module")
-def done(stage: Stage, watcher: Watcher) -> Show:  # noqa: F811
+def done(stage: Stage, watcher: HotFolder) -> Show:  # noqa: F811
     """A node whose range is rendered, in the confined edition; and a preview of one frame elsewhere."""
     show = Show(stage, watcher)
     agreed(show.folder, {"Anna": USES})

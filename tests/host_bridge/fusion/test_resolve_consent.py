@@ -15,7 +15,7 @@ from host_bridge.fusion import faceplate_resolve as script
 from host_bridge.fusion.build import lua_script
 from host_bridge.fusion.faceplate_resolve import Config
 from host_bridge.jobs.resolve import NamedCast, casts_in
-from host_bridge.watch.watcher import Watcher
+from host_bridge.watch.hot_folder import HotFolder
 from nodes.consent.edit import Added, Terms, add, revoke
 from nodes.consent.records import USES, Use
 from tests.host_bridge.fusion.test_resolve_scripts_python import host, told  # noqa: F401
@@ -73,7 +73,7 @@ class Menu:
             _DOES[name](self.host.handle(), self.config)
             return self._print_of().splitlines()
         self.host.prefs_file = self.folder / "Fusion.prefs"
-        watcher = Watcher(Path(self.config.folder), connect, settle=0, prefs=[self.host.prefs_file])
+        watcher = HotFolder(Path(self.config.folder), connect, settle=0, prefs=[self.host.prefs_file])
         watcher.step()
         lua = Lua(self.host, self.edition, lambda seconds: watcher.step())
         lua.run(lua_script(name, self.config))

@@ -9,7 +9,7 @@ import pytest
 
 from host_bridge.fusion.build import SCRIPTS_FOLDER, lua_script
 from host_bridge.fusion.faceplate_resolve import Config
-from host_bridge.watch.posts import _POST
+from host_bridge.watch.fusion_prefs import _POST
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import GONE, GONE_OF_OS, Lua
 

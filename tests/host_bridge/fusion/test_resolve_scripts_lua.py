@@ -11,7 +11,7 @@ import pytest
 from host_bridge.client import connect
 from host_bridge.fusion.build import SCRIPTS, lua_script
 from host_bridge.fusion.faceplate_resolve import Config
-from host_bridge.watch.watcher import Watcher
+from host_bridge.watch.hot_folder import HotFolder
 from tests.host_bridge.fusion.test_resolve_scripts_python import config, footage, host, live, told  # noqa: F401
 from tests.host_bridge.watch.test_engine_watch import step_until
 from tests.support.live_engine import Live
@@ -25,15 +25,15 @@ EDITIONS = ("full", "sandbox")
 
 
 @pytest.fixture
-def watcher(host: Host, config: Config, tmp_path: Path, live: Live) -> Iterator[Watcher]:  # noqa: F811
+def watcher(host: Host, config: Config, tmp_path: Path, live: Live) -> Iterator[HotFolder]:  # noqa: F811
     host.prefs_file = tmp_path / "Fusion.prefs"
-    made = Watcher(Path(config.folder), connect, settle=0, prefs=[host.prefs_file])
+    made = HotFolder(Path(config.folder), connect, settle=0, prefs=[host.prefs_file])
     made.step()
     yield made
     made.close()
 
 
-def play(host: Host, edition: str, name: str, config: Config, watcher: Watcher) -> Lua:  # noqa: F811
+def play(host: Host, edition: str, name: str, config: Config, watcher: HotFolder) -> Lua:  # noqa: F811
     """Run a script of the menu; the watcher works while it waits."""
     lua = Lua(host, edition, lambda seconds: watcher.step())
     lua.run(lua_script(name, config))
@@ -44,7 +44,7 @@ def play(host: Host, edition: str, name: str, config: Config, watcher: Watcher) 
 def test_the_result_lies_above_the_clip_and_is_taken_back(
     host: Host,  # noqa: F811
     config: Config,  # noqa: F811
-    watcher: Watcher,
+    watcher: HotFolder,
     edition: str,
 ) -> None:
     host.end_counts = edition == "full"
@@ -59,7 +59,7 @@ def test_the_result_lies_above_the_clip_and_is_taken_back(
     assert told(host) == "1 result was taken back" and not host.timeline.tracks[1]
 
 
-def test_as_a_take(host: Host, config: Config, watcher: Watcher) -> None:  # noqa: F811
+def test_as_a_take(host: Host, config: Config, watcher: HotFolder) -> None:  # noqa: F811
     play(host, "sandbox", f"{REPLACE} - as take", config, watcher)
     plate = host.timeline.tracks[0][0]
     assert told(host) == "1 of 1 clips have their new face" and plate.take == 2
@@ -69,7 +69,7 @@ def test_as_a_take(host: Host, config: Config, watcher: Watcher) -> None:  # noq
     assert plate.take == 1 and len(plate.takes) == 1
 
 
-def test_as_a_composition(host: Host, config: Config, watcher: Watcher) -> None:  # noqa: F811
+def test_as_a_composition(host: Host, config: Config, watcher: HotFolder) -> None:  # noqa: F811
     play(host, "sandbox", f"{REPLACE} - as Fusion composition", config, watcher)
     plate = host.timeline.tracks[0][0]
     comp = next(iter(plate.comps.values()))
@@ -97,7 +97,7 @@ def test_as_a_composition(host: Host, config: Config, watcher: Watcher) -> None:
 def test_what_cannot_be_done_says_why_and_changes_nothing(
     host: Host,  # noqa: F811
     config: Config,  # noqa: F811
-    watcher: Watcher,
+    watcher: HotFolder,
     edition: str,
     change: str,
     says: str,
@@ -121,7 +121,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(
     assert [len(track) for track in timeline.tracks] == [2]
 
 
-def test_a_job_that_fails_says_why(host: Host, config: Config, watcher: Watcher, live: Live) -> None:  # noqa: F811
+def test_a_job_that_fails_says_why(host: Host, config: Config, watcher: HotFolder, live: Live) -> None:  # noqa: F811
     path = live.work / "noise.mp4"
     path.write_bytes(b"no movie")
     host.pool.selected[0].path = str(path)
@@ -134,7 +134,7 @@ def test_a_training_begins_when_both_facesets_are_there(
     host: Host,  # noqa: F811
     config: Config,  # noqa: F811
     live: Live,  # noqa: F811
-    watcher: Watcher,
+    watcher: HotFolder,
     edition: str,
 ) -> None:
     play(host, edition, "Train on selected clips", config, watcher)
@@ -150,7 +150,7 @@ def test_a_training_begins_when_both_facesets_are_there(
 def test_the_timeline_goes_out_and_its_result_comes_in(
     host: Host,  # noqa: F811
     config: Config,  # noqa: F811
-    watcher: Watcher,
+    watcher: HotFolder,
 ) -> None:
     host.timeline.name = "Cut 1"
     del host.timeline.tracks[0][1]
@@ -168,7 +168,7 @@ def test_the_timeline_goes_out_and_its_result_comes_in(
 def test_the_monitor_is_opened_by_the_watcher(
     host: Host,  # noqa: F811
     config: Config,  # noqa: F811
-    watcher: Watcher,
+    watcher: HotFolder,
     edition: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -190,7 +190,7 @@ def test_the_watcher_is_started_where_lua_may_start_programs(host: Host, config:
     assert "nothing looks after" in told(host) and "faceplate engine watch" in told(host)
 
 
-def test_a_clip_with_a_name_of_any_kind(host: Host, config: Config, watcher: Watcher, live: Live) -> None:  # noqa: F811
+def test_a_clip_with_a_name_of_any_kind(host: Host, config: Config, watcher: HotFolder, live: Live) -> None:  # noqa: F811
     odd = live.work / 'a "b" \\ é\n%d.mp4'
     odd.write_bytes(Path(host.timeline.tracks[0][0].media.path).read_bytes())
     plate = host.timeline.tracks[0][0]

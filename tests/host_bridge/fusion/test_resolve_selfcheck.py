@@ -9,7 +9,7 @@ import pytest
 from host_bridge.client import connect
 from host_bridge.fusion.build import lua_script
 from host_bridge.fusion.faceplate_resolve import Config
-from host_bridge.watch.watcher import Watcher
+from host_bridge.watch.hot_folder import HotFolder
 from tests.support.clips import cut
 from tests.support.resolve_host import Host, TimelineItem
 from tests.support.resolve_lua import GONE, Lua
@@ -33,7 +33,7 @@ def host(samples: Path, tmp_path: Path) -> Host:
 
 def check(host: Host, config: Config, edition: str) -> str:
     """The report, as it gets to the user."""
-    watcher = Watcher(Path(config.folder), connect, settle=0, prefs=[host.prefs_file] if host.prefs_file else [])
+    watcher = HotFolder(Path(config.folder), connect, settle=0, prefs=[host.prefs_file] if host.prefs_file else [])
     try:
         watcher.step()
         Lua(host, edition, lambda seconds: watcher.step()).run(lua_script(NAME, config))

@@ -18,10 +18,9 @@ import opentimelineio as otio
 import pytest
 
 from host_bridge.client import connect
-from host_bridge.watch.found import is_meant
-from host_bridge.watch.posts import fusion_prefs
+from host_bridge.watch.fusion_prefs import fusion_prefs
+from host_bridge.watch.hot_folder import HotFolder, is_meant
 from host_bridge.watch.status import to_lua
-from host_bridge.watch.watcher import Watcher
 from nodes.errors import FaceplateError
 from tests.support.clips import cut
 from tests.support.consents import in_project
@@ -50,8 +49,8 @@ def hot(live: Live, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watcher(live: Live, hot: Path) -> Iterator[Watcher]:
-    made = Watcher(hot, connect, settle=0, method="reference")
+def watcher(live: Live, hot: Path) -> Iterator[HotFolder]:
+    made = HotFolder(hot, connect, settle=0, method="reference")
     yield made
     made.close()
 
@@ -67,7 +66,7 @@ def status(hot: Path, name: str) -> dict[str, Any]:
     return json.loads((hot / f"{name}.status.json").read_text("utf-8"))
 
 
-def step_until(watcher: Watcher, true: Callable[[], object], seconds: float = 30) -> None:
+def step_until(watcher: HotFolder, true: Callable[[], object], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it does not come"
@@ -79,7 +78,7 @@ def jobs(live: Live) -> list[str]:
     return [job["id"] for job in connect(live.state).list(limit=1000)["jobs"]]
 
 
-def test_a_job_that_is_dropped_in_is_done_and_says_so_beside_it(live: Live, hot: Path, clip: Path, watcher: Watcher):
+def test_a_job_that_is_dropped_in_is_done_and_says_so_beside_it(live: Live, hot: Path, clip: Path, watcher: HotFolder):
     drop(hot, "find.json", "detect", clip=clip, out=hot / "faces.npz")
     step_until(watcher, (hot / "done" / "find.json").exists)
     told = status(hot, "find.json")
@@ -103,7 +102,7 @@ def test_a_job_that_is_dropped_in_is_done_and_says_so_beside_it(live: Live, hot:
     ],
 )
 def test_what_is_wrong_goes_to_failed_with_the_reason_and_what_to_do(
-    live: Live, hot: Path, watcher: Watcher, text: str, why: str
+    live: Live, hot: Path, watcher: HotFolder, text: str, why: str
 ):
     before = jobs(live)
     (hot / "bad.json").write_text(text, "utf-8")
@@ -113,7 +112,7 @@ def test_what_is_wrong_goes_to_failed_with_the_reason_and_what_to_do(
     assert jobs(live) == before
 
 
-def test_a_job_that_fails_says_why(live: Live, hot: Path, watcher: Watcher):
+def test_a_job_that_fails_says_why(live: Live, hot: Path, watcher: HotFolder):
     (hot / "no.mp4").write_bytes(b"this is no movie")
     drop(hot, "no.json", "detect", clip=hot / "no.mp4")
     step_until(watcher, (hot / "failed" / "no.json").exists)
@@ -121,7 +120,7 @@ def test_a_job_that_fails_says_why(live: Live, hot: Path, watcher: Watcher):
 
 
 def test_what_is_still_being_written_is_left_alone(live: Live, hot: Path, clip: Path):
-    watcher = Watcher(hot, connect, settle=2)
+    watcher = HotFolder(hot, connect, settle=2)
     try:
         text = json.dumps({"kind": "detect", "request": {"clip": str(clip)}})
         file = hot / "slow.json"
@@ -138,7 +137,7 @@ def test_what_is_still_being_written_is_left_alone(live: Live, hot: Path, clip: 
         watcher.close()
 
 
-def test_what_is_not_ours_is_never_touched(live: Live, hot: Path, clip: Path, watcher: Watcher):
+def test_what_is_not_ours_is_never_touched(live: Live, hot: Path, clip: Path, watcher: HotFolder):
     other = {
         "notes.txt": "hello",
         "package.json": '{"name": "mine"}',
@@ -186,7 +185,7 @@ def test_a_watcher_that_was_killed_goes_on_with_the_same_job(live: Live, hot: Pa
     assert (hot / "done" / "long.json").exists()
 
 
-def test_what_had_ended_but_was_not_put_away_is_not_done_again(live: Live, hot: Path, clip: Path, watcher: Watcher):
+def test_what_had_ended_but_was_not_put_away_is_not_done_again(live: Live, hot: Path, clip: Path, watcher: HotFolder):
     file = drop(hot, "again.json", "detect", clip=clip, out=hot / "again.npz")
     step_until(watcher, (hot / "done" / "again.json").exists)
     (hot / "done" / "again.json").rename(file)  # the same file, its time kept
@@ -196,14 +195,14 @@ def test_what_had_ended_but_was_not_put_away_is_not_done_again(live: Live, hot: 
     assert jobs(live) == before and not file.exists() and not (hot / "again.npz").exists()
 
 
-def test_a_second_file_of_a_name_keeps_the_first(live: Live, hot: Path, clip: Path, watcher: Watcher):
+def test_a_second_file_of_a_name_keeps_the_first(live: Live, hot: Path, clip: Path, watcher: HotFolder):
     for n, every in enumerate((3, 4), 1):
         drop(hot, "same.json", "detect", clip=clip, detect={"every": every})
         step_until(watcher, lambda n=n: len(list((hot / "done").glob("same*.json"))) == n)
     assert {p.name for p in (hot / "done").iterdir()} == {"same.json", "same-2.json"}
 
 
-def test_an_engine_that_dies_is_started_again(live: Live, hot: Path, clip: Path, watcher: Watcher):
+def test_an_engine_that_dies_is_started_again(live: Live, hot: Path, clip: Path, watcher: HotFolder):
     drop(hot, "dies.json", "detect", clip=clip, detect={"every": 7})
     watcher.step()
     os.kill(connect(live.state).address.pid, signal.SIGKILL)
@@ -211,15 +210,15 @@ def test_an_engine_that_dies_is_started_again(live: Live, hot: Path, clip: Path,
     assert status(hot, "dies.json")["state"] == "finished"
 
 
-def test_one_watcher_for_a_folder(hot: Path, watcher: Watcher):
+def test_one_watcher_for_a_folder(hot: Path, watcher: HotFolder):
     with pytest.raises(FaceplateError, match=r"is watched already.*End the other"):
-        Watcher(hot, connect)
+        HotFolder(hot, connect)
     with pytest.raises(FaceplateError, match="is no folder"):
-        Watcher(hot / "missing", connect)
+        HotFolder(hot / "missing", connect)
 
 
 def test_an_edit_that_is_dropped_in_with_its_cast_comes_back_as_an_edit(
-    live: Live, hot: Path, samples: Path, watcher: Watcher
+    live: Live, hot: Path, samples: Path, watcher: HotFolder
 ):
     media = cut(samples / "cap13_edit2.mp4", hot.parent / f"{hot.name}.plate.mp4", 0, 12)
     source = cut(samples / "franck.mp4", hot.parent / f"{hot.name}.anna.mp4", 0, 12)
@@ -245,7 +244,7 @@ def test_an_edit_that_is_dropped_in_with_its_cast_comes_back_as_an_edit(
 
 
 @pytest.mark.parametrize("name", ["bad.otio", "bad.edl", "bad.fcpxml", "bad.otioz"])
-def test_an_edit_that_cannot_be_read_says_so(live: Live, hot: Path, watcher: Watcher, name: str):
+def test_an_edit_that_cannot_be_read_says_so(live: Live, hot: Path, watcher: HotFolder, name: str):
     (hot / name).write_text("no edit")
     step_until(watcher, (hot / "failed" / name).exists)
     assert name in (hot / f"{name}.error.txt").read_text("utf-8")
@@ -264,7 +263,7 @@ def test_a_post_in_the_preferences_becomes_a_job_once_and_its_answer_is_lua(live
     post = "abcdef-1234:" + json.dumps({"jobs": [job]}).encode().hex()
     prefs.write_text(prefs_of(post))
     for again in (False, True):
-        watcher = Watcher(hot, connect, settle=0, prefs=[prefs])
+        watcher = HotFolder(hot, connect, settle=0, prefs=[prefs])
         try:
             if again:
                 os.utime(prefs)
@@ -282,7 +281,7 @@ def test_a_post_in_the_preferences_becomes_a_job_once_and_its_answer_is_lua(live
     assert lua.execute((hot / ".faceplate-watching.lua").read_text()) is True
 
 
-def press(hot: Path, clip: Path, id: str, near: Path, **more: Any) -> Watcher:
+def press(hot: Path, clip: Path, id: str, near: Path, **more: Any) -> HotFolder:
     """Post what a button asks for, whose performers are looked up first; `later.npz` is what it makes."""
     asks = {"plate": str(clip), "source": str(clip), "near": str(near)}
     jobs = [
@@ -291,7 +290,7 @@ def press(hot: Path, clip: Path, id: str, near: Path, **more: Any) -> Watcher:
     ]
     prefs = hot.parent / f"{hot.name}.prefs"
     prefs.write_text(prefs_of(f"{id}:" + json.dumps({"jobs": jobs}).encode().hex()))
-    return Watcher(hot, connect, settle=0, prefs=[prefs])
+    return HotFolder(hot, connect, settle=0, prefs=[prefs])
 
 
 def test_what_consent_refuses_never_runs_later_and_what_it_allows_does(live: Live, hot: Path, clip: Path):
@@ -309,7 +308,7 @@ def test_what_consent_refuses_never_runs_later_and_what_it_allows_does(live: Liv
         step_until(watcher, (hot / "done" / "allowed-1-performers.json").exists)
     finally:
         watcher.close()  # it is killed between the two: another goes on
-    watcher = Watcher(hot, connect, settle=0)
+    watcher = HotFolder(hot, connect, settle=0)
     try:
         step_until(watcher, (hot / "done" / "allowed-1-later.json").exists)
     finally:
@@ -337,7 +336,7 @@ def test_a_script_can_have_the_monitor_opened(live: Live, hot: Path, by: str, mo
         (hot / "monitor.json").write_text('{"open": "monitor"}')
     else:
         prefs.write_text(prefs_of("abcdef-9:" + b'{"open": "monitor"}'.hex()))
-    watcher = Watcher(hot, connect, settle=0, prefs=[prefs])
+    watcher = HotFolder(hot, connect, settle=0, prefs=[prefs])
     try:
         for _ in range(3):
             watcher.step()
@@ -360,7 +359,7 @@ def test_a_script_can_have_the_monitor_opened(live: Live, hot: Path, by: str, mo
 def test_posts_that_cannot_be_understood_do_nothing(live: Live, hot: Path, post: str):
     prefs = hot.parent / f"{hot.name}.prefs"
     prefs.write_text(prefs_of(post))
-    watcher = Watcher(hot, connect, settle=0, prefs=[prefs])
+    watcher = HotFolder(hot, connect, settle=0, prefs=[prefs])
     try:
         for _ in range(3):
             watcher.step()

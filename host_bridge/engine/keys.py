@@ -1,4 +1,4 @@
-"""What a job would read and what it has written, by size and time: whether two requests ask for the same, and whether a result still stands."""
+"""Size and time of the files that a job reads and has written: whether two requests are the same, and whether a result still holds."""
 
 from __future__ import annotations
 
@@ -19,30 +19,26 @@ _PATTERN = re.compile(r"%0?\d*d|#+")
 
 
 def content_key(kind: str, request: Request) -> str:
-    """Name what is asked for: equal for two requests of one kind while nothing that they read has changed.
+    """A key that is equal for two requests of one kind as long as nothing that they read has changed.
 
-    Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too. How consents stand counts as well.
+    Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too.
+    The state of the consents counts as well.
     """
-    read = {str(path): _stamps(path, depth=2) for path in sorted(request.reads())}
     from nodes.consent.gate import consents_key
 
-    told = [
-        version("faceplate"),
-        kind,
-        request.model_dump(mode="json"),
-        read,
-        consents_key(*request.writes(), *request.reads()),
-    ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    read = {str(path): _stamps(path, depth=2) for path in sorted(request.reads())}
+    consents = consents_key(*request.writes(), *request.reads())
+    parts = [version("faceplate"), kind, request.model_dump(mode="json"), read, consents]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def stamps(paths: Iterable[Path]) -> dict[str, Any]:
-    """What is at these paths now, to compare with later: size and time of each file, of a folder those at its top level."""
+    """Size and time of each file now, to compare with later; of a folder, those at its top level."""
     return {str(path): _stamps(path, depth=1) for path in paths}
 
 
 def untouched(outputs: dict[str, Any]) -> bool:
-    """Whether all is there, as :func:`stamps` saw it."""
+    """Whether all files are as :func:`stamps` saw them."""
     return all(seen is not None and _stamps(Path(path), depth=1) == seen for path, seen in outputs.items())
 
 
@@ -50,9 +46,9 @@ def _stamps(path: Path, depth: int) -> Any:
     """[size, mtime_ns] of a file, {name: ...} of a folder or of a sequence's files, null of what is not there."""
     path = path.expanduser()
     try:
-        found = path.stat()
+        info = path.stat()
         if not path.is_dir():
-            return [found.st_size, found.st_mtime_ns]
+            return [info.st_size, info.st_mtime_ns]
         return dict(islice(_below(path, depth, ""), MOST_FILES))
     except OSError:
         pass
@@ -73,5 +69,5 @@ def _below(folder: Path, depth: int, suffix: str) -> Iterator[tuple[str, list[in
                 if depth > 1:
                     yield from ((f"{entry.name}/{name}", seen) for name, seen in _below(Path(entry), depth - 1, suffix))
             elif entry.name.endswith(suffix):
-                found = entry.stat()
-                yield entry.name, [found.st_size, found.st_mtime_ns]
+                info = entry.stat()
+                yield entry.name, [info.st_size, info.st_mtime_ns]

@@ -1,4 +1,4 @@
-"""What comes from scripts in Resolve that may write no file: jobs in Fusion's preferences, `FaceplatePost = "ID:hex of JSON"`.
+"""Posts of scripts in Resolve that may write no file: jobs in Fusion's preferences, `FaceplatePost = "ID:hex of JSON"`.
 
 Such a script calls SetPrefs and SavePrefs, which writes `Fusion.prefs`; the answer is a Lua file in the watched folder, which it can load.
 A post is `{"jobs": [{"name", "kind", "request"}]}`, `{"open": "monitor"}`, or `{"report": text}` of a self-check. Each job becomes the job file ID-NAME.json.
@@ -29,11 +29,11 @@ _MOST_JOBS = 64
 _KEPT = 200  # posts that are remembered
 _NOTES = ".faceplate-posts.json"
 MONITOR = {"open": "monitor"}
-Job = tuple[str, Any, Any]  # name, kind and request
+PostedJob = tuple[str, Any, Any]  # name, kind and request
 REPORT = "Faceplate self-check.txt"
 
 
-class Posts:
+class FusionPosts:
     """Turns posts into job files, each once. prefs: the files that are read, those of this user alone."""
 
     def __init__(self, folder: Path, prefs: list[Path], connect: Callable[[], Client]) -> None:
@@ -41,7 +41,7 @@ class Posts:
         self._seen: dict[Path, tuple[int, int]] = {}
 
     def collect(self) -> None:
-        """Look whether something has come. Raises OutputError."""
+        """Read new posts. Raises OutputError."""
         for path in self._prefs:
             for id, content in self._fresh(path):
                 self._open(id, content)
@@ -49,63 +49,63 @@ class Posts:
 
     def _fresh(self, path: Path) -> Iterator[tuple[str, bytes]]:
         try:
-            told = path.stat()
-            mine = not hasattr(os, "getuid") or told.st_uid == os.getuid()
-            mark = (told.st_size, told.st_mtime_ns)
-            if not mine or told.st_size > _LARGEST or self._seen.get(path) == mark:
+            stat = path.stat()
+            mine = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
+            mark = (stat.st_size, stat.st_mtime_ns)
+            if not mine or stat.st_size > _LARGEST or self._seen.get(path) == mark:
                 return
             text = path.read_bytes()
         except OSError:  # Resolve is about to write it
             return
         self._seen[path] = mark
         known = self._known()
-        for found in _POST.finditer(text):
-            id = found[1].decode()
+        for match in _POST.finditer(text):
+            id = match[1].decode()
             if id not in known:
-                yield id, bytes.fromhex(found[2].decode())
+                yield id, bytes.fromhex(match[2].decode())
 
     def _open(self, id: str, content: bytes) -> None:
         try:
-            told = json.loads(content)
-            if told == MONITOR:
+            post = json.loads(content)
+            if post == MONITOR:
                 open_monitor(self._connect)
                 return
-            if isinstance(told.get("report"), str):
+            if isinstance(post.get("report"), str):
                 with whole_file(self._folder / REPORT) as temporary:
-                    temporary.write_text(told["report"] + "\n", "utf-8")
+                    temporary.write_text(post["report"] + "\n", "utf-8")
                 return
-            jobs = read_jobs({"id": id, "jobs": told["jobs"]})
+            jobs = read_jobs({"id": id, "jobs": post["jobs"]})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
         write_jobs(self._folder, *jobs)
 
     def _known(self) -> list[str]:
         try:
-            told: Any = json.loads((self._folder / _NOTES).read_text("utf-8"))
-            return [str(id) for id in told["posts"]]
+            notes: Any = json.loads((self._folder / _NOTES).read_text("utf-8"))
+            return [str(id) for id in notes["posts"]]
         except (OSError, ValueError, KeyError, TypeError):
             return []
 
     def _remember(self, id: str) -> None:
         with whole_file(self._folder / _NOTES) as temporary:
-            told = {"schema": "faceplate.posts/1", "posts": [*self._known(), id][-_KEPT:]}
-            temporary.write_text(json.dumps(told), "utf-8")
+            notes = {"schema": "faceplate.posts/1", "posts": [*self._known(), id][-_KEPT:]}
+            temporary.write_text(json.dumps(notes), "utf-8")
 
 
-def read_jobs(post: Any) -> tuple[str, list[Job]]:
-    """The id of a post, {"id", "jobs"}, and its jobs. Raises ValueError for what cannot be understood."""
+def read_jobs(post: Any) -> tuple[str, list[PostedJob]]:
+    """The id of a post, {"id", "jobs"}, and its jobs. Raises ValueError if it is invalid."""
     try:
         id, jobs = str(post["id"]), [(str(j["name"]), j["kind"], j["request"]) for j in post["jobs"][:_MOST_JOBS]]
     except (KeyError, TypeError, AttributeError) as e:
-        raise ValueError("is no post") from e
+        raise ValueError("is not a post") from e
     if not all(map(_NAME.fullmatch, (id, *(name for name, _, _ in jobs)))):
-        raise ValueError("has a name that is none")
+        raise ValueError("has an invalid name")
     return id, jobs
 
 
-def write_jobs(folder: Path, id: str, jobs: list[Job]) -> None:
+def write_jobs(folder: Path, id: str, jobs: list[PostedJob]) -> None:
     """Write the job files of a post: all, or the first that asks who may be used, which carries the others. Raises OutputError."""
-    later: list[Job] = []
+    later: list[PostedJob] = []
     if {kind == _ASKS for _, kind, _ in jobs} == {True, False}:
         first, *later = sorted(jobs, key=lambda job: job[1] != _ASKS)
         jobs = [first]
@@ -121,7 +121,7 @@ def write_jobs(folder: Path, id: str, jobs: list[Job]) -> None:
 
 
 def open_monitor(connect: Callable[[], Client]) -> None:
-    """Show the engine's page in the browser, as far as there is one. A script cannot: the page's address is a secret."""
+    """Show the engine's page in the browser, if there is one. A script cannot: the page's address is a secret."""
     with contextlib.suppress(EngineError, webbrowser.Error):
         webbrowser.open(connect().page)
 
@@ -141,10 +141,10 @@ def fusion_roots() -> list[Path]:
 
 def fusion_prefs(roots: list[Path]) -> list[Path]:
     """The preferences in these folders, one file a profile; raises FaceplateError when there are none."""
-    found = sorted(path for root in roots for path in root.glob("Profiles/*/Fusion.prefs"))
-    if not found:
+    files = sorted(path for root in roots for path in root.glob("Profiles/*/Fusion.prefs"))
+    if not files:
         raise FaceplateError(
             f"Resolve's preferences are not in {' or '.join(map(str, roots))}",
             remedy="Start Resolve once, or name the file with --prefs",
         )
-    return found
+    return files

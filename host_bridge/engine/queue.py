@@ -1,4 +1,4 @@
-"""The queue's durable state: SQLite, one table, one owner."""
+"""The queue: all jobs, durable in one SQLite table with one owner."""
 
 from __future__ import annotations
 
@@ -9,50 +9,51 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from host_bridge.engine.queue.disk import explained, written
-from host_bridge.engine.queue.errors import no_job
-from host_bridge.engine.queue.record import ACTIVE, COLUMNS, Job, State, from_row, to_row
-from nodes.errors import SchemaError
+from pydantic_core import from_json, to_json
 
-__all__ = ["ACTIVE", "Job", "State", "Store"]
+from host_bridge.engine.job import ACTIVE, Conflict, Job, State, no_job
+from nodes.errors import FaceplateError, OutputError, SchemaError
 
 VERSION = 1
+COLUMNS: Final = tuple(Job.model_fields)
+_JSON: Final = frozenset(
+    {"request", "progress", "metrics", "curve", "pictures", "error", "result", "messages", "outputs"}
+)
 _TYPES = {"seq": " INTEGER PRIMARY KEY AUTOINCREMENT", "id": " TEXT NOT NULL UNIQUE"}
 _SCHEMA = (
     f"CREATE TABLE jobs ({', '.join(name + _TYPES.get(name, '') for name in COLUMNS)})",
     "CREATE INDEX waiting ON jobs (state, lane, priority DESC, seq)",
     "CREATE INDEX same ON jobs (key, seq)",
 )
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"
 _ACTIVE = f"state IN {ACTIVE}"
+_ELSEWHERE = "choose another folder with FACEPLATE_STATE"
 
-Jobs: TypeAlias = list[Job]  # inside of the class `list` is what a queue is asked for
+Jobs: TypeAlias = list[Job]  # inside the class, `list` is a method
 Ids: TypeAlias = list[str]
 
 
-class Store:
+class Queue:
     """All jobs. Safe to use from several threads; only one process at a time can have it open.
 
-    Every method raises OutputError when the disk is full or refuses to be written, SchemaError when the file is damaged. What is changed is
-    on disk when the call returns; what is noted is seen by everyone at once, and is written with the next change or flush.
+    Every method raises OutputError when the disk is full or read-only, and SchemaError when the file is damaged. A `change` is on disk when
+    the call returns; a `note` is seen by everyone at once, and written with the next change or flush.
     """
 
     def __init__(self, path: Path) -> None:
         """Open or create it; raises Conflict while another process has it, SchemaError for one that a newer Faceplate wrote."""
         self.path = path
         self._lock = threading.RLock()
-        self._live: dict[str, Job] = {}  # of which there may be more to say than the table knows
+        self._live: dict[str, Job] = {}  # running jobs, and those with changes that are not written yet
         self._noted: dict[str, set[str]] = {}
-        with written(path):
+        with writable(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # SQLite would open one that is read-only, and stumble later. (Opening it here would drop the locks on it in the end.)
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        with explained(path):
+        with self._explained():
             self._db = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -83,7 +84,7 @@ class Store:
         return db
 
     def close(self) -> None:
-        """Write what was noted, and let go of the file."""
+        """Write what was noted, and release the file."""
         with self._lock:
             try:
                 self.flush()
@@ -91,64 +92,70 @@ class Store:
                 self._db.close()
 
     def add(self, **fields: Any) -> Job:
-        """Add a job that waits; id, kind, title, request, key, lane and device must be given."""
+        """Add a queued job; id, kind, title, request, key, lane and device must be given."""
         job = Job(**{"created": time.time(), **fields})
-        row = to_row({name: getattr(job, name) for name in COLUMNS if name != "seq"})
+        row = _to_row(job, set(COLUMNS) - {"seq"})
         with self._writing() as db:
             names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
             seq = db.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", row).lastrowid
-        return replace(job, seq=seq or 0)
+        return job.changed(seq=seq)
 
-    def get(self, id: str) -> Job | None:
-        """One job, None if there is none."""
+    def find(self, id: str) -> Job | None:
+        """One job; None if it does not exist."""
         with self._lock:
             return self._live.get(id) or next(iter(self._select("WHERE id = ?", id)), None)
 
+    def get(self, id: str) -> Job:
+        """One job; raises NotFound."""
+        job = self.find(id)
+        if job is None:
+            raise no_job(id)
+        return job
+
     def list(self, state: State | None = None, limit: int = 100, before: str | None = None) -> Jobs:
-        """Jobs, the newest first; before: only older ones than this."""
+        """Jobs, the newest first; before: only those older than this id."""
         with self._lock:
             where = "WHERE (:state IS NULL OR state = :state)"
             where += " AND (:before IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :before))"
-            found = self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
-            return [job for job in found if state in (None, job.state)]  # more may have been noted
+            jobs = self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
+            return [job for job in jobs if state in (None, job.state)]  # newer states may be noted
 
     def active(self) -> Jobs:
-        """What waits or runs, the oldest first."""
+        """Queued and running jobs, the oldest first."""
         with self._lock:
             return [job for job in self._select(f"WHERE {_ACTIVE} ORDER BY seq") if job.active]
 
     def count(self, state: State) -> int:
         """How many jobs are in a state."""
-        with self._lock, explained(self.path):
-            (found,) = self._db.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()
-            return int(found)
+        with self._lock, self._explained():
+            (number,) = self._db.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()
+            return int(number)
 
     def by_key(self, kind: str, key: str) -> Job | None:
-        """The newest job that asks for the same."""
+        """The newest job with the same content key."""
         with self._lock:
             return next(iter(self._select("WHERE key = ? AND kind = ? ORDER BY seq DESC LIMIT 1", key, kind)), None)
 
     def next(self, lane: str) -> Job | None:
-        """What goes next: of those that wait in a lane the oldest of the highest priority."""
+        """The queued job of a lane that runs next: of the highest priority the oldest."""
         with self._lock:
             order = "WHERE state = 'queued' AND lane = ? ORDER BY priority DESC, seq LIMIT ?"
-            found = self._select(order, lane, len(self._live) + 1)
-            return next((job for job in found if job.state == "queued"), None)
+            jobs = self._select(order, lane, len(self._live) + 1)
+            return next((job for job in jobs if job.state == "queued"), None)
 
     def change(self, id: str, **fields: Any) -> Job:
         """Change a job on disk; raises NotFound. When the disk refuses, nothing has changed."""
         with self._lock:
-            job = replace(self._known(id), **fields)
-            names = self._noted.get(id, set()) | set(fields)
+            job = self.get(id).changed(**fields)
             with self._writing():
-                self._update(job, names)
+                self._update(job, self._noted.get(id, set()) | set(fields))
             self._settle(job)
             return job
 
     def note(self, id: str, **fields: Any) -> Job:
         """Change a job in memory; raises NotFound."""
         with self._lock:
-            job = self._live[id] = replace(self._known(id), **fields)
+            job = self._live[id] = self.get(id).changed(**fields)
             self._noted.setdefault(id, set()).update(fields)
             return job
 
@@ -164,7 +171,7 @@ class Store:
                 self._settle(self._live[id])
 
     def requeue_running(self) -> Jobs:
-        """After an engine has died: what ran waits again, but what its user had cancelled is cancelled. Returns what waits again."""
+        """After an engine has died: queue again what ran, cancel what was to be cancelled. Returns the queued ones."""
         self._live.clear()
         self._noted.clear()
         with self._writing() as db:
@@ -172,20 +179,19 @@ class Store:
                 f"UPDATE jobs SET state = 'cancelled', ended = ? WHERE {_ACTIVE} AND cancelling = 1", (time.time(),)
             )
             changed = "UPDATE jobs SET state = 'queued', again = 1, started = NULL WHERE state = 'running'"
-            ids = [id for (id,) in db.execute(f"{changed} RETURNING id").fetchall()]
-        return [job for id in ids if (job := self.get(id))]
+            return [self.get(id) for (id,) in db.execute(f"{changed} RETURNING id").fetchall()]
 
     def prune(self, keep: int = 1000, short: int = 100) -> Ids:
-        """Forget all but the newest `keep` of those that have ended, of short ones `short`; returns whose they were."""
+        """Delete all ended jobs but the newest `keep`, and of warm kinds the newest `short`; returns the ids of the deleted."""
         old = f"SELECT seq FROM jobs WHERE NOT {_ACTIVE} AND lane {{}} 'device' ORDER BY seq DESC LIMIT -1 OFFSET ?"
         delete = f"DELETE FROM jobs WHERE seq IN ({old}) RETURNING id"
         with self._writing() as db:
-            found = [db.execute(delete.format(which), (n,)).fetchall() for which, n in (("=", keep), ("!=", short))]
-            return [id for rows in found for (id,) in rows]
+            deleted = [db.execute(delete.format(which), (n,)).fetchall() for which, n in (("=", keep), ("!=", short))]
+            return [id for rows in deleted for (id,) in rows]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, explained(self.path):
+        with self._lock, self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -195,27 +201,76 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into OutputError, SchemaError or Conflict."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:  # a fault of ours
+            raise
+        except sqlite3.DatabaseError as e:
+            raise _explain(e, self.path) from e
+
     def _update(self, job: Job, names: set[str]) -> None:
-        row = to_row({name: getattr(job, name) for name in names})
+        row = _to_row(job, names)
         self._db.execute(
             f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in row)} WHERE id = :id", {**row, "id": job.id}
         )
 
     def _settle(self, job: Job) -> None:
-        """All of it is on disk; one that runs is kept at hand, for it will change often."""
+        """All of it is on disk; a running job is kept at hand, for it will change often."""
         self._noted.pop(job.id, None)
         if job.state == "running":
             self._live[job.id] = job
         else:
             self._live.pop(job.id, None)
 
-    def _known(self, id: str) -> Job:
-        job = self.get(id)
-        if job is None:
-            raise no_job(id)
-        return job
-
     def _select(self, rest: str, *values: Any, **named: Any) -> Jobs:
-        with explained(self.path):
-            rows = self._db.execute(f"{_SELECT} {rest}", named or values).fetchall()
-        return [self._live.get(job.id, job) for job in map(from_row, rows)]
+        with self._explained():
+            rows = self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM jobs {rest}", named or values).fetchall()
+        return [self._live.get(job.id, job) for job in map(_from_row, rows)]
+
+
+def _to_row(job: Job, names: set[str]) -> dict[str, Any]:
+    """Fields as SQLite keeps them: documents as JSON, an empty list as NULL."""
+    values = {name: getattr(job, name) for name in names}
+    return {n: _as_text(v) if n in _JSON else v for n, v in values.items()}
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None or value == [] else to_json(value).decode()
+
+
+def _from_row(row: tuple[Any, ...]) -> Job:
+    """A job from its row, in the order of COLUMNS."""
+    values = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
+    return Job.model_validate({n: from_json(v) if n in _JSON else v for n, v in values.items()})
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write in the state folder into OutputError."""
+    try:
+        yield
+    except OSError as e:
+        full = e.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = f"{'Free some space' if full else 'Make it writable'}, or {_ELSEWHERE}"
+        raise OutputError(f"cannot be written: {(e.strerror or str(e)).lower()}", file=path, remedy=remedy) from e
+
+
+def _explain(error: sqlite3.DatabaseError, path: Path) -> FaceplateError:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    match name.split("_")[1:2]:
+        case ["FULL"]:
+            what, remedy = "cannot be written: the disk is full", f"Free some space, or {_ELSEWHERE}"
+        case ["READONLY" | "PERM" | "CANTOPEN"]:
+            what = "cannot be written: the folder is read-only or not yours"
+            remedy = f"Make it writable, or {_ELSEWHERE}"
+        case ["BUSY" | "LOCKED"]:
+            remedy = "Use that one, or stop it with faceplate engine stop"
+            return Conflict("belongs to an engine that runs already", file=path, remedy=remedy)
+        case ["NOTADB" | "CORRUPT"]:
+            return SchemaError("is damaged", file=path, remedy="Move it away: a new queue is then begun")
+        case _:
+            what, remedy = f"cannot be read or written: {error} ({name})", f"Check the disk, or {_ELSEWHERE}"
+    return OutputError(what, file=path, remedy=remedy)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import Request
 from nodes.errors import FaceplateError, SchemaError, writing
+from nodes.files import whole_file
 from nodes.text import command_line
 
 SCHEMA = "faceplate.roots/1"
@@ -29,8 +29,8 @@ class Roots:
 
     def folders(self) -> list[Path]:
         """The allowed folders, symbolic links resolved; FACEPLATE_ROOTS stands in for the home if it is set. Raises SchemaError."""
-        told = os.environ.get("FACEPLATE_ROOTS")
-        first = [part for part in told.split(os.pathsep) if part] if told else [str(Path.home())]
+        instead = os.environ.get("FACEPLATE_ROOTS")
+        first = [part for part in instead.split(os.pathsep) if part] if instead else [str(Path.home())]
         return [Path(os.path.realpath(Path(folder).expanduser())) for folder in (*first, *_read(self._file))]
 
     def check(self, request: Request) -> None:
@@ -76,16 +76,10 @@ class Roots:
         return self._state / "roots.json"
 
     def _write(self, folders: list[str]) -> list[str]:
-        temporary = self._state / f".roots.{os.getpid()}-{secrets.token_hex(4)}.part"
-        with writing(self._file):
-            try:
-                with temporary.open("x", encoding="utf-8") as file:
-                    json.dump({"schema": SCHEMA, "folders": folders}, file, indent=2)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self._file)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with writing(self._state):
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with whole_file(self._file) as temporary:
+            temporary.write_text(json.dumps({"schema": SCHEMA, "folders": folders}, indent=2), "utf-8")
         return folders
 
 
@@ -110,8 +104,8 @@ def _inside(path: Path, folders: list[Path]) -> tuple[Path, Path]:
 
 def _read(file: Path) -> list[str]:
     try:
-        told: Any = json.loads(file.read_text("utf-8"))
-        schema, folders = told["schema"], told["folders"]
+        document: Any = json.loads(file.read_text("utf-8"))
+        schema, folders = document["schema"], document["folders"]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as e:

@@ -1,0 +1,115 @@
+"""A job as everyone sees it: its state, its progress and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
+
+from nodes.errors import FaceplateError
+
+State = Literal["queued", "running", "finished", "failed", "cancelled"]
+ACTIVE: Final[tuple[State, ...]] = ("queued", "running")
+LOG, PREVIEW, PICTURES = "log.txt", "preview.png", "pictures"  # in a job's folder
+
+
+class NotFound(FaceplateError):
+    """A job that does not exist, or no longer."""
+
+    exit_status = 2
+
+
+class Conflict(FaceplateError):
+    """An action that a job's state does not allow, or a queue that another engine owns."""
+
+    exit_status = 2
+
+
+def no_job(id: str) -> NotFound:
+    """The error for an identifier that names no job."""
+    return NotFound(f"there is no job '{id}'", remedy="List what there is with faceplate jobs list")
+
+
+class JobProgress(BaseModel):
+    """How much of a stage is done. rate: units a second; left: seconds."""
+
+    stage: str
+    done: int
+    total: int | None = None
+    rate: float | None = None
+    left: float | None = None
+
+
+class JobMetrics(BaseModel):
+    """How a training stands. of: its steps, if they are counted; loss: null where it is not a number."""
+
+    step: int
+    of: int | None
+    seconds: float
+    rate: float
+    left: float | None
+    loss: float | None
+    losses: dict[str, float | None]
+
+
+class JobError(BaseModel):
+    """Why a job failed, and what to do about it. exit_status: that of the command line; 10 where consent forbids it."""
+
+    message: str
+    remedy: str | None = None
+    exit_status: int
+
+
+class Job(BaseModel):
+    """One piece of work.
+
+    Internal to the engine: `seq` orders jobs by submission, whatever the clock says. `lane` is what the job waits for: "device", or the
+    name of a warm kind. `cancelling`: its user has asked for its end. `again`: its next run continues what the last one left.
+    `kills`: how often its process was killed since it was submitted or retried. `outputs`: size and time of its files when it finished.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    title: str
+    request: dict[str, Any]
+    key: str = Field(exclude=True)
+    lane: str = Field(exclude=True)
+    device: str
+    priority: int = 0
+    state: State = "queued"
+    attempt: int = 1
+    created: float = Field(0.0, description="Seconds since 1970.")
+    started: float | None = None
+    ended: float | None = None
+    progress: JobProgress | None = None
+    metrics: JobMetrics | None = None
+    curve: list[tuple[float, float]] = Field([], description="Step and loss, at most 200; only of a single job.")
+    preview: int | None = Field(None, description="Address of the latest picture.")
+    pictures: list[str] = []
+    error: JobError | None = None
+    result: dict[str, Any] | None = None
+    messages: list[str] = []
+    outputs: dict[str, Any] | None = Field(None, exclude=True)
+    cancelling: bool = Field(False, exclude=True)
+    again: bool = Field(False, exclude=True)
+    kills: int = Field(0, exclude=True)
+    seq: int = Field(0, exclude=True)
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ACTIVE
+
+    def changed(self, **fields: Any) -> Job:
+        """The job with some fields changed."""
+        return Job.model_validate({**vars(self), **fields})
+
+    def as_json(self, curve: bool = False) -> dict[str, Any]:
+        """The job as everyone sees it; its curve only where it is asked for."""
+        return self.model_dump(mode="json", exclude=None if curve else {"curve"})
+
+    @field_serializer("preview")
+    def _address(self, number: int | None) -> str | None:
+        return None if number is None else f"/v1/jobs/{self.id}/preview?v={number}"
