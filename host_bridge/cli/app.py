@@ -56,7 +56,7 @@ def make_app() -> App:
     app = App(
         name="faceplate",
         help="Face replacement as nodes: detect, align, mask, swap; and a trainer that makes the model for a shot.",
-        version=_version,
+        version=__version__,
         help_format="plaintext",
         suppress_keyboard_interrupt=False,
     )
@@ -152,16 +152,14 @@ def _usage(error: CycloptsError, tokens: list[str]) -> str:
     cause = error.__cause__
     details = getattr(cause, "errors", None)
     if callable(details):  # pydantic's: one line for each value that it refuses
-        told = "; ".join(f"--{str(d['loc'][0]).replace('_', '-')} {d['input']}: {d['msg']}" for d in details())
+        message = "; ".join(f"--{_field(d['loc'])} {d['input']}: {d['msg']}" for d in details())
     else:
-        told = " ".join(str(error).split())
-    return f"{told.rstrip('.')}. See faceplate {command + ' ' if command else ''}--help."
+        message = " ".join(str(error).split())
+    return f"{message.rstrip('.')}. See faceplate {command + ' ' if command else ''}--help."
 
 
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("faceplate")
+def _field(place: tuple[str | int, ...]) -> str:
+    return [part for part in place if isinstance(part, str)][-1].replace("_", "-")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

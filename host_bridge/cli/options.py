@@ -1,54 +1,76 @@
-"""Command-line options from the definitions of the nodes: their help also tells unit and range."""
+"""Command-line options from the definitions of nodes and from the requests of jobs: their help also tells unit and range."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from copy import copy
-from functools import cache
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from functools import cache, wraps
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 from cyclopts import Group, Parameter
-from pydantic import create_model
+from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
 
-from nodes.definitions import NODES, AlignParameters, DetectParameters, MaskParameters, SwapParameters
+from host_bridge.jobs.footage import RATE_HELP
+from nodes.definitions import NODES, DetectParameters, MaskParameters
 from nodes.spec import Parameters
 
-# What a command's arguments stand at when no option is given.
-DETECT, ALIGN, MASK, SWAP = DetectParameters(), AlignParameters(), MaskParameters(), SwapParameters()
-
-_FUSION = "Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out."
+DETECT, MASK = DetectParameters(), MaskParameters()  # of a command when no option is given
 _ENGINE = "Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it."
-_RATE = "Frames per second of image sequences that do not say, as 25 or 24000/1001."
-_RANGE = "Frames A-B of the clip, both included, by its own numbers (a movie's first frame is 0); by default all."
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Json = Annotated[Flag, Parameter(help="Print the result as JSON.")]
 InEngine = Annotated[Flag, Parameter(name="--engine", help=_ENGINE)]
-ForFusion = Annotated[Flag, Parameter(name="--fusion", help=_FUSION)]
-Rate = Annotated[str | None, Parameter(name="--rate", help=_RATE)]
-Range = Annotated[str | None, Parameter(name="--range", help=_RANGE)]
-Numbers = Annotated[tuple[int, ...], Parameter(negative_iterable=(), show_default=False)]
+Rate = Annotated[str | None, Parameter(name="--rate", help=RATE_HELP)]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_GROUPS = {node.parameters: Group(node.name, sort_key=10 + i) for i, node in enumerate(NODES)}
+_GROUPS: dict[type[BaseModel], Group] = {node.parameters: Group(node.name, sort_key=10 + i) for i, node in enumerate(NODES)}
 
 
 def node_options(command: F) -> F:
     """Turn each argument of `command` that is a node's parameters, or other Parameters, into options."""
     hints = get_type_hints(command, include_extras=True)
-    for name, hint in hints.items():
-        if isinstance(hint, type) and issubclass(hint, Parameters):
-            flat = Parameter(
-                name="*",
-                group=_GROUPS.get(hint) or Group(title(hint), sort_key=5),
-                negative_iterable=(),
-                negative_none=(),
-                consume_multiple=True,
-                name_transform=_plain,
-            )
-            hints[name] = Annotated[_described(hint), flat]
-    command.__annotations__ = hints
+    flat = {
+        name: _flat(hint) for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Parameters)
+    }
+    command.__annotations__ = hints | flat
     return command
+
+
+def request_options(
+    *, argument: str = "", hidden: Sequence[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Turn the first argument of a command, a Request, into options, one for each field that is not `hidden`.
+
+    argument: the field that is given without an option's name. The fields' descriptions are their help.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        request, *others = inspect.signature(command, eval_str=True).parameters.values()
+
+        @wraps(command)
+        def run(*given: Any, **options: Any) -> Any:
+            own = {p.name: options.pop(p.name) for p in others if p.name in options}
+            return command(request.annotation(**options, **dict(zip([argument], given, strict=False))), **own)
+
+        fields = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_ONLY if name == argument else inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if field.is_required() else field.get_default(),
+                annotation=_option(name, field, argument=name == argument),
+            )
+            for name, field in request.annotation.model_fields.items()
+            if name not in hidden
+        ]
+        signature = inspect.Signature([*sorted(fields, key=lambda p: p.kind), *others])
+        vars(run).update(
+            __signature__=signature, __annotations__={p.name: p.annotation for p in signature.parameters.values()}
+        )
+        return run
+
+    return decorate
 
 
 def limits(metadata: list[Any]) -> tuple[float | None, float | None]:
@@ -73,19 +95,39 @@ def option_of(name: str, extra: object) -> str:
     return str(told or _plain(name))
 
 
-def title(model: type[Parameters]) -> str:
+def title(model: type[BaseModel]) -> str:
     """What the options of a model are headed with: `Detect`, `Train`."""
     return model.__name__.removesuffix("Parameters").removesuffix("Settings")
 
 
+def _option(name: str, field: FieldInfo, *, argument: bool) -> Any:
+    """A field of a request as cyclopts takes it; parameters of a node become options of their own."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return _flat(kind)
+    spelt = () if argument else f"--{option_of(name, field.json_schema_extra)}"
+    return Annotated[field.annotation, Parameter(name=spelt, help=field.description, negative=(), show_default=False)]
+
+
+def _flat(model: type[BaseModel]) -> Any:
+    """A model each of whose fields is an option, under a heading."""
+    group = _GROUPS.get(model) or Group(title(model), sort_key=5)
+    spelling: dict[str, Any] = {"negative_iterable": (), "negative_none": (), "name_transform": _plain}
+    return Annotated[_described(model), Parameter(name="*", group=group, consume_multiple=True, **spelling)]
+
+
 @cache
-def _described(model: type[Parameters]) -> type[Parameters]:
+def _described(model: type[BaseModel]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        twin = copy(field)
+        twin, kind = copy(field), cast(Any, field.annotation)
         twin.description = explained(field.description or "", field.json_schema_extra, field.metadata)
-        spelt, kind = option_of(name, field.json_schema_extra), cast(Any, field.annotation)
-        fields[name] = (kind if spelt == _plain(name) else Annotated[kind, Parameter(name=f"--{spelt}")], twin)
+        spelt = option_of(name, field.json_schema_extra)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = _flat(kind)
+        elif spelt != _plain(name):
+            kind = Annotated[kind, Parameter(name=f"--{spelt}")]
+        fields[name] = (kind, twin)
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host_bridge.jobs.footage import frame_rate, opened, positions
+from pydantic import Field
+
+from host_bridge.jobs.footage import FrameRange, Rate, frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Registrar
@@ -16,27 +18,44 @@ if TYPE_CHECKING:
 
 
 class AlignRequest(Request):
-    """A clip, a folder of pictures or a faces.npz; or `invert`: a folder that was written before and edited since.
+    """A clip, a folder of pictures or a faces.npz of which aligned images are written; or a folder of such that were edited since."""
 
-    reference: picture of a rigid object, followed as `register` says instead of a subject. pictures: the files of a folder are unrelated
-    even if their names are numbered. plate: footage of a faces.npz or of `invert`, where it has moved. out: a folder, or with
-    `invert` a movie. fusion: of a clip, write what Fusion's Fuses read too.
-    """
-
-    clip: Path | None = None
-    out: Path
-    invert: Path | None = None
-    reference: Path | None = None
-    pictures: bool = False
-    plate: Path | None = None
-    range: str | None = None
-    rate: str | None = None
-    tracks: tuple[int, ...] = ()
+    clip: Path | None = Field(
+        default=None, description="Footage; a folder of pictures; or a faces.npz that `faceplate detect --out` wrote."
+    )
+    out: Path = Field(
+        description="Folder for images/, masks/, images.csv, landmarks.npy, sheet.png and transforms.json. With --invert, folder for the frames, or a movie .mkv."
+    )
+    invert: Path | None = Field(
+        default=None,
+        description="Put the images of this folder, which `faceplate align` wrote and which were edited since, back into their frames, within their masks.",
+    )
+    reference: Path | None = Field(
+        default=None, description="Picture of a rigid object that is followed instead of a subject."
+    )
+    pictures: bool = Field(
+        default=False,
+        description="Take the files of a folder as unrelated pictures even if their names are numbered like those of a sequence.",
+    )
+    plate: Path | None = Field(
+        default=None,
+        description="Footage that a faces.npz, or the folder of --invert, belongs to, where it has moved since.",
+    )
+    range: FrameRange = None
+    rate: Rate = None
+    tracks: tuple[int, ...] = Field(
+        default=(),
+        description="Number of a track to write; can be repeated. By default all.",
+        json_schema_extra={"option": "track"},
+    )
     detect: DetectParameters = DetectParameters()
     align: AlignParameters = AlignParameters()
     mask: MaskParameters = MaskParameters()
     registration: RegisterParameters | None = None
-    fusion: bool = False
+    fusion: bool = Field(
+        default=False,
+        description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out; of a clip only.",
+    )
 
     @property
     def title(self) -> str:

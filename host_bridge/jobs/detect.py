@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs.footage import frame_rate, opened, positions
+from pydantic import Field
+
+from host_bridge.jobs.footage import FrameRange, Rate, frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import DetectParameters
@@ -13,17 +15,17 @@ from nodes.errors import UsageError
 
 
 class DetectRequest(Request):
-    """The clip; range: its frames A-B by its own numbers; rate: of a sequence that does not say; out: faces.npz.
+    """A clip whose faces are found and followed."""
 
-    fusion: write what Fusion's Fuses read too, into a folder beside `out`.
-    """
-
-    clip: Path
-    out: Path | None = None
-    range: str | None = None
-    rate: str | None = None
+    clip: Path = Field(description="A movie, an image, a sequence as name.%04d.exr, or a folder that holds one.")
+    out: Path | None = Field(default=None, description="Write boxes, scores and landmarks to this file (faces.npz).")
+    range: FrameRange = None
+    rate: Rate = None
     detect: DetectParameters = DetectParameters()
-    fusion: bool = False
+    fusion: bool = Field(
+        default=False,
+        description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` beside --out.",
+    )
 
     @property
     def title(self) -> str:

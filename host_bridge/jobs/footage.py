@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from nodes.errors import UsageError
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from nodes.footage.footage import Footage
     from nodes.footage.info import FootageInfo
 
+_RANGE_HELP = "Frames A-B of the clip, both included, by its own numbers (a movie's first frame is 0); by default all."
+RATE_HELP = "Frames per second of image sequences that do not say, as 25 or 24000/1001."
+FrameRange = Annotated[str | None, Field(description=_RANGE_HELP)]
+Rate = Annotated[str | None, Field(description=RATE_HELP)]
 _RANGE = re.compile(r"(-?\d+)?-(-?\d+)?|(\d+)")
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host_bridge.jobs.footage import frame_rate, opened, positions
+from pydantic import Field
+
+from host_bridge.jobs.footage import FrameRange, Rate, frame_rate, opened, positions
 from host_bridge.jobs.job import Kind, Request
 from host_bridge.reporting import Watch
 from nodes.definitions import Settings
@@ -16,23 +18,31 @@ if TYPE_CHECKING:
 
 
 class SwapRequest(Request):
-    """The shot: its plate, whose face is put in, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder.
+    """A shot in which a face is replaced."""
 
-    overlay: write pictures too for hosts that blend what is displayed. fusion: and such as Fusion's Fuses read. frames: and the composite
-    of a movie as pictures.
-    """
-
-    plate: Path
-    out: Path
-    source: Path | None = None
-    roto: Path | None = None
-    range: str | None = None
-    rate: str | None = None
-    tracks: tuple[int, ...] = ()
+    plate: Path = Field(
+        description="Footage of the shot: a movie, an image, a sequence as name.%04d.exr, or a folder that holds one."
+    )
+    out: Path = Field(description="Folder for the results; those of an earlier run are replaced at the end.")
+    source: Path | None = Field(
+        default=None, description="Footage of the performer whose face is put in; the method 'model' can do without."
+    )
+    roto: Path | None = Field(
+        default=None, description="An artist's own matte as footage: the face is replaced only where it is white."
+    )
+    range: FrameRange = None
+    rate: Rate = None
+    tracks: tuple[int, ...] = Field(
+        default=(),
+        description="Number of a track to replace, as `faceplate detect` lists them; can be repeated. By default one face at a time, the larger and longer seen.",
+        json_schema_extra={"option": "track"},
+    )
     settings: Settings = Settings()
-    overlay: bool = False
-    fusion: bool = False
-    frames: bool = False
+    overlay: bool = Field(default=False, description="Write pictures too for hosts that blend what is displayed.")
+    fusion: bool = Field(
+        default=False, description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out."
+    )
+    frames: bool = Field(default=False, description="Write the composite of a movie as pictures too.")
 
     @property
     def title(self) -> str:
@@ -94,10 +104,10 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
 def _of_several(document: dict[str, Any]) -> Iterator[str]:
     """Say of whom nothing is taken, and who is not replaced, where footage shows several people one after the other."""
     if others := document["results"]["not_replaced"]:
-        ids = " ".join(str(t["id"]) for t in sorted((*document["tracks"], *others), key=lambda t: t["id"]))
+        ids = sorted(t["id"] for t in (*document["tracks"], *others))
         yield (
             f"The plate shows several people. Replaced: {_listed(document['tracks'])}; as they were: {_listed(others)}. "
-            f"To replace all of them, add --tracks {ids}"
+            f"To replace all of them, add {' '.join(f'--track {id}' for id in ids)}"
         )
     if others := document["inputs"].get("source", {}).get("not_used"):
         yield f"The source shows several people. Not used: {_listed(others)}"

@@ -19,9 +19,9 @@ import pytest
 from host_bridge.cli import main
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte
-from nodes.shot import write
 from tests.nodes.swap.test_model import identity
 from tests.support.clips import cut, pictures, write_movie, write_tone
+from tests.support.reports import without_report
 
 Run = Callable[..., tuple[int, str]]
 
@@ -31,7 +31,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory):
     """A cache of the tests' own. The report is tested elsewhere, and takes longer than a shot of a few frames."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(write, "write_report", lambda folder, progress, faces=None: {})
+        without_report(patch)
         yield
 
 

@@ -20,7 +20,7 @@ from nodes.consent.records import USES, Use
 from nodes.definitions import Settings, SwapParameters
 from nodes.errors import ConsentError
 from nodes.footage.footage import open_footage
-from nodes.shot import document, write
+from nodes.shot import document
 from nodes.shot.merge import merge_shots
 from nodes.shot.render import render_shot
 from nodes.shot.still import Stills
@@ -29,6 +29,7 @@ from tests.support.clips import cut
 from tests.support.consents import apart
 from tests.support.facesets import tiny_faceset
 from tests.support.live_engine import Live, live_engine
+from tests.support.reports import without_report
 from tests.support.tiny_training import Tiny, settings
 from trainer.checkpoint import read_checkpoint
 from trainer.faceset import Faceset, open_faceset
@@ -54,7 +55,7 @@ def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(write, "write_report", lambda folder, progress, faces=None: {})
+    without_report(monkeypatch)
     return apart(monkeypatch, tmp_path)
 
 

@@ -20,9 +20,9 @@ from nodes.credentials.identity import load_identity, load_trust
 from nodes.credentials.sign import sign_made, switch
 from nodes.credentials.verify import Verdict, verify
 from nodes.errors import CredentialsError, OutputError
-from nodes.shot import write
 from tests.support.clips import cut, write_movie
 from tests.support.consents import agreed
+from tests.support.reports import without_report
 from tests.support.signing import Authority, apart, claim, configure, flip
 
 CAST: dict[str, tuple[Use, ...]] = {"Anna": ("replaced",), "Ben": ("replacement",)}
@@ -36,7 +36,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Pa
         apart(patch, folder)
         patch.delenv("FACEPLATE_PROJECT", raising=False)
         patch.setenv("FACEPLATE_CACHE", str(folder / "cache"))
-        patch.setattr(write, "write_report", lambda *_, **__: {})
+        without_report(patch)
         agreed(folder, CAST)
         cut(samples / "cap13_edit2.mp4", folder / "plate.mp4", 0, 8)
         cut(samples / "franck.mp4", folder / "source.mp4", 300, 40)

@@ -38,6 +38,7 @@ from nodes.shot.write import Rendered
 from nodes.types import Faces, Track
 from tests.support.clips import cut, decoded, packets, pictures, write_movie
 from tests.support.memory import clip_of
+from tests.support.reports import without_report
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +67,7 @@ def plate(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report is tested elsewhere, and takes longer than the shot."""
-    monkeypatch.setattr(write, "write_report", lambda folder, progress, faces=None: {})
+    without_report(monkeypatch)
 
 
 @pytest.fixture(scope="module")
