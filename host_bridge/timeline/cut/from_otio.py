@@ -171,12 +171,12 @@ class _StripReader:
         return free
 
 
-# --- what a clip shows ---
+# --- footage ---
 
 
 @dataclass(frozen=True, slots=True)
 class _ClipFootage:
-    """What a clip shows: in frame k of its own record the frame `source + k * step` of the footage, counted from 0."""
+    """The footage of a clip: in frame k of its own record the frame `source + k * step` of the footage, counted from 0."""
 
     footage: StripFootage
     source: Fraction

@@ -16,7 +16,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.document import Document
+from host_bridge.timeline.read.document import EditDocument
 from host_bridge.timeline.read.otio import parse
 from nodes.errors import MissingDependencyError, SchemaError
 
@@ -26,7 +26,7 @@ _SECONDS = 300
 _REMEDY = "Export it again, as OTIO where the editor can"
 
 
-def read_aaf(document: Document) -> Any:
+def read_aaf(document: EditDocument) -> Any:
     """Return what an AAF holds; raises SchemaError, and MissingDependencyError without the adapter."""
     return parse(convert(document.path), str(document.path))
 

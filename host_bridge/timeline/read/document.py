@@ -21,7 +21,7 @@ REMEDY = "Export the edit again"
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class EditDocument:
     """An edit's document. path: of the edit, for messages. places: find its media. rate: of an EDL, in frames per second, where the user says it."""
 
     path: Path
@@ -41,7 +41,7 @@ def check_size(size: int, file: Path | str, most: int = SIZE) -> None:
         raise SchemaError(what, file=file, remedy=REMEDY)
 
 
-def parse_xml(document: Document, root: str) -> Element:
+def parse_xml(document: EditDocument, root: str) -> Element:
     """Return the root element; raises SchemaError for XML that is damaged, has another root, is too deep, or declares entities, which can grow without end."""
     if b"<!ENTITY" in document.data.replace(b"\0", b""):  # without zeros UTF-16 is ASCII
         document.refuse("declares entities, which no edit needs")

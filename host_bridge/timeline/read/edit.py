@@ -1,6 +1,6 @@
 """Read an edit: bytes, a checked document, one OpenTimelineIO timeline.
 
-A new format is one file beside this one, with a function from a Document to a timeline or a collection of them, and one entry in FORMATS.
+A new format is one file beside this one, with a function from an EditDocument to a timeline or a collection of them, and one entry in FORMATS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import opentimelineio as otio
 
 from host_bridge.timeline.document import default_folder
 from host_bridge.timeline.read.aaf import read_aaf
-from host_bridge.timeline.read.document import SIZE, Document, check_size
+from host_bridge.timeline.read.document import SIZE, EditDocument, check_size
 from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
@@ -32,23 +32,23 @@ EDL = ".edl"
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class EditFormat:
     """A kind of edit. content: the document in a bundle that is a folder. most: bytes of a document."""
 
-    read: Callable[[Document], Any]
+    read: Callable[[EditDocument], Any]
     content: str | None = None
     most: int = SIZE
 
 
 FORMATS = {
-    ".otio": Format(read_otio),
-    ".otioz": Format(read_otio),
-    ".otiod": Format(read_otio, content=CONTENT),
-    EDL: Format(read_edl, most=32 << 20),
-    ".xml": Format(read_fcp7),
-    ".fcpxml": Format(read_fcpxml),
-    ".fcpxmld": Format(read_fcpxml, content="Info.fcpxml"),
-    ".aaf": Format(read_aaf),
+    ".otio": EditFormat(read_otio),
+    ".otioz": EditFormat(read_otio),
+    ".otiod": EditFormat(read_otio, content=CONTENT),
+    EDL: EditFormat(read_edl, most=32 << 20),
+    ".xml": EditFormat(read_fcp7),
+    ".fcpxml": EditFormat(read_fcpxml),
+    ".fcpxmld": EditFormat(read_fcpxml, content="Info.fcpxml"),
+    ".aaf": EditFormat(read_aaf),
 }
 
 
@@ -78,7 +78,7 @@ def read_edit(
 
     media_roots: where media were moved to. unpacked: where the media of an .otioz go, by default EDIT.faceplate/bundle.
     rate: of an EDL, in frames per second; by default its media say it. Other edits say their own.
-    Raises SchemaError for what is damaged or no edit, MissingDependencyError without an adapter, OutputError when a bundle
+    Raises SchemaError for a damaged edit or another kind of file, MissingDependencyError without an adapter, OutputError when a bundle
     cannot be unpacked.
     """
     path = Path(path).absolute()
@@ -87,7 +87,7 @@ def read_edit(
     data = document_of_edit(path, into)
     folder = path if form.content else into if kind == ".otioz" else path.parent
     places = Places(folder, tuple(media_roots), inside=kind in (".otioz", ".otiod"))
-    timeline = _one_timeline(form.read(Document(path, data, places, rate)), path)
+    timeline = _one_timeline(form.read(EditDocument(path, data, places, rate)), path)
     settle_kdenlive(timeline)
     _note_emptiness(timeline)
     edit = Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
@@ -113,7 +113,7 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
         raise SchemaError(f"cannot be read: {e.strerror or e}", file=path, remedy="Check the file's permissions") from e
 
 
-def _format(path: Path) -> Format:
+def _format(path: Path) -> EditFormat:
     known = f"{', '.join(FORMATS)} are read"
     form = FORMATS.get(path.suffix.lower())
     if not path.exists():

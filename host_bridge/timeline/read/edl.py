@@ -15,7 +15,7 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read.document import Document
+from host_bridge.timeline.read.document import EditDocument
 from host_bridge.timeline.read.edl_rate import (
     EdlRate,
     EventMedia,
@@ -37,7 +37,7 @@ _RANGE = re.compile(r"^(.*?)\[(\d+)-\d+\](\.\w+)$")
 _Layer = list[tuple[Any, int]]  # tracks of one channel, and the frame at which each ends
 
 
-def read_edl(document: Document) -> Any:
+def read_edl(document: EditDocument) -> Any:
     """Return the timeline of an EDL.
 
     Its rate is the user's, else that of its media. How it was chosen, and what of an event cannot be followed, is in notes. Raises

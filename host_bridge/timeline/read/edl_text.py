@@ -104,7 +104,7 @@ def _decoded(data: bytes) -> str:
 
 
 def parse_edl(data: bytes, path: Path) -> EdlText:
-    """Return the events of an EDL; raises SchemaError for a line that begins like an event and is none, and for text without events."""
+    """Return the events of an EDL; raises SchemaError for a malformed event line, and for text without events."""
     edl, drop = EdlText(), False
     groups: list[tuple[list[EdlEvent], list[str]]] = []  # lines of one number, and the comments below them
     for number, raw in enumerate(_decoded(data).splitlines(), 1):

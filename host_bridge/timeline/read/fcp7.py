@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.document import Document, check_items, parse_xml
+from host_bridge.timeline.read.document import EditDocument, check_items, parse_xml
 from host_bridge.timeline.read.model import (
     MapKey,
     add_note,
@@ -49,18 +49,18 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class _ClipContent:
-    """What a clip shows. begin, end: seconds as the media count, of the file or the subclip; end None where nothing says it."""
+    """The media or subclip of a clip. begin, end: seconds as the media count, of the file or the subclip; end None where it is not said."""
 
     reference: Any
     begin: Fraction = _ZERO
     end: Fraction | None = None
 
 
-def read_fcp7(document: Document) -> Any:
+def read_fcp7(document: EditDocument) -> Any:
     """Return the sequences of a document as a SerializableCollection of timelines.
 
     Those that stand in another are not among them, unless all do. Raises SchemaError, which names the element, for numbers that
-    cannot be read, for sequences that hold themselves, and where there is none.
+    cannot be read, for sequences that hold themselves, and where the document has no sequence.
     """
     try:
         timelines = _SequenceReader(parse_xml(document, "xmeml"), document.path).timelines()
@@ -366,7 +366,7 @@ def _markers(element: Element, begin: Fraction, rate: Fraction) -> Iterator[Any]
 
 
 def _stated_length(element: Element, rate: Fraction) -> Fraction | None:
-    """How many seconds a clip's `in` and `out` are apart; None where they say more than its own part."""
+    """Seconds from a clip's `in` to its `out`; None where they reach into a transition."""
     first, last = _number(element, "in", Fraction(-1)), _number(element, "out", Fraction(-1))
     partly = _edge(element, "start") < 0 or _edge(element, "end") < 0  # they reach into a transition
     return (last - first) / rate if 0 <= first < last and not partly else None

@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.read.document import Document, check_items, parse_xml
+from host_bridge.timeline.read.document import EditDocument, check_items, parse_xml
 from host_bridge.timeline.read.fcpxml_parts import (
     PICTURE,
     SOUND,
@@ -47,7 +47,7 @@ _CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
 _SHOWN = {*_CLIPS, "video", "audio", "title", "gap", "live-drawing"}
 
 
-def read_fcpxml(document: Document) -> Any:
+def read_fcpxml(document: EditDocument) -> Any:
     """Return the projects of a document as a SerializableCollection of timelines; a clip alone is a timeline too.
 
     Raises SchemaError, which names the element, for times that cannot be read, for references that lead nowhere or in circles, and
@@ -331,7 +331,7 @@ class _Story:
         return piece
 
     def _within(self, element: Element, make: Callable[[], Any]) -> Any:
-        """What `make` returns of the resource that an element refers to; raises ValueError where that is in itself."""
+        """Call `make`, which reads the resource that an element refers to; raises ValueError for a resource in itself."""
         id = element.get("ref", "")
         if id in self._open:
             raise ValueError(f"goes in a circle: {label_of(element)} holds itself")
@@ -389,7 +389,7 @@ def _lane(element: Element) -> int:
 
 
 def _content_begin(element: Element) -> Fraction:
-    """When, as its parent's time counts, an element of content begins."""
+    """The begin of an element of content, as its parent's time counts."""
     first = _picked(element) if element.tag == "spine" else None
     return seconds_of(element, "offset") + (_ZERO if first is None else seconds_of(first, "offset"))
 
@@ -431,6 +431,6 @@ def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, A
 
 
 def _media_and_lead(piece: StoryItem, clip: Any) -> tuple[str, Fraction]:
-    """Which media a clip shows, and how far their time is ahead of the composition's."""
+    """The media of a clip, and how far their time is ahead of the composition's."""
     reference = clip.media_reference
     return str(getattr(reference, "target_url", "") or reference.name), start_of(clip) - piece.begin

@@ -40,7 +40,7 @@ _MARKERS = ("marker", "chapter-marker", "keyword")
 
 
 def seconds_of(element: Element, name: str, default: Fraction = _ZERO) -> Fraction:
-    """The time that an attribute says, such as `1001/24000s` or `5s`; raises ValueError for what is not a time."""
+    """The time that an attribute says, such as `1001/24000s` or `5s`; raises ValueError for other text."""
     text = element.get(name)
     return default if text is None else _parse_time(text, f"{label_of(element)}: {name}")
 
@@ -181,7 +181,7 @@ class Retime:
 
 
 def conform_of(element: Element, rate: Fraction, own: Fraction | None) -> tuple[Fraction, list[str]]:
-    """How many seconds of its content a conformed clip plays in one of the timeline, and notes. own: rate of its media."""
+    """Return the seconds of its content that a conformed clip plays in one of the timeline, and notes. own: rate of its media."""
     conform = element.find("conform-rate")
     if conform is None or conform.get("scaleEnabled") == "0":
         return Fraction(1), []
@@ -321,7 +321,7 @@ class StoryItem:
     markers: list[Any] = field(default_factory=list)
 
     def at(self, offset: Fraction, frame: Fraction) -> Fraction:
-        """Where in the record something is connected. A conformed clip's offsets are found to count in one of two ways: by which they fall on frames."""
+        """The second of the record at which something is connected. A conformed clip's offsets are found to count in one of two ways: by which they fall on frames."""
         along = offset - self.start
         if self.scale != 1 and (along / frame).denominator > 1 and (along / self.scale / frame).denominator == 1:
             along /= self.scale

@@ -22,7 +22,7 @@ import numpy as np
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read.document import DEPTH, REMEDY, Document, check_size
+from host_bridge.timeline.read.document import DEPTH, REMEDY, EditDocument, check_size
 from host_bridge.timeline.read.model import add_note, seconds
 from nodes.errors import OutputError, SchemaError, writing
 from nodes.files import whole_file
@@ -44,7 +44,7 @@ _SLOTS = {
 }
 
 
-def read_otio(document: Document) -> Any:
+def read_otio(document: EditDocument) -> Any:
     """Return the object that a document of OpenTimelineIO holds; raises SchemaError."""
     return parse(document.data, str(document.path))
 

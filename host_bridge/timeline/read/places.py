@@ -115,7 +115,7 @@ def media_root(text: str) -> MediaRoot:
 
 @dataclass
 class Places:
-    """Where the media of an edit may be. folder: of the document. inside: nothing may lie outside it, as in a bundle."""
+    """Finds the media of an edit. folder: of the document. inside: nothing may lie outside it, as in a bundle."""
 
     folder: Path
     roots: tuple[MediaRoot, ...] = ()
@@ -123,7 +123,7 @@ class Places:
     _cache: dict[str, tuple[Path | None, str]] = field(default_factory=dict)
 
     def find(self, url: str, name: str = "") -> tuple[Path | None, str]:
-        """Return the file, or the pattern of the sequence, and a note on it; None and why when there is none.
+        """Return the file, or the pattern of the sequence, and a note on it; None and the reason when it is missing.
 
         name: what it is called where the document says no place. Raises SchemaError for a path that climbs out of a bundle.
         """
@@ -199,7 +199,7 @@ class Places:
 
 
 def on_disk(path: Path) -> Path | None:
-    """Return the file, or the pattern whose files are there, as the disk spells it; None for what is not there, or what no system can name.
+    """Return the file, or the pattern whose files are there, as the disk spells it; None for missing files and impossible names.
 
     Letters with accents are one character or two (NFC, NFD), by the system that wrote the name: both are the same name.
     """
@@ -253,7 +253,7 @@ def _composed(name: str) -> str:
 
 
 def _shared(a: list[str], b: list[str]) -> int:
-    """How many elements two lists have in common at their beginning."""
+    """Count the elements that two lists have in common at their beginning."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))
 
 
@@ -262,7 +262,7 @@ def _shared(a: list[str], b: list[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself. rate: None where files do not say it. start: its timecode, in frames. drop: that is drop-frame."""
+    """The rate, length and timecode of a media file. rate: None where files do not say it. start: its timecode, in frames. drop: that is drop-frame."""
 
     rate: Fraction | None
     frames: int
@@ -272,7 +272,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read what a file, or the files of a pattern, say of themselves, without decoding; raises FootageError."""
+    """Read the header of a file, or count the files of a pattern, without decoding; raises FootageError."""
     sequence = find_sequence(path)
     if sequence is not None:
         return Header(None, len(sequence.files), sequence.first)
@@ -303,7 +303,7 @@ def _read_header(path: Path, _state: tuple[int, ...]) -> Header:
 
 
 def begin_of(used: Fraction, start: Fraction, frames: Fraction, day: Fraction | int) -> Fraction:
-    """Where media begin as a document counts them, so that the frame `used` lies in them: as their timecode says, a day off, or at 0.
+    """The begin of media as a document counts them, so that the frame `used` lies in them: as their timecode says, a day off, or at 0.
 
     start: their timecode. frames: how many there are. day: frames of a day of timecode.
     """

@@ -1,6 +1,6 @@
-"""Who is replaced by whom: the command line's word, a cast file, or the edit's own markers and metadata.
+"""The cast, who is replaced by whom: from the command line's word, a cast file, or the edit's own markers and metadata.
 
-One rule: the first of these that says anything of a shot is what holds for it, and the others are not asked:
+The first of these that says anything of a shot holds for it, and the others are passed over:
 the command line; the cast file; markers on the clip; the clip's metadata; markers on what is around it, from the inside out
 (tracks, compound clips, the timeline). Within one, a later word for the same target replaces an earlier one.
 """
@@ -209,7 +209,7 @@ def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
     return _castings(cast, "metadata")
 
 
-def names_said(timeline: Any) -> frozenset[str]:
+def people_named(timeline: Any) -> frozenset[str]:
     """The names of all people that an edit itself says, wherever in it."""
     items = [timeline.tracks, *timeline.tracks.find_children()]
     levels = [in_marker(marker)[0] for item in items for marker in getattr(item, "markers", ())]

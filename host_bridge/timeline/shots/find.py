@@ -60,10 +60,13 @@ def sequence_rate(timeline: Any) -> Fraction:
     return rate
 
 
-def _is_ours(track: Any) -> bool:
-    """Whether Faceplate put the track in, for results."""
-    block = track.metadata.get("faceplate")
-    return isinstance(block, Mapping) and block.get("schema") == "faceplate.track/1"
+def _is_passed_over(child: Any) -> bool:
+    """Whether a track makes no shots: sound, and tracks that Faceplate put in for results."""
+    if not isinstance(child, otio.schema.Track):
+        return False
+    block = child.metadata.get("faceplate")
+    ours = isinstance(block, Mapping) and block.get("schema") == "faceplate.track/1"
+    return ours or child.kind != otio.schema.TrackKind.Video
 
 
 def _is_audio(item: Any) -> bool:
@@ -72,7 +75,7 @@ def _is_audio(item: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What is around an item. castings: those of the markers of each thing around it, with their frames; innermost first."""
+    """The surroundings of an item. castings: those of the markers of each thing around it, with their frames; innermost first."""
 
     view: View
     where: Where
@@ -111,7 +114,7 @@ class _Finder:
     # --- length ---
 
     def _length(self, item: Any, where: Where) -> Fraction:
-        """How long an item is, in seconds."""
+        """The length of an item in seconds."""
         if where not in self.lengths:
             self.lengths[where] = self._measured(item, where)
         return self.lengths[where]
@@ -120,12 +123,12 @@ class _Finder:
         what = f"{type(item).__name__.lower()} '{item.name}'"
         self.items += 1
         check_items(self.items, self.edit.path)
-        inside = self._inside(item, where)  # of all that is in it, for what is wrong there is said now
+        inside = self._inside(item, where)  # measured first: errors inside come before those of the item
         if item.source_range is not None:
             length = seconds(item.source_range.duration, what)
             if length < 0:
                 raise SchemaError(f"{what} is {float(length):g} s long", file=self.edit.path, remedy=_REMEDY)
-            start_of(item)  # it is read later, but refused now
+            start_of(item)  # an invalid one is refused now
             return length
         if isinstance(item, otio.core.Composition):
             return inside
@@ -150,17 +153,13 @@ class _Finder:
     # --- walking ---
 
     def _in_stack(self, stack: Any, context: _Context) -> Iterator[Shot]:
-        number = 0
-        for i, child in enumerate(stack):
-            where = (*context.where, i)
+        rows = [(i, child) for i, child in enumerate(stack) if not _is_passed_over(child)]
+        for number, (i, child) in enumerate(rows, 1):
+            where, inner = (*context.where, i), replace(context, id=f"{context.id}.V{number}".lstrip("."))
             if isinstance(child, otio.schema.Track):
-                if child.kind != otio.schema.TrackKind.Video or _is_ours(child):
-                    continue
-                number += 1
-                yield from self._in_track(child, _inner(context, where, f"{_dot(context.id)}V{number}", child))
+                enabled = context.enabled and child.enabled
+                yield from self._in_track(child, replace(inner, where=where, enabled=enabled))
             else:
-                number += 1
-                inner = _inner(context, context.where, f"{_dot(context.id)}V{number}", None)
                 yield from self._item(child, where, 1, Fraction(0), (Fraction(0), Fraction(0)), inner)
 
     def _in_track(self, track: Any, context: _Context) -> Iterator[Shot]:
@@ -302,7 +301,7 @@ class _Finder:
 
 
 def _overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
-    """How many seconds an item is seen before its begin and behind its end, in the transitions beside it."""
+    """The seconds for which an item is seen before its begin and behind its end, in the transitions beside it."""
     before = next((children[k] for k in range(i - 1, -1, -1) if not _empty(children[k])), None)
     behind = next((children[k] for k in range(i + 1, len(children)) if not _empty(children[k])), None)
     return (
@@ -325,12 +324,3 @@ def _offset(transition: Any, name: str) -> Fraction:
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return a[0] < sum(b) and b[0] < sum(a)
-
-
-def _inner(context: _Context, where: Where, id: str, track: Any) -> _Context:
-    enabled = context.enabled and (track is None or track.enabled)
-    return replace(context, where=where, id=id, enabled=enabled)
-
-
-def _dot(id: str) -> str:
-    return f"{id}." if id else ""

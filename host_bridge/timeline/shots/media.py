@@ -1,4 +1,4 @@
-"""What is behind a clip: the file that its media reference names, its rate, the timecode that it begins with, its length.
+"""The media of a clip: the file that its media reference names, its rate, the timecode that it begins with, its length.
 
 A sequence may be named by one of its images, and media may be a result of Faceplate, whose plate is meant.
 """
@@ -75,7 +75,7 @@ def _is_ours(key: str, reference: Any) -> bool:
 
 
 def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> ClipMedia:
-    """What one media reference of a clip names."""
+    """The media that one reference of a clip names."""
     url = _url(reference)
     name = "" if url or not isinstance(reference, otio.schema.MissingReference) else reference.name or clip.name
     path, note = places.find(url, name) if url or name else (None, "is not named")
@@ -199,7 +199,7 @@ def _numbers(folder: Path, head: str, tail: str, digits: int) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultMedia:
+class KnownResult:
     """A result. patch: it is a patch, which is laid over a plate. plate: what it was made of, if that is known; first: the position in it of the result's first frame."""
 
     patch: bool
@@ -207,7 +207,7 @@ class ResultMedia:
     first: int = 0
 
 
-def result_behind(url: str, path: Path | None) -> ResultMedia | None:
+def result_behind(url: str, path: Path | None) -> KnownResult | None:
     """Return what a clip's media are a result of; None for footage. path: the file or the pattern, where it is there."""
     for folder in list(path.parents)[:_LEVELS] if path is not None else ():
         document = folder / NAME
@@ -216,18 +216,18 @@ def result_behind(url: str, path: Path | None) -> ResultMedia | None:
             if result is not None:
                 return result
     made = _MADE.search(str(path) if path is not None else url)
-    return ResultMedia(made[2] == "patch") if made else None
+    return KnownResult(made[2] == "patch") if made else None
 
 
-def _result_in(run: TimelineRun, place: Path) -> ResultMedia | None:
+def _result_in(run: TimelineRun, place: Path) -> KnownResult | None:
     """The result that lies at a place in the run's folder: what an export made in `media`, or what a swap wrote."""
     parts = place.parts
     for shot in run.shots:
         folder = () if shot.folder is None else shot.folder.parts
         if parts[:1] == ("media",) and (made := _MADE.search(place.as_posix())) and made[1] == shot.id:
-            return ResultMedia(made[2] == "patch", shot.media, shot.span[0])
+            return KnownResult(made[2] == "patch", shot.media, shot.span[0])
         if folder and parts[: len(folder)] == folder and len(parts) > len(folder):
-            return ResultMedia(parts[len(folder)] == "patch", shot.media, shot.span[0])
+            return KnownResult(parts[len(folder)] == "patch", shot.media, shot.span[0])
     return None
 
 
@@ -239,8 +239,8 @@ def _run(document: Path, _changed: int) -> TimelineRun | None:
         return None
 
 
-def _plate_of(shown: ClipMedia, result: ResultMedia) -> ClipMedia:
-    """What a result was made of, in its place, counted as the document counts the result."""
+def _plate_of(shown: ClipMedia, result: KnownResult) -> ClipMedia:
+    """The plate of a result, in its place, counted as the document counts the result."""
     media, plate = shown.media, result.plate
     name = (media.path or PurePosixPath(media.url)).name
     if result.patch or plate is None or plate.path is None:

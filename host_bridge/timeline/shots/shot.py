@@ -1,4 +1,4 @@
-"""What is known of a shot. All counts are whole frames; a *position* counts the frames of a media file from 0."""
+"""A shot, its media and its cast. All counts are whole frames; a *position* counts the frames of a media file from 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What is behind a clip.
+    """The media of a clip.
 
     url: as the document writes it. key: of the media reference, among the clip's. path: a file, or a pattern as `open_footage`
     takes it (name.%04d.exr); position 0 is the first frame that `open_footage` gives. None when it is missing. rate: frames
@@ -32,7 +32,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Casting:
-    """Who is replaced by whom in a shot.
+    """A replacement in a shot: who is replaced by whom.
 
     target: the performer in the plate. source: the performer whose face it becomes. tracks: the face tracks that are replaced,
     as `faceplate detect` numbers them in the shot; empty for the one that `faceplate swap` chooses. said: where it was said.

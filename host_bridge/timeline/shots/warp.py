@@ -127,7 +127,7 @@ def _bezier(p: tuple[Number, ...], u: float) -> float:
 
 
 def _solve(rising: Callable[[float], float], value: float) -> float:
-    """Where in 0..1 a rising function has a value, by halving."""
+    """The argument in 0..1 at which a rising function has a value, by bisection."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -297,7 +297,7 @@ class View:
 
     @cached_property
     def _shift(self) -> int | None:
-        """By how many frames inside is ahead, where time runs there as it does outside."""
+        """The frames by which inside is ahead, where time runs there as it does outside."""
         affine = self.warp.affine
         return nearest(affine.offset * self.rate) if affine is not None and affine.scale == 1 else None
 

@@ -20,7 +20,7 @@ from host_bridge.timeline.made import Made
 from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.places import media_root
 from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
-from host_bridge.timeline.shots.cast import names_said
+from host_bridge.timeline.shots.cast import people_named
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write.formats import format_of, write_document
 from host_bridge.timeline.write.media import Kind, ResultMedia, result_media
@@ -168,7 +168,7 @@ def export_edit(
     exported.left = [
         (s.id, s.error.message if s.error else f"is {s.state}") for s in run.shots if s.cast and s.state != "done"
     ]
-    exporter = _Exporter(edit, exported, mode, profile, media_of, made or {}, names_said(edit.timeline))
+    exporter = _Exporter(edit, exported, mode, profile, media_of, made or {}, people_named(edit.timeline))
     if mode == "layer" or (mode == "versions" and not profile.takes):
         # The last track first: a track put in above one moves none that is still to come.
         ordered = sorted(done, key=lambda shot: shot.where, reverse=True)
