@@ -94,7 +94,7 @@ EMBEDS = {suffix: kind for suffix, kind in MOVIES.items() if kind} | {
 class Codec:
     """How the pictures of a movie are coded, and into which container.
 
-    title: its name for people. encoder, options: FFmpeg's. container, muxing: FFmpeg's name and options. pixels: the format of pictures, empty
+    title: its name for people. encoder, container: names in FFmpeg. options, muxing: of both, as "name=value name=value". pixels: the format of pictures, empty
     for the frames' own. alpha: the format with alpha. least: width and height. group: pixels in x and y that share chroma. matrices:
     those that it can say (H.273), any where it is empty; another becomes BT.709.
     """
@@ -102,8 +102,8 @@ class Codec:
     title: str
     encoder: str
     container: str
-    options: tuple[tuple[str, str], ...] = ()
-    muxing: tuple[tuple[str, str], ...] = ()
+    options: str = ""
+    muxing: str = ""
     pixels: str = ""
     alpha: str | None = None
     least: tuple[int, int] = (2, 2)
@@ -111,47 +111,23 @@ class Codec:
     matrices: tuple[int, ...] = ()
 
 
-# Without random ids the same pictures make the same file.
-_QUICKTIME = (("movflags", "+faststart+write_colr"), ("fflags", "+bitexact"))
+# Without random ids ("bitexact") the same pictures make the same file.
+_QUICKTIME = "movflags=+faststart+write_colr fflags=+bitexact"
+_PRORES, _DNXHR = "profile=4444 vendor=apl0 alpha_bits=16", "profile=dnxhr_hqx"
+_PREVIEW, _AVC = "preset=superfast crf=17", "preset=medium crf=12 g=24 bf=2"
 
 # "ffv1" keeps every code value, "h264" is the preview; the others are what editing programs read.
 CODECS: dict[CodecName, Codec] = {
-    "ffv1": Codec("FFV1", "ffv1", "matroska", muxing=(("fflags", "+bitexact"),)),
-    "h264": Codec(
-        "H.264",
-        "libx264",
-        "mp4",
-        (("preset", "superfast"), ("crf", "17")),
-        (("movflags", "+faststart"),),
-        pixels="yuv420p",
-    ),
-    "prores4444": Codec(
-        "ProRes 4444",
-        "prores_ks",
-        "mov",
-        (("profile", "4444"), ("vendor", "apl0"), ("alpha_bits", "16")),
-        _QUICKTIME,
-        pixels="yuv444p10le",
-        alpha="yuva444p10le",
-    ),
+    "ffv1": Codec("FFV1", "ffv1", "matroska", "", "fflags=+bitexact"),
+    "h264": Codec("H.264", "libx264", "mp4", _PREVIEW, "movflags=+faststart", "yuv420p"),
+    "prores4444": Codec("ProRes 4444", "prores_ks", "mov", _PRORES, _QUICKTIME, "yuv444p10le", "yuva444p10le"),
     "dnxhr": Codec(
-        "DNxHR HQX",
-        "dnxhd",
-        "mov",
-        (("profile", "dnxhr_hqx"),),
-        _QUICKTIME,
-        pixels="yuv422p10le",
-        least=(256, 120),
-        group=(2, 1),
-        matrices=(1, 9),
+        "DNxHR HQX", "dnxhd", "mov", _DNXHR, _QUICKTIME, "yuv422p10le", least=(256, 120), group=(2, 1), matrices=(1, 9)
     ),
-    "avc": Codec(
-        "H.264",
-        "libx264",
-        "mov",
-        (("preset", "medium"), ("crf", "12"), ("g", "24"), ("bf", "2")),
-        _QUICKTIME,
-        pixels="yuv420p",
-        group=(2, 2),
-    ),
+    "avc": Codec("H.264", "libx264", "mov", _AVC, _QUICKTIME, "yuv420p", group=(2, 2)),
 }
+
+
+def options_of(text: str) -> dict[str, str]:
+    """Return FFmpeg's options, "name=value name=value", by name."""
+    return dict(pair.split("=", 1) for pair in text.split())

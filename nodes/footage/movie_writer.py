@@ -17,7 +17,7 @@ from nodes.errors import FootageError, OutputError, writing
 from nodes.files import beside, flush
 from nodes.footage.codecs import check_delivery, delivered_picture, lossless_picture, preview_picture
 from nodes.footage.ffv1 import PLACEHOLDER, ffv1_options, set_pixel_aspect
-from nodes.footage.formats import CODECS, CodecName
+from nodes.footage.formats import CODECS, CodecName, options_of
 from nodes.footage.frame import Frame, MovieFrame
 from nodes.footage.info import FootageInfo
 from nodes.footage.sound import Sound
@@ -55,7 +55,7 @@ class MovieWriter:
         self._count = 0
         with writing(self.path):
             self._temporary = beside(self.path)
-            options = dict(CODECS[codec].muxing) | ({"write_crc32": "0"} if self._reshaped else {})
+            options = options_of(CODECS[codec].muxing) | ({"write_crc32": "0"} if self._reshaped else {})
             self._output = av.open(str(self._temporary), "w", format=CODECS[codec].container, container_options=options)
 
     def write(self, frame: Frame | Image8 | Float) -> None:
@@ -136,7 +136,7 @@ class MovieWriter:
         rate = self.info.rate
         ffv1 = self.codec == "ffv1"
         size = picture.width, picture.height
-        options = ffv1_options(picture.format.name, *size) if ffv1 else dict(CODECS[self.codec].options)
+        options = ffv1_options(picture.format.name, *size) if ffv1 else options_of(CODECS[self.codec].options)
         stream = self._output.add_stream(
             CODECS[self.codec].encoder,
             rate=rate,

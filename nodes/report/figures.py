@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -256,33 +257,15 @@ def _known(values: Float | Iterable[float]) -> Float:
 
 
 def _over(reduce: Callable[[Float], float], values: Float | Iterable[float]) -> float:
+    """A statistic of the values that are known; NaN where none is."""
     known = _known(values)
     return float(reduce(known)) if len(known) else float("nan")
 
 
+_most, _lowest, _mean, _sum = (partial(_over, reduce) for reduce in (np.max, np.min, np.mean, np.sum))
+_rms = partial(_over, lambda v: float(np.sqrt((v**2).mean())))
+_farthest = partial(_over, lambda gains: float(gains[np.abs(gains - 1).argmax()]))
+
+
 def _at(values: Float, percent: float) -> float:
     return _over(lambda v: float(np.percentile(v, percent)), values)
-
-
-def _most(values: Float | Iterable[float]) -> float:
-    return _over(np.max, values)
-
-
-def _lowest(values: Iterable[float]) -> float:
-    return _over(np.min, values)
-
-
-def _mean(values: Float | Iterable[float]) -> float:
-    return _over(np.mean, values)
-
-
-def _sum(values: Float) -> float:
-    return _over(np.sum, values)
-
-
-def _rms(values: Float) -> float:
-    return _over(lambda v: float(np.sqrt((v**2).mean())), values)
-
-
-def _farthest(gains: Iterable[float]) -> float:
-    return _over(lambda v: float(v[np.abs(v - 1).argmax()]), gains)
