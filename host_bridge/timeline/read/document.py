@@ -34,10 +34,10 @@ class EditDocument:
         raise SchemaError(what, file=self.path, remedy=remedy)
 
 
-def check_size(size: int, file: Path | str, most: int = SIZE) -> None:
+def check_size(size: int, file: Path | str) -> None:
     """Raise SchemaError for a document that is too large to be an edit."""
-    if size > most:
-        what = f"is too large for an edit ({size >> 20} MB; up to {most >> 20} MB are read)"
+    if size > SIZE:
+        what = f"is too large for an edit ({size >> 20} MB; up to {SIZE >> 20} MB are read)"
         raise SchemaError(what, file=file, remedy=REMEDY)
 
 

@@ -17,7 +17,7 @@ import opentimelineio as otio
 
 from host_bridge.timeline.document import default_folder
 from host_bridge.timeline.read.aaf import read_aaf
-from host_bridge.timeline.read.document import SIZE, EditDocument, check_size
+from host_bridge.timeline.read.document import EditDocument, check_size
 from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
@@ -33,18 +33,17 @@ EDL = ".edl"
 
 @dataclass(frozen=True, slots=True)
 class EditFormat:
-    """A kind of edit. content: the document in a bundle that is a folder. most: bytes of a document."""
+    """A kind of edit. content: the document in a bundle that is a folder."""
 
     read: Callable[[EditDocument], Any]
     content: str | None = None
-    most: int = SIZE
 
 
 FORMATS = {
     ".otio": EditFormat(read_otio),
     ".otioz": EditFormat(read_otio),
     ".otiod": EditFormat(read_otio, content=CONTENT),
-    EDL: EditFormat(read_edl, most=32 << 20),
+    EDL: EditFormat(read_edl),
     ".xml": EditFormat(read_fcp7),
     ".fcpxml": EditFormat(read_fcpxml),
     ".fcpxmld": EditFormat(read_fcpxml, content="Info.fcpxml"),
@@ -107,7 +106,7 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
         file = path / form.content if form.content else path
         if not file.exists():
             raise SchemaError(f"is no bundle: it holds no {file.name}", file=path, remedy="Export it again")
-        check_size(file.stat().st_size, file, form.most)
+        check_size(file.stat().st_size, file)
         return file.read_bytes()
     except OSError as e:
         raise SchemaError(f"cannot be read: {e.strerror or e}", file=path, remedy="Check the file's permissions") from e

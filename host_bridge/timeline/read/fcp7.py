@@ -66,6 +66,8 @@ def read_fcp7(document: EditDocument) -> Any:
         timelines = _SequenceReader(parse_xml(document, "xmeml"), document.path).timelines()
     except ValueError as e:
         document.refuse(str(e), "Export the sequence again")
+    except RecursionError:
+        document.refuse("has sequences nested too deeply", "Export the sequence again")
     if not timelines:
         document.refuse("holds no sequence", "Select the sequence, not its clips, and export it as XML")
     return otio.schema.SerializableCollection(document.path.stem, timelines)

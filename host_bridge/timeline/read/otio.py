@@ -24,7 +24,7 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from host_bridge.timeline.read.document import DEPTH, REMEDY, EditDocument, check_size
 from host_bridge.timeline.read.model import add_note, seconds
-from nodes.errors import OutputError, SchemaError, writing
+from nodes.errors import SchemaError
 from nodes.files import whole_file
 
 CONTENT = "content.otio"  # the document in a bundle
@@ -152,7 +152,7 @@ def read_archive(path: Path, into: Path | None) -> bytes:
             check_size(archive.getinfo(CONTENT).file_size, f"{path}/{CONTENT}")
             content = archive.read(CONTENT)
             if into is not None:
-                _unpack_media(archive, into, path)
+                _unpack_media(archive, into)
             return content
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
         raise SchemaError(f"is no OTIO bundle, or is damaged: {e}", file=path, remedy=remedy) from e
@@ -165,23 +165,15 @@ def _stays_inside(entry: zipfile.ZipInfo) -> bool:
     return inside and not stat.S_ISLNK(entry.external_attr >> 16)
 
 
-def _unpack_media(archive: zipfile.ZipFile, into: Path, path: Path) -> None:
+def _unpack_media(archive: zipfile.ZipFile, into: Path) -> None:
     media = [entry for entry in archive.infolist() if entry.filename.startswith("media/") and not entry.is_dir()]
-    missing = [entry for entry in media if not _is_unpacked(into / entry.filename, entry)]
-    if not missing:
-        return
-    with writing(into):
-        into.mkdir(parents=True, exist_ok=True)
-        need, free = sum(entry.file_size for entry in missing), shutil.disk_usage(into).free
-    if need > free:
-        what = f"has no room for the media of {path.name}: {need >> 20} MB, {free >> 20} MB are free"
-        raise OutputError(what, file=into, remedy="Free some space or choose another output folder with --out")
-    for entry in missing:
-        target = whole_file(into / entry.filename, sync=False)
-        with target as temporary, archive.open(entry) as packed, temporary.open("wb") as out:
-            shutil.copyfileobj(
-                packed, out, 1 << 20
-            )  # zipfile reads no more than an entry's own size, and checks its sum
+    for entry in media:
+        if not _is_unpacked(into / entry.filename, entry):
+            target = whole_file(into / entry.filename, sync=False)
+            with target as temporary, archive.open(entry) as packed, temporary.open("wb") as out:
+                shutil.copyfileobj(
+                    packed, out, 1 << 20
+                )  # zipfile reads no more than an entry's own size, and checks its sum
 
 
 def _is_unpacked(file: Path, entry: zipfile.ZipInfo) -> bool:
