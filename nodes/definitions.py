@@ -294,7 +294,7 @@ DETECT = Node(
     inputs=(Port("plate", "footage"),),
     outputs=(Port("faces", "faces"),),
     parameters=DetectParameters,
-    compute="nodes.detect:detect",
+    compute="nodes.detect.kept:analyse",
 )
 ALIGN = Node(
     name="Align",
@@ -317,7 +317,7 @@ SWAP = Node(
         Port("crops", "crops"),
         Port("mattes", "matte"),
         Port("source", "footage", optional=True),
-        Port("model", "model", optional=True),
+        Port("source_faces", "faces", optional=True),
     ),
     outputs=(Port("patch", "patch"), Port("matte", "matte")),
     parameters=SwapParameters,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nodes.align import Alignment
 from nodes.definitions import MaskParameters
 from nodes.errors import FaceplateError
-from nodes.subjects import Region, Subject
-from nodes.types import Bool, Float, Image8
+from nodes.footage.footage import Footage
+from nodes.subjects import Region, Subject, load_subject
+from nodes.types import Bool, Faces, Float, Image8, Patch
 
 _SUBPIXEL = 4  # bits
 
@@ -63,7 +66,7 @@ def draw_regions(landmarks: Float, size: int, subject: Subject, regions: Sequenc
     return out.astype(np.float32) / np.float32(255)
 
 
-def mask(
+def draw_matte(
     landmarks: Float,
     size: int,
     subject: Subject,
@@ -185,3 +188,37 @@ def _distance_to_border(height: int, width: int) -> Float:
 
 
 __all__ = ["mask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mattes:
+    """The mattes of a shot: drawn in crops of any size, by the landmarks there, and taken away from by an artist's own in plate pixels."""
+
+    crops: tuple[Alignment, ...]
+    parameters: MaskParameters
+    roto: Footage | None = None
+
+    def draw(self, landmarks: Float, subject: Subject, size: int) -> Float:
+        """The matte [size, size], 0..1, of one crop; landmarks: [L, >=2] in crop pixels."""
+        matte: Float = draw_matte(landmarks[None], size, subject, self.parameters)[0]
+        return matte
+
+    def limit(self, patch: Patch) -> Patch:
+        """A patch in plate pixels as the artist's matte lets it through: its code values, for coverage is no light and has no transfer curve."""
+        if self.roto is None or patch.roi.empty:
+            return patch
+        frame = self.roto.frame(patch.frame)
+        values = frame.linear(patch.roi) if frame.info.colour == "scene_linear" else frame.rgb(patch.roi)
+        return replace(patch, rgba=patch.rgba * np.clip(values[..., :1], 0, 1))
+
+
+def mask(
+    faces: Faces,
+    crops: tuple[Alignment, ...],
+    parameters: MaskParameters | None = None,
+    roto: Footage | None = None,
+) -> Mattes:
+    """Say which pixels of the crops are the subject. Raises FaceplateError for a region that the subject has not."""
+    parameters = parameters or MaskParameters()
+    check_regions(load_subject(faces.subject), parameters.regions)
+    return Mattes(crops, parameters, roto)

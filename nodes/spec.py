@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Trait = Literal["keyframeable", "decides", "live", "consent", "per_shot"]
-PortType = Literal["footage", "faces", "crops", "matte", "patch", "model"]
+PortType = Literal["footage", "faces", "crops", "matte", "patch"]
 
 
 @dataclass(frozen=True, slots=True)

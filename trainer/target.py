@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nodes.align.pose import take_performance
 from nodes.definitions import SwapParameters
-from nodes.mask import mask
+from nodes.mask import draw_matte
 from nodes.swap.colour import match_colours
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.plan import choose_references, make_track
@@ -97,7 +97,7 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
         torch.from_numpy(np.round(np.stack(p) * 255).astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
         for p in (shown, played)
     ]
-    kept = mask(landmarks[rows], size, subject)[:, None] * np.stack(shown)[..., 3][:, None]
+    kept = draw_matte(landmarks[rows], size, subject)[:, None] * np.stack(shown)[..., 3][:, None]
     faces = np.stack(shown)[..., :3]
     colours = torch.from_numpy(match_colours(faces, np.float32(1 / 255) * eight, kept[:, 0], parameters.colour))
     matte = torch.from_numpy(np.round(kept * 255).astype(np.uint8))

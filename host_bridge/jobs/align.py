@@ -134,8 +134,8 @@ def _pictures(
 def _registered(
     request: AlignRequest, clip: Path, out: Path, registration: RegisterParameters, watch: Watch
 ) -> Written:
+    from nodes.choice import check_range
     from nodes.shot.aligned import register_clip
-    from nodes.shot.choice import check_range
 
     with opened(clip, request.reference, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage, shown):
         assert footage is not None and shown is not None
@@ -147,13 +147,14 @@ def _registered(
 
 def _found(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> Written:
     """Find a subject in a clip, or take what was found, and write the images of its tracks."""
-    from nodes.align import align
+    from nodes.choice import check_fits, check_range
+    from nodes.definitions import ALIGN
     from nodes.detect.files import load_faces
     from nodes.detect.kept import analyse
+    from nodes.graph import run
     from nodes.mask import check_regions
     from nodes.shot.aligned import write_clip
     from nodes.shot.aligned.folder import check_replaceable
-    from nodes.shot.choice import check_fits, check_range, choose_tracks
     from nodes.shot.results import check_writable
     from nodes.subjects import load_subject
 
@@ -176,9 +177,8 @@ def _found(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> Writte
             check_range(info, first, last)
             faces = analyse(footage, request.detect, first, last, watch.progress)
         wanted = request.tracks or [t.id for t in faces.tracks]
-        ids = {t.id for t in choose_tracks(faces, wanted, footage)}
-        alignments = tuple(a for a in align(faces, request.align, footage) if a.track.id in ids)
-        return write_clip(footage, alignments, out, regions, watch.progress)
+        crops = run({"plate": footage, "found": faces}, {"align": request.align}, upto=ALIGN, tracks=wanted)["crops"]
+        return write_clip(footage, crops, out, regions, watch.progress)
 
 
 def _put_back(request: AlignRequest, out: Path, watch: Watch) -> dict[str, Any]:

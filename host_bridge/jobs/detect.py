@@ -35,9 +35,9 @@ class DetectRequest(Request):
 
 def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
     """Detect, and describe the tracks: `faceplate.tracks/1`."""
+    from nodes.choice import check_range
     from nodes.detect.files import save_faces
     from nodes.detect.kept import analyse
-    from nodes.shot.choice import check_range
     from nodes.shot.document import describe_tracks
     from nodes.shot.fuse.outlines import write_boxes
 

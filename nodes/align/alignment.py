@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,10 +71,15 @@ class Alignment:
         return replace(self, size=size, coverage=self.coverage if coverage is None else coverage)
 
 
-def align(
-    faces: Faces, parameters: AlignParameters | None = None, plate: Footage | None = None
-) -> tuple[Alignment, ...]:
-    """Align every track of a shot, the longest first.
+class Aligned(NamedTuple):
+    """Faces as they were aligned, and the alignment of each of their tracks, which says where its crops lie."""
+
+    faces: Faces
+    crops: tuple[Alignment, ...]
+
+
+def align(faces: Faces, parameters: AlignParameters | None = None, plate: Footage | None = None) -> Aligned:
+    """Align every track of a shot, in their order.
 
     plate: the footage, needed by the landmarker `fan` alone. The fit is that of Umeyama 1991 on the template's x and y, each
     landmark weighted by how little it moves with expression (:mod:`nodes.subject_tool.estimate`). SchemaError for a subject that is not there.
@@ -82,7 +88,7 @@ def align(
     if parameters.landmarker is Landmarker.FAN:
         faces = fan.refine(faces, plate)
     subject = load_subject(faces.subject)
-    return tuple(_align(subject, track, float(faces.rate), parameters) for track in faces.tracks)
+    return Aligned(faces, tuple(_align(subject, track, float(faces.rate), parameters) for track in faces.tracks))
 
 
 def _align(subject: Subject, track: Track, rate: float, parameters: AlignParameters) -> Alignment:

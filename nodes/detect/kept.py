@@ -25,7 +25,7 @@ CHECKPOINT_SECONDS = 15.0
 
 
 def analyse(
-    footage: Footage,
+    plate: Footage,
     parameters: DetectParameters | None = None,
     first: int = 0,
     last: int | None = None,
@@ -38,8 +38,8 @@ def analyse(
     Raises FootageError, as `detect` does, and first of all what `limit` does.
     """
     parameters = parameters or DetectParameters()
-    last, most = footage.info.frames - 1 if last is None else last, limit()
-    kept = _kept(footage, parameters, first, last)
+    last, most = plate.info.frames - 1 if last is None else last, limit()
+    kept = _kept(plate, parameters, first, last)
     tell = stage(progress, name, last - first + 1)
     with suppress(SchemaError):
         faces = load_faces(kept).faces
@@ -49,8 +49,8 @@ def analyse(
         _log.info("%s: %d tracks as found before, in %s", name, len(faces.tracks), kept)
         return faces
     checkpoint = _Checkpoint(kept.with_suffix(".part.npz"))
-    _log.info("%s: frames %d-%d of %s by %s", name, first, last, footage.info.path, parameters)
-    faces = detect(footage, parameters, first, last, tell, checkpoint)
+    _log.info("%s: frames %d-%d of %s by %s", name, first, last, plate.info.path, parameters)
+    faces = detect(plate, parameters, first, last, tell, checkpoint)
     _log.info("%s: %d tracks, %d cuts", name, len(faces.tracks), len(faces.cuts))
     with suppress(OutputError):
         save_faces(kept, faces)

@@ -54,10 +54,10 @@ class PixelMeasures:
     def __init__(self, faces: Faces, new_faces: Faces) -> None:
         self.coverage = np.full(faces.count, np.nan, np.float32)
         self.outside = np.full(faces.count, np.nan, np.float32)
-        self.first, self.alignments = faces.first, align(faces)
+        self.first, self.alignments = faces.first, align(faces).crops
         # The landmarks of both are smoothed, and alike: at small sizes their noise would pass for acting.
         self.tracks = [a.track for a in self.alignments]
-        others = [a.track for a in align(new_faces)]
+        others = [a.track for a in align(new_faces).crops]
         self.others = [_match(t, others) for t in self.tracks]
         self.flicker = [np.full((2, len(t)), np.nan, np.float32) for t in faces.tracks]
         self.covered = [np.full(len(t), np.nan, np.float32) for t in faces.tracks]

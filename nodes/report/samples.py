@@ -126,10 +126,10 @@ def _places(footage: Footage, parameters: DetectParameters) -> Iterator[tuple[Al
     if not is_analysed(footage, 0, last, parameters):
         for frame in _spread(footage.info.frames):
             faces = detect(footage, parameters, frame, frame)
-            yield from ((a, 0) for a in align(faces) if a.track.id in {t.id for t in main_tracks(faces)})
+            yield from ((a, 0) for a in align(faces).crops if a.track.id in {t.id for t in main_tracks(faces)})
         return
     faces = analyse(footage, parameters)
-    alignments = {a.track.id: a for a in align(faces)}
+    alignments = {a.track.id: a for a in align(faces).crops}
     main = of_one_person(footage, main_tracks(faces)) if faces.subject == "face" else main_tracks(faces)
     seen = [(alignments[t.id], int(row)) for t in main for row in np.flatnonzero(t.scores > 0)]
     yield from (seen[i] for i in _spread(len(seen)))

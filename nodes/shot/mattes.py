@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodes.align import align
 from nodes.cache import digest_code, digest_footage, key_of
-from nodes.definitions import Settings
-from nodes.detect.kept import analyse
+from nodes.choice import check_range
+from nodes.definitions import MASK, Settings
 from nodes.footage.footage import Footage
 from nodes.footage.patch_files import write_matte
+from nodes.graph import run
 from nodes.mask import check_regions
 from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
-from nodes.shot.choice import check_range, choose_tracks
 from nodes.subjects import load_subject
-from nodes.swap import plan_mattes, swap
+from nodes.swap import in_plate
 
 
 def write_mattes(
@@ -53,22 +52,19 @@ def _mattes(
     progress: Progress,
 ) -> int:
     info = plate.info
-    faces = analyse(plate, settings.detect, first, last, progress, "detect plate")
-    chosen = {t.id for t in choose_tracks(faces, tracks, plate)}
-    alignments = [a for a in align(faces, settings.align, plate) if a.track.id in chosen]
+    given = {"plate": plate, "roto": roto}
+    made = run(given, settings, upto=MASK, tracks=tracks, first=first, last=last, progress=progress)
     key = key_of(
         plate=digest_footage(info.path),
         roto=None if roto is None else digest_footage(roto.info.path),
         range=(first, last),
         settings=settings.model_dump(mode="json", exclude={"swap"}),
-        tracks=sorted(chosen),
+        tracks=sorted(track.id for track in made["faces"].tracks),
         code=digest_code("nodes"),
     )
     folder = results.open_partial(out, key)
     tell, found = stage(progress, "mask", last - first + 1), 0
-    for done, (frame, patch) in enumerate(
-        swap(plate.frames(first, last), plan_mattes(alignments, settings.mask, roto)), 1
-    ):
+    for done, (frame, patch) in enumerate(in_plate(made["mattes"]).patches(plate.frames(first, last)), 1):
         file = folder / "matte" / f"matte.{info.first + frame.index:04d}.exr"
         if not file.is_file():
             write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height)

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from nodes.align import align
 from nodes.cache import digest_file, key_of
+from nodes.choice import check_fits
 from nodes.consent.gate import permit, still
 from nodes.consent.provenance import read_document
 from nodes.credentials.sign import ready
-from nodes.definitions import Settings
+from nodes.definitions import ALIGN, Settings
 from nodes.detect.files import load_faces
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import read_patch
+from nodes.graph import run
 from nodes.progress import Progress, quiet
 from nodes.shot import document, results
-from nodes.shot.choice import check_fits, choose_tracks
 from nodes.shot.render import as_written
 from nodes.shot.write import Rendered, Written, patch_files, write_shot
 from nodes.types import Patch, Roi
@@ -46,8 +46,8 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     faces = load_faces(shots[0] / "faces.npz").faces
     check_fits(faces, info)
     settings = Settings.model_validate(told[0]["settings"])
-    tracks = choose_tracks(faces, [t["id"] for one in told for t in one["tracks"]], plate)
-    alignments = [a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in tracks}]
+    tracks = [track["id"] for one in told for track in one["tracks"]]
+    crops = run({"plate": plate, "found": faces}, settings, upto=ALIGN, tracks=tracks)["crops"]
     inputs = _inputs(told)
     made = [
         each
@@ -58,7 +58,7 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     by = ready(out, told=settings.swap.project)
     key = key_of(shots=[digest_file(folder / results.DOCUMENT) for folder in shots], range=(first, last))
     folder = results.open_partial(out, key)
-    written = Written(plate, first, last, settings, faces, alignments, tracks, inputs, provenance, began, by)
+    written = Written(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
     return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
 
 

@@ -5,28 +5,27 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from nodes.align import align
 from nodes.cache import digest_code, digest_file, digest_footage, key_of
+from nodes.choice import check_range
 from nodes.consent.gate import Clip, of_swap, permit
 from nodes.credentials.binding import sha256
 from nodes.credentials.sign import ready
 from nodes.definitions import Method, Settings
 from nodes.detect import main_tracks
-from nodes.detect.kept import analyse
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import half_rounded, read_patch
-from nodes.progress import Progress, quiet, stage
+from nodes.graph import run
+from nodes.progress import Progress, quiet
 from nodes.shot import document, results
-from nodes.shot.choice import check_range, choose_tracks
 from nodes.shot.write import Rendered, Written, patch_files, write_shot
-from nodes.swap import SwapPlan, plan_swap, swap
+from nodes.swap import PatchStream
 from nodes.text import counted
 from nodes.types import Faces, Patch
 
@@ -58,7 +57,7 @@ def render_shot(
 ) -> Rendered:
     """Replace a face in the plate's frames first..last (inclusive positions) and write the results into the folder `out`.
 
-    tracks: ids of the tracks to replace; by default one face at a time, see `nodes.shot.choice`. Results of an earlier run
+    tracks: ids of the tracks to replace; by default one face at a time, see `nodes.choice`. Results of an earlier run
     are replaced when all is done. What is interrupted goes on with the patches that are there when it is called again with
     the same inputs and settings. Raises ConsentError, FootageError, NoFaceError, ModelError, OutputError; then
     nothing is left behind.
@@ -81,23 +80,13 @@ def _rendered(shot: _Shot, out: Path, began: float, progress: Progress) -> Rende
     model = clips.get("model") if settings.swap.method is Method.MODEL else None
     provenance = permit(of_swap(clips["plate"], clips.get("source"), model, settings.swap), settings.swap, out)
     by = ready(out, plate.info.path, source.info.path if source else None, told=settings.swap.project)
-    faces = analyse(plate, settings.detect, shot.first, last, progress, "detect plate")
-    chosen = choose_tracks(faces, tracks, plate)
-    alignments = tuple(a for a in align(faces, settings.align, plate) if a.track.id in {t.id for t in chosen})
-    source_faces = _source_faces(shot, inputs, progress)
-    plan = plan_swap(
-        alignments,
-        settings.swap,
-        source,
-        source_faces,
-        settings.mask,
-        shot.roto,
-        progress=stage(progress, "prepare", None),
-        plate=plate,
-    )
+    given = {"plate": plate, "source": source, "roto": shot.roto}
+    made = run(given, settings, tracks=tracks, first=shot.first, last=last, progress=progress)
+    if source is not None:
+        _tell_unused(inputs["source"], made["source_found"], made["source_faces"], source.info.first)
     folder = results.open_partial(out, _key(shot, inputs))
-    written = Written(plate, shot.first, last, settings, faces, alignments, chosen, inputs, provenance, began, by)
-    return write_shot(written, _patches(shot, plan, folder), folder, out, progress)
+    written = Written(plate, shot.first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
+    return write_shot(written, _patches(shot, made["patch"], folder), folder, out, progress)
 
 
 def as_written(patch: Patch) -> Patch:
@@ -146,19 +135,14 @@ def _key(shot: _Shot, inputs: dict[str, Any]) -> str:
     )
 
 
-def _source_faces(shot: _Shot, inputs: dict[str, Any], progress: Progress) -> Faces | None:
-    """The faces of the source's main person; the document's inputs say which others it shows."""
-    if shot.source is None:
-        return None
-    faces = analyse(shot.source, shot.settings.detect, progress=progress, name="detect source")
-    chosen = choose_tracks(faces, (), shot.source)
-    used = {track.id for track in chosen}
-    if others := [track for track in main_tracks(faces) if track.id not in used]:
-        inputs["source"]["not_used"] = document.describe_tracks(others, shot.source.info.first)
-    return replace(faces, tracks=chosen)
+def _tell_unused(source: dict[str, Any], found: Faces, chosen: Faces, first: int) -> None:
+    """Note in the document which other people the source shows."""
+    used = {track.id for track in chosen.tracks}
+    if others := [track for track in main_tracks(found) if track.id not in used]:
+        source["not_used"] = document.describe_tracks(others, first)
 
 
-def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
+def _patches(shot: _Shot, plan: PatchStream, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
     """Yield each frame with its patch as written and whether that is new: first those on disk, then swap from there on."""
     frames = shot.plate.frames(shot.first, shot.last, prepare=Frame.rgb8)
     before: deque[Frame] = deque(maxlen=plan.lookahead)
@@ -166,7 +150,7 @@ def _patches(shot: _Shot, plan: SwapPlan, folder: Path) -> Iterator[tuple[Frame,
         patch = _kept(shot, folder, frame.index)
         if patch is None:
             rest: Iterable[Frame] = chain(tuple(before), (frame,), frames)
-            for found, new in swap(rest, plan):
+            for found, new in plan.patches(rest):
                 if found.index >= frame.index:
                     yield found, as_written(new), True
             return

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nodes.align import align
 from nodes.cache import digest_footage, key_of
 from nodes.consent.gate import Clip, of_swap, permit
 from nodes.consent.provenance import Provenance
 from nodes.definitions import Method, Settings
-from nodes.detect.kept import analyse
 from nodes.footage.footage import Footage, open_beside, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.numbering import find_sequence
+from nodes.graph import run
 from nodes.progress import Progress, quiet
-from nodes.shot.choice import choose_tracks
-from nodes.swap import SwapPlan, plan_swap, swap
+from nodes.swap import SwapPlan
 from nodes.types import Patch
 
 _KEPT = 3  # shots
@@ -65,8 +63,9 @@ class Stills:
         """
         provenance = self._permitted(plate, source, settings, out)
         shot = self._shot(plate, source, settings, tracks, progress)
-        plan = replace(shot.plan, parameters=settings.swap, mask=settings.mask, lookahead=0)
-        ((frame, patch),) = swap([shot.plate.frame(number - shot.plate.info.first)], plan)
+        mattes = replace(shot.plan.mattes, parameters=settings.mask)
+        plan = replace(shot.plan, parameters=settings.swap, mattes=mattes, lookahead=0)
+        ((frame, patch),) = plan.patches([shot.plate.frame(number - shot.plate.info.first)])
         return Still(frame, patch, provenance)
 
     def inputs(self, plate: Path, source: Path | None, settings: Settings) -> dict[str, Any]:
@@ -104,15 +103,8 @@ class Stills:
         footage = open_footage(plate, layer=settings.detect.layer)
         performer = None if source is None else open_beside(source, layer=settings.detect.layer)
         try:
-            faces = analyse(footage, settings.detect, progress=progress, name="detect plate")
-            chosen = {t.id for t in choose_tracks(faces, tracks, footage)}
-            found = None
-            if performer is not None:
-                found = analyse(performer, settings.detect, progress=progress, name="detect source")
-                found = replace(found, tracks=choose_tracks(found, (), performer))
-            alignments = [a for a in align(faces, settings.align, footage) if a.track.id in chosen]
-            plan = plan_swap(alignments, settings.swap, performer, found, settings.mask, plate=footage)
-            shot = _Shot(footage, performer, plan)
+            made = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
+            shot = _Shot(footage, performer, made["patch"])
         except BaseException:
             footage.close()
             if performer is not None:

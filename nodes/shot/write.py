@@ -54,7 +54,7 @@ class Rendered:
 class Written:
     """What is written: the plate's frames first..last, by position, and what the document says of them.
 
-    tracks: those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
+    faces: all that were found; alignments: of those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
     by: who signs the results, see `nodes.credentials.sign`.
     """
 
@@ -64,11 +64,15 @@ class Written:
     settings: Settings
     faces: Faces
     alignments: Sequence[Alignment]
-    tracks: Sequence[Track]
     inputs: dict[str, Any]
     provenance: Provenance
     began: float
     by: Identity | SwitchedOff
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Those that are replaced, in order of time."""
+        return sorted((a.track for a in self.alignments), key=lambda track: int(track.frames[0]))
 
     @property
     def count(self) -> int:

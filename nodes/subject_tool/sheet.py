@@ -48,7 +48,7 @@ def subject_sheet(footage: Footage, name: str, count: int = 6, progress: Progres
         raise NoFaceError(
             f"no {subject.name} was found", file=footage.info.path, remedy="Check the network's description"
         )
-    aligned = {a.track.id: a for a in align(faces)} if fitted else {}
+    aligned = {a.track.id: a for a in align(faces).crops} if fitted else {}
     part = window(tracks, faces.width, faces.height)
     shown = _columns(footage, tracks, aligned, part, count)
     sheet = np.concatenate([np.pad(c, ((0, 0), (0, _GAP), (0, 0)), constant_values=24) for c in shown], 1)

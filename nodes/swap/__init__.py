@@ -1,5 +1,5 @@
-"""Swap: put the source's face into the plate, as a patch with a matte. `plan_swap` decides, `swap` renders."""
+"""Swap: put the source's face into the plate, as a patch with a matte. `swap` decides, and what it returns paints."""
 
-from nodes.swap.swap import SwapPlan, plan_mattes, plan_swap, swap
+from nodes.swap.swap import PatchStream, SwapPlan, in_plate, swap
 
-__all__ = ["SwapPlan", "plan_mattes", "plan_swap", "swap"]
+__all__ = ["PatchStream", "SwapPlan", "in_plate", "swap"]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress, groupby, islice
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from nodes.align import Alignment
 from nodes.align.alignment import fitting_size
-from nodes.definitions import ColourMatch, MaskParameters, Method, SwapParameters
+from nodes.definitions import ColourMatch, Method, SwapParameters
 from nodes.errors import FaceplateError, ModelError
 from nodes.footage.footage import Footage, run_ahead
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
-from nodes.mask import mask
+from nodes.mask import Mattes
+from nodes.progress import Progress, quiet, stage
 from nodes.subjects import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.light import take_light, unsharp_mask
@@ -28,7 +30,7 @@ from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.render import performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
-from nodes.types import Bool, Faces, Float, Image8, Patch, Roi
+from nodes.types import Bool, Faces, Float, Image8, Patch
 
 _log = logging.getLogger(__name__)
 _BATCH = 8
@@ -55,16 +57,45 @@ class SwapTrack:
     reference: ReferenceTrack | None = None
 
 
+@runtime_checkable
+class PatchStream(Protocol):
+    """The patches of a shot, and in their alpha its mattes: everything is decided, and a frame is painted when it is asked for."""
+
+    @property
+    def lookahead(self) -> int:
+        """Frames on either side that a patch depends on."""
+
+    def patches(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Patch]]:
+        """Paint the patch of every frame, in order; a frame without a face gets an empty one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SwapPlan:
     """Everything decided before the first pixel. `tracks`: those that are swapped, in order of painting."""
 
     tracks: tuple[SwapTrack, ...]
     parameters: SwapParameters
-    mask: MaskParameters
+    mattes: Mattes
     model: SwapModel | None = None
-    roto: Footage | None = None
     lookahead: int = _LOOKAHEAD
+
+    def patches(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Patch]]:
+        """Paint the patch of every frame, in order; a frame without a face gets an empty one.
+
+        Works up to `lookahead` frames and two batches of eight ahead of what it yields. To start at frame k, feed it from
+        k - lookahead and drop the first results: from there on they are those of a whole run.
+        """
+        window: deque[_Shot] = deque(maxlen=2 * self.lookahead + 1)
+        waiting = 0
+        # What a frame needs of itself alone is done on another thread, while this one finishes earlier frames.
+        for begun in run_ahead((shot for batch in _batched(frames, _BATCH) for shot in _begin(batch, self)), _BATCH):
+            window.append(begun)
+            waiting += 1
+            if waiting > self.lookahead:
+                waiting -= 1
+                yield _finish(window, len(window) - 1 - self.lookahead, self)
+        for left in range(waiting, 0, -1):
+            yield _finish(window, len(window) - left, self)
 
 
 @dataclass(slots=True)
@@ -86,23 +117,23 @@ _Shot = tuple[Frame, dict[int, _Face]]
 _IDENTITY = np.eye(3, 4, dtype=np.float32)
 
 
-def plan_swap(
-    alignments: Sequence[Alignment],
+def swap(
+    plate: Footage | None,
+    crops: Sequence[Alignment],
+    mattes: Mattes,
     parameters: SwapParameters | None = None,
     source: Footage | None = None,
     source_faces: Faces | None = None,
-    mask: MaskParameters | None = None,
-    roto: Footage | None = None,
-    progress: Callable[[int], None] = lambda done: None,
-    plate: Footage | None = None,
+    progress: Progress = quiet,
+    name: str = "prepare",
 ) -> SwapPlan:
     """Decide everything that needs the whole shot: references for every frame, or the model.
 
-    alignments: of the tracks to swap. source, source_faces: the performer's footage, for the method `reference` and for
-    models that are given references. progress: is told source frames read. Raises NoFaceError when the source shows no
-    face, ModelError for a model that does not fit.
+    plate: some of its frames are looked at for wrinkles and acting; none without. crops: of the tracks to swap. source,
+    source_faces: the performer's footage, for the method `reference` and for models that are given references. progress: is
+    told source frames read. Raises NoFaceError when the source shows no face, ModelError for a model that does not fit.
     """
-    parameters, mask = parameters or SwapParameters(), mask or MaskParameters()
+    parameters, alignments = parameters or SwapParameters(), crops
     model = None
     if parameters.method is Method.MODEL:
         if parameters.model is None:
@@ -118,20 +149,17 @@ def plan_swap(
             # A crop finer than what the source's own frames hold would only cost time.
             finest = float(np.median(taken.performance.scale))
             alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
-        references = plan_reference(alignments, taken, parameters, plate, progress)
+        references = plan_reference(alignments, taken, parameters, plate, stage(progress, name, None))
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     told = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
     _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], told)
-    return SwapPlan(tracks, parameters, mask, model, roto)
+    return SwapPlan(tracks, parameters, mattes, model)
 
 
-def plan_mattes(
-    alignments: Sequence[Alignment], mask: MaskParameters | None = None, roto: Footage | None = None
-) -> SwapPlan:
-    """A plan that replaces nothing: the alpha of its patches is what the node Mask makes of the shot, in plate pixels."""
-    tracks = tuple(_to_crop_space(a, None) for a in alignments)
-    nothing = SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0)
-    return SwapPlan(tracks, nothing, mask or MaskParameters(), roto=roto, lookahead=0)
+def in_plate(mattes: Mattes) -> SwapPlan:
+    """Patches that replace nothing: their alpha is the mattes in plate pixels."""
+    tracks = tuple(_to_crop_space(a, None) for a in mattes.crops)
+    return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=0)
 
 
 def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> SwapTrack:
@@ -140,25 +168,6 @@ def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> Sw
     return SwapTrack(
         alignment.subject, first, alignment.size, alignment.to_plate, alignment.landmarks, vertices, reference
     )
-
-
-def swap(frames: Iterable[Frame], plan: SwapPlan) -> Iterator[tuple[Frame, Patch]]:
-    """Render the patch of every frame, in order; a frame without a face gets an empty one.
-
-    Works up to `plan.lookahead` frames and two batches of eight ahead of what it yields. To start at frame k, feed it from
-    k - plan.lookahead and drop the first results: from there on they are those of a whole run.
-    """
-    window: deque[_Shot] = deque(maxlen=2 * plan.lookahead + 1)
-    waiting = 0
-    # What a frame needs of itself alone is done on another thread, while this one finishes earlier frames.
-    for begun in run_ahead((shot for batch in _batched(frames, _BATCH) for shot in _begin(batch, plan)), _BATCH):
-        window.append(begun)
-        waiting += 1
-        if waiting > plan.lookahead:
-            waiting -= 1
-            yield _finish(window, len(window) - 1 - plan.lookahead, plan)
-    for left in range(waiting, 0, -1):
-        yield _finish(window, len(window) - left, plan)
 
 
 def _batched(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
@@ -191,7 +200,7 @@ def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     size, to_plate, landmarks = track.size, track.to_plate[t], track.landmarks[t]
     crop8 = crop(frame.rgb8(), to_plate[None], size)[0]
     plate = crop8.astype(np.float32) / 255
-    matte = mask(landmarks[None], size, track.subject, plan.mask)[0]
+    matte = plan.mattes.draw(landmarks, track.subject, size)
     face, visible = plate, np.ones((size, size), bool)
     if track.reference is not None and track.vertices is not None:
         own = _own(crop8, landmarks, track.subject)
@@ -249,16 +258,7 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
         # Off the mesh there is nothing to show: the plate, so that resampling at the matte's edge finds no foreign colour.
         image = np.where(face.visible[..., None], image, face.plate)
         patches.append(place(frame.index, image, face.matte * p.opacity, face.to_plate, frame.width, frame.height))
-    patch = merge(patches, frame.index)
-    if plan.roto is not None and not patch.roi.empty:
-        patch = replace(patch, rgba=patch.rgba * _coverage(plan.roto.frame(frame.index), patch.roi))
-    return frame, patch
-
-
-def _coverage(roto: Frame, roi: Roi) -> Float:
-    """The artist's matte, [h, w, 1], 0..1: its code values, for coverage is no light and has no transfer curve."""
-    values = roto.linear(roi) if roto.info.colour == "scene_linear" else roto.rgb(roi)
-    return np.clip(values[..., :1], 0, 1)
+    return frame, plan.mattes.limit(merge(patches, frame.index))
 
 
 def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:

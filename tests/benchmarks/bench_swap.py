@@ -17,14 +17,15 @@ from bench_detect_align import scale_up
 
 from install.samples import fetch_samples, samples_folder
 from nodes.align import align
-from nodes.definitions import Settings
+from nodes.definitions import MaskParameters, Settings
 from nodes.detect import detect
 from nodes.footage.footage import open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte, write_patch
+from nodes.mask import Mattes
 from nodes.shot.render import render_shot
-from nodes.swap import plan_swap, swap
+from nodes.swap import swap
 from nodes.types import Patch
 from tests.support.consents import in_project
 
@@ -50,13 +51,13 @@ def main() -> None:
             print(f"{stage:34} {frames / took:7.1f} frames/s   {took / frames * 1e3:7.2f} ms a frame")
             mark = time.perf_counter()
 
-        alignments = align(detect(plate))
+        alignments = align(detect(plate)).crops
         tell("detect + align the plate", count)
         faces = detect(source, last=1199)
         tell("detect the source", faces.count)
-        plan = plan_swap(alignments, None, source, faces)
+        plan = swap(None, alignments, Mattes(alignments, MaskParameters()), None, source, faces)
         tell(f"plan (crops of {plan.tracks[0].size} pixels)", count)
-        rendered = list(swap(plate.frames(), plan))
+        rendered = list(plan.patches(plate.frames()))
         tell("render", count)
         composites = [frame.over(patch) for frame, patch in rendered]
         tell("over", count)

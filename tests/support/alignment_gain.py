@@ -63,7 +63,7 @@ def cut_twice(clip: Path, every: int, size: int) -> tuple[Cuts, Cuts]:
     for picture in pictures:
         faces, found = detect(clip_of([picture])), find_in_image(picture, "short", 0.5)
         if faces.tracks and len(found):
-            (aligned, *_) = align(faces, AlignParameters(size=size))
+            (aligned, *_) = align(faces, AlignParameters(size=size)).crops
             shown.append(picture)
             to_plate.append(aligned.to_plate[0])
             points.append(faces.tracks[0].landmarks[0, :, :2])

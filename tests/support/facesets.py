@@ -14,7 +14,7 @@ from nodes.definitions import DEFAULT_CONSENT, AlignParameters
 from nodes.detect.kept import analyse
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
-from nodes.mask import mask
+from nodes.mask import draw_matte
 from trainer.faceset import Faceset
 
 _FRAMES = 160
@@ -25,7 +25,7 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
     folder.mkdir(parents=True, exist_ok=True)
     with open_footage(samples / clip) as footage:
         faces = analyse(footage, first=first, last=first + _FRAMES - 1)
-        found = align(faces, AlignParameters(size=size))[0]
+        found = align(faces, AlignParameters(size=size)).crops[0]
         chosen = np.linspace(0, len(found.track) - 1, count).round().astype(int)
         frames = {int(found.track.frames[i]): i for i in chosen}
         crops = np.stack(
@@ -47,7 +47,9 @@ def tiny_faceset(samples: Path, clip: str, folder: Path, count: int = 24, size: 
         clips=(clip,),
         rates=(rate,),
         crops=_mapped(folder / "crops.npy", crops),
-        masks=_mapped(folder / "masks.npy", np.round(mask(landmarks, size, found.subject) * 255).astype(np.uint8)),
+        masks=_mapped(
+            folder / "masks.npy", np.round(draw_matte(landmarks, size, found.subject) * 255).astype(np.uint8)
+        ),
         landmarks=_mapped(folder / "landmarks.npy", landmarks.astype(np.float32)),
         clip=np.zeros(count, np.int64),
         frame=found.track.frames[chosen],

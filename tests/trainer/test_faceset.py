@@ -80,7 +80,7 @@ def build(clips: list[Path], out: Path, **parameters) -> Faceset:
 
 def test_arrays_are_what_alignment_gives_for_the_same_frames(made, clip):
     with open_footage(clip) as footage:
-        (found,) = align(analyse(footage), AlignParameters(size=SIZE))
+        (found,) = align(analyse(footage), AlignParameters(size=SIZE)).crops
         rows = made.frame - found.track.frames[0]
         np.testing.assert_array_equal(made.landmarks, found.landmarks[rows])
         np.testing.assert_array_equal(made.to_plate, found.to_plate[rows])

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from nodes.definitions import Method, SwapParameters
+from nodes.definitions import MaskParameters, Method, SwapParameters
 from nodes.errors import ModelError
+from nodes.mask import Mattes
 from nodes.subjects import load_subject
-from nodes.swap import plan_swap, swap
+from nodes.swap import swap
 from nodes.swap.reference import ReferenceTrack
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.gallery import Reference
@@ -278,8 +279,16 @@ def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
     batches, file = network.batches(pair, share()), tmp_path / "shot.onnx"
     export(network, file, facts_of(*pair))
     assert check_export(network, file, network.examples(batches, 5)) < 1e-3
-    plan = plan_swap(align(plate_faces), SwapParameters(method=Method.MODEL, model=file), source, source_faces)
-    frames = [patch for _, patch in swap(plate.frames(0, 3), plan)]
+    crops = align(plate_faces).crops
+    plan = swap(
+        None,
+        crops,
+        Mattes(crops, MaskParameters()),
+        SwapParameters(method=Method.MODEL, model=file),
+        source,
+        source_faces,
+    )
+    frames = [patch for _, patch in plan.patches(plate.frames(0, 3))]
     assert all(patch.rgba[..., 3].max() > 0.9 and np.isfinite(patch.rgba).all() for patch in frames)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nodes.cache import digest_footage
+from nodes.choice import check_range
 from nodes.consent.gate import Clip, of_faceset, permit
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
@@ -18,7 +19,6 @@ from nodes.errors import NoFaceError, writing
 from nodes.files import flush
 from nodes.footage.footage import Footage
 from nodes.progress import Progress, quiet, stage
-from nodes.shot.choice import check_range
 from nodes.shot.results import check_writable
 from nodes.shot.sheet import write_png
 from trainer.faceset.arrays import write_arrays

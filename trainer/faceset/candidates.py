@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nodes.align import align
 from nodes.align.pose import take_performance
-from nodes.definitions import AlignParameters, DetectParameters
+from nodes.definitions import ALIGN, AlignParameters, DetectParameters
 from nodes.detect import main_tracks
-from nodes.detect.kept import analyse
 from nodes.footage.footage import Footage
+from nodes.graph import run
 from nodes.progress import Progress
-from nodes.shot.choice import choose_tracks
 from nodes.subjects import Subject
 from nodes.types import Float, Int, Track
 from trainer.faceset.parameters import FacesetParameters
@@ -70,10 +68,13 @@ def find_candidates(
 ) -> Candidates:
     """Find, follow and align the main face, or the tracks `wanted`, of a clip's positions `span`, inclusive; raises NoFaceError where there is none, and FootageError."""
     info = footage.info
-    faces = analyse(footage, detect, *span, progress=progress, name=name)
-    tracks = {t.id: t for t in choose_tracks(faces, wanted, footage)}
-    asked = AlignParameters(size=parameters.size, coverage=parameters.coverage)
-    aligned = sorted((a for a in align(faces, asked) if a.track.id in tracks), key=lambda a: int(a.track.frames[0]))
+    asked = {"detect": detect, "align": AlignParameters(size=parameters.size, coverage=parameters.coverage)}
+    first, last = span
+    made = run(
+        {"plate": footage}, asked, upto=ALIGN, tracks=wanted, first=first, last=last, progress=progress, stage=name
+    )
+    tracks = {track.id: track for track in made["faces"].tracks}
+    aligned = sorted(made["crops"], key=lambda a: int(a.track.frames[0]))
     landmarks, jumps, cuts = [], [], []
     for a in aligned:
         found = tracks[a.track.id].landmarks
@@ -93,5 +94,5 @@ def find_candidates(
         np.concatenate(landmarks),
         np.concatenate(jumps).astype(np.float32),
         np.concatenate(cuts).astype(np.float32),
-        () if wanted else tuple(t for t in main_tracks(faces) if t.id not in tracks),
+        () if wanted else tuple(t for t in main_tracks(made["found"]) if t.id not in tracks),
     )

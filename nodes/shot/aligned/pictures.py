@@ -104,7 +104,7 @@ def _finding(detect: DetectParameters, parameters: AlignParameters, regions: Seq
         tracker.take(picture.frame(0))
         tracks = sorted(tracker.finish(), key=lambda t: -float(np.ptp(t.boxes[0, [1, 3]])))
         faces = Faces(info.width, info.height, info.rate, 0, 1, (), tuple(tracks), detect.subject)
-        alignments = align(faces, parameters, picture)
+        alignments = align(faces, parameters, picture).crops
         placed = [place_alignment(a)[0] for a in alignments]
         return [replace(one, track=number) for number, one in enumerate(placed)]
 

@@ -15,7 +15,7 @@ from nodes.align.pose import Performance, read_coefficients
 from nodes.definitions import ColourMatch
 from nodes.detect.finder import finder_of
 from nodes.geometry.sampling import crop
-from nodes.mask import mask
+from nodes.mask import draw_matte
 from nodes.subjects import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.reference.expression import POSE_UNIT, SPREAD, squared_distances
@@ -111,7 +111,7 @@ class _Look:
         self._corner = new.min(0) - self._scale * before.min(0)
         landmarks = self._own[None, : len(track.subject.template)]
         self._squares = self._finder.next_squares(landmarks)
-        self._matte = mask(landmarks, _SIZE, track.subject)
+        self._matte = draw_matte(landmarks, _SIZE, track.subject)
         self.plate = self._see(self._crop, track.subject)
 
     def shown(self, track: ReferenceTrack) -> Float | None:

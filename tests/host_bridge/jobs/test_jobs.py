@@ -107,8 +107,8 @@ def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
     from nodes.shot import still
 
     planned = []
-    plan = still.plan_swap
-    monkeypatch.setattr(still, "plan_swap", lambda *told, **named: planned.append(1) or plan(*told, **named))
+    run = still.run
+    monkeypatch.setattr(still, "run", lambda *told, **named: planned.append(1) or run(*told, **named))
     stills = Stills()
     pictures = [
         stills.still(clips["plate"], 3, clips["source"], Settings(swap=SwapParameters(**knobs))).patch.rgba

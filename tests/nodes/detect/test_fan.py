@@ -139,7 +139,7 @@ def faces(plate_pictures: list[np.ndarray]) -> tuple[list[np.ndarray], Faces]:
 
 
 def test_the_librarys_own_fan_gives_every_face_of_a_frame_its_landmarks(faces: Any) -> None:
-    aligned = align(faces[1], AlignParameters(landmarker="fan"), clip_of(faces[0]))
+    aligned = align(faces[1], AlignParameters(landmarker="fan"), clip_of(faces[0])).crops
     assert len(aligned) == 2
     for before, after in zip(faces[1].tracks, (a.track for a in aligned), strict=True):
         assert after.landmarks.shape == before.landmarks.shape and after.landmarks.dtype == np.float32

@@ -9,7 +9,7 @@ import pytest
 
 from nodes.align import align
 from nodes.definitions import AlignParameters, MaskParameters
-from nodes.mask import draw_regions, mask
+from nodes.mask import draw_matte, draw_regions
 from nodes.subjects import load_subject
 from nodes.types import Float
 
@@ -27,7 +27,7 @@ INSIDE = {
 
 @pytest.fixture(scope="module")
 def landmarks(plate_faces) -> Float:
-    (found,) = align(plate_faces, AlignParameters(size=SIZE))
+    (found,) = align(plate_faces, AlignParameters(size=SIZE)).crops
     return found.landmarks[::16]
 
 
@@ -95,7 +95,7 @@ def test_the_outline_runs_along_the_landmarks(landmarks):
 
 
 def test_an_opening_mouth_opens_its_region(plate_faces):
-    (found,) = align(plate_faces, AlignParameters(size=SIZE))
+    (found,) = align(plate_faces, AlignParameters(size=SIZE)).crops
     opening = np.linalg.norm(found.landmarks[:, 13, :2] - found.landmarks[:, 14, :2], axis=-1)
     area = draw_regions(found.landmarks, SIZE, FACE, ("mouth",)).sum((1, 2))
     assert area[opening.argmax()] > 1.1 * area[opening.argmin()]
@@ -103,41 +103,41 @@ def test_an_opening_mouth_opens_its_region(plate_faces):
 
 def test_outside_the_outline_a_matte_is_exactly_zero(landmarks):
     hard = holding(landmarks, *ALL)
-    matte = mask(landmarks, SIZE, FACE)
+    matte = draw_matte(landmarks, SIZE, FACE)
     assert (matte[hard == 0] == 0).all()
     assert (matte > 0).any((1, 2)).all() and matte.max() == 1
     assert (matte[:, [0, -1]] == 0).all() and (matte[:, :, [0, -1]] == 0).all()
-    assert (mask(landmarks, SIZE, FACE, MaskParameters(regions=())) == 0).all()
+    assert (draw_matte(landmarks, SIZE, FACE, MaskParameters(regions=())) == 0).all()
 
 
 def test_grow_and_feather_move_and_soften_the_edge(landmarks):
-    area = {g: mask(landmarks, SIZE, FACE, MaskParameters(grow=g)).sum() for g in (-0.05, 0, 0.05)}
+    area = {g: draw_matte(landmarks, SIZE, FACE, MaskParameters(grow=g)).sum() for g in (-0.05, 0, 0.05)}
     assert area[-0.05] < area[0] < area[0.05]
-    soft, hard = (mask(landmarks, SIZE, FACE, MaskParameters(feather=f)) for f in (0.2, 0.0))
+    soft, hard = (draw_matte(landmarks, SIZE, FACE, MaskParameters(feather=f)) for f in (0.2, 0.0))
     assert ((soft > 0) & (soft < 1)).mean() > 5 * ((hard > 0) & (hard < 1)).mean()
     assert (soft <= hard + 1e-6).all()
 
 
 def test_other_mattes_can_only_take_away(landmarks):
-    alone = mask(landmarks, SIZE, FACE)
+    alone = draw_matte(landmarks, SIZE, FACE)
     half = np.full_like(alone, 0.5)
     half[:, : SIZE // 2] = 0
     for name in ("predicted", "roto"):
-        less = mask(landmarks, SIZE, FACE, **{name: half})
+        less = draw_matte(landmarks, SIZE, FACE, **{name: half})
         np.testing.assert_allclose(less, alone * half, atol=1e-6)
-    np.testing.assert_array_equal(mask(landmarks, SIZE, FACE, roto=np.ones_like(alone)), alone)
+    np.testing.assert_array_equal(draw_matte(landmarks, SIZE, FACE, roto=np.ones_like(alone)), alone)
 
 
 def test_a_face_that_is_partly_or_wholly_outside_its_crop_does_no_harm(landmarks):
     shift = np.zeros_like(landmarks[:1])
     for move in (SIZE * 0.6, SIZE * 5):
         shift[..., 0] = move
-        matte = mask(landmarks[:1] + shift, SIZE, FACE)
+        matte = draw_matte(landmarks[:1] + shift, SIZE, FACE)
         assert np.isfinite(matte).all() and ((matte > 0).any() == (move < SIZE))
 
 
 @pytest.mark.parametrize("size", [32, 33, 128, 512])
 def test_the_mask_scales_with_the_crop(landmarks, size):
-    small = mask((landmarks * size / SIZE).astype(np.float32), size, FACE)
+    small = draw_matte((landmarks * size / SIZE).astype(np.float32), size, FACE)
     assert small.shape[1:] == (size, size)
-    assert small.mean() == pytest.approx(mask(landmarks, SIZE, FACE).mean(), rel=0.05 if size > 100 else 0.25)
+    assert small.mean() == pytest.approx(draw_matte(landmarks, SIZE, FACE).mean(), rel=0.05 if size > 100 else 0.25)

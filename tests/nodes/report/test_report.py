@@ -174,7 +174,7 @@ def sample_of(image: Image8, faces: Faces, row: int, matte: Float | None = None)
     from nodes.align import align
     from nodes.report.samples import take_sample
 
-    return take_sample(image, align(faces)[0], row, faces.tracks[0].landmarks[row], matte)
+    return take_sample(image, align(faces).crops[0], row, faces.tracks[0].landmarks[row], matte)
 
 
 def test_detail_is_the_same_in_any_light_and_less_where_it_is_blurred(clip: list[Image8], faces: Faces) -> None:

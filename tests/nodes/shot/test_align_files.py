@@ -99,7 +99,7 @@ def face(samples, tmp_path_factory) -> Aligned:
     folder = tmp_path_factory.mktemp("face")
     plate = write(folder / "plate", list(pictures(samples / "franck.mp4", 300, 4)))
     with open_footage(plate) as footage:
-        write_clip(footage, align(detect(footage), AlignParameters(size=192)), folder / "out")
+        write_clip(footage, align(detect(footage), AlignParameters(size=192)).crops, folder / "out")
     return Aligned(plate, folder / "out")
 
 
@@ -390,7 +390,7 @@ def test_an_earlier_run_is_replaced_and_what_is_of_others_stays(face, tmp_path):
     mine = face.copy(tmp_path / "out")
     (mine.folder / "images" / "mine.png").write_bytes(b"mine")
     with open_footage(face.plate) as footage:
-        write_clip(footage, align(detect(footage, last=1), AlignParameters(size=64)), mine.folder)
+        write_clip(footage, align(detect(footage, last=1), AlignParameters(size=64)).crops, mine.folder)
     kept = {str(f.relative_to(mine.folder)) for f in mine.folder.rglob("*") if f.is_file()}
     named = {f"{kind}/0/{n}.png" for kind in ("images", "masks") for n in ("0007", "0008")}
     assert kept == named | {"images/mine.png", "images.csv", "landmarks.npy", "sheet.png", "transforms.json"}
@@ -399,7 +399,7 @@ def test_an_earlier_run_is_replaced_and_what_is_of_others_stays(face, tmp_path):
 def test_a_folder_that_is_not_ours_is_refused(face, tmp_path):
     (tmp_path / "out" / "images").mkdir(parents=True)
     with open_footage(face.plate) as footage, pytest.raises(OutputError, match="did not write"):
-        write_clip(footage, align(detect(footage, last=1)), tmp_path / "out")
+        write_clip(footage, align(detect(footage, last=1)).crops, tmp_path / "out")
 
 
 def test_a_region_that_the_subject_has_not_is_refused(face, tmp_path, capsys):

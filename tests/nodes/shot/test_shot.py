@@ -20,6 +20,7 @@ import pytest
 
 from host_bridge.jobs import swap
 from host_bridge.reporting import Watch
+from nodes.choice import choose_tracks
 from nodes.definitions import DetectParameters, Settings, SwapParameters
 from nodes.detect import kept as analysis
 from nodes.detect.files import load_faces, save_faces
@@ -28,7 +29,6 @@ from nodes.errors import NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot import results, write
-from nodes.shot.choice import choose_tracks
 from nodes.shot.mattes import write_mattes
 from nodes.shot.merge import merge_shots
 from nodes.shot.preview import side_by_side
@@ -357,7 +357,7 @@ def test_other_subjects_of_an_earlier_version_are_read(tmp_path: Path) -> None:
 
 
 def test_one_face_at_a_time_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nodes.shot.choice.of_one_person", lambda _, tracks: tracks)  # nobody is in this picture
+    monkeypatch.setattr("nodes.choice.of_one_person", lambda _, tracks: tracks)  # nobody is in this picture
     clip = clip_of([np.zeros((300, 400, 3), np.uint8)], first=1000)
     faces = Faces(400, 300, Fraction(25), 0, 100, (), (track(0, 0, 50), track(1, 10, 45), track(2, 60, 30)))
     assert [t.id for t in choose_tracks(faces, (), clip)] == [0, 2]

@@ -102,7 +102,7 @@ def subject(clips: dict[str, Path], network: Path) -> Subject:
 def found(subject: Subject, clips: dict[str, Path]) -> dict[str, Alignment]:
     """The card in each clip, aligned."""
     told = DetectParameters(subject=subject.name)
-    return {look: align(detect(open_footage(clip), told))[0] for look, clip in clips.items()}
+    return {look: align(detect(open_footage(clip), told)).crops[0] for look, clip in clips.items()}
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,13 @@ BLINK = [165, 166]  # frames of `source` in which both eyes are closed, in smoot
 @pytest.fixture(scope="module")
 def one(plate_faces) -> np.ndarray:
     """Landmarks of a performer in crops, [80, 478, 3]."""
-    return align(plate_faces, AlignParameters(size=SIZE))[0].landmarks
+    return align(plate_faces, AlignParameters(size=SIZE)).crops[0].landmarks
 
 
 @pytest.fixture(scope="module")
 def other(source_faces) -> np.ndarray:
     """Landmarks of another, [200, 478, 3]."""
-    return align(source_faces, AlignParameters(size=SIZE))[0].landmarks
+    return align(source_faces, AlignParameters(size=SIZE)).crops[0].landmarks
 
 
 def looking(landmarks: np.ndarray, *steps: float) -> np.ndarray:

@@ -91,7 +91,7 @@ def test_of_a_real_pair_the_new_face_then_shows_more_of_what_the_plate_shows(
             apart.append(np.abs(first - second).mean())
         return found
 
-    (alignment,) = align(plate_faces)
+    (alignment,) = align(plate_faces).crops
     monkeypatch.setattr(plan, "look_again", measured)
     plan.plan_reference([alignment], take_source(source, source_faces), SwapParameters(), plate)
     before, after = apart

@@ -30,7 +30,7 @@ JAW = FACE.coefficients.names.index("jawOpen")
 
 @pytest.fixture(scope="module")
 def alignment(plate_faces) -> Alignment:
-    return align(plate_faces, AlignParameters(size=SIZE))[0]
+    return align(plate_faces, AlignParameters(size=SIZE)).crops[0]
 
 
 @pytest.fixture(scope="module")

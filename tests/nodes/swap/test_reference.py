@@ -37,7 +37,7 @@ SIZE = 256
 
 @pytest.fixture(scope="module")
 def alignment(plate_faces) -> Alignment:
-    return align(plate_faces, AlignParameters(size=SIZE))[0]
+    return align(plate_faces, AlignParameters(size=SIZE)).crops[0]
 
 
 @pytest.fixture(scope="module")
@@ -412,7 +412,7 @@ def test_the_plate_is_smoothed_at_its_own_rate_whatever_the_source_s_is(alignmen
 def test_a_hand_plays_with_its_landmarks_alone():
     clip = clip_of(list(pictures(fetch_hands(hands_folder(), print) / "fingers-lq.gif", 0, 43)), 5)
     faces = detect(clip, DetectParameters(subject="hand"))
-    found = align(faces, AlignParameters(size=SIZE))[0]
+    found = align(faces, AlignParameters(size=SIZE)).crops[0]
     taken = take_source(clip, faces)
     (track,) = plan_reference([found], taken, SwapParameters(steadiness=0), clip)
     assert track.wrinkles is None and track.insides == () and len(track.choices) == 1

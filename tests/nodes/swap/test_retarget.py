@@ -23,7 +23,7 @@ LIVE = np.setdiff1d(np.arange(1, 52), FACE.coefficients.gaze)  # the first is no
 @pytest.fixture(scope="module")
 def people(plate_faces, source_faces) -> tuple[Performance, Performance]:
     """Two performers; the first one's landmarks are smoothed as a plate's are."""
-    one, other = (align(faces)[0].track.landmarks for faces in (plate_faces, source_faces))
+    one, other = (align(faces).crops[0].track.landmarks for faces in (plate_faces, source_faces))
     return take_performance(one, FACE, 9), take_performance(other, FACE, 9)
 
 

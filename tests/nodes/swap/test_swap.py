@@ -15,7 +15,8 @@ from nodes.detect import detect
 from nodes.errors import FaceplateError, ModelError, NoFaceError
 from nodes.footage.colour import from_linear
 from nodes.footage.footage import Footage
-from nodes.swap import SwapPlan, plan_swap, swap
+from nodes.mask import Mattes
+from nodes.swap import SwapPlan, swap
 from nodes.swap.place import merge, place
 from nodes.swap.reference import plan as reference_plan
 from nodes.types import Faces, Float, Patch, Roi
@@ -29,7 +30,12 @@ COUNT = 60
 
 @pytest.fixture(scope="module")
 def alignments(plate_faces) -> tuple[Alignment, ...]:
-    return align(plate_faces)
+    return align(plate_faces).crops
+
+
+def plan_swap(crops, parameters=None, source=None, source_faces=None, mask=None, roto=None, plate=None) -> SwapPlan:
+    mattes = Mattes(crops, mask or MaskParameters(), roto)
+    return swap(plate, crops, mattes, parameters, source, source_faces)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,7 @@ def plan(alignments, source, source_faces, plate) -> SwapPlan:
 
 
 def render(plate: Footage, plan: SwapPlan, first: int = 0, last: int = COUNT - 1) -> list[Patch]:
-    return [patch for _, patch in swap(plate.frames(first, last), plan)]
+    return [patch for _, patch in plan.patches(plate.frames(first, last))]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +105,7 @@ def test_frames_without_a_face_get_an_empty_patch(samples, plate_pictures, sourc
     for i in range(8, 20):
         frames[i] = np.full_like(frames[i], 90)
     clip = clip_of(frames)
-    found = render(clip, plan_swap(align(detect(clip)), None, source, source_faces), last=23)
+    found = render(clip, plan_swap(align(detect(clip)).crops, None, source, source_faces), last=23)
     assert [p.roi.empty for p in found] == [8 <= i < 20 for i in range(24)]
     for frame, patch in zip(clip.frames(), found, strict=True):
         check(patch, 400, 300)
@@ -117,7 +123,7 @@ def test_nothing_is_put_into_a_black_frame_or_a_flash_that_the_track_goes_on_thr
 def test_a_plate_without_any_face_gives_empty_patches(source, source_faces):
     clip = clip_of([np.full((1, 1, 3), 99, np.uint8)] * 3)
     faces = detect(clip)
-    found = render(clip, plan_swap(align(faces), None, source, source_faces), last=2)
+    found = render(clip, plan_swap(align(faces).crops, None, source, source_faces), last=2)
     assert [p.roi.empty for p in found] == [True] * 3
 
 
@@ -164,7 +170,7 @@ def test_it_works_no_further_ahead_than_it_says(plate, plan):
             taken.append(frame.index)
             yield frame
 
-    for number, (frame, _) in enumerate(swap(watched(), plan)):
+    for number, (frame, _) in enumerate(plan.patches(watched())):
         assert frame.index == number
         assert len(taken) <= number + 1 + plan.lookahead + 2 * 8 + 1
         if number == 20:
@@ -274,8 +280,8 @@ def test_two_faces_of_one_frame_are_both_replaced(plate_pictures, samples, sourc
     clip = clip_of([np.hstack([a, b]) for a, b in zip(plate_pictures, others, strict=False)])
     faces = detect(clip)
     assert len(faces.tracks) == 2
-    both = render(clip, plan_swap(align(faces), None, source, source_faces), last=3)
-    one = render(clip, plan_swap(align(faces)[:1], None, source, source_faces), last=3)
+    both = render(clip, plan_swap(align(faces).crops, None, source, source_faces), last=3)
+    one = render(clip, plan_swap(align(faces).crops[:1], None, source, source_faces), last=3)
     for patch, alone in zip(both, one, strict=True):
         check(patch, 800, 300)
         alpha = whole(patch, 800)[..., 3]
@@ -291,7 +297,7 @@ def test_a_face_that_is_partly_outside_is_replaced_as_far_as_it_is_seen(plate_pi
     clip = clip_of([p[part] for p in plate_pictures[:6]])
     faces = detect(clip)
     assert faces.tracks
-    for frame, patch in swap(clip.frames(), plan_swap(align(faces), None, source, source_faces)):
+    for frame, patch in plan_swap(align(faces).crops, None, source, source_faces).patches(clip.frames()):
         check(patch, frame.width, frame.height)
         roi = patch.roi
         assert not roi.empty

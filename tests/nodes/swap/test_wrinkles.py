@@ -225,7 +225,7 @@ def test_expressions_that_are_learned_from_lie_far_apart(source_faces):
 
 @pytest.fixture(scope="module")
 def alignment(plate_faces) -> Alignment:
-    return align(plate_faces, AlignParameters(size=256))[0]
+    return align(plate_faces, AlignParameters(size=256)).crops[0]
 
 
 def test_wrinkles_need_the_plate_and_can_be_switched_off(alignment, plate, source, source_faces):

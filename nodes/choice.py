@@ -1,16 +1,24 @@
-"""Which frames and which of the faces that were found are meant, and whether they are there."""
+"""Choose: the tracks of a shot that are meant, and checks that frames and faces belong to a clip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nodes.detect import main_tracks
 from nodes.errors import FootageError, NoFaceError, SchemaError
 from nodes.footage.footage import Footage
 from nodes.footage.info import FootageInfo
 from nodes.recognise import of_one_person
+from nodes.spec import Parameters, parameter
 from nodes.text import counted
 from nodes.types import Faces, Track
+
+
+class ChooseParameters(Parameters):
+    """Choose the tracks that are meant."""
+
+    tracks: tuple[int, ...] = parameter((), help="Ids of the tracks; by default one face at a time, of one person.")
 
 
 def check_range(info: FootageInfo, first: int, last: int) -> None:
@@ -58,3 +66,9 @@ def choose_tracks(faces: Faces, wanted: Sequence[int], footage: Footage) -> tupl
         return tuple(there[w] for w in dict.fromkeys(wanted))
     main = main_tracks(faces)
     return tuple(of_one_person(footage, main) if faces.subject == "face" else main)
+
+
+def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
+    """Of the faces that were found in footage those that are meant, in the order in which they were found; raises NoFaceError."""
+    wanted = {track.id for track in choose_tracks(found, parameters.tracks, plate)}
+    return replace(found, tracks=tuple(track for track in found.tracks if track.id in wanted))
