@@ -25,7 +25,9 @@ InEngine = Annotated[Flag, Parameter(name="--engine", help=_ENGINE)]
 Rate = Annotated[str | None, Parameter(name="--rate", help=RATE_HELP)]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_GROUPS: dict[type[BaseModel], Group] = {node.parameters: Group(node.name, sort_key=10 + i) for i, node in enumerate(NODES)}
+_GROUPS: dict[type[BaseModel], Group] = {
+    node.parameters: Group(node.name, sort_key=10 + i) for i, node in enumerate(NODES)
+}
 
 
 def node_options(command: F) -> F:

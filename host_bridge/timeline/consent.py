@@ -10,7 +10,7 @@ from host_bridge.timeline.document import ShotRecord, TimelineRun
 from host_bridge.timeline.made import Made, models_in, performer_called, signed_in
 from host_bridge.timeline.run.work import Footing, Work, digest_of
 from host_bridge.timeline.shots.shot import Casting, Shot
-from nodes.consent.book import Book
+from nodes.consent.book import ConsentBook
 from nodes.consent.gate import Clip, Face, of_swap, permit, project_book, still
 from nodes.consent.provenance import Provenance, Role, read_document
 from nodes.definitions import ConsentParameters, SwapParameters
@@ -104,7 +104,7 @@ def permitted(run: TimelineRun, out: Path, target: Path, consent: ConsentParamet
     return made
 
 
-def _ids(shot: ShotRecord, made: Provenance, book: Book | None) -> dict[tuple[Role, str], str]:
+def _ids(shot: ShotRecord, made: Provenance, book: ConsentBook | None) -> dict[tuple[Role, str], str]:
     """The performers by the names that the cast has for them, as far as that can be told."""
     named: list[tuple[Role, str]] = [("target", c.target) for c in shot.cast]
     named += [("source", c.source) for c in shot.cast]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nodes.cache import digest_file
-from nodes.consent.book import Book
-from nodes.consent.provenance import Part, Provenance, Role
+from nodes.consent.book import ConsentBook
+from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.binding import hash_files, listing, sha256
 
 
@@ -59,7 +59,7 @@ def signed_in(told: Mapping[str, Any]) -> dict[str, Any]:
     return {"signed": bool(credentials.get("signed")), "by": (credentials.get("by") or {}).get("sha256")}
 
 
-def performer_called(name: str, role: Role, parts: Iterable[Part], book: Book | None) -> str | None:
+def performer_called(name: str, role: Role, parts: Iterable[PerformerPart], book: ConsentBook | None) -> str | None:
     """The id of whom the cast calls by a name; None where that cannot be told. book: the project's records."""
     those = [p.id for p in parts if p.role == role]
     if len(those) > 1:  # several people in one shot

@@ -18,13 +18,13 @@ from nodes.consent.records import (
     Chain,
     ConsentRecord,
     CredentialsRecord,
-    Document,
     Fault,
     FootageRecord,
-    PerformerRecord,
+    NameRecord,
     ProjectRecord,
-    Record,
     RevocationRecord,
+    SignedPaper,
+    SignedRecord,
     Use,
     day,
     read_chain,
@@ -56,7 +56,7 @@ class Revocation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Book:
+class ConsentBook:
     """A project's records on a day, for a production. given: when consents were recorded. footage: performers' ids by digests of clips.
 
     credentials: what the records say of Content Credentials, with the record's time; None where they say nothing.
@@ -166,7 +166,7 @@ class Book:
         return {"project": str(self.project), "production": self.opened.production, "performers": performers}
 
 
-def open_book(project: Path, production: str | None = None, at: datetime | None = None) -> Book:
+def open_book(project: Path, production: str | None = None, at: datetime | None = None) -> ConsentBook:
     """Read a project's records. production: by default the project's own. Raises ConsentError for records that cannot be relied on."""
     chain = read_chain(project)
     for fault in chain.faults:
@@ -178,18 +178,18 @@ def open_book(project: Path, production: str | None = None, at: datetime | None 
     return book_of(chain, production, at)
 
 
-def book_of(chain: Chain, production: str | None = None, at: datetime | None = None) -> Book:
+def book_of(chain: Chain, production: str | None = None, at: datetime | None = None) -> ConsentBook:
     """Put a sound chain's records together."""
     opened = chain.opened
     assert opened is not None
     performers: dict[str, Performer] = {}
-    for record, body in _bodies(chain.records, PerformerRecord):
+    for record, body in _bodies(chain.records, NameRecord):
         old = performers.get(body.performer)
         former = () if old is None else (*old.former, old.name)
         performers[body.performer] = Performer(body.performer, body.name, old.added if old else record.time, former)
     consents = _bodies(chain.records, ConsentRecord)
     revocations = reversed(_bodies(chain.records, RevocationRecord))  # the first one of a consent counts
-    return Book(
+    return ConsentBook(
         chain,
         opened,
         today=day(at or clock.now()),
@@ -235,7 +235,7 @@ def verify(project: Path) -> Verified:
     return Verified(chain, tuple(faults), fingerprint(opened.key), bool(key and public(key) == opened.key))
 
 
-def describe(paper: Path) -> Document:
+def describe(paper: Path) -> SignedPaper:
     """The record of a document; raises ConsentError where it cannot be read or is empty."""
     try:
         with paper.open("rb") as file:
@@ -245,10 +245,10 @@ def describe(paper: Path) -> Document:
         raise ConsentError(f"the document cannot be read: {e.strerror or e}", file=paper, remedy="Give its file") from e
     if empty:
         raise ConsentError("the document is empty", file=paper, remedy="Give the signed one")
-    return Document(name=printable(paper.name), sha256=digest)
+    return SignedPaper(name=printable(paper.name), sha256=digest)
 
 
-def kept_file(project: Path, document: Document) -> Path:
+def kept_file(project: Path, document: SignedPaper) -> Path:
     """Where the copy of a document is."""
     return project / FOLDER / "documents" / Path(document.kept or "").name
 
@@ -263,7 +263,7 @@ def listed(performers: Sequence[Performer]) -> str:
     return ", ".join(f"{p.name} ({p.id}, since {day(p.added)})" for p in performers)
 
 
-def how_to_add(name: str, use: Use, book: Book | None = None) -> str:
+def how_to_add(name: str, use: Use, book: ConsentBook | None = None) -> str:
     """The command that records a consent for a use; document and date are for the user to fill in."""
     words = ["faceplate", "performer", "add", name, *(["--project", str(book.project)] if book else [])]
     words += ["--production", book.production] if book and book.production != book.opened.production else []
@@ -271,5 +271,5 @@ def how_to_add(name: str, use: Use, book: Book | None = None) -> str:
     return command_line(*words)
 
 
-def _bodies(records: Sequence[Record], kind: type[T]) -> list[tuple[Record, T]]:
+def _bodies(records: Sequence[SignedRecord], kind: type[T]) -> list[tuple[SignedRecord, T]]:
     return [(record, record.body) for record in records if isinstance(record.body, kind)]

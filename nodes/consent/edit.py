@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from filelock import FileLock, Timeout
 
 from nodes.consent import records as clock
-from nodes.consent.book import Book, Performer, book_of, describe, folded, kept_file, listed, open_book
+from nodes.consent.book import ConsentBook, Performer, book_of, describe, folded, kept_file, listed, open_book
 from nodes.consent.keys import OWN, key_file, load_key, make_key, public
 from nodes.consent.records import (
     FOLDER,
@@ -24,11 +24,11 @@ from nodes.consent.records import (
     Body,
     Chain,
     ConsentRecord,
-    Document,
     FootageRecord,
-    PerformerRecord,
+    NameRecord,
     ProjectRecord,
     RevocationRecord,
+    SignedPaper,
     Use,
     canonical,
     day,
@@ -69,7 +69,7 @@ class Terms:
 class Added:
     """The consent that `add` recorded. there: it was recorded before, and nothing was added."""
 
-    book: Book
+    book: ConsentBook
     performer: Performer
     consent: ConsentRecord
     there: bool
@@ -103,10 +103,10 @@ def add(
         open_project(project, own, now)
     made: list[tuple[str, str, bool]] = []
 
-    def decide(book: Book) -> list[Body]:
+    def decide(book: ConsentBook) -> list[Body]:
         old = None if another else _known(book, name)
         who, called = (old.id, old.name) if old else (new_id("p"), clean_name(name))
-        bodies: list[Body] = [] if old else [PerformerRecord(performer=who, name=called)]
+        bodies: list[Body] = [] if old else [NameRecord(performer=who, name=called)]
         production = None if wanted == ANY else wanted or book.opened.production
         for same in book.consents_of(who):
             if same.id not in book.revoked and same.production == production and _same(same, terms, paper):
@@ -133,27 +133,29 @@ def add(
     return Added(book, book.performers[who], book.consents[consent], there)
 
 
-def rename(project: Path, who: str, name: str, now: datetime | None = None) -> Book:
+def rename(project: Path, who: str, name: str, now: datetime | None = None) -> ConsentBook:
     """Give a performer another name; the id stays, and so does all that refers to it."""
     new = clean_name(name)
 
-    def decide(book: Book) -> list[Body]:
+    def decide(book: ConsentBook) -> list[Body]:
         performer = book.the_performer(who)
-        return [] if performer.name == new else [PerformerRecord(performer=performer.id, name=new)]
+        return [] if performer.name == new else [NameRecord(performer=performer.id, name=new)]
 
     return append(project, decide, now)
 
 
-def register(project: Path, who: str, footage: Sequence[tuple[str, str]], now: datetime | None = None) -> Book:
+def register(project: Path, who: str, footage: Sequence[tuple[str, str]], now: datetime | None = None) -> ConsentBook:
     """Say whom clips show, by digest and name each; the latest word counts."""
     return append(project, lambda book: _footage(book, book.the_performer(who).id, footage), now)
 
 
-def revoke(project: Path, who: str, reason: str = "", now: datetime | None = None) -> tuple[Book, tuple[str, ...]]:
+def revoke(
+    project: Path, who: str, reason: str = "", now: datetime | None = None
+) -> tuple[ConsentBook, tuple[str, ...]]:
     """Revoke a consent by its id, or all of a performer's. Returns the ids that were revoked, none if there was nothing left."""
     taken: list[str] = []
 
-    def decide(book: Book) -> list[Body]:
+    def decide(book: ConsentBook) -> list[Body]:
         ids = [who] if who in book.consents else [c.id for c in book.consents_of(book.the_performer(who).id)]
         taken.extend(id for id in ids if id not in book.revoked)
         return [RevocationRecord(consents=tuple(taken), reason=printable(" ".join(reason.split())))] if taken else []
@@ -174,7 +176,7 @@ def open_project(folder: Path, production: str, now: datetime | None = None) -> 
     return folder
 
 
-def append(project: Path, decide: Callable[[Book], Sequence[Body]], now: datetime | None = None) -> Book:
+def append(project: Path, decide: Callable[[ConsentBook], Sequence[Body]], now: datetime | None = None) -> ConsentBook:
     """Append the records that `decide` makes of the project as it stands, and return it as it stands then.
 
     Raises ConsentError when the records there cannot be relied on, or this user has not the project's key and the records are more than
@@ -233,7 +235,7 @@ def _write(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now: da
         previous = hash_of(raw)
 
 
-def _keep(paper: Path, document: Document, project: Path, consent: str) -> Document:
+def _keep(paper: Path, document: SignedPaper, project: Path, consent: str) -> SignedPaper:
     """Put a copy of a document into the project, under its consent's id; raises OutputError, and ConsentError if it changes meanwhile."""
     suffix = paper.suffix.lower() if _SUFFIX.fullmatch(paper.suffix) else ""
     kept = document.model_copy(update={"kept": f"{consent}{suffix}"})
@@ -244,7 +246,7 @@ def _keep(paper: Path, document: Document, project: Path, consent: str) -> Docum
     return kept
 
 
-def _known(book: Book, name: str) -> Performer | None:
+def _known(book: ConsentBook, name: str) -> Performer | None:
     matches = book.named(name)
     if not matches and _ID.fullmatch(name):
         raise ConsentError(f"there is no performer {name}", file=book.project, remedy="Give the name of a new one")
@@ -258,7 +260,7 @@ def _known(book: Book, name: str) -> Performer | None:
     return matches[0] if matches else None
 
 
-def _same(old: ConsentRecord, terms: Terms, paper: Document | None) -> bool:
+def _same(old: ConsentRecord, terms: Terms, paper: SignedPaper | None) -> bool:
     return (
         set(old.uses) == set(terms.uses)
         and old.until == terms.until
@@ -268,7 +270,7 @@ def _same(old: ConsentRecord, terms: Terms, paper: Document | None) -> bool:
     )
 
 
-def _footage(book: Book, performer: str, footage: Sequence[tuple[str, str]]) -> list[Body]:
+def _footage(book: ConsentBook, performer: str, footage: Sequence[tuple[str, str]]) -> list[Body]:
     return [
         FootageRecord(performer=performer, digest=digest, name=printable(name))
         for digest, name in dict(footage).items()

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from nodes.consent.book import MAY, Book, Performer, how_to_add, listed, open_book
-from nodes.consent.provenance import Part, Provenance, Role, read_model
+from nodes.consent.book import MAY, ConsentBook, Performer, how_to_add, listed, open_book
+from nodes.consent.provenance import PerformerPart, Provenance, Role, read_model
 from nodes.consent.records import Use, day, find_project
 from nodes.definitions import SwapParameters
 from nodes.errors import ConsentError
@@ -73,7 +73,7 @@ class Face:
     label: str | None = None
     model: str | None = None
 
-    def grant(self, book: Book | None) -> Grant:
+    def grant(self, book: ConsentBook | None) -> Grant:
         """See that this face may be used so. Raises ConsentError. book: None without a project.
 
         A sample clip speaks for itself. Else the user says whose face it is; else the clip, where it is registered with a performer; else
@@ -85,7 +85,7 @@ class Face:
             refuse_without_project(self.use, self.said)
         return grant(book, self._performer(book), self.use)
 
-    def _performer(self, book: Book) -> Performer:
+    def _performer(self, book: ConsentBook) -> Performer:
         registered = book.footage.get(self.clip.digest) if self.clip else None
         if said := self.said or (self.label if self.label and book.named(self.label) else None):
             performer = book.the_performer(said, self.use)
@@ -140,7 +140,7 @@ class Earlier:
     use: Use | None = None
     role: Role | None = None
 
-    def checked(self, book: Book | None, source: Grant | None) -> Provenance:
+    def checked(self, book: ConsentBook | None, source: Grant | None) -> Provenance:
         """See that it may be used, beside the face `source` that is put in. Raises ConsentError."""
         made = self.provenance
         if made is None:
@@ -160,10 +160,10 @@ class Earlier:
         parts = [(part, part_grant(book, part.id, self.use or USE[part.role])) for part in made.performers]
         if self.role is None:
             return made
-        renewed = [Part(id=grant.performer, role=self.role, consents=grant.consents) for _, grant in parts]
+        renewed = [PerformerPart(id=grant.performer, role=self.role, consents=grant.consents) for _, grant in parts]
         return made.model_copy(update={"performers": tuple(renewed)})
 
-    def _check_not_revoked(self, made: Provenance, book: Book | None) -> None:
+    def _check_not_revoked(self, made: Provenance, book: ConsentBook | None) -> None:
         """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
         for id in made.consents:
             if id == RECORD:
@@ -181,7 +181,7 @@ class Earlier:
                     remedy="Delete it; `faceplate performer affected` lists what else was made by it",
                 )
 
-    def _check_footage(self, made: Provenance, book: Book | None) -> None:
+    def _check_footage(self, made: Provenance, book: ConsentBook | None) -> None:
         """Somebody edited what it says, or the footage was registered with another performer since."""
         named = {part.id for part in made.performers}
         samples = {f"sample-{SAMPLES[digest]}" for digest in made.footage if digest in SAMPLES}
@@ -205,14 +205,14 @@ def permit(
 
 def project_book(
     wanted: Sequence[Face | Earlier], request: ConsentRequest, *places: Path | None, now: datetime | None = None
-) -> Book | None:
+) -> ConsentBook | None:
     """The records that count for these faces; None where there is no project. Raises ConsentError."""
     clips = [face.clip.path for face in wanted if isinstance(face, Face) and face.clip]
     project = find_project(*places, *clips, Path.cwd(), told=request.project)
     return open_book(project, request.production, now) if project else None
 
 
-def _permit(wanted: Sequence[Face | Earlier], book: Book | None) -> Provenance:
+def _permit(wanted: Sequence[Face | Earlier], book: ConsentBook | None) -> Provenance:
     grants: dict[Role, Grant] = {}
     parts = []
     for each in wanted:
@@ -227,7 +227,7 @@ def _permit(wanted: Sequence[Face | Earlier], book: Book | None) -> Provenance:
                 file=each.clip.path,
                 remedy="Make a faceset of each performer",
             )
-        part = Part(id=grant.performer, role=each.role, consents=grant.consents)
+        part = PerformerPart(id=grant.performer, role=each.role, consents=grant.consents)
         parts.append(Provenance(performers=(part,), footage=(each.clip.digest,) if each.clip else ()))
     return Provenance.joined(*parts)
 
@@ -273,7 +273,7 @@ def still(made: Provenance | None, path: Path, remedy: str | None = None) -> lis
     return [Earlier(made, path, again=True)]
 
 
-def standing(wanted: Sequence[Face | Earlier], book: Book | None, *, train: bool = False) -> dict[str, Any]:
+def standing(wanted: Sequence[Face | Earlier], book: ConsentBook | None, *, train: bool = False) -> dict[str, Any]:
     """How consent stands for a target and a source, as hosts show it: whether they may be used, until when, by which records, or why not.
 
     train: a model is to be trained on them.
@@ -291,7 +291,7 @@ def standing(wanted: Sequence[Face | Earlier], book: Book | None, *, train: bool
     return {"allowed": allowed, "said": said, "model_known": not unknown, **roles}
 
 
-def _standing(face: Face, book: Book | None) -> dict[str, Any]:
+def _standing(face: Face, book: ConsentBook | None) -> dict[str, Any]:
     try:
         grant = face.grant(book)
     except ConsentError as e:
@@ -311,7 +311,7 @@ def _standing(face: Face, book: Book | None) -> dict[str, Any]:
     }
 
 
-def part_grant(book: Book | None, performer: str, use: Use) -> Grant:
+def part_grant(book: ConsentBook | None, performer: str, use: Use) -> Grant:
     """See that a performer (id or name) may be used so. Raises ConsentError."""
     if is_sample(performer):
         return _sample(performer)
@@ -320,7 +320,7 @@ def part_grant(book: Book | None, performer: str, use: Use) -> Grant:
     return grant(book, book.the_performer(performer, use), use)
 
 
-def grant(book: Book, performer: Performer, use: Use) -> Grant:
+def grant(book: ConsentBook, performer: Performer, use: Use) -> Grant:
     """The consents that allow a use today. Raises ConsentError when there are none."""
     if consents := book.allowing(performer.id, use):
         return Grant(performer.id, performer.name, tuple(c.id for c in consents))
@@ -355,11 +355,11 @@ def _sample(performer: str) -> Grant:
     return Grant(performer, performer.removeprefix("sample-"), (RECORD,))
 
 
-def _refusal(book: Book, performer: Performer, use: Use) -> str:
+def _refusal(book: ConsentBook, performer: Performer, use: Use) -> str:
     return f"{performer.name} ({performer.id}) may not be {MAY[use]}: {book.refusal(performer.id, use)}"
 
 
-def _in_words(e: ConsentError, book: Book | None) -> str:
+def _in_words(e: ConsentError, book: ConsentBook | None) -> str:
     """A refusal as a sentence; the folder of the project is in its remedy."""
     where = f"{e.file}: " if e.file not in (None, book and book.project) else ""
     return f"{where}{e.what}" + (f". {e.remedy}" if e.remedy else "")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nodes import __version__
-from nodes.consent.book import Book
+from nodes.consent.book import ConsentBook
 
 KEY = "provenance"
 METADATA_KEY = "faceplate.provenance"
@@ -28,7 +28,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _METADATA, _NAME, _VALUE = 14, 1, 2  # fields of ModelProto and StringStringEntryProto
 
 
-class Part(BaseModel):
+class PerformerPart(BaseModel):
     """One performer in a result. role: in a pair who is replaced (target) or put in (source), else performer.
 
     consents: ids of the records that allowed it when it was made.
@@ -49,7 +49,7 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    performers: tuple[Part, ...] = ()
+    performers: tuple[PerformerPart, ...] = ()
     footage: tuple[str, ...] = ()
     version: str = __version__
     unknown: tuple[str, ...] = ()
@@ -61,7 +61,9 @@ class Provenance(BaseModel):
         for part in (performer for whole in parts for performer in whole.performers):
             consents.setdefault((part.id, part.role), {}).update(dict.fromkeys(part.consents))
         return cls(
-            performers=tuple(Part(id=id, role=role, consents=tuple(ids)) for (id, role), ids in consents.items()),
+            performers=tuple(
+                PerformerPart(id=id, role=role, consents=tuple(ids)) for (id, role), ids in consents.items()
+            ),
             footage=tuple(sorted({digest for whole in parts for digest in whole.footage})),
             unknown=tuple(sorted({digest for whole in parts for digest in whole.unknown})),
         )
@@ -102,39 +104,39 @@ def read_model(path: Path) -> Provenance | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeFile:
     """A file that carries provenance. kind: `shot`, `faceset`, `model`, or the name of another document."""
 
     path: Path
     kind: str
     provenance: Provenance
 
-    def fallen(self, book: Book) -> list[str]:
+    def fallen(self, book: ConsentBook) -> list[str]:
         """The consents it was made by that are revoked or have ended; those that this project does not know are not its matter."""
         known = [book.consents[id] for id in self.provenance.consents if id in book.consents]
         return [consent.id for consent in known if book.state(consent) in ("revoked", "expired")]
 
-    def document(self, book: Book) -> dict[str, Any]:
+    def document(self, book: ConsentBook) -> dict[str, Any]:
         """As JSON."""
         told = {"fallen": self.fallen(book), "provenance": self.provenance.document()}
         return {"path": str(self.path), "kind": self.kind, **told}
 
 
-def find_made(folder: Path) -> Iterator[Made]:
+def find_made(folder: Path) -> Iterator[MadeFile]:
     """Every file below a folder that carries provenance, by path; files that cannot be read are skipped, links are not followed."""
     for place, folders, files in os.walk(folder):
         folders.sort()
         for path in (Path(place, name) for name in sorted(files)):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 if path.suffix == ".onnx" and (provenance := read_model(path)):
-                    yield Made(path, "model", provenance)
+                    yield MadeFile(path, "model", provenance)
                 elif path.suffix == ".json" and path.stat().st_size <= _LARGEST:
                     text = path.read_bytes()
                     if KEY.encode() in text:  # most have none: not worth parsing
                         document = json.loads(text)
                         kind = str(document["schema"]).removeprefix("faceplate.").partition("/")[0]
                         if provenance := read_document(document):
-                            yield Made(path, kind, provenance)
+                            yield MadeFile(path, kind, provenance)
 
 
 def read_metadata_of(path: Path) -> dict[str, str]:

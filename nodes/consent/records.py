@@ -63,7 +63,7 @@ class ProjectRecord(_Body):
     key: str
 
 
-class PerformerRecord(_Body):
+class NameRecord(_Body):
     """A performer and the name; a later record of the same id renames."""
 
     kind: Literal["performer"] = "performer"
@@ -71,7 +71,7 @@ class PerformerRecord(_Body):
     name: Text
 
 
-class Document(_Body):
+class SignedPaper(_Body):
     """The signed paper: its file's name and SHA-256. kept: name of the copy in the project, if there is one."""
 
     name: Text
@@ -94,7 +94,7 @@ class ConsentRecord(_Body):
     from_: date = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
     until: date | None
     basis: Literal["signed", "self", "published"]
-    document: Document | None = None
+    document: SignedPaper | None = None
 
 
 class RevocationRecord(_Body):
@@ -122,10 +122,10 @@ class CredentialsRecord(_Body):
     reason: Text = ""
 
 
-Body = ProjectRecord | PerformerRecord | ConsentRecord | RevocationRecord | FootageRecord | CredentialsRecord
+Body = ProjectRecord | NameRecord | ConsentRecord | RevocationRecord | FootageRecord | CredentialsRecord
 
 
-class Record(BaseModel):
+class SignedRecord(BaseModel):
     """A record in its place. number: from 1. previous: hash of the record before, empty in the first. key: who signed (public, hex)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -155,7 +155,7 @@ class Chain:
     """The records of a project in their order, and what is wrong with them. last: hash of the last one."""
 
     project: Path
-    records: tuple[Record, ...] = ()
+    records: tuple[SignedRecord, ...] = ()
     faults: tuple[Fault, ...] = ()
     last: str = ""
 
@@ -169,7 +169,7 @@ class Chain:
 def read_chain(project: Path) -> Chain:
     """Read and check all records. Raises SchemaError for records of a newer Faceplate, which cannot be judged."""
     numbers = sorted({int(m[1]) for f in (project / FOLDER).glob("*.json") if (m := _NUMBERED.fullmatch(f.name))})
-    records: list[Record] = []
+    records: list[SignedRecord] = []
     faults: list[Fault] = []
     key, last = "", ""
     for before, number in pairwise([0, *numbers]):
@@ -179,7 +179,7 @@ def read_chain(project: Path) -> Chain:
             faults.append(Fault(f"{gone} is missing: it was deleted", record_file(project, before + 1)))
         try:
             raw = _read(path)
-            record, own_hash = Record.model_validate(raw), hash_of(raw)
+            record, own_hash = SignedRecord.model_validate(raw), hash_of(raw)
         except SchemaError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
@@ -196,7 +196,7 @@ def read_chain(project: Path) -> Chain:
     return Chain(project, tuple(records), tuple(faults), last)
 
 
-def _fault(record: Record, raw: Mapping[str, Any], number: int, previous: str | None, key: str) -> str | None:
+def _fault(record: SignedRecord, raw: Mapping[str, Any], number: int, previous: str | None, key: str) -> str | None:
     """What is wrong with a record behind one of the hash `previous` (None: not known), in a project of this key."""
     if record.number != number:
         return f"holds record {record.number}: records were put in another order"

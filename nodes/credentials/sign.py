@@ -17,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nodes.consent import records as clock
 from nodes.consent.book import open_book
 from nodes.consent.provenance import Provenance, read_document
-from nodes.consent.records import FOLDER, find_project, now
+from nodes.consent.records import FOLDER, find_project
 from nodes.credentials.binding import EMBEDS, hash_files, is_shared, listing, sha256, sidecars
 from nodes.credentials.identity import Identity, configuration_file, load_identity
 from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
@@ -79,7 +80,7 @@ def switch(project: Path, signed: bool, reason: str) -> SwitchedOff | None:
     if not signed and not reason.strip():
         raise CredentialsError("to switch Content Credentials off needs a reason", remedy="Give one with --reason")
     if (switched_off(project) is None) != signed:
-        setting = {"schema": _SETTING, "signed": signed, "since": now().isoformat(), "reason": reason.strip()}
+        setting = {"schema": _SETTING, "signed": signed, "since": clock.now().isoformat(), "reason": reason.strip()}
         with whole_file(_setting(project)) as temporary:
             temporary.write_text(json.dumps(setting, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return switched_off(project)

@@ -16,7 +16,7 @@ from host_bridge.timeline.document import EditRecord, MediaRecord, ShotRecord, T
 from nodes.cache import digest_file
 from nodes.consent import records as clock
 from nodes.consent.edit import Added
-from nodes.consent.provenance import Part, Provenance, Role
+from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.identity import load_identity
 from nodes.credentials.sign import sign_shot
 from nodes.shot import document
@@ -88,9 +88,9 @@ class Show:
         document.save(file, json.loads(file.read_bytes()) | more)
 
 
-def part(who: Added, role: Role) -> Part:
+def part(who: Added, role: Role) -> PerformerPart:
     """Somebody in a result, by the consent that was given."""
-    return Part(id=who.performer.id, role=role, consents=(who.consent.id,))
+    return PerformerPart(id=who.performer.id, role=role, consents=(who.consent.id,))
 
 
 def new_show(patch: pytest.MonkeyPatch, place: Path) -> Show:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nodes.consent.provenance import Part, Provenance
+from nodes.consent.provenance import PerformerPart, Provenance
 from nodes.credentials.manifest import Claim
 from tests.support.clips import write_movie
 
@@ -42,7 +42,10 @@ def apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 def claim(part: str = "composite", **changes) -> Claim:
     """What is said of a result with two performers and a model that was shown the source."""
-    who = (Part(id="p-1", role="target", consents=("c-1",)), Part(id="p-2", role="source", consents=("c-2", "c-3")))
+    who = (
+        PerformerPart(id="p-1", role="target", consents=("c-1",)),
+        PerformerPart(id="p-2", role="source", consents=("c-2", "c-3")),
+    )
     told = {
         "when": "2026-11-23T12:00:00Z",
         "plate": "ab" * 32,

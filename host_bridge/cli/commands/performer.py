@@ -12,10 +12,10 @@ from cyclopts import App, Parameter
 from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json, print_table
 from nodes.consent import edit
-from nodes.consent.book import MAY, Book, book_of, describe, open_book
+from nodes.consent.book import MAY, ConsentBook, book_of, describe, open_book
 from nodes.consent.book import verify as find_faults
 from nodes.consent.keys import fingerprint, key_file
-from nodes.consent.provenance import Made, find_made
+from nodes.consent.provenance import MadeFile, find_made
 from nodes.consent.records import FOLDER, USES, ConsentRecord, Use, find_project, how_to_begin, is_project, told_project
 from nodes.errors import ConsentError, UsageError
 from nodes.text import counted
@@ -319,7 +319,7 @@ def _may(uses: Sequence[Use]) -> str:
     return ", ".join(MAY[use] for use in uses)
 
 
-def _performer(book: Book, id: str) -> dict[str, Any]:
+def _performer(book: ConsentBook, id: str) -> dict[str, Any]:
     """A performer with all consents, as JSON."""
     person = book.performers[id]
     return {
@@ -333,7 +333,7 @@ def _performer(book: Book, id: str) -> dict[str, Any]:
     }
 
 
-def _consent(book: Book, consent: ConsentRecord) -> dict[str, Any]:
+def _consent(book: ConsentBook, consent: ConsentRecord) -> dict[str, Any]:
     revoked = book.revoked.get(consent.id)
     return {
         **consent.model_dump(mode="json", exclude={"kind", "performer"}),
@@ -343,7 +343,7 @@ def _consent(book: Book, consent: ConsentRecord) -> dict[str, Any]:
     }
 
 
-def _show(book: Book, id: str, *, json: bool) -> None:
+def _show(book: ConsentBook, id: str, *, json: bool) -> None:
     told = _performer(book, id)
     if json:
         print_json({"schema": "faceplate.performer/1", **told})
@@ -368,7 +368,7 @@ def _show(book: Book, id: str, *, json: bool) -> None:
         print(f"{counted(len(told['footage']), 'clip')} registered")
 
 
-def _print_made(book: Book, made: Sequence[Made]) -> None:
+def _print_made(book: ConsentBook, made: Sequence[MadeFile]) -> None:
     rows = []
     for m in made:
         names = [book.performers[p.id].name if p.id in book.performers else p.id for p in m.provenance.performers]

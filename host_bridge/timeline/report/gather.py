@@ -20,8 +20,8 @@ from host_bridge.timeline.report.from_export import ExportedEdit, exported_edit,
 from host_bridge.timeline.report.from_run import shot_of_run
 from host_bridge.timeline.report.people import Records
 from nodes import __version__
+from nodes.consent import records as clock
 from nodes.consent.gate import project_book
-from nodes.consent.records import now
 from nodes.credentials.identity import Trust, load_trust
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import SchemaError
@@ -85,7 +85,7 @@ def gather(wanted: Wanted) -> dict[str, Any]:
     asked = answers(shots, consents, about["changed"], unknown, known=book is not None)
     return {
         "schema": SCHEMA,
-        "made": now().isoformat(),
+        "made": clock.now().isoformat(),
         "version": __version__,
         "edit": about,
         **told,

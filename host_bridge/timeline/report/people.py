@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from host_bridge.timeline.made import performer_called
-from nodes.consent.book import Book
+from nodes.consent.book import ConsentBook
 from nodes.consent.gate import RECORD, USE, is_sample
-from nodes.consent.provenance import Part, Role
+from nodes.consent.provenance import PerformerPart, Role
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
     """A project's records. book: None where there is no project. asked: the production, None for the project's own."""
 
-    book: Book | None
+    book: ConsentBook | None
     asked: str | None
 
     @property
@@ -24,7 +24,7 @@ class Records:
         """The production that the consents are held against."""
         return self.asked or (self.book.production if self.book else None)
 
-    def person(self, part: Part) -> dict[str, Any]:
+    def person(self, part: PerformerPart) -> dict[str, Any]:
         """A performer in a result. name: None where no record tells it. may_now: whether any consent allows this use today, None if unknown."""
         unknown = is_sample(part.id) or self.book is None
         return {
@@ -69,6 +69,6 @@ class Records:
         return performer.name if performer else None
 
     def _called(self, name: str | None, role: Role, people: Sequence[dict[str, Any]]) -> str | None:
-        parts = [Part(id=p["id"], role=p["role"]) for p in people]
+        parts = [PerformerPart(id=p["id"], role=p["role"]) for p in people]
         id = performer_called(name or "", role, parts, self.book)
         return name if id is None else self._name(id) or id

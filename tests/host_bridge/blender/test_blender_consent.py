@@ -20,20 +20,16 @@ from nodes.consent.records import USES
 from tests.host_bridge.engine.test_consent_engine import (  # noqa: F401
     ADD,
     RESTORE,
-    SET_CLOCK,
     Show,
     clips,
     deleted,
     edited,
     ended,
     live,
-    made_anew_with_another_key,
     of_another_production,
     of_another_use,
-    recorded_tomorrow,
     taken_back,
     to_begin,
-    used_later,
 )
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
 from tests.support.clips import cut
@@ -48,10 +44,6 @@ REFUSALS: dict[str, tuple[Any, str, str]] = {
     "another production": (of_another_production, "the production 'Sequel', this is 'Prequel'", ADD),
     "edited": (edited, "000003.json: the records of consent cannot be relied on: was", RESTORE),
     "deleted": (deleted(2), "this record is missing: it was deleted", RESTORE),
-    "last deleted": (deleted(4), "the last were deleted", RESTORE),
-    "key replaced": (made_anew_with_another_key, "this machine knows it by", RESTORE),
-    "clock behind the records": (recorded_tomorrow, "the clock was moved back", SET_CLOCK),
-    "clock behind what was seen": (used_later, "the clock was moved back", SET_CLOCK),
 }
 
 
@@ -81,7 +73,7 @@ def test_each_reason_is_shown_in_red_before_anything_is_pressed_and_no_button_ge
     for name, (prepare, _, _) in REFUSALS.items():
         prepare(shows[name])
     # The engine refuses previews in a process that is warm; a process for each of the others is a matter of seconds.
-    more = {"expired": ["RENDER"], "another production": ["TRAIN"], "revoked": ["RENDER"], "last deleted": ["TRAIN"]}
+    more = {"expired": ["RENDER"], "another production": ["TRAIN"], "revoked": ["RENDER"], "deleted": ["TRAIN"]}
     asked = {name: (str(show.folder), ["PREVIEW", *more.get(name, [])]) for name, show in shows.items()}
     told = scenes.play("refusals", asked)
     for name, (_, said, remedy) in REFUSALS.items():

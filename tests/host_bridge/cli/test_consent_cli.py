@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nodes.consent import records as clock
-from nodes.consent.provenance import Part, Provenance
+from nodes.consent.provenance import PerformerPart, Provenance
 from tests.support.clips import cut
 from tests.support.consents import apart
 
@@ -239,7 +239,7 @@ def test_what_was_made_by_a_revoked_or_ended_consent_is_listed(
 ) -> None:
     consents = {name: told(run, "add", name, *SIGNED) for name in "AB"}
     for name, performer in consents.items():
-        part = Part(id=performer["id"], role="performer", consents=(performer["consents"][0]["id"],))
+        part = PerformerPart(id=performer["id"], role="performer", consents=(performer["consents"][0]["id"],))
         made = Provenance(performers=(part,)).document()
         (show / name).mkdir()
         (show / name / "faceset.json").write_text(json.dumps({"schema": "faceplate.faceset/1", "provenance": made}))

@@ -131,11 +131,7 @@ def edited(folder: Path) -> None:
 
 def deleted(folder: Path) -> None:
     taken_back(folder)
-    (folder / "performers/000004.json").unlink()
-
-
-def recorded_tomorrow(folder: Path) -> None:
-    add(folder, "Anna", Terms(USES), now=clock.now() + DAY)
+    (folder / "performers/000003.json").unlink()
 
 
 def for_another_use(folder: Path) -> None:
@@ -152,8 +148,8 @@ def for_another_use(folder: Path) -> None:
         pytest.param(edited, r"000003.json: the records of consent cannot be relied on: was .* Restore ", id="edited"),
         pytest.param(
             deleted,
-            r"head.json: the records of consent cannot be relied on: .*deleted.* Restore ",
-            id="revocation deleted",
+            r"000003.json: the records of consent cannot be relied on: .*deleted.* Restore ",
+            id="consent deleted",
         ),
     ],
 )

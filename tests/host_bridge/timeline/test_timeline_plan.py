@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
 from nodes.consent.book import open_book
-from nodes.consent.provenance import Part, Provenance, Role
+from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.detect.kept import analyse
 from nodes.footage.footage import open_footage
 from tests.support.clips import cut
@@ -34,11 +34,11 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield project
 
 
-def part(show: Path, name: str, role: Role) -> Part:
+def part(show: Path, name: str, role: Role) -> PerformerPart:
     """A performer of the project in a result, by all consents."""
     book = open_book(show)
     id = book.named(name)[0].id
-    return Part(id=id, role=role, consents=tuple(c.id for c in book.consents_of(id)))
+    return PerformerPart(id=id, role=role, consents=tuple(c.id for c in book.consents_of(id)))
 
 
 @pytest.fixture(scope="module")

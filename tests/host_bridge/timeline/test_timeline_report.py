@@ -15,7 +15,7 @@ from host_bridge.timeline.document import CastRecord, ErrorRecord, ShotRecord
 from nodes.consent import records as clock
 from nodes.consent.edit import revoke
 from nodes.consent.gate import RECORD
-from nodes.consent.provenance import Part, Provenance
+from nodes.consent.provenance import PerformerPart, Provenance
 from tests.support.consents import consent
 from tests.support.show import MEDIA, NAME, TODAY, Show, part
 from tests.support.show import show as show
@@ -181,7 +181,10 @@ def test_a_result_that_was_changed_or_is_gone_is_found_and_so_is_one_whose_manif
 
 def test_a_document_that_was_edited_contradicts_what_was_signed_with_the_result(report: Report, show: Show) -> None:
     show.save(show.shot("S1"))
-    parts = (part(show.ann, "target"), Part(id=show.put_in.performer.id, role="source", consents=("c-000000000001",)))
+    parts = (
+        part(show.ann, "target"),
+        PerformerPart(id=show.put_in.performer.id, role="source", consents=("c-000000000001",)),
+    )
     show.tell("S1", provenance=Provenance(performers=parts, footage=("bb" * 32,)).document())
     found = report()
     assert found["shots"][0]["result"]["credentials"]["state"] == "contradicted"
@@ -208,8 +211,8 @@ def test_switched_off_content_credentials_are_said_with_the_reason(report: Repor
 def test_without_a_project_there_are_ids_and_nothing_is_claimed_of_them(
     run: Run, show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sample = Part(id="sample-franck", role="source", consents=(RECORD,))
-    other = Part(id="p-000000000001", role="target", consents=("c-000000000001",))
+    sample = PerformerPart(id="sample-franck", role="source", consents=(RECORD,))
+    other = PerformerPart(id="p-000000000001", role="target", consents=("c-000000000001",))
     show.result("S1", provenance=Provenance(performers=(other, sample)).document())
     show.save(done_shot("S1", (0, 0), MEDIA, (0, 9)))
     (tmp_path / "elsewhere").mkdir()
@@ -232,7 +235,7 @@ def test_without_a_project_there_are_ids_and_nothing_is_claimed_of_them(
 
 
 def test_sample_footage_needs_no_records_and_nobody_says_that_its_people_agreed(run: Run, show: Show) -> None:
-    parts = tuple(Part(id="sample-franck", role=role, consents=(RECORD,)) for role in ("target", "source"))
+    parts = tuple(PerformerPart(id="sample-franck", role=role, consents=(RECORD,)) for role in ("target", "source"))
     show.result("S1", provenance=Provenance(performers=parts).document())
     show.save(done_shot("S1", (0, 0), MEDIA, (0, 9)))
     (show.folder / "performers").rename(show.folder / "away")

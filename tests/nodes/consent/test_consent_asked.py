@@ -15,7 +15,7 @@ import pytest
 from host_bridge.client import EngineError
 from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add, register, revoke
-from nodes.consent.provenance import METADATA_KEY, Part, Provenance, find_made, read_document
+from nodes.consent.provenance import METADATA_KEY, PerformerPart, Provenance, find_made, read_document
 from nodes.consent.records import USES, Use
 from nodes.definitions import Settings, SwapParameters
 from nodes.errors import ConsentError
@@ -251,7 +251,7 @@ def test_a_model_that_says_nothing_is_told_of_and_its_results_are_marked(
     assert "does not say whom it was trained on" in err
     assert len(json.loads(out)["shot"]["provenance"]["unknown"]) == 1
     told = json.loads(out)["shot"]["provenance"]["performers"][0]
-    erased = Part(id=told["id"], role="source")
+    erased = PerformerPart(id=told["id"], role="source")
     for said in (Provenance(), Provenance(performers=(erased,))):
         saying(model, said)
         status, out, err = run(*command)

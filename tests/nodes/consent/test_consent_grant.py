@@ -13,7 +13,7 @@ from nodes.consent.book import open_book
 from nodes.consent.edit import revoke
 from nodes.consent.gate import RECORD, SAMPLES, Clip
 from nodes.consent.provenance import (
-    Part,
+    PerformerPart,
     Provenance,
     find_made,
     read_document,
@@ -50,7 +50,7 @@ def model(provenance: Provenance | None) -> Clip:
 def test_a_faceset_says_whose_it_is_by_which_consents_and_from_which_clips(show: Path) -> None:
     anna = consent(show, "Anna", "train")
     made = for_faceset("Anna", [SOURCE, PLATE, PLATE], CONSENT, show / "out", now=NOON)
-    assert made.performers == (Part(id=anna.performer.id, role="performer", consents=(anna.consent.id,)),)
+    assert made.performers == (PerformerPart(id=anna.performer.id, role="performer", consents=(anna.consent.id,)),)
     assert made.footage == ("aa", "bb") and "Anna" not in made.metadata()
 
 
@@ -97,8 +97,8 @@ def test_a_swap_asks_for_both_and_says_both(show: Path) -> None:
     anna, ben = consent(show, "Anna", "replacement"), consent(show, "Ben", "replaced")
     made = for_swap(PLATE, SOURCE, None, CAST, show / "out", NOON)
     assert made.performers == (
-        Part(id=ben.performer.id, role="target", consents=(ben.consent.id,)),
-        Part(id=anna.performer.id, role="source", consents=(anna.consent.id,)),
+        PerformerPart(id=ben.performer.id, role="target", consents=(ben.consent.id,)),
+        PerformerPart(id=anna.performer.id, role="source", consents=(anna.consent.id,)),
     )
     assert made.footage == ("aa", "bb") and made.unknown == ()
     with pytest.raises(ConsentError, match=r"Anna .* may not be replaced"):
@@ -159,7 +159,11 @@ def test_a_model_of_another_project_is_refused(show: Path, tmp_path: Path) -> No
         for_swap(
             PLATE,
             None,
-            model(pair.model_copy(update={"performers": (Part(id="p-1", role="performer", consents=pair.consents),)})),
+            model(
+                pair.model_copy(
+                    update={"performers": (PerformerPart(id="p-1", role="performer", consents=pair.consents),)}
+                )
+            ),
             CAST,
             other,
             NOON,
@@ -212,7 +216,7 @@ def test_what_was_made_by_a_revoked_consent_does_not_go_out_by_another_one(show:
 
 
 def test_the_metadata_of_an_onnx_file_is_read_without_its_graph(tmp_path: Path) -> None:
-    said = Provenance(performers=(Part(id="p-1", role="source", consents=("c-1",)),), footage=("ü",))
+    said = Provenance(performers=(PerformerPart(id="p-1", role="source", consents=("c-1",)),), footage=("ü",))
     path = onnx_file(tmp_path / "m.onnx", said, 5_000_000)
     metadata = read_metadata_of(path)
     assert metadata == {p.key: p.value for p in onnx.load(path).metadata_props} and metadata["faceplate.size"] == "128"
@@ -284,6 +288,8 @@ def test_a_faceset_or_model_that_names_others_than_its_footage_shows_was_edited(
 def test_nobody_passes_for_a_sample(show: Path) -> None:
     consent(show, "Ben")
     of_ben = for_faceset("Ben", [PLATE], CONSENT, show, now=NOON)
-    passing = of_ben.model_copy(update={"performers": (Part(id="sample-franck", role="performer", consents=("x",)),)})
+    passing = of_ben.model_copy(
+        update={"performers": (PerformerPart(id="sample-franck", role="performer", consents=("x",)),)}
+    )
     with pytest.raises(ConsentError, match="the faceset of Ben is not made from the footage of sample-franck"):
         for_training([("Ben", passing), ("Ben", of_ben)], CONSENT, show, now=NOON)

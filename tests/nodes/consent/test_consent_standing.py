@@ -13,7 +13,7 @@ from nodes.consent import records as clock
 from nodes.consent.book import open_book
 from nodes.consent.edit import revoke
 from nodes.consent.gate import SAMPLES, Clip, of_swap, standing
-from nodes.consent.provenance import Part, Provenance
+from nodes.consent.provenance import PerformerPart, Provenance
 from nodes.consent.records import find_project
 from nodes.definitions import SwapParameters
 from tests.support.consents import apart, consent, onnx_file
@@ -89,7 +89,7 @@ def test_a_model_by_a_consent_that_was_taken_back_forbids_what_each_alone_allows
     old = consent(show, "Anna", now=now)
     revoke(show, "Anna")
     consent(show, "Anna", "replaced", "replacement", now=clock.now())
-    part = Part(id=old.performer.id, role="source", consents=(old.consent.id,))
+    part = PerformerPart(id=old.performer.id, role="source", consents=(old.consent.id,))
     told = of_shot(
         PLATE,
         SOURCE,

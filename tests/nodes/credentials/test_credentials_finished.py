@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nodes.consent.provenance import Part, Provenance
+from nodes.consent.provenance import PerformerPart, Provenance
 from nodes.credentials.identity import load_trust
 from nodes.credentials.manifest import BY_HAND, COMPOSITE, WITH_MODEL, ManifestSummary
 from nodes.credentials.verify import verify_file
@@ -31,7 +31,7 @@ def shot(tmp_path: Path) -> Callable[..., Path]:
         inputs = {n: {"path": str(tmp_path / n), "digest": d * 32} for n, d in (("plate", plate), ("source", "bb"))}
         if trained:
             inputs["model"] = {"path": str(tmp_path / "gone.onnx"), "digest": "cc" * 32, "sha256": "dd" * 32}
-        who = Provenance(performers=(Part(id="p-1", role="target", consents=(consent,)),))
+        who = Provenance(performers=(PerformerPart(id="p-1", role="target", consents=(consent,)),))
         told = {"schema": "faceplate.shot/1", "inputs": inputs | more, "provenance": who.document()}
         told["settings"] = {"swap": {"method": "model" if trained else "reference"}}
         (tmp_path / name).mkdir(parents=True)

@@ -13,7 +13,7 @@ import pytest
 
 from host_bridge.jobs import preview, swap
 from host_bridge.reporting import Watch
-from nodes.consent.book import Book, open_book
+from nodes.consent.book import ConsentBook, open_book
 from nodes.consent.records import Use
 from nodes.credentials import sign as credentials_sign
 from nodes.credentials.identity import load_identity, load_trust
@@ -58,7 +58,7 @@ def done(show: Path) -> dict[str, Any]:
     return render(show, overlay=True, frames=True, fusion=True, roto=roto)
 
 
-def _consents(book: Book, name: str) -> list[str]:
+def _consents(book: ConsentBook, name: str) -> list[str]:
     return [c.id for c in book.consents_of(book.named(name)[0].id)]
 
 

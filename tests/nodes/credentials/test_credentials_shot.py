@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.consent.provenance import Part, Provenance
+from nodes.consent.provenance import PerformerPart, Provenance
 from nodes.consent.records import read_chain
 from nodes.credentials.identity import load_identity, load_trust
 from nodes.credentials.manifest import COMPOSITE, WITH_MODEL
@@ -20,7 +20,7 @@ from tests.support.consents import consent
 from tests.support.signing import apart, movie, write_frames, write_picture
 
 Run = Callable[..., tuple[int, str, str]]
-WHO = Provenance(performers=(Part(id="p-1", role="target", consents=("c-1",)),))
+WHO = Provenance(performers=(PerformerPart(id="p-1", role="target", consents=("c-1",)),))
 
 
 @pytest.fixture(autouse=True)
