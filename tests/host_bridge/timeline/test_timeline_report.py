@@ -86,7 +86,7 @@ def test_consents_that_were_revoked_or_have_expired_are_said_plainly(
     assert found["covered"] == "no"
     assert answer(found, "consent") == (
         "no",
-        [f"S0, S1: Ann may not be replaced today ({id} revoked on 2026-07-01)"],
+        [f"S0, S1: Ann may not be replaced today ({id} was revoked on 2026-07-01)"],
     )
     later = consent(show.folder, "Ben", "replaced", until=date(2026, 8, 1), now=TODAY)
     show.result("S2", target=later)
@@ -94,7 +94,7 @@ def test_consents_that_were_revoked_or_have_expired_are_said_plainly(
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 9, 1, tzinfo=UTC))
     assert answer(report(), "consent") == (
         "no",
-        [f"S2: Ben may not be replaced today ({later.consent.id} expired on 2026-08-01)"],
+        [f"S2: Ben may not be replaced today ({later.consent.id} ended on 2026-08-01)"],
     )
 
 
@@ -108,7 +108,7 @@ def test_a_consent_that_has_ended_and_was_given_anew_still_allows_it_and_is_rema
     assert found["shots"][0]["people"][0]["may_now"] is True
     assert found["covered"] == "yes"
     assert found["remarks"] == [
-        f"S1: consent {show.ann.consent.id} of Ann revoked on 2026-07-01; another one allows it today"
+        f"S1: consent {show.ann.consent.id} of Ann was revoked on 2026-07-01; another one allows it today"
     ]
 
 
@@ -116,7 +116,7 @@ def test_another_production_does_not_have_these_consents(report: Report, show: S
     show.save(show.shot("S1"))
     found = report("--production", "Sequel")
     assert (found["production"], found["covered"]) == ("Sequel", "no")
-    assert {c["stands"] for c in found["consents"].values()} == {"for another production, 'show'"}
+    assert {c["stands"] for c in found["consents"].values()} == {"is for the production 'show', this is 'Sequel'"}
 
 
 def test_shots_without_a_result_without_a_model_and_by_unknown_models_are_named_as_such(

@@ -197,7 +197,7 @@ def test_a_consent_that_was_revoked_since_shows_in_the_report_of_an_earlier_expo
         "id": "consent",
         "question": "May every face in it be used so today?",
         "answer": "no",
-        "why": [f"V1-0001, V1-0002.V1-0001: Ann may not be replaced today ({id} revoked on 2026-07-01)"],
+        "why": [f"V1-0001, V1-0002.V1-0001: Ann may not be replaced today ({id} was revoked on 2026-07-01)"],
     }
 
 
