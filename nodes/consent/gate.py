@@ -128,8 +128,8 @@ class Face:
 class Earlier:
     """Something that was made before, and is used now: a faceset, a model, a training, a shot.
 
-    digest: of a model. called: in messages. again: its performers must be allowed still, for this use or for that of their roles; role: in
-    which they are from now on. A model that does not say whom it was trained on is noted under `unknown`.
+    digest: of a model. called: in messages. again: a shot is used again, so its performers must be allowed still. role: a faceset is trained
+    on, in which its performers have this role. A model that does not say whom it was trained on is noted under `unknown`.
     """
 
     provenance: Provenance | None
@@ -137,7 +137,6 @@ class Earlier:
     digest: str = ""
     called: str = "it"
     again: bool = False
-    use: Use | None = None
     role: Role | None = None
 
     def checked(self, book: ConsentBook | None, source: Grant | None) -> Provenance:
@@ -152,16 +151,22 @@ class Earlier:
                 file=self.path,
                 remedy="Give the source's own footage, or the right performer with --source-performer",
             )
-        if self.role is None:
-            self._check_not_revoked(made, book)
+        if self.role is not None:
+            self._check_footage(made, book)
+            return made.model_copy(update={"performers": self._renewed(made, book)})
+        if self.again:
+            self._renewed(made, book)
         self._check_footage(made, book)
-        if not self.again:
-            return made
-        parts = [(part, part_grant(book, part.id, self.use or USE[part.role])) for part in made.performers]
-        if self.role is None:
-            return made
-        renewed = [PerformerPart(id=grant.performer, role=self.role, consents=grant.consents) for _, grant in parts]
-        return made.model_copy(update={"performers": tuple(renewed)})
+        self._check_not_revoked(made, book)
+        return made
+
+    def _renewed(self, made: Provenance, book: ConsentBook | None) -> tuple[PerformerPart, ...]:
+        """The performers in it by the consents of today."""
+        parts = []
+        for part in made.performers:
+            given = part_grant(book, part.id, "train" if self.role else USE[part.role])
+            parts.append(PerformerPart(id=given.performer, role=self.role or part.role, consents=given.consents))
+        return tuple(parts)
 
     def _check_not_revoked(self, made: Provenance, book: ConsentBook | None) -> None:
         """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
@@ -244,7 +249,7 @@ def of_training(sets: Sequence[tuple[str, Provenance | None]], *earlier: Earlier
     """
     roles: list[Role] = ["source", "target"] if len(sets) == 2 else ["performer"] * len(sets)
     return [
-        Earlier(said, called=f"the faceset of {name}", again=True, use="train", role=role)
+        Earlier(said, called=f"the faceset of {name}", role=role)
         if said and said.performers
         else Face("train", role, "faceplate faceset --performer", name)
         for (name, said), role in zip(sets, roles, strict=True)
