@@ -110,7 +110,7 @@ def _registration(request: AlignRequest) -> RegisterParameters | None:
 
 def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
     from nodes.detect.files import load_faces
-    from nodes.shot.fuse.outlines import write_crops
+    from nodes.shot.fuse import write_crops
 
     footage = request.plate or (load_faces(clip).footage if clip.suffix.lower() == ".npz" else clip)
     with opened(footage, rate=frame_rate(request.rate), layer=request.detect.layer) as (plate,):

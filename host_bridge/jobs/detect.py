@@ -39,7 +39,7 @@ def run(request: DetectRequest, watch: Watch) -> dict[str, Any]:
     from nodes.detect.files import save_faces
     from nodes.detect.kept import analyse
     from nodes.shot.document import describe_tracks
-    from nodes.shot.fuse.outlines import write_boxes
+    from nodes.shot.fuse import write_boxes
 
     if request.fusion and request.out is None:
         raise UsageError("--fusion: needs a place", remedy="Give --out FOLDER/faces.npz")

@@ -33,7 +33,7 @@ class MaskRequest(Request):
 
 def run(request: MaskRequest, watch: Watch) -> dict[str, Any]:
     """Write them; the result counts frames, and those that show the subject."""
-    from nodes.shot.fuse.pictures import write_mattes_of
+    from nodes.shot.fuse import write_mattes_of
     from nodes.shot.mattes import write_mattes
 
     out = absolute(request.out).resolve()

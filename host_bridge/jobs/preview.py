@@ -41,7 +41,7 @@ def run(request: PreviewRequest, watch: Watch) -> dict[str, Any]:
     """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
     from nodes.credentials.sign import forget, ready
     from nodes.footage.patch_files import write_patch
-    from nodes.shot.fuse.pictures import write_still
+    from nodes.shot.fuse import write_still
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
     from nodes.shot.signing import sign_still

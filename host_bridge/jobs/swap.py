@@ -52,9 +52,8 @@ class SwapRequest(Request):
 
 def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
     """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and what was asked for besides: the patterns of overlays and frames, the folder for Fuses."""
-    from nodes.shot.frames import write_frames
-    from nodes.shot.fuse.pictures import write_patches
-    from nodes.shot.overlay import write_overlays
+    from nodes.shot.fuse import write_patches
+    from nodes.shot.layers import write_frames, write_overlays
     from nodes.shot.render import render_shot
     from nodes.shot.signing import sign_parts
 

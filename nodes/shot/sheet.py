@@ -1,4 +1,4 @@
-"""The contact sheet: plate, composite and matte side by side in a few frames, to see at a glance what a shot became."""
+"""Pictures of a shot for people: the contact sheet of a few frames, and the preview movie's plate beside composite."""
 
 from __future__ import annotations
 
@@ -87,3 +87,27 @@ def write_png(path: Path, picture: Image8) -> None:
 
 def _write(sheet: Image8, text: str, x: int, y: int) -> None:
     cv2.putText(sheet, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (220, 220, 220), 1, cv2.LINE_AA)
+
+
+_HALF_WIDTH, _HALF_HEIGHT = 640, 640  # of each half: a preview shall not cost more than the shot
+
+
+def side_by_side(plate: Frame, composite: Frame) -> Image8:
+    """Return both pictures beside each other, uint8 [h, 2 w, 3], neither side of one above 640."""
+    return np.hstack([_small(plate), _small(composite)])
+
+
+def _small(frame: Frame) -> Image8:
+    # Not the frame's thumbnail: the plate's picture is converted already.
+    picture = frame.rgb8()
+    scale = min(_HALF_WIDTH / frame.width, _HALF_HEIGHT / frame.height)
+    if scale >= 1:
+        return picture
+    size = max(round(frame.width * scale / 2), 1) * 2, max(round(frame.height * scale / 2), 1) * 2
+    # Averaging is quick by whole factors only; the rest is less than a halving, which sampling does without aliasing.
+    factor = int(1 / scale)
+    if factor > 1:
+        whole = frame.width // factor, frame.height // factor
+        part = picture[: whole[1] * factor, : whole[0] * factor]
+        picture = np.asarray(cv2.resize(part, whole, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from nodes.align import Alignment
 from nodes.consent.provenance import Provenance
@@ -18,7 +19,7 @@ from nodes.credentials.identity import Identity
 from nodes.credentials.sign import SwitchedOff, sign_shot
 from nodes.definitions import Settings
 from nodes.detect import main_tracks
-from nodes.detect.files import save_faces
+from nodes.detect.files import save_document, save_faces
 from nodes.footage.footage import Footage
 from nodes.footage.formats import WRITABLE
 from nodes.footage.frame import Frame
@@ -32,9 +33,7 @@ from nodes.footage.sequence import SequenceWriter
 from nodes.progress import Progress, stage
 from nodes.report.document import Report, write_report
 from nodes.shot import document, results
-from nodes.shot.alignment_files import save_alignments
-from nodes.shot.preview import side_by_side
-from nodes.shot.sheet import Column, column, contact_sheet, pick, window, write_png
+from nodes.shot.sheet import Column, column, contact_sheet, pick, side_by_side, window, write_png
 from nodes.shot.worker import Worker
 from nodes.types import Faces, Patch, Track
 
@@ -211,3 +210,21 @@ def _write_patch(shot: Written, folder: Path, index: int, patch: Patch) -> None:
     # The matte first: where there is a patch, there are both.
     write_matte(matte, patch.rgba[..., 3], patch.roi, width, height)
     write_patch(file, patch, width, height)
+
+
+ALIGNMENT = "faceplate.alignment/1"
+
+
+def save_alignments(path: Path, alignments: Sequence[Alignment]) -> None:
+    """Write at least one alignment to `path`; raises OutputError."""
+    header = {
+        "schema": ALIGNMENT,
+        "subject": alignments[0].subject.name,
+        "template": alignments[0].subject.template_id,
+        "size": alignments[0].size,
+        "coverage": alignments[0].coverage,
+        "tracks": [{"id": a.track.id, "length": len(a.track)} for a in alignments],
+    }
+    arrays = {name: np.concatenate([getattr(a, name) for a in alignments]) for name in ("raw", "smoothed", "to_plate")}
+    arrays |= {name: np.concatenate([getattr(a.track, name) for a in alignments]) for name in ("frames", "landmarks")}
+    save_document(path, header, arrays)

@@ -43,7 +43,7 @@ def macro(
     from host_bridge.fusion.macro import Layers, write_macro
     from nodes.footage.footage import open_footage
     from nodes.shot import document
-    from nodes.shot.fuse.layers import write_layers
+    from nodes.shot.layers import write_layers
     from nodes.shot.signing import sign_parts
 
     if not name.isidentifier() or not name.isascii():

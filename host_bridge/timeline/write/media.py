@@ -35,7 +35,7 @@ from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import write_frame
 from nodes.progress import Progress, stage
 from nodes.shot import document as shot_document
-from nodes.shot.overlay import straight, write_overlay
+from nodes.shot.layers import straight, write_overlay
 from nodes.text import counted
 from nodes.types import Float
 

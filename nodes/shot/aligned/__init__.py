@@ -3,8 +3,7 @@
 `write_clip` and `write_pictures` write such a folder; `put_back` lays what was edited in it over the frames again.
 """
 
-from nodes.shot.aligned.clip import register_clip, write_clip
-from nodes.shot.aligned.pictures import are_pictures, write_pictures
+from nodes.shot.aligned.images import are_pictures, register_clip, write_clip, write_pictures
 from nodes.shot.aligned.put_back import put_back
 
 __all__ = ["are_pictures", "put_back", "register_clip", "write_clip", "write_pictures"]

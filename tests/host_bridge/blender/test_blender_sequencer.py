@@ -16,7 +16,7 @@ from nodes.footage.colour import to_srgb
 from nodes.footage.footage import open_footage
 from nodes.footage.images import read_window
 from nodes.footage.patch_files import read_matte, read_patch
-from nodes.shot.overlay import write_overlays
+from nodes.shot.layers import write_overlays
 from tests.nodes.shot.test_overlay import scene
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
 from tests.support.clips import cut, pictures, write_movie

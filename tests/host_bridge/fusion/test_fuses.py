@@ -17,7 +17,7 @@ from nodes.definitions import NODES
 from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import write_patch
 from nodes.shot import results
-from nodes.shot.fuse.pictures import write_patches, write_pictures
+from nodes.shot.fuse import write_patches, write_pictures
 from nodes.spec import Node
 from nodes.types import Patch, Roi
 from tests.support.fusion_host import setting

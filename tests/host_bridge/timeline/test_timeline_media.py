@@ -36,7 +36,7 @@ from nodes.footage.patch_files import read_patch
 from nodes.footage.probe import timecode_in
 from nodes.footage.rates import is_drop, number_of, timecode_of
 from nodes.progress import quiet
-from nodes.shot.overlay import straight
+from nodes.shot.layers import straight
 from tests.support.numbered import numbered_images, numbered_movie, numbers_in
 from tests.support.random_edits import item, span, time
 from tests.support.timeline_results import done_shot, run_of, swapped

@@ -8,7 +8,7 @@ import numpy as np
 
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_patch
-from nodes.shot.frames import write_frames
+from nodes.shot.layers import write_frames
 from tests.nodes.shot.test_overlay import scene
 from tests.support.clips import cut
 

@@ -11,7 +11,7 @@ import pytest
 from nodes.footage.footage import open_footage
 from nodes.footage.images import read_window, write_image
 from nodes.footage.patch_files import read_patch, write_patch
-from nodes.shot.overlay import overlay, write_overlays
+from nodes.shot.layers import overlay, write_overlays
 from nodes.types import Patch, Roi
 
 

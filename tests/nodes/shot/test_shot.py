@@ -31,8 +31,8 @@ from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot import results, write
 from nodes.shot.mattes import write_mattes
 from nodes.shot.merge import merge_shots
-from nodes.shot.preview import side_by_side
 from nodes.shot.render import render_shot
+from nodes.shot.sheet import side_by_side
 from nodes.shot.worker import Worker
 from nodes.shot.write import Rendered
 from nodes.types import Faces, Track

@@ -1,8 +1,9 @@
-"""A rendered shot as pictures for hosts that blend what is displayed, such as Blender's sequencer.
+"""Layers: a finished shot as pictures for hosts that blend what is displayed, and for those that cannot open its movie.
 
 A patch is blended in scene-linear light. A host that blends code values instead would make its soft edges darker or brighter. So for each
 pixel of the matte an overlay has the colour and the coverage that give exactly Faceplate's composite when they are laid over the plate's
-own code values: out = a·F + (1 - a)·plate. The coverage is that of the patch, and more only where F would else lie outside of what can be shown.
+own code values: out = a·F + (1 - a)·plate. The coverage is that of the patch, and more only where F would else lie outside of what can be
+shown. `overlay` is PNG or EXR of the plate's size, for Blender; `over` is EXR with a data window, for a Loader and a Merge in Fusion.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from nodes.footage.patch_files import read_patch
 from nodes.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
 
-FOLDER = "overlay"
-_MARGIN = 8  # pixels around the matte with the plate's colour, unseen: a host that scales pictures mixes neighbours
+OVERLAY = "overlay"
+_AROUND = 8  # pixels around the matte with the plate's colour, unseen: a host that scales pictures mixes neighbours
 
 
 def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
@@ -39,9 +40,9 @@ def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress
     for done, frame in enumerate(plate.frames(first, last), 1):
         number = info.first + frame.index
         patch = read_patch(folder / "patch" / f"patch.{number:04d}.exr")
-        write_overlay(folder / FOLDER / f"overlay.{number:04d}{suffix}", frame, patch)
+        write_overlay(folder / OVERLAY / f"overlay.{number:04d}{suffix}", frame, patch)
         tell(done)
-    return folder / FOLDER / f"overlay.%04d{suffix}"
+    return folder / OVERLAY / f"overlay.%04d{suffix}"
 
 
 def write_overlay(path: Path, frame: Frame, patch: Patch) -> None:
@@ -75,15 +76,15 @@ def straight(frame: Frame, patch: Patch, steps: int) -> Float:
     if cut := inside(patch, width, height):
         roi, part = cut
         wide = Roi(
-            max(roi.x0 - _MARGIN, 0),
-            max(roi.y0 - _MARGIN, 0),
-            min(roi.x1 + _MARGIN, width),
-            min(roi.y1 + _MARGIN, height),
+            max(roi.x0 - _AROUND, 0),
+            max(roi.y0 - _AROUND, 0),
+            min(roi.x1 + _AROUND, width),
+            min(roi.y1 + _AROUND, height),
         )
         alpha = np.zeros((wide.height, wide.width), np.float32)
         alpha[roi.y0 - wide.y0 :, roi.x0 - wide.x0 :][: roi.height, : roi.width] = part[..., 3]
         colour, coverage = overlay(frame.rgb(wide), frame.over(patch).rgb(wide), alpha, steps)
-        near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _MARGIN + 1, 2 * _MARGIN + 1), np.uint8)) > 0
+        near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8)) > 0
         found[wide.slices] = np.clip(np.dstack([colour * near[..., None], coverage]), 0, 1)
     return found
 
@@ -109,3 +110,62 @@ def _picture(frame: Frame, patch: Patch) -> tuple[Pixels, oiio.ImageSpec]:
     spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
     spec.attribute("png:compressionLevel", 3)
     return codes, spec
+
+
+OVER = "over"
+
+
+def write_layers(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
+    """Write a layer for each of the plate's frames first..last (positions) of the shot rendered into `folder`; returns the first file.
+
+    Raises FootageError and OutputError.
+    """
+    tell = stage(progress, "layers", last - first + 1)
+    for done, frame in enumerate(plate.frames(first, last), 1):
+        number = plate.info.first + frame.index
+        patch = read_patch(folder / "patch" / f"patch.{number:04d}.exr")
+        roi, rgba = _layer(frame, patch)
+        spec = half_spec(roi.width, roi.height, ("R", "G", "B", "A"), "zip:1")
+        spec.x, spec.y, spec.full_width, spec.full_height = roi.x0, roi.y0, frame.width, frame.height
+        spec.alpha_channel = 3
+        with whole_file(folder / OVER / f"over.{number:04d}.exr", sync=False) as temporary:
+            write_image(temporary, rgba.astype(np.float16), spec)
+        tell(done)
+    return folder / OVER / f"over.{plate.info.first + first:04d}.exr"
+
+
+def _layer(frame: Frame, patch: Patch) -> tuple[Roi, Float]:
+    """Its window and its pixels; a transparent one where there is no face."""
+    cut = inside(patch, frame.width, frame.height)
+    if cut is None:
+        return Roi(0, 0, 1, 1), np.zeros((1, 1, 4), np.float32)
+    roi, part = cut
+    colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
+    return roi, np.dstack([colour * coverage[..., None], coverage])
+
+
+COMPOSITE = "composite"
+
+
+def write_frames(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
+    """Write the composite of the plate's frames first..last (positions), by its own numbers; returns their pattern.
+
+    PNG, of 8 bits for a plate of 8 and else of 16. A plate of pictures has its composite as pictures already, and nothing is written.
+    Raises FootageError and OutputError.
+    """
+    there = sorted((folder / COMPOSITE).glob("composite.*"))
+    if there and not (folder / "composite.mkv").exists():
+        return folder / COMPOSITE / f"composite.%04d{there[0].suffix}"
+    info = plate.info
+    kind, top = (np.uint8, 255) if info.bit_depth <= 8 else (np.uint16, 65535)
+    tell = stage(progress, "frames", last - first + 1)
+    for done, frame in enumerate(plate.frames(first, last), 1):
+        number = info.first + frame.index
+        composite = frame.over(read_patch(folder / "patch" / f"patch.{number:04d}.exr"))
+        codes = (composite.rgb() * np.float32(top) + np.float32(0.5)).astype(kind)
+        spec = oiio.ImageSpec(info.width, info.height, 3, oiio.UINT8 if kind is np.uint8 else oiio.UINT16)
+        spec.attribute("png:compressionLevel", 3)
+        with whole_file(folder / COMPOSITE / f"composite.{number:04d}.png", sync=False) as temporary:
+            write_image(temporary, codes, spec)
+        tell(done)
+    return folder / COMPOSITE / "composite.%04d.png"
