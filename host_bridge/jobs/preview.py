@@ -13,7 +13,7 @@ from host_bridge.reporting import Watch
 from nodes.definitions import Settings
 
 if TYPE_CHECKING:
-    from nodes.credentials.manifest import PartOfShot
+    from nodes.parts import PartOfShot
     from nodes.shot.still import Stills
 
 

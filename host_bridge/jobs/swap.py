@@ -14,7 +14,7 @@ from host_bridge.reporting import Watch
 from nodes.definitions import Settings
 
 if TYPE_CHECKING:
-    from nodes.credentials.manifest import PartOfShot
+    from nodes.parts import PartOfShot
 
 
 class SwapRequest(Request):

@@ -7,42 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from nodes.consent.provenance import Provenance
+from nodes.parts import PARTS, PartOfShot
 
 ASSERTION = "org.faceplate.swap"
 FRAMES = "org.faceplate.frames"
 SCHEMA = "faceplate.credentials/1"
 _AGENT = "Faceplate"
-PartOfShot = Literal[
-    "composite",
-    "preview",
-    "overlay",
-    "still",
-    "sheet",
-    "patch",
-    "matte",
-    "over",
-    "fusion",
-    "plate",
-    "render",
-    "returned",
-]
-PARTS: dict[PartOfShot, str] = {
-    "composite": "the finished picture",
-    "preview": "plate and finished picture beside each other",
-    "overlay": "the new face as a host lays it over the plate",
-    "still": "one finished frame",
-    "sheet": "some frames of plate and finished picture",
-    "patch": "the new face alone",
-    "matte": "where the new face is",
-    "over": "the new face as a compositor lays it over the plate",
-    "fusion": "the new face and where it is, as Fusion reads them",
-    "plate": "a copy of the plate; no face was replaced in it",
-    "render": "a finished picture, rendered in another program",
-    "returned": "pictures that were cut out of the plate, put back as another program has left them",
-}
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # IPTC: "Augmentation, correction or enhancement using a Generative AI model, such as with inpainting or outpainting operations".
 WITH_MODEL = f"{_IPTC}compositeWithTrainedAlgorithmicMedia"
@@ -151,10 +124,10 @@ def _actions(claim: Claim, ingredients: list[dict[str, Any]]) -> list[dict[str, 
     if claim.part == "returned":
         return [
             opened,
-            done("c2pa.edited", f"What it shows may have been edited: {PARTS[claim.part]}", claim.source_type),
+            done("c2pa.edited", f"What it shows may have been edited: {PARTS[claim.part].meaning}", claim.source_type),
         ]
     how = "a trained model" if claim.models else "a warp of the source's own pictures, without a trained model"
-    edited = done("c2pa.edited", f"A face was replaced by {how}: {PARTS[claim.part]}", claim.source_type)
+    edited = done("c2pa.edited", f"A face was replaced by {how}: {PARTS[claim.part].meaning}", claim.source_type)
     if claim.plates:
         opened = done("c2pa.created", "Edited from several shots", COMPOSITE)
     if inputs := named("inputTo"):

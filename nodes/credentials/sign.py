@@ -24,23 +24,17 @@ from nodes.consent.records import FOLDER, find_project
 from nodes.credentials.binding import EMBEDS, hash_files, is_shared, listing, sha256, sidecars
 from nodes.credentials.identity import Identity, configuration_file, load_identity
 from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
-from nodes.credentials.manifest import Claim, PartOfShot, bound_to, definition, frames_of, plate_ingredient
+from nodes.credentials.manifest import Claim, bound_to, definition, frames_of, plate_ingredient
 from nodes.errors import CredentialsError, SchemaError, writing
 from nodes.files import check_schema, whole_file
 from nodes.footage.numbering import find_sequence
+from nodes.parts import FILES, FOLDERS, PartOfShot
 
 T = TypeVar("T")
 _SETTING = "faceplate.credentials-setting/1"
 # The library reads and seeks in small steps, each a call of Python's: of a picture in memory they cost half as much.
 _IN_MEMORY = 32 << 20
 _AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its own
-_FILES: dict[str, PartOfShot] = {
-    "composite.mkv": "composite",
-    "plate.mkv": "plate",
-    "preview.mp4": "preview",
-    "sheet.png": "sheet",
-}
-_FOLDERS: tuple[PartOfShot, ...] = ("composite", "patch", "matte", "overlay", "over", "fusion")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -216,8 +210,8 @@ def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | Switched
     """
     if isinstance(by, SwitchedOff):
         return by.document()
-    files = [(part, folder / name) for name, part in _FILES.items() if (folder / name).is_file()]
-    sequences = [(part, frames) for part in _FOLDERS if (frames := frames_in(folder / part))]
+    files = [(part, folder / name) for name, part in FILES.items() if (folder / name).is_file()]
+    sequences = [(part, frames) for part in FOLDERS if (frames := frames_in(folder / part))]
     return told_of(folder, sign_each([*files, *sequences], claim_of(document), by), by)
 
 

@@ -23,6 +23,7 @@ from nodes.footage.footage import Footage
 from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import EMPTY, read_matte, read_patch
 from nodes.geometry.homography import apply_homography, corners_of
+from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot.aligned.document import load_transforms
 from nodes.shot.sheet import write_png
@@ -124,7 +125,7 @@ def write_patches(folder: Path, plate: FootageInfo, first: int, last: int, progr
     Of 8 bits for a plate of 8, else of 16. Raises FootageError and OutputError.
     """
     number = plate.first
-    patches = (read_patch(folder / "patch" / f"patch.{number + i:04d}.exr") for i in range(first, last + 1))
+    patches = (read_patch(frame_file(folder, "patch", number + i)) for i in range(first, last + 1))
     return write_pictures(folder / FOLDER, "swap", plate, number + first, patches, last - first + 1, progress)
 
 
@@ -140,7 +141,7 @@ def write_still(folder: Path, plate: FootageInfo, number: int, patch: Patch) -> 
 def write_mattes_of(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
     """Write pictures and index of the mattes in `folder`, as :func:`write_patches` does."""
     info = plate.info
-    mattes = (read_matte(folder / "matte" / f"matte.{info.first + i:04d}.exr") for i in range(first, last + 1))
+    mattes = (read_matte(frame_file(folder, "matte", info.first + i)) for i in range(first, last + 1))
     whole = Roi(0, 0, info.width, info.height)
     patches = (Patch(0, whole, np.repeat(m[..., None], 4, axis=2)) for m in mattes)
     return write_pictures(folder / FOLDER, "mask", info, info.first + first, patches, last - first + 1, progress)

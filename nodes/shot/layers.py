@@ -21,6 +21,7 @@ from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.images import Pixels, half_spec, write_image
 from nodes.footage.patch_files import read_patch
+from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
 
@@ -39,7 +40,7 @@ def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress
     tell = stage(progress, "overlay", last - first + 1)
     for done, frame in enumerate(plate.frames(first, last), 1):
         number = info.first + frame.index
-        patch = read_patch(folder / "patch" / f"patch.{number:04d}.exr")
+        patch = read_patch(frame_file(folder, "patch", number))
         write_overlay(folder / OVERLAY / f"overlay.{number:04d}{suffix}", frame, patch)
         tell(done)
     return folder / OVERLAY / f"overlay.%04d{suffix}"
@@ -123,7 +124,7 @@ def write_layers(folder: Path, plate: Footage, first: int, last: int, progress: 
     tell = stage(progress, "layers", last - first + 1)
     for done, frame in enumerate(plate.frames(first, last), 1):
         number = plate.info.first + frame.index
-        patch = read_patch(folder / "patch" / f"patch.{number:04d}.exr")
+        patch = read_patch(frame_file(folder, "patch", number))
         roi, rgba = _layer(frame, patch)
         spec = half_spec(roi.width, roi.height, ("R", "G", "B", "A"), "zip:1")
         spec.x, spec.y, spec.full_width, spec.full_height = roi.x0, roi.y0, frame.width, frame.height
@@ -161,7 +162,7 @@ def write_frames(folder: Path, plate: Footage, first: int, last: int, progress: 
     tell = stage(progress, "frames", last - first + 1)
     for done, frame in enumerate(plate.frames(first, last), 1):
         number = info.first + frame.index
-        composite = frame.over(read_patch(folder / "patch" / f"patch.{number:04d}.exr"))
+        composite = frame.over(read_patch(frame_file(folder, "patch", number)))
         codes = (composite.rgb() * np.float32(top) + np.float32(0.5)).astype(kind)
         spec = oiio.ImageSpec(info.width, info.height, 3, oiio.UINT8 if kind is np.uint8 else oiio.UINT16)
         spec.attribute("png:compressionLevel", 3)

@@ -12,6 +12,7 @@ from nodes.footage.footage import Footage
 from nodes.footage.patch_files import write_matte
 from nodes.graph import run
 from nodes.mask import check_regions
+from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
 from nodes.subjects import load_subject
@@ -65,7 +66,7 @@ def _mattes(
     folder = results.open_partial(out, key)
     tell, found = stage(progress, "mask", last - first + 1), 0
     for done, (frame, patch) in enumerate(in_plate(made["mattes"]).patches(plate.frames(first, last)), 1):
-        file = folder / "matte" / f"matte.{info.first + frame.index:04d}.exr"
+        file = frame_file(folder, "matte", info.first + frame.index)
         if not file.is_file():
             write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height)
         found += not patch.roi.empty

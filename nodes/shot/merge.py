@@ -20,6 +20,7 @@ from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import read_patch
 from nodes.graph import run
+from nodes.parts import DOCUMENT
 from nodes.progress import Progress, quiet
 from nodes.shot import document, results
 from nodes.shot.render import as_written
@@ -56,7 +57,7 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     ]
     provenance = permit(made, settings.swap, out)
     by = ready(out, told=settings.swap.project)
-    key = key_of(shots=[digest_file(folder / results.DOCUMENT) for folder in shots], range=(first, last))
+    key = key_of(shots=[digest_file(folder / DOCUMENT) for folder in shots], range=(first, last))
     folder = results.open_partial(out, key)
     written = Written(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
     return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,16 +16,9 @@ from pathlib import Path
 
 from nodes.errors import writing
 from nodes.files import only_one, whole_file
+from nodes.parts import DOCUMENT, FOLDERS, is_kept, is_ours
 
-DOCUMENT = "shot.json"
 _KEY = "key.json"
-_OURS = re.compile(
-    r"(composite|plate)\.(mkv|c2pa)|preview\.mp4|sheet\.png|shot\.json|report\.(html|json)|faces\.npz|alignment\.npz"
-    r"|(?:patch/patch|matte/matte|over/over)\.\d+\.exr|(?:composite/composite|overlay/overlay)\.\d+\.\w+"
-    r"|fusion/(?:index\.lua|\d+\.(?:patch|matte)\.png)|(?P<part>patch|matte|composite|overlay|over|fusion)/(?P=part)(?:\.\w+)?\.c2pa"
-)
-_FOLDERS = ("patch", "matte", "composite", "overlay", "over", "fusion")
-_KEPT = re.compile(r"patch/patch\.\d+\.exr|matte/matte\.\d+\.exr")
 
 
 def check_writable(out: Path) -> None:
@@ -62,7 +54,7 @@ def open_partial(out: Path, key: str) -> Path:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, file in _files(folder):
-            if not _KEPT.fullmatch(name) and name != _KEY:
+            if not is_kept(name) and name != _KEY:
                 file.unlink(missing_ok=True)
         with whole_file(folder / _KEY) as temporary:
             temporary.write_text(json.dumps({"schema": "faceplate.partial/1", "key": key}), "utf-8")
@@ -89,7 +81,7 @@ def publish(folder: Path, out: Path) -> None:
             file.replace(target)
         shutil.rmtree(folder)
         for name, file in list(_files(out)):
-            if _OURS.fullmatch(name) and name not in new:
+            if is_ours(name) and name not in new:
                 file.unlink()
                 with suppress(OSError):  # not empty: something of others is in there
                     file.parent.rmdir()
@@ -99,7 +91,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """List files by their names relative to `folder`, one level of folders deep, which is all that we write."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            if entry.name in _FOLDERS:
+            if entry.name in FOLDERS:
                 yield from ((f"{entry.name}/{file.name}", file) for file in sorted(entry.iterdir()) if file.is_file())
         else:
             yield entry.name, entry

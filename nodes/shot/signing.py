@@ -8,10 +8,10 @@ from typing import Any
 
 from nodes.consent.provenance import KEY, Provenance
 from nodes.credentials.identity import Identity
-from nodes.credentials.manifest import PartOfShot
 from nodes.credentials.sign import SwitchedOff, claim_of, sign_added, sign_each
 from nodes.definitions import Settings
-from nodes.shot import document, results
+from nodes.parts import DOCUMENT, PartOfShot
+from nodes.shot import document
 
 
 def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> dict[str, Any]:
         return record
     for part in parts:
         record["credentials"] = sign_added(folder, part, record)
-    document.save(folder / results.DOCUMENT, record)
+    document.save(folder / DOCUMENT, record)
     return record
 
 

@@ -30,6 +30,7 @@ from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import SequenceWriter
+from nodes.parts import DOCUMENT, frame_file
 from nodes.progress import Progress, stage
 from nodes.report.document import Report, write_report
 from nodes.shot import document, results
@@ -119,7 +120,7 @@ def write_shot(
             provenance=shot.provenance,
         )
         record["credentials"] = sign_shot(folder, record, shot.by)
-        document.save(folder / results.DOCUMENT, record)
+        document.save(folder / DOCUMENT, record)
         report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
         results.publish(folder, out)
     except Exception:
@@ -130,7 +131,7 @@ def write_shot(
 
 def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
     """The files of a frame's patch and matte; number: the plate's own of the frame."""
-    return folder / "patch" / f"patch.{number:04d}.exr", folder / "matte" / f"matte.{number:04d}.exr"
+    return frame_file(folder, "patch", number), frame_file(folder, "matte", number)
 
 
 def _others(shot: Written) -> list[Track]:

@@ -198,12 +198,15 @@ def _print(verdict: Verdict) -> None:
 
 def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """A manifest, a line for each thing it says."""
-    from nodes.credentials.manifest import PARTS
+    from nodes.parts import PARTS
 
     said = verdict.said
     assert said is not None
     swap = said.swap
-    yield "what", next((text for part, text in PARTS.items() if part == swap.get("part")), said.title or "not said")
+    yield (
+        "what",
+        next((part.meaning for name, part in PARTS.items() if name == swap.get("part")), said.title or "not said"),
+    )
     yield "made with", said.software
     for action in said.actions:
         kind = f", {_SOURCE_TYPES.get(action.source_type, action.source_type)}" if action.source_type else ""

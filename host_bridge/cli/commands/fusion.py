@@ -15,6 +15,7 @@ from host_bridge.cli.perform import engine, refusals
 from host_bridge.client import EngineError, connect
 from host_bridge.watch.status import ANSWER, of_failure, of_job, write_answer
 from nodes.errors import FaceplateError, FootageError, UsageError
+from nodes.parts import frame_file
 
 _MINE = 0o600  # what is left in a temporary folder names people
 
@@ -52,7 +53,7 @@ def macro(
     made = document.load(shot)
     first, last = made["range"]["first"], made["range"]["last"]
     if image == "linear":
-        file = shot / "patch" / f"patch.{first:04d}.exr"
+        file = frame_file(shot, "patch", first)
         if not file.is_file():
             raise FootageError("does not exist", file=file, remedy="Render the shot again")
     else:

@@ -22,7 +22,7 @@ from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Shot
 from nodes.definitions import Settings
 from nodes.errors import FaceplateError
-from nodes.shot.results import DOCUMENT
+from nodes.parts import DOCUMENT
 from trainer.settings import TrainSettings
 
 SCHEMA = "faceplate.timeline-plan/1"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from host_bridge.timeline.document import ShotRecord, TimelineRun
 from host_bridge.timeline.run.work import SHOTS
-from nodes.shot.results import DOCUMENT
+from nodes.parts import DOCUMENT
 
 
 def kept(out: Path, run: TimelineRun, key: str) -> ShotRecord | None:

@@ -33,6 +33,7 @@ from nodes.footage.patch_files import read_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import write_frame
+from nodes.parts import frame_file
 from nodes.progress import Progress, stage
 from nodes.shot import document as shot_document
 from nodes.shot.layers import straight, write_overlay
@@ -170,7 +171,7 @@ class _ShotResult:
         path, first = self._plate()
         with open_beside(path, rate=self.rate, layer=self.layer) as plate:
             for i, frame in enumerate(plate.frames(first + begin, first + self.frames - 1), begin):
-                yield i, frame, read_patch(self.folder / "patch" / f"patch.{self.number + i:04d}.exr")
+                yield i, frame, read_patch(frame_file(self.folder, "patch", self.number + i))
 
     def _movie(self, codec: Delivery, progress: Progress) -> ResultMedia:
         if self.kind == "patch" and CODECS[codec].alpha is None:
