@@ -6,10 +6,12 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodes.text import printable
+
+if TYPE_CHECKING:
+    from host_bridge.jobs.swap import SwapResult
 
 _FILES = {
     "composite.mkv": "the finished picture, lossless",
@@ -24,7 +26,9 @@ _FILES = {
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; NaN and infinity become null."""
+    """Print a value, or the result of a job, as JSON; NaN and infinity become null."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(mode="json")
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
 
 
@@ -42,15 +46,15 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stde
     Console(width=None if terminal else 200, stderr=stderr).print(table)
 
 
-def print_shot(result: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:
+def print_shot(result: SwapResult, untrained: dict[str, Any] | None = None) -> None:
     """Print where the results of the job `swap` are, and how good they are. untrained: a report to compare with."""
-    results, span, folder = result["shot"]["results"], result["shot"]["range"], Path(result["folder"])
+    results, span, folder = result.shot["results"], result.shot["range"], result.folder
     print(folder)
     print(
         f"frames {span['first']}-{span['last']}: {results['frames_with_face']} of {results['frames']} with a new face"
     )
     print_table(("file", "what"), ((name, what) for name, what in _FILES.items() if (folder / name).exists()))
-    print_figures(result["report"], untrained)
+    print_figures(result.report, untrained)
 
 
 def print_figures(report: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:

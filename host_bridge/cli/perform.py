@@ -47,13 +47,15 @@ def engine() -> Iterator[Client]:
         yield connect()
 
 
-def perform(kind: str, request: Request, *, engine: bool = False, quiet: bool = False) -> dict[str, Any]:
+def perform(kind: str, request: Request, *, engine: bool = False, quiet: bool = False) -> Any:
     """Run a job, in this process or in the engine, and return its result; raises FaceplateError. quiet: show no line for each stage."""
     from host_bridge.cli.progress import show_progress
     from host_bridge.jobs import KINDS
 
     with show_progress(request.title, quiet=quiet) as watch:
-        return _in_engine(kind, request, watch) if engine else KINDS[kind].perform(request, watch)
+        if engine:
+            return KINDS[kind].read_result(_in_engine(kind, request, watch))
+        return KINDS[kind].perform(request, watch)
 
 
 def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class NodeList(BaseModel):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    schema_: Literal["faceplate.nodes/1"] = Field("faceplate.nodes/1", alias="schema")
+    schema_: Literal["faceplate.nodes/1"] = Field(default="faceplate.nodes/1", alias="schema")
     nodes: list[dict[str, Any]]
 
 

@@ -26,6 +26,7 @@ from host_bridge.client import state_folder
 from host_bridge.engine.job import PICTURES, PREVIEW
 from host_bridge.engine.roots import Roots
 from host_bridge.jobs import Kind, Request
+from host_bridge.jobs.job import as_document
 from host_bridge.reporting import Watch
 from nodes.errors import FaceplateError, UsageError
 from nodes.files import whole_file
@@ -61,7 +62,7 @@ class Runner:
                 result = self._kinds[job["kind"]].perform(request, EventWatch(self._pipe, Path(job["folder"])))
                 if came(signal.SIGTERM):  # some kinds end in good order when they are asked to
                     raise Stopped
-                self._pipe.send("finished", result=result)
+                self._pipe.send("finished", result=as_document(result))
                 return 0
             except BaseException as e:
                 if isinstance(e, KeyboardInterrupt) or came(signal.SIGTERM):

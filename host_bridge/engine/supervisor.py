@@ -165,7 +165,7 @@ class Supervisor:
         wanted = self.kinds[kind]
         key = await asyncio.to_thread(content_key, kind, request)  # looks at up to thousands of files
         same = self.queue.by_key(kind, key)
-        done = same is not None and same.state == "finished" and not wanted.looks
+        done = same is not None and same.state == "finished" and not wanted.uncacheable
         if same and done and await asyncio.to_thread(untouched, same.outputs or {}):
             return same, False
         same = self.queue.by_key(kind, key)  # from here on nothing can come in between

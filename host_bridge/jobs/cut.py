@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from host_bridge.jobs.footage import frame_rate
-from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.jobs.job import Kind, Request, Result, absolute
 from host_bridge.reporting import Watch
 from host_bridge.timeline.settings import ProfileName
 
@@ -43,7 +42,22 @@ class ImportCutRequest(Request):
         return [*super().reads(), *(Path(root.rpartition("=")[2]) for root in self.media_roots)]
 
 
-def export_cut(request: ExportCutRequest, watch: Watch) -> dict[str, Any]:
+class ExportCutResult(Result):
+    """The edit that was written; unsaid: what of the cut only Blender understands."""
+
+    edit: Path
+    unsaid: list[str]
+
+
+class ImportCutResult(Result):
+    """The document of the strips, and how many there are; unsaid: what of the edit strips cannot say."""
+
+    cut: Path
+    strips: int
+    unsaid: list[str]
+
+
+def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
     """Write the edit; the result names it, and what of the cut only Blender will understand."""
     from host_bridge.timeline.cut.strips import load
     from host_bridge.timeline.cut.to_otio import timecode, timeline_of
@@ -58,10 +72,10 @@ def export_cut(request: ExportCutRequest, watch: Watch) -> dict[str, Any]:
     document = json.loads(timeline.to_json_string())
     _, notes = adapt(document, PROFILES[request.profile])
     lost, missing = write_document(out, document, Places(out.parent), watch.progress)
-    return {"edit": str(out), "unsaid": unsaid + notes + lost + missing}
+    return ExportCutResult(edit=out, unsaid=unsaid + notes + lost + missing)
 
 
-def import_cut(request: ImportCutRequest, watch: Watch) -> dict[str, Any]:
+def import_cut(request: ImportCutRequest, watch: Watch) -> ImportCutResult:
     """Read the edit; the result names the document of its strips, and what of the edit strips cannot say."""
     from host_bridge.timeline.cut.from_otio import cut_of
     from host_bridge.timeline.cut.strips import save
@@ -75,8 +89,22 @@ def import_cut(request: ImportCutRequest, watch: Watch) -> dict[str, Any]:
     read = read_edit(edit, media_roots=roots, unpacked=unpacked, rate=frame_rate(request.rate))
     cut, unsaid = cut_of(read)
     save(out, cut)
-    return {"cut": str(out), "strips": len(cut.strips), "unsaid": [*read.notes, *unsaid]}
+    return ImportCutResult(cut=out, strips=len(cut.strips), unsaid=[*read.notes, *unsaid])
 
 
-EXPORT = Kind("export_cut", "Write the strips of a sequencer as an edit.", ExportCutRequest, export_cut, priority=20)
-IMPORT = Kind("import_cut", "Read an edit as strips for a sequencer.", ImportCutRequest, import_cut, priority=20)
+EXPORT = Kind(
+    "export_cut",
+    "Write the strips of a sequencer as an edit.",
+    ExportCutRequest,
+    export_cut,
+    priority=20,
+    result=ExportCutResult,
+)
+IMPORT = Kind(
+    "import_cut",
+    "Read an edit as strips for a sequencer.",
+    ImportCutRequest,
+    import_cut,
+    priority=20,
+    result=ImportCutResult,
+)

@@ -1,4 +1,4 @@
-"""What a job is: a request that can be checked and sent, work that tells how far it is, and a result that JSON can hold."""
+"""The parts of a job: a request that can be checked and sent, a function that does the work, and a result that JSON can hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from host_bridge.reporting import Watch
 from trainer.watcher import Progress
@@ -39,6 +39,12 @@ class Request(BaseModel):
     def writes(self) -> list[Path]:
         """Every path that the job writes to, and all below it."""
         return [path for name, path in _paths(self) if name in self.written]
+
+
+class Result(BaseModel):
+    """What came of a job, as `--json` prints it and the engine keeps it."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
 
 class _LoggedWatch(Watch):
@@ -86,22 +92,23 @@ class _LoggedWatch(Watch):
 class Kind:
     """One kind of job.
 
-    run: does it; raises FaceplateError. Its result is what `--json` prints. priority: of those waiting the highest goes first. again: the
-    request that goes on with what an earlier run of it left. warm: it is short, and wants a process in which all is loaded.
-    looks: at files that its request does not name, so that an earlier result is no answer; it finds out itself what is done already.
+    run: does the work; raises FaceplateError. result: a Result, a union of some, or a document. priority: of the queued jobs the highest
+    runs first. again: the request that continues what an earlier run left. warm: short, and run in a process in which all is loaded.
+    uncacheable: reads files that its request does not name, so it is never answered from an earlier result; it finds out itself what is done.
     """
 
     name: str
     help: str
     request: type[Request]
-    run: Callable[[Any, Watch], dict[str, Any]]
+    run: Callable[[Any, Watch], Any]
     priority: int
+    result: Any = dict[str, Any]
     again: Callable[[Any], Request] | None = None
     warm: bool = False
-    looks: bool = False
+    uncacheable: bool = False
 
-    def perform(self, request: Request, watch: Watch) -> dict[str, Any]:
-        """Run it, and log what was asked, its stages and how long they took."""
+    def perform(self, request: Request, watch: Watch) -> Any:
+        """Run it, and log the request, its stages and how long they took."""
         began, logged = time.monotonic(), _LoggedWatch(watch)
         _log.info("%s: %s", self.name, request.model_dump(mode="json", exclude_defaults=True))
         try:
@@ -109,6 +116,15 @@ class Kind:
         finally:
             logged.end_stage()
             _log.info("%s: %.2f s in all", self.name, time.monotonic() - began)
+
+    def read_result(self, document: Any) -> Any:
+        """A result from the JSON that the engine keeps."""
+        return TypeAdapter(self.result).validate_python(document)
+
+
+def as_document(result: Any) -> Any:
+    """A result as JSON has it."""
+    return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
 
 
 def absolute(path: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from host_bridge.client import sentence
-from host_bridge.jobs import performers
+from host_bridge.jobs.consent import PerformersRequest, look_up_performers
 from host_bridge.jobs.job import Kind, Request
 from host_bridge.reporting import Watch
 from host_bridge.session import consent_request, consent_summary, training_jobs
@@ -329,7 +329,7 @@ def _answers(asked: list[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[
     """What the records of consent say of each clip; nothing of footage that cannot be read, which is told where it is used."""
     for name, request in asked:
         try:
-            yield name, performers.run(performers.PerformersRequest.model_validate(request), watch)
+            yield name, look_up_performers(PerformersRequest.model_validate(request), watch)
         except ConsentError as e:
             yield name, {"allowed": False, "said": str(e)}
         except FaceplateError:

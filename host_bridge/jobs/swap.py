@@ -1,20 +1,22 @@
-"""Replace a face in a shot."""
+"""Replace a face in a shot, or in one frame of it at once: the jobs `swap` and `preview`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from host_bridge.jobs.footage import FrameRange, Rate, frame_rate, opened, positions
-from host_bridge.jobs.job import Kind, Request
+from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import Settings
 
 if TYPE_CHECKING:
     from nodes.parts import PartOfShot
+    from nodes.shot.still import Stills
 
 
 class SwapRequest(Request):
@@ -50,8 +52,19 @@ class SwapRequest(Request):
         return f"{self.source.name} on {self.plate.name}" if self.source else self.plate.name
 
 
-def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
-    """Render the shot; the result holds its folder, its document `faceplate.shot/1`, its report, and what was asked for besides: the patterns of overlays and frames, the folder for Fuses."""
+class SwapResult(Result):
+    """A shot: its folder, its document `faceplate.shot/1` and its report; overlay, frames: patterns of pictures; fusion: a folder for Fuses."""
+
+    folder: Path
+    shot: dict[str, Any]
+    report: dict[str, Any]
+    overlay: str | None = None
+    fusion: str | None = None
+    frames: str | None = None
+
+
+def swap(request: SwapRequest, watch: Watch) -> SwapResult:
+    """Render the shot, and write what else was asked for."""
     from nodes.shot.fuse import write_patches
     from nodes.shot.layers import write_frames, write_overlays
     from nodes.shot.render import render_shot
@@ -92,12 +105,8 @@ def run(request: SwapRequest, watch: Watch) -> dict[str, Any]:
     parts: dict[str, PartOfShot] = {"overlay": "overlay", "fusion": "fusion", "frames": "composite"}
     shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
     watch.preview(done.folder / "sheet.png")
-    return {
-        "folder": str(done.folder),
-        "shot": shot,
-        "report": done.report.model_dump(mode="json", by_alias=True),
-        **more,
-    }
+    report = done.report.model_dump(mode="json", by_alias=True)
+    return SwapResult(folder=done.folder, shot=shot, report=report, **more)
 
 
 def _of_several(document: dict[str, Any]) -> Iterator[str]:
@@ -116,6 +125,69 @@ def _listed(tracks: Sequence[dict[str, int]]) -> str:
     return ", ".join(f"track {t['id']} (frames {t['first']}-{t['last']})" for t in tracks)
 
 
-KIND = Kind(
-    "swap", "Replace a face in a shot: composite, patch, matte, preview and report.", SwapRequest, run, priority=10
-)
+class PreviewRequest(Request):
+    """A frame of the plate by its own number. out: the composite, .png, None for none; patch: the new face, premultiplied, .exr. fusion: a folder for what Fuses read."""
+
+    written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "fusion"})
+
+    plate: Path
+    frame: int = Field(ge=0)
+    out: Path | None = None
+    patch: Path | None = None
+    fusion: Path | None = None
+    source: Path | None = None
+    tracks: tuple[int, ...] = ()
+    settings: Settings = Settings()
+
+    @property
+    def title(self) -> str:
+        """The plate's name and the frame."""
+        return f"{self.plate.name}, frame {self.frame}"
+
+
+class PreviewResult(Result):
+    """The pictures of one frame. face: whether there is a new face in it."""
+
+    schema_: Literal["faceplate.preview/1"] = Field(default="faceplate.preview/1", alias="schema")
+    composite: Path | None
+    patch: Path | None
+    frame: int
+    face: bool
+
+
+def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
+    """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
+    from nodes.credentials.sign import forget, ready
+    from nodes.footage.patch_files import write_patch
+    from nodes.shot.fuse import write_still
+    from nodes.shot.render import as_written
+    from nodes.shot.sheet import write_png
+    from nodes.shot.signing import sign_still
+
+    plate, source = absolute(request.plate), request.source and absolute(request.source)
+    out, file, fusion = (path and absolute(path) for path in (request.out, request.patch, request.fusion))
+    place = next(iter(request.writes()), None)
+    still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
+    by = ready(place, plate, source, told=request.settings.swap.project)
+    frame, patch = still.frame, as_written(still.patch)
+    made: dict[PartOfShot, Path | list[Path]] = {}
+    if out is not None:
+        write_png(out, frame.over(patch).rgb8())
+        made["still"] = out
+    if file is not None:
+        forget(file)
+        write_patch(file, patch, frame.width, frame.height)
+        made["patch"] = file
+    if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):
+        made["fusion"] = pictures
+    sign_still(made, _stills().inputs(plate, source, request.settings), request.settings, still.provenance, by)
+    if out is not None:
+        watch.preview(out)
+    return PreviewResult(composite=out, patch=file, frame=request.frame, face=not patch.roi.empty)
+
+
+@cache
+def _stills() -> Stills:
+    from nodes.shot.still import Stills
+
+    return Stills()

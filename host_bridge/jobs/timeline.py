@@ -134,5 +134,5 @@ KIND = Kind(
     TimelineRequest,
     run,
     priority=0,
-    looks=True,
+    uncacheable=True,
 )

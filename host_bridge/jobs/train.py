@@ -1,19 +1,22 @@
-"""Train a model on facesets."""
+"""Gather facesets and train models on them: the jobs `faceset` and `train`."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.jobs.footage import frame_rate, opened, positions
+from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
-from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import MissingDependencyError
-from nodes.text import command_line
+from nodes.text import command_line, counted
+from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings
 from trainer.watcher import Progress, Watcher
 
@@ -24,6 +27,118 @@ if TYPE_CHECKING:
 # The exporter's are named too: it would be a pity to miss them after the training.
 _NEEDED = ("torch", "safetensors", "filelock", "onnx", "onnxscript")
 _INSTALL = "Install what training needs: pip install 'faceplate[train]'"
+
+
+class FacesetRequest(Request):
+    """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder.
+
+    ranges: of each clip the frames A-B by its own numbers, None for all; none for all of all. A clip may be named more than once.
+    tracks: ids of the performer's tracks in the only clip, where others are seen too. performer: what the faceset is called; named: the
+    performer in the records of consent, by name or id; where it is not said, `performer` if it is one, else the footage tells.
+    """
+
+    clips: tuple[Path, ...] = Field(min_length=1)
+    performer: str
+    out: Path
+    rate: str | None = None
+    ranges: tuple[str | None, ...] = ()
+    tracks: tuple[int, ...] = ()
+    named: str | None = None
+    faceset: FacesetParameters = FacesetParameters()
+    consent: ConsentParameters = DEFAULT_CONSENT
+    detect: DetectParameters = DetectParameters()
+
+    @field_validator("performer")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("is empty")
+        return name.strip()
+
+    @model_validator(mode="after")
+    def _ranges_for_all(self) -> Self:
+        if self.ranges and len(self.ranges) != len(self.clips):
+            raise ValueError(
+                f"{counted(len(self.ranges), 'range')} for {counted(len(self.clips), 'clip')}: give one for each clip"
+            )
+        if self.tracks and len(self.clips) > 1:
+            raise ValueError("tracks are those of one clip: give only one")
+        return self
+
+    @property
+    def title(self) -> str:
+        """The performer."""
+        return self.performer
+
+
+class PoseSpan(Result):
+    """Least and most of an angle, in degrees."""
+
+    least: float
+    most: float
+
+
+class FacesetClip(Result):
+    """One clip of a faceset: frames looked at, faces found and kept, and how many were left out for which reason."""
+
+    model_config = ConfigDict(extra="allow")
+
+    path: Path
+    range: dict[str, int]
+    faces: int
+    kept: int
+    left_out: dict[str, int]
+
+
+class FacesetResult(Result):
+    """A faceset: its document without what describes arrays, its folder and digest, and the span of its poses."""
+
+    schema_: str = Field(alias="schema")
+    performer: str
+    subject: str
+    template: str
+    coverage: float
+    size: int
+    count: int
+    parameters: dict[str, Any]
+    clips: list[FacesetClip]
+    provenance: Any
+    yaw: PoseSpan
+    pitch: PoseSpan
+    folder: Path
+    digest: str
+
+
+def gather_faceset(request: FacesetRequest, watch: Watch) -> FacesetResult:
+    """Build the faceset."""
+    from trainer.faceset.build import build_faceset
+    from trainer.faceset.faceset import read_document
+
+    out = absolute(request.out).resolve()
+    with opened(*request.clips, rate=frame_rate(request.rate), layer=request.detect.layer) as footage:
+        clips = [f for f in footage if f is not None]
+        ranges = request.ranges or (None,) * len(clips)
+        looked_at = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
+        made = build_faceset(
+            clips,
+            out,
+            request.performer,
+            request.faceset,
+            watch.progress,
+            request.detect,
+            looked_at,
+            tracks=request.tracks,
+            consent=request.consent,
+            named=request.named,
+        )
+    watch.preview(out / "sheet.png")
+    document = read_document(out)
+    (yaw, pitch) = zip(made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)
+    spans = {
+        name: {"least": round(low, 1), "most": round(high, 1)}
+        for name, (low, high) in {"yaw": yaw, "pitch": pitch}.items()
+    }
+    return FacesetResult.model_validate({**document, **spans, "folder": out, "digest": made.digest})
 
 
 class TrainRequest(Request):
@@ -46,8 +161,25 @@ class TrainRequest(Request):
         return f"{who}, {self.train.model}"
 
 
-def run(request: TrainRequest, watch: Watch) -> dict[str, Any]:
-    """Train and export; the result is `faceplate.trained/1`. A training that is stopped ends in good order, and its `reason` says so."""
+class TrainResult(Result):
+    """A training. reason: why it ended; rank: of this process among several; train, swap: the command that uses the base or the model."""
+
+    schema_: Literal["faceplate.trained/1"] = Field(default="faceplate.trained/1", alias="schema")
+    model: Path | None
+    checkpoint: Path | None
+    folder: Path
+    steps: int
+    seconds: float
+    reason: str
+    loss: float | None
+    losses: Mapping[str, float | None]
+    rank: int
+    train: str | None = None
+    swap: str | None = None
+
+
+def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
+    """Train and export. A training that is stopped ends in good order, and its `reason` says so."""
     require_trainer()
     try:
         from trainer.faceset import open_faceset
@@ -65,19 +197,19 @@ def run(request: TrainRequest, watch: Watch) -> dict[str, Any]:
     watcher = _Told(watch) if os.environ.get("RANK", "0") == "0" else Watcher()
     trained = train(facesets, out, request.train, watcher, resume=request.resume, consent=request.consent)
     base = len(facesets) > 2
-    return {
-        "schema": "faceplate.trained/1",
-        "model": None if trained.model is None else str(trained.model),
-        "checkpoint": None if trained.checkpoint is None else str(trained.checkpoint),
-        "folder": str(out),
-        "steps": trained.step,
-        "seconds": round(trained.seconds, 1),
-        "reason": trained.reason,
-        "loss": trained.loss,
-        "losses": trained.losses,
-        "rank": trained.rank,
-        "train" if base else "swap": _fit_command(trained, out) if base else _swap_command(trained, facesets[0]),
-    }
+    return TrainResult(
+        model=trained.model,
+        checkpoint=trained.checkpoint,
+        folder=out,
+        steps=trained.step,
+        seconds=round(trained.seconds, 1),
+        reason=trained.reason,
+        loss=trained.loss,
+        losses=trained.losses,
+        rank=trained.rank,
+        train=_fit_command(trained, out) if base else None,
+        swap=None if base else _swap_command(trained, facesets[0]),
+    )
 
 
 def require_trainer() -> None:
@@ -121,13 +253,3 @@ def _swap_command(trained: Trained, source: Faceset) -> str:
     if trained.network.inputs != ("crop",):  # it is given the source's own frames
         words += ["--source", source.clips[0]]
     return command_line(*words, "--model", str(trained.model), "--out", "RESULT")
-
-
-KIND = Kind(
-    "train",
-    "Train a model for a shot on two facesets, or a base for such on more.",
-    TrainRequest,
-    run,
-    priority=0,
-    again=resumed,
-)

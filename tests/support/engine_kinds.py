@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs import Kind, Request, detect
+from host_bridge.jobs import KINDS as REAL
+from host_bridge.jobs import Kind, Request
 from host_bridge.reporting import Watch
 from nodes.errors import FootageError
 from trainer.watcher import Progress
@@ -126,5 +127,5 @@ KINDS = {
     "hang": Kind("hang", "Hang.", Plain, hang, priority=10),
     "tell": Kind("tell", "Tell.", Plain, tell, priority=10),
     "quick": Kind("quick", "Count, warm.", Plain, count, priority=100, warm=True),
-    "detect": detect.KIND,
+    "detect": REAL["detect"],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from host_bridge.cli.options import InEngine, Json, request_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
-from host_bridge.jobs.align import AlignRequest
+from host_bridge.jobs.faces import AlignRequest
 from nodes.text import counted
 
 
@@ -16,10 +16,10 @@ def align(request: AlignRequest, *, engine: InEngine = False, json: Json = False
     if json:
         print_json(result)
     elif request.invert is not None:
-        put_back = f"{counted(result['edited'], 'image')} put back into {counted(result['frames'], 'frame')}"
-        print(result["out"], f"{put_back}; {result['unchanged']} unchanged and {result['deleted']} deleted", sep="\n")
+        put_back = f"{counted(result.edited, 'image')} put back into {counted(result.frames, 'frame')}"
+        print(result.out, f"{put_back}; {result.unchanged} unchanged and {result.deleted} deleted", sep="\n")
     else:
-        print(result["folder"])
-        print_table(("track", "first", "last", "images"), (tuple(t.values()) for t in result["tracks"]))
-        if result["left_out"]:
-            print(f"{len(result['left_out'])} without: transforms.json lists them")
+        print(result.folder)
+        print_table(("track", "first", "last", "images"), (tuple(dict(track).values()) for track in result.tracks))
+        if result.left_out:
+            print(f"{len(result.left_out)} without: transforms.json lists them")

@@ -11,9 +11,8 @@ from host_bridge.cli.commands.train import TRAIN, in_short, interruption
 from host_bridge.cli.options import Flag, Json, node_options
 from host_bridge.cli.output import print_json, print_shot
 from host_bridge.cli.perform import perform
-from host_bridge.jobs.faceset import FacesetRequest
-from host_bridge.jobs.swap import SwapRequest
-from host_bridge.jobs.train import TrainRequest, require_trainer, resumed
+from host_bridge.jobs.swap import SwapRequest, SwapResult
+from host_bridge.jobs.train import FacesetRequest, TrainRequest, require_trainer, resumed
 from install.samples import SamplesError, fetch_samples, samples_folder
 from nodes.definitions import Settings, SwapParameters
 from nodes.errors import FootageError
@@ -66,9 +65,9 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
         return model
     result = perform("train", resumed(TrainRequest(facesets=folders, out=out / TRAINING, train=settings)))
     _say(f"training: {in_short(result)}")
-    if stop := interruption(result["reason"]):
+    if stop := interruption(result.reason):
         raise stop
-    return Path(result["model"])
+    return Path(result.model)
 
 
 def _faceset(clip: Path, out: Path) -> Path:
@@ -83,16 +82,18 @@ def _faceset(clip: Path, out: Path) -> Path:
     return folder
 
 
-def _swap(samples: Path, out: Path, parameters: SwapParameters) -> dict[str, Any]:
+def _swap(samples: Path, out: Path, parameters: SwapParameters) -> SwapResult:
     settings = Settings(swap=parameters)
-    return perform("swap", SwapRequest(plate=samples / PLATE, source=samples / SOURCE, out=out, settings=settings))
+    request = SwapRequest(plate=samples / PLATE, source=samples / SOURCE, out=out, settings=settings)
+    result: SwapResult = perform("swap", request)
+    return result
 
 
-def _untrained(out: Path, result: dict[str, Any]) -> dict[str, Any] | None:
+def _untrained(out: Path, result: SwapResult) -> dict[str, Any] | None:
     """The report of an earlier `--instant` on the same plate, to compare with."""
     try:
         shot = loads((out / INSTANT / "shot.json").read_bytes())
-        same = shot["inputs"]["plate"]["digest"] == result["shot"]["inputs"]["plate"]["digest"]
+        same = shot["inputs"]["plate"]["digest"] == result.shot["inputs"]["plate"]["digest"]
         return dict(loads((out / INSTANT / "report.json").read_bytes())) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

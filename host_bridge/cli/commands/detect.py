@@ -5,7 +5,7 @@ from __future__ import annotations
 from host_bridge.cli.options import InEngine, Json, request_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
-from host_bridge.jobs.detect import DetectRequest
+from host_bridge.jobs.faces import DetectRequest
 from nodes.text import counted
 
 
@@ -16,10 +16,10 @@ def detect(request: DetectRequest, *, engine: InEngine = False, json: Json = Fal
     if json:
         print_json(result)
         return
-    span, tracks, cuts = result["range"], result["tracks"], result["cuts"]
-    print(f"{counted(len(tracks), 'track')} in frames {span['first']}-{span['last']}, {counted(len(cuts), 'cut')}")
+    span, tracks, cuts = result.range, result.tracks, result.cuts
+    print(f"{counted(len(tracks), 'track')} in frames {span.first}-{span.last}, {counted(len(cuts), 'cut')}")
     if tracks:
         titles = ("track", "first", "last", "frames", "mean height (px)", "mean score")
-        print_table(titles, (tuple(t.values()) for t in tracks))
+        print_table(titles, (tuple(dict(track).values()) for track in tracks))
     if request.out is not None:
         print(request.out)

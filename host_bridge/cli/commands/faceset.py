@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from host_bridge.cli.options import DETECT, InEngine, Json, Rate, node_options
 from host_bridge.cli.output import print_json, print_table
 from host_bridge.cli.perform import perform
-from host_bridge.jobs.faceset import FacesetRequest
+from host_bridge.jobs.train import FacesetRequest
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import UsageError
 from nodes.text import counted
@@ -63,20 +63,20 @@ def faceset(
     if json:
         print_json(result)
         return
-    print(result["folder"])
-    reasons = list(result["clips"][0]["left_out"])
+    print(result.folder)
+    reasons = list(result.clips[0].left_out)
     rows = [
         (
-            Path(clip["path"]).name,
-            clip["range"]["last"] - clip["range"]["first"] + 1,
-            *(clip["faces"], clip["kept"]),
-            *(clip["left_out"][reason] for reason in reasons),
+            clip.path.name,
+            clip.range["last"] - clip.range["first"] + 1,
+            *(clip.faces, clip.kept),
+            *(clip.left_out[reason] for reason in reasons),
         )
-        for clip in result["clips"]
+        for clip in result.clips
     ]
     if len(rows) > 1:
         rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
     print_table(("clip", "frames", "faces", "kept", *reasons), rows)
-    yaw, pitch = result["yaw"], result["pitch"]
-    print(f"yaw {yaw['least']:.0f} to {yaw['most']:.0f} degrees, pitch {pitch['least']:.0f} to {pitch['most']:.0f}")
+    yaw, pitch = result.yaw, result.pitch
+    print(f"yaw {yaw.least:.0f} to {yaw.most:.0f} degrees, pitch {pitch.least:.0f} to {pitch.most:.0f}")
     print("Why each was left out is in left_out.csv, the crops are on sheet.png.")

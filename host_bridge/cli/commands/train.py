@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
 
 from host_bridge.cli.app import Terminated
 from host_bridge.cli.options import Flag, InEngine, Json, node_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import perform
 from host_bridge.cli.progress import clock
-from host_bridge.jobs.train import TrainRequest
+from host_bridge.jobs.train import TrainRequest, TrainResult
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.text import counted
 from trainer.settings import TrainSettings
@@ -55,15 +54,15 @@ def train(
         result = perform("train", request, engine=engine)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written
         raise (type(e)(_GO_ON) if any(out.glob("checkpoints/step-*.json")) else e) from None
-    if result["rank"]:  # of several processes the first one speaks
+    if result.rank:  # of several processes the first one speaks
         return
     if json:
         print_json(result)
     else:
-        print(result["model"] or result["folder"])
+        print(result.model or result.folder)
         print(in_short(result))
-        print(f"Now: {result.get('train') or result['swap']}")
-    if stop := interruption(result["reason"], _GO_ON):
+        print(f"Now: {result.train or result.swap}")
+    if stop := interruption(result.reason, _GO_ON):
         raise stop
 
 
@@ -73,7 +72,8 @@ def interruption(reason: str, how_to_go_on: str = "") -> KeyboardInterrupt | Non
     return kind(how_to_go_on) if kind else None
 
 
-def in_short(result: dict[str, Any]) -> str:
+def in_short(result: TrainResult) -> str:
     """One line on the result of the job `train`: how long it was, and how far it came."""
-    took = f"{counted(result['steps'], 'step')} in {clock(result['seconds'])}"
-    return f"{took}, loss {result['loss']:.4g}; {result['reason']}"
+    took = f"{counted(result.steps, 'step')} in {clock(result.seconds)}"
+    loss = float("nan") if result.loss is None else result.loss
+    return f"{took}, loss {loss:.4g}; {result.reason}"

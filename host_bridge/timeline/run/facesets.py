@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host_bridge.jobs import faceset
+from host_bridge.jobs import train
 from host_bridge.reporting import Watch
 from host_bridge.timeline.consent import records_of, source_of, target_of
 from host_bridge.timeline.run.work import FACESETS, Footing, Work, digest_of, file_name
@@ -17,13 +17,13 @@ def of_source(work: Work, name: str, watch: Watch) -> Faceset:
     """That of a performer whose face is put in, from all footage that the cast names; raises FaceplateError."""
     footage = work.performers[name]
     made_from = [digest_of(path) for path in footage]
-    request = faceset.FacesetRequest(clips=footage, performer=name, out=work.out)
+    request = train.FacesetRequest(clips=footage, performer=name, out=work.out)
     return _made(work, request, made_from, source_of(work, name), watch)
 
 
 def of_target(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Faceset:
     """That of the performer in a shot, from the shot's own frames with their handles; raises FaceplateError."""
-    request = faceset.FacesetRequest(
+    request = train.FacesetRequest(
         clips=(plate.path,),
         performer=casting.target,
         out=work.out,
@@ -34,7 +34,7 @@ def of_target(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Fac
     return _made(work, request, [plate.digest], target_of(work, casting, plate), watch)
 
 
-def _made(work: Work, request: faceset.FacesetRequest, made_from: list[str], who: str, watch: Watch) -> Faceset:
+def _made(work: Work, request: train.FacesetRequest, made_from: list[str], who: str, watch: Watch) -> Faceset:
     size = max(work.train.size or 0, FacesetParameters().size)
     asked = request.model_copy(update={"faceset": FacesetParameters(size=size), "detect": work.settings.detect})
     by = {"named": who, "consent": records_of(work)}
@@ -43,5 +43,5 @@ def _made(work: Work, request: faceset.FacesetRequest, made_from: list[str], who
     try:
         return open_faceset(folder)
     except FaceplateError:  # there is none, or a damaged one
-        faceset.run(asked.model_copy(update={"out": folder, **by}), watch)
+        train.gather_faceset(asked.model_copy(update={"out": folder, **by}), watch)
         return open_faceset(folder)

@@ -39,7 +39,7 @@ def swap_face(
     )
     found = _kept(request, plate)
     if found is None or not still_counts(work, out, plate, watch):
-        return dict(swap.run(request, watch)["report"])
+        return swap.swap(request, watch).report
     return found
 
 

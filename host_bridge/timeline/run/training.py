@@ -61,7 +61,7 @@ def _trained(
     (folder / _MARK).unlink(missing_ok=True)
     sets = source.folder, target.folder
     request = train.TrainRequest(facesets=sets, out=folder, train=settings, consent=records_of(work))
-    told = train.run(train.resumed(request), watch)
+    told = train.train_model(train.resumed(request), watch).model_dump(mode="json")
     if told["reason"].startswith("stopped by"):
         raise KeyboardInterrupt(told["reason"])
     mark = {

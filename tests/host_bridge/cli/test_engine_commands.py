@@ -16,7 +16,7 @@ import pytest
 
 from host_bridge.cli.perform import perform
 from host_bridge.client import EngineError, running
-from host_bridge.jobs.detect import DetectRequest
+from host_bridge.jobs.faces import DetectRequest, DetectResult
 from nodes.errors import FaceplateError
 from tests.support.clips import cut
 from tests.support.live_engine import Live, live_engine, until
@@ -95,9 +95,9 @@ def test_work_in_the_engine_gives_what_it_gives_here(
     request = DetectRequest(clip=Path("clip.mp4"), out=Path("again.npz"))
     there = perform("detect", request, engine=True)
     assert "frames" in capfd.readouterr().err, "it shows how far it is"
-    assert Path(there["faces"]) == live.work / "again.npz"
+    assert there.faces == live.work / "again.npz"
     here = perform("detect", DetectRequest(clip=clip))
-    assert there["tracks"] == here["tracks"]
+    assert there.tracks == here.tracks
 
 
 def test_work_that_fails_in_the_engine_ends_as_it_would_here(live: Live) -> None:
@@ -117,7 +117,7 @@ def test_work_that_fails_in_the_engine_ends_as_it_would_here(live: Live) -> None
 def test_ctrl_c_cancels_the_job(live: Live, samples: Path) -> None:
     clip = cut(samples / "franck.mp4", live.work / "long.mp4", 0, 200)
     code = (
-        "from host_bridge.cli.perform import perform; from host_bridge.jobs.detect import DetectRequest\n"
+        "from host_bridge.cli.perform import perform; from host_bridge.jobs.faces import DetectRequest\n"
         f"perform('detect', DetectRequest(clip={str(clip)!r}), engine=True)"
     )
     environment = {**os.environ, "FACEPLATE_CACHE": str(live.state / "cache")}
@@ -137,13 +137,13 @@ def test_an_engine_that_is_killed_meanwhile_is_started_again_and_the_work_gets_d
 ) -> None:
     with live_engine(tmp_path, FACEPLATE_CACHE=str(tmp_path / "cache")) as live:
         clip = cut(samples / "cap13_edit2.mp4", live.work / "clip.mp4", 0, 40)
-        told: list[dict[str, object]] = []
+        told: list[DetectResult] = []
         work = threading.Thread(target=lambda: told.append(perform("detect", DetectRequest(clip=clip), engine=True)))
         work.start()
         until(lambda: live.client.list("running")["jobs"])
         os.kill(live.client.address.pid, signal.SIGKILL)
         work.join(60)
-        assert told and told[0]["tracks"]
+        assert told and told[0].tracks
         fresh = running(live.state)
         assert fresh is not None and fresh.address.pid != live.client.address.pid
         assert [job["state"] for job in fresh.list()["jobs"]] == ["finished"]

@@ -15,7 +15,7 @@ from host_bridge.client import EngineError
 from host_bridge.engine.api import OPEN_PATHS
 from host_bridge.engine.guard import HEADERS
 from host_bridge.engine.roots import OutsideError, Roots
-from host_bridge.jobs.detect import DetectRequest
+from host_bridge.jobs.faces import DetectRequest
 from tests.support.live_engine import Live, answer, live_engine
 
 STATUS = "GET /v1/status"

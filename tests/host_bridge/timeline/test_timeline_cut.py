@@ -44,7 +44,7 @@ def there_and_back(cut: Cut, folder: Path, suffix: str = ".otio") -> tuple[Cut, 
 
 
 def run(kind: str, **request: object) -> dict:
-    return KINDS[kind].run(KINDS[kind].request.model_validate(request), Watch())
+    return KINDS[kind].run(KINDS[kind].request.model_validate(request), Watch()).model_dump(mode="json")
 
 
 def numbers(strip: Strip) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import pytest
 
-from host_bridge.jobs import align
+from host_bridge.jobs import faces
 from host_bridge.reporting import Watch
 from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, add
@@ -55,7 +55,7 @@ def aligned(plate: Path, folder: Path, **more: Any) -> None:
 
 
 def run(**request: Any) -> dict[str, Any]:
-    return align.run(align.AlignRequest.model_validate(request), Watch())
+    return faces.align(faces.AlignRequest.model_validate(request), Watch()).model_dump(mode="json")
 
 
 def one(path: Path) -> Verdict:

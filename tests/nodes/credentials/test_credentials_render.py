@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from host_bridge.jobs import preview, swap
+from host_bridge.jobs import swap
 from host_bridge.reporting import Watch
 from nodes.consent.book import ConsentBook, open_book
 from nodes.consent.records import Use
@@ -46,7 +46,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Pa
 
 def render(show: Path, name: str = "out", **more: object) -> dict[str, Any]:
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "out": show / name}
-    return swap.run(swap.SwapRequest.model_validate(told | more), Watch())
+    return swap.swap(swap.SwapRequest.model_validate(told | more), Watch()).model_dump(mode="json")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_rendering_again_leaves_no_manifest_of_what_is_gone(show: Path) -> None:
 
 def test_a_single_frame_is_signed_and_its_pixels_stay(show: Path) -> None:
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3, "out": show / "still.png"}
-    preview.run(preview.PreviewRequest.model_validate(told), Watch())
+    swap.preview(swap.PreviewRequest.model_validate(told), Watch())
     (verdict,) = verify(show / "still.png", load_trust())
     assert verdict.state == "own" and verdict.said.swap["part"] == "still"
     assert [c["role"] for c in verdict.said.swap["consents"]] == ["target", "source"]
@@ -125,7 +125,7 @@ def test_all_that_a_preview_writes_for_hosts_is_signed_and_names_the_frame_that_
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "patch": show / "host/patch.exr"}
     for frame in (2, 5):
         more = {"frame": frame, "fusion": show / "host/fusion"}
-        preview.run(preview.PreviewRequest.model_validate(told | more), Watch())
+        swap.preview(swap.PreviewRequest.model_validate(told | more), Watch())
     assert {f.name for f in (show / "host/fusion").iterdir()} == {
         "0005.matte.png",
         "0005.patch.png",
@@ -146,13 +146,13 @@ def test_a_patch_beside_its_picture_is_told_from_it_and_loses_its_manifest_when_
     project = show / "preview"
     agreed(project, CAST)
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3}
-    request = preview.PreviewRequest.model_validate(told | {"out": project / "a.png", "patch": project / "a.exr"})
-    preview.run(request, Watch())
+    request = swap.PreviewRequest.model_validate(told | {"out": project / "a.png", "patch": project / "a.exr"})
+    swap.preview(request, Watch())
     assert {v.said.swap["part"] for v in verify(project, load_trust())} == {"still", "patch"}
     (of_sidecar,) = verify(project / "a.c2pa", load_trust())
     assert of_sidecar.file == project / "a.exr" and of_sidecar.state == "own"
     switch(project, False, "the client signs")
-    preview.run(request, Watch())
+    swap.preview(request, Watch())
     assert not (project / "a.c2pa").exists() and {v.state for v in verify(project, load_trust())} == {"none"}
 
 
@@ -164,7 +164,7 @@ def test_what_a_preview_cannot_sign_does_not_stay(show: Path, monkeypatch: pytes
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3}
     more = {"out": show / "full/a.png", "patch": show / "full/a.exr", "fusion": show / "full/fusion"}
     with pytest.raises(OutputError, match="the disk is full"):
-        preview.run(preview.PreviewRequest.model_validate(told | more), Watch())
+        swap.preview(swap.PreviewRequest.model_validate(told | more), Watch())
     assert {f.name for f in (show / "full").rglob("*") if f.is_file()} == {"index.lua"}
 
 

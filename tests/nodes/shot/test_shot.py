@@ -376,7 +376,7 @@ def test_of_two_people_after_a_cut_one_is_replaced_and_the_other_is_named(sample
     watch = Watch()
     watch.message = lines.append
     told = {"plate": two, "source": two, "out": tmp_path / "out"}
-    shot = swap.run(swap.SwapRequest.model_validate(told), watch)["shot"]
+    shot = swap.swap(swap.SwapRequest.model_validate(told), watch).shot
     assert [(t["first"], t["last"]) for t in shot["tracks"]] == [(0, 7), (14, 16)]
     (left,) = shot["results"]["not_replaced"]
     assert (left["first"], left["last"]) == (8, 13)

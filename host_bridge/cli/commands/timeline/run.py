@@ -89,7 +89,7 @@ def run(
     return 1 if told["failed"] else 0
 
 
-def _performed(request: TimelineRequest, engine: bool) -> dict[str, Any]:
+def _performed(request: TimelineRequest, engine: bool) -> Any:
     """Run it in the engine if that is asked for, or one runs that may use these folders; else here."""
     try:
         try:

@@ -1,11 +1,12 @@
-"""Who may be used for what: hosts show it where performers are chosen."""
+"""Say who may be used for what, and whether results were changed since they were signed: the jobs `performers` and `credentials`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.jobs.job import Request, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import Method, SwapParameters
 
@@ -28,7 +29,7 @@ class PerformersRequest(Request):
         return "performers" if self.plate is None else f"performers of {self.plate.name}"
 
 
-def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
+def look_up_performers(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
     """Look; the result is `faceplate.performers/1`, its `project` null where there is none.
 
     Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` the sentence that a host shows.
@@ -48,11 +49,38 @@ def run(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
     return answer | standing(wanted, book, train=request.train)
 
 
-KIND = Kind(
-    "performers",
-    "Say who may be used for what, by the records of consent.",
-    PerformersRequest,
-    run,
-    priority=100,
-    warm=True,
-)
+class CredentialsRequest(Request):
+    """path: a picture, a movie, a .c2pa, a sequence as name.%04d.exr, or a shot's folder. trust: roots to trust as well, PEM."""
+
+    path: Path
+    trust: tuple[Path, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What is verified."""
+        return f"credentials of {self.path.name}"
+
+
+def verify_credentials(request: CredentialsRequest, watch: Watch) -> dict[str, Any]:
+    """Look; the result is `faceplate.credentials/1`, as `faceplate credentials verify --json` prints it. What is not intact is no failure."""
+    from nodes.credentials.identity import load_trust
+    from nodes.credentials.verify import as_document, verify
+
+    path = absolute(request.path)
+    for link in _links(path):
+        watch.may_read(link)
+    return as_document(verify(path, load_trust(request.trust), watch.progress))
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """Links beside or below what is verified that would be followed, perhaps to files that the request does not name."""
+    if path.is_dir():
+        yield from (file for folder in (path, *path.iterdir()) if folder.is_dir() for file in _in(folder))
+    elif path.is_file() and path.suffix.lower() != ".c2pa":
+        yield from (file for file in _in(path.parent) if file.suffix.lower() in (".c2pa", ".json"))
+    elif path.parent.is_dir():
+        yield from _in(path.parent)
+
+
+def _in(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.iterdir() if file.is_symlink())
