@@ -15,21 +15,8 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from nodes.errors import FootageError
+from nodes.footage.formats import EMBEDS
 
-# Files that can carry a manifest, by suffix; others get one beside them.
-EMBEDS = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/quicktime",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".heic": "image/heic",
-}
 SIDECAR = ".c2pa"
 P = TypeVar("P", bound=PurePath)
 _NUMBERED = re.compile(r"(.*?)(\d+)((?:\.[^.\d]+)*\.[^.]+)")  # name.1001.exr, 1001.patch.png

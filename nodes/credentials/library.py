@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import c2pa  # type: ignore[import-untyped]
 
-from nodes.credentials.binding import EMBEDS
 from nodes.credentials.identity import Identity
 from nodes.errors import CredentialsError
+from nodes.footage.formats import EMBEDS
 
 # A kind that the library knows nothing of: it hashes the bytes as they are.
 BYTES = "application/octet-stream"

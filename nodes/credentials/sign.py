@@ -21,12 +21,13 @@ from nodes.consent import records as clock
 from nodes.consent.book import open_book
 from nodes.consent.provenance import Provenance, read_document
 from nodes.consent.records import FOLDER, find_project
-from nodes.credentials.binding import EMBEDS, hash_files, is_shared, listing, sha256, sidecars
+from nodes.credentials.binding import hash_files, is_shared, listing, sha256, sidecars
 from nodes.credentials.identity import Identity, configuration_file, load_identity
 from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
 from nodes.credentials.manifest import Claim, bound_to, definition, frames_of, plate_ingredient
 from nodes.errors import CredentialsError, SchemaError, writing
 from nodes.files import check_schema, whole_file
+from nodes.footage.formats import EMBEDS
 from nodes.footage.numbering import find_sequence
 from nodes.parts import FILES, FOLDERS, PartOfShot
 

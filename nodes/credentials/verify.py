@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from nodes.credentials.binding import EMBEDS, SIDECAR, around_number, hash_files, listing, sidecars
+from nodes.credentials.binding import SIDECAR, around_number, hash_files, listing, sidecars
 from nodes.credentials.identity import Trust
 from nodes.credentials.library import BYTES, Checked, check
 from nodes.credentials.manifest import SCHEMA, ManifestSummary, summary_of
 from nodes.errors import FootageError
+from nodes.footage.formats import EMBEDS, MOVIES
 from nodes.footage.numbering import has_place, numbered
 from nodes.progress import Progress, quiet, stage
 from nodes.text import printable
@@ -49,7 +50,6 @@ _OF_NOTHING = tuple(f"assertion.{kind}Hash.mismatch" for kind in ("data", "bmff"
 _LARGEST = 256 << 20  # bytes of a manifest
 _DOCUMENT = "shot.json"
 _REMOVED = f"{_DOCUMENT} says that it was signed, but there is no manifest of it in it or beside it"
-_MOVIES = frozenset([".mkv", ".mxf", ".avi", ".webm"])
 _NAMED = 5  # frames named in a sentence
 
 
@@ -289,7 +289,7 @@ def _loose(folder: Path, done: set[Path], trust: Trust, progress: Progress, *, d
     for file in files if deep else ():
         suffix = file.suffix.lower()
         beside = suffix != SIDECAR and not set(sidecars(file)).isdisjoint(manifests)
-        if file.name not in frames and (suffix in EMBEDS or suffix in _MOVIES or beside):
+        if file.name not in frames and (suffix in EMBEDS or suffix in MOVIES or beside):
             yield verify_file(file, trust, progress)
 
 

@@ -16,9 +16,10 @@ from urllib.parse import quote
 
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.write.tree import Node, clips, references, schema, text_of
-from nodes.credentials.binding import EMBEDS, sidecars
+from nodes.credentials.binding import sidecars
 from nodes.errors import OutputError, writing
 from nodes.files import beside, flush
+from nodes.footage.formats import EMBEDS
 from nodes.progress import Progress, stage
 
 CONTENT, VERSION, MEDIA = "content.otio", "version.txt", "media"

@@ -11,12 +11,12 @@ from pathlib import Path
 import c2pa
 import pytest
 
-from nodes.credentials.binding import EMBEDS
 from nodes.credentials.identity import Identity, load_identity, load_trust, local_root
 from nodes.credentials.manifest import definition
 from nodes.credentials.sign import forget, sign_made
 from nodes.credentials.verify import Verdict, verify
 from nodes.errors import CredentialsError, FootageError
+from nodes.footage.formats import EMBEDS
 from tests.support.signing import Authority, apart, claim, configure, flip, key_pem, movie, write_frames, write_picture
 
 
