@@ -285,8 +285,12 @@ def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Cla
 
 
 def claim_of_render(documents: Sequence[Mapping[str, Any]]) -> Claim:
-    """The claim of something that an artist rendered in another program with these shots in it; all that is in one of them is in it."""
-    claims = [claim_of(document, "render") for document in documents]
+    """The claim of something that an artist rendered in another program with these shots in it; all that is in one of them is in it. Raises SchemaError."""
+    try:
+        claims = [claim_of(document, "render") for document in documents]
+    except (KeyError, TypeError, AttributeError) as e:
+        remedy = "Give a folder that `faceplate swap` has written"
+        raise SchemaError(f"a shot's document lacks {e}", remedy=remedy) from e
 
     def joined(many: Callable[[Claim], tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(each for claim in claims for each in many(claim)))
