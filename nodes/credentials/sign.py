@@ -284,13 +284,18 @@ def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Cla
     )
 
 
-def claim_of_render(documents: Sequence[Mapping[str, Any]]) -> Claim:
-    """The claim of something that an artist rendered in another program with these shots in it; all that is in one of them is in it. Raises SchemaError."""
-    try:
-        claims = [claim_of(document, "render") for document in documents]
-    except (KeyError, TypeError, AttributeError) as e:
-        remedy = "Give a folder that `faceplate swap` has written"
-        raise SchemaError(f"a shot's document lacks {e}", remedy=remedy) from e
+def claim_of_render(documents: Mapping[Path, Mapping[str, Any]]) -> Claim:
+    """The claim of something that an artist rendered in another program with these shots in it, documents by their folders.
+
+    All that is in one of them is in it. Raises SchemaError.
+    """
+    claims = []
+    for folder, document in documents.items():
+        try:
+            claims.append(claim_of(document, "render"))
+        except (KeyError, TypeError, AttributeError) as e:
+            remedy = "Give a folder that `faceplate swap` has written"
+            raise SchemaError(f"lacks {e}", file=folder, remedy=remedy) from e
 
     def joined(many: Callable[[Claim], tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(each for claim in claims for each in many(claim)))
@@ -318,10 +323,10 @@ def sign_returned(made: Path | Sequence[Path], plate: Path, digest: str, by: Ide
         sign_made(made, Claim("returned", when(), digest, carried=carried(plate, plate_ingredient(digest))), by)
 
 
-def sign_render(render: Path, documents: Sequence[Mapping[str, Any]]) -> Signed:
+def sign_render(render: Path, documents: Mapping[Path, Mapping[str, Any]]) -> Signed:
     """Sign a movie, a picture, or a sequence (name.%04d.exr, or its folder) that an artist rendered in another program.
 
-    documents: of the shots that are in it, at least one. It is signed even where the project has switched that off for its own results:
+    documents: of the shots that are in it, by their folders, at least one. It is signed even where the project has switched that off for its own results:
     somebody asks for it. Raises CredentialsError, FootageError, OutputError; the file is then as it was.
     """
     claim, identity, sequence = claim_of_render(documents), load_identity(), find_sequence(render)

@@ -97,7 +97,7 @@ def sign(render: Path, /, *, of: Paths, json: Json = False) -> None:
     from nodes.shot import document
 
     shots = [shot for folder in of for shot in shot_folders(folder.expanduser())]
-    signed = sign_render(render.expanduser(), [document.load(shot) for shot in shots])
+    signed = sign_render(render.expanduser(), {shot: document.load(shot) for shot in shots})
     manifest = signed.sidecar or signed.file
     if json:
         print_json({"schema": "faceplate.signed/1", "manifest": str(manifest), "time_stamped": signed.stamped})
