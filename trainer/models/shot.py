@@ -34,7 +34,8 @@ _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _TEXTURE = 0.04
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
 _PERFORMANCE, _LIKENESS, _KEPT = 6.0, 0.2, 4.0
-_FAINT, _FINE, _TINT = (
+_FAINT = 0.05  # grey level above which a change is strong
+_STRONG, _FINE, _TINT = 4.0, 4.0, 4.0  # what strong, fine and coloured changes cost beyond faint ones
     0.05,
     4.0,
     4.0,
@@ -147,7 +148,8 @@ class Shot(Network):
         shade = change.mean(1, keepdim=True)
         face = shown.composite(before + self._soft(shade * inside, _BROAD))
         # A strong or a fine change costs far more than a faint and broad one: it would be a blot, not light.
-        left = shade.square() / _FAINT + _FINE * (shade - self._soft(shade)).abs() + _TINT * (change - shade).abs()
+        strong = shade.abs() * (1 + _STRONG * shade.abs() / (shade.abs() + _FAINT))
+        left = strong + _FINE * (shade - self._soft(shade)).abs() + _TINT * (change - shade).abs()
         does, who = self.observers.coefficients(face, shown.squares), self.observers.descriptors(face, shown.chips)
         return {
             "performance": _PERFORMANCE * (does - shown.expression).abs().mean(),
