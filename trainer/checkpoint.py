@@ -1,24 +1,120 @@
-"""Checkpoints on disk: tensors as safetensors, all else as JSON beside it, which is written last and holds both digests."""
+"""Checkpoints: everything that a training needs to go on, as safetensors and JSON; a file appears whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load
+from torch import Tensor, nn
 
 from nodes.consent.provenance import Provenance
 from nodes.errors import FootageError, ModelError, OutputError, writing
 from nodes.files import check_schema, whole_file
 from trainer.network import Network
-from trainer.state import AVERAGE, Tensors, part
-from trainer.tensors import write_tensors
+
+_TYPES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> tuple[int, str]:
+    """Write tensors from any device; returns the file's size in bytes and its SHA-256. Raises OSError.
+
+    The format: the header's length as eight bytes, the header as JSON, and the values, each tensor's where the header says.
+    """
+    header: dict[str, object] = {}
+    end = 0
+    # Wide types first, as the library does, so that every tensor is aligned.
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
+    for name, value in ordered:
+        begin, end = end, end + value.numel() * value.element_size()
+        header[name] = {"dtype": _TYPES[value.dtype], "shape": list(value.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for part in (len(text).to_bytes(8, "little"), text):
+            file.write(part)
+            digest.update(part)
+        for _, value in ordered:
+            part_ = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+            file.write(part_)
+            digest.update(part_)
+    return 8 + len(text) + end, digest.hexdigest()
+
+
+Tensors = dict[str, Tensor]
+
+NETWORK, AVERAGE, OPTIMISER = "network.", "average.", "optimiser."
+
+
+class State:
+    """The tensors of a network, of its averaged weights, and of its optimiser.
+
+    Names: `network.NAME`, `average.NAME`, and `optimiser.N.NAME` of the N-th parameter.
+    """
+
+    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, average: Mapping[str, Tensor]) -> None:
+        self._network, self._optimiser, self._average = network, optimiser, average
+
+    @torch.no_grad()
+    def take(self, into: Tensors | None = None, device: torch.device | None = None) -> Tensors:
+        """Copy all of it, over an earlier copy if one is given; to another device if one is named."""
+        found = {f"{NETWORK}{name}": value for name, value in self._network.state_dict().items()}
+        found |= {f"{AVERAGE}{name}": value for name, value in self._average.items()}
+        for number, values in self._optimiser.state_dict()["state"].items():
+            found |= {f"{OPTIMISER}{number}.{name}": value for name, value in values.items()}
+        old = [name for name in found if name in (into or {})]
+        kept = {name: (into or {})[name] for name in old}
+        if old:
+            torch._foreach_copy_(list(kept.values()), [found[name].detach() for name in old])
+        return {name: kept[name] if name in kept else _copied(value, device) for name, value in found.items()}
+
+    @torch.no_grad()
+    def put(self, tensors: Mapping[str, Tensor]) -> None:
+        """Set all of it to what `take` gave, here or in an earlier process. Raises KeyError or RuntimeError if it does not fit."""
+        self._network.load_state_dict(part(tensors, NETWORK))
+        for name, value in self._average.items():
+            value.copy_(tensors[f"{AVERAGE}{name}"])
+        parameters = [p for group in self._optimiser.param_groups for p in group["params"]]
+        state: dict[int, dict[str, Any]] = {}
+        for key, value in part(tensors, OPTIMISER).items():
+            number, _, name = key.partition(".")
+            state.setdefault(int(number), {})[name] = _laid_out_as(parameters[int(number)], value)
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
+    """Those whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _copied(value: Tensor, device: torch.device | None) -> Tensor:
+    return value.detach().clone() if device is None else value.detach().to(device, copy=True)
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """A copy with the parameter's strides: a fused update walks both in memory order."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
 
 SCHEMA = "faceplate.training/1"
 FOLDER = "checkpoints"

@@ -2,14 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainer.network import Batches
+from trainer.network import Batches, Share
+
+
+class Clock:
+    """Counts on from the seconds of earlier runs, once it is started."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before, self._started = seconds, 0.0
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds trained, in this run and those before it."""
+        return self._before + (time.monotonic() - self._started if self._started else 0.0)
+
+
+SHARE = 0.05  # of the time that what comes due may take
+
+
+class Every:
+    """Comes due each `seconds`, first after that time or, with `at_once`, immediately; less often when it takes long."""
+
+    def __init__(self, seconds: float, *, at_once: bool = False) -> None:
+        self._seconds, self._began = seconds, 0.0
+        self._next = 0.0 if at_once else time.monotonic() + seconds
+
+    @property
+    def due(self) -> bool:
+        """Whether it has come due; if so, the next time is counted from now."""
+        if (now := time.monotonic()) < self._next:
+            return False
+        self._began, self._next = now, now + self._seconds
+        return True
+
+    def done(self) -> None:
+        """Say that what came due has been done: the next time waits until that is a small part of the whole."""
+        now = time.monotonic()
+        self._next = max(self._began + self._seconds, now + (now - self._began) / SHARE)
+
+
+class Supply:
+    """Batches that can be made anew. make: gives the batches of a share; may take seconds.
+
+    Random numbers that the network itself draws are seeded here too, so that a step is the same after every resume.
+    """
+
+    def __init__(self, make: Callable[[Share], Batches], share: Share) -> None:
+        self._make, self.share = make, share
+        self.batches: Batches = make(share)
+
+    def __call__(self, step: int) -> Any:
+        """The batch of a step."""
+        share = self.share
+        seed = (share.seed * 1_000_003 + step) * share.world + share.rank
+        # torch.manual_seed takes a millisecond, and without a GPU remembers every call.
+        torch.default_generator.manual_seed(seed)
+        if share.device.type == "cuda":
+            torch.cuda.default_generators[share.device.index or 0].manual_seed(seed)
+        return self.batches(step)
+
+    def halve(self) -> bool:
+        """Make the batch half as large; False when it cannot be."""
+        half = self.share.batch // 2 // self.share.world * self.share.world
+        if half < 1:
+            return False
+        self._anew(replace(self.share, batch=half))
+        return True
+
+    def reseed(self) -> None:
+        """Let no batch that was made come again."""
+        self._anew(replace(self.share, seed=(self.share.seed + 7_919) % 2**31))
+
+    def _anew(self, share: Share) -> None:
+        del self.batches  # the old ones may fill the device
+        if share.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.share = share
+        self.batches = self._make(share)
 
 
 class Hook:

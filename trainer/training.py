@@ -13,28 +13,17 @@ from pydantic import ValidationError
 
 from nodes.consent.provenance import Provenance
 from nodes.errors import FaceplateError, ModelError
-from trainer.checkpoint import Checkpoint, Facts, load_weights, save_checkpoint
-from trainer.clock import Clock
+from trainer.checkpoint import Checkpoint, Facts, State, load_weights, save_checkpoint
 from trainer.device import autocast_for, choose_precision, place, scaler_for
 from trainer.distributed import Group, Together
 from trainer.faceset import Faceset
-from trainer.hooks.average import Average
-from trainer.hooks.checkpoints import Checkpoints
-from trainer.hooks.guard import Guard, Snapshot
-from trainer.hooks.memory import SmallerBatch
-from trainer.hooks.metrics import Metrics
-from trainer.hooks.preview import Preview
-from trainer.hooks.progress import Tell, recent
-from trainer.hooks.record import Record
-from trainer.hooks.schedule import Schedule
-from trainer.hooks.stops import StopAfter, StopAtPlateau, StopAtStep, StopOnSignal
-from trainer.hooks.watch import Watch
-from trainer.loop import Hook, Loop
+from trainer.hooks.monitoring import Metrics, Preview, Record, Tell, Watch, recent
+from trainer.hooks.safety import Average, Checkpoints, Guard, Snapshot
+from trainer.hooks.stopping import Schedule, SmallerBatch, StopAfter, StopAtPlateau, StopAtStep, StopOnSignal
+from trainer.loop import Clock, Hook, Loop, Supply
 from trainer.network import Batches, Network, Share
 from trainer.performers import roles
 from trainer.settings import TrainSettings, Until
-from trainer.state import State
-from trainer.supply import Supply
 from trainer.watcher import Watcher
 
 _log = logging.getLogger(__name__)

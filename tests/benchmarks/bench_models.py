@@ -28,7 +28,7 @@ from tests.support.facesets import tiny_faceset
 from trainer.device import autocast_for, choose_precision, place
 from trainer.export import check_export, export, facts_of
 from trainer.faceset import Faceset
-from trainer.hooks.stops import StopAtStep
+from trainer.hooks.stopping import StopAtStep
 from trainer.loop import Loop
 from trainer.losses import mask_loss, picture_loss
 from trainer.models import find_model

@@ -26,17 +26,16 @@ from bench_models import clocked, ratio, take_turns
 from install.samples import fetch_samples, samples_folder
 from nodes.swap.model import load_model
 from tests.support.facesets import tiny_faceset
+from trainer.checkpoint import State, write_tensors
 from trainer.device import autocast_for, choose_precision, place
 from trainer.export import check_export, export, facts_of
-from trainer.hooks.average import Average
-from trainer.hooks.stops import StopAtStep
+from trainer.hooks.safety import Average
+from trainer.hooks.stopping import StopAtStep
 from trainer.loop import Loop
 from trainer.models.shot import Shot, ShotOptions
 from trainer.network import Share
 from trainer.preview import write_preview
 from trainer.settings import Precision
-from trainer.state import State
-from trainer.tensors import write_tensors
 
 _TURN = 4
 

@@ -23,14 +23,14 @@ from torch import Tensor, nn
 
 from nodes.subjects import load_subject
 from tests import ROOT
-from trainer import clock
+from trainer import loop
 from trainer.faceset import Faceset
 from trainer.network import Network, Options, Share, Views
 from trainer.settings import TrainSettings
 from trainer.train import fit
 from trainer.watcher import Progress, Watcher
 
-clock.SHARE = math.inf  # the checkpoints of a tiny network come as often as a test asks for them
+loop.SHARE = math.inf  # the checkpoints of a tiny network come as often as a test asks for them
 
 
 class TinyOptions(Options):

@@ -13,7 +13,7 @@ from tests.support.facesets import tiny_faceset
 from tests.support.tiny_training import Listener, settings
 from trainer.checkpoint import read_checkpoint
 from trainer.faceset import Faceset
-from trainer.hooks.metrics import TABLE, read_table
+from trainer.hooks.monitoring import TABLE, read_table
 from trainer.models.df import DF, DFOptions
 from trainer.train import MODEL, fit, train
 

@@ -29,10 +29,9 @@ from tests.support.consents import agreed
 from trainer.faceset import Faceset, FacesetParameters, open_faceset
 from trainer.faceset.build import build_faceset
 from trainer.faceset.faceset import digest_of, read_document
-from trainer.faceset.growing import GrowingArray
+from trainer.faceset.gather import GrowingArray
 from trainer.faceset.kept import kept_faceset
-from trainer.faceset.quality import find_blurred
-from trainer.faceset.select import cover, describe
+from trainer.faceset.select import cover, describe, find_blurred
 
 HELD, BLURRED, FRAMES = 12, 20, 44
 SIZE = 64

@@ -20,17 +20,14 @@ from nodes.errors import FaceplateError, ModelError
 from nodes.swap.model import load_model
 from tests.support.facesets import tiny_faceset
 from tests.support.tiny_training import Listener, Tiny, settings
-from trainer import clock
-from trainer.checkpoint import checkpoints, read_checkpoint
+from trainer import loop
+from trainer.checkpoint import AVERAGE, NETWORK, checkpoints, part, read_checkpoint, write_tensors
 from trainer.faceset import Faceset
-from trainer.hooks.average import Average
-from trainer.hooks.metrics import CURVE, EVENTS, TABLE, read_table
-from trainer.hooks.record import Record
-from trainer.hooks.stops import StopAtPlateau, StopAtStep, StopOnSignal
+from trainer.hooks.monitoring import CURVE, EVENTS, TABLE, Record, read_table
+from trainer.hooks.safety import Average
+from trainer.hooks.stopping import StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.loop import Hook, Loop
 from trainer.network import Share
-from trainer.state import AVERAGE, NETWORK, part
-from trainer.tensors import write_tensors
 from trainer.train import fit, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -277,8 +274,8 @@ def test_a_folder_with_a_training_is_not_trained_in_again_unasked(pair, tmp_path
 
 
 def test_what_takes_long_is_done_less_often(monkeypatch):
-    monkeypatch.setattr(clock, "SHARE", 0.05)
-    every = clock.Every(0.001, at_once=True)
+    monkeypatch.setattr(loop, "SHARE", 0.05)
+    every = loop.Every(0.001, at_once=True)
     assert every.due
     time.sleep(0.02)
     every.done()

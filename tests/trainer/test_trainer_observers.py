@@ -13,11 +13,10 @@ from nodes.recognise import describe
 from nodes.runtime import load_weights
 from nodes.subjects import load_subject
 from tests.support.facesets import tiny_faceset
-from trainer.embedded import Embedded
 from trainer.gallery import Gallery
 from trainer.models.shot import Shot, ShotOptions
 from trainer.network import Share
-from trainer.observers import Observers, looks
+from trainer.observers import Embedded, Observers, looks
 from trainer.target import show_target
 
 FACE = load_subject()

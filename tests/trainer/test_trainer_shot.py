@@ -22,7 +22,7 @@ from tests.support.facesets import tiny_faceset
 from trainer.drawing import Areas, Lines, Openings
 from trainer.export import check_export, export, facts_of
 from trainer.gallery import Gallery, rasterised
-from trainer.hooks.schedule import factor
+from trainer.hooks.stopping import factor
 from trainer.models.shot import Shot, ShotOptions
 from trainer.network import Share
 from trainer.rehearsal import lit_as

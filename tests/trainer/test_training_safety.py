@@ -24,10 +24,9 @@ from tests.support.tiny_training import Listener, Shaky, Tiny, plain_faceset, pr
 from trainer.checkpoint import SCHEMA, checkpoints, last_checkpoint, read_checkpoint
 from trainer.faceset import Faceset
 from trainer.faceset.faceset import FileFacts
-from trainer.hooks.guard import trouble
-from trainer.hooks.metrics import TABLE, read_table
-from trainer.hooks.stops import StopAtStep
-from trainer.hooks.watch import Watch
+from trainer.hooks.monitoring import TABLE, Watch, read_table
+from trainer.hooks.safety import trouble
+from trainer.hooks.stopping import StopAtStep
 from trainer.loop import Hook, Loop
 from trainer.network import Share
 from trainer.train import fit

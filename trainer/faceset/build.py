@@ -1,36 +1,214 @@
-"""Gather a faceset from clips: each is decoded once, and of its faces those that are good and new are kept."""
+"""Build a faceset: gather its crops, and write them with their landmarks, provenance and contact sheet."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import psutil
 
 from nodes.cache import digest_footage
 from nodes.choice import check_range
 from nodes.consent.gate import Clip, of_faceset, permit
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
-from nodes.errors import NoFaceError, writing
-from nodes.files import flush
+from nodes.errors import FaceplateError, NoFaceError, OutputError, writing
+from nodes.files import beside, flush
 from nodes.footage.footage import Footage
+from nodes.mask import draw_regions
 from nodes.progress import Progress, quiet, stage
 from nodes.shot.results import check_writable
 from nodes.shot.sheet import write_png
-from trainer.faceset.arrays import write_arrays
-from trainer.faceset.candidates import Candidates, find_candidates
-from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, SCHEMA, Faceset, open_faceset, sha256_of
-from trainer.faceset.folder import LEFT_OUT, SHEET, check_replaceable, replacing
-from trainer.faceset.gather import Kept, join, judge, take
-from trainer.faceset.growing import GrowingArray
+from nodes.text import counted
+from nodes.types import Float, Image8, Int
+from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, SCHEMA, Faceset, open_faceset, read_document, sha256_of
+from trainer.faceset.gather import (
+    Candidates,
+    GrowingArray,
+    Kept,
+    LeftOut,
+    count_reasons,
+    find_candidates,
+    join,
+    judge,
+    take,
+    write_left_out,
+)
 from trainer.faceset.kept import whole_spans
-from trainer.faceset.left_out import LeftOut, count_reasons, write_left_out
 from trainer.faceset.parameters import FacesetParameters
-from trainer.faceset.sheet import draw_sheet, spread_over_pose
+
+COLUMNS, ROWS = 12, 8
+_CELL, _STRIP, _MARGIN = 96, 132, 10
+_DARK, _LIGHT, _BAR = 24, (225, 225, 225), (110, 160, 220)
+_BIN = 5.0  # degrees
+
+
+def spread_over_pose(yaw_pitch: Float) -> Int:
+    """Choose crops by pose: rows of [N, 2], laid out [rows, columns], yaw from left to right and pitch from top to bottom.
+
+    As many crops are on either side of each shown one; of fewer than the sheet holds, each is shown once at most.
+    """
+    count = len(yaw_pitch)
+    columns = min(COLUMNS, max(int(np.ceil(np.sqrt(count * COLUMNS / ROWS))), 1))
+    rows = min(ROWS, max(count // columns, 1))
+    columns = min(columns, count)
+    parts = np.array_split(np.argsort(yaw_pitch[:, 0], kind="stable"), columns)
+    laid = [part[np.argsort(yaw_pitch[part, 1], kind="stable")] for part in parts]
+    places = [((np.arange(rows) + 0.5) * len(part) / rows).astype(int) for part in laid]
+    return np.stack([part[at] for part, at in zip(laid, places, strict=True)], axis=1)
+
+
+def draw_sheet(crops: Image8, shown: Int, yaw_pitch: Float, performer: str, left_out: Mapping[str, int]) -> Image8:
+    """Draw the sheet, uint8 [H, W, 3].
+
+    crops: [R·C, S, S, 3], those of `shown` [R, C] row by row. yaw_pitch: [N, 2] of all that is kept. left_out: reason → count.
+    """
+    rows, columns = shown.shape
+    cells = np.stack([cv2.resize(c, (_CELL, _CELL), interpolation=cv2.INTER_AREA) for c in crops])
+    grid = cells.reshape(rows, columns, _CELL, _CELL, 3).swapaxes(1, 2).reshape(rows * _CELL, columns * _CELL, 3)
+    sheet = np.full((rows * _CELL + _STRIP, max(grid.shape[1], COLUMNS * _CELL), 3), _DARK, np.uint8)
+    sheet[: grid.shape[0], : grid.shape[1]] = grid
+    strip = sheet[rows * _CELL :]
+    gone = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "nothing"
+    _write(strip, f"{performer}: {counted(len(yaw_pitch), 'crop')}.  Left out: {gone}.", _MARGIN, 20)
+    half = strip.shape[1] // 2
+    for i, (what, values) in enumerate(zip(("yaw", "pitch"), yaw_pitch.T, strict=True)):
+        _histogram(strip[28:, i * half + _MARGIN : (i + 1) * half - _MARGIN], what, values)
+    return sheet
+
+
+def _histogram(canvas: Image8, what: str, values: Float) -> None:
+    """Draw how many crops there are of each few degrees, with the counts."""
+    first, last = np.floor(values.min() / _BIN), np.floor(values.max() / _BIN) + 1
+    while last - first < 6:
+        first, last = first - 1, last + 1
+    step = _BIN * max(np.ceil((last - first) / 14), 1)
+    first = np.floor(first * _BIN / step)
+    edges = np.arange(first, np.ceil(values.max() / step + 1e-3) + 1) * step
+    if edges[-1] < last * _BIN:
+        edges = np.append(edges, np.arange(edges[-1] + step, last * _BIN + step, step))
+    counts = np.histogram(values, edges)[0]
+    left, width, height = 46, canvas.shape[1] - 46, canvas.shape[0] - 34
+    _write(canvas, what, 0, 16 + height // 2)
+    each = width // len(counts)
+    for i, count in enumerate(counts):
+        x, tall = left + i * each, round(height * int(count) / max(int(counts.max()), 1))
+        cv2.rectangle(canvas, (x + 2, 16 + height - tall), (x + each - 2, 16 + height), _BAR, -1 if tall else 1)
+        _write(canvas, str(count), x + 4, 13 + height - tall, 0.34)
+        _write(canvas, f"{edges[i]:.0f}", x - 6, canvas.shape[0] - 4, 0.34)
+    _write(canvas, f"{edges[-1]:.0f}", left + len(counts) * each - 18, canvas.shape[0] - 4, 0.34)
+
+
+def _write(canvas: Image8, text: str, x: int, y: int, size: float = 0.45) -> None:
+    plain = text.encode("ascii", "replace").decode()  # what the font has
+    cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, _LIGHT, 1, cv2.LINE_AA)
+
+
+SHEET, LEFT_OUT = "sheet.png", "left_out.csv"
+_EARLIER = "tones.npy"  # of version 1
+_OURS = {*(f"{name}.npy" for name in ARRAYS), ENTRIES, DOCUMENT, SHEET, LEFT_OUT, _EARLIER}
+
+
+def check_replaceable(out: Path) -> None:
+    """Raise OutputError unless `out` is free, an empty folder, or an earlier faceset."""
+    with writing(out):
+        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+            return
+    try:
+        read_document(out)
+    except FaceplateError as e:
+        if not (out / DOCUMENT).is_file():  # a damaged faceset may be replaced: that is its remedy
+            raise OutputError(
+                "stands there and is no faceset", file=out, remedy="Choose another folder with --out, or empty this one"
+            ) from e
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Give a hidden folder beside `out` that becomes `out` when the block ends, and goes when it fails.
+
+    Files in `out` that are not a faceset's stay. Whoever has mapped the earlier arrays keeps them. Raises OutputError.
+    """
+    check_replaceable(out)
+    with writing(out):
+        new = beside(out.with_name(out.name + ".faceset"))
+        _sweep(new)
+        new.mkdir()
+    try:
+        yield new
+        with writing(out):
+            _put_in_place(new, out)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _put_in_place(new: Path, out: Path) -> None:
+    if not out.exists():
+        new.rename(out)
+        return
+    old = beside(out.with_name(out.name + ".faceset"))
+    out.rename(old)
+    try:
+        new.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
+    for entry in old.iterdir():
+        if entry.name not in _OURS:
+            entry.rename(out / entry.name)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(new: Path) -> None:
+    """Remove what a killed process left beside: folders named like `new` whose process is gone."""
+    alike = re.compile(re.sub(r"\d+-\d+", r"(\\d+)-\\d+", re.escape(new.name).replace(r"\-", "-")))
+    for entry in new.parent.iterdir():
+        found = alike.fullmatch(entry.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+_BLOCK = 64
+
+
+def write_arrays(folder: Path, found: Sequence[Candidates], kept: Sequence[Kept], yaw_pitch: Float, size: int) -> None:
+    """Write masks, landmarks and entries of what is kept of each clip; OSError where that cannot be done."""
+    points = found[0].landmarks.shape[1]
+    with ExitStack() as stack:
+        masks = GrowingArray(folder / "masks.npy", (size, size), "u1")
+        landmarks = GrowingArray(folder / "landmarks.npy", (points, 3), "f4")
+        for array in (masks, landmarks):
+            stack.callback(array.close)
+        for c, k in zip(found, kept, strict=True):
+            for at in range(0, len(k.rows), _BLOCK):
+                rows = k.rows[at : at + _BLOCK]
+                drawn = draw_regions(c.landmarks[rows], size, c.subject)
+                masks.append(np.rint(drawn * 255).astype(np.uint8))
+                landmarks.append(c.landmarks[rows])
+        for array in (masks, landmarks):
+            array.finish()
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(c, name)[k.rows] for c, k in zip(found, kept, strict=True)])
+
+    np.savez(
+        folder / ENTRIES,
+        clip=np.repeat(np.arange(len(kept)), [len(k.rows) for k in kept]),
+        frame=joined("frame"),
+        track=joined("track"),
+        score=joined("score"),
+        to_plate=joined("to_plate"),
+        yaw_pitch=yaw_pitch.astype(np.float32),
+        sharpness=np.concatenate([k.sharpness for k in kept]).astype(np.float32),
+    )
+    flush(folder / ENTRIES)
 
 
 def build_faceset(

@@ -36,10 +36,6 @@ _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes a
 _PERFORMANCE, _LIKENESS, _KEPT = 6.0, 0.2, 4.0
 _FAINT = 0.05  # grey level above which a change is strong
 _STRONG, _FINE, _TINT = 4.0, 4.0, 4.0  # what strong, fine and coloured changes cost beyond faint ones
-    0.05,
-    4.0,
-    4.0,
-)  # grey level up to which a change is faint; what fine and coloured ones cost over faint ones
 _BROAD = 4  # cells of the grid over which the observers see a change
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 

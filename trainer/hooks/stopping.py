@@ -1,19 +1,22 @@
-"""When a training ends by itself: after so many steps, so much time, when it no longer learns, or when it is asked to."""
+"""What ends a training or changes its pace: steps, minutes, a loss that stands still, a signal; the learning rate; memory."""
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import numpy as np
+import torch
 
 from nodes.text import counted
 from nodes.types import Float
-from trainer.clock import Clock
-from trainer.hooks.record import Record
-from trainer.loop import Hook, Loop
+from trainer.distributed import Group
+from trainer.hooks.monitoring import Record
+from trainer.loop import Clock, Hook, Loop, Supply
 
 
 class StopAtStep(Hook):
@@ -99,3 +102,71 @@ class StopOnSignal(Hook):
             signal.signal(number, before)
         if self._heard is not None:
             signal.raise_signal(self._heard)
+
+
+_WARM, _WARM_SHARE = 50, 0.1  # steps, or of a training that is shorter than ten times as many
+_FALL = 0.5  # of the training: from here on it falls
+_LEAST = 0.02
+
+
+def factor(step: int, done: float) -> float:
+    """What the learning rate is multiplied by at a step, when `done` (0..1) of the training is over.
+
+    A warm-up, then a constant, then half a cosine: a short training wins most of what it can from its last part, where small
+    steps settle what large ones leave unsteady. Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
+    """
+    fall = min(max((done - _FALL) / (1 - _FALL), 0.0), 1.0)
+    return min(1.0, max((step + 1) / _WARM, done / _WARM_SHARE)) * (
+        _LEAST + (1 - _LEAST) * (0.5 + 0.5 * math.cos(math.pi * fall))
+    )
+
+
+class Schedule(Hook):
+    """Sets the learning rate before each step. steps, seconds: when the training ends; where neither is known it never falls.
+
+    By steps it is the same in every run and after every resume; by seconds it is as the machine's speed has it, and processes
+    that train together agree on how late it is every few steps.
+    """
+
+    def __init__(
+        self, rate: float, clock: Clock, steps: int | None, seconds: float | None, group: Group, every: int
+    ) -> None:
+        self._rate, self._clock, self._steps, self._seconds = rate, clock, steps, seconds
+        self._group, self._every, self._late = group, every, 0.0
+
+    def before_training(self, loop: Loop) -> None:
+        """Set the rate of the first step."""
+        self._late = self._agreed()
+        self._set(loop)
+
+    def after_step(self, loop: Loop) -> None:
+        """Set the rate of the step to come."""
+        if loop.step % self._every == 0:
+            self._late = self._agreed()
+        self._set(loop)
+
+    def _agreed(self) -> float:
+        if not self._seconds:
+            return 0.0
+        late = torch.tensor(self._clock.seconds / self._seconds, device=self._group.device)
+        return float(self._group.mean(late)) if self._group.world > 1 else float(late)
+
+    def _set(self, loop: Loop) -> None:
+        by_steps = loop.step / self._steps if self._steps else 0.0
+        for group in loop.optimiser.param_groups:
+            group["lr"] = self._rate * factor(loop.step, max(by_steps, self._late))
+
+
+class SmallerBatch(Hook):
+    """Tries a step again with half the batch. Not with several processes: the others have begun to wait for this one."""
+
+    def __init__(self, supply: Supply, group: Group, tell: Callable[[str], None]) -> None:
+        self._supply, self._group, self._tell = supply, group, tell
+
+    def after_out_of_memory(self, loop: Loop) -> bool:
+        """Halve the batch, unless it is one crop."""
+        before = self._supply.share.batch
+        if self._group.world > 1 or not self._supply.halve():
+            return False
+        self._tell(f"Step {loop.step}: no memory for a batch of {before}; going on with {self._supply.share.batch}.")
+        return True

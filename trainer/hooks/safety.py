@@ -1,19 +1,21 @@
-"""Notices a training that has gone wrong, from the losses that are read anyway, and takes it back to where it was right."""
+"""What keeps a training safe: checkpoints, the average of the weights, and a guard against losses that run away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from nodes.errors import FaceplateError
+from nodes.errors import FaceplateError, OutputError
 from nodes.types import Float
-from trainer.hooks.record import Record
-from trainer.loop import Hook, Loop
-from trainer.state import State, Tensors
-from trainer.supply import Supply
+from trainer.checkpoint import State, Tensors
+from trainer.hooks.monitoring import Record
+from trainer.loop import Every, Hook, Loop, Supply
 
 _PAST = 400  # steps that the running medians look back on
 _ENOUGH = 40  # steps without which a median says little
@@ -117,3 +119,94 @@ class Guard(Hook):
             )
         self._supply.reseed()
         self._tell(f"Step {at}: {what}; back to step {to}, with other batches.")
+
+
+class Checkpoints(Hook):
+    """Writes the guard's last snapshot, so that a checkpoint is never of a training that has gone wrong.
+
+    write: writes one, and returns its file. A disk that is full is told of, and tried again the next time; at the end it raises
+    OutputError. After another error nothing is written: the last checkpoint is what is to be trusted.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Snapshot], Path],
+        guard: Guard,
+        seconds: float,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._write, self._guard, self._tell = write, guard, tell
+        self._every = Every(seconds)
+        self._written = (0, 0)  # step and rollbacks
+        self.file: Path | None = None
+
+    def before_training(self, loop: Loop) -> None:
+        """What nothing has been learned by yet, or what was read from a checkpoint, need not be written."""
+        self._written = (loop.step, self._guard.rollbacks)
+
+    def after_step(self, loop: Loop) -> None:
+        """Write one, if it is time, and after each rollback: what it has cost of the guard's patience holds after a resume."""
+        if self._now != self._written and (self._every.due or self._now[1] > self._written[1]):
+            try:
+                self._save()
+            except OutputError as e:
+                self._tell(f"No checkpoint at step {loop.step}; training goes on, and it is tried again. {e}")
+            self._every.done()
+
+    def after_training(self, loop: Loop) -> None:
+        """Write the last one."""
+        if loop.error is None and self._now != self._written:
+            self._save()
+
+    def _save(self) -> None:
+        self.file = self._write(self._guard.snapshot)
+        self._written = self._now
+
+    @property
+    def _now(self) -> tuple[int, int]:
+        return self._guard.snapshot.step, self._guard.rollbacks
+
+
+class Average(Hook):
+    """The exponential moving average of all weights, its decay min(decay, (1 + t) / (10 + t)) after t steps.
+
+    Early weights are soon forgotten so; `tensors`: by the names of the network's state.
+    """
+
+    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+        self._network, self._decay = network, decay
+        self.tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        now = network.state_dict()  # shares its storage with the weights, for as long as they are changed in place
+        moving = [name for name, value in now.items() if value.is_floating_point()]
+        self._averages, self._now = [self.tensors[n] for n in moving], [now[n] for n in moving]
+        self._whole = [(self.tensors[n], now[n]) for n in now if n not in set(moving)]
+
+    @torch.no_grad()
+    def after_step(self, loop: Loop) -> None:
+        """Move the average on."""
+        decay = min(self._decay, (1 + loop.step) / (10 + loop.step))
+        torch._foreach_lerp_(self._averages, self._now, 1 - decay)
+        for average, value in self._whole:
+            average.copy_(value)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Let the network have the averaged weights within the block, in evaluation mode."""
+        trained, training = {n: v.clone() for n, v in self._network.state_dict().items()}, self._network.training
+        self._network.eval()
+        self.put()
+        try:
+            yield
+        finally:
+            _copy(trained, self._network)
+            self._network.train(training)
+
+    def put(self) -> None:
+        """Give the network the averaged weights for good."""
+        _copy(self.tensors, self._network)
+
+
+@torch.no_grad()
+def _copy(tensors: dict[str, Tensor], network: nn.Module) -> None:
+    for name, value in network.state_dict().items():
+        value.copy_(tensors[name])

@@ -1,0 +1,286 @@
+"""What a training shows while it runs: losses, rate and time left, previews, and where it listens."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nodes.errors import FaceplateError, OutputError, writing
+from nodes.files import whole_file
+from nodes.types import Float
+from trainer.distributed import Group
+from trainer.faceset import Faceset
+from trainer.loop import Clock, Every, Hook, Loop
+from trainer.watcher import Progress, Watcher
+
+
+class Record(Hook):
+    """Every other hook that wants losses takes them from here.
+
+    rows: float32 [steps, 2 + K], gradient norm, total loss, then each loss as in `names`; the means over all processes. fresh:
+    whether the rows are complete just now, which they are every `every` steps and when the loop is about to stop.
+    """
+
+    def __init__(self, every: int, group: Group | None = None, rows: Float | None = None) -> None:
+        self._every, self._group = every, group or Group()
+        self.names: tuple[str, ...] = ()
+        self._rows = np.zeros((0, 0), np.float32) if rows is None else rows
+        self._count = len(self._rows)
+        self._block: Tensor | None = None
+        self._norm: Tensor | None = None
+        self._filled = 0
+        self.fresh = False
+
+    @property
+    def rows(self) -> Float:
+        """float32 [steps, 2 + K]."""
+        return self._rows[: self._count]
+
+    def before_training(self, loop: Loop) -> None:
+        """Measure gradients just before each update: afterwards they are gone."""
+        self._hook = loop.optimiser.register_step_pre_hook(self._measure)
+
+    def after_step(self, loop: Loop) -> None:
+        """Put the step's losses with the others, and read them when it is time."""
+        assert loop.loss is not None and self._norm is not None
+        self.names = tuple(loop.losses)
+        found = torch.stack([self._norm, loop.loss, *loop.losses.values()])
+        if self._block is None:
+            self._block = torch.zeros((self._every, len(found)), device=found.device)
+        self._block[self._filled] = found
+        self._filled += 1
+        self.fresh = loop.step % self._every == 0 or bool(loop.stop) or self._filled == self._every
+        if self.fresh:
+            self._read()
+
+    def after_training(self, loop: Loop) -> None:
+        """Let go of the optimiser."""
+        self._hook.remove()
+
+    def cut(self, steps: int) -> None:
+        """Forget all but the first `steps`."""
+        self._count = min(self._count, steps)
+
+    def _read(self) -> None:
+        assert self._block is not None
+        block = self._group.mean(self._block[: self._filled])
+        new = np.asarray(block.cpu().numpy(), np.float32)
+        self._filled = 0
+        if self._rows.shape[1] != new.shape[1]:
+            self._rows = np.full(
+                (self._count, new.shape[1]), np.nan, np.float32
+            )  # resumed with other losses than before
+        while self._count + len(new) > len(self._rows):  # doubled, so that a million steps cost a million copies
+            self._rows = np.concatenate([self._rows, np.zeros((max(1024, len(self._rows)), new.shape[1]), np.float32)])
+        self._rows[self._count : self._count + len(new)] = new
+        self._count += len(new)
+
+    @torch.no_grad()
+    def _measure(self, optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        if gradients:
+            self._norm = torch.stack(torch._foreach_norm(gradients)).norm()
+
+
+CURVE, TABLE, EVENTS = "losses.png", "losses.csv", "tensorboard"
+_POINTS = 400  # that a curve is drawn with
+
+
+class Metrics(Hook):
+    """Writes what the record holds, and nothing that the guard may still take back: it stands after it.
+
+    curve_every: seconds between two pictures of the curve. A full disk is forgiven: the record is in the checkpoints too, and
+    all of it is written anew at a resume.
+    """
+
+    def __init__(self, folder: Path, record: Record, curve_every: float = 60.0) -> None:
+        self._folder, self._record, self._curve = folder, record, Every(curve_every)
+        self._written = 0
+        self._events: Any = None
+
+    def before_training(self, loop: Loop) -> None:
+        """Write anew what an earlier run has recorded; TensorBoard drops what it wrote after its last checkpoint."""
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._events = _writer(self._folder / EVENTS, loop.step)
+        self._begun = False
+
+    def after_step(self, loop: Loop) -> None:
+        """Write what is new."""
+        if not self._record.fresh or not self._record.names:
+            return
+        try:
+            self._append()
+            if loop.stop or self._curve.due:
+                draw(self._folder / CURVE, self._record)
+                self._curve.done()
+        except (OSError, OutputError):
+            self._begun = False  # the table is written whole the next time
+
+    def after_training(self, loop: Loop) -> None:
+        """Close the event files."""
+        if self._events is not None:
+            self._events.close()
+
+    def _append(self) -> None:
+        rows, known = self._record.rows, self._written
+        table = self._folder / TABLE
+        if not self._begun:
+            head = ",".join(("step", "gradient", "loss", *self._record.names)) + "\n"
+            with whole_file(table, sync=False) as temporary:
+                temporary.write_text(head + _lines(rows, 0), "utf-8")
+            self._begun = True
+        else:
+            with table.open("a", encoding="utf-8") as file:
+                file.write(_lines(rows[known:], known))
+        if self._events is not None and len(rows) > known:
+            for name, value in zip(("loss", *self._record.names), rows[known:, 1:].mean(axis=0), strict=True):
+                self._events.add_scalar(f"loss/{name}" if name != "loss" else name, float(value), len(rows))
+        self._written = len(rows)
+
+
+def draw(path: Path, record: Record) -> None:
+    """Draw the losses over the steps, each value the mean of its stretch, on a logarithmic scale; nothing where there are no rows."""
+    rows = record.rows
+    if not len(rows):  # all were taken back
+        return
+    stretches = np.array_split(np.arange(len(rows)), min(len(rows), _POINTS))
+    figure = Figure((8, 4), layout="constrained")
+    axes = figure.subplots()
+    for column, name in enumerate(("all", *record.names), 1):
+        means = [float(rows[s, column].mean()) for s in stretches]
+        axes.plot([float(s[-1] + 1) for s in stretches], means, label=name, linewidth=2.0 if column == 1 else 1.0)
+    axes.set(xlabel="step", ylabel="loss", yscale="log" if (rows[:, 1:] > 0).all() else "linear")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, ncols=4)
+    with whole_file(path, sync=False) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def read_table(path: Path) -> tuple[tuple[str, ...], Float]:
+    """Read a `losses.csv`: the names of its columns, and float32 [steps, columns] of which the first is the step."""
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    return tuple(head), np.array(rows, np.float32)
+
+
+def _lines(rows: Float, first: int) -> str:
+    text = io.StringIO()
+    for number, row in enumerate(rows.tolist(), first + 1):
+        text.write(f"{number}," + ",".join(f"{value:.9g}" for value in row) + "\n")
+    return text.getvalue()
+
+
+def _writer(folder: Path, step: int) -> Any:
+    """TensorBoard's writer, if it is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(folder, purge_step=step + 1 if step else None)
+
+
+class Preview(Hook):
+    """Calls `write`, which writes a picture and returns its name, when the losses have just been found sound; also at the end.
+
+    tell: is given the picture. warn: is given a sentence when the disk would not take it.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[], Path],
+        record: Record,
+        seconds: float,
+        tell: Callable[[Path], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._write, self._record, self._tell, self._warn = write, record, tell, warn
+        self._every = Every(seconds, at_once=True)
+
+    def after_step(self, loop: Loop) -> None:
+        """Write one, if it is time."""
+        if self._record.fresh and (loop.stop or self._every.due):
+            try:
+                self._tell(self._write())
+            except OutputError as e:
+                self._warn(f"No preview at step {loop.step}. {e}")
+            self._every.done()
+
+
+_RATE_OVER = 12  # tellings that the rate is taken over: long enough to be steady, short enough to follow the machine
+_SMOOTH = 50  # steps that a loss is the mean of
+
+
+class Tell(Hook):
+    """Tells a watcher every `every` seconds, and at the end. steps, seconds: at which the training stops, if it does."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        record: Record,
+        clock: Clock,
+        steps: int | None,
+        seconds: float | None,
+        every: float = 2.0,
+    ) -> None:
+        self._watcher, self._record, self._clock = watcher, record, clock
+        self._steps, self._seconds = steps, seconds
+        self._every = Every(every)
+        self._marks: deque[tuple[float, int]] = deque(maxlen=_RATE_OVER)
+
+    def before_training(self, loop: Loop) -> None:
+        """Take the time."""
+        self._marks.append((self._clock.seconds, loop.step))
+
+    def after_step(self, loop: Loop) -> None:
+        """Tell, if it is time."""
+        if loop.stop or self._every.due:
+            self._watcher.progress(self._now(loop))
+
+    def _now(self, loop: Loop) -> Progress:
+        seconds = self._clock.seconds
+        if loop.step < self._marks[-1][1]:  # rolled back
+            self._marks.clear()
+        since, first = self._marks[0] if self._marks else (seconds, loop.step)
+        self._marks.append((seconds, loop.step))
+        rate = (loop.step - first) / (seconds - since) if seconds > since else 0.0
+        left = [max(self._seconds - seconds, 0.0)] if self._seconds is not None else []
+        if self._steps is not None and rate > 0:
+            left.append(max(self._steps - loop.step, 0) / rate)
+        means = recent(self._record)
+        return Progress(loop.step, self._steps, seconds, rate, min(left, default=None), means.pop("all", np.nan), means)
+
+
+def recent(record: Record, steps: int = _SMOOTH) -> dict[str, float]:
+    """The mean of each loss over the last steps that were read, by name, and under 'all' that of their sum."""
+    rows = record.rows[-steps:]
+    if not len(rows):
+        return {}
+    return dict(zip(("all", *record.names), rows[:, 1:].mean(axis=0).tolist(), strict=False))
+
+
+class Watch(Hook):
+    """Looks every few seconds, and raises FaceplateError: what is learned from half-changed crops is worth nothing."""
+
+    def __init__(self, facesets: Sequence[Faceset], seconds: float = 5.0) -> None:
+        self._facesets, self._every = facesets, Every(seconds)
+
+    def after_step(self, loop: Loop) -> None:
+        """Look, if it is time."""
+        if self._every.due:
+            for faceset in self._facesets:
+                if faceset.changed():
+                    raise FaceplateError(
+                        f"the faceset was changed while it was trained on, noticed after step {loop.step}; the last checkpoint is kept",
+                        file=faceset.folder,
+                        remedy="Go on from it with --resume once the faceset is complete",
+                    )
