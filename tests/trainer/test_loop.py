@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load
 from torch.overrides import TorchFunctionMode
 
-from nodes.consent.provenance import read_metadata_of
+from nodes.consent.provenance import read_model
 from nodes.errors import FaceplateError, ModelError
 from nodes.swap.model import load_model
 from tests.support.facesets import tiny_faceset
@@ -219,7 +219,7 @@ def test_a_preview_is_made_early_and_at_the_end(pair, tmp_path):
 def test_what_was_trained_is_exported_and_agrees_with_torch_on_real_crops(pair, tmp_path):
     trained = train(pair, tmp_path, settings(steps=20), kind=Tiny)
     told = load_model(trained.model, cpu=True).metadata
-    assert told["faceplate.steps"] == "20" and read_metadata_of(told) == trained.provenance
+    assert told["faceplate.steps"] == "20" and read_model(trained.model) == trained.provenance
 
 
 def test_a_network_starts_from_the_averaged_weights_of_an_earlier_training(pair, tmp_path):
