@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.watcher import Progress
+from trainer.watcher import Progress, Watcher
 
 
 class Watch:
@@ -24,3 +24,22 @@ class Watch:
 
     def may_read(self, path: Path) -> None:
         """Raise FaceplateError for a file that may not be read, and that a document names and not the request; by default all may."""
+
+
+class TrainingReports(Watcher):
+    """Passes on to a watch what a training reports."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def progress(self, now: Progress) -> None:
+        """Pass it on."""
+        self._watch.training(now)
+
+    def message(self, line: str) -> None:
+        """Pass it on."""
+        self._watch.message(line)
+
+    def preview(self, picture: Path) -> None:
+        """Pass it on."""
+        self._watch.preview(picture)

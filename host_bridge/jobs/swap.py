@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -65,6 +64,7 @@ class SwapResult(Result):
 
 def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     """Render the shot, and write what else was asked for."""
+    from nodes.shot.document import remarks
     from nodes.shot.fuse import write_patches
     from nodes.shot.layers import write_frames, write_overlays
     from nodes.shot.render import render_shot
@@ -89,11 +89,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
             tracks=request.tracks,
             progress=watch.progress,
         )
-        if done.document["provenance"]["unknown"]:
-            watch.message("The model does not say whom it was trained on; the result is marked so.")
-        for note in plate.info.notes:
-            watch.message(f"{note[0].upper()}{note[1:]}.")
-        for line in _of_several(done.document) if not request.tracks else ():
+        for line in remarks(done.document, tracks_given=bool(request.tracks)):
             watch.message(line)
         more = {}
         if request.overlay:
@@ -107,22 +103,6 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     watch.preview(done.folder / "sheet.png")
     report = done.report.model_dump(mode="json", by_alias=True)
     return SwapResult(folder=done.folder, shot=shot, report=report, **more)
-
-
-def _of_several(document: dict[str, Any]) -> Iterator[str]:
-    """Say of whom nothing is taken, and who is not replaced, where footage shows several people one after the other."""
-    if others := document["results"]["not_replaced"]:
-        ids = sorted(t["id"] for t in (*document["tracks"], *others))
-        yield (
-            f"The plate shows several people. Replaced: {_listed(document['tracks'])}; as they were: {_listed(others)}. "
-            f"To replace all of them, add {' '.join(f'--track {id}' for id in ids)}"
-        )
-    if others := document["inputs"].get("source", {}).get("not_used"):
-        yield f"The source shows several people. Not used: {_listed(others)}"
-
-
-def _listed(tracks: Sequence[dict[str, int]]) -> str:
-    return ", ".join(f"track {t['id']} (frames {t['first']}-{t['last']})" for t in tracks)
 
 
 class PreviewRequest(Request):

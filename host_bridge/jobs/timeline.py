@@ -12,14 +12,10 @@ from host_bridge.jobs.job import Kind, Request, absolute
 from host_bridge.reporting import Watch
 from host_bridge.timeline.settings import ExportSettings, RunSettings
 from nodes.definitions import ConsentParameters, Method, Settings
-from nodes.errors import FaceplateError
-from nodes.text import counted
 from trainer.settings import TrainSettings
 
 if TYPE_CHECKING:
-    pass
-
-SCHEMA = "faceplate.timeline-run/1"
+    from host_bridge.timeline.cast_edit import CastEdit
 
 
 class TimelineRequest(Request):
@@ -56,6 +52,22 @@ class TimelineRequest(Request):
 
         return absolute(self.out or default_folder(self.edit)).resolve()
 
+    def open_edit(self) -> CastEdit:
+        """Read the edit and find its shots and their cast. Raises FaceplateError."""
+        from host_bridge.timeline.cast_edit import open_edit
+
+        return open_edit(
+            self.edit.expanduser(),
+            cast=self.cast and self.cast.expanduser(),
+            performers=self.performers,
+            source=self.source,
+            target=self.target,
+            media_roots=self.media_roots,
+            handles=self.handles,
+            rate=frame_rate(self.rate),
+            unpacked=self.folder / "bundle",
+        )
+
     def reads(self) -> list[Path]:
         """Every path that it names. The media that the edit names are known only when it is read."""
         footage = [path for clips in self.performers.values() for path in clips]
@@ -68,64 +80,31 @@ class TimelineRequest(Request):
 
 def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
     """Do every shot that is not done; the result is `faceplate.timeline-run/1`, also where shots have failed, which it counts."""
-    from host_bridge.timeline.asked import ask
-    from host_bridge.timeline.document import EditRecord, document_path
-    from host_bridge.timeline.run.order import wanted
+    from host_bridge.timeline.run.context import RunContext
     from host_bridge.timeline.run.runner import run_shots
-    from host_bridge.timeline.run.summary import in_short
-    from host_bridge.timeline.run.work import Work
-    from host_bridge.timeline.shots.find import sequence_rate
 
     if request.run.method is Method.MODEL:
         from host_bridge.jobs.train import require_trainer
 
         require_trainer()
     watch.progress("read", 0, None)
-    out = request.folder
-    asked = ask(
-        request.edit.expanduser(),
-        cast=request.cast and request.cast.expanduser(),
-        performers=request.performers,
-        source=request.source,
-        target=request.target,
-        media_roots=request.media_roots,
-        handles=request.handles,
-        rate=frame_rate(request.rate),
-        unpacked=out / "bundle",
-    )
-    if not wanted(asked.shots):
-        raise FaceplateError(
-            f"has {counted(len(asked.shots), 'shot')}, and nobody is said to be replaced in any that is seen",
-            file=asked.edit.path,
-            remedy="Say whose face is put in with --source FOOTAGE, with a cast file, or with markers: FACE target=NAME source=NAME",
-        )
-    work = Work(out, asked.performers, request.run, request.train, request.settings, watch)
-    state, done = run_shots(
-        work,
-        EditRecord(path=asked.edit.path, digest=asked.edit.digest, rate=sequence_rate(asked.edit.timeline)),
-        asked.shots,
-    )
-    told = {
-        "schema": SCHEMA,
-        "document": str(document_path(out)),
-        "notes": list(asked.edit.notes),
-        **in_short(state, done, {shot.id: shot.notes for shot in asked.shots}, out),
-    }
-    if request.export is not None and any(shot.state == "done" for shot in state.shots):
+    cast_edit = request.open_edit()
+    settings = request.run, request.train, request.settings
+    result = run_shots(RunContext(request.folder, cast_edit.performers, *settings, watch), cast_edit)
+    if request.export is not None and result.done:
         from host_bridge.timeline.write.export import export
 
         swap = request.settings.swap
-        exported = export(
+        result.export = export(
             request.edit,
             request.export,
-            out,
+            request.folder,
             media_roots=request.media_roots,
             rate=frame_rate(request.rate),
             consent=ConsentParameters(project=swap.project, production=swap.production),
             progress=watch.progress,
         )
-        told["export"] = exported.model_dump(mode="json")
-    return told
+    return result.model_dump(mode="json")
 
 
 KIND = Kind(

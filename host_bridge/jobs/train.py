@@ -12,13 +12,13 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Request, Result, absolute
-from host_bridge.reporting import Watch
+from host_bridge.reporting import TrainingReports, Watch
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import MissingDependencyError
 from nodes.text import command_line, counted
 from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings
-from trainer.watcher import Progress, Watcher
+from trainer.watcher import Watcher
 
 if TYPE_CHECKING:
     from trainer.faceset import Faceset
@@ -194,7 +194,7 @@ def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
     find_model(request.train.model)
     out = absolute(request.out).resolve()
     # Of several that torchrun started the first one speaks.
-    watcher = _Told(watch) if os.environ.get("RANK", "0") == "0" else Watcher()
+    watcher = TrainingReports(watch) if os.environ.get("RANK", "0") == "0" else Watcher()
     trained = train(facesets, out, request.train, watcher, resume=request.resume, consent=request.consent)
     base = len(facesets) > 2
     return TrainResult(
@@ -223,22 +223,6 @@ def resumed(request: TrainRequest) -> TrainRequest:
     """The same training, gone on with where it has begun."""
     begun = any(absolute(request.out).glob("checkpoints/step-*.json"))
     return request.model_copy(update={"resume": True}) if begun else request
-
-
-class _Told(Watcher):
-    """Passes on what a training tells."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-
-    def progress(self, now: Progress) -> None:
-        self._watch.training(now)
-
-    def message(self, line: str) -> None:
-        self._watch.message(line)
-
-    def preview(self, picture: Path) -> None:
-        self._watch.preview(picture)
 
 
 def _fit_command(trained: Trained, out: Path) -> str:

@@ -1,38 +1,32 @@
-"""The document `faceplate.timeline/1`: which shots of an edit are replaced, what is done, and where the results are."""
+"""The documents of a run, the state of its shots and a finished training, and the results of a run and of an export."""
 
 from __future__ import annotations
 
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from host_bridge.timeline.settings import MediaChoice, Mode, ProfileName
 from nodes.errors import SchemaError
 from nodes.files import check_schema, whole_file
 
 SCHEMA = "faceplate.timeline/1"
 NAME = "timeline.json"
+MARK = "finished.json"
 State = Literal["waiting", "failed", "done"]
+Rate = Annotated[Fraction, Field(gt=0)]
 
 
-def _positive(rate: Fraction) -> Fraction:
-    if rate <= 0:
-        raise ValueError("a rate is more than 0")
-    return rate
+class DocumentPart(BaseModel):
+    """A part of a document; unknown fields are an error."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null", populate_by_name=True, serialize_by_alias=True)
 
 
-Rate = Annotated[Fraction, AfterValidator(_positive)]
-
-
-class Record(BaseModel):
-    """A part of the document; what is not known in it is an error."""
-
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null")
-
-
-class EditRecord(Record):
+class EditRecord(DocumentPart):
     """The edit that was read. path: absolute. digest: of its bytes. rate: frames per second, as it was read; None in older documents."""
 
     path: Path
@@ -40,15 +34,17 @@ class EditRecord(Record):
     rate: Rate | None = None
 
 
-class PerformerRecord(Record):
+class PerformerFootage(DocumentPart):
     """A person whose face is put in. footage: clips, or folders of them."""
 
     footage: tuple[Path, ...] = ()
 
 
-class MediaRecord(Record):
-    """The plate's media. url: as the edit has it. path: the file, or a sequence as name.%04d.exr; none where it is missing. rate: frames per second.
-    start: number of its first frame (its timecode, in its own frames). frames: how many it has, where that is known."""
+class MediaRecord(DocumentPart):
+    """The plate's media. url: as the edit has it. path: the file, or a sequence as name.%04d.exr; None if it is missing. rate: frames per second.
+
+    start: number of its first frame (its timecode, in its own frames). frames: how many it has, if that is known.
+    """
 
     url: str
     path: Path | None
@@ -57,7 +53,7 @@ class MediaRecord(Record):
     frames: int | None = Field(default=None, ge=0)
 
 
-class CastRecord(Record):
+class CastRecord(DocumentPart):
     """Who is replaced by whom. tracks: ids of the faces' tracks; none: one face at a time, the larger."""
 
     target: str
@@ -65,18 +61,18 @@ class CastRecord(Record):
     tracks: tuple[int, ...] = ()
 
 
-class ErrorRecord(Record):
+class ErrorRecord(DocumentPart):
     """Why a shot failed, and what to do."""
 
     message: str
     remedy: str | None = None
 
 
-class ShotRecord(Record):
-    """A shot and how it stands. where: the clip, by child indices down from the timeline's tracks.
+class ShotRecord(DocumentPart):
+    """A shot and its state. where: the clip, by child indices down from the timeline's tracks.
 
-    span: the first and the last frame of the result, positions in the media (0 is its first frame). model: what was trained.
-    folder: what `faceplate swap` wrote, taken from the document's own folder when relative. key: of all that the result depends on.
+    span: the first and the last frame of the result, positions in the media (0 is its first frame). model: trained for it. folder: the results
+    of its swap, taken from the document's own folder when relative. key: of all that the result depends on.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
@@ -95,41 +91,109 @@ class ShotRecord(Record):
     def _whole(self) -> Self:
         first, last = self.span
         if not 0 <= first <= last:
-            raise ValueError(f"shot {self.id}: span {first}-{last} is none")
+            raise ValueError(f"shot {self.id}: frame range {first}-{last} is empty")
         if self.state == "done" and self.folder is None:
             raise ValueError(f"shot {self.id} is done and has no folder")
         return self
 
 
-class TimelineRun(Record):
+class TimelineRun(DocumentPart):
     """The state of a run of an edit."""
 
     schema_: str = Field(default=SCHEMA, alias="schema")
     edit: EditRecord
-    performers: dict[str, PerformerRecord] = {}
+    performers: dict[str, PerformerFootage] = {}
     shots: tuple[ShotRecord, ...] = ()
-
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for what, found in (("id", [s.id for s in self.shots]), ("place", [s.where for s in self.shots])):
-            if len(set(found)) < len(found):
+        for what, keys in (("id", [s.id for s in self.shots]), ("place", [s.where for s in self.shots])):
+            if len(set(keys)) < len(keys):
                 raise ValueError(f"two shots have one {what}")
         return self
 
     def with_shot(self, shot: ShotRecord) -> TimelineRun:
-        """The same with one shot, found by its id, as it stands now."""
+        """Return the same with a newer state of one shot, found by its id."""
         return self.model_copy(update={"shots": tuple(shot if s.id == shot.id else s for s in self.shots)})
 
 
+class TrainingResult(BaseModel):
+    """What came of a training. seconds: over all resumes."""
+
+    steps: int
+    seconds: float = Field(ge=0)
+    reason: str
+    loss: float | None = None
+
+
+class TrainingMark(DocumentPart):
+    """A training that came to its end. asked: the end that was asked for. facesets: digests of the source's and the target's."""
+
+    schema_: Literal["faceplate.timeline-training/1"] = Field(default="faceplate.timeline-training/1", alias="schema")
+    asked: dict[str, Any]
+    facesets: tuple[str, str]
+    result: TrainingResult
+
+
+class LeftShot(DocumentPart):
+    """A shot whose clip stays as it was, and why."""
+
+    id: str
+    why: str
+
+
+class ExportResult(DocumentPart):
+    """The document `faceplate.timeline-export/1`: what was written. shots: ids of those in it. lost: what its format cannot hold. results: new media in it."""
+
+    schema_: str = Field(default="faceplate.timeline-export/1", alias="schema")
+    file: Path
+    mode: Mode
+    profile: ProfileName
+    media: MediaChoice
+    shots: list[str]
+    left: list[LeftShot]
+    notes: list[str]
+    lost: list[str]
+    results: list[Path]
+
+
+class ShotResult(DocumentPart):
+    """A shot of a run. now: done by this run, and `how` its model came about. verdict, summary, look_first: of its report. notes: parts of the edit that could not be followed."""
+
+    id: str
+    name: str
+    cast: tuple[CastRecord, ...]
+    frames: int
+    state: State
+    now: bool
+    how: str | None
+    folder: Path | None
+    verdict: str | None
+    summary: str | None
+    look_first: list[dict[str, Any]]
+    error: ErrorRecord | None
+    notes: list[str]
+
+
+class RunResult(DocumentPart):
+    """What came of a run, `faceplate.timeline-run/1`: all shots in the edit's order. export: the edit that was written too."""
+
+    schema_: str = Field(default="faceplate.timeline-run/1", alias="schema")
+    document: Path
+    notes: list[str]
+    shots: list[ShotResult]
+    done: int
+    failed: int
+    export: ExportResult | None = None
+
+
 def document_path(out: Path) -> Path:
-    """The document in a run's folder."""
+    """Name the document in a run's folder."""
     return out / NAME
 
 
 def default_folder(edit: Path) -> Path:
-    """Where a run of an edit goes unless it is told: beside it, `EDIT.faceplate`."""
+    """Name the default folder of a run of an edit: beside it, `EDIT.faceplate`."""
     return edit.with_name(edit.stem + ".faceplate")
 
 
@@ -153,15 +217,23 @@ def load(out: Path) -> TimelineRun:
         check_schema(dict(json.loads(text)).get("schema"), SCHEMA, path)
         return TimelineRun.model_validate_json(text)
     except ValidationError as e:
-        told = e.errors()[0]
-        place = ".".join(str(part) for part in told["loc"])
-        raise SchemaError(f"is damaged: {place}: {told['msg']}", file=path, remedy=remedy) from e
+        fault = e.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise SchemaError(f"is damaged: {place}: {fault['msg']}", file=path, remedy=remedy) from e
     except (ValueError, TypeError, RecursionError) as e:
         raise SchemaError("is damaged, or no document of Faceplate", file=path, remedy=remedy) from e
 
 
+def read_mark(path: Path) -> TrainingMark | None:
+    """Read the mark of a finished training; None if it is missing or damaged."""
+    try:
+        return TrainingMark.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
 def shot_folders(place: Path) -> list[Path]:
-    """The shots' folders that a place holds: those of a run's shots that are done, else itself. Raises SchemaError for a run without any."""
+    """List the folders of a run's finished shots; any other place is a shot's folder itself. Raises SchemaError for a run without any."""
     if not document_path(place).is_file():
         return [place]
     done = [place / shot.folder for shot in load(place).shots if shot.state == "done" and shot.folder is not None]

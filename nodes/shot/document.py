@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,31 @@ def build(
         KEY: provenance.document(),
         "results": results,
     }
+
+
+def remarks(document: dict[str, Any], *, tracks_given: bool) -> Iterator[str]:
+    """Yield sentences about a finished shot: a model of unknown origin, notes on the plate, and people who are not replaced or not used.
+
+    tracks_given: the user chose who is replaced.
+    """
+    if document[KEY]["unknown"]:
+        yield "The model does not say whom it was trained on; the result is marked so."
+    for note in document["inputs"]["plate"]["notes"]:
+        yield f"{note[0].upper()}{note[1:]}."
+    if tracks_given:
+        return
+    if others := document["results"]["not_replaced"]:
+        ids = sorted(t["id"] for t in (*document["tracks"], *others))
+        yield (
+            f"The plate shows several people. Replaced: {_listed(document['tracks'])}; as they were: {_listed(others)}. "
+            f"To replace all of them, add {' '.join(f'--track {id}' for id in ids)}"
+        )
+    if others := document["inputs"].get("source", {}).get("not_used"):
+        yield f"The source shows several people. Not used: {_listed(others)}"
+
+
+def _listed(tracks: Sequence[dict[str, int]]) -> str:
+    return ", ".join(f"track {t['id']} (frames {t['first']}-{t['last']})" for t in tracks)
 
 
 def save(path: Path, document: dict[str, Any]) -> None:

@@ -1,9 +1,11 @@
-"""The report as plain data, `faceplate.timeline-report/1`."""
+"""Gather the report on an edit: from its run's documents, or from what an exported edit says clip by clip. Nothing here changes any of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,117 +13,340 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from host_bridge.timeline.asked import check_rate
-from host_bridge.timeline.document import TimelineRun, default_folder, document_path, load
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from host_bridge.timeline.cast_edit import check_rate
+from host_bridge.timeline.document import ShotRecord, default_folder, document_path, load
+from host_bridge.timeline.origin import media_sha256, models_in
 from host_bridge.timeline.read.edit import document_of_edit
+from host_bridge.timeline.read.model import exact, nearest
+from host_bridge.timeline.read.otio import parse
 from host_bridge.timeline.read.places import MediaRoot, Places
-from host_bridge.timeline.report.answers import answers, covered, remarks
-from host_bridge.timeline.report.from_export import ExportedEdit, exported_edit, shots_of_export, unexplained
-from host_bridge.timeline.report.from_run import shot_of_run
+from host_bridge.timeline.report.document import (
+    EditReport,
+    FrameCount,
+    Integrity,
+    IntegrityState,
+    ReportedEdit,
+    ReportedExport,
+    ReportedFootage,
+    ReportedModel,
+    ReportedResult,
+    ReportedShot,
+    answers,
+    remarks,
+    worst,
+)
 from host_bridge.timeline.report.people import Records
+from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, references, schema
 from nodes import __version__
 from nodes.consent import records as clock
 from nodes.consent.gate import project_book
+from nodes.consent.provenance import Provenance, read_document
 from nodes.credentials.identity import Trust, load_trust
+from nodes.credentials.sign import frames_in
+from nodes.credentials.verify import Verdict, VerdictState, verify
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
-from nodes.errors import SchemaError
+from nodes.errors import FaceplateError, SchemaError
+from nodes.footage.numbering import find_sequence
+from nodes.footage.rates import snap_rate
+from nodes.shot import document
 
-SCHEMA = "faceplate.timeline-report/1"
+WORDS: dict[IntegrityState, str] = {
+    "intact": "intact",
+    "stranger": "intact, signed by a certificate that is unknown here",
+    "changed": "changed since",
+    "contradicted": "not what its Content Credentials say",
+    "gone": "results, or their Content Credentials, are gone",
+    "none": "no Content Credentials",
+    "off": "no Content Credentials: switched off",
+    "unverified": "not verified",
+    "absent": "the media are not here",
+}
+_STATES: dict[VerdictState, IntegrityState] = {
+    "trusted": "intact",
+    "own": "intact",
+    "unknown": "stranger",
+    "changed": "changed",
+    "removed": "gone",
+    "none": "gone",
+}
+_WORST: tuple[IntegrityState, ...] = ("changed", "contradicted", "gone", "stranger", "intact")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a report is asked for. out: the run's folder, None for the usual one beside the edit. media_roots: where an export's media are now.
-
-    rate: at which the edit was run, if that is to be checked. verify: whether the results are read and verified. progress: told shots done, and how many there are.
-    """
-
-    edit: Path
-    out: Path | None = None
-    media_roots: tuple[MediaRoot, ...] = ()
-    consent: ConsentParameters = DEFAULT_CONSENT
-    rate: Fraction | None = None
-    verify: bool = True
-    progress: Callable[[int, int], None] = lambda done, of: None
-
-
-def gather(wanted: Wanted) -> dict[str, Any]:
+def gather(
+    edit: Path,
+    out: Path | None = None,
+    *,
+    media_roots: Sequence[MediaRoot] = (),
+    consent: ConsentParameters = DEFAULT_CONSENT,
+    rate: Fraction | None = None,
+    verify: bool = True,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> EditReport:
     """Put together what was made of an edit: from its run; or, for an edit that our export wrote, from what that says clip by clip.
 
+    out: the run's folder, by default beside the edit. media_roots: where an export's media are now. rate: at which the edit was run, to check it.
+    verify: read and verify the results. progress: told shots done, and how many there are.
     Raises SchemaError where there is no edit, neither a run nor an export, or not what the run says is done; ConsentError for records that
     cannot be relied on; OutputError when a bundle cannot be unpacked for verifying.
     """
-    edit = wanted.edit.expanduser().absolute()
-    out = (wanted.out or default_folder(edit)).expanduser().absolute()
+    edit = edit.expanduser().absolute()
+    out = (out or default_folder(edit)).expanduser().absolute()
     data = document_of_edit(edit)
-    digest, exported = hashlib.sha256(data).hexdigest(), exported_edit(data, edit)
+    digest, exported = hashlib.sha256(data).hexdigest(), _exported_edit(data, edit)
     run = load(out) if document_path(out).is_file() else None
     if run is not None and exported is not None and run.edit.digest != digest:
         run = None  # it is that of the edit which was exported, or of another: what this one shows, it says itself
-    if run is None and exported is None:
+    if run is not None and run.edit.rate is not None:
+        check_rate(run.edit.rate, rate, edit)
+    book = project_book([], consent, out, edit)
+    records, trust = Records(book, consent.production), load_trust() if verify else None
+    shots: list[ReportedShot] = []
+    unexplained: list[str] = []
+    if run is not None:
+        about = ReportedEdit(
+            path=str(edit), digest=run.edit.digest, own_digest=digest, changed=run.edit.digest != digest
+        )
+        for shot in run.shots:
+            shots.append(_shot_of_run(shot, out, records, trust))
+            progress(len(shots), len(run.shots))
+    elif exported is not None:
+        about = ReportedEdit(path=str(edit), digest=exported.block.digest, own_digest=digest, changed=None)
+        with _places(edit, media_roots, verify=verify) as places:
+            for clip in clips(exported.document["tracks"]):
+                if (block := marked(clip, CLIP)) is not None:
+                    shots.append(_shot_of_clip(clip, block, edit, places, records, trust))
+                    progress(len(shots), len(shots))
+                elif any(_is_ours(reference) for _, reference in references(clip)):
+                    unexplained.append(str(clip.get("name")))
+        shots.sort(key=lambda shot: shot.id)
+    else:
         raise SchemaError(
             "there is no run of this edit here, and no results in it",
             file=out,
             remedy="Run it first with `faceplate timeline run`, or name the run's folder with --out",
         )
-    if run is not None and run.edit.rate is not None:
-        check_rate(run.edit.rate, wanted.rate, edit)
-    book = project_book([], wanted.consent, out, edit)
-    records = Records(book, wanted.consent.production)
-    trust = load_trust() if wanted.verify else None
-    if run is not None:
-        told = _of_run(wanted, run, out, records, trust) | {
-            "digest": run.edit.digest,
-            "changed": run.edit.digest != digest,
-        }
-    else:
-        assert exported is not None
-        told = _of_export(wanted, exported, edit, records, trust) | {"digest": exported.said.digest, "changed": None}
-    shots = told.pop("shots")
-    used = dict.fromkeys(id for shot in shots for person in shot["people"] for id in person["consents"])
+    used = dict.fromkeys(id for shot in shots for person in shot.people for id in person.consents)
     consents = {id: records.consent(id) for id in used}
-    unknown = told.pop("unexplained")
-    about = {"path": str(edit), "digest": told.pop("digest"), "own_digest": digest, "changed": told.pop("changed")}
-    asked = answers(shots, consents, about["changed"], unknown, known=book is not None)
-    return {
-        "schema": SCHEMA,
-        "made": clock.now().isoformat(),
-        "version": __version__,
-        "edit": about,
-        **told,
-        "project": book and str(book.project),
-        "production": records.production,
-        "verified": wanted.verify,
-        "covered": covered(asked),
-        "answers": asked,
-        "remarks": remarks(shots, consents, book is not None),
-        "shots": shots,
-        "consents": consents,
+    asked = answers(shots, consents, about.changed, unexplained, known=book is not None)
+    return EditReport(
+        made=clock.now().isoformat(),
+        version=__version__,
+        edit=about,
+        run=None if run is None else out,
+        export=None if run is not None or exported is None else exported.block.reported,
+        project=book.project if book else None,
+        production=records.production,
+        verified=verify,
+        covered=worst(answer.answer for answer in asked),
+        answers=asked,
+        remarks=remarks(shots, consents),
+        shots=shots,
+        consents=consents,
+    )
+
+
+# --- a run ---
+
+
+def _shot_of_run(shot: ShotRecord, out: Path, records: Records, trust: Trust | None) -> ReportedShot:
+    """A shot as the run's documents describe it. trust: for verifying results, None to leave that. Raises SchemaError if its results are gone or damaged."""
+    (first, last), begin = shot.span, shot.media.start
+    count = last - first + 1
+    people, result = [], None
+    if shot.state == "done" and shot.folder is not None:
+        folder = out / shot.folder
+        remedy = "Put it back from a copy, or run the timeline again, which makes it anew"
+        if not (folder / "shot.json").is_file():
+            raise SchemaError(f"shot {shot.id} is done, but its results are not here", file=folder, remedy=remedy)
+        told = document.load(folder)
+        provenance = read_document(told) or Provenance(version="unknown")
+        try:
+            people = [records.person(part) for part in provenance.performers]
+            result = ReportedResult(
+                folder=str(folder),
+                models=[
+                    ReportedModel(name=m.path.name, path=str(m.path), digest=m.digest, sha256=m.sha256, note=m.note)
+                    for m in models_in(told)
+                ],
+                footage=_footage(told["inputs"], provenance),
+                unknown=list(provenance.unknown),
+                credentials=_integrity_of_folder(told, folder, trust),
+                sha256=None if trust is None else _finished_sha256(folder),
+                version=provenance.version,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            file = folder / "shot.json"
+            raise SchemaError("is damaged, or no document of Faceplate", file=file, remedy=remedy) from e
+    return ReportedShot(
+        id=shot.id,
+        name=shot.name,
+        state=shot.state,
+        error=None if shot.error is None else shot.error.message,
+        media=shot.media.url,
+        frames=FrameCount(first=begin + first, last=begin + last, count=count),
+        rate=str(shot.media.rate),
+        seconds=round(float(count / shot.media.rate), 3),
+        cast=[records.pair(c.target, c.source, people) for c in shot.cast],
+        people=people,
+        result=result,
+    )
+
+
+def _footage(inputs: Mapping[str, Any], provenance: Provenance) -> list[ReportedFootage]:
+    """All footage in it by its digest, the shot's own with its part and name; the rest is what facesets were made of."""
+    own = {
+        str(one["digest"]): ReportedFootage(
+            digest=str(one["digest"]), part=name.partition("_")[0], name=Path(one["path"]).name
+        )
+        for name, one in inputs.items()
+        if name.partition("_")[0] in ("plate", "source", "roto")
     }
+    learned = [ReportedFootage(digest=d, part="faces") for d in provenance.footage if d not in own]
+    return [*own.values(), *learned]
 
 
-def _of_run(wanted: Wanted, run: TimelineRun, out: Path, records: Records, trust: Trust | None) -> dict[str, Any]:
-    shots = []
-    for done, shot in enumerate(run.shots, 1):
-        shots.append(shot_of_run(shot, out, records, trust))
-        wanted.progress(done, len(run.shots))
-    return {"run": str(out), "export": None, "shots": shots, "unexplained": []}
+# --- an export ---
 
 
-def _of_export(
-    wanted: Wanted, exported: ExportedEdit, edit: Path, records: Records, trust: Trust | None
-) -> dict[str, Any]:
-    shots = []
-    with _places(edit, wanted.media_roots, verify=trust is not None) as places:
-        for shot in shots_of_export(exported, edit, places, records, trust):
-            shots.append(shot)
-            wanted.progress(len(shots), len(shots))
-    return {
-        "run": None,
-        "export": exported.said.model_dump(exclude={"digest"}),
-        "shots": sorted(shots, key=lambda shot: str(shot["id"])),
-        "unexplained": unexplained(exported),
-    }
+class _BlockPart(BaseModel):
+    """A part of a block of ours; what a later Faceplate adds to it is no error."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _BlockCast(_BlockPart):
+    target: str | None = None
+    source: str | None = None
+
+
+class _BlockModel(_BlockPart):
+    sha256: str | None = None
+    digest: str = ""
+
+
+class _BlockMedia(_BlockPart):
+    sha256: str | None = None
+
+
+class _BlockCredentials(_BlockPart):
+    signed: bool = False
+
+
+class _ClipBlock(_BlockPart):
+    """What a clip says of its result."""
+
+    shot: str
+    span: tuple[int, int]
+    key: str = ""
+    cast: tuple[_BlockCast, ...] = ()
+    media: _BlockMedia = _BlockMedia()
+    provenance: Provenance = Provenance(version="unknown")
+    models: tuple[_BlockModel, ...] = ()
+    credentials: _BlockCredentials = _BlockCredentials()
+
+
+class _ExportBlock(_BlockPart):
+    """What an export says of itself. edit, digest: name and SHA-256 of the edit that it was made of."""
+
+    mode: str
+    profile: str
+    edit: str
+    digest: str
+
+    @property
+    def reported(self) -> ReportedExport:
+        return ReportedExport(mode=self.mode, profile=self.profile, edit=self.edit)
+
+
+@dataclass(frozen=True, slots=True)
+class _ExportedEdit:
+    """An edit that our export wrote."""
+
+    document: Node
+    block: _ExportBlock
+
+
+def _exported_edit(data: bytes, file: Path) -> _ExportedEdit | None:
+    """Read an edit's bytes as an export of ours; None for any other edit. Raises SchemaError for what is damaged."""
+    if NAME.encode() not in data:
+        return None
+    try:
+        edit = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None  # an edit of another format; whoever reads it says what is wrong with it
+    block = marked(edit, EXPORT)
+    if block is None:
+        return None
+    parse(data, str(file))
+    try:
+        return _ExportedEdit(edit, _ExportBlock.model_validate(block))
+    except ValidationError as e:
+        raise _damaged("what it says of its export is damaged", file) from e
+
+
+def _shot_of_clip(
+    clip: Node, result: Node, file: Path, places: Places | None, records: Records, trust: Trust | None
+) -> ReportedShot:
+    """A clip with a result as a shot. places: finds media, None to look for none. Raises SchemaError for a damaged block."""
+    try:
+        block = _ClipBlock.model_validate(result)
+        ours = {path[-1]: r for path, r in references(clip) if _is_ours(r)}
+        reference = ours.get(block.key) or next(iter(ours.values()), None)
+        frames, rate = _frames(reference, block.span)
+        name = str(clip.get("name") or "")  # that of the media, on a track of ours
+        people = [records.person(part) for part in block.provenance.performers]
+        address = None if reference is None else _address(reference)
+        if places is None:
+            integrity = _integrity("unverified")
+        else:
+            integrity = _integrity_of_media(None if address is None else places.find(address)[0], block, trust)
+        return ReportedShot(
+            id=block.shot,
+            name="" if reference is not None and name == reference.get("name") else name,
+            state="done",
+            media=address,
+            frames=frames,
+            rate=str(rate),
+            seconds=round(float(frames.count / rate), 3),
+            cast=[records.pair(c.target, c.source, people) for c in block.cast],
+            people=people,
+            result=ReportedResult(
+                folder=None,
+                models=[ReportedModel(digest=m.digest, sha256=m.sha256) for m in block.models],
+                footage=[ReportedFootage(digest=d, part="footage") for d in block.provenance.footage],
+                unknown=list(block.provenance.unknown),
+                credentials=integrity,
+                sha256=block.media.sha256,
+                version=block.provenance.version,
+            ),
+        )
+    except (ValidationError, KeyError, TypeError, ValueError) as e:
+        raise _damaged(f"the clip '{clip.get('name')}' has a damaged block '{NAME}'", file) from e
+
+
+def _is_ours(reference: Node) -> bool:
+    block = (reference.get("metadata") or {}).get(NAME)
+    return isinstance(block, dict) and block.get("schema") == MEDIA
+
+
+def _address(reference: Node) -> str:
+    """The address of the media, a sequence as name.%04d.exr."""
+    if schema(reference) != "ImageSequenceReference":
+        return str(reference.get("target_url") or "")
+    base, digits = str(reference.get("target_url_base") or ""), int(reference.get("frame_zero_padding") or 0)
+    number = f"%0{digits}d" if digits else "%d"
+    return f"{base}{reference.get('name_prefix', '')}{number}{reference.get('name_suffix', '')}"
+
+
+def _frames(reference: Node | None, span: tuple[int, int]) -> tuple[FrameCount, Fraction]:
+    """The numbers of a result's frames as the edit counts, and their rate; of one that is not in the document its place in its media."""
+    there = (reference or {}).get("available_range")
+    if not there:
+        return FrameCount(first=span[0], last=span[1], count=span[1] - span[0] + 1), Fraction(24)
+    first, count = nearest(exact(there["start_time"]["value"])), round(there["duration"]["value"])
+    return FrameCount(first=first, last=first + count - 1, count=count), snap_rate(there["duration"]["rate"])
 
 
 @contextmanager
@@ -136,3 +361,84 @@ def _places(edit: Path, roots: Sequence[MediaRoot], *, verify: bool) -> Iterator
         with TemporaryDirectory(prefix="faceplate-") as folder:
             document_of_edit(edit, Path(folder))
             yield Places(Path(folder), tuple(roots), inside=True)
+
+
+def _damaged(what: str, file: Path) -> SchemaError:
+    return SchemaError(what, file=file, remedy="Export the edit again: faceplate timeline export")
+
+
+# --- integrity ---
+
+
+def _integrity_of_folder(told: Mapping[str, Any], folder: Path, trust: Trust | None) -> Integrity:
+    """Of a run's shot. told: its document. trust: for verifying; None to see only whether all files are there."""
+    credentials = told.get("credentials")
+    if not credentials:
+        return _integrity("none")
+    if not credentials["signed"]:
+        return _integrity("off", why=f"{str(credentials['since'])[:10]}: {credentials['reason']}")
+    if trust is None:
+        listed = [(folder / r["file"], folder / r["manifest"]) for r in credentials["results"]]
+        gone = [file.name for file, manifest in listed if not (file.exists() and manifest.exists())]
+        integrity = _integrity("gone" if gone else "unverified", [f"{name} or its manifest is gone" for name in gone])
+    else:
+        verdicts = [v for v in verify(folder, trust) if v.state != "none"]
+        integrity = _judged(verdicts, read_document(told) or Provenance(), folder)
+    by, stamped = str(credentials["by"]["name"]), credentials["time_stamped"]
+    return integrity.model_copy(update={"by": by, "time_stamped": stamped, "verify": _command(folder)})
+
+
+def _integrity_of_media(media: Path | None, block: _ClipBlock, trust: Trust | None) -> Integrity:
+    """Of an export's media, a file or a sequence as name.%04d.exr; None where they were not found. trust: for verifying; None to look at nothing."""
+    if media is None:
+        return _integrity("absent")
+    if trust is None:
+        return _integrity("unverified")
+    try:
+        sequence = find_sequence(media)
+        digest = media_sha256(media if sequence is None else sequence.files)
+    except FaceplateError as e:
+        return _integrity("gone", [str(e)])
+    if block.media.sha256 is not None and digest != block.media.sha256:
+        return _integrity("changed", [f"{media.name} is not what was exported"])
+    if not block.credentials.signed:
+        return _integrity("none")
+    return _judged([verify(media, trust)[0]], block.provenance, media)
+
+
+def _finished_sha256(folder: Path) -> str | None:
+    """SHA-256 of a shot's finished picture, the images where there are any; None where it is gone."""
+    frames, movie = frames_in(folder / "composite"), folder / "composite.mkv"
+    return media_sha256(frames or movie) if frames or movie.is_file() else None
+
+
+def _judged(verdicts: Sequence[Verdict], claimed: Provenance, path: Path) -> Integrity:
+    """The worst of what was verified counts. claimed: what a document says of them, which the signed manifests must say too."""
+    states = [_STATES[v.state] for v in verdicts]
+    others = [v.file.name for v in verdicts if v.intact and not (v.said and _is_said(v.said.swap, claimed))]
+    if others:
+        states.append("contradicted")
+    faults = [v.sentence for v in verdicts if not v.intact]
+    what = "its Content Credentials name other consents, models or footage than are said here"
+    faults += [f"{name}: {what}" for name in others]
+    said = next((v.said for v in verdicts if v.said), None)
+    integrity = _integrity(next((s for s in _WORST if s in states), "gone"), faults)
+    signer, stamped = said.signer if said else None, bool(said and said.time)
+    return integrity.model_copy(update={"by": signer, "time_stamped": stamped, "verify": _command(path)})
+
+
+def _is_said(signed: Mapping[str, Any], claimed: Provenance) -> bool:
+    """Whether a manifest says the same of whose faces are in it, by which consents, from which footage, and of unknown models."""
+    return (
+        signed.get("consents") == [{"role": p.role, "records": list(p.consents)} for p in claimed.performers]
+        and signed.get("footage") == list(claimed.footage)
+        and signed.get("unknown") == list(claimed.unknown)
+    )
+
+
+def _command(path: Path) -> str:
+    return shlex.join(["faceplate", "credentials", "verify", str(path)])
+
+
+def _integrity(state: IntegrityState, faults: Sequence[str] = (), *, why: str = "") -> Integrity:
+    return Integrity(state=state, what=f"{WORDS[state]} {why}".rstrip(), faults=tuple(faults))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from host_bridge.timeline.made import performer_called
+from host_bridge.timeline.origin import performer_called
+from host_bridge.timeline.report.document import CastPair, ConsentStanding, Person, ReportedPaper
 from nodes.consent.book import ConsentBook
 from nodes.consent.gate import RECORD, USE, is_sample
 from nodes.consent.provenance import PerformerPart, Role
@@ -24,43 +24,41 @@ class Records:
         """The production that the consents are held against."""
         return self.asked or (self.book.production if self.book else None)
 
-    def person(self, part: PerformerPart) -> dict[str, Any]:
-        """A performer in a result. name: None where no record tells it. may_now: whether any consent allows this use today, None if unknown."""
+    def person(self, part: PerformerPart) -> Person:
+        """Describe a performer in a result."""
         unknown = is_sample(part.id) or self.book is None
-        return {
-            "id": part.id,
-            "name": self._name(part.id),
-            "role": part.role,
-            "consents": list(part.consents),
-            "may_now": None if unknown or not self.book else bool(self.book.allowing(part.id, USE[part.role])),
-        }
+        may_now = None if unknown or not self.book else bool(self.book.allowing(part.id, USE[part.role]))
+        return Person(id=part.id, name=self._name(part.id), role=part.role, consents=part.consents, may_now=may_now)
 
-    def pair(self, target: str | None, source: str | None, people: Sequence[dict[str, Any]]) -> dict[str, str | None]:
-        """Who was replaced by whom: as the records name them, else by id, else as the edit does. people: those in the result."""
-        return {
-            "target": self._called(target, "target", people),
-            "source": self._called(source, "source", people),
-        }
+    def pair(self, target: str | None, source: str | None, people: Sequence[Person]) -> CastPair:
+        """Name who was replaced by whom. people: those in the result."""
+        return CastPair(target=self._called(target, "target", people), source=self._called(source, "source", people))
 
-    def consent(self, id: str) -> dict[str, Any]:
-        """A consent record, and whether it holds today (None: that cannot be told here), with `stands` in words."""
-        consent = self.book.consents.get(id) if self.book else None
-        if self.book is None or consent is None or id == RECORD:
-            names = ("reason", "performer", "performer_id", "given_by", "from", "until", "production", "basis")
-            known: dict[str, Any] = {"holds": None, "stands": "sample footage" if id == RECORD else "not looked up"}
-            if self.book is not None and id != RECORD:
-                known = {"holds": False, "stands": "is not in the records of this project"}
-            return {"id": id, **dict.fromkeys(names), "document": None, "uses": [], **known}
+    def consent(self, id: str) -> ConsentStanding:
+        """Describe a consent record as it stands today."""
+        if id == RECORD:
+            return ConsentStanding(id=id, holds=None, stands="sample footage")
+        if self.book is None:
+            return ConsentStanding(id=id, holds=None, stands="not looked up")
+        consent = self.book.consents.get(id)
+        if consent is None:
+            return ConsentStanding(id=id, holds=False, stands="is not in the records of this project")
         paper = consent.document
-        return {
-            **consent.model_dump(mode="json", exclude={"kind", "document", "performer"}),
-            "performer": self._name(consent.performer) or consent.performer,
-            "performer_id": consent.performer,
-            "document": paper and {"name": paper.name, "sha256": paper.sha256},
-            "holds": self.book.state(consent) == "in force",
-            "stands": self.book.stands(consent),
-            "reason": self.book.revoked[id].reason if id in self.book.revoked else None,
-        }
+        return ConsentStanding(
+            id=id,
+            performer=self._name(consent.performer) or consent.performer,
+            performer_id=consent.performer,
+            given_by=consent.given_by,
+            uses=consent.uses,
+            from_=consent.from_,
+            until=consent.until,
+            production=consent.production,
+            basis=consent.basis,
+            document=ReportedPaper(name=paper.name, sha256=paper.sha256) if paper else None,
+            holds=self.book.state(consent) == "in force",
+            stands=self.book.stands(consent),
+            reason=self.book.revoked[id].reason if id in self.book.revoked else None,
+        )
 
     def _name(self, id: str) -> str | None:
         if is_sample(id):
@@ -68,7 +66,7 @@ class Records:
         performer = self.book.performers.get(id) if self.book else None
         return performer.name if performer else None
 
-    def _called(self, name: str | None, role: Role, people: Sequence[dict[str, Any]]) -> str | None:
-        parts = [PerformerPart(id=p["id"], role=p["role"]) for p in people]
+    def _called(self, name: str | None, role: Role, people: Sequence[Person]) -> str | None:
+        parts = [PerformerPart(id=p.id, role=p.role) for p in people]
         id = performer_called(name or "", role, parts, self.book)
         return name if id is None else self._name(id) or id

@@ -1,107 +1,166 @@
-"""The run itself: shot after shot, each recorded as soon as it stands, and none in the way of another."""
+"""The run itself: shot after shot, each recorded as soon as its state is known, and none in the way of another."""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from host_bridge.timeline import document
+from host_bridge.timeline.cast_edit import CastEdit
 from host_bridge.timeline.consent import check_allowed, still_counts
-from host_bridge.timeline.document import CastRecord, EditRecord, ErrorRecord, MediaRecord, ShotRecord, TimelineRun
-from host_bridge.timeline.run.one import Done, do_shot, footing, key_of_shot
-from host_bridge.timeline.run.order import in_order, wanted
-from host_bridge.timeline.run.results import Folders, kept
-from host_bridge.timeline.run.work import Footing, ShotWatch, Work
+from host_bridge.timeline.document import (
+    CastRecord,
+    EditRecord,
+    ErrorRecord,
+    MediaRecord,
+    PerformerFootage,
+    RunResult,
+    ShotRecord,
+    ShotResult,
+    TimelineRun,
+    document_path,
+    load,
+    save,
+)
+from host_bridge.timeline.run.context import SHOTS, PlateRange, RunContext, ShotWatch
+from host_bridge.timeline.run.shot import FinishedShot, do_shot, key_of_shot, plate_range
+from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import FaceplateError
 from nodes.files import only_one
 from nodes.log import log_failure
+from nodes.parts import DOCUMENT
 from nodes.text import counted
 
 _log = logging.getLogger(__name__)
+_FRAMES = 3  # of a shot that are named as worth a look
 
 
-def run_shots(work: Work, edit: EditRecord, shots: Sequence[Shot]) -> tuple[TimelineRun, dict[str, Done]]:
-    """Train and swap all that is not done; the state as it is in the document, and by id what was done now.
+def wanted(shots: Iterable[Shot]) -> list[Shot]:
+    """Return the shots in which somebody is replaced; a disabled clip is not seen, and waits until it is enabled."""
+    return [shot for shot in shots if shot.cast and shot.enabled]
 
-    A shot that fails is recorded with its error. Raises OutputError where another run is at work in the folder or it cannot be
-    written to, SchemaError for a state of a newer Faceplate, KeyboardInterrupt.
+
+def in_order(shots: Iterable[Shot]) -> list[Shot]:
+    """Sort shots pair by pair, as the edit brings them, and of each pair the longest first.
+
+    So the model that the others of a pair start from has seen the most.
     """
-    with only_one(work.out / ".timeline.lock", "run of a timeline", work.out):
-        before = document.load(work.out) if document.document_path(work.out).exists() else None
-        folders = Folders()
-        todo = in_order(wanted(shots))
-        begun = {shot.id: _begun(work, shot, before) for shot in todo}
-        run = TimelineRun(
-            edit=edit,
-            performers={n: document.PerformerRecord(footage=f) for n, f in work.performers.items()},
-            shots=tuple(begun[shot.id].record for shot in wanted(shots)),
+    shots = list(shots)
+    first: dict[tuple[str, str], int] = {}
+    for number, shot in enumerate(shots):
+        first.setdefault(_pair(shot), number)
+    return sorted(shots, key=lambda shot: (first[_pair(shot)], shot.span[0] - shot.span[1]))
+
+
+def _pair(shot: Shot) -> tuple[str, str]:
+    return shot.cast[0].source, shot.cast[0].target
+
+
+def run_shots(context: RunContext, cast_edit: CastEdit) -> RunResult:
+    """Train and swap all that is not done. A shot that fails is recorded with its error.
+
+    Raises FaceplateError if nobody is replaced, OutputError where another run is at work in the folder or it cannot be written to, SchemaError for
+    a state of a newer Faceplate, KeyboardInterrupt.
+    """
+    edit, todo = cast_edit.edit, in_order(wanted(cast_edit.shots))
+    if not todo:
+        raise FaceplateError(
+            f"has {counted(len(cast_edit.shots), 'shot')}, and nobody is said to be replaced in any that is seen",
+            file=edit.path,
+            remedy="Say whose face is put in with --source FOOTAGE, with a cast file, or with markers: FACE target=NAME source=NAME",
         )
-        document.save(work.out, run)
-        folders.claim(run)
+    done: dict[str, FinishedShot] = {}
+    with only_one(context.out / ".timeline.lock", "run of a timeline", context.out):
+        before = load(context.out) if document_path(context.out).exists() else None
+        begun = {shot.id: _begun(context, shot, before) for shot in todo}
+        run = TimelineRun(
+            edit=EditRecord(path=edit.path, digest=edit.digest, rate=sequence_rate(edit.timeline)),
+            performers={n: PerformerFootage(footage=f) for n, f in context.performers.items()},
+            shots=tuple(begun[shot.id].record for shot in wanted(cast_edit.shots)),
+        )
+        save(context.out, run)
+        taken = {s.folder for s in run.shots if s.folder is not None}
         waiting = [shot for shot in todo if begun[shot.id].record.state == "waiting"]
-        _announce(work, run, waiting)
+        _announce(context, run, waiting)
         together = _together(waiting, begun)
-        done = {}
         for number, shot in enumerate(waiting, 1):
-            watch, one = ShotWatch(work.watch, f"shot {number} of {len(waiting)}", shot.id), begun[shot.id]
+            watch, one = ShotWatch(context.watch, f"shot {number} of {len(waiting)}", shot.id), begun[shot.id]
             assert one.plate is not None
-            told = None
-            if same := kept(work.out, run, one.record.key):
+            if same := _kept(context.out, run, one.record.key):
                 record = _as(same, one.record)
                 watch.message(f"the same as {same.id}")
             else:
-                folder, spans = folders.of(shot.id, one.record.key), together.pop(one.plate.digest, ())
-                record, told = _tried(work, shot, one.record, spans, folder, watch)
+                folder = Path(SHOTS) / shot.id
+                if folder in taken:  # by another shot's results, which are kept
+                    folder = folder.with_name(f"{shot.id}-{one.record.key[:8]}")
+                taken.add(folder)
+                spans = together.pop(one.plate.digest, ())
+                record, finished = _tried(context, shot, one.record, spans, folder, watch)
+                if finished:
+                    done[shot.id] = finished
             run = run.with_shot(record)
-            document.save(work.out, run)
-            if told:
-                done[shot.id] = told
-        return run, done
+            save(context.out, run)
+    notes = {shot.id: list(shot.notes) for shot in cast_edit.shots}
+    return RunResult(
+        document=document_path(context.out),
+        notes=list(edit.notes),
+        shots=[_result(shot, done.get(shot.id), context.out, notes[shot.id]) for shot in run.shots],
+        done=sum(shot.state == "done" for shot in run.shots),
+        failed=sum(shot.state == "failed" for shot in run.shots),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _BegunShot:
     """A shot before the run has come to it. plate: None where it cannot be begun."""
 
     record: ShotRecord
-    plate: Footing | None = None
+    plate: PlateRange | None = None
 
 
-def _begun(work: Work, shot: Shot, before: TimelineRun | None) -> _Begun:
+def _begun(context: RunContext, shot: Shot, before: TimelineRun | None) -> _BegunShot:
     """The shot as done if an earlier run did the same, else as waiting, or as failed where it cannot even be begun."""
     record = _record(shot)
     old = next((s for s in before.shots if s.id == shot.id), None) if before else None
     try:
-        plate = footing(shot, work.watch, work.settings.detect.layer)
-        record = record.model_copy(update={"span": plate.span, "key": key_of_shot(work, shot, plate)})
-        found = kept(work.out, before, record.key) if before else None
-        old = found or old
-        check_allowed(work, shot, plate)
+        plate = plate_range(shot, context.watch, context.settings.detect.layer)
+        record = record.model_copy(update={"span": plate.span, "key": key_of_shot(context, shot, plate)})
+        kept = _kept(context.out, before, record.key) if before else None
+        old = kept or old
+        check_allowed(context, shot, plate)
     except FaceplateError as e:
         # Its media may only be away for now, or its consent: what was made before is not forgotten.
         stays = {"key": old.key, "model": old.model, "folder": old.folder} if old else {}
-        return _Begun(_failed(record.model_copy(update=stays), e))
-    if found and found.folder and still_counts(work, work.out / found.folder, plate, work.watch):
-        record = _as(found, record)
-    return _Begun(record, plate)
+        return _BegunShot(_failed(record.model_copy(update=stays), e))
+    if kept and kept.folder and still_counts(context, context.out / kept.folder, plate, context.watch):
+        record = _as(kept, record)
+    return _BegunShot(record, plate)
 
 
-def _as(found: ShotRecord, record: ShotRecord) -> ShotRecord:
+def _kept(out: Path, run: TimelineRun, key: str) -> ShotRecord | None:
+    """The shot of a run with the same key, whatever it is called in the edit, if its results are there."""
+    same = (s for s in run.shots if s.key == key and s.folder is not None)
+    return next((s for s in same if (out / (s.folder or "") / DOCUMENT).is_file()), None)
+
+
+def _as(same: ShotRecord, record: ShotRecord) -> ShotRecord:
     """A shot that is done, since another one is just the same."""
-    return record.model_copy(update={"state": "done", "model": found.model, "folder": found.folder})
+    return record.model_copy(update={"state": "done", "model": same.model, "folder": same.folder})
 
 
-def _together(shots: Sequence[Shot], begun: Mapping[str, _Begun]) -> dict[str, list[tuple[int, int]]]:
+def _together(shots: Sequence[Shot], begun: Mapping[str, _BegunShot]) -> dict[str, list[tuple[int, int]]]:
     """The spans that may be analysed together, by the media's digest: not those whose cast names tracks, which are of an analysis of their own."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}
     for shot in shots:
         if (plate := begun[shot.id].plate) and not any(c.tracks for c in shot.cast):
-            found.setdefault(plate.digest, []).append(plate.span)
-    return found
+            spans.setdefault(plate.digest, []).append(plate.span)
+    return spans
 
 
 def _record(shot: Shot) -> ShotRecord:
@@ -118,14 +177,19 @@ def _record(shot: Shot) -> ShotRecord:
 
 
 def _tried(
-    work: Work, shot: Shot, record: ShotRecord, spans: Sequence[tuple[int, int]], folder: Path, watch: ShotWatch
-) -> tuple[ShotRecord, Done | None]:
+    context: RunContext,
+    shot: Shot,
+    record: ShotRecord,
+    spans: Sequence[tuple[int, int]],
+    folder: Path,
+    watch: ShotWatch,
+) -> tuple[ShotRecord, FinishedShot | None]:
     """Do one shot; whatever is wrong with it is its own affair."""
     began = time.monotonic()
     who = " and ".join(f"{c.source} on {c.target}" for c in shot.cast)
     watch.message(f"{shot.name or shot.id}, {who}, {counted(shot.span[1] - shot.span[0] + 1, 'frame')}")
     try:
-        done = do_shot(work, shot, spans, work.out / folder, watch)
+        done = do_shot(context, shot, spans, context.out / folder, watch)
     except FaceplateError as e:
         log_failure(_log, e)
         watch.message(f"failed: {e}")
@@ -135,19 +199,41 @@ def _tried(
         what = next(iter(str(e).splitlines()), "")
         return _failed(record, FaceplateError(f"internal error: {type(e).__name__}: {what}")), None
     watch.message(f"done in {time.monotonic() - began:.0f} s, {done.how}")
-    model = done.model and done.model.relative_to(work.out)
+    model = done.model and done.model.relative_to(context.out)
     return record.model_copy(update={"state": "done", "folder": folder, "model": model}), done
 
 
 def _failed(record: ShotRecord, error: FaceplateError) -> ShotRecord:
     where = f"{error.file}: " if error.file is not None else ""
-    told = ErrorRecord(message=f"{where}{error.what}", remedy=error.remedy)
-    return record.model_copy(update={"state": "failed", "error": told})
+    fault = ErrorRecord(message=f"{where}{error.what}", remedy=error.remedy)
+    return record.model_copy(update={"state": "failed", "error": fault})
 
 
-def _announce(work: Work, run: TimelineRun, waiting: Sequence[Shot]) -> None:
-    counts: Mapping[str, int] = {s: sum(r.state == s for r in run.shots) for s in ("done", "failed")}
-    said = [f"{len(waiting)} of {counted(len(run.shots), 'shot')} to do"]
-    said += [f"{counts['done']} done before"] if counts["done"] else []
-    said += [f"{counts['failed']} that cannot be begun"] if counts["failed"] else []
-    work.watch.message(", ".join(said))
+def _announce(context: RunContext, run: TimelineRun, waiting: Sequence[Shot]) -> None:
+    done, failed = (sum(shot.state == state for shot in run.shots) for state in ("done", "failed"))
+    parts = [f"{len(waiting)} of {counted(len(run.shots), 'shot')} to do"]
+    parts += [f"{done} done before"] if done else []
+    parts += [f"{failed} that cannot be begun"] if failed else []
+    context.watch.message(", ".join(parts))
+
+
+def _result(shot: ShotRecord, done: FinishedShot | None, out: Path, notes: list[str]) -> ShotResult:
+    report: dict[str, Any] = {}
+    if shot.folder is not None:
+        with suppress(OSError, ValueError, TypeError):  # an older one, or a shot that failed
+            report = dict(json.loads((out / shot.folder / "report.json").read_bytes()))
+    return ShotResult(
+        id=shot.id,
+        name=shot.name,
+        cast=shot.cast,
+        frames=shot.span[1] - shot.span[0] + 1,
+        state=shot.state,
+        now=done is not None,
+        how=None if done is None else done.how,
+        folder=None if shot.folder is None else out / shot.folder,
+        verdict=report.get("verdict"),
+        summary=report.get("summary"),
+        look_first=report.get("look_first", [])[:_FRAMES],
+        error=shot.error,
+        notes=notes,
+    )

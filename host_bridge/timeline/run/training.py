@@ -1,88 +1,87 @@
-"""The models of a run: of each pair one that is trained in full on its first shot, and from that a short training for each further one."""
+"""The facesets and models of a run. Of each pair one model is trained in full on its first shot, and from that a short training for each further one.
+
+Each faceset lies in a folder named after all that it is made from; a training leaves a mark when it is finished.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from host_bridge.jobs import train
-from host_bridge.reporting import Watch
-from host_bridge.timeline.consent import records_of
-from host_bridge.timeline.run.facesets import of_source, of_target
-from host_bridge.timeline.run.work import MODELS, Footing, Work, file_name
+from host_bridge.reporting import TrainingReports, Watch
+from host_bridge.timeline.consent import records_of, source_of, target_of
+from host_bridge.timeline.document import MARK, TrainingMark, TrainingResult, read_mark
+from host_bridge.timeline.run.context import FACESETS, MODELS, PlateRange, RunContext, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting
 from nodes.cache import key_of
+from nodes.errors import FaceplateError
 from nodes.files import whole_file
-from trainer.faceset import Faceset
+from nodes.footage.footage import open_beside, open_footage
+from trainer.checkpoint import checkpoints
+from trainer.faceset import Faceset, open_faceset
+from trainer.faceset.build import build_faceset
+from trainer.faceset.parameters import FacesetParameters
+from trainer.performers import check_together
 from trainer.settings import TrainSettings
-from trainer.train import MODEL
+from trainer.train import MODEL, train
 
-SCHEMA = "faceplate.timeline-training/1"
 NEW, FURTHER, AS_IT_IS = "a new model", "the model of an earlier shot, trained further", "the model of an earlier shot"
-_MARK = "finished.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A trained model, and how it came about for this shot. took: what its training told, if it was trained now."""
-
-    file: Path
-    how: str
-    took: dict[str, Any] | None = None
-
-
-def model_for(work: Work, casting: Casting, plate: Footing, watch: Watch) -> Model:
-    """Train, go on, or take what is finished. Raises FaceplateError, and KeyboardInterrupt when it is stopped."""
-    asked = work.train
-    built = key_of(**asked.model_dump(mode="json", include={"model", "size", "batch", "learning_rate", "seed", "base"}))
-    home = work.out / MODELS / f"{file_name(casting.source)} on {file_name(casting.target)}"
+def model_for(context: RunContext, casting: Casting, plate: PlateRange, watch: Watch) -> tuple[Path, str]:
+    """Train, go on, or take the finished model; returns it, and how it came about. Raises FaceplateError, and KeyboardInterrupt when it is stopped."""
+    settings = context.train
+    built = key_of(
+        **settings.model_dump(mode="json", include={"model", "size", "batch", "learning_rate", "seed", "base"})
+    )
+    home = context.out / MODELS / f"{file_name(casting.source)} on {file_name(casting.target)}"
     base = home / f"base-{built[:8]}"
-    source, mark = of_source(work, casting.source, watch), _finished(base, asked)
-    share = work.run.fine_tune
-    if mark and not share:
-        return Model(base / MODEL, AS_IT_IS)
-    target = of_target(work, casting, plate, watch)
+    source, mark = _faceset_of_source(context, casting.source, watch), _finished(base, settings)
+    if mark and not context.run.fine_tune:
+        return base / MODEL, AS_IT_IS
+    target = _faceset_of_target(context, casting, plate, watch)
     if mark is None:
-        return Model(base / MODEL, NEW, _trained(work, base, asked, source, target, watch))
-    if mark["facesets"] == [source.digest, target.digest]:
-        return Model(base / MODEL, NEW)
-    settings = _tuned(asked, share, mark["result"]["seconds"]).model_copy(update={"base": base})
+        _train(context, base, settings, source, target, watch)
+    if mark is None or mark.facesets == (source.digest, target.digest):
+        return base / MODEL, NEW
+    settings = _tuned(settings, context.run.fine_tune, mark.result.seconds).model_copy(update={"base": base})
     folder = home / f"{key_of(facesets=[source.digest, target.digest])[:8]}-{built[:8]}"
-    took = None if _finished(folder, settings) else _trained(work, folder, settings, source, target, watch)
-    return Model(folder / MODEL, FURTHER, took)
+    if not _finished(folder, settings):
+        _train(context, folder, settings, source, target, watch)
+    return folder / MODEL, FURTHER
 
 
-def _trained(
-    work: Work, folder: Path, settings: TrainSettings, source: Faceset, target: Faceset, watch: Watch
-) -> dict[str, Any]:
+def _train(
+    context: RunContext, folder: Path, settings: TrainSettings, source: Faceset, target: Faceset, watch: Watch
+) -> None:
     """Train in a folder, or go on there, and leave the mark that it is finished."""
-    (folder / _MARK).unlink(missing_ok=True)
-    sets = source.folder, target.folder
-    request = train.TrainRequest(facesets=sets, out=folder, train=settings, consent=records_of(work))
-    told = train.train_model(train.resumed(request), watch).model_dump(mode="json")
-    if told["reason"].startswith("stopped by"):
-        raise KeyboardInterrupt(told["reason"])
-    mark = {
-        "schema": SCHEMA,
-        "asked": _ends(settings),
-        "facesets": [source.digest, target.digest],
-        "result": told,
-    }
-    with whole_file(folder / _MARK) as temporary:
-        temporary.write_text(json.dumps(mark, indent=1, default=str) + "\n", "utf-8")
-    return told
+    (folder / MARK).unlink(missing_ok=True)
+    check_together([source, target])
+    trained = train(
+        [source, target],
+        folder,
+        settings,
+        TrainingReports(watch),
+        resume=bool(checkpoints(folder)),
+        consent=records_of(context),
+    )
+    if trained.reason.startswith("stopped by"):
+        raise KeyboardInterrupt(trained.reason)
+    result = TrainingResult(
+        steps=trained.step, seconds=round(trained.seconds, 1), reason=trained.reason, loss=trained.loss
+    )
+    mark = TrainingMark(asked=_ends(settings), facesets=(source.digest, target.digest), result=result)
+    with whole_file(folder / MARK) as temporary:
+        temporary.write_text(mark.model_dump_json(indent=1) + "\n", "utf-8")
 
 
-def _finished(folder: Path, settings: TrainSettings) -> dict[str, Any] | None:
-    """What the mark says of a training that came to the end that is asked for; None when there is something left to do."""
-    try:
-        mark: dict[str, Any] = json.loads((folder / _MARK).read_bytes())
-        sound = mark["schema"] == SCHEMA and mark["asked"] == _ends(settings) and (folder / MODEL).is_file()
-        return mark if sound and len(mark["facesets"]) == 2 and float(mark["result"]["seconds"]) >= 0 else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _finished(folder: Path, settings: TrainSettings) -> TrainingMark | None:
+    """Read the mark of a training that came to the end that is asked for; None when there is something left to do."""
+    mark = read_mark(folder / MARK)
+    return mark if mark and mark.asked == _ends(settings) and (folder / MODEL).is_file() else None
 
 
 def _ends(settings: TrainSettings) -> dict[str, Any]:
@@ -99,3 +98,66 @@ def _tuned(settings: TrainSettings, share: float, seconds: float) -> TrainSettin
     elif settings.steps is None:
         changes["minutes"] = max(seconds / 60 * share, 1 / 60)
     return settings.model_copy(update=changes)
+
+
+# --- facesets ---
+
+
+def _faceset_of_source(context: RunContext, name: str, watch: Watch) -> Faceset:
+    """The faceset of a performer whose face is put in, from all footage that the cast names."""
+    clips = context.performers[name]
+    made_from = [digest_of(path) for path in clips]
+    return _faceset(context, name, source_of(context, name), clips, made_from, watch)
+
+
+def _faceset_of_target(context: RunContext, casting: Casting, plate: PlateRange, watch: Watch) -> Faceset:
+    """The faceset of the performer in a shot, from the shot's own frames with their handles."""
+    who = target_of(context, casting, plate)
+    return _faceset(context, casting.target, who, [plate.path], [plate.digest], watch, plate, casting.tracks)
+
+
+def _faceset(
+    context: RunContext,
+    performer: str,
+    who: str,
+    clips: Sequence[Path],
+    made_from: Sequence[str],
+    watch: Watch,
+    plate: PlateRange | None = None,
+    tracks: Sequence[int] = (),
+) -> Faceset:
+    """Open a faceset, or make it if it is not there or damaged. who: the performer in the records of consent. Raises FaceplateError."""
+    detect, rate = context.settings.detect, plate.rate if plate else None
+    parameters = FacesetParameters(size=max(context.train.size or 0, FacesetParameters().size))
+    key = key_of(
+        made_from=list(made_from),
+        performer=performer,
+        rate=rate,
+        ranges=[] if plate is None else [plate.range],
+        tracks=list(tracks),
+        faceset=parameters.model_dump(mode="json"),
+        detect=detect.model_dump(mode="json"),
+    )
+    folder = context.out / FACESETS / f"{file_name(performer)}-{key[:8]}"
+    try:
+        return open_faceset(folder)
+    except FaceplateError:
+        with ExitStack() as stack:
+            footage = [
+                stack.enter_context(open_(path, rate=Fraction(rate) if rate else None, layer=detect.layer))
+                for path, open_ in zip(clips, (open_footage, *[open_beside] * len(clips)), strict=False)
+            ]
+            build_faceset(
+                footage,
+                folder,
+                performer,
+                parameters,
+                watch.progress,
+                detect,
+                None if plate is None else [plate.span],
+                tracks=tracks,
+                consent=records_of(context),
+                named=who,
+            )
+        watch.preview(folder / "sheet.png")
+        return open_faceset(folder)

@@ -1,4 +1,4 @@
-"""The edit out again: results put into the document, their media, and what differs between two edits.
+"""The edit out again: results put into the document, their media, its formats, and the differences of two edits.
 
-The document is edited as JSON and never built anew, so that whatever we do not know stays as it was written.
+The document is edited as JSON and never built anew, so that all that Faceplate does not know stays as it was written.
 """

@@ -27,7 +27,7 @@ SUFFIXES = (".otioz", ".otiod")
 
 
 @dataclass
-class Bundled:
+class BundleContent:
     """What a bundle holds. files: names in it and what they are copied from. missing: what the document names and is not there."""
 
     document: Node
@@ -35,34 +35,32 @@ class Bundled:
     missing: list[str] = field(default_factory=list)
 
 
-def gather(document: Node, places: Places) -> Bundled:
+def gather(document: Node, places: Places) -> BundleContent:
     """Lead a copy of the document to media beside it. places: finds what the document names."""
-    found = Bundled(deepcopy(document))
-    names: dict[Path, str] = {}
-    for clip in clips(found.document["tracks"]):
+    gatherer = _Gatherer(places, BundleContent(deepcopy(document)))
+    for clip in clips(gatherer.content.document["tracks"]):
         for _, reference in references(clip):
             if schema(reference) == "ExternalReference":
-                _take_file(reference, places, found, names)
+                gatherer.take_file(reference)
             elif schema(reference) == "ImageSequenceReference":
-                _take_images(reference, places, found, names)
-    found.missing = list(dict.fromkeys(found.missing))
-    return found
+                gatherer.take_images(reference)
+    gatherer.content.missing = list(dict.fromkeys(gatherer.content.missing))
+    return gatherer.content
 
 
-def write_bundle(path: Path, bundled: Bundled, progress: Progress) -> None:
+def write_bundle(path: Path, content: BundleContent, progress: Progress) -> None:
     """Write an `.otioz` or `.otiod`, whole or not at all; raises OutputError."""
-    tell = stage(progress, "bundle", len(bundled.files))
+    tell = stage(progress, "bundle", len(content.files))
     with writing(path):
         temporary = beside(path)
         try:
             if path.suffix.lower() == ".otiod":
-                _write_folder(temporary, bundled, tell)
+                _write_folder(temporary, content, tell)
                 if path.exists():
-                    raise OutputError(
-                        "is there already", file=path, remedy="Choose another name with --out, or remove it"
-                    )
+                    remedy = "Choose another name with --out, or remove it"
+                    raise OutputError("is there already", file=path, remedy=remedy)
             else:
-                _write_archive(temporary, bundled, tell)
+                _write_archive(temporary, content, tell)
                 flush(temporary)
             temporary.replace(path)
         finally:
@@ -72,47 +70,49 @@ def write_bundle(path: Path, bundled: Bundled, progress: Progress) -> None:
                 temporary.unlink(missing_ok=True)
 
 
-def _take_file(reference: Node, places: Places, found: Bundled, names: dict[Path, str]) -> None:
-    url = reference.get("target_url") or ""
-    file, _ = places.find(url)
-    if file is None or not file.is_file():
-        found.missing += [url] if url else []
-        return
-    if file not in names:
-        names[file] = free_name(file.name, set(names.values()))
-        found.files[f"{MEDIA}/{names[file]}"] = file
-        _take_manifest(file, Path(MEDIA, names[file]), found)
-    reference["target_url"] = f"{MEDIA}/{quote(names[file])}"
+class _Gatherer:
+    """Takes media into a bundle. names: of files and folders of images, in the bundle."""
 
+    def __init__(self, places: Places, content: BundleContent) -> None:
+        self.places, self.content = places, content
+        self.names: dict[Path, str] = {}
 
-def _take_manifest(file: Path, name: Path, found: Bundled) -> None:
-    """Take along what lies beside a file whose kind carries no manifest, under the name by which it is found there."""
-    sidecar = next((place for place in sidecars(file) if place.is_file()), None)
-    if file.suffix.lower() not in EMBEDS and sidecar:
-        other, usual = (place.as_posix() for place in sidecars(name))
-        found.files[other if usual in found.files else usual] = sidecar
-
-
-def _take_images(reference: Node, places: Places, found: Bundled, names: dict[Path, str]) -> None:
-    files = []
-    for name in _image_names(reference):
-        file, _ = places.find(f"{reference.get('target_url_base') or ''}{name}")
-        if file is None:
-            found.missing.append(f"{reference.get('target_url_base')}{name}")
+    def take_file(self, reference: Node) -> None:
+        """Take a file, and the Content Credentials beside one whose kind carries none, under the name by which they are found there."""
+        url = reference.get("target_url") or ""
+        file, _ = self.places.find(url)
+        if file is None or not file.is_file():
+            self.content.missing += [url] if url else []
             return
-        files.append((name, file))
-    if not files:
-        return
-    folder = files[0][1].parent / reference.get("name_prefix", "")
-    if folder not in names:
-        stem = str(reference.get("name_prefix") or "images").strip("._- ") or "images"
-        names[folder] = free_name(stem, set(names.values()))
-    for name, file in files:
-        found.files[f"{MEDIA}/{names[folder]}/{name}"] = file
-    for sidecar in sidecars([files[0][1]]):
-        if sidecar.is_file():
-            found.files[f"{MEDIA}/{names[folder]}/{sidecar.name}"] = sidecar
-    reference["target_url_base"] = f"{MEDIA}/{quote(names[folder])}/"
+        if file not in self.names:
+            name = Path(MEDIA, self._name(file, file.name))
+            self.content.files[name.as_posix()] = file
+            sidecar = next((place for place in sidecars(file) if place.is_file()), None)
+            if file.suffix.lower() not in EMBEDS and sidecar:
+                other, usual = (place.as_posix() for place in sidecars(name))
+                self.content.files[other if usual in self.content.files else usual] = sidecar
+        reference["target_url"] = f"{MEDIA}/{quote(self.names[file])}"
+
+    def take_images(self, reference: Node) -> None:
+        """Take all images of a sequence into a folder, and their Content Credentials; none where one is missing."""
+        base, prefix, files = reference.get("target_url_base") or "", reference.get("name_prefix", ""), []
+        for name in _image_names(reference):
+            file, _ = self.places.find(f"{base}{name}")
+            if file is None:
+                self.content.missing.append(f"{base}{name}")
+                return
+            files.append((name, file))
+        if not files:
+            return
+        folder = files[0][1].parent / prefix
+        name = self.names.get(folder) or self._name(folder, prefix.strip("._- ") or "images")
+        manifests = [(place.name, place) for place in sidecars([files[0][1]]) if place.is_file()]
+        self.content.files |= {f"{MEDIA}/{name}/{own}": file for own, file in [*files, *manifests]}
+        reference["target_url_base"] = f"{MEDIA}/{quote(name)}/"
+
+    def _name(self, path: Path, name: str) -> str:
+        self.names[path] = free_name(name, set(self.names.values()))
+        return self.names[path]
 
 
 def _image_names(reference: Node) -> Iterator[str]:
@@ -134,19 +134,19 @@ def free_name(name: str, taken: set[str]) -> str:
     )
 
 
-def _write_folder(path: Path, bundled: Bundled, tell: Callable[[int], None]) -> None:
+def _write_folder(path: Path, content: BundleContent, tell: Callable[[int], None]) -> None:
     (path / MEDIA).mkdir(parents=True)
-    (path / CONTENT).write_text(text_of(bundled.document), "utf-8")
-    for done, (name, file) in enumerate(bundled.files.items(), 1):
+    (path / CONTENT).write_text(text_of(content.document), "utf-8")
+    for done, (name, file) in enumerate(content.files.items(), 1):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, path / name)
         tell(done)
 
 
-def _write_archive(path: Path, bundled: Bundled, tell: Callable[[int], None]) -> None:
+def _write_archive(path: Path, content: BundleContent, tell: Callable[[int], None]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        archive.writestr(CONTENT, text_of(bundled.document), zipfile.ZIP_DEFLATED)
+        archive.writestr(CONTENT, text_of(content.document), zipfile.ZIP_DEFLATED)
         archive.writestr(VERSION, "1.0.0")
-        for done, (name, file) in enumerate(bundled.files.items(), 1):
+        for done, (name, file) in enumerate(content.files.items(), 1):
             archive.write(file, name)
             tell(done)

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
-from pydantic import BaseModel, ConfigDict, Field
 
-from host_bridge.timeline.asked import check_rate
+from host_bridge.timeline.cast_edit import check_rate
 from host_bridge.timeline.consent import permitted
-from host_bridge.timeline.document import ShotRecord, TimelineRun, default_folder, load
-from host_bridge.timeline.made import Made
+from host_bridge.timeline.document import ExportResult, LeftShot, ShotRecord, TimelineRun, default_folder, load
+from host_bridge.timeline.origin import ShotOrigin
 from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.places import media_root
-from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName
+from host_bridge.timeline.settings import ExportSettings, Mode
 from host_bridge.timeline.shots.cast import people_named
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write.formats import format_of, write_document
@@ -44,30 +43,6 @@ from nodes.progress import Progress, quiet
 
 MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
 _RUN_AGAIN = "Run it again: faceplate timeline run"
-
-
-class LeftShot(BaseModel):
-    """A shot whose clip stays as it was, and why."""
-
-    id: str
-    why: str
-
-
-class ExportResult(BaseModel):
-    """The document `faceplate.timeline-export/1`: what was written. shots: ids of those in it. lost: what its format cannot hold. results: new media in it."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    schema_: str = Field(default="faceplate.timeline-export/1", alias="schema")
-    file: Path
-    mode: Mode
-    profile: ProfileName
-    media: MediaChoice
-    shots: list[str]
-    left: list[LeftShot]
-    notes: list[str]
-    lost: list[str]
-    results: list[Path]
 
 
 def export(
@@ -149,7 +124,7 @@ def export_edit(
     media_of: MediaOf,
     *,
     to: Path | None = None,
-    made: Mapping[str, Made] | None = None,
+    made: Mapping[str, ShotOrigin] | None = None,
 ) -> Exported:
     """Put the finished shots of a run into the edit's document; see `ExportSettings` for the modes. Raises FaceplateError.
 
@@ -196,7 +171,7 @@ class _Exporter:
     mode: Mode
     profile: Profile
     media_of: MediaOf
-    made: Mapping[str, Made]
+    made: Mapping[str, ShotOrigin]
     names: frozenset[str]
 
     def put_into_clip(self, shot: ShotRecord) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from host_bridge.timeline.document import ShotRecord
-from host_bridge.timeline.made import media_sha256
+from host_bridge.timeline.origin import media_sha256
 from host_bridge.timeline.settings import MediaChoice
 from nodes.cache import digest_footage, key_of
 from nodes.credentials.sign import sign_derived

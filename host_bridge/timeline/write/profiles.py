@@ -8,6 +8,7 @@ markers where it looks for it. `otio` and `blender` change nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from host_bridge.timeline.settings import ProfileName
 from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, put, references, schema
 from nodes.errors import OutputError
 
+_SPEEDS = ("LinearTimeWarp", "FreezeFrame", "TimeEffect")
 # What Resolve 21 was seen to write, and what it is reported to read.
 RESOLVE_KNOWS = frozenset(
     [
@@ -56,84 +58,100 @@ PROFILES: dict[ProfileName, Profile] = {
 
 
 def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[list[Node], list[str]]:
-    """Change what would not work where the document goes, in place; returns the records that undo it, and what to tell the user.
+    """Change what would not work where the document goes, in place; returns the records that undo it, and notes for the user.
 
     base: the folder that relative paths are of, when the document leaves it.
     """
-    found: list[Node] = []
-    notes: list[str] = []
-    for place, url in list(_urls(document["tracks"], ["tracks"])):
+    adapter = _Adapter(document)
+    tracks = document["tracks"]
+    for place, url in list(_urls(tracks, ["tracks"])):
         paths = plain_paths(url)
         if base is not None and paths and not is_absolute(paths[0]):
-            folder = place[-1] == "target_url_base"
             near = next((base / p for p in paths if (base / p).exists()), base / paths[0])
-            found.append(put(document, place, profile.url(near, folder=folder)))
-    if profile.name not in ("resolve", "kdenlive"):
-        return found, notes
+            adapter.put(place, profile.url(near, folder=place[-1] == "target_url_base"))
     if profile.name == "resolve":
-        _set_aside(document, document, [], found, notes)
-    for place, url in list(_urls(document["tracks"], ["tracks"])):
-        if url.lower().startswith("file:") and (paths := plain_paths(url)):
-            found.append(put(document, place, paths[0].replace("/", "\\") if is_windows(paths[0]) else paths[0]))
+        adapter.set_aside(document, [])
+    if profile.name in ("resolve", "kdenlive"):
+        for place, url in list(_urls(document["tracks"], ["tracks"])):
+            if url.lower().startswith("file:") and (paths := plain_paths(url)):
+                adapter.put(place, paths[0].replace("/", "\\") if is_windows(paths[0]) else paths[0])
     if profile.name == "kdenlive":
-        _tell_kdenlive(document, document["tracks"], ["tracks"], found, notes)
-        return found, list(dict.fromkeys(notes))
-    count = {"Video": 0, "Audio": 0}
-    for i, track in enumerate(document["tracks"].get("children") or ()):
-        kind = str(track.get("kind", "Video"))
-        count[kind] = count.get(kind, 0) + 1
-        if schema(track) == "Track" and not track.get("name"):
-            found.append(put(document, ["tracks", "children", i, "name"], f"{kind} {count[kind]}"))
-    for clip in clips(document["tracks"]):
-        shown = active_reference(clip) or {}
-        if schema(shown) in ("ExternalReference", "ImageSequenceReference") and not shown.get("available_range"):
-            notes.append(f"{clip.get('name')}: it is not said where its media begin; Resolve may not find its frames")
-    return found, notes
+        adapter.for_kdenlive(document["tracks"], ["tracks"])
+        adapter.notes = list(dict.fromkeys(adapter.notes))
+    if profile.name == "resolve":
+        adapter.for_resolve(document["tracks"])
+    return adapter.changes, adapter.notes
 
 
-def _tell_kdenlive(document: Node, node: Node, place: list[str | int], found: list[Node], notes: list[str]) -> None:
-    """Put the text of markers where Kdenlive shows it, and say what it loses."""
-    for i, marker in enumerate(node.get("markers") or ()):
-        text, here = marker.get("comment") or marker.get("name"), [*place, "markers", i, "metadata"]
-        if text and not marker.get("metadata"):
-            found.append(put(document, here, {"comment": text}))
-        elif text and "comment" not in marker["metadata"]:
-            found.append(put(document, [*here, "comment"], text))
-    if schema(node) == "Transition":
-        notes.append("dissolves: Kdenlive 26.08 drops them when it opens the edit; put them in again there")
-    if any(schema(effect) in _SPEEDS for effect in node.get("effects") or ()):
+class _Adapter:
+    """Changes a document in place. changes: the records that undo it. notes: for the user."""
+
+    def __init__(self, document: Node) -> None:
+        self.document = document
+        self.changes: list[Node] = []
+        self.notes: list[str] = []
+
+    def put(self, place: Sequence[str | int], value: Any) -> None:
+        """Change one value, and record it."""
+        self.changes.append(put(self.document, place, value))
+
+    def for_resolve(self, tracks: Node) -> None:
+        """Name tracks, and note media of which nothing says where they begin."""
+        count: Counter[str] = Counter()
+        for i, track in enumerate(tracks.get("children") or ()):
+            kind = str(track.get("kind", "Video"))
+            count[kind] += 1
+            if schema(track) == "Track" and not track.get("name"):
+                self.put(["tracks", "children", i, "name"], f"{kind} {count[kind]}")
+        for clip in clips(tracks):
+            shown = active_reference(clip) or {}
+            if schema(shown) in ("ExternalReference", "ImageSequenceReference") and not shown.get("available_range"):
+                what = "it is not said where its media begin; Resolve may not find its frames"
+                self.notes.append(f"{clip.get('name')}: {what}")
+
+    def for_kdenlive(self, node: Node, place: list[str | int]) -> None:
+        """Put the text of markers where Kdenlive shows it, and note what it loses."""
+        for i, marker in enumerate(node.get("markers") or ()):
+            text, here = marker.get("comment") or marker.get("name"), [*place, "markers", i, "metadata"]
+            if text and not marker.get("metadata"):
+                self.put(here, {"comment": text})
+            elif text and "comment" not in marker["metadata"]:
+                self.put([*here, "comment"], text)
         name = node.get("name") or schema(node)
-        notes.append(
-            f"{name}: between two frames Kdenlive shows others than Faceplate, and its own export drops the speed"
-        )
-    if schema(node) == "Clip" and schema(active_reference(node)) == "ImageSequenceReference":
-        notes.append(f"{node.get('name')}: Kdenlive reads no image sequences from an edit; its place stays empty")
-    for i, child in enumerate(node.get("children") or ()):
-        _tell_kdenlive(document, child, [*place, "children", i], found, notes)
+        if schema(node) == "Transition":
+            self.notes.append("dissolves: Kdenlive 26.08 drops them when it opens the edit; put them in again there")
+        if any(schema(effect) in _SPEEDS for effect in node.get("effects") or ()):
+            what = "between two frames Kdenlive shows others than Faceplate, and its own export drops the speed"
+            self.notes.append(f"{name}: {what}")
+        if schema(node) == "Clip" and schema(active_reference(node)) == "ImageSequenceReference":
+            what = "Kdenlive reads no image sequences from an edit; its place stays empty"
+            self.notes.append(f"{node.get('name')}: {what}")
+        for i, child in enumerate(node.get("children") or ()):
+            self.for_kdenlive(child, [*place, "children", i])
 
+    def set_aside(self, node: Any, place: list[str | int]) -> None:
+        """Take away every object whose schema Resolve does not know, wherever it is."""
+        if isinstance(node, list):
+            if strange := [child for child in node if _is_strange(child)]:
+                inside = place[-1:] == ["children"]
+                node = [_gap(c) if _is_strange(c) else c for c in node if inside or not _is_strange(c)]
+                self.put(place, node)
+                for child in strange:
+                    self._note_aside(child, place)
+            for i, child in enumerate(node):
+                self.set_aside(child, [*place, i])
+        elif isinstance(node, dict):
+            for key, child in list(node.items()):
+                if _is_strange(child):
+                    media = key == "media_reference" or place[-1:] == ["media_references"]
+                    self.put([*place, key], dict(_MISSING) if media else ABSENT)
+                    self._note_aside(child, [*place, key])
+                else:
+                    self.set_aside(child, [*place, key])
 
-_SPEEDS = ("LinearTimeWarp", "FreezeFrame", "TimeEffect")
-
-
-def _set_aside(document: Node, node: Any, place: list[str | int], found: list[Node], notes: list[str]) -> None:
-    """Take away every object whose schema Resolve does not know, wherever it is."""
-    if isinstance(node, list):
-        strange = [name for child in node if (name := _strange(child))]
-        if strange:
-            inside = place[-1:] == ["children"]
-            node = [_gap(child) if _strange(child) else child for child in node if inside or not _strange(child)]
-            found.append(put(document, place, node))
-            notes.extend(_aside(name, place) for name in strange)
-        for i, child in enumerate(node):
-            _set_aside(document, child, [*place, i], found, notes)
-    elif isinstance(node, dict):
-        for key, child in list(node.items()):
-            if name := _strange(child):
-                media = key == "media_reference" or place[-1:] == ["media_references"]
-                found.append(put(document, [*place, key], dict(_MISSING) if media else ABSENT))
-                notes.append(_aside(name, [*place, key]))
-            else:
-                _set_aside(document, child, [*place, key], found, notes)
+    def _note_aside(self, node: Node, place: Sequence[str | int]) -> None:
+        what = "Resolve knows no such schema and would refuse the document; set aside"
+        self.notes.append(f"{schema(node)} at {'.'.join(map(str, place))}: {what}")
 
 
 _MISSING: Node = {
@@ -156,15 +174,8 @@ def _gap(item: Node) -> Node:
     return {"OTIO_SCHEMA": "Gap.1", "metadata": {}, "name": "", "effects": [], "markers": []} | kept
 
 
-def _strange(node: object) -> str | None:
-    name = schema(node)
-    return name if name and name not in RESOLVE_KNOWS else None
-
-
-def _aside(name: str, place: Sequence[str | int]) -> str:
-    return (
-        f"{name} at {'.'.join(map(str, place))}: Resolve knows no such schema and would refuse the document; set aside"
-    )
+def _is_strange(node: object) -> bool:
+    return bool(schema(node)) and schema(node) not in RESOLVE_KNOWS
 
 
 def _urls(node: Any, place: list[str | int]) -> Iterator[tuple[list[str | int], str]]:

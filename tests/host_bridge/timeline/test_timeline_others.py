@@ -12,7 +12,7 @@ import av
 import opentimelineio as otio
 import pytest
 
-from host_bridge.timeline.asked import ask
+from host_bridge.timeline.cast_edit import open_edit
 from host_bridge.timeline.document import MediaRecord
 from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.write.profiles import PROFILES, adapt
@@ -142,8 +142,8 @@ def test_a_lossless_movie_has_its_timecode_on_the_picture_s_stream(tmp_path: Pat
 def test_a_performer_put_onto_their_own_face_is_said(tmp_path: Path) -> None:
     plate = numbered_movie(tmp_path / "ann.mov", 60, 25)
     read_again(timeline([clip(str(plate), 4, 30, 25)]), tmp_path)
-    asked = ask(tmp_path / "edit.otio", source="ann", performers={"ann": [plate]})
-    assert "source and target are the same performer: 'ann'" in asked.shots[0].notes[0]
+    cast_edit = open_edit(tmp_path / "edit.otio", source="ann", performers={"ann": [plate]})
+    assert "source and target are the same performer: 'ann'" in cast_edit.shots[0].notes[0]
 
 
 # --- sequences named by one image ---

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from host_bridge.timeline.document import ErrorRecord, ShotRecord
-from host_bridge.timeline.report import Wanted, gather
-from host_bridge.timeline.report import page as page_of
+from host_bridge.timeline.report.gather import gather
+from host_bridge.timeline.report.page import page as page_of
 from nodes.consent.edit import Added, revoke
 from nodes.consent.provenance import Provenance
 from nodes.text import css_string
@@ -131,8 +131,8 @@ def test_an_edit_of_any_name_stands_at_the_foot_of_each_sheet(show: Show, browse
     name = 'cut "a" } < style> é 🎭.otio'
     assert css_string('</style>\\"\n').isascii() and not set(css_string('</style>\\"\n')) & set('<>"/\n')
     show.save(show.shot("S1"))
-    report = gather(Wanted(show.edit))
-    report["edit"]["path"] = f"/edits/{name}"
+    report = gather(show.edit)
+    report.edit.path = f"/edits/{name}"
     path = show.folder / "page.html"
     path.write_text(page_of(report), "utf-8")
     foot = "[...[...document.styleSheets[0].cssRules].find(r => r instanceof CSSPageRule).cssRules].map(r => r.style.content)"

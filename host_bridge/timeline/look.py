@@ -20,7 +20,7 @@ _PLACES = (0.5, 0.15, 0.85)  # of the shot; the first is shown
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class QuickLook:
     """What was seen. frames: positions that were looked at. faces: how many at most in one. picture: JPEG of the first of them, with
     its faces marked. size: width and height of the media. analysed: the whole shot was, before. problem: why nothing was seen."""
 
@@ -32,25 +32,25 @@ class Look:
     problem: str = ""
 
 
-def look_at(shot: Shot, *, faces: bool = True) -> Look:
+def look_at(shot: Shot, *, faces: bool = True) -> QuickLook:
     """Look at a shot. faces: whether to look for them; else it is only opened, and one frame shown."""
     if shot.media.path is None:
-        return Look(problem="media missing")
+        return QuickLook(problem="media missing")
     try:
         with open_footage(shot.media.path, rate=shot.media.rate) as footage:
             return _looked(footage, shot, faces)
     except FaceplateError as e:
-        return Look(problem=str(e))
+        return QuickLook(problem=str(e))
 
 
-def _looked(footage: Footage, shot: Shot, faces: bool) -> Look:
+def _looked(footage: Footage, shot: Shot, faces: bool) -> QuickLook:
     info = footage.info
     last = info.frames - 1
     places = [min(shot.frames[int(share * (len(shot.frames) - 1))], last) for share in _PLACES]
     places = list(dict.fromkeys(places if faces else places[:1]))
     found = [_faces(footage, place) for place in places] if faces else []
     first, end = shot.span
-    return Look(
+    return QuickLook(
         frames=tuple(places) if faces else (),
         faces=max((len(boxes) for boxes in found), default=None),
         picture=_picture(footage, places[0], found[0] if found else ()),

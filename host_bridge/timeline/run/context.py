@@ -1,4 +1,4 @@
-"""What all shots of a run share: where things lie, what was asked for, who looks on."""
+"""The context that all shots of a run share, and the plate of a shot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACESETS, MODELS, SHOTS = "facesets", "models", "shots"
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunContext:
     """A run in the folder `out`. performers: footage of each whose face is put in."""
 
     out: Path
@@ -33,8 +33,8 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
-    """What footage a shot's plate is. digest: of what it holds. rate: of a sequence that does not say. span: positions; range: the same by its own numbers."""
+class PlateRange:
+    """The plate of a shot. digest: of its content. rate: of a sequence that does not say. span: positions; range: the same by its own numbers."""
 
     path: Path
     digest: str
@@ -44,7 +44,7 @@ class Footing:
 
 
 class ShotWatch(Watch):
-    """Passes on what the jobs of one shot tell, with the shot's place among all before it: `shot 2 of 5, V1-0003: swap`."""
+    """Passes on reports about one shot, with its place among all before each: `shot 2 of 5, V1-0003: swap`."""
 
     def __init__(self, watch: Watch, place: str, name: str) -> None:
         self._watch, self._place, self._name = watch, place, name
@@ -76,9 +76,9 @@ class ShotWatch(Watch):
 def digest_of(path: Path) -> str:
     """The digest of footage; that of a movie is taken once as long as it stays the same file. Raises FootageError."""
     with suppress(OSError):
-        found = path.stat()
+        status = path.stat()
         if path.is_file():
-            return _digest(path, found.st_mtime_ns, found.st_size)
+            return _digest(path, status.st_mtime_ns, status.st_size)
     return digest_footage(path)
 
 

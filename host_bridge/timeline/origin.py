@@ -1,0 +1,80 @@
+"""The origin of a finished shot, from its own document: whose faces, by which consents, with which models, signed by whom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nodes.cache import digest_file
+from nodes.consent.book import ConsentBook
+from nodes.consent.provenance import PerformerPart, Provenance, Role
+from nodes.credentials.binding import hash_files, listing, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class UsedModel:
+    """A model that took part. digest: Faceplate's own, as the shot recorded it. sha256: of its file, where the shot recorded it, or while the file
+    is the one that was used. note: what became of the file.
+    """
+
+    path: Path
+    digest: str
+    sha256: str | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShotOrigin:
+    """The origin of a shot, with nothing personal. ids: of performers, by role and the name that the cast has for them.
+
+    signed: whether its results carry Content Credentials, and by which certificate.
+    """
+
+    provenance: Provenance
+    models: tuple[UsedModel, ...] = ()
+    signed: Mapping[str, Any] = field(default_factory=dict)
+    ids: Mapping[tuple[Role, str], str] = field(default_factory=dict)
+
+
+def models_in(shot: Mapping[str, Any]) -> list[UsedModel]:
+    """List the models in a shot's document, those of several people as `model_2` and on; none where nothing trained took part.
+
+    Raises KeyError, TypeError for a document that is damaged, FootageError for a file that cannot be read.
+    """
+    inputs, method = shot["inputs"], shot["settings"]["swap"]["method"]
+    used = [inputs["model"]] if "model" in inputs and method == "model" else []
+    used += [inputs[name] for name in sorted(inputs) if name.startswith("model_")]
+    return [_model(Path(one["path"]), str(one["digest"]), one.get("sha256")) for one in used]
+
+
+def signed_in(shot: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a shot's document says of Content Credentials, without names: whether there are any, by which certificate."""
+    credentials = shot.get("credentials") or {}
+    return {"signed": bool(credentials.get("signed")), "by": (credentials.get("by") or {}).get("sha256")}
+
+
+def performer_called(name: str, role: Role, parts: Iterable[PerformerPart], book: ConsentBook | None) -> str | None:
+    """Return the id of the performer whom the cast calls by a name; None if that is open. book: the project's records."""
+    ids = [p.id for p in parts if p.role == role]
+    if len(ids) > 1:  # several people in one shot
+        known = {p.id for p in book.named(name)} if book else set()
+        ids = [id for id in ids if id in known or name in (id, id.removeprefix("sample-"))]
+    return ids[0] if len(ids) == 1 else None
+
+
+def media_sha256(media: Path | Sequence[Path]) -> str:
+    """Return the SHA-256 of a file; of a sequence that of the list of its frames, as `sha256sum` prints it, to which its manifest is bound too.
+
+    Raises FootageError.
+    """
+    return sha256(media) if isinstance(media, Path) else hashlib.sha256(listing(hash_files(media))).hexdigest()
+
+
+def _model(path: Path, digest: str, recorded: str | None) -> UsedModel:
+    if path.is_file() and digest_file(path) == digest:
+        return UsedModel(path, digest, recorded or sha256(path))
+    note = "the file was changed since" if path.is_file() else "the file is not there any more"
+    return UsedModel(path, digest, recorded, note if recorded else f"{note}, so its SHA-256 cannot be told")

@@ -1,0 +1,292 @@
+"""The report on an edit, `faceplate.timeline-report/1`, and the questions that a reader asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from host_bridge.timeline.document import DocumentPart
+from nodes.consent.book import MAY
+from nodes.consent.gate import USE, is_sample
+from nodes.consent.provenance import Role
+
+Verdict = Literal["yes", "no", "unknown"]
+IntegrityState = Literal["intact", "stranger", "changed", "contradicted", "gone", "none", "off", "unverified", "absent"]
+# What a result counts, by the state of its Content Credentials; any other state is a no.
+WEIGHTS: dict[IntegrityState, Verdict] = {
+    "intact": "yes",
+    "stranger": "unknown",
+    "unverified": "unknown",
+    "absent": "unknown",
+}
+_LISTED = 6  # shots that a line names before it only counts
+Line = tuple[Verdict, str, str]  # weight, shot, what
+
+
+class Person(DocumentPart):
+    """A performer in a result. name: None if no record has it. may_now: whether any consent allows this use today, None if that is unknown."""
+
+    id: str
+    name: str | None
+    role: Role
+    consents: tuple[str, ...]
+    may_now: bool | None
+
+
+class CastPair(DocumentPart):
+    """Who was replaced by whom: as the records name them, else by id, else as the edit does."""
+
+    target: str | None
+    source: str | None
+
+
+class FrameCount(DocumentPart):
+    """The numbers of a result's frames as the edit counts, handles included."""
+
+    first: int
+    last: int
+    count: int
+
+
+class ReportedModel(DocumentPart):
+    """A model that took part. digest: Faceplate's own. note: what became of the file."""
+
+    name: str | None = None
+    path: str | None = None
+    digest: str
+    sha256: str | None
+    note: str | None = None
+
+
+class ReportedFootage(DocumentPart):
+    """Footage that took part, by Faceplate's own digest. part: plate, source, roto, faces (learned from) or footage (of an export)."""
+
+    digest: str
+    part: str
+    name: str | None = None
+
+
+class Integrity(DocumentPart):
+    """Whether a result is as it was made. by, time_stamped: as the manifest says, None where none was read. verify: the command that says more."""
+
+    state: IntegrityState
+    what: str
+    faults: tuple[str, ...] = ()
+    by: str | None = None
+    time_stamped: bool | None = None
+    verify: str | None = None
+
+
+class ReportedResult(DocumentPart):
+    """What came of a shot. folder: of a run. unknown: digests of models that do not say whom they were trained on. sha256: of the finished picture."""
+
+    folder: str | None
+    models: list[ReportedModel]
+    footage: list[ReportedFootage]
+    unknown: list[str]
+    credentials: Integrity
+    sha256: str | None
+    version: str
+
+
+class ReportedShot(DocumentPart):
+    """A shot, who is in it, and its result."""
+
+    id: str
+    name: str
+    state: str
+    error: str | None = None
+    media: str | None
+    frames: FrameCount
+    rate: str
+    seconds: float
+    cast: list[CastPair]
+    people: list[Person]
+    result: ReportedResult | None
+
+
+class ReportedPaper(DocumentPart):
+    """A signed document behind a consent."""
+
+    name: str
+    sha256: str
+
+
+class ConsentStanding(DocumentPart):
+    """A consent record, and whether it holds today (None: that cannot be told here), with `stands` in words."""
+
+    id: str
+    performer: str | None = None
+    performer_id: str | None = None
+    given_by: str | None = None
+    uses: tuple[str, ...] = ()
+    from_: date | None = Field(default=None, serialization_alias="from")
+    until: date | None = None
+    production: str | None = None
+    basis: str | None = None
+    document: ReportedPaper | None = None
+    holds: bool | None
+    stands: str
+    reason: str | None = None
+
+
+class Answer(DocumentPart):
+    """A question, and why its answer is not yes."""
+
+    id: str
+    question: str
+    answer: Verdict
+    why: list[str]
+
+
+class ReportedEdit(DocumentPart):
+    """The edit. digest: as it was run; own_digest: as it is now. changed: None for an export."""
+
+    path: str
+    digest: str
+    own_digest: str
+    changed: bool | None
+
+
+class ReportedExport(DocumentPart):
+    """What an export says of itself. edit: name of the edit that it was made of."""
+
+    mode: str
+    profile: str
+    edit: str
+
+
+class EditReport(DocumentPart):
+    """What was made of an edit. run: the run's folder, or export: the exported edit itself. production: what the consents are held against."""
+
+    schema_: str = Field(default="faceplate.timeline-report/1", alias="schema")
+    made: str
+    version: str
+    edit: ReportedEdit
+    run: Path | None
+    export: ReportedExport | None
+    project: Path | None
+    production: str | None
+    verified: bool
+    covered: Verdict
+    answers: list[Answer]
+    remarks: list[str]
+    shots: list[ReportedShot]
+    consents: dict[str, ConsentStanding]
+
+
+def answers(
+    shots: Sequence[ReportedShot],
+    consents: Mapping[str, ConsentStanding],
+    changed: bool | None,
+    unexplained: Sequence[str],
+    *,
+    known: bool,
+) -> list[Answer]:
+    """Answer the questions.
+
+    changed: whether the edit is another than the one that was run, None for an export. unexplained: clips that do not say what they show.
+    known: whether there are records of consent here.
+    """
+    done = [(shot, shot.result) for shot in shots if shot.result is not None]
+    edit: list[Line] = [("no", "", "The edit was changed since it was run: run it again")] if changed else []
+    edit += [("no", "", f"The clip '{name}' shows a result, and does not say which") for name in unexplained]
+    people = [person.id for shot, _ in done for person in shot.people]
+    needless = known or (people and all(is_sample(id) for id in people))
+    nobody: list[Line] = (
+        [] if needless else [("unknown", "", "There are no records of consent here; name the project with --project")]
+    )
+    return [
+        _answered(
+            "consent",
+            "May every face in it be used so today?",
+            [*nobody, *(line for shot, _ in done for line in _people(shot, consents, known))],
+        ),
+        _answered(
+            "models",
+            "Do all models say whom they were trained on?",
+            (
+                ("no", shot.id, f"the model {digest[:12]}… does not say whom it was trained on")
+                for shot, result in done
+                for digest in result.unknown
+            ),
+        ),
+        _answered(
+            "results",
+            "Are all results as they were made, with Content Credentials?",
+            (
+                (weight, shot.id, what)
+                for shot, result in done
+                if (weight := WEIGHTS.get(result.credentials.state, "no")) != "yes"
+                for what in result.credentials.faults or [result.credentials.what]
+            ),
+        ),
+        _answered(
+            "edit",
+            "Does every clip in it say what it shows?" if changed is None else "Is the edit the one that was run?",
+            edit,
+        ),
+    ]
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the answer to all of several questions."""
+    weights = set(verdicts)
+    return "no" if "no" in weights else "unknown" if "unknown" in weights else "yes"
+
+
+def remarks(shots: Sequence[ReportedShot], consents: Mapping[str, ConsentStanding]) -> list[str]:
+    """List what else a reader should know, which changes no answer."""
+    return _together([line for shot in shots for line in _remarks(shot, consents)])
+
+
+def _people(shot: ReportedShot, consents: Mapping[str, ConsentStanding], known: bool) -> Iterator[Line]:
+    if not shot.people:
+        yield "no", shot.id, "does not say by whose consent it was made"
+    for person in shot.people:
+        if person.may_now is False:
+            ended = [f"{id} {consents[id].stands}" for id in person.consents if consents[id].holds is False]
+            why = f" ({'; '.join(ended)})" if ended else ""
+            yield "no", shot.id, f"{person.name or person.id} may not be {MAY[USE[person.role]]} today{why}"
+        elif is_sample(person.id):
+            what = "its publisher allows its use, and says nothing of what its people agreed to"
+            yield "unknown", "", f"{person.name} is sample footage: {what}"
+        elif person.may_now is None and known:
+            yield "unknown", shot.id, f"{person.id}: not in the records"
+
+
+def _remarks(shot: ReportedShot, consents: Mapping[str, ConsentStanding]) -> Iterator[Line]:
+    if shot.result is None:
+        what = f"no result, failed: {shot.error}" if shot.state == "failed" else "no result, not done yet"
+        yield "yes", shot.id, what
+        return
+    for person in shot.people:
+        for c in (consents[id] for id in person.consents if person.may_now and consents[id].holds is False):
+            who = person.name or person.id
+            yield "yes", shot.id, f"consent {c.id} of {who} {c.stands}; another one allows it today"
+    for model in shot.result.models:
+        if model.note:
+            yield "yes", shot.id, f"{model.name}: {model.note}"
+
+
+def _answered(id: str, question: str, lines: Iterable[Line]) -> Answer:
+    ordered = sorted(lines, key=lambda line: line[0] != "no")
+    return Answer(id=id, question=question, answer=worst(weight for weight, _, _ in ordered), why=_together(ordered))
+
+
+def _together(lines: Iterable[Line]) -> list[str]:
+    """Say once what is so of several shots."""
+    shots: dict[str, list[str]] = {}
+    for _, shot, what in lines:
+        shots.setdefault(what, []).append(shot)
+    return [f"{_listed(ids)}: {what}" if any(ids) else what for what, ids in shots.items()]
+
+
+def _listed(ids: Sequence[str]) -> str:
+    ids = list(dict.fromkeys(ids))
+    more = len(ids) - _LISTED
+    return ", ".join(ids) if more <= 1 else f"{', '.join(ids[:_LISTED])} and {more} more"

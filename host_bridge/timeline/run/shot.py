@@ -1,0 +1,180 @@
+"""One shot, from its media to its results: facesets, a model, a swap for each person, and all of them together."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_bridge.reporting import Watch
+from host_bridge.timeline.consent import parameters_of, still_counts
+from host_bridge.timeline.run.context import PlateRange, RunContext, digest_of, file_name
+from host_bridge.timeline.shots.shot import Casting, Shot
+from nodes.cache import digest_file, key_of
+from nodes.definitions import Method, Settings
+from nodes.detect import main_tracks
+from nodes.detect.files import load_faces
+from nodes.detect.kept import analyse_together
+from nodes.errors import FaceplateError, FootageError
+from nodes.footage.footage import open_beside, open_footage
+from nodes.shot import document
+from nodes.text import counted
+
+_LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedShot:
+    """A finished shot. model: of its first person. how: the model came about."""
+
+    folder: Path
+    model: Path | None
+    how: str
+
+
+def plate_range(shot: Shot, watch: Watch, layer: str | None) -> PlateRange:
+    """Open a shot's media; raises FaceplateError when they are missing, end before the shot does, or may not be read."""
+    media = shot.media
+    if media.path is None:
+        remedy = "Say where they are with --media-root FROM=TO"
+        raise FootageError("its media are missing", file=media.url, remedy=remedy)
+    watch.may_read(media.path.absolute())
+    with open_footage(media.path, rate=media.rate, layer=layer) as footage:
+        info = footage.info
+    first, last = shot.span
+    if last >= info.frames:
+        # The edit may not say how long its media are; handles that are not there are no error, frames of the shot are.
+        last = info.frames - 1
+        if max(shot.frames) > last:
+            raise FootageError(
+                f"has {counted(info.frames, 'frame')}; the shot needs its {max(shot.frames) + 1}.",
+                file=media.path,
+                remedy="Give the media that the edit was made with, with --media-root FROM=TO",
+            )
+    numbers = f"{info.first + first}-{info.first + last}"
+    return PlateRange(media.path, digest_of(media.path), str(media.rate), (first, last), numbers)
+
+
+def key_of_shot(context: RunContext, shot: Shot, plate: PlateRange) -> str:
+    """Return the key of all that the result of a shot depends on; raises FaceplateError for a cast that cannot be played."""
+    _check_cast(context, shot)
+    for path in (path for casting in shot.cast for path in context.performers[casting.source]):
+        context.watch.may_read(path)
+    trained = context.run.method is Method.MODEL
+    return key_of(
+        plate=plate.digest,
+        rate=plate.rate,
+        span=plate.span,
+        cast=[(c.source, c.target, c.tracks) for c in shot.cast],
+        sources=[[digest_of(path) for path in context.performers[c.source]] for c in shot.cast],
+        run=context.run.model_dump(mode="json"),
+        train=context.train.model_dump(mode="json", include=_LEARNED) if trained else None,
+        settings=context.settings.model_dump(mode="json", exclude={"swap": context.settings.swap.having("consent")}),
+    )
+
+
+def do_shot(context: RunContext, shot: Shot, spans: Sequence[tuple[int, int]], out: Path, watch: Watch) -> FinishedShot:
+    """Build facesets, train and swap, as far as it is not done. Raises FaceplateError, and KeyboardInterrupt when it is stopped.
+
+    spans: of all shots of the same media, which are analysed together where they overlap.
+    """
+    layer = context.settings.detect.layer
+    plate = plate_range(shot, watch, layer)
+    with suppress(FaceplateError), open_footage(plate.path, rate=shot.media.rate, layer=layer) as footage:
+        # Another shot's frames may be damaged; that is no concern of this one, which is then analysed alone.
+        analyse_together(footage, spans, context.settings.detect, watch.progress, "detect")
+    if len(shot.cast) == 1:
+        return _replace_one(context, shot, shot.cast[0], plate, out, watch)
+    from nodes.shot.merge import merge_shots
+
+    # Each person has results of their own, which lie beside.
+    beside = out.with_name(f"{out.name}.people")
+    done = []
+    for casting in shot.cast:
+        folder = beside / f"{file_name(casting.source)} on {file_name(casting.target)}"
+        done.append(_replace_one(context, shot, casting, plate, folder, watch))
+    with open_footage(plate.path, rate=shot.media.rate, layer=layer) as footage:
+        merge_shots(footage, [one.folder for one in done], out, *plate.span, progress=watch.progress)
+    return FinishedShot(out, done[0].model, "; ".join(one.how for one in done))
+
+
+def _replace_one(
+    context: RunContext, shot: Shot, casting: Casting, plate: PlateRange, out: Path, watch: Watch
+) -> FinishedShot:
+    """Replace one person in a shot's span, in the folder `out`, unless just that is there already.
+
+    The source's own frames come from the first of the performer's clips.
+    """
+    model, how, wants_source = None, "nothing trained", True
+    if context.run.method is Method.MODEL:
+        from host_bridge.timeline.run.training import model_for
+        from trainer.models import find_model
+
+        model, how = model_for(context, casting, plate, watch)
+        wants_source = find_model(context.train.model).inputs != ("crop",)
+    source = context.performers[casting.source][0] if wants_source else None
+    by = {"method": Method.MODEL if model else Method.REFERENCE, "model": model}
+    parameters = parameters_of(context, casting, plate).model_copy(update=by)
+    settings = context.settings.model_copy(update={"swap": parameters})
+    if not (_is_swapped(plate, source, casting, settings, out) and still_counts(context, out, plate, watch)):
+        from nodes.shot.render import render_shot
+
+        rate, layer = shot.media.rate, context.settings.detect.layer
+        with ExitStack() as stack:
+            footage = stack.enter_context(open_footage(plate.path, rate=rate, layer=layer))
+            face = stack.enter_context(open_beside(source, rate=rate, layer=layer)) if source else None
+            done = render_shot(
+                footage, face, out, settings, *plate.span, tracks=casting.tracks, progress=watch.progress
+            )
+        for line in document.remarks(done.document, tracks_given=bool(casting.tracks)):
+            watch.message(line)
+        watch.preview(done.folder / "sheet.png")
+    return FinishedShot(out, model, how)
+
+
+def _is_swapped(plate: PlateRange, source: Path | None, casting: Casting, settings: Settings, out: Path) -> bool:
+    """Tell whether a swap of the same was finished when the run was killed."""
+    try:
+        digests = {"plate": plate.digest} | ({"source": digest_of(source)} if source else {})
+        digests |= {"model": digest_file(settings.swap.model)} if settings.swap.model else {}
+        shot = document.load(out)
+        json.loads((out / "report.json").read_bytes())
+        tracks = set(casting.tracks or (t.id for t in main_tracks(load_faces(out / "faces.npz").faces)))
+        others = () if casting.tracks else shot["results"].get("not_replaced", ())
+        first, last = (int(number) for number in plate.range.split("-"))
+        return (
+            shot["settings"] == settings.model_dump(mode="json")
+            and shot["range"] == {"first": first, "last": last}
+            and {t["id"] for t in (*shot["tracks"], *others)} == tracks
+            and {name: one["digest"] for name, one in shot["inputs"].items()} == digests
+        )
+    except (FaceplateError, OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _check_cast(context: RunContext, shot: Shot) -> None:
+    """Raise FaceplateError for a cast that cannot be played."""
+    for casting in shot.cast:
+        if not context.performers.get(casting.source):
+            raise FaceplateError(
+                f"the cast names {casting.source}, and no footage of them",
+                remedy=f"Name it with --source {casting.source}=FOOTAGE, or in the cast file",
+            )
+        if casting.source == casting.target:
+            raise FaceplateError(
+                f"{casting.source} is to be replaced by themselves", remedy="Give source and target different names"
+            )
+    tracks = Counter(track for casting in shot.cast for track in casting.tracks)
+    if len(shot.cast) > 1 and not all(casting.tracks for casting in shot.cast):
+        raise FaceplateError(
+            "several people are replaced in it, and it is not said which face is whose",
+            remedy="Give each one's tracks, as `faceplate detect` numbers them",
+        )
+    if twice := [track for track, count in tracks.items() if count > 1]:
+        raise FaceplateError(
+            f"track {twice[0]} is given to two people",
+            remedy="Give each one's own tracks, as `faceplate detect` numbers them",
+        )
