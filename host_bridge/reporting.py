@@ -26,6 +26,33 @@ class Watch:
         """Raise FaceplateError for a file that may not be read, and that a document names and not the request; by default all may."""
 
 
+class PassingWatch(Watch):
+    """Passes everything on to another watch; a subclass changes or adds to some of it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Pass it on."""
+        self._watch.progress(stage, done, total)
+
+    def training(self, now: Progress) -> None:
+        """Pass it on."""
+        self._watch.training(now)
+
+    def message(self, line: str) -> None:
+        """Pass it on."""
+        self._watch.message(line)
+
+    def preview(self, picture: Path) -> None:
+        """Pass it on."""
+        self._watch.preview(picture)
+
+    def may_read(self, path: Path) -> None:
+        """Ask on."""
+        self._watch.may_read(path)
+
+
 class TrainingReports(Watcher):
     """Passes on to a watch what a training reports."""
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from host_bridge.reporting import Watch
+from host_bridge.reporting import PassingWatch, Watch
 from trainer.watcher import Progress
 
 _EVERY = 60.0  # seconds between two lines about a training
@@ -47,11 +47,11 @@ class Result(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
 
-class _LoggedWatch(Watch):
+class _LoggedWatch(PassingWatch):
     """Passes on what a job tells, and logs it: its stages with their times, its messages, a training once in a while."""
 
     def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+        super().__init__(watch)
         self._stage = ""
         self._since = self._next = 0.0
 
@@ -60,7 +60,7 @@ class _LoggedWatch(Watch):
         if stage != self._stage:
             self.end_stage()
             self._stage, self._since = stage, time.monotonic()
-        self._watch.progress(stage, done, total)
+        super().progress(stage, done, total)
 
     def end_stage(self) -> None:
         """Log how long the last stage took."""
@@ -72,20 +72,12 @@ class _LoggedWatch(Watch):
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY
             _log.info("training: %s", now)
-        self._watch.training(now)
+        super().training(now)
 
     def message(self, line: str) -> None:
         """Log it."""
         _log.info("%s", line)
-        self._watch.message(line)
-
-    def preview(self, picture: Path) -> None:
-        """Pass it on."""
-        self._watch.preview(picture)
-
-    def may_read(self, path: Path) -> None:
-        """Ask on."""
-        self._watch.may_read(path)
+        super().message(line)
 
 
 @dataclass(frozen=True, slots=True)

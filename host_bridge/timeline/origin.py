@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host_bridge.timeline.document import DocumentPart
 from nodes.cache import digest_file
 from nodes.consent.book import ConsentBook
 from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.binding import hash_files, listing, sha256
 
 
-@dataclass(frozen=True, slots=True)
-class UsedModel:
+class UsedModel(DocumentPart):
     """A model that took part. digest: Faceplate's own, as the shot recorded it. sha256: of its file, where the shot recorded it, or while the file
-    is the one that was used. note: what became of the file.
+    is the one that was used. note: what became of the file. An export knows neither name nor path.
     """
 
-    path: Path
+    name: str | None = None
+    path: str | None = None
     digest: str
     sha256: str | None
     note: str | None = None
@@ -74,7 +75,10 @@ def media_sha256(media: Path | Sequence[Path]) -> str:
 
 
 def _model(path: Path, digest: str, recorded: str | None) -> UsedModel:
+    sha, note = recorded, None
     if path.is_file() and digest_file(path) == digest:
-        return UsedModel(path, digest, recorded or sha256(path))
-    note = "the file was changed since" if path.is_file() else "the file is not there any more"
-    return UsedModel(path, digest, recorded, note if recorded else f"{note}, so its SHA-256 cannot be told")
+        sha = recorded or sha256(path)
+    else:
+        note = "the file was changed since" if path.is_file() else "the file is not there any more"
+        note = note if recorded else f"{note}, so its SHA-256 cannot be told"
+    return UsedModel(name=path.name, path=str(path), digest=digest, sha256=sha, note=note)

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from host_bridge.timeline.document import DocumentPart
+from host_bridge.timeline.origin import UsedModel
 from nodes.consent.book import MAY
 from nodes.consent.gate import USE, is_sample
 from nodes.consent.provenance import Role
@@ -52,16 +53,6 @@ class FrameCount(DocumentPart):
     count: int
 
 
-class ReportedModel(DocumentPart):
-    """A model that took part. digest: Faceplate's own. note: what became of the file."""
-
-    name: str | None = None
-    path: str | None = None
-    digest: str
-    sha256: str | None
-    note: str | None = None
-
-
 class ReportedFootage(DocumentPart):
     """Footage that took part, by Faceplate's own digest. part: plate, source, roto, faces (learned from) or footage (of an export)."""
 
@@ -85,7 +76,7 @@ class ReportedResult(DocumentPart):
     """What came of a shot. folder: of a run. unknown: digests of models that do not say whom they were trained on. sha256: of the finished picture."""
 
     folder: str | None
-    models: list[ReportedModel]
+    models: list[UsedModel]
     footage: list[ReportedFootage]
     unknown: list[str]
     credentials: Integrity

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from host_bridge.timeline.cast_edit import check_rate
 from host_bridge.timeline.document import ShotRecord, default_folder, document_path, load
-from host_bridge.timeline.origin import media_sha256, models_in
+from host_bridge.timeline.origin import UsedModel, media_sha256, models_in
 from host_bridge.timeline.read.edit import document_of_edit
 from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.read.otio import parse
@@ -30,7 +30,6 @@ from host_bridge.timeline.report.document import (
     ReportedEdit,
     ReportedExport,
     ReportedFootage,
-    ReportedModel,
     ReportedResult,
     ReportedShot,
     answers,
@@ -166,10 +165,7 @@ def _shot_of_run(shot: ShotRecord, out: Path, records: Records, trust: Trust | N
             people = [records.person(part) for part in provenance.performers]
             result = ReportedResult(
                 folder=str(folder),
-                models=[
-                    ReportedModel(name=m.path.name, path=str(m.path), digest=m.digest, sha256=m.sha256, note=m.note)
-                    for m in models_in(told)
-                ],
+                models=models_in(told),
                 footage=_footage(told["inputs"], provenance),
                 unknown=list(provenance.unknown),
                 credentials=_integrity_of_folder(told, folder, trust),
@@ -314,7 +310,7 @@ def _shot_of_clip(
             people=people,
             result=ReportedResult(
                 folder=None,
-                models=[ReportedModel(digest=m.digest, sha256=m.sha256) for m in block.models],
+                models=[UsedModel(digest=m.digest, sha256=m.sha256) for m in block.models],
                 footage=[ReportedFootage(digest=d, part="footage") for d in block.provenance.footage],
                 unknown=list(block.provenance.unknown),
                 credentials=integrity,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from host_bridge.timeline.report.document import WEIGHTS, EditReport, ReportedModel
+from host_bridge.timeline.origin import UsedModel
+from host_bridge.timeline.report.document import WEIGHTS, EditReport
 from nodes.text import page_template
 
 ROLES = {"target": "is replaced", "source": "is put in", "performer": "trained on"}
@@ -31,7 +32,7 @@ class Fingerprint:
 def page(report: EditReport) -> str:
     """Fill the template."""
     made = [(shot, shot.result) for shot in report.shots if shot.result is not None]
-    models: dict[str, ReportedModel] = {}  # each once, by its digest, in the order of the shots
+    models: dict[str, UsedModel] = {}  # each once, by its digest, in the order of the shots
     for _, result in made:
         for model in result.models:
             models.setdefault(model.digest, model)

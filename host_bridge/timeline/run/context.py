@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from host_bridge.reporting import Watch
+from host_bridge.reporting import PassingWatch, Watch
 from host_bridge.timeline.settings import RunSettings
 from nodes.cache import digest_footage
 from nodes.definitions import Settings
@@ -43,15 +43,16 @@ class PlateRange:
     range: str
 
 
-class ShotWatch(Watch):
+class ShotWatch(PassingWatch):
     """Passes on reports about one shot, with its place among all before each: `shot 2 of 5, V1-0003: swap`."""
 
     def __init__(self, watch: Watch, place: str, name: str) -> None:
-        self._watch, self._place, self._name = watch, place, name
+        super().__init__(watch)
+        self._place, self._name = place, name
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Pass it on."""
-        self._watch.progress(f"{self._place}, {self._name}: {stage}", done, total)
+        """Pass it on, with the shot's place."""
+        super().progress(f"{self._place}, {self._name}: {stage}", done, total)
 
     def training(self, now: Progress) -> None:
         """Pass on how far it is as a stage: in steps where they are counted, else in seconds."""
@@ -61,16 +62,8 @@ class ShotWatch(Watch):
             self.progress("train", round(now.seconds), None if now.left is None else round(now.seconds + now.left))
 
     def message(self, line: str) -> None:
-        """Pass it on."""
-        self._watch.message(f"{self._name}: {line}")
-
-    def preview(self, picture: Path) -> None:
-        """Pass it on."""
-        self._watch.preview(picture)
-
-    def may_read(self, path: Path) -> None:
-        """Ask on."""
-        self._watch.may_read(path)
+        """Pass it on, with the shot's name."""
+        super().message(f"{self._name}: {line}")
 
 
 def digest_of(path: Path) -> str:
