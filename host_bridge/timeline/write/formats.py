@@ -34,7 +34,7 @@ _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class EditFormat:
+class WrittenFormat:
     """A kind of file, and what it can carry.
 
     everything: the document itself. media: its media too. write: makes the bytes of a timeline whose media `places` finds, for a file name; None for
@@ -49,17 +49,17 @@ class EditFormat:
 
 
 FORMATS = {
-    ".otio": EditFormat(everything=True),
-    ".otioz": EditFormat(everything=True, media=True),
-    ".otiod": EditFormat(everything=True, media=True),
-    ".aaf": EditFormat(),
-    ".edl": EditFormat(write=edl_of, reduce=reduce_to_edl, lengths=False),
-    ".fcpxml": EditFormat(write=fcpxml_of),
-    ".xml": EditFormat(write=fcp7_of),
+    ".otio": WrittenFormat(everything=True),
+    ".otioz": WrittenFormat(everything=True, media=True),
+    ".otiod": WrittenFormat(everything=True, media=True),
+    ".aaf": WrittenFormat(),
+    ".edl": WrittenFormat(write=edl_of, reduce=reduce_to_edl, lengths=False),
+    ".fcpxml": WrittenFormat(write=fcpxml_of),
+    ".xml": WrittenFormat(write=fcp7_of),
 }
 
 
-def format_of(target: Path) -> EditFormat:
+def format_of(target: Path) -> WrittenFormat:
     """Return the format that a file's name says. Raises OutputError for a kind that is not written."""
     if target.suffix.lower() not in FORMATS:
         raise OutputError("is of no kind of edit that is written", file=target, remedy=f"{', '.join(FORMATS)} are")

@@ -189,7 +189,7 @@ def test_what_fcpxml_cannot_hold_is_refused_and_leaves_nothing(tmp_path: Path) -
 def test_a_document_that_cannot_be_read_again_is_an_error_of_writing(
     data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(formats.FORMATS, ".fcpxml", formats.EditFormat(write=lambda *_: data))
+    monkeypatch.setitem(formats.FORMATS, ".fcpxml", formats.WrittenFormat(write=lambda *_: data))
     refused(tmp_path, timeline([clip("/a.mov", 0, 5, 25, available=span(0, 9, 25))]), "cannot hold this edit")
 
 
@@ -197,7 +197,7 @@ def test_a_document_with_another_frame_is_an_error_of_writing(tmp_path: Path, mo
     def moved(*told: Any) -> bytes:
         return formats.fcpxml_of(*told).replace(b'start="1/5s"', b'start="6/25s"')
 
-    monkeypatch.setitem(formats.FORMATS, ".fcpxml", formats.EditFormat(write=moved))
+    monkeypatch.setitem(formats.FORMATS, ".fcpxml", formats.WrittenFormat(write=moved))
     made = timeline(
         [clip("/a.mov", 0, 5, 25, available=span(0, 90, 25)), clip("/a.mov", 5, 7, 25, available=span(0, 90, 25))]
     )
