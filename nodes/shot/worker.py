@@ -1,17 +1,15 @@
-"""Do one kind of work on a thread of its own, a bounded number of items behind."""
+"""Worker: does one kind of work on a thread of its own, a bounded number of items behind."""
 
 from __future__ import annotations
 
-import logging
-import queue
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
-_WAIT = 0.1
+_WAIT = 0.1  # seconds, after which Ctrl-C and errors are looked for
 
 
 class Worker(Generic[T]):
@@ -22,16 +20,17 @@ class Worker(Generic[T]):
     """
 
     def __init__(self, work: Callable[[T], None], depth: int = 3) -> None:
-        self._work = work
-        self._box: queue.Queue[T | None] = queue.Queue(maxsize=depth)
-        self._stop = threading.Event()
+        self._work, self._room = work, BoundedSemaphore(depth + 1)  # those that wait, and the one at work
+        self._pool = ThreadPoolExecutor(1, "faceplate-write")
+        self._last: Future[None] | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="faceplate-write", daemon=True)
-        self._thread.start()
 
     def put(self, item: T) -> None:
         """Hand over an item."""
-        self._put(item)
+        while not self._room.acquire(timeout=_WAIT):
+            self._check()
+        self._check()
+        self._last = self._pool.submit(self._do, item)
 
     def __enter__(self) -> Self:
         return self
@@ -39,40 +38,23 @@ class Worker(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._stop.set()
-            self._thread.join()
-            return
         try:
-            self._put(None)
-            while self._thread.is_alive():
-                self._thread.join(_WAIT)
-        except BaseException:
-            self._stop.set()
-            self._thread.join()
-            raise
-        if self._error is not None:
-            raise self._error
+            while kind is None and self._last is not None and wait([self._last], _WAIT).not_done:
+                self._check()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+        if kind is None:
+            self._check()
 
-    def _put(self, item: T | None) -> None:
-        while True:
-            if self._error is not None:
-                raise self._error
-            try:
-                return self._box.put(item, timeout=_WAIT)
-            except queue.Full:
-                continue
-
-    def _run(self) -> None:
+    def _do(self, item: T) -> None:
         try:
-            while not self._stop.is_set():
-                try:
-                    item = self._box.get(timeout=_WAIT)
-                except queue.Empty:
-                    continue
-                if item is None:
-                    return
+            if self._error is None:
                 self._work(item)
         except BaseException as e:  # raised where the items come from, unless something else is first
-            _log.info("the thread has failed", exc_info=True)
             self._error = e
+        finally:
+            self._room.release()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
