@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -183,3 +184,14 @@ def f():
         ("torch", True),
         ("face_alignment", True),
     }
+
+
+def test_no_room_of_nodes_points_up():
+    below: dict[str, set[str]] = {}
+    for path, found in imports_under("nodes"):
+        room = path.parts[1].removesuffix(".py")
+        target = found.module.split(".")[1] if found.top == "nodes" else room
+        below.setdefault(room, set()).update({target} - {room})
+    rooms = list(TopologicalSorter(below).static_order())  # CycleError where two rooms need each other
+    order = ["footage", "detect", "align", "mask", "swap", "graph", "shot", "subject_tool"]
+    assert [room for room in rooms if room in order] == order
