@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -27,14 +26,6 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="permissions and process
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with live_engine(tmp_path_factory.mktemp("client")) as engine:
         yield engine
-
-
-def wait_until(true: object, seconds: float = 10) -> None:
-    assert callable(true)
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def dead_pid() -> int:

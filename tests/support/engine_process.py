@@ -8,12 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 from tests import ROOT
+from tests.support.waiting import wait_for
 
 MARK = "FACEPLATE_TEST_FOLDER"  # inherited by all that an engine starts
 
@@ -100,15 +100,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def wait_for(look: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Look until there is something to see."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
-    return found
 
 
 def processes(folder: Path) -> set[int]:

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.engine_process import Engine, processes, wait_for
+from tests.support.engine_process import Engine, processes
+from tests.support.waiting import wait_for
 
 WHAT = ("engine", "child", "both", "engine as it starts")
 

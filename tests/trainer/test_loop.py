@@ -275,13 +275,15 @@ def test_a_folder_with_a_training_is_not_trained_in_again_unasked(pair, tmp_path
 
 def test_what_takes_long_is_done_less_often(monkeypatch):
     monkeypatch.setattr(loop, "SHARE", 0.05)
+    now = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
     every = loop.Every(0.001, at_once=True)
     assert every.due
-    time.sleep(0.02)
+    now[0] += 0.02
     every.done()
-    time.sleep(0.1)
+    now[0] += 0.1
     assert not every.due
-    time.sleep(0.4)
+    now[0] += 0.4
     assert every.due
 
 

@@ -9,7 +9,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ import torch
 from nodes.errors import FaceplateError, ModelError, OutputError, SchemaError
 from tests.support.consents import source_and_target  # noqa: F401
 from tests.support.tiny_training import Listener, Shaky, Tiny, plain_faceset, process, settings
+from tests.support.waiting import wait_for
 from trainer.checkpoint import SCHEMA, checkpoints, last_checkpoint, read_checkpoint
 from trainer.faceset import Faceset
 from trainer.faceset.faceset import FileFacts
@@ -51,13 +52,6 @@ def files_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def wait_for(found: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
 @pytest.mark.slow
 def test_a_training_killed_at_random_and_resumed_is_bit_equal_to_one_that_was_not(crops, pair, tmp_path):
     whole = fit(pair, tmp_path / "whole", settings(steps=400), kind=Tiny)
@@ -68,7 +62,7 @@ def test_a_training_killed_at_random_and_resumed_is_bit_equal_to_one_that_was_no
     for resume in ((), ("resume",)):
         run = process(tmp_path, told, *resume)
         at = reached + random.randint(10, 120)
-        wait_for(lambda at=at: any(file.stem >= f"step-{at:09d}" for file in checkpoints(out)))
+        wait_for(lambda at=at: any(file.stem >= f"step-{at:09d}" for file in checkpoints(out)), 60)
         time.sleep(random.uniform(0, 0.03))
         run.kill()
         run.join()
@@ -297,10 +291,10 @@ def test_two_trainings_in_one_folder_refuse_each_other(crops, pair, tmp_path):
     run = process(tmp_path, settings(minutes=5))
     try:
         owner = tmp_path / "out" / ".training.pid"
-        wait_for(lambda: owner.exists() and owner.read_text().strip())
+        wait_for(lambda: owner.exists() and owner.read_text().strip(), 60)
         with pytest.raises(OutputError, match=rf"another training is at work in this folder \(process {run.pid}\)"):
             fit(pair, tmp_path / "out", settings(steps=5), kind=Tiny)
-        wait_for(lambda: (tmp_path / "out" / TABLE).exists())
+        wait_for(lambda: (tmp_path / "out" / TABLE).exists(), 60)
         run.terminate()  # asked to end, it ends in good order
         run.join(30)
         assert run.exitcode == 0

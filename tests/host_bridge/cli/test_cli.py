@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -50,13 +49,14 @@ def clip(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_is_there_in_half_a_second() -> None:
     def once() -> float:
-        began = time.perf_counter()
+        began = os.times()
         done = subprocess.run([sys.executable, "-m", "host_bridge.cli", "--help"], capture_output=True, text=True)
         assert done.returncode == 0
         assert all(command in done.stdout for command in app.COMMANDS)
-        return time.perf_counter() - began
+        ended = os.times()
+        return ended.children_user - began.children_user + ended.children_system - began.children_system
 
-    assert any(once() < 0.5 for _ in range(10))  # other tests run beside it
+    assert any(once() < 0.5 for _ in range(10))  # of the processor's time: other programs run beside it
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from host_bridge.cli.commands.train import interruption
 from host_bridge.cli.progress import ProgressLines, ProgressScreen, clock, sparkline
 from tests.support.clips import cut
 from tests.support.consents import in_project
+from tests.support.waiting import wait_for
 from trainer.checkpoint import checkpoints, last_checkpoint
 from trainer.watcher import Progress
 
@@ -106,10 +106,7 @@ def interrupted(arguments: list[object], begun: Path) -> subprocess.CompletedPro
         stderr=subprocess.PIPE,
         text=True,
     )
-    for _ in range(1200):
-        if begun.exists() or process.poll() is not None:
-            break
-        time.sleep(0.05)
+    wait_for(lambda: begun.exists() or process.poll() is not None, 60, every=0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

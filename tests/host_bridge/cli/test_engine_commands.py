@@ -19,7 +19,8 @@ from host_bridge.client import EngineError, running
 from host_bridge.jobs.faces import DetectRequest, DetectResult
 from nodes.errors import FaceplateError
 from tests.support.clips import cut
-from tests.support.live_engine import Live, live_engine, until
+from tests.support.live_engine import Live, live_engine
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +123,7 @@ def test_ctrl_c_cancels_the_job(live: Live, samples: Path) -> None:
     )
     environment = {**os.environ, "FACEPLATE_CACHE": str(live.state / "cache")}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE)
-    until(
+    wait_for(
         lambda: [j for j in live.client.list(limit=1)["jobs"] if j["title"] == "long.mp4" and j["state"] == "running"]
     )
     process.send_signal(signal.SIGINT)
@@ -140,7 +141,7 @@ def test_an_engine_that_is_killed_meanwhile_is_started_again_and_the_work_gets_d
         told: list[DetectResult] = []
         work = threading.Thread(target=lambda: told.append(perform("detect", DetectRequest(clip=clip), engine=True)))
         work.start()
-        until(lambda: live.client.list("running")["jobs"])
+        wait_for(lambda: live.client.list("running")["jobs"])
         os.kill(live.client.address.pid, signal.SIGKILL)
         work.join(60)
         assert told and told[0].tracks

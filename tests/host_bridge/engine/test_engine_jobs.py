@@ -21,7 +21,8 @@ from host_bridge.engine.supervisor import Supervisor
 from tests import ROOT
 from tests.support.clips import cut
 from tests.support.engine_kinds import KINDS, Plain
-from tests.support.engine_process import Engine, Refused, alive, processes, wait_for
+from tests.support.engine_process import Engine, Refused, alive, processes
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes through /proc")
 
@@ -236,7 +237,8 @@ def test_listeners_hear_of_a_job_five_times_a_second_and_the_disk_twice(tmp_path
             tasks = [asyncio.create_task(listen()), asyncio.create_task(look())]
             job = await supervisor.wait(job.id, 20)
             assert job.state == "finished"
-            await asyncio.sleep(0.25)  # for the last word
+            while heard[-1][0].state != "finished":
+                await asyncio.sleep(0.01)
             for task in tasks:
                 task.cancel()
         while supervisor.busy:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.clips import cut
-from tests.support.engine_process import Engine, alive, parent, processes, wait_for
+from tests.support.engine_process import Engine, alive, parent, processes
 from tests.support.engine_storm import storm
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,

@@ -21,7 +21,8 @@ from host_bridge.jobs import KINDS
 from nodes.definitions import NODES
 from tests import ROOT
 from tests.support.clips import cut
-from tests.support.live_engine import Live, gone, live_engine, until
+from tests.support.live_engine import Live, gone, live_engine
+from tests.support.waiting import wait_for
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 
@@ -52,7 +53,7 @@ def test_a_second_engine_finds_the_first_one_and_leaves(live: Live) -> None:
 def test_an_engine_that_was_killed_leaves_a_file_that_fools_nobody(tmp_path: Path) -> None:
     first = connect(tmp_path)
     os.kill(first.address.pid, signal.SIGKILL)
-    until(lambda: gone(first.address.pid))
+    wait_for(lambda: gone(first.address.pid))
     assert (tmp_path / "engine.json").exists()
     assert running(tmp_path) is None
     second = connect(tmp_path)
@@ -71,7 +72,7 @@ def test_it_ends_in_good_order_however_it_is_told_to(tmp_path: Path, how: signal
         client.stop()
     else:
         os.kill(client.address.pid, how)
-    until(lambda: gone(client.address.pid))
+    wait_for(lambda: gone(client.address.pid))
     listening.join(5)
     assert not listening.is_alive(), "who listens is told"
     assert not (tmp_path / "engine.json").exists()
@@ -86,7 +87,7 @@ def test_it_ends_by_itself_when_nobody_wants_anything_even_if_somebody_listens(t
     seen = client.events()
     assert next(seen)[0] == "hello"
     began = time.monotonic()
-    until(lambda: gone(client.address.pid), 10)
+    wait_for(lambda: gone(client.address.pid), 10)
     assert time.monotonic() - began > 0.8
     assert list(seen) == []
 
@@ -99,7 +100,7 @@ def test_it_does_not_end_while_a_job_runs(samples: Path, tmp_path: Path) -> None
         job = live.client.submit("detect", {"clip": str(clip)})
         states = [told["state"] for _, told in live.client.events() if told.get("id") == job["id"]]
         assert states[-1] == "finished", "it worked for longer than it may be idle, and ended the stream when it ended"
-        until(lambda: gone(live.client.address.pid))
+        wait_for(lambda: gone(live.client.address.pid))
 
 
 def test_it_needs_little_and_imports_nothing_heavy() -> None:
@@ -112,7 +113,7 @@ def test_it_needs_little_and_imports_nothing_heavy() -> None:
 @posix_only
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_idle_it_takes_no_memory_and_no_time_to_speak_of(live: Live) -> None:
-    until(lambda: live.client.status()["running"] == 0)
+    wait_for(lambda: live.client.status()["running"] == 0)
     pid = live.client.address.pid
     status = Path(f"/proc/{pid}/status").read_text()
     resident = int(status.split("VmRSS:")[1].split()[0]) / 1024

@@ -18,7 +18,8 @@ from host_bridge.engine.job import Conflict, NotFound
 from host_bridge.engine.queue import Queue
 from host_bridge.engine.supervisor import Supervisor
 from nodes.errors import OutputError, SchemaError
-from tests.support.engine_process import Engine, Refused, wait_for
+from tests.support.engine_process import Engine, Refused
+from tests.support.waiting import wait_for
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts, capabilities and /proc of Linux")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from nodes.definitions import DetectParameters, SwapParameters
 from tests.support.fusion_host.fuse import Fuse
 from tests.support.fusion_host.pictures import from_rgb, to_rgb
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, prepared
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +42,8 @@ def pressed(stage: Stage, fuse: Fuse, button: str, kind: str, **about: Any) -> d
     before = {job["id"] for job in found()}
     fuse.press(button, **({"first": FIRST, "last": FIRST + COUNT - 1, "time": FIRST + 1} | about))
     assert "Handed to Faceplate's engine" in fuse.value("Note")
-    end = time.monotonic() + 60
-    while not (fresh := [job for job in found() if job["id"] not in before]):
-        logs = [log.read_text() for log in Path(fuse.value("Note").rpartition("see ")[2]).parent.glob("*.log")]
-        assert time.monotonic() < end, logs
-        time.sleep(0.05)
-    job = stage.live.client.wait(fresh[0]["id"], 60)
+    made = wait_for(lambda: [job for job in found() if job["id"] not in before], 60, every=0.05)
+    job = stage.live.client.wait(made[0]["id"], 60)
     assert job["state"] == "finished", job["error"]
     return job
 
@@ -215,10 +211,7 @@ def test_train_makes_the_facesets_first(tmp_path: Path) -> None:
     fuse = Fuse(tmp_path / "Fuses" / "FaceplateSwap.fuse")
     fuse.set(Results="/shots/one/", PlateClip="/plates/a.mov", SourceClip="/plates/b.mov", Minutes=7)
     fuse.press("Train")
-    end = time.monotonic() + 10
-    while not (tmp_path / "arguments").exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for((tmp_path / "arguments").exists)
     assert (tmp_path / "arguments").read_text().startswith("-P -m host_bridge.cli fusion send ")
     jobs = json.loads((tmp_path / "noted.json").read_text())["jobs"]
     assert [job["kind"] for job in jobs] == ["performers", "faceset", "faceset", "train"]

@@ -23,7 +23,7 @@ from tests.host_bridge.fusion.test_fuse_buttons import posted, stands_in
 from tests.support.fusion_host.fuse import Fuse
 from tests.support.fusion_host.pictures import from_rgb
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, prepared
-from tests.support.live_engine import until
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ class Show:
                 self.watcher.step()
             return not self.watcher or not (self.watcher.busy or self.watcher.waiting)
 
-        until(told, 60)
+        wait_for(told, 60)
         return {job["kind"] for job in client.list()["jobs"]}
 
     def ended(self, said: str) -> None:
@@ -99,7 +99,7 @@ class Show:
                 self.watcher.step()
             return said in self.press("Reload")
 
-        until(told, 60)
+        wait_for(told, 60)
 
     def made(self) -> list[str]:
         """What is in the folder beside the records."""
@@ -210,7 +210,7 @@ def test_a_training_is_of_the_performers_that_are_named_else_called_after_their_
         fuse = Fuse(tmp_path / "Fuses" / "FaceplateSwap.fuse")
         fuse.set(Results="/shots/one", PlateClip="/a/take1.mov", SourceClip="/b/take1.mov", Project="/show", **values)
         fuse.press("Train")
-        until(noted.exists)
+        wait_for(noted.exists)
         asked, *jobs = json.loads(noted.read_bytes())["jobs"]
         noted.unlink()
         assert parse("performers", asked["request"]).swap.target_performer == values.get("TargetPerformer")  # type: ignore[attr-defined]

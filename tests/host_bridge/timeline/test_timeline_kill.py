@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from host_bridge.timeline.document import load
 from tests.support.edits import QUICK, clip, performer, plate, write_edit
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")]
 
@@ -40,10 +40,8 @@ def begin(command: list[str], state: Path) -> subprocess.Popen[str]:
 
 def end_once(process: subprocess.Popen[str], there: Callable[[], object], number: signal.Signals) -> str:
     """Send a signal as soon as something is there; returns what the process said on stderr."""
-    limit = time.monotonic() + 120
-    while not there():
-        assert process.poll() is None and time.monotonic() < limit, process.communicate()[1]
-        time.sleep(0.005)
+    wait_for(lambda: there() or process.poll() is not None, 120, every=0.005)
+    assert process.poll() is None, process.communicate()[1]
     process.send_signal(number)
     return process.communicate(timeout=60)[1]
 

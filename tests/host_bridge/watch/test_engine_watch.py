@@ -24,7 +24,8 @@ from host_bridge.watch.status import to_lua
 from nodes.errors import FaceplateError
 from tests.support.clips import cut
 from tests.support.consents import in_project
-from tests.support.live_engine import Live, live_engine, until
+from tests.support.live_engine import Live, live_engine
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -173,7 +174,7 @@ def test_a_watcher_that_was_killed_goes_on_with_the_same_job(live: Live, hot: Pa
     command = [sys.executable, "-m", "host_bridge.cli", "engine", "watch", str(hot), "--settle", "0"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     drop(hot, "long.json", "detect", clip=clip, out=hot / "long.npz")
-    until((hot / "long.json.status.json").exists)
+    wait_for((hot / "long.json.status.json").exists)
     first.send_signal(signal.SIGKILL)
     first.wait()
     job, before = status(hot, "long.json")["job"], jobs(live)

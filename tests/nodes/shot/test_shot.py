@@ -39,6 +39,7 @@ from nodes.types import Faces, Track
 from tests.support.clips import cut, decoded, packets, pictures, write_movie
 from tests.support.memory import clip_of
 from tests.support.reports import without_report
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -429,12 +430,9 @@ def started(plate: Path, source: Path, out: Path, patches: int, *more: str) -> s
     command = [sys.executable, "-m", "host_bridge.cli", "swap", "--plate", plate, "--source", source, "--out", out]
     process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     folder = results.partial_folder(out) / "patch"
-    until = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < until:
-        if folder.exists() and len(list(folder.glob("patch.*.exr"))) >= patches:
-            return process
-        time.sleep(0.01)
-    pytest.fail(f"never came so far: {process.communicate(timeout=5)}")
+    wait_for(lambda: process.poll() is not None or len(list(folder.glob("patch.*.exr"))) >= patches, 60)
+    assert process.poll() is None, f"never came so far: {process.communicate(timeout=5)}"
+    return process
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9), (signal.SIGTERM, 143)])
@@ -517,7 +515,7 @@ def test_a_patch_that_is_damaged_on_disk_is_made_again(plate: Path, source: Path
 
     def interrupt(stage: str, done: int, total: int | None) -> None:
         if stage == "swap" and done == 14:
-            time.sleep(0.5)
+            wait_for((results.partial_folder(out) / "patch/patch.0003.exr").exists)
             raise KeyboardInterrupt
 
     with open_footage(plate) as p, open_footage(source) as s:
