@@ -24,7 +24,7 @@ PartOfShot = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ShotPart:
     """One part. meaning: in its Content Credentials. file: its name in the folder, None for none. frames: names of its files in a folder of its own,
     as a regular expression; empty for none. kept: what is there when a run is interrupted is not made again.
     """
@@ -35,19 +35,21 @@ class Part:
     kept: bool = False
 
 
-PARTS: dict[PartOfShot, Part] = {
-    "composite": Part("the finished picture", "composite.mkv", r"composite\.\d+\.\w+"),
-    "plate": Part("a copy of the plate; no face was replaced in it", "plate.mkv"),
-    "preview": Part("plate and finished picture beside each other", "preview.mp4"),
-    "sheet": Part("some frames of plate and finished picture", "sheet.png"),
-    "patch": Part("the new face alone", None, r"patch\.\d+\.exr", kept=True),
-    "matte": Part("where the new face is", None, r"matte\.\d+\.exr", kept=True),
-    "overlay": Part("the new face as a host lays it over the plate", None, r"overlay\.\d+\.\w+"),
-    "over": Part("the new face as a compositor lays it over the plate", None, r"over\.\d+\.exr"),
-    "fusion": Part("the new face and where it is, as Fusion reads them", None, r"index\.lua|\d+\.(?:patch|matte)\.png"),
-    "still": Part("one finished frame"),
-    "render": Part("a finished picture, rendered in another program"),
-    "returned": Part("pictures that were cut out of the plate, put back as another program has left them"),
+PARTS: dict[PartOfShot, ShotPart] = {
+    "composite": ShotPart("the finished picture", "composite.mkv", r"composite\.\d+\.\w+"),
+    "plate": ShotPart("a copy of the plate; no face was replaced in it", "plate.mkv"),
+    "preview": ShotPart("plate and finished picture beside each other", "preview.mp4"),
+    "sheet": ShotPart("some frames of plate and finished picture", "sheet.png"),
+    "patch": ShotPart("the new face alone", None, r"patch\.\d+\.exr", kept=True),
+    "matte": ShotPart("where the new face is", None, r"matte\.\d+\.exr", kept=True),
+    "overlay": ShotPart("the new face as a host lays it over the plate", None, r"overlay\.\d+\.\w+"),
+    "over": ShotPart("the new face as a compositor lays it over the plate", None, r"over\.\d+\.exr"),
+    "fusion": ShotPart(
+        "the new face and where it is, as Fusion reads them", None, r"index\.lua|\d+\.(?:patch|matte)\.png"
+    ),
+    "still": ShotPart("one finished frame"),
+    "render": ShotPart("a finished picture, rendered in another program"),
+    "returned": ShotPart("pictures that were cut out of the plate, put back as another program has left them"),
 }
 DOCUMENT = "shot.json"  # last in its place: with it, the folder is finished
 _DOCUMENTS = (DOCUMENT, "report.html", "report.json", "faces.npz", "alignment.npz")

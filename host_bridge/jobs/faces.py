@@ -14,7 +14,7 @@ from nodes.definitions import AlignParameters, DetectParameters, MaskParameters,
 from nodes.errors import UsageError
 
 if TYPE_CHECKING:
-    from nodes.shot.aligned.folder import Written
+    from nodes.shot.aligned.folder import AlignedFolder
 
 
 class DetectRequest(Request):
@@ -249,7 +249,7 @@ def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
 
 def _pictures(
     request: AlignRequest, folder: Path, out: Path, registration: RegisterParameters | None, watch: Watch
-) -> Written:
+) -> AlignedFolder:
     from nodes.shot.aligned import write_pictures
 
     with opened(request.reference) as (shown,):
@@ -262,7 +262,7 @@ def _pictures(
 
 def _registered(
     request: AlignRequest, clip: Path, out: Path, registration: RegisterParameters, watch: Watch
-) -> Written:
+) -> AlignedFolder:
     from nodes.choice import check_range
     from nodes.shot.aligned import register_clip
 
@@ -274,7 +274,7 @@ def _registered(
         return register_clip(footage, shown.frame(0), out, registration, first, last, size, watch.progress)
 
 
-def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> Written:
+def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> AlignedFolder:
     """Detect a subject in a clip, or take a faces.npz, and write the images of its tracks."""
     from nodes.choice import check_fits, check_range
     from nodes.definitions import ALIGN

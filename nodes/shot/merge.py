@@ -24,7 +24,7 @@ from nodes.parts import DOCUMENT
 from nodes.progress import Progress, quiet
 from nodes.shot import document, results
 from nodes.shot.render import as_written
-from nodes.shot.write import Rendered, Written, patch_files, write_shot
+from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
 from nodes.types import Patch, Roi
 
 
@@ -59,7 +59,7 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     by = ready(out, told=settings.swap.project)
     key = key_of(shots=[digest_file(folder / DOCUMENT) for folder in shots], range=(first, last))
     folder = results.open_partial(out, key)
-    written = Written(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
+    written = ShotFolder(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
     return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
 
 

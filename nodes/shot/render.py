@@ -24,14 +24,14 @@ from nodes.footage.patch_files import half_rounded, read_patch
 from nodes.graph import run
 from nodes.progress import Progress, quiet
 from nodes.shot import document, results
-from nodes.shot.write import Rendered, Written, patch_files, write_shot
+from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
 from nodes.swap import PatchStream
 from nodes.text import counted
 from nodes.types import Faces, Patch
 
 
 @dataclass(frozen=True)
-class _Shot:
+class _RenderRequest:
     """What is rendered: the plate's frames first..last, by position."""
 
     plate: Footage
@@ -66,14 +66,14 @@ def render_shot(
     out = Path(out).expanduser().resolve()
     settings = settings or Settings()
     last = plate.info.frames - 1 if last is None else last
-    shot = _Shot(plate, source, roto, first or 0, last, settings, tuple(tracks))
+    shot = _RenderRequest(plate, source, roto, first or 0, last, settings, tuple(tracks))
     _check(shot)
     results.check_writable(out)
     with results.only_run(out):
         return _rendered(shot, out, began, progress)
 
 
-def _rendered(shot: _Shot, out: Path, began: float, progress: Progress) -> Rendered:
+def _rendered(shot: _RenderRequest, out: Path, began: float, progress: Progress) -> Rendered:
     plate, source, settings, last, tracks = shot.plate, shot.source, shot.settings, shot.last, shot.tracks
     inputs = _inputs(shot)
     clips = {name: Clip(Path(i["path"]), i["digest"]) for name, i in inputs.items()}
@@ -85,7 +85,7 @@ def _rendered(shot: _Shot, out: Path, began: float, progress: Progress) -> Rende
     if source is not None:
         _tell_unused(inputs["source"], made["source_found"], made["source_faces"], source.info.first)
     folder = results.open_partial(out, _key(shot, inputs))
-    written = Written(plate, shot.first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
+    written = ShotFolder(plate, shot.first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
     return write_shot(written, _patches(shot, made["patch"], folder), folder, out, progress)
 
 
@@ -96,7 +96,7 @@ def as_written(patch: Patch) -> Patch:
     return Patch(patch.frame, patch.roi, half_rounded(patch.rgba))
 
 
-def _check(shot: _Shot) -> None:
+def _check(shot: _RenderRequest) -> None:
     check_range(shot.plate.info, shot.first, shot.last)
     roto, info = shot.roto and shot.roto.info, shot.plate.info
     if roto and ((roto.width, roto.height) != (info.width, info.height) or roto.frames <= shot.last):
@@ -113,7 +113,7 @@ def _check(shot: _Shot) -> None:
         raise FaceplateError("the method 'model' needs a model", remedy="Give one with --model")
 
 
-def _inputs(shot: _Shot) -> dict[str, Any]:
+def _inputs(shot: _RenderRequest) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, footage in (("plate", shot.plate), ("source", shot.source), ("roto", shot.roto)):
         if footage is not None:
@@ -124,7 +124,7 @@ def _inputs(shot: _Shot) -> dict[str, Any]:
     return found
 
 
-def _key(shot: _Shot, inputs: dict[str, Any]) -> str:
+def _key(shot: _RenderRequest, inputs: dict[str, Any]) -> str:
     """The key of the patches: whatever changes one of them changes it."""
     return key_of(
         inputs={name: (i["digest"], i.get("rate")) for name, i in inputs.items()},
@@ -142,7 +142,7 @@ def _tell_unused(source: dict[str, Any], found: Faces, chosen: Faces, first: int
         source["not_used"] = document.describe_tracks(others, first)
 
 
-def _patches(shot: _Shot, plan: PatchStream, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
+def _patches(shot: _RenderRequest, plan: PatchStream, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
     """Yield each frame with its patch as written and whether that is new: first those on disk, then swap from there on."""
     frames = shot.plate.frames(shot.first, shot.last, prepare=Frame.rgb8)
     before: deque[Frame] = deque(maxlen=plan.lookahead)
@@ -158,7 +158,7 @@ def _patches(shot: _Shot, plan: PatchStream, folder: Path) -> Iterator[tuple[Fra
         yield frame, patch, False
 
 
-def _kept(shot: _Shot, folder: Path, index: int) -> Patch | None:
+def _kept(shot: _RenderRequest, folder: Path, index: int) -> Patch | None:
     patch, matte = patch_files(folder, shot.plate.info.first + index)
     if not (patch.is_file() and matte.is_file()):
         return None

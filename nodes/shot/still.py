@@ -24,7 +24,7 @@ _KEPT = 3  # shots
 
 
 @dataclass(slots=True)
-class _Shot:
+class _KeptShot:
     plate: Footage
     source: Footage | None
     plan: SwapPlan
@@ -43,7 +43,7 @@ class Stills:
     """Frames of shots, for as long as it lives; not to be shared between threads."""
 
     def __init__(self) -> None:
-        self._shots: OrderedDict[str, _Shot] = OrderedDict()
+        self._shots: OrderedDict[str, _KeptShot] = OrderedDict()
         self._digests: dict[Path, tuple[object, str]] = {}
 
     def still(
@@ -86,7 +86,7 @@ class Stills:
 
     def _shot(
         self, plate: Path, source: Path | None, settings: Settings, tracks: Sequence[int], progress: Progress
-    ) -> _Shot:
+    ) -> _KeptShot:
         model = settings.swap.model
         key = key_of(
             plate=self._digest(plate),
@@ -104,7 +104,7 @@ class Stills:
         performer = None if source is None else open_beside(source, layer=settings.detect.layer)
         try:
             made = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
-            shot = _Shot(footage, performer, made["patch"])
+            shot = _KeptShot(footage, performer, made["patch"])
         except BaseException:
             footage.close()
             if performer is not None:

@@ -51,7 +51,7 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Written:
+class ShotFolder:
     """What is written: the plate's frames first..last, by position, and what the document says of them.
 
     faces: all that were found; alignments: of those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
@@ -94,7 +94,7 @@ class _Tally:
 
 
 def write_shot(
-    shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, out: Path, progress: Progress
+    shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, out: Path, progress: Progress
 ) -> Rendered:
     """Write all of it into the partial `folder`, then put it in place at `out`.
 
@@ -134,13 +134,13 @@ def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
     return frame_file(folder, "patch", number), frame_file(folder, "matte", number)
 
 
-def _others(shot: Written) -> list[Track]:
+def _others(shot: ShotFolder) -> list[Track]:
     """The main faces that stay as they are: of other people, or not asked for."""
     replaced = {track.id for track in shot.tracks}
     return [track for track in main_tracks(shot.faces) if track.id not in replaced]
 
 
-def _write(shot: Written, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, progress: Progress) -> _Tally:
+def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, progress: Progress) -> _Tally:
     """Write patches, mattes, movies and the sheet; every writer has a thread of its own, and frames are decoded once."""
     info, tally = shot.plate.info, _Tally()
     tell = stage(progress, "swap", shot.count)
@@ -205,7 +205,7 @@ def _image_suffix(info: FootageInfo) -> str:
     return (sequence.files[0] if sequence else info.path).suffix.lower()
 
 
-def _write_patch(shot: Written, folder: Path, index: int, patch: Patch) -> None:
+def _write_patch(shot: ShotFolder, folder: Path, index: int, patch: Patch) -> None:
     width, height = shot.plate.info.width, shot.plate.info.height
     file, matte = patch_files(folder, shot.number(index))
     # The matte first: where there is a patch, there are both.

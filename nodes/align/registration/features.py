@@ -89,7 +89,7 @@ _SMALLEST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferencePicture:
     """A picture of the object. grey, mask: [H, W]; mask is 255 where it counts, else 0. features: in its own pixels."""
 
     grey: Image8
@@ -115,7 +115,7 @@ def rectangle(picture: Image8, roi: Roi, *, file: Path | str | None = None, fram
     return picture[roi.slices].copy()
 
 
-def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | None = None) -> Reference:
+def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | None = None) -> ReferencePicture:
     """Prepare a reference from an RGB picture [H, W, 3]; mask: [H, W], not zero where the object is.
 
     Raises FaceplateError, naming `file`, for a picture or mask of another shape, one too small, or one with too little to
@@ -142,7 +142,7 @@ def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | N
             file=file,
             remedy="Choose a sharper or larger picture, or a rectangle with print, edges or pattern in it, or let the mask show more",
         )
-    return Reference(grey, counts, features)
+    return ReferencePicture(grey, counts, features)
 
 
 def features_of(grey: Image8, shrink: float, at_most: int, mask: Image8 | None = None) -> Features:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from nodes.align.registration.ecc import refine
-from nodes.align.registration.features import Reference, prepare
+from nodes.align.registration.features import ReferencePicture, prepare
 from nodes.align.registration.search import Sighting, plausible, search
 from nodes.definitions import RegisterParameters, Registrar, Transform
 from nodes.footage.frame import Frame
@@ -114,7 +114,9 @@ def register(
     return registration.smoothed(window, cuts) if window > 1 else registration
 
 
-def _look(reference: Reference, grey: Image8, parameters: RegisterParameters, last: Double | None) -> Sighting | None:
+def _look(
+    reference: ReferencePicture, grey: Image8, parameters: RegisterParameters, last: Double | None
+) -> Sighting | None:
     by_features = parameters.method is Registrar.FEATURES
     # With ecc, how well the pictures correlate decides; of the features, chance alone would not let so many agree.
     least = parameters.min_score if by_features else min(parameters.min_score, RegisterParameters().min_score)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from nodes.align.registration.features import SIDE, Features, Reference, features_of, match, match_near
+from nodes.align.registration.features import SIDE, Features, ReferencePicture, features_of, match, match_near
 from nodes.definitions import Transform
 from nodes.geometry.homography import apply_homography, corners_of, stretch
 from nodes.geometry.similarity import Double
@@ -137,7 +137,7 @@ class Sighting:
 
 
 def search(
-    reference: Reference, grey: Image8, model: Transform, min_score: float, last: Double | None = None
+    reference: ReferencePicture, grey: Image8, model: Transform, min_score: float, last: Double | None = None
 ) -> Sighting | None:
     """Find the object in a frame [H, W]; None where it is not to be seen.
 
@@ -156,7 +156,7 @@ def search(
 
 
 def _search_near(
-    reference: Reference, grey: Image8, model: Transform, min_score: float, last: Double
+    reference: ReferencePicture, grey: Image8, model: Transform, min_score: float, last: Double
 ) -> Sighting | None:
     there = apply_homography(last, corners_of(*reference.size))
     reach = np.ptp(there, axis=0) * _REACH + 16
@@ -170,7 +170,7 @@ def _search_near(
 
 
 def _search_in(
-    reference: Reference, grey: Image8, roi: Roi, shrink: float, model: Transform, min_score: float
+    reference: ReferencePicture, grey: Image8, roi: Roi, shrink: float, model: Transform, min_score: float
 ) -> Sighting | None:
     seen = features_of(grey[roi.slices], shrink, _POINTS)
     seen = Features(seen.points + np.array([roi.x0, roi.y0]), seen.descriptors)

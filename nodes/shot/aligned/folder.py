@@ -34,7 +34,7 @@ _CELLS, _COLUMNS, _CELL = 40, 10, 128
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AlignedFolder:
     """What lies in the folder: tracks with the numbers of their first and last frame, and what shows nothing, with the reason."""
 
     tracks: list[dict[str, int]]
@@ -46,7 +46,7 @@ class Writer:
     """Cuts images out of frames as they go by; made by :func:`new_folder`. Nothing of a frame is kept."""
 
     folder: Path
-    kind: Kind
+    kind: ImageKind
     files: Worker[tuple[Path, Image8]]
     entries: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Writer:
         """Note a frame, or a picture, of which there is no image."""
         self.left_out.append({"source": source, "frame": number, "reason": reason})
 
-    def finish(self, about: dict[str, Any]) -> Written:
+    def finish(self, about: dict[str, Any]) -> AlignedFolder:
         """Write what tells of all images. about: what `transforms.json` says of the footage."""
         write_png(self.folder / SHEET, _sheet(self.shown))
         if self.landmarks:
@@ -79,7 +79,7 @@ class Writer:
             table.writeheader()
             table.writerows(self.rows)
         save_transforms(self.folder, {**self.kind.about, **about, "left_out": self.left_out}, self.entries)
-        return Written(self._tracks(), self.left_out)
+        return AlignedFolder(self._tracks(), self.left_out)
 
     def _tracks(self) -> list[dict[str, int]]:
         frames: dict[int, list[int]] = {}
@@ -133,7 +133,7 @@ class Writer:
 
 
 @contextmanager
-def new_folder(out: Path, kind: Kind) -> Iterator[Writer]:
+def new_folder(out: Path, kind: ImageKind) -> Iterator[Writer]:
     """Write into a hidden folder in `out`, all of which takes its place when the block ends, that of an earlier run too.
 
     Files of others in `out` stay. Raises OutputError, also where `out` holds something that `align` did not write.
@@ -245,14 +245,14 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ImageKind:
     """What all images of a folder have in common. about: as `transforms.json` tells it. mask: draws the mask [h, w] of one, 0..255."""
 
     about: dict[str, Any]
     mask: Callable[[Placed], Image8]
 
 
-def by_landmarks(subject: Subject, coverage: float, regions: Sequence[str] | None) -> Kind:
+def by_landmarks(subject: Subject, coverage: float, regions: Sequence[str] | None) -> ImageKind:
     """Images of a subject; regions: what their masks show, by default all of it. Raises FaceplateError for one it has not."""
     check_regions(subject, regions)
 
@@ -268,10 +268,10 @@ def by_landmarks(subject: Subject, coverage: float, regions: Sequence[str] | Non
         "coverage": coverage,
         "transform": "similarity",
     }
-    return Kind(about, draw)
+    return ImageKind(about, draw)
 
 
-def by_reference(reference: Frame, method: str, transform: str, size: int | None) -> tuple[Kind, tuple[int, int]]:
+def by_reference(reference: Frame, method: str, transform: str, size: int | None) -> tuple[ImageKind, tuple[int, int]]:
     """Images of an object, and their size: the reference's own, or `size` pixels on the longer side.
 
     Where the reference is transparent it does not show the object, nor do the masks.
@@ -284,7 +284,7 @@ def by_reference(reference: Frame, method: str, transform: str, size: int | None
     whole = np.ones((reference.height, reference.width), np.float32) if alpha is None else alpha
     mask = np.rint(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
     about = {"method": method, "subject": None, "template": None, "coverage": None, "transform": transform}
-    return Kind(about | {"reference": str(reference.info.path.absolute())}, lambda placed: mask), (width, height)
+    return ImageKind(about | {"reference": str(reference.info.path.absolute())}, lambda placed: mask), (width, height)
 
 
 def place_alignment(alignment: Alignment) -> list[Placed]:

@@ -26,9 +26,9 @@ from nodes.footage.images import open_image
 from nodes.footage.numbering import find_sequence
 from nodes.progress import Progress, quiet, stage
 from nodes.shot.aligned.folder import (
-    Kind,
+    AlignedFolder,
+    ImageKind,
     Placed,
-    Written,
     by_landmarks,
     by_reference,
     check_replaceable,
@@ -50,7 +50,7 @@ def write_clip(
     out: Path,
     regions: Sequence[str] | None = None,
     progress: Progress = quiet,
-) -> Written:
+) -> AlignedFolder:
     """Write the images of at least one alignment into the folder `out`, decoding the footage once.
 
     regions: what the masks show, by default all of the subject. Raises OutputError, FootageError, and FaceplateError for a
@@ -69,7 +69,7 @@ def register_clip(
     last: int,
     size: int | None = None,
     progress: Progress = quiet,
-) -> Written:
+) -> AlignedFolder:
     """Find an object in the frames first..last (inclusive), and write what the reference shows of each into the folder `out`.
 
     size: of the longer side, by default the reference's. Raises NoFaceError where it is in no frame; else as :func:`write_clip`.
@@ -109,12 +109,12 @@ def _watched(footage: Footage, first: int, last: int, cuts: list[int], tell: Any
 def _write(
     footage: Footage,
     placed: Sequence[Placed],
-    kind: Kind,
+    kind: ImageKind,
     out: Path,
     missing: Sequence[int],
     progress: Progress,
     span: tuple[int, int] | None = None,
-) -> Written:
+) -> AlignedFolder:
     info = footage.info
     here: dict[int, list[Placed]] = {}
     for one in placed:
@@ -160,7 +160,7 @@ def write_pictures(
     progress: Progress = quiet,
     reference: Frame | None = None,
     registration: RegisterParameters | None = None,
-) -> Written:
+) -> AlignedFolder:
     """Find the subject in every picture of a folder, the largest first, and write its images into the folder `out`.
 
     reference, registration: find the object that this picture shows instead. A picture that shows nothing, or cannot be read,
@@ -205,7 +205,9 @@ def names_of(files: Sequence[Path]) -> list[str]:
     return [f.stem if stems[f.stem.casefold()] == 1 else f.name for f in files]
 
 
-def _finding(detect: DetectParameters, parameters: AlignParameters, regions: Sequence[str] | None) -> tuple[Kind, Find]:
+def _finding(
+    detect: DetectParameters, parameters: AlignParameters, regions: Sequence[str] | None
+) -> tuple[ImageKind, Find]:
     subject = load_subject(detect.subject)
 
     def find(picture: Footage) -> list[Placed]:
@@ -220,7 +222,7 @@ def _finding(detect: DetectParameters, parameters: AlignParameters, regions: Seq
     return by_landmarks(subject, parameters.coverage, regions), find
 
 
-def _registering(reference: Frame, parameters: RegisterParameters, size: int | None) -> tuple[Kind, Find]:
+def _registering(reference: Frame, parameters: RegisterParameters, size: int | None) -> tuple[ImageKind, Find]:
     kind, side = by_reference(reference, parameters.method, parameters.model, size)
     alpha = reference.alpha()
     mask = None if alpha is None else (alpha > 0.5).astype(np.uint8)
