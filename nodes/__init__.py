@@ -1,6 +1,6 @@
 """What the nodes are and what they compute: footage, faces, mattes, patches.
 
-No host, no training, no torch. Data flows one way: footage → detect → align → mask → swap → report.
+No host, no training, no torch. Data flows one way: footage → detect → align → mask → swap, called by one graph (`nodes.graph`), into a shot and its report.
 """
 
 import logging
