@@ -45,8 +45,8 @@ class JobMetrics(BaseModel):
 
     step: int
     of: int | None
-    seconds: float
-    rate: float
+    seconds: float | None
+    rate: float | None
     left: float | None
     loss: float | None
     losses: dict[str, float | None]
