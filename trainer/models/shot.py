@@ -33,10 +33,7 @@ _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _TEXTURE = 0.04
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
-_PERFORMANCE, _LIKENESS, _KEPT = 6.0, 0.2, 1.0
-_FAINT = 0.05  # grey level above which a change is strong
-_STRONG, _FINE, _TINT = 4.0, 4.0, 4.0  # what strong, fine and coloured changes cost beyond faint ones
-_BROAD = 4  # cells of the grid over which the observers see a change
+_PERFORMANCE, _LIKENESS, _KEPT, _TINT = 8.0, 0.2, 2.0, 4.0
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
@@ -139,18 +136,15 @@ class Shot(Network):
         """How far what the new face does is from what the plate does, and whose it is from whose it should be; and how far it left its reference."""
         assert self.observers is not None
         inside, before = shown.reference[:, 3:], shown.reference[:, :3]
-        # They look at its broad shades alone: left to them, colours and patterns that no face has would do.
+        # They look at its soft shades alone: left to them, colours and patterns that no face has would do.
         change = drawn - before
         shade = change.mean(1, keepdim=True)
-        face = shown.composite(before + self._soft(shade * inside, _BROAD))
-        # A strong or a fine change costs far more than a faint and broad one: it would be a blot, not light.
-        strong = shade.abs() * (1 + _STRONG * shade.abs() / (shade.abs() + _FAINT))
-        left = strong + _FINE * (shade - self._soft(shade)).abs() + _TINT * (change - shade).abs()
+        face = shown.composite(before + blur(shade * inside))
         does, who = self.observers.coefficients(face, shown.squares), self.observers.descriptors(face, shown.chips)
         return {
             "performance": _PERFORMANCE * (does - shown.expression).abs().mean(),
             "likeness": _LIKENESS * torch.linalg.vector_norm(who - shown.who, dim=1).mean(),
-            "kept": _KEPT * weighted_mean(left, inside).mean()
+            "kept": _KEPT * weighted_mean(shade.abs() + _TINT * (change - shade).abs(), inside).mean()
             + 3 * _TEXTURE * _texture_loss(drawn, before, inside).mean(),
         }
 
@@ -214,8 +208,8 @@ class Shot(Network):
             change = torch.lerp(self._soft(change), change, free)
         return torch.lerp(picture, self._soft(picture), free * torch.sigmoid(out[:, 3:])) + change
 
-    def _soft(self, picture: Tensor, cells: int = 2) -> Tensor:
-        cell = cells * self.factor
+    def _soft(self, picture: Tensor) -> Tensor:
+        cell = 2 * self.factor
         small = F.avg_pool2d(picture, cell)
         return F.interpolate(small, scale_factor=float(cell), mode="bilinear", align_corners=False)
 
