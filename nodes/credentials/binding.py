@@ -15,7 +15,6 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from nodes.errors import FootageError
-from nodes.footage.formats import EMBEDS
 
 SIDECAR = ".c2pa"
 P = TypeVar("P", bound=PurePath)
@@ -48,32 +47,19 @@ def listing(hashes: Mapping[str, str]) -> bytes:
     return "".join(f"{digest}  {name}\n" for name, digest in hashes.items()).encode()
 
 
-def sidecars(made: P | Sequence[P]) -> tuple[P, P]:
-    """Where the manifest of a file, or of a sequence's frames, may be: its own place, and the one where C2PA tools look.
-
-    `name.mkv.c2pa` and `name.c2pa`; `composite.exr.c2pa` and `composite.c2pa` for `composite.0001.exr`.
-    """
+def sidecar_of(made: P | Sequence[P]) -> P:
+    """Where C2PA tools look for the manifest of a file, `name.c2pa`; of a sequence's frames, `composite.c2pa` for `composite.0001.exr`."""
     if isinstance(made, PurePath):
-        return made.with_name(made.name + SIDECAR), made.with_suffix(SIDECAR)
-    frame = made[0]
-    head, tail = around_number(frame.name) or (frame.stem, frame.suffix)
-    head = head.rstrip("._- ") or frame.parent.name or "frames"
-    return frame.with_name(head + tail + SIDECAR), frame.with_name(head + SIDECAR)
+        return made.with_suffix(SIDECAR)
+    head, _ = around_number(made[0].name) or (made[0].stem, "")
+    return made[0].with_name((head.rstrip("._- ") or made[0].parent.name or "frames") + SIDECAR)
 
 
-def is_shared(usual: Path, made: Path | Sequence[Path]) -> bool:
-    """Whether another movie or sequence of the name would have its manifest at `usual` too."""
-    files = [made] if isinstance(made, Path) else made
-    own, base = {file.name for file in files}, usual.stem.casefold()
-    tails = {parts[1] for file in files if (parts := around_number(file.name))}
-
-    def is_other(file: Path) -> bool:
-        parts = around_number(file.name)
-        sequence = parts is not None and parts[0].rstrip("._- ").casefold() == base and parts[1] not in tails
-        alone = file.stem.casefold() == base and file.suffix.lower() not in EMBEDS
-        return (sequence or alone) and file.suffix != usual.suffix and file.is_file()
-
-    return any(is_other(file) for file in usual.parent.iterdir() if file.name not in own)
+def sidecar_beside(made: Path | Sequence[Path]) -> Path | None:
+    """The manifest that lies beside a file or a sequence; earlier Faceplates may have called it `name.mkv.c2pa`, `composite.exr.c2pa`."""
+    file, place = made if isinstance(made, Path) else made[0], sidecar_of(made)
+    tail = file.suffix if isinstance(made, Path) else (around_number(file.name) or ("", file.suffix))[1]
+    return next((p for p in (place.with_name(f"{place.stem}{tail}{SIDECAR}"), place) if p.is_file()), None)
 
 
 def around_number(name: str) -> tuple[str, str] | None:

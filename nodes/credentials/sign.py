@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import re
-import struct
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +19,7 @@ from nodes.consent import records as clock
 from nodes.consent.book import open_book
 from nodes.consent.provenance import Provenance, read_document
 from nodes.consent.records import FOLDER, find_project
-from nodes.credentials.binding import hash_files, is_shared, listing, sha256, sidecars
+from nodes.credentials.binding import hash_files, listing, sha256, sidecar_beside, sidecar_of
 from nodes.credentials.identity import Identity, configuration_file, load_identity
 from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
 from nodes.credentials.manifest import Claim, bound_to, definition, frames_of, plate_ingredient
@@ -33,10 +31,7 @@ from nodes.parts import FILES, FOLDERS, PartOfShot
 
 T = TypeVar("T")
 _SETTING = "faceplate.credentials-setting/1"
-# The library reads and seeks in small steps, each a call of Python's: of a picture in memory they cost half as much.
-_IN_MEMORY = 32 << 20
 _AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its own
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +126,7 @@ class Signed:
 def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> Signed:
     """Sign a file, into it or, where its kind carries no manifest, beside it; or the frames of a sequence, all in one folder, beside them.
 
-    Beside it is `name.c2pa`, where C2PA tools look; `name.mkv.c2pa` where something else has that name too, whose manifest it would be. A
-    time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so. Raises
+    A time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so. Raises
     CredentialsError, FootageError, OutputError; the file is then as it was.
     """
     if isinstance(made, Path) and (kind := EMBEDS.get(made.suffix.lower())):
@@ -143,8 +137,7 @@ def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> 
         hashes = hash_files(made)
         bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
         assertions = [bound, frames_of(hashes)]
-    exact, usual = sidecars(made)
-    sidecar = exact if exact.exists() or is_shared(usual, made) else usual
+    sidecar = sidecar_beside(made) or sidecar_of(made)
 
     def write(by: Identity) -> None:
         manifest = sign_stream(definition(claim, *assertions), claim.carried, by)
@@ -155,53 +148,17 @@ def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> 
 
 
 def _embed(path: Path, kind: str, claim: Claim, identity: Identity) -> None:
-    with whole_file(path, sync=False) as temporary:
-        if path.stat().st_size <= _IN_MEMORY:
-            signed, whole = io.BytesIO(), io.BytesIO(in_one_chunk(path.read_bytes()))
-            sign_stream(definition(claim), claim.carried, identity, kind, whole, signed)
-            temporary.write_bytes(signed.getbuffer())
-        else:
-            with path.open("rb") as source, temporary.open("w+b") as target:
-                sign_stream(definition(claim), claim.carried, identity, kind, source, target)
-
-
-def in_one_chunk(png: bytes) -> bytes:
-    """A PNG with its picture in one IDAT chunk, which means the same (PNG, 5.6); what is no whole PNG is left as it is.
-
-    Encoders write a chunk for each 8 kB, and the library looks at every chunk many times.
-    """
-    if not png.startswith(_PNG):
-        return png
-    parts, picture, at = [_PNG], list[bytes](), len(_PNG)
-    while at + 12 <= len(png):
-        length, kind = struct.unpack_from(">I4s", png, at)
-        chunk = png[at : at + 12 + length]
-        if kind == b"IDAT":
-            if _chunk(kind, chunk[8:-4]) != chunk:
-                return png  # damaged: that must still show
-            picture.append(chunk[8:-4])
-        else:
-            if picture:
-                parts.append(_chunk(b"IDAT", b"".join(picture)))
-                picture = []
-            parts.append(chunk)
-        at += 12 + length
-    return b"".join(parts) if at == len(png) and not picture else png
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    with whole_file(path, sync=False) as temporary, path.open("rb") as source, temporary.open("w+b") as target:
+        sign_stream(definition(claim), claim.carried, identity, kind, source, target)
 
 
 def forget(made: Path | Sequence[Path]) -> None:
     """Remove the manifest beside a file, or the frames of a sequence, about to be written anew, perhaps unsigned. Raises OutputError."""
     if isinstance(made, Path) and made.suffix.lower() in EMBEDS:
         return
-    exact, usual = sidecars(made)
-    with writing(exact):
-        exact.unlink(missing_ok=True)
-        if usual.exists() and not is_shared(usual, made):
-            usual.unlink()
+    if sidecar := sidecar_beside(made):
+        with writing(sidecar):
+            sidecar.unlink()
 
 
 def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | SwitchedOff) -> dict[str, Any]:

@@ -12,18 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import c2pa
-import cv2
 import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from nodes.consent.provenance import Provenance
-from nodes.credentials import sign
 from nodes.credentials.identity import load_identity, local_certificate, local_file, local_root, read_configuration
 from nodes.credentials.library import carried
 from nodes.credentials.manifest import BY_HAND, COMPOSITE, WITH_MODEL, definition, plate_ingredient
-from nodes.credentials.sign import in_one_chunk, ready, sign_made
+from nodes.credentials.sign import ready, sign_made
 from nodes.errors import CredentialsError, FootageError
 from tests.support.clips import decoded
 from tests.support.signing import (
@@ -31,9 +29,7 @@ from tests.support.signing import (
     apart,
     claim,
     configure,
-    flip,
     movie,
-    picture,
     read_picture,
     write_frames,
     write_picture,
@@ -82,29 +78,6 @@ def test_signing_a_picture_keeps_every_pixel(name: str, depth: str, tmp_path: Pa
     before = read_picture(path)
     sign_made(path, claim("still"), load_identity())
     assert np.array_equal(read_picture(path), before)
-
-
-def test_a_pictures_many_chunks_become_one_that_means_the_same_unless_it_is_damaged(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    pixels = picture(size=(200, 300))
-    assert cv2.imwrite(str(path), pixels)
-    png = path.read_bytes()
-    whole = in_one_chunk(png)
-    assert png.count(b"IDAT") > 9 and whole.count(b"IDAT") == 1 and in_one_chunk(whole) == whole
-    assert np.array_equal(cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_UNCHANGED), pixels)
-    for damaged in (png[:-20], png[:100_000], png + b"more", flip(path, 0.5).read_bytes(), b"no PNG"):
-        assert in_one_chunk(damaged) == damaged
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.mp4"])
-def test_a_file_too_large_for_the_memory_is_signed_as_well(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sign, "_IN_MEMORY", 0)
-    path = (movie if name == "a.mp4" else write_picture)(tmp_path / name)
-    sign_made(path, claim(), load_identity())
-    with path.open("rb") as file:
-        assert by_library(KINDS[path.suffix[1:]], file, None, local_root()).get_validation_state() == "Trusted"
 
 
 def test_signing_a_movie_keeps_every_picture(tmp_path: Path) -> None:
