@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.watcher import Progress, Watcher
+from trainer.watcher import TrainingProgress, Watcher
 
 
 class Watch:
@@ -13,7 +13,7 @@ class Watch:
     def progress(self, stage: str, done: int, total: int | None) -> None:
         """Take note of how much of a stage is done, and how much there is, None when that is not known."""
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Take note of how a training stands."""
 
     def message(self, line: str) -> None:
@@ -36,7 +36,7 @@ class PassingWatch(Watch):
         """Pass it on."""
         self._watch.progress(stage, done, total)
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Pass it on."""
         self._watch.training(now)
 
@@ -59,7 +59,7 @@ class TrainingReports(Watcher):
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def progress(self, now: Progress) -> None:
+    def progress(self, now: TrainingProgress) -> None:
         """Pass it on."""
         self._watch.training(now)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ from nodes.align import Alignment
 from nodes.definitions import MaskParameters
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
-from nodes.subjects import Region, Subject, load_subject
+from nodes.subjects.subject import Region, Subject, load_subject
 from nodes.types import Bool, Faces, Float, Image8, Patch
 
 _SUBPIXEL = 4  # bits
@@ -71,17 +70,11 @@ def draw_matte(
     size: int,
     subject: Subject,
     parameters: MaskParameters | None = None,
-    predicted: Float | None = None,
-    roto: Float | None = None,
 ) -> Float:
-    """Mattes [T, size, size], 0..1, in crop space.
-
-    landmarks: [T, L, >=2] in crop pixels. predicted, roto: further mattes of the same shape, from a model and from the
-    artist, which can only take away.
-    """
+    """Mattes [T, size, size], 0..1, in crop space, from landmarks [T, L, >=2] in crop pixels."""
     parameters = parameters or MaskParameters()
     drawn = draw_regions(landmarks, size, subject, parameters.regions)
-    return combine(grow_and_feather(drawn, parameters.grow, parameters.feather), predicted, roto)
+    return grow_and_feather(drawn, parameters.grow, parameters.feather)
 
 
 def grow_and_feather(mask: Float, grow: float | Float, feather: float | Float) -> Float:
@@ -137,19 +130,6 @@ def signed_distance(mask: Float, least: float = -np.inf, most: float = np.inf) -
     return np.asarray(distance[1:-1, 1:-1], np.float32)
 
 
-def combine(*masks: Float | None) -> Float:
-    """Multiply masks of one shape, those that are given: the regions, the model's own, the artist's roto.
-
-    A product, not a minimum: where two soft edges cross a minimum has a crease, and black in any of them stays black
-    and white leaves the others as they are in both. Values are clipped to 0..1.
-    """
-    given = [np.clip(m, 0, 1, dtype=np.float32) for m in masks if m is not None]
-    if not given:
-        raise ValueError("combine needs at least one mask")
-    product: Float = reduce(np.multiply, given)
-    return product
-
-
 def _at_outline(within: Bool) -> Bool:
     """Pixels one of whose four neighbours is on the other side of the outline."""
     seeds = np.zeros_like(within)
@@ -185,9 +165,6 @@ def _distance_to_border(height: int, width: int) -> Float:
     y = np.minimum(np.arange(height), np.arange(height)[::-1]) + 0.5
     border: Float = np.minimum(x, y[:, None]).astype(np.float32)
     return border
-
-
-__all__ = ["mask"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from nodes.types import Float, Image8, Track
 
 NETWORK = "face_recognition"
 SIZE = 150  # pixels a side of a chip
-DESCRIPTOR = 128
 _PADDING = 0.25  # around the mean face, on each side, over its size
 
 # The points of the 68 that dlib aligns on: not jaw, brows and lower lip.

@@ -44,7 +44,7 @@ class Faces:
     """All faces of a shot, with what is needed to interpret them.
 
     cuts: first frame of each scene but the first. subject: what is followed, a name or document as
-    :func:`nodes.subjects.load_subject` takes it: faces, and whatever else has landmarks.
+    :func:`nodes.subjects.subject.load_subject` takes it: faces, and whatever else has landmarks.
     """
 
     width: int

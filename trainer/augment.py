@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 
 _POINTS = 5  # of the warp, along each side
 

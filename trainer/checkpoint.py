@@ -148,7 +148,7 @@ class Facts(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint as read: `tensors` are those of `trainer.state`, and `rows` those of a Record, on the CPU."""
+    """A checkpoint as read: `tensors` are those of `trainer.state`, and `rows` those of a LossRecord, on the CPU."""
 
     file: Path
     facts: Facts

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nodes.mask import draw_regions
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from trainer.faceset import Faceset
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 
 _WIDTHS = (0.9, 2.5)  # σ of the lines, in pixels of a map of 64
 _GRAIN = 0.09  # template units, at most, between two points of a line

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nodes.errors import ModelError
 from nodes.files import whole_file
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.contract import SCHEMA
 from nodes.swap.model import load_model
 from trainer.faceset import Faceset

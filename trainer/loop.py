@@ -54,7 +54,7 @@ class Every:
         self._next = max(self._began + self._seconds, now + (now - self._began) / SHARE)
 
 
-class Supply:
+class BatchSource:
     """Batches that can be made anew. make: gives the batches of a share; may take seconds.
 
     Random numbers that the network itself draws are seeded here too, so that a step is the same after every resume.

@@ -17,7 +17,7 @@ from trainer.faceset import Faceset
 class Options(BaseModel):
     """What a model can be asked for when it is built; kept in its checkpoints and in the metadata of its export.
 
-    subject: what it draws, as :func:`nodes.subjects.load_subject` takes it.
+    subject: what it draws, as :func:`nodes.subjects.subject.load_subject` takes it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

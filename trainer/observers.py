@@ -17,7 +17,7 @@ from nodes.detect.face import CLOSE_NETWORK, CLOSE_SIZE, squares_from_landmarks
 from nodes.recognise import NETWORK, chip_transforms
 from nodes.recognise import SIZE as CHIP
 from nodes.runtime import read_weights
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.types import Float
 
 _Operator = Callable[..., Any]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from nodes.errors import FaceplateError
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from trainer.faceset import Faceset
 
 _ALIKE = ("subject", "template", "coverage")

@@ -20,7 +20,7 @@ from trainer.gallery import Gallery
 from trainer.losses import blur
 from trainer.network import Share
 from trainer.observers import Observers
-from trainer.target import MOST, Shown, show_target
+from trainer.target import MOST, TargetFrames, show_target
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec.601
 _RANKS = 56  # how far down its neighbours a reference is taken from
@@ -37,7 +37,7 @@ Uniform = Callable[..., Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RehearsalBatch:
     """n frames of the source and what they are rebuilt from, and perhaps some of the target as they will be swapped.
 
     reference: [n, 4, S, S], performance: [n, 4, s, s], see docs/model-contract.md; s is S, or no more than the network sees. vertices: [n, L, 2].
@@ -48,7 +48,7 @@ class Batch:
     vertices: Tensor
     performance: Tensor
     target: Tensor
-    shown: Shown | None = None
+    shown: TargetFrames | None = None
 
 
 class Rehearsal:
@@ -70,12 +70,12 @@ class Rehearsal:
         self.share, self.size = share, size
         self._seen = seen or size
         self.source, self._target_set = Gallery(source, size, share.device), target
-        self._shown: Shown | None = None
+        self._shown: TargetFrames | None = None
         self._observers = observers
         self._areas = Areas(source.subject, _LIGHT).to(share.device)
-        self._last: tuple[int, Batch] | None = None
+        self._last: tuple[int, RehearsalBatch] | None = None
 
-    def __call__(self, step: int) -> Batch:
+    def __call__(self, step: int) -> RehearsalBatch:
         """The batch of a step."""
         drawn, generator = self._drawn(step // _ECHO), self.share.generator(step)
 
@@ -83,7 +83,7 @@ class Rehearsal:
             return self._uniform(generator, *shape)
 
         gain = 0.75 + 0.5 * uniform(1, 1, 1) + 0.15 * (uniform(3, 1, 1) - 0.5)
-        return Batch(
+        return RehearsalBatch(
             (drawn.reference * F.pad(gain.expand(-1, 3, -1, -1), (0, 0, 0, 0, 0, 1), value=1.0)).clamp_(0, 1),
             drawn.vertices,
             disguised(drawn.performance, uniform),
@@ -91,14 +91,14 @@ class Rehearsal:
             self._play(generator) if self._observers else None,
         )
 
-    def shown(self) -> Shown:
+    def shown(self) -> TargetFrames:
         """All frames of the target that are ready to be swapped."""
         if self._shown is None:
             most = MOST if self._observers else _FEW
             self._shown = show_target(self._target_set, self.source, self._seen, self._observers, most)
         return self._shown
 
-    def _play(self, generator: torch.Generator) -> Shown:
+    def _play(self, generator: torch.Generator) -> TargetFrames:
         """Frames of the target, at random; the observers look at each a little differently every time."""
         every = self.shown()
         count = max(self.share.batch // _PLAYED, self.share.world)
@@ -114,13 +114,13 @@ class Rehearsal:
 
         return replace(played, squares=elsewhere(played.squares), chips=elsewhere(played.chips))
 
-    def _drawn(self, number: int) -> Batch:
+    def _drawn(self, number: int) -> RehearsalBatch:
         """Frames and their references, which serve several steps in a row (data echoing: Choi et al. 2019): warping is the work."""
         if self._last is None or self._last[0] != number:
             self._last = number, self._draw(self.share.generator(_FRAMES + number))
         return self._last[1]
 
-    def _draw(self, generator: torch.Generator) -> Batch:
+    def _draw(self, generator: torch.Generator) -> RehearsalBatch:
         batch, rows = self.share.batch, self.share.rows
         # Open mouths and closed eyes are rare in most footage: what is seldom seen is drawn more often.
         frame = torch.multinomial(self.source.rarity, batch, replacement=True, generator=generator)[rows]
@@ -138,22 +138,22 @@ class Rehearsal:
         # Of the plate no more is disguised than will be seen: a ninth of the work at a third of the size.
         cell, visible = self.size // self._seen, reference[:, 3:]
         performance = torch.cat([F.avg_pool2d(target * visible, cell), F.avg_pool2d(visible, cell)], 1)
-        return Batch(reference, vertices, performance, target)
+        return RehearsalBatch(reference, vertices, performance, target)
 
     def _uniform(self, generator: torch.Generator, *shape: int) -> Tensor:
         """Numbers 0..1 for each row of this process's share."""
         return torch.rand(self.share.batch, *shape, generator=generator)[self.share.rows].to(self.share.device)
 
-    def rehearsed(self, rows: int) -> Batch:
+    def rehearsed(self, rows: int) -> RehearsalBatch:
         """`rows` frames of the source, evenly chosen, from the nearest reference, undisguised."""
         frame = torch.linspace(0, len(self.source) - 1, rows).round().long()
         chosen = self.source.neighbours[:, frame, :1].transpose(0, 1)
         reference = self.source.reference(self.source.raster[frame], chosen, torch.ones(chosen.shape))
         target = self.source.pictures(frame)
         performance = torch.cat([target * reference[:, 3:], reference[:, 3:]], 1)
-        return Batch(reference, self.source.points[frame.to(self.share.device)], performance, target)
+        return RehearsalBatch(reference, self.source.points[frame.to(self.share.device)], performance, target)
 
-    def swapped(self, rows: int) -> Shown:
+    def swapped(self, rows: int) -> TargetFrames:
         """`rows` frames of the target as they will be swapped, evenly chosen."""
         every = self.shown()
         return every[torch.linspace(0, len(every) - 1, rows).round().long().to(self.share.device)]

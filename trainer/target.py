@@ -28,7 +28,7 @@ _PART = 16  # rows at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TargetFrames:
     """n frames of the target as they will be swapped.
 
     crop: [n, 3, S, S]; reference: [n, 4, S, S]; vertices: [n, L, 2]; performance: [n, 4, s, s], as in docs/model-contract.md. matte: [n, 1, S, S];
@@ -56,13 +56,15 @@ class Shown:
         matched = torch.einsum("nij,njhw->nihw", self.colours[..., :3], face) + self.colours[..., 3:, None]
         return torch.lerp(self.crop, matched.clamp(0, 1), self.matte)
 
-    def __getitem__(self, rows: Tensor) -> Shown:
+    def __getitem__(self, rows: Tensor) -> TargetFrames:
         """Rows by their numbers; pictures that are kept as bytes come as 0..1."""
         taken = (getattr(self, f.name)[rows] for f in fields(self))
-        return Shown(*(t.float() / 255 if t.dtype == torch.uint8 else t for t in taken))
+        return TargetFrames(*(t.float() / 255 if t.dtype == torch.uint8 else t for t in taken))
 
 
-def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observers | None, most: int = MOST) -> Shown:
+def show_target(
+    faceset: Faceset, source: Gallery, seen: int, observers: Observers | None, most: int = MOST
+) -> TargetFrames:
     """Make frames of the target ready, up to `most` that cover what it performs, on the source's device.
 
     seen: pixels across `performance`.
@@ -111,7 +113,7 @@ def show_target(faceset: Faceset, source: Gallery, seen: int, observers: Observe
         with torch.no_grad():
             expression = _by_parts(lambda p: observers.coefficients(crops[p].float() / 255, squares[p]), len(rows))
             who = _known(source, observers).expand(len(rows), -1)
-    return Shown(
+    return TargetFrames(
         crops,
         bytes_[0].to(device),
         vertices.to(device),

@@ -17,10 +17,10 @@ from trainer.checkpoint import Checkpoint, Facts, State, load_weights, save_chec
 from trainer.device import autocast_for, choose_precision, place, scaler_for
 from trainer.distributed import Group, Together
 from trainer.faceset import Faceset
-from trainer.hooks.monitoring import Metrics, Preview, Record, Tell, Watch, recent
+from trainer.hooks.monitoring import FacesetGuard, LossRecord, Metrics, Preview, Tell, recent
 from trainer.hooks.safety import Average, Checkpoints, Guard, Snapshot
 from trainer.hooks.stopping import Schedule, SmallerBatch, StopAfter, StopAtPlateau, StopAtStep, StopOnSignal
-from trainer.loop import Clock, Hook, Loop, Supply
+from trainer.loop import BatchSource, Clock, Hook, Loop
 from trainer.network import Batches, Network, Share
 from trainer.performers import roles
 from trainer.settings import TrainSettings, Until
@@ -80,13 +80,13 @@ class Training:
         batch = -(-batch // group.world) * group.world
         seed = facts.seed if facts else settings.seed
         share = Share(batch, device, seed, group.rank, group.world)
-        self.supply = Supply(lambda share: network.batches(facesets, share), share)
+        self.supply = BatchSource(lambda share: network.batches(facesets, share), share)
         optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate or kind.learning_rate, fused=True)
         self.average = Average(network)
         self.state = State(network, optimiser, self.average.tensors)
         self.clock = Clock(facts.seconds if facts else 0.0)
         every = _READ_EVERY.get(device.type, 10)
-        self.record = Record(every, group, found.tensors["rows"].numpy() if found else None)
+        self.record = LossRecord(every, group, found.tensors["rows"].numpy() if found else None)
         scaler = scaler_for(number, device)
         if found is not None:
             self._restore(found, scaler)
@@ -145,7 +145,7 @@ class Training:
         hooks: list[Hook] = [SmallerBatch(self.supply, group, tell), self.average, StopOnSignal()]
         hooks += [Schedule(rate, self.clock, s.steps, s.seconds, group, every)]
         hooks += [StopAfter(s.seconds, self.clock)] if s.seconds is not None else []
-        hooks += [Watch(self.facesets)] if group.leads else []
+        hooks += [FacesetGuard(self.facesets)] if group.leads else []
         hooks += [Together(group, every)] if group.world > 1 else []
         hooks += [StopAtStep(s.steps)] if s.steps is not None else []
         hooks += [self.record]

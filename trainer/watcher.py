@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """Where a training stands. of: steps that it will have, if they are counted. seconds: trained so far, over all resumes.
 
     rate: steps a second, lately. left: seconds still to come, if that can be known. loss, losses: means over the last steps.
@@ -25,7 +25,7 @@ class Progress:
 class Watcher:
     """Is told of a training; a terminal, a log or an engine overrides what it shows."""
 
-    def progress(self, now: Progress) -> None:
+    def progress(self, now: TrainingProgress) -> None:
         """Take note of how far it is."""
 
     def message(self, line: str) -> None:

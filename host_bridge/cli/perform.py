@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # commands that only speak to the engine load no jobs
 
     from host_bridge.jobs import Request
     from host_bridge.reporting import Watch
-    from trainer.watcher import Progress
+    from trainer.watcher import TrainingProgress
 
 _log = logging.getLogger(__name__)
 
@@ -124,13 +124,15 @@ def _new_lines(before: list[str], now: list[str]) -> list[str]:
     return next(now[n:] for n in range(most, -1, -1) if before[len(before) - n :] == now[:n])
 
 
-def _training(metrics: dict[str, Any]) -> Progress:
+def _training(metrics: dict[str, Any]) -> TrainingProgress:
     """The state of a training, from JSON; a loss that is not a number is null there."""
-    from trainer.watcher import Progress
+    from trainer.watcher import TrainingProgress
 
-    values: dict[str, Any] = {field.name: metrics.get(field.name) for field in fields(Progress)}
+    values: dict[str, Any] = {field.name: metrics.get(field.name) for field in fields(TrainingProgress)}
     loss = values["loss"]
-    return Progress(**values | {"loss": float("nan") if loss is None else loss, "losses": metrics.get("losses") or {}})
+    return TrainingProgress(
+        **values | {"loss": float("nan") if loss is None else loss, "losses": metrics.get("losses") or {}}
+    )
 
 
 def _from_anywhere(request: BaseModel, project: Path | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from host_bridge.reporting import Watch
 from nodes.text import counted
-from trainer.watcher import Progress
+from trainer.watcher import TrainingProgress
 
 _EVERY = 10.0  # seconds between plain lines
 _WIDTH = 48  # of a bar and of the curve
@@ -57,7 +57,7 @@ class ProgressLines(Watch):
             left = (self._total - done) / rate if rate else 0
             self._print(f"{stage}: {done} of {total}, {rate:.1f}/s, {left:.0f} s left")
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Show how far a training is."""
         self._print_title()
         if self._due(time.monotonic()):
@@ -119,12 +119,12 @@ class ProgressScreen(ProgressLines):
 
     def __init__(self, title: str, console: Console, *, quiet: bool = False) -> None:
         super().__init__(title, quiet=quiet)
-        self._trained: Progress | None = None
+        self._trained: TrainingProgress | None = None
         self._losses: list[float] = []
         self._previewed = 0, 0.0  # step and time of the last preview
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4)
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Show how far a training is."""
         self._trained = now
         if math.isfinite(now.loss):
@@ -167,7 +167,7 @@ class ProgressScreen(ProgressLines):
         counts = f"{self._done}/{self._total}" if self._total else clock(took)
         return Group(_bar(self._done / self._total if self._total else None, self._stage, counts, left))
 
-    def _draw_training(self, now: Progress) -> Group:
+    def _draw_training(self, now: TrainingProgress) -> Group:
         parts = ", ".join(f"{name} {value:.4g}" for name, value in now.losses.items()) if len(now.losses) > 1 else ""
         rows = Table.grid(padding=(0, 2))
         rows.add_row("steps", f"{_steps(now)}, {now.rate:.2g}/s, {clock(now.seconds)} trained")
@@ -208,11 +208,11 @@ def _bar(share: float | None, *beside: str) -> Table:
     return row
 
 
-def _steps(now: Progress) -> str:
+def _steps(now: TrainingProgress) -> str:
     return f"step {now.step}" + (f" of {now.of}" if now.of else "")
 
 
-def _share(now: Progress) -> float | None:
+def _share(now: TrainingProgress) -> float | None:
     """How much of a training is done, 0 to 1, if that can be known."""
     if now.left is not None:
         return 1.0 if now.left == 0 else now.seconds / max(now.seconds + now.left, 1e-6)

@@ -31,7 +31,7 @@ from host_bridge.reporting import Watch
 from nodes.errors import FaceplateError, UsageError
 from nodes.files import whole_file
 from nodes.log import Stderr, log_failure, logging_to
-from trainer.watcher import Progress
+from trainer.watcher import TrainingProgress
 
 STOPPED = 143
 _EVERY = 0.05  # seconds between two events about one stage
@@ -115,7 +115,7 @@ class EventWatch(Watch):
         self._stage, self._next = (stage, total), now + _EVERY
         self._pipe.send("progress", stage=stage, done=done, total=total)
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Send how the training stands."""
         self._pipe.send("training", **asdict(now))
 

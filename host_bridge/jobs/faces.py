@@ -198,7 +198,7 @@ AlignResult = AlignedResult | InvertedResult
 
 def align(request: AlignRequest, watch: Watch) -> AlignResult:
     """Write aligned images of a subject or of a rigid object, or put edited ones back."""
-    from nodes.shot.aligned import are_pictures
+    from nodes.shot.aligned.images import are_pictures
 
     out, clip = absolute(request.out).resolve(), request.clip and request.clip.expanduser()
     if (clip is None) == (request.invert is None):
@@ -250,7 +250,7 @@ def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
 def _pictures(
     request: AlignRequest, folder: Path, out: Path, registration: RegisterParameters | None, watch: Watch
 ) -> AlignedFolder:
-    from nodes.shot.aligned import write_pictures
+    from nodes.shot.aligned.images import write_pictures
 
     with opened(request.reference) as (shown,):
         picture = None if shown is None else shown.frame(0)
@@ -264,7 +264,7 @@ def _registered(
     request: AlignRequest, clip: Path, out: Path, registration: RegisterParameters, watch: Watch
 ) -> AlignedFolder:
     from nodes.choice import check_range
-    from nodes.shot.aligned import register_clip
+    from nodes.shot.aligned.images import register_clip
 
     with opened(clip, request.reference, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage, shown):
         assert footage is not None and shown is not None
@@ -282,10 +282,10 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
     from nodes.detect.kept import analyse
     from nodes.graph import run
     from nodes.mask import check_regions
-    from nodes.shot.aligned import write_clip
     from nodes.shot.aligned.folder import check_replaceable
+    from nodes.shot.aligned.images import write_clip
     from nodes.shot.results import check_writable
-    from nodes.subjects import load_subject
+    from nodes.subjects.subject import load_subject
 
     kept = load_faces(clip) if clip.suffix.lower() == ".npz" else None
     regions = request.mask.regions
@@ -311,7 +311,7 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
 
 
 def _put_back(request: AlignRequest, out: Path, watch: Watch) -> InvertedResult:
-    from nodes.shot.aligned import put_back
+    from nodes.shot.aligned.put_back import put_back
 
     assert request.invert is not None
     plate = request.plate and request.plate.expanduser()

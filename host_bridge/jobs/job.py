@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from host_bridge.reporting import PassingWatch, Watch
-from trainer.watcher import Progress
+from trainer.watcher import TrainingProgress
 
 _EVERY = 60.0  # seconds between two lines about a training
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class _LoggedWatch(PassingWatch):
         if self._stage:
             _log.info("%s: %.2f s", self._stage, time.monotonic() - self._since)
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Log now and then how it stands."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY

@@ -14,7 +14,7 @@ from nodes.footage.footage import Footage
 from nodes.geometry.sampling import invert, transform_points
 from nodes.geometry.similarity import fit_similarity
 from nodes.geometry.smoothing import smooth, window_length
-from nodes.subjects import Subject, load_subject
+from nodes.subjects.subject import Subject, load_subject
 from nodes.types import Faces, Float, Track
 
 _PERFORMANCE_WINDOW = 0.16  # seconds over which landmarks are smoothed: short enough for a blink

@@ -10,7 +10,7 @@ import numpy as np
 from nodes.geometry.similarity import apply_similarity, fit_similarity, remove_similarity
 from nodes.geometry.smoothing import smooth, smooth_rotations
 from nodes.runtime import load_weights
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.types import Float, Int
 
 _BATCH = 64

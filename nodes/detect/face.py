@@ -16,7 +16,7 @@ import numpy as np
 from nodes.definitions import Detector, DetectParameters
 from nodes.detect import s3fd
 from nodes.detect.blazeface import Detections, find_at_any_angle, find_in_image, find_small_faces
-from nodes.detect.finder import Seen, thumbnail
+from nodes.detect.finder import DetectedLandmarks, thumbnail
 from nodes.detect.squares import box_extent, look, probability, to_plate, turned_extent, turned_squares, unit
 from nodes.footage.frame import Frame
 from nodes.types import Float, Image8
@@ -100,7 +100,7 @@ class FaceFinder:
         """Turned so that the eyes are level."""
         return squares_from_landmarks(landmarks)
 
-    def look(self, image: Image8, squares: Float) -> Seen:
+    def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
         """A face has no sides."""
         landmarks, scores = find_landmarks(image, squares)
-        return Seen(landmarks, scores, np.ones_like(scores))
+        return DetectedLandmarks(landmarks, scores, np.ones_like(scores))

@@ -24,7 +24,7 @@ _THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked f
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DetectedLandmarks:
     """Landmarks in B squares of a frame.
 
     landmarks: [B, L, 3], x, y and z in plate pixels. scores: [B], probability 0..1 that it is there.
@@ -58,7 +58,7 @@ class Finder(Protocol):
     def next_squares(self, landmarks: Float) -> Float:
         """Where to look for them again, given landmarks [B, L, >=2]: [B, 2, 3]."""
 
-    def look(self, image: Image8, squares: Float) -> Seen:
+    def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
         """Find the landmarks in squares [B, 2, 3] of a frame, in one batch."""
 
 

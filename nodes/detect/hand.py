@@ -14,7 +14,7 @@ import numpy as np
 
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections, find_at_any_angle, find_in_image
-from nodes.detect.finder import Seen, thumbnail
+from nodes.detect.finder import DetectedLandmarks, thumbnail
 from nodes.detect.squares import box_extent, look, perpendicular, to_plate, turned_extent, turned_squares, unit
 from nodes.footage.frame import Frame
 from nodes.types import Float, Image8
@@ -90,6 +90,6 @@ class HandFinder:
         """Turned so that the hand points up."""
         return squares_from_landmarks(landmarks)
 
-    def look(self, image: Image8, squares: Float) -> Seen:
+    def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
         """Landmarks, presence and side."""
-        return Seen(*find_hands(image, squares))
+        return DetectedLandmarks(*find_hands(image, squares))

@@ -17,7 +17,7 @@ from nodes.errors import OutputError, SchemaError
 from nodes.footage.footage import Footage
 from nodes.progress import Progress, quiet, stage
 from nodes.runtime import read_manifest
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.types import Faces
 
 _log = logging.getLogger(__name__)

@@ -12,14 +12,14 @@ import numpy as np
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections
 from nodes.detect.decode import arranged, channels_first, from_heatmaps, from_regression, from_simcc
-from nodes.detect.finder import Seen
+from nodes.detect.finder import DetectedLandmarks
 from nodes.detect.squares import perpendicular, probability, to_plate, turned_extent, turned_squares, unit
 from nodes.errors import ModelError, SchemaError
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.runtime import create_session
-from nodes.subjects import Subject
 from nodes.subjects.keypoint_network import KeypointNetwork, read_network
+from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8
 
 _LEAST = 8.0  # plate pixels: side of the smallest square that is looked at
@@ -81,14 +81,14 @@ class KeypointFinder:
         side = (extent * (self._side / np.array(self._told.size))).max(1)
         return turned_squares(centre, across, np.maximum(self._told.margin * side, _LEAST), self._side)
 
-    def look(self, image: Image8, squares: Float) -> Seen:
+    def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
         """Landmarks and scores; there are no sides."""
         crops = crop(image, squares, self._side)
         width, height = self._told.size
         left, top = (self._side - width) // 2, (self._side - height) // 2
         points, scores = self._runner(crops[:, top : top + height, left : left + width])
         points[..., :2] += (left, top)
-        return Seen(to_plate(points, squares), scores, np.ones_like(scores))
+        return DetectedLandmarks(to_plate(points, squares), scores, np.ones_like(scores))
 
     def _across(self, points: Float) -> Float:
         """Where the subject's own x runs, unit vectors [B, 2], from landmarks [B, L, 2]."""

@@ -16,10 +16,10 @@ from scipy.optimize import linear_sum_assignment
 from nodes.definitions import DetectParameters
 from nodes.detect.blazeface import Detections, overlap
 from nodes.detect.cuts import CutDetector
-from nodes.detect.finder import Finder, Seen, finder_of, thumbnail
+from nodes.detect.finder import DetectedLandmarks, Finder, finder_of, thumbnail
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.types import Faces, Float, Int, Track
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class TrackBuilder:
     def _ends(self) -> tuple[deque[Any], ...]:
         return self.frames, self.landmarks, self.scores, self.right
 
-    def add(self, frame: int, seen: Seen, at: int, before: bool = False) -> None:
+    def add(self, frame: int, seen: DetectedLandmarks, at: int, before: bool = False) -> None:
         """Append row `at` of what was seen, or put it before all."""
         one = frame, seen.landmarks[at], float(seen.scores[at]), float(seen.right[at])
         for values, value in zip(self._ends(), one, strict=True):
@@ -102,7 +102,7 @@ class TrackerState:
         return self.recent[-1] + 1
 
 
-class Checkpoint(Protocol):
+class TrackerCheckpoint(Protocol):
     """Where `detect` finds the state to go on from, if any, and leaves its own from time to time."""
 
     def load(self) -> TrackerState | None:
@@ -253,7 +253,7 @@ class Tracker:
         here = [t.box() for t in self._active if t.frames[-1] == frame.index]
         return overlap(boxes, np.stack(here)).max(-1) >= _SAME_FACE if here else np.zeros(len(boxes), bool)
 
-    def _start(self, frame: Frame, seen: Seen, at: int) -> None:
+    def _start(self, frame: Frame, seen: DetectedLandmarks, at: int) -> None:
         builder = TrackBuilder()
         builder.add(frame.index, seen, at)
         others = self._finished + self._active
@@ -280,7 +280,7 @@ def _best_pairs(boxes: Float, builders: list[TrackBuilder]) -> list[tuple[int, T
     return [(int(at), builders[number]) for at, number in pairs if shared[at, number]]
 
 
-def _first_look(finder: Finder, frame: Frame, found: Detections) -> Seen:
+def _first_look(finder: Finder, frame: Frame, found: Detections) -> DetectedLandmarks:
     """What detections show, whose boxes are looser than the landmarks' own: looked at again until they rest."""
     seen = finder.look(frame.rgb8(), finder.first_squares(found))
     for _ in range(_MOST_LOOKS):
@@ -325,7 +325,7 @@ def detect(
     first: int = 0,
     last: int | None = None,
     progress: Progress = lambda done: None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: TrackerCheckpoint | None = None,
 ) -> Faces:
     """Find and follow the faces of `plate` from frame `first` to `last`, inclusive; `progress` is told frames done.
 

@@ -124,11 +124,6 @@ def warp(
     return np.asarray(cv2.resize(fine, (roi.width, roi.height), interpolation=cv2.INTER_AREA))
 
 
-def to_opencv(matrix: Double) -> Double:
-    """Restate a homography [3, 3] between continuous coordinates as one between OpenCV's."""
-    return _shift(-0.5) @ matrix @ _shift(0.5)
-
-
 def from_opencv(matrix: np.ndarray) -> Double:
     """Restate a homography [3, 3] between OpenCV's coordinates as one between continuous ones."""
     return _shift(0.5) @ np.asarray(matrix, np.float64) @ _shift(-0.5)

@@ -21,7 +21,7 @@ from nodes.footage.footage import Footage, open_footage
 from nodes.recognise import likeness
 from nodes.report.pixels import COVERED, PixelMeasures, in_step
 from nodes.report.samples import FaceSample, read_sources, sharpness
-from nodes.subjects import Subject, load_subject
+from nodes.subjects.subject import Subject, load_subject
 from nodes.text import counted
 from nodes.types import Bool, Faces, Float, Int
 

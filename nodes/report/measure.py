@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.types import Bool, Float, Int
 
 CROP = 96  # pixels a side of the crop in which flicker is measured

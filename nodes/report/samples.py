@@ -26,7 +26,7 @@ from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.mask import draw_regions
 from nodes.recognise import describe, of_one_person
 from nodes.report.measure import group_of
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8
 
 _EVERY = 12  # frames between two samples of a shot

@@ -15,7 +15,7 @@ from nodes.mask import check_regions
 from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap import in_plate
 
 

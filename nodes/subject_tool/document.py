@@ -26,11 +26,11 @@ _LEAST = 3
 AROUND = 1.4  # side of a crop over the extent of the landmarks
 
 
-class _Told(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RegionConfig(_Told):
+class RegionConfig(_StrictModel):
     """A region of masks, see :class:`nodes.subjects.subject.Region`."""
 
     name: str
@@ -40,7 +40,7 @@ class RegionConfig(_Told):
     of: str | None = None
 
 
-class SubjectConfig(_Told):
+class SubjectConfig(_StrictModel):
     """The file. network: see :class:`nodes.subjects.keypoint_network.KeypointNetwork`, with names for `upright`.
 
     mirror: pairs that change places in a mirror; left out, they are found. rigid: the only landmarks that may count in the fit; none:

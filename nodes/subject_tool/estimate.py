@@ -50,20 +50,6 @@ def estimate_template(groups: Sequence[Float]) -> tuple[Float, Float]:
     return np.pad(template, ((0, 0), (0, 3 - template.shape[1]))), weights
 
 
-def pick_rigid(template: Float, shapes: Float, groups: Int) -> Float:
-    """How rigid each landmark of a known template is: weights [L] that sum to 1, the inverse variance within an individual.
-
-    template: [L, 3]. shapes: [B, L, 2 or 3], in any place, size and turn. groups: [B], which individual each shape is of.
-    Robust as :func:`estimate_template` is, and raises what it raises.
-    """
-    names, individual = np.unique(groups, return_inverse=True)
-    shapes, individual = _usable(shapes, individual, len(names))
-    weights = np.ones(len(template), np.float32)
-    for _ in range(_ROUNDS):
-        weights = _reweigh(template[:, : shapes.shape[2]], weights, shapes, individual)[1]
-    return weights
-
-
 def _usable(shapes: Float, individual: Int, count: int) -> tuple[Float, Int]:
     """Leave out the shapes that no similarity can be fitted to."""
     known = np.where(np.isfinite(shapes).all((1, 2), keepdims=True), shapes, 0)

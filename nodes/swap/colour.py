@@ -38,19 +38,6 @@ class ColourStatistics:
     pixels: _Double
 
 
-def match_colour(image: Float, like: Float, weight: Float, method: ColourMatch) -> Float:
-    """Give `image` the colours that `like` has inside the matte.
-
-    image, like: [B, H, W, 3], display-referred RGB 0..1. weight: [B, H, W], matte 0..1. The whole image is transformed,
-    so that no step at the matte's outline bleeds into it when it is resampled; what lies outside has no influence.
-    """
-    if method is ColourMatch.NONE:
-        return image
-    return apply_colour(
-        image, colour_transform(colour_statistics(image, weight), colour_statistics(like, weight), method)
-    )
-
-
 def colour_statistics(image: Float, weight: Float) -> ColourStatistics:
     """Measure mean and covariance of colour, weighted by the matte.
 

@@ -35,40 +35,40 @@ def load_contract(
     Raises ModelError where they differ, and SchemaError for a model made for a newer Faceplate.
     """
     check_schema(metadata["faceplate.schema"], SCHEMA, file)
-    said = _Said.read(metadata, file)
-    for what, wanted, has in (("subject", subject, said.subject), ("crop template", template, said.template)):
+    contract = _ContractMetadata.read(metadata, file)
+    for what, wanted, has in (("subject", subject, contract.subject), ("crop template", template, contract.template)):
         if wanted is not None and wanted != has:
             raise ModelError(
                 f"is made for the {what} '{has}', not '{wanted}'", file=file, remedy="Choose another model"
             )
     there = {i.name: i for i in session.get_inputs()}
     back = {o.name: o for o in session.get_outputs()}
-    if set(there) != set(said.inputs) or not set(OUTPUTS) <= set(back):
+    if set(there) != set(contract.inputs) or not set(OUTPUTS) <= set(back):
         raise ModelError(
-            f"has inputs {sorted(there)} and outputs {sorted(back)}; its metadata promises inputs {sorted(said.inputs)} "
+            f"has inputs {sorted(there)} and outputs {sorted(back)}; its metadata promises inputs {sorted(contract.inputs)} "
             f"and outputs {sorted(OUTPUTS)}",
             file=file,
             remedy=DOCS,
         )
-    for name in said.inputs:
-        check_tensor(there[name], INPUTS[name], said.size, said.layout, file)
+    for name in contract.inputs:
+        check_tensor(there[name], INPUTS[name], contract.size, contract.layout, file)
     for name, channels in OUTPUTS.items():
-        check_tensor(back[name], channels, said.size, said.layout, file)
+        check_tensor(back[name], channels, contract.size, contract.layout, file)
     return SwapModel(
         file=file,
-        subject=said.subject,
-        template=said.template,
-        size=said.size,
-        coverage=said.coverage,
-        inputs=said.inputs,
+        subject=contract.subject,
+        template=contract.template,
+        size=contract.size,
+        coverage=contract.coverage,
+        inputs=contract.inputs,
         batch=fixed_batch(session, file),
         metadata=metadata,
-        infer=_inference(session, said, file),
+        infer=_inference(session, contract, file),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ContractMetadata:
     """What a model says about itself, parsed."""
 
     subject: str
@@ -80,7 +80,7 @@ class _Said:
     inputs: tuple[str, ...]
 
     @classmethod
-    def read(cls, metadata: Mapping[str, str], file: Path) -> _Said:
+    def read(cls, metadata: Mapping[str, str], file: Path) -> _ContractMetadata:
         def one(key: str, parse: Callable[[str], Any], right: Callable[[Any], bool]) -> Any:
             text = metadata.get(f"faceplate.{key}")
             try:
@@ -105,9 +105,9 @@ class _Said:
         )
 
 
-def _inference(session: Any, said: _Said, file: Path) -> Callable[[Feed], tuple[Float, Float]]:
-    flip = [2, 1, 0] if said.colour == "bgr" else [0, 1, 2]
-    planar = said.layout == "nchw"
+def _inference(session: Any, contract: _ContractMetadata, file: Path) -> Callable[[Feed], tuple[Float, Float]]:
+    flip = [2, 1, 0] if contract.colour == "bgr" else [0, 1, 2]
+    planar = contract.layout == "nchw"
 
     def encoded(name: str, values: Float) -> Float:
         if name in POINTS:
@@ -120,7 +120,7 @@ def _inference(session: Any, said: _Said, file: Path) -> Callable[[Feed], tuple[
         face, mask = run_session(session, list(OUTPUTS), {n: encoded(n, v) for n, v in feed.items()}, file)
         if planar and face.ndim == mask.ndim == 4:
             face, mask = face.transpose(0, 2, 3, 1), mask.transpose(0, 2, 3, 1)
-        check_result(face, mask, (count, said.size, said.size), file)
+        check_result(face, mask, (count, contract.size, contract.size), file)
         return face[..., flip], mask[..., 0]
 
     return infer

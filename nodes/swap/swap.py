@@ -20,7 +20,7 @@ from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.mask import Mattes
 from nodes.progress import Progress, quiet, stage
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.light import take_light, unsharp_mask
 from nodes.swap.model import SwapModel, load_model

@@ -15,8 +15,10 @@ from skimage import data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from nodes.align.registration import cut_crop, put_back, register
+from nodes.align.registration.register import inverse_warp, register
 from nodes.definitions import RegisterParameters, Registrar, Transform
+from nodes.geometry.sampling import warp
+from nodes.types import Roi
 from tests.support.memory import clip_of
 from tests.support.scenes import corner_error, lay, shoot, similarity, tilted
 
@@ -47,7 +49,7 @@ def main() -> None:
             )
         start = time.perf_counter()
         for frame, matrix in zip(frames, found.to_plate, strict=True):
-            put_back(frame, cut_crop(frame, matrix, own), matrix)
+            inverse_warp(warp(frame, matrix, Roi(0, 0, *own)), matrix, size)
         print(f"crop {own[0]}x{own[1]} and back  {count / (time.perf_counter() - start):6.1f} frames/s")
 
 

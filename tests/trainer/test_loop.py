@@ -23,7 +23,7 @@ from tests.support.tiny_training import Listener, Tiny, settings
 from trainer import loop
 from trainer.checkpoint import AVERAGE, NETWORK, checkpoints, part, read_checkpoint, write_tensors
 from trainer.faceset import Faceset
-from trainer.hooks.monitoring import CURVE, EVENTS, TABLE, Record, read_table
+from trainer.hooks.monitoring import CURVE, EVENTS, TABLE, LossRecord, read_table
 from trainer.hooks.safety import Average
 from trainer.hooks.stopping import StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.loop import Hook, Loop
@@ -48,14 +48,14 @@ def loop_of(pair: tuple[Faceset, Faceset], *hooks: Hook, **more: Any) -> Loop:
 
 
 def test_the_loss_falls_on_real_crops(pair, tmp_path):
-    record = Record(10)
+    record = LossRecord(10)
     loop_of(pair, StopAtStep(150), record).run()
     assert len(record.rows) == 150
     assert record.rows[-20:, 1].mean() < 0.5 * record.rows[:5, 1].mean()
 
 
 def test_gradients_are_kept_at_or_below_their_limit(pair):
-    record, free = Record(10), Record(10)
+    record, free = LossRecord(10), LossRecord(10)
     loop_of(pair, StopAtStep(20), record, clip=1e-3).run()
     loop_of(pair, StopAtStep(20), free).run()
     assert record.rows[:, 0].max() <= 1.001e-3
@@ -80,7 +80,7 @@ def test_the_loop_waits_for_the_device_once_in_many_steps(pair):
             return func(*args, **(kwargs or {}))
 
     network = Tiny(Tiny.options_type())
-    record = Record(40)
+    record = LossRecord(40)
     with Waits() as waits:
         waits.names = []
         loop_of(pair, Average(network), StopAtStep(120), record, StopAtPlateau(record)).run()
@@ -147,7 +147,7 @@ def test_a_device_without_memory_for_one_crop_is_an_error_with_a_remedy(pair, tm
 
 def test_training_stops_at_the_plateau_and_not_before(pair):
     for rate, expected in ((1e-9, 100), (2e-3, 150)):
-        record = Record(10)
+        record = LossRecord(10)
         loop = loop_of(pair, StopAtStep(150), record, StopAtPlateau(record, steps=100))
         loop.optimiser.param_groups[0]["lr"] = rate
         loop.run()

@@ -11,10 +11,10 @@ from nodes.detect.face import CLOSE_NETWORK, CLOSE_SIZE, squares_from_landmarks
 from nodes.detect.squares import look, to_plate
 from nodes.recognise import describe
 from nodes.runtime import load_weights
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from tests.support.facesets import tiny_faceset
 from trainer.gallery import Gallery
-from trainer.models.shot import Shot, ShotOptions
+from trainer.models.shot import ShotModel, ShotOptions
 from trainer.network import Share
 from trainer.observers import Embedded, Observers, looks
 from trainer.target import show_target
@@ -93,7 +93,7 @@ def test_the_target_is_shown_as_the_reference_method_shows_it(pair, observers):
 
 def test_what_the_observers_see_can_be_learned(pair):
     torch.manual_seed(0)
-    network = Shot(SMALL)
+    network = ShotModel(SMALL)
     batch = network.batches(pair, Share(2, CPU))(0)
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     seen = []
@@ -107,4 +107,4 @@ def test_what_the_observers_see_can_be_learned(pair):
 
 
 def test_a_subject_without_coefficients_is_not_observed():
-    assert Shot(ShotOptions(size=64, base=32, widths=(8, 12, 16), subject="hand")).observers is None
+    assert ShotModel(ShotOptions(size=64, base=32, widths=(8, 12, 16), subject="hand")).observers is None

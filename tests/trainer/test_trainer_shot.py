@@ -11,7 +11,7 @@ import torch
 from nodes.definitions import MaskParameters, Method, SwapParameters
 from nodes.errors import ModelError
 from nodes.mask import Mattes
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap import swap
 from nodes.swap.reference import ReferenceTrack
 from nodes.swap.reference.choice import Choice
@@ -23,7 +23,7 @@ from trainer.drawing import Areas, Lines, Openings
 from trainer.export import check_export, export, facts_of
 from trainer.gallery import Gallery, rasterised
 from trainer.hooks.stopping import factor
-from trainer.models.shot import Shot, ShotOptions
+from trainer.models.shot import ShotModel, ShotOptions
 from trainer.network import Share
 from trainer.rehearsal import lit_as
 
@@ -152,7 +152,7 @@ def test_what_no_mesh_covers_and_no_part_has_a_share_in_is_not_sampled_and_makes
 
 
 def test_the_plate_may_come_in_no_more_pixels_than_are_seen(pair):
-    network = Shot(SMALL).eval()
+    network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.05)
     batch = network.batches(pair, share())(0)
     assert batch.performance.shape[-1] == SMALL.base
@@ -180,7 +180,7 @@ def test_a_mesh_off_the_crop_is_rasterised_without_complaint(gallery):
 
 
 def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
-    network = Shot(SMALL)
+    network = ShotModel(SMALL)
     whole = network.batches(pair, share())
     halves = [network.batches(pair, share(rank=r, world=2)) for r in (0, 1)]
     one, again = whole(7), whole(7)
@@ -206,7 +206,7 @@ def test_how_far_openings_are_open_and_wide_is_told_in_spreads(pair):
     wide[:, FACE.contours["right_eye"], 0] += 0.5 * (template - template[:, 33:34])[:, FACE.contours["right_eye"], 0]
     assert openings(wide)[0].tolist()[1] > 1 > abs(openings(wide)[0].tolist()[3])
     assert Openings(load_subject("hand")).channels == 0
-    assert Shot(ShotOptions(size=SIZE, base=32, widths=(8, 12, 16), subject="hand")).tell is None
+    assert ShotModel(ShotOptions(size=SIZE, base=32, widths=(8, 12, 16), subject="hand")).tell is None
 
 
 def test_light_is_not_there_to_be_learned_but_an_open_mouth_is(pair, gallery):
@@ -232,7 +232,7 @@ def test_what_is_rare_is_drawn_more_often(gallery):
 
 @pytest.mark.slow
 def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
-    network = Shot(SMALL)
+    network = ShotModel(SMALL)
     batches = network.batches(pair, share(8))
     held = batches(10_000)
     with torch.no_grad():
@@ -251,7 +251,7 @@ def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
 
 
 def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light(pair):
-    network = Shot(SMALL).eval()
+    network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.05)
     batch = network.batches(pair, share()).swapped(3)
     see = lambda performance: network.draw(batch.reference, batch.vertices, performance)  # noqa: E731
@@ -274,7 +274,7 @@ def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
 ):
     from nodes.align import align
 
-    network = Shot(SMALL).eval()
+    network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.01)
     batches, file = network.batches(pair, share()), tmp_path / "shot.onnx"
     export(network, file, facts_of(*pair))
@@ -293,7 +293,7 @@ def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
 
 
 def test_the_preview_shows_both_performers(pair):
-    network = Shot(SMALL).eval()
+    network = ShotModel(SMALL).eval()
     views = network.views(network.batches(pair, share()), 3)
     assert next(iter(views.columns)) == "source"
     assert all(v.shape == (3, 3, SIZE, SIZE) for v in views.columns.values())
@@ -301,7 +301,7 @@ def test_the_preview_shows_both_performers(pair):
 
 def test_facesets_of_other_framing_are_refused(pair):
     with pytest.raises(ModelError, match="coverage"):
-        Shot(SMALL).batches((pair[0], replace(pair[1], coverage=2.0)), share())
+        ShotModel(SMALL).batches((pair[0], replace(pair[1], coverage=2.0)), share())
 
 
 def test_a_faceset_of_one_crop_can_be_trained_on(pair):
@@ -309,7 +309,7 @@ def test_a_faceset_of_one_crop_can_be_trained_on(pair):
         pair[0],
         **{n: getattr(pair[0], n)[:1] for n in ("crops", "masks", "landmarks", "clip", "frame", "track")},
     )
-    network = Shot(SMALL)
+    network = ShotModel(SMALL)
     assert all(v.isfinite() for v in network(network.batches((one, pair[1]), share())(0)).values())
 
 

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_for
 from trainer.checkpoint import SCHEMA, checkpoints, last_checkpoint, read_checkpoint
 from trainer.faceset import Faceset
 from trainer.faceset.faceset import FileFacts
-from trainer.hooks.monitoring import TABLE, Watch, read_table
+from trainer.hooks.monitoring import TABLE, FacesetGuard, read_table
 from trainer.hooks.safety import trouble
 from trainer.hooks.stopping import StopAtStep
 from trainer.loop import Hook, Loop
@@ -309,7 +309,7 @@ def test_a_faceset_changed_under_a_running_training_is_noticed(crops, tmp_path, 
     file = shutil.copy(crops / "source.npy", tmp_path / "source.npy")
     facts = FileFacts((file.stat().st_ino, file.stat().st_mtime_ns, file.stat().st_size), "")
     source = replace(plain_faceset(tmp_path, "source"), files={"source.npy": facts})
-    monkeypatch.setattr(Watch.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(FacesetGuard.__init__, "__defaults__", (0.0,))
 
     class Meddles(Tiny):
         def forward(self, batch):

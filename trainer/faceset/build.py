@@ -32,8 +32,8 @@ from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, SCHEMA, Faceset, 
 from trainer.faceset.gather import (
     Candidates,
     GrowingArray,
-    Kept,
     LeftOut,
+    Selection,
     count_reasons,
     find_candidates,
     join,
@@ -178,7 +178,9 @@ def _sweep(new: Path) -> None:
 _BLOCK = 64
 
 
-def write_arrays(folder: Path, found: Sequence[Candidates], kept: Sequence[Kept], yaw_pitch: Float, size: int) -> None:
+def write_arrays(
+    folder: Path, found: Sequence[Candidates], kept: Sequence[Selection], yaw_pitch: Float, size: int
+) -> None:
     """Write masks, landmarks and entries of what is kept of each clip; OSError where that cannot be done."""
     points = found[0].landmarks.shape[1]
     with ExitStack() as stack:
@@ -248,7 +250,7 @@ def build_faceset(
     with replacing(out) as folder, writing(out), ExitStack() as stack:
         crops = GrowingArray(folder / "crops.npy", (parameters.size, parameters.size, 3), "u1")
         stack.callback(crops.close)
-        kept: list[Kept] = []
+        kept: list[Selection] = []
         poses = []
         for number, (candidates, rows) in enumerate(zip(found, usable, strict=True)):
             tell = stage(progress, f"crop{names[number]}", len(rows))

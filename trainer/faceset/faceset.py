@@ -16,7 +16,7 @@ from nodes.consent.provenance import Provenance
 from nodes.consent.provenance import read_document as provenance_of
 from nodes.errors import FootageError, SchemaError
 from nodes.files import check_schema
-from nodes.subjects import Subject, load_subject
+from nodes.subjects.subject import Subject, load_subject
 from nodes.types import Float, Image8, Int
 
 SCHEMA = "faceplate.faceset/2"  # version 1 had `tones.npy` as well, the luma at each landmark

@@ -22,7 +22,7 @@ from nodes.footage.footage import Footage
 from nodes.geometry.sampling import crop
 from nodes.graph import run
 from nodes.progress import Progress
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.types import Bool, Float, Image8, Int, Track
 from trainer.faceset.parameters import FacesetParameters
 from trainer.faceset.select import (
@@ -218,16 +218,16 @@ _LEAST_SCORE, _MOST_CUT, _LEAST_CONTRAST = 0.5, 0.1, 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Selection:
     """Of one clip, the candidates that are kept. rows: [K]; sharpness: [K]; view: [K, D], their descriptors."""
 
     rows: Int
     sharpness: Float
     view: Float
 
-    def only(self, which: Int) -> Kept:
+    def only(self, which: Int) -> Selection:
         """Keep only some of them."""
-        return Kept(self.rows[which], self.sharpness[which], self.view[which])
+        return Selection(self.rows[which], self.sharpness[which], self.view[which])
 
 
 def judge(found: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
@@ -262,7 +262,7 @@ def take(
     parameters: FacesetParameters,
     left_out: list[LeftOut],
     tell: Callable[[int], None],
-) -> Kept:
+) -> Selection:
     """Decode clip `number` once, append the crops of `rows`, and keep of them what is sharp and differs.
 
     view: [T, D], descriptors of pose and expression of all candidates.
@@ -275,7 +275,7 @@ def take(
         crops.append(block)
         tell(crops.length - start)
     if not looks:
-        return Kept(rows, np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
+        return Selection(rows, np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
     sharpness, contrast = (
         np.concatenate([getattr(seen, name) for seen in looks]) for name in ("sharpness", "contrast")
     )
@@ -294,16 +294,16 @@ def take(
     left_out += _duplicates([(number, int(frame)) for frame in candidates.frame[rows[good]]], chosen)
     stay = good[chosen.kept]
     crops.keep(start + stay, start)
-    return Kept(rows[stay], sharpness[stay], full[chosen.kept])
+    return Selection(rows[stay], sharpness[stay], full[chosen.kept])
 
 
 def join(
     found: Sequence[Candidates],
-    kept: list[Kept],
+    kept: list[Selection],
     crops: GrowingArray,
     parameters: FacesetParameters,
     left_out: list[LeftOut],
-) -> list[Kept]:
+) -> list[Selection]:
     """Of the crops of all clips, leave out what clips have in common and what is too much."""
     there = [k for k in kept if len(k.rows)]
     if len(there) < 2:

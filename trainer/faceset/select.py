@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from nodes.mask import draw_regions
-from nodes.subjects import Likeness, Subject
+from nodes.subjects.subject import Likeness, Subject
 from nodes.types import Bool, Float, Image8, Int
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)

@@ -20,10 +20,10 @@ from nodes.types import Float
 from trainer.distributed import Group
 from trainer.faceset import Faceset
 from trainer.loop import Clock, Every, Hook, Loop
-from trainer.watcher import Progress, Watcher
+from trainer.watcher import TrainingProgress, Watcher
 
 
-class Record(Hook):
+class LossRecord(Hook):
     """Every other hook that wants losses takes them from here.
 
     rows: float32 [steps, 2 + K], gradient norm, total loss, then each loss as in `names`; the means over all processes. fresh:
@@ -102,7 +102,7 @@ class Metrics(Hook):
     all of it is written anew at a resume.
     """
 
-    def __init__(self, folder: Path, record: Record, curve_every: float = 60.0) -> None:
+    def __init__(self, folder: Path, record: LossRecord, curve_every: float = 60.0) -> None:
         self._folder, self._record, self._curve = folder, record, Every(curve_every)
         self._written = 0
         self._events: Any = None
@@ -148,7 +148,7 @@ class Metrics(Hook):
         self._written = len(rows)
 
 
-def draw(path: Path, record: Record) -> None:
+def draw(path: Path, record: LossRecord) -> None:
     """Draw the losses over the steps, each value the mean of its stretch, on a logarithmic scale; nothing where there are no rows."""
     rows = record.rows
     if not len(rows):  # all were taken back
@@ -198,7 +198,7 @@ class Preview(Hook):
     def __init__(
         self,
         write: Callable[[], Path],
-        record: Record,
+        record: LossRecord,
         seconds: float,
         tell: Callable[[Path], None],
         warn: Callable[[str], None],
@@ -226,7 +226,7 @@ class Tell(Hook):
     def __init__(
         self,
         watcher: Watcher,
-        record: Record,
+        record: LossRecord,
         clock: Clock,
         steps: int | None,
         seconds: float | None,
@@ -246,7 +246,7 @@ class Tell(Hook):
         if loop.stop or self._every.due:
             self._watcher.progress(self._now(loop))
 
-    def _now(self, loop: Loop) -> Progress:
+    def _now(self, loop: Loop) -> TrainingProgress:
         seconds = self._clock.seconds
         if loop.step < self._marks[-1][1]:  # rolled back
             self._marks.clear()
@@ -257,10 +257,12 @@ class Tell(Hook):
         if self._steps is not None and rate > 0:
             left.append(max(self._steps - loop.step, 0) / rate)
         means = recent(self._record)
-        return Progress(loop.step, self._steps, seconds, rate, min(left, default=None), means.pop("all", np.nan), means)
+        return TrainingProgress(
+            loop.step, self._steps, seconds, rate, min(left, default=None), means.pop("all", np.nan), means
+        )
 
 
-def recent(record: Record, steps: int = _SMOOTH) -> dict[str, float]:
+def recent(record: LossRecord, steps: int = _SMOOTH) -> dict[str, float]:
     """The mean of each loss over the last steps that were read, by name, and under 'all' that of their sum."""
     rows = record.rows[-steps:]
     if not len(rows):
@@ -268,7 +270,7 @@ def recent(record: Record, steps: int = _SMOOTH) -> dict[str, float]:
     return dict(zip(("all", *record.names), rows[:, 1:].mean(axis=0).tolist(), strict=False))
 
 
-class Watch(Hook):
+class FacesetGuard(Hook):
     """Looks every few seconds, and raises FaceplateError: what is learned from half-changed crops is worth nothing."""
 
     def __init__(self, facesets: Sequence[Faceset], seconds: float = 5.0) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from nodes.errors import FaceplateError, OutputError
 from nodes.types import Float
 from trainer.checkpoint import State, Tensors
-from trainer.hooks.monitoring import Record
-from trainer.loop import Every, Hook, Loop, Supply
+from trainer.hooks.monitoring import LossRecord
+from trainer.loop import BatchSource, Every, Hook, Loop
 
 _PAST = 400  # steps that the running medians look back on
 _ENOUGH = 40  # steps without which a median says little
@@ -24,7 +24,7 @@ _NOTHING = 1e-5  # a gradient that small a part of its median no longer teaches
 
 
 def trouble(past: Float, new: Float, *, scaled: bool = False) -> str:
-    """What is wrong with `new` steps after `past` ones (rows of a Record), or nothing.
+    """What is wrong with `new` steps after `past` ones (rows of a LossRecord), or nothing.
 
     A single bad step is forgiven unless it is not finite: the medians of the block count. scaled: under fp16 gradients that
     are not finite are expected, and skipped by the scaler.
@@ -62,9 +62,9 @@ class Guard(Hook):
 
     def __init__(
         self,
-        record: Record,
+        record: LossRecord,
         state: State,
-        supply: Supply,
+        supply: BatchSource,
         tell: Callable[[str], None],
         patience: int = 4,
         rollbacks: int = 0,

@@ -15,8 +15,8 @@ import torch
 from nodes.text import counted
 from nodes.types import Float
 from trainer.distributed import Group
-from trainer.hooks.monitoring import Record
-from trainer.loop import Clock, Hook, Loop, Supply
+from trainer.hooks.monitoring import LossRecord
+from trainer.loop import BatchSource, Clock, Hook, Loop
 
 
 class StopAtStep(Hook):
@@ -53,7 +53,7 @@ class StopAtPlateau(Hook):
     Compared are the medians of both halves of the window, so that a few lucky batches do not count.
     """
 
-    def __init__(self, record: Record, window: float = 0.3, least: float = 0.01, steps: int = 500) -> None:
+    def __init__(self, record: LossRecord, window: float = 0.3, least: float = 0.01, steps: int = 500) -> None:
         self._record, self._window, self._least, self._steps = record, window, least, steps
 
     def after_step(self, loop: Loop) -> None:
@@ -160,7 +160,7 @@ class Schedule(Hook):
 class SmallerBatch(Hook):
     """Tries a step again with half the batch. Not with several processes: the others have begun to wait for this one."""
 
-    def __init__(self, supply: Supply, group: Group, tell: Callable[[str], None]) -> None:
+    def __init__(self, supply: BatchSource, group: Group, tell: Callable[[str], None]) -> None:
         self._supply, self._group, self._tell = supply, group, tell
 
     def after_out_of_memory(self, loop: Loop) -> bool:

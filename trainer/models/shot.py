@@ -19,15 +19,15 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from trainer.drawing import Areas, Lines, Openings
 from trainer.faceset import Faceset
 from trainer.losses import blur, dssim, weighted_mean
 from trainer.models.paired import same_framing
 from trainer.network import Network, Options, Share, Views
 from trainer.observers import Observers
-from trainer.rehearsal import Batch, Rehearsal, grey, whole
-from trainer.target import Shown
+from trainer.rehearsal import Rehearsal, RehearsalBatch, grey, whole
+from trainer.target import TargetFrames
 
 _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
@@ -55,7 +55,7 @@ class ShotOptions(Options):
         return self
 
 
-class Shot(Network):
+class ShotModel(Network):
     """A U-Net (Ronneberger et al. 2015) on a coarse grid of many-channelled pixels, which corrects the warped reference."""
 
     name: ClassVar[str] = "shot"
@@ -114,7 +114,7 @@ class Shot(Network):
         out = F.pixel_shuffle(self.out(fine).float(), self.factor)
         return self._corrected(reference.float(), out, areas)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: RehearsalBatch) -> dict[str, Tensor]:
         """How far structure, colour and texture are from the frame, inside the mesh; eyes and mouth count more."""
         inputs, count = _inputs(batch), len(batch.reference)
         if batch.shown:
@@ -132,7 +132,7 @@ class Shot(Network):
                 **(self._played(both[count:].float(), batch.shown) if batch.shown else {}),
             }
 
-    def _played(self, drawn: Tensor, shown: Shown) -> dict[str, Tensor]:
+    def _played(self, drawn: Tensor, shown: TargetFrames) -> dict[str, Tensor]:
         """How far what the new face does is from what the plate does, and whose it is from whose it should be; and how far it left its reference."""
         assert self.observers is not None
         inside, before = shown.reference[:, 3:], shown.reference[:, :3]
@@ -176,7 +176,7 @@ class Shot(Network):
         seen = F.interpolate(batch.performance, batch.crop.shape[-2:])  # it comes in no more pixels than are seen
         return {"crop": batch.crop, **_inputs(batch), "performance": seen}
 
-    def _over(self, batch: Batch) -> Tensor:
+    def _over(self, batch: RehearsalBatch) -> Tensor:
         drawn = self.draw(batch.reference, batch.vertices, batch.performance).clamp(0, 1)
         return torch.lerp(batch.target, drawn, batch.reference[:, 3:])
 
@@ -232,7 +232,7 @@ def _convolution(channels: int, out: int, stride: int = 1) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, 3, stride, padding=1), nn.LeakyReLU(0.1))
 
 
-def _inputs(batch: Batch | Shown) -> dict[str, Tensor]:
+def _inputs(batch: RehearsalBatch | TargetFrames) -> dict[str, Tensor]:
     return {"reference": batch.reference, "vertices": batch.vertices, "performance": batch.performance}
 
 

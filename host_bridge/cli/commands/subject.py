@@ -114,7 +114,7 @@ def show(
 def list_(*, json: Json = False) -> None:
     """List the subjects that ship and those of your own."""
     from nodes.errors import SchemaError
-    from nodes.subjects import find_subject, known_subjects, load_subject
+    from nodes.subjects.subject import find_subject, known_subjects, load_subject
 
     rows = []
     for name in known_subjects():

@@ -15,7 +15,7 @@ from host_bridge.timeline.settings import RunSettings
 from nodes.cache import digest_footage
 from nodes.definitions import Settings
 from trainer.settings import TrainSettings
-from trainer.watcher import Progress
+from trainer.watcher import TrainingProgress
 
 FACESETS, MODELS, SHOTS = "facesets", "models", "shots"
 
@@ -54,7 +54,7 @@ class ShotWatch(PassingWatch):
         """Pass it on, with the shot's place."""
         super().progress(f"{self._place}, {self._name}: {stage}", done, total)
 
-    def training(self, now: Progress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Pass on how far it is as a stage: in steps where they are counted, else in seconds."""
         if now.of is not None:
             self.progress("train", now.step, now.of)

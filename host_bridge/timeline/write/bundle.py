@@ -23,7 +23,6 @@ from nodes.footage.formats import EMBEDS
 from nodes.progress import Progress, stage
 
 CONTENT, VERSION, MEDIA = "content.otio", "version.txt", "media"
-SUFFIXES = (".otioz", ".otiod")
 
 
 @dataclass

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from nodes.errors import FaceplateError
 from nodes.geometry.sampling import points_from_opencv
 from nodes.geometry.similarity import Double
-from nodes.types import Float, Image8, Int, Roi
+from nodes.types import Float, Image8, Int
 
 _RATIO = 0.8
 _LIKE = 0.75  # least cosine between the descriptors of points that lie where they should
@@ -100,19 +100,6 @@ class ReferencePicture:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.grey.shape[1], self.grey.shape[0]
-
-
-def rectangle(picture: Image8, roi: Roi, *, file: Path | str | None = None, frame: int | None = None) -> Image8:
-    """Cut the reference out of one frame of a clip, [roi.height, roi.width, 3]; it must lie within the frame."""
-    height, width = picture.shape[:2]
-    if roi.empty or roi.x0 < 0 or roi.y0 < 0 or roi.x1 > width or roi.y1 > height:
-        raise FaceplateError(
-            f"has {width} x {height} pixels, the rectangle is {roi.x0},{roi.y0} to {roi.x1},{roi.y1}",
-            file=file,
-            frame=frame,
-            remedy="Give a rectangle that lies within the frame",
-        )
-    return picture[roi.slices].copy()
 
 
 def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | None = None) -> ReferencePicture:

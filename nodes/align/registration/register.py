@@ -86,7 +86,7 @@ def register(
 ) -> Registration:
     """Find a rigid object in every frame; none is kept, and each is looked at once.
 
-    reference: RGB picture [H, W, 3], uint8, of the object alone, such as :func:`rectangle` cuts from a frame. mask: [H, W],
+    reference: RGB picture [H, W, 3], uint8, of the object alone. mask: [H, W],
     not zero where the reference shows it. rate, cuts: for smoothing, if that is asked for. file: of the reference, for
     errors. Raises FaceplateError for a reference that the object cannot be recognised by. A frame without the object is no
     error: it is not `found`.
@@ -132,15 +132,6 @@ def _look(
     return Sighting(to_plate, correlation) if seen else None
 
 
-def cut_crop(picture: np.ndarray, to_plate: Double, size: tuple[int, int]) -> np.ndarray:
-    """Cut the reference's rectangle out of a frame, as the reference shows it.
-
-    picture: [H, W] or [H, W, C], uint8 or float32. to_plate: [3, 3], crop pixels → plate pixels. size: width and height of
-    the crop. Beyond the frame its edge is repeated. See :func:`at_size` for crops of another size than the reference's.
-    """
-    return warp(picture, to_plate, Roi(0, 0, *size))
-
-
 def at_size(to_plate: Double, size: tuple[int, int], other: tuple[int, int]) -> Double:
     """Transforms [..., 3, 3] for crops of another size (width, height) that show the same rectangle."""
     return np.asarray(to_plate @ np.diag([size[0] / other[0], size[1] / other[1], 1.0]), np.float64)
@@ -166,18 +157,3 @@ def inverse_warp(
     matte = np.ones((height, width), np.float32) if matte is None else matte.astype(np.float32)
     alpha = warp(matte, to_crop, roi, cv2.BORDER_CONSTANT, cv2.INTER_LINEAR, corners)
     return roi, warp(crop, to_crop, roi, at=corners), np.clip(alpha, 0, 1)
-
-
-def put_back(picture: np.ndarray, crop: np.ndarray, to_plate: Double, matte: Float | None = None) -> np.ndarray:
-    """Lay a crop over the frame that it was cut from; where its alpha is 0 the frame keeps its values. Same type as given."""
-    roi, there, alpha = inverse_warp(crop, to_plate, (picture.shape[1], picture.shape[0]), matte)
-    out = picture.copy()
-    if roi.empty:
-        return out
-    under = picture[roi.slices].astype(np.float32)
-    alpha = alpha.reshape(*alpha.shape, *[1] * (picture.ndim - 2))
-    mixed = under + alpha * (there.astype(np.float32) - under)
-    if picture.dtype == np.uint8:
-        mixed = np.clip(np.rint(mixed), 0, 255)
-    out[roi.slices] = np.where(alpha > 0, mixed.astype(picture.dtype), picture[roi.slices])
-    return out

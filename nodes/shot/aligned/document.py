@@ -17,7 +17,7 @@ SCHEMA, DOCUMENT = "faceplate.transforms/1", "transforms.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AlignedImage:
     """One image. file, mask: relative to the folder. source: the picture's name, None for a clip. frame: its number. digest: of its pixels."""
 
     file: str
@@ -45,7 +45,7 @@ class Transforms:
     footage: dict[str, Any]
     span: tuple[int, int]
     sources: dict[str, tuple[int, int]]
-    entries: tuple[Entry, ...]
+    entries: tuple[AlignedImage, ...]
 
     @property
     def pictures(self) -> bool:
@@ -88,13 +88,13 @@ def load_transforms(folder: Path) -> Transforms:
         raise _damaged(path) from e
 
 
-def _entry(one: dict[str, Any]) -> Entry:
+def _entry(one: dict[str, Any]) -> AlignedImage:
     matrix = np.array(one["to_plate"], np.float64)
     width, height = (int(n) for n in one["size"])
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix) or min(width, height) < 1:
         raise ValueError("no transform")
     source = None if one["source"] is None else _plain(one["source"])
-    return Entry(
+    return AlignedImage(
         _inside(one["file"]), _inside(one["mask"]), source, int(one["frame"]), (width, height), one["digest"], matrix
     )
 

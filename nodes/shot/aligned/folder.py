@@ -16,7 +16,7 @@ import numpy as np
 
 from nodes.align import Alignment
 from nodes.align.pose import take_performance
-from nodes.align.registration import Registration, at_size
+from nodes.align.registration.register import Registration, at_size
 from nodes.errors import FaceplateError, OutputError, SchemaError, writing
 from nodes.footage.frame import Frame
 from nodes.geometry.homography import apply_homography, stretch
@@ -26,7 +26,7 @@ from nodes.mask import check_regions, draw_regions
 from nodes.shot.aligned.document import DOCUMENT, load_transforms, save_transforms
 from nodes.shot.sheet import write_png
 from nodes.shot.worker import Worker
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8, Roi
 
 TABLE, LANDMARKS, SHEET = "images.csv", "landmarks.npy", "sheet.png"

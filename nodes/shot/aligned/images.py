@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nodes.align import Alignment, align
-from nodes.align.registration import register
+from nodes.align.registration.register import register
 from nodes.cache import digest_footage
 from nodes.definitions import AlignParameters, DetectParameters, RegisterParameters
 from nodes.detect.cuts import CutDetector
@@ -37,7 +37,7 @@ from nodes.shot.aligned.folder import (
     place_registration,
 )
 from nodes.shot.document import describe_input
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.text import counted
 from nodes.types import Faces
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nodes.align.registration import inverse_warp
+from nodes.align.registration.register import inverse_warp
 from nodes.cache import digest_footage
 from nodes.credentials.identity import Identity
 from nodes.credentials.sign import SwitchedOff, forget, ready, sign_returned
@@ -27,7 +27,7 @@ from nodes.footage.patch_files import read_matte
 from nodes.footage.sequence import write_frame
 from nodes.mask import grow_and_feather
 from nodes.progress import Progress, quiet, stage
-from nodes.shot.aligned.document import Entry, Transforms, load_transforms
+from nodes.shot.aligned.document import AlignedImage, Transforms, load_transforms
 from nodes.shot.aligned.folder import digest, hidden_folder
 from nodes.shot.aligned.images import names_of
 from nodes.shot.worker import Worker
@@ -91,7 +91,7 @@ def put_back(
 
 def _editor(known: Transforms, edge: MaskParameters, told: Returned) -> Edit:
     """Lays the edited images of a frame, or of a picture, over it."""
-    entries: dict[str | int, list[Entry]] = {}
+    entries: dict[str | int, list[AlignedImage]] = {}
     for entry in known.entries:
         entries.setdefault(entry.key, []).append(entry)
 
@@ -206,7 +206,7 @@ def _check_place(plate: Path, out: Path, folder: Path) -> None:
         raise OutputError("is where the plate or the aligned images are", file=out, remedy="Choose another --out")
 
 
-def check_size(folder: Path, entry: Entry) -> None:
+def check_size(folder: Path, entry: AlignedImage) -> None:
     """Raise FootageError where an image is there and has another size than it was cut with, or its mask."""
     if not (folder / entry.file).exists():
         return
@@ -224,7 +224,7 @@ def check_size(folder: Path, entry: Entry) -> None:
             )
 
 
-def patch_of(frame: Frame, folder: Path, entry: Entry, edge: MaskParameters) -> Patch | None:
+def patch_of(frame: Frame, folder: Path, entry: AlignedImage, edge: MaskParameters) -> Patch | None:
     """Warp an image to where it was cut from; None where it is as it was cut. Raises FootageError.
 
     The image is display-referred sRGB, 8 or 16 bits; an alpha of its own takes away from its mask.
@@ -239,7 +239,7 @@ def patch_of(frame: Frame, folder: Path, entry: Entry, edge: MaskParameters) -> 
     return Patch(frame.index, roi, np.dstack([linear * cover[..., None], cover]).astype(np.float32))
 
 
-def _read(file: Path, entry: Entry) -> tuple[Float | None, Float]:
+def _read(file: Path, entry: AlignedImage) -> tuple[Float | None, Float]:
     """The colours [h, w, 3] and the alpha [h, w] of an image, 0..1; no colours where none was edited."""
     header, pixels = read_window(file)
     white = np.float32(1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nodes.align.pose import Performance
-from nodes.subjects import Part, Subject
+from nodes.subjects.subject import Part, Subject
 from nodes.types import Float
 
 SPREAD = 0.13  # of a coefficient: how much it usually varies within one performer

@@ -9,7 +9,7 @@ from nodes.align.pose import Performance
 from nodes.definitions import ColourMatch, Mouth
 from nodes.geometry.smoothing import blur
 from nodes.geometry.step import smoothstep
-from nodes.subjects import Opening, Subject
+from nodes.subjects.subject import Opening, Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.expression import part_numbers

@@ -16,7 +16,7 @@ from nodes.definitions import ColourMatch
 from nodes.detect.finder import finder_of
 from nodes.geometry.sampling import crop
 from nodes.mask import draw_matte
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.reference.expression import POSE_UNIT, SPREAD, squared_distances
 from nodes.swap.reference.gallery import Reference

@@ -13,7 +13,7 @@ from nodes.definitions import SwapParameters
 from nodes.footage.footage import Footage
 from nodes.geometry.smoothing import window_length
 from nodes.geometry.step import smoothstep
-from nodes.subjects import Part, Subject
+from nodes.subjects.subject import Part, Subject
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
 from nodes.swap.reference.gallery import Reference, fetch_references

@@ -8,7 +8,7 @@ from functools import reduce
 import cv2
 import numpy as np
 
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.inside import fill_opening, filled_openings

@@ -14,7 +14,7 @@ import numpy as np
 from nodes.align.pose import Performance, read_coefficients
 from nodes.definitions import SwapParameters
 from nodes.geometry.step import smoothstep
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.swap.reference.expression import common_poses, neutral_shape
 from nodes.types import Float
 

@@ -11,7 +11,7 @@ from nodes.detect import main_tracks
 from nodes.errors import NoFaceError
 from nodes.footage.footage import Footage
 from nodes.geometry.smoothing import smooth, window_length
-from nodes.subjects import Subject, load_subject
+from nodes.subjects.subject import Subject, load_subject
 from nodes.types import Faces, Float, Int
 
 _WINDOW = 0.12  # seconds over which the source's landmarks are smoothed: their noise would shake the texture

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import Delaunay
 
 from nodes.geometry.similarity import apply_similarity, fit_similarity
-from nodes.subjects import Opening, Subject
+from nodes.subjects.subject import Opening, Subject
 from nodes.types import Float, Int
 
 _RIM = np.array([[x, y] for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y], np.float32)

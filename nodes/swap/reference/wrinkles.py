@@ -14,7 +14,7 @@ import numpy as np
 
 from nodes.align.pose import Performance
 from nodes.geometry.step import smoothstep
-from nodes.subjects import Subject
+from nodes.subjects.subject import Subject
 from nodes.swap.reference.expression import common_poses
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.retarget import numbers_of, regress

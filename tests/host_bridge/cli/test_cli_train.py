@@ -25,7 +25,7 @@ from tests.support.clips import cut
 from tests.support.consents import in_project
 from tests.support.waiting import wait_for
 from trainer.checkpoint import checkpoints, last_checkpoint
-from trainer.watcher import Progress
+from trainer.watcher import TrainingProgress
 
 pytestmark = pytest.mark.slow
 
@@ -268,8 +268,8 @@ def test_what_cannot_be_is_one_line_with_a_remedy(
 # ---- what is shown
 
 
-def progress(step: int, **more: float) -> Progress:
-    return Progress(
+def progress(step: int, **more: float) -> TrainingProgress:
+    return TrainingProgress(
         step, 500, 10.0, 4.0, more.get("left", 65.0), more.get("loss", 0.25), {"colour": 0.1, "edges": 0.15}
     )
 

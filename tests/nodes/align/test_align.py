@@ -16,7 +16,7 @@ from nodes.definitions import AlignParameters
 from nodes.geometry.sampling import crop, transform_points
 from nodes.geometry.similarity import apply_similarity, fit_similarity, remove_similarity
 from nodes.subject_tool.estimate import estimate_template, make_upright
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.reference.surface import surface_of
 from nodes.types import Faces, Track
 

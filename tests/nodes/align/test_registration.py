@@ -10,13 +10,13 @@ import pytest
 from pydantic import ValidationError
 from skimage import data
 
-from nodes.align.registration import Registration, at_size, cut_crop, inverse_warp, put_back, rectangle, register
+from nodes.align.registration.register import Registration, at_size, inverse_warp, register
 from nodes.definitions import RegisterParameters, Transform
 from nodes.errors import FaceplateError
 from nodes.footage.footage import open_footage
 from nodes.footage.frame import Frame
 from nodes.geometry.homography import apply_homography, from_corners, homography_grid
-from nodes.geometry.sampling import from_opencv, to_opencv, warp
+from nodes.geometry.sampling import from_opencv, warp
 from nodes.types import Roi
 from tests.support.clips import pictures, write_movie
 from tests.support.memory import clip_of
@@ -47,6 +47,23 @@ def objects() -> dict[str, np.ndarray]:
 
 def size_of(picture: np.ndarray) -> tuple[int, int]:
     return picture.shape[1], picture.shape[0]
+
+
+def to_opencv(matrix: np.ndarray) -> np.ndarray:
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    return np.linalg.inv(half) @ matrix @ half
+
+
+def cut_crop(picture: np.ndarray, to_plate: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return warp(picture, to_plate, Roi(0, 0, *size))
+
+
+def put_back(plate: np.ndarray, crop: np.ndarray, to_plate: np.ndarray, matte: np.ndarray | None = None) -> np.ndarray:
+    roi, there, alpha = inverse_warp(crop, to_plate, (plate.shape[1], plate.shape[0]), matte)
+    under, out = plate[roi.slices].astype(np.float32), plate.copy()
+    mixed = under + alpha[..., None] * (there.astype(np.float32) - under)
+    out[roi.slices] = np.clip(np.rint(mixed), 0, 255) if plate.dtype == np.uint8 else mixed
+    return out
 
 
 def motion(size: tuple[int, int], model: str, count: int) -> list[np.ndarray]:
@@ -142,7 +159,7 @@ def test_a_rectangle_of_a_frame_is_followed_through_a_movie_read_once(tmp_path, 
     clip = write_movie(tmp_path / "shot.mkv", (lay(backgrounds[0], sign, m) for m in truth))
     roi = Roi(120, 110, 340, 240)
     with open_footage(clip) as footage:
-        reference = rectangle(footage.frame(0).rgb8(), roi)
+        reference = footage.frame(0).rgb8()[roi.slices]
         found = register(footage.frames(prepare=Frame.rgb8), reference, parameters=RegisterParameters(method="ecc"))
     assert found.found.all() and found.size == (220, 130)
     for there, matrix in zip(found.to_plate, truth, strict=True):
@@ -212,11 +229,6 @@ def test_a_reference_that_is_of_no_use_is_an_error_that_names_it_and_says_what_t
     with pytest.raises(FaceplateError, match=says) as error:
         register(iter([]), picture, mask, file="sign.png")
     assert "sign.png" in str(error.value) and error.value.remedy
-
-
-def test_a_rectangle_outside_the_frame_is_an_error():
-    with pytest.raises(FaceplateError, match="lies within the frame"):
-        rectangle(np.zeros((50, 60, 3), np.uint8), Roi(10, 10, 61, 20), file="shot.mov", frame=7)
 
 
 def test_parameters_outside_their_range_are_refused():

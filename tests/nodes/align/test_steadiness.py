@@ -14,7 +14,7 @@ from nodes.detect import detect
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import invert, transform_points
 from nodes.geometry.smoothing import smooth, window_length
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.types import Faces
 from tests.support.clips import pictures
 from tests.support.memory import clip_of

@@ -21,7 +21,7 @@ from nodes.detect.blazeface import (
     overlap,
 )
 from nodes.detect.cuts import CutDetector
-from nodes.detect.finder import Seen
+from nodes.detect.finder import DetectedLandmarks
 from nodes.detect.track import TrackBuilder, Tracker
 from nodes.types import Faces
 from tests.support.clips import pictures
@@ -409,8 +409,8 @@ class Corners:
     def next_squares(self, landmarks: np.ndarray) -> np.ndarray:
         return landmarks
 
-    def look(self, image: np.ndarray, squares: np.ndarray) -> Seen:
-        return Seen(squares.astype(np.float32), np.ones(len(squares)), np.ones(len(squares)))
+    def look(self, image: np.ndarray, squares: np.ndarray) -> DetectedLandmarks:
+        return DetectedLandmarks(squares.astype(np.float32), np.ones(len(squares)), np.ones(len(squares)))
 
 
 def taken_up(lost: list[float], found: list[float], followed: list[float] = ()) -> dict[float | None, float]:
@@ -419,7 +419,7 @@ def taken_up(lost: list[float], found: list[float], followed: list[float] = ()) 
     tracker._finder = Corners()
     for x, frame in [*((x, 8) for x in lost), *((x, 9) for x in followed)]:
         thread = TrackBuilder()
-        thread.add(frame, Seen(np.float32([box_at(x)]), np.ones(1), np.ones(1)), 0)
+        thread.add(frame, DetectedLandmarks(np.float32([box_at(x)]), np.ones(1), np.ones(1)), 0)
         tracker._active.append(thread)
     boxes = np.float32([np.ravel(np.array(box_at(x))[:, :2]) for x in found])
     frame = SimpleNamespace(index=9, height=200, rgb8=lambda: None)

@@ -12,8 +12,8 @@ import pytest
 from nodes.detect.decode import arranged, channels_first, from_heatmaps, from_regression, from_simcc
 from nodes.detect.finder import finder_of
 from nodes.errors import ModelError, SchemaError
-from nodes.subjects import read_subject
 from nodes.subjects.keypoint_network import read_network
+from nodes.subjects.subject import read_subject
 from tests.support.keypoint_nets import constant_network
 
 PLACES = np.random.default_rng(3).uniform(3, 29, (5, 4, 2)).astype(np.float32)  # five pictures of four landmarks

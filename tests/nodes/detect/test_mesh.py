@@ -11,7 +11,7 @@ from nodes.detect import face as mesh
 from nodes.detect.face import POINTS, SIZE, find_landmarks, squares_from_keypoints, squares_from_landmarks
 from nodes.detect.squares import look, to_plate
 from nodes.runtime import load_weights
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.types import Float
 
 FACE = load_subject()

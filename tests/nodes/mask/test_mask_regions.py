@@ -10,7 +10,7 @@ import pytest
 from nodes.align import align
 from nodes.definitions import AlignParameters, MaskParameters
 from nodes.mask import draw_matte, draw_regions
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.types import Float
 
 FACE = load_subject()
@@ -116,16 +116,6 @@ def test_grow_and_feather_move_and_soften_the_edge(landmarks):
     soft, hard = (draw_matte(landmarks, SIZE, FACE, MaskParameters(feather=f)) for f in (0.2, 0.0))
     assert ((soft > 0) & (soft < 1)).mean() > 5 * ((hard > 0) & (hard < 1)).mean()
     assert (soft <= hard + 1e-6).all()
-
-
-def test_other_mattes_can_only_take_away(landmarks):
-    alone = draw_matte(landmarks, SIZE, FACE)
-    half = np.full_like(alone, 0.5)
-    half[:, : SIZE // 2] = 0
-    for name in ("predicted", "roto"):
-        less = draw_matte(landmarks, SIZE, FACE, **{name: half})
-        np.testing.assert_allclose(less, alone * half, atol=1e-6)
-    np.testing.assert_array_equal(draw_matte(landmarks, SIZE, FACE, roto=np.ones_like(alone)), alone)
 
 
 def test_a_face_that_is_partly_or_wholly_outside_its_crop_does_no_harm(landmarks):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nodes.mask import combine, grow_and_feather, signed_distance
+from nodes.mask import grow_and_feather, signed_distance
 
 S, R = 128, 36.3
 Y, X = np.mgrid[:S, :S] + 0.5
@@ -96,14 +96,3 @@ def test_odd_sizes_give_masks():
         matte = grow_and_feather(np.ones(shape, np.float32), 0.1, 0.05)
         assert matte.shape == shape
         assert np.isfinite(matte).all()
-
-
-def test_combined_masks_keep_black_black_and_white_neutral():
-    rng = np.random.default_rng(0)
-    a, b = rng.random((2, 1, 8, 8), np.float32)
-    np.testing.assert_array_equal(combine(a, None, np.ones_like(a)), a)
-    assert not combine(a, b, np.zeros_like(a)).any()
-    np.testing.assert_array_equal(combine(a, b), combine(b, a))
-    assert combine(a * 3 - 1, None).min() >= 0
-    with pytest.raises(ValueError, match="at least one"):
-        combine(None)

@@ -30,7 +30,7 @@ from nodes.report.gather import MeasuredShot, gather
 from nodes.report.measure import compare_expression, in_words
 from nodes.report.page import render_page
 from nodes.report.samples import HALF, FaceSample, compared_regions, detail, sharpness
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.types import Faces, Float, Image8, Patch, Roi
 from tests.support.clips import cut
 from tests.support.pages import SCHEMES, opened, printed

@@ -23,8 +23,9 @@ from nodes.errors import FootageError, NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop, transform_points
 from nodes.mask import draw_regions
-from nodes.shot.aligned import are_pictures, put_back, register_clip, write_clip, write_pictures
-from nodes.subjects import load_subject
+from nodes.shot.aligned.images import are_pictures, register_clip, write_clip, write_pictures
+from nodes.shot.aligned.put_back import put_back
+from nodes.subjects.subject import load_subject
 from nodes.swap.place import place
 from tests.support.clips import cut, decoded, pictures
 from tests.support.scenes import lay, signs, similarity, tilted

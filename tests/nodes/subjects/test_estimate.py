@@ -7,8 +7,8 @@ import pytest
 
 from nodes.errors import GeometryError
 from nodes.geometry.similarity import fit_similarity, remove_similarity
-from nodes.subject_tool.estimate import estimate_template, mirror_pairs, pick_rigid
-from nodes.subjects import load_subject
+from nodes.subject_tool.estimate import estimate_template, mirror_pairs
+from nodes.subjects.subject import load_subject
 
 NOISE = 0.01  # of the subject's radius, as a keypoint network shakes
 MOVING = [3, 4, 5, 6]
@@ -90,12 +90,9 @@ def test_a_landmark_counts_by_how_little_it_moves_within_an_individual():
     long, short = subject_of(15, 2), subject_of(15, 2)
     long[0] += [0.4, 0]
     groups = [examples(long, 90, 0), examples(short, 90, 1)]
-    template, weights = estimate_template(groups)
+    _, weights = estimate_template(groups)
     assert weights[0] > 0.3 * np.median(weights[RIGID])
-    found = pick_rigid(template, spoilt(np.concatenate(groups), 0.15, 3), np.repeat([5, 9], 90))
-    assert found.sum() == pytest.approx(1, abs=1e-4)
-    assert np.corrcoef(np.log(found), np.log(weights))[0, 1] > 0.95
-    assert set(np.argsort(found)[:4]) == set(MOVING)
+    assert set(np.argsort(weights)[:4]) == set(MOVING)
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +109,6 @@ def test_real_faces_give_the_same_template_when_frames_are_spoilt(people, dimens
     firm = np.flatnonzero(weights > np.median(weights))
     assert apart(again, template[:, :dimensions], firm) < 0.012  # of the head's radius: half a pixel in a crop of 192
     assert np.corrcoef(np.log(weights), np.log(other))[0, 1] > 0.95
-    whole = people[1][..., :dimensions]
-    assert np.corrcoef(np.log(weights), np.log(pick_rigid(template, whole, np.zeros(len(whole)))))[0, 1] > 0.6
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from nodes.detect import detect
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte
 from nodes.geometry.similarity import apply_similarity, fit_similarity
-from nodes.subjects import Subject, load_subject
+from nodes.subjects.subject import Subject, load_subject
 from tests.host_bridge.cli.test_cli_train import SMALL_DF
 from tests.support.card import BENDS, COLOURS, MIRROR, NAMES, PLACES, RATE, card, lay, shoot, truths
 from tests.support.clips import cut, pictures

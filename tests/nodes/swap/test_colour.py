@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 
 from nodes.definitions import ColourMatch
-from nodes.swap.colour import GAIN_LIMIT, apply_colour, colour_statistics, colour_transform, match_colour
+from nodes.swap.colour import GAIN_LIMIT, apply_colour, colour_statistics, colour_transform
 
 S = 64
 BOTH = pytest.mark.parametrize("method", [ColourMatch.REINHARD, ColourMatch.MKL])
+
+
+def match_colour(image: np.ndarray, like: np.ndarray, weight: np.ndarray, method: ColourMatch) -> np.ndarray:
+    if method is ColourMatch.NONE:
+        return image
+    return apply_colour(
+        image, colour_transform(colour_statistics(image, weight), colour_statistics(like, weight), method)
+    )
 
 
 def faces(seed: int, count: int = 3, contrast: float = 0.08) -> np.ndarray:

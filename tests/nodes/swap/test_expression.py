@@ -11,7 +11,7 @@ from install.samples import fetch_hands, hands_folder
 from nodes.align.pose import Performance, joined, read_coefficients, take_performance
 from nodes.definitions import DetectParameters
 from nodes.detect import detect
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.reference.expression import common_poses, neutral_shape, part_numbers
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp

@@ -10,7 +10,7 @@ import pytest
 
 from nodes.align import align
 from nodes.definitions import AlignParameters
-from nodes.subjects import Opening, load_subject
+from nodes.subjects.subject import Opening, load_subject
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp, visible_triangles

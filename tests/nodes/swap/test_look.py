@@ -8,7 +8,7 @@ import pytest
 from nodes.align import align
 from nodes.align.pose import Performance
 from nodes.definitions import SwapParameters
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.reference import look, plan
 from nodes.swap.reference.gallery import fetch_references
 from nodes.swap.reference.look import ask_again, look_again

@@ -12,7 +12,7 @@ from nodes.align import Alignment, align
 from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters, Mouth, SwapParameters
 from nodes.geometry.sampling import crop
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.gallery import Reference

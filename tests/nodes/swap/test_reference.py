@@ -16,7 +16,7 @@ from nodes.definitions import AlignParameters, DetectParameters, SwapParameters
 from nodes.detect import detect
 from nodes.errors import NoFaceError
 from nodes.geometry.sampling import crop
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.choice import Choice, choose, overshoot
 from nodes.swap.reference.expression import POSE_UNIT, part_numbers

@@ -10,7 +10,7 @@ import pytest
 from nodes.align import align
 from nodes.align.pose import Performance, read_coefficients, take_performance
 from nodes.definitions import SwapParameters
-from nodes.subjects import load_subject
+from nodes.subjects.subject import load_subject
 from nodes.swap.reference import retarget as module
 from nodes.swap.reference.expression import neutral_shape
 from nodes.swap.reference.retarget import close_openings, inner_weight, regress, retarget
