@@ -47,6 +47,10 @@ BARS: dict[str, tuple[float, float]] = {
     **{f"{group}_gain": (0.75, 1.2) for group in GROUPS},
     "error": (0.0, 2.0),
     "landmarks": (0.0, 0.035),
+    "detail": (
+        0.85,
+        9.0,
+    ),  # of the region that has least, over that of the source's frames most like it, by the shot's own report
     "flicker": (0.0, 1.0),
     "flicker_p95": (0.0, 1.25),
     "lost": (0, 0),
@@ -59,8 +63,22 @@ JUDGED = {
     "flicker": "flicker",
     "flicker_p95": "flicker_p95",
 }
-COLUMNS = ("all", "gaze", "lids", "brows", "mouth", "mouth_gain", "error", *JUDGED)
-HEADS = ("all", "gaze", "lids", "brows", "mouth", "gain", "error", "id", "landmarks", "sharp", "flicker", "p95")
+COLUMNS = ("all", "gaze", "lids", "brows", "mouth", "mouth_gain", "error", *JUDGED, "detail")
+HEADS = (
+    "all",
+    "gaze",
+    "lids",
+    "brows",
+    "mouth",
+    "gain",
+    "error",
+    "id",
+    "landmarks",
+    "sharp",
+    "flicker",
+    "p95",
+    "detail",
+)
 DIGITS = {"error": 1, "id": 3}
 
 Row = dict[str, Any]
@@ -219,7 +237,7 @@ def gallery(pairs: Sequence[Pair], run: Run) -> list[Row]:
         if "failed" not in row:
             with noting(row):
                 judge(pair, run, row, stages)
-        row["figures"] = figures(row.get("expression", {}), row.get("judge", {}))
+        row["figures"] = figures(row.get("expression", {}), row.get("judge", {}), row.get("detail", {}))
         row["missed"] = missed(row["figures"], pair.name in CALM)
         row["seconds"] = stages.seconds
         with file.open("a", encoding="utf-8") as lines:
@@ -312,6 +330,7 @@ def judge(pair: Pair, run: Run, row: Row, stages: Stages) -> None:
         with stages.stage("judge"):
             often = ("--every", str(run.judge_every))
             row["judge"] = json.loads(call([run.judge, run.tools / "judge.py", *clips, pair.plate, *often], log))
+    row["detail"] = detail(run.out / pair.name)
     with stages.stage("sheet"):
         loaded = load_curves(curves)
         write_sheet(loaded, *clips, run.out / f"{pair.name}.sheet.png", pair.name)
@@ -327,9 +346,19 @@ def noting(row: Row) -> Iterator[None]:
         row["failed"] = f"{type(e).__name__}: {e}"
 
 
-def figures(expression: Mapping[str, Any], judge: Mapping[str, Any]) -> dict[str, float]:
-    """Take what bars and table name out of what both judges print."""
+def detail(shot: Path) -> dict[str, float]:
+    """Fine detail of each region, as the report of a shot has it; nothing of a shot without one."""
+    report = shot / "report.json"
+    rows = json.loads(report.read_text("utf-8"))["figures"] if report.is_file() else []
+    return {
+        row["name"]: row["value"] for row in rows if row["name"].startswith("sharpness_") and row["value"] is not None
+    }
+
+
+def figures(expression: Mapping[str, Any], judge: Mapping[str, Any], regions: Mapping[str, float]) -> dict[str, float]:
+    """Take what bars and table name out of what both judges print, and the lowest detail of the regions."""
     found = {name: expression[name] for name in BARS if name in expression}
+    found |= {"detail": min(regions.values())} if regions else {}
     return found | {name: judge[key] for name, key in JUDGED.items() if key in judge}
 
 
