@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Event
+from threading import Event, Thread
 from typing import Any, Protocol, Self, TypeVar
 
 from nodes.errors import FootageError
@@ -35,7 +34,7 @@ def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None,
     and closes the generator.
     """
     box: Queue[Any] = Queue(max(1, depth))
-    stopped, end = Event(), object()
+    stopped, end, errors = Event(), object(), list[BaseException]()
 
     def fill() -> None:
         try:
@@ -43,21 +42,25 @@ def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None,
                 box.put(item)
                 if stopped.is_set():
                     return
+        except BaseException as e:  # raised in the consumer, whatever it is
+            errors.append(e)
         finally:
             items.close()
             box.put(end)
 
-    with ThreadPoolExecutor(1, "faceplate-decode") as thread:
-        filling = thread.submit(fill)
-        try:
-            while (item := box.get()) is not end:
-                yield item
-            filling.result()
-        finally:
-            stopped.set()
-            while not filling.done():
-                with suppress(Empty):
-                    box.get(timeout=0.01)
+    # No pool: Python waits for a pool's threads at its end, and one that nobody reads from any more would wait for ever.
+    thread = Thread(target=fill, name="faceplate-decode", daemon=True)
+    thread.start()
+    try:
+        while (item := box.get()) is not end:
+            yield item
+        if errors:
+            raise errors[0]
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            with suppress(Empty):
+                box.get(timeout=0.01)
 
 
 class Reader(Protocol):

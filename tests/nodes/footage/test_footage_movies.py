@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shlex
+import subprocess
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -19,6 +21,7 @@ from nodes.footage import probe
 from nodes.footage.footage import open_footage
 from nodes.footage.planes import views
 from nodes.footage.rates import exact_rate
+from tests import ROOT
 
 NTSC = Fraction(24000, 1001)
 
@@ -381,3 +384,9 @@ def test_a_change_of_size_names_the_frame(tmp_path: Path) -> None:
     (tmp_path / "c.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
     with pytest.raises(FootageError, match=r"c\.ts"):
         list(open_footage(tmp_path / "c.ts").frames())
+
+
+def test_a_program_that_leaves_a_clip_half_read_ends():
+    code = "from nodes.footage.footage import run_ahead\nrun = run_ahead((i for i in range(20)), 2)\nprint(next(run))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
