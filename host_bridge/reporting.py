@@ -1,4 +1,4 @@
-"""How work reports itself while it runs: progress, messages, previews."""
+"""Receivers of a running job's progress, messages and previews."""
 
 from __future__ import annotations
 

@@ -23,18 +23,18 @@ _log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent / "weights"
 SCHEMA = "faceplate.weights/1"
 
-# Fastest first. TensorRT compiles a model for minutes at its first run, so that it must be asked for.
+# Fastest first. Without TensorRT, which compiles a model for minutes at its first run.
 _PREFERRED = ("CUDAExecutionProvider", "ROCMExecutionProvider", "CoreMLExecutionProvider", "DmlExecutionProvider")
-_TENSORRT, _CPU = "TensorrtExecutionProvider", "CPUExecutionProvider"
+_CPU = "CPUExecutionProvider"
 
 _lock = RLock()
 _sessions: dict[tuple[Any, ...], ort.InferenceSession] = {}
 
 
-def choose_providers(*, cpu: bool = False, tensorrt: bool = False) -> list[str]:
+def choose_providers(*, cpu: bool = False) -> list[str]:
     """List the execution providers to use, fastest first, out of those that this ONNX Runtime reports; CPU is last."""
     there = ort.get_available_providers()
-    wanted = () if cpu else ((_TENSORRT,) if tensorrt else ()) + _PREFERRED
+    wanted = () if cpu else _PREFERRED
     return [p for p in wanted if p in there] + [_CPU]
 
 
@@ -43,7 +43,6 @@ def create_session(
     *,
     threads: int | None = None,
     cpu: bool = False,
-    tensorrt: bool = False,
     name: Path | str | None = None,
 ) -> ort.InferenceSession:
     """Make a session for an ONNX file (cached until the file changes) or for a model in memory (not cached).
@@ -51,7 +50,7 @@ def create_session(
     threads: threads within one operator, default one per core. cpu: use no accelerator. name: what an error calls a
     model in memory. Raises ModelError for a file that is missing or that ONNX Runtime cannot load.
     """
-    providers = choose_providers(cpu=cpu, tensorrt=tensorrt)
+    providers = choose_providers(cpu=cpu)
     if isinstance(model, bytes):
         return _session(model, name or "model in memory", providers, threads)
     path = Path(model)

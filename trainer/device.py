@@ -1,4 +1,4 @@
-"""What a training computes on, and in what numbers."""
+"""Device and precision selection."""
 
 from __future__ import annotations
 

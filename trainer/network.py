@@ -1,4 +1,4 @@
-"""What every model is to the loop, the preview and the export: one class in one file of `trainer/models`, found by name."""
+"""Base class of trainable swap models: one class in one file of `trainer/models`, found by name."""
 
 from __future__ import annotations
 

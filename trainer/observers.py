@@ -1,4 +1,4 @@
-"""What the embedded networks see in a face that is being learned: its expression, and whose it is, as losses."""
+"""Perceptual losses by embedded networks: expression and identity of a face in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The performers of a training: what each is called, and whether their facesets can be trained on together."""
+"""The performers of a training: their names, and whether their facesets can be trained on together."""
 
 from __future__ import annotations
 

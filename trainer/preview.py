@@ -1,4 +1,4 @@
-"""The preview: what a model makes of a few crops, as a contact sheet."""
+"""Preview of a training: a few crops and the model's output, as a contact sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training can be told, defined once, as the nodes' parameters are. Nothing heavy is imported."""
+"""Settings of a training, defined once, as the nodes' parameters are. Nothing heavy is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The target's frames as a shot will show them: with the references, the wrinkles and the mouth that the reference method gives them."""
+"""Target frames of a shot model, with the references, wrinkles and mouth that the reference method gives them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -58,9 +60,9 @@ def train(
 
         if watcher:
             watcher.message(f"{ended}; writing {MODEL}.")
-        told = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
-        told[KEY] = trained.provenance.metadata()
-        export(trained.network, out / MODEL, {**facts_of(*facesets), **told})
+        metadata = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
+        metadata[KEY] = trained.provenance.metadata()
+        export(trained.network, out / MODEL, {**facts_of(*facesets), **metadata})
         if examples := _examples(trained, facesets[1]):
             check_export(trained.network, out / MODEL, examples)
         return replace(trained, model=out / MODEL)
@@ -93,20 +95,38 @@ def fit(
         provenance = permit(of_training([(s.performer, s.provenance) for s in facesets]), consent, out)
         if group.leads:
             (stay or own).enter_context(only_one(out / ".training.lock", "training", out))
-        found = last_checkpoint(out, watcher.message) if resume else None
-        if found is None and checkpoints(out):
+        resumed = last_checkpoint(out, watcher.message) if resume else None
+        if resumed is None and checkpoints(out):
             raise OutputError(
                 "a training is already there", file=out, remedy="Go on with it by --resume, or choose another folder"
             )
-        if found is not None:
-            _compare(found.facts, kind.name, facesets, out, watcher.message)
-        earlier = found or (base_checkpoint(settings.base) if settings.base else None)
+        if resumed is not None:
+            _compare(resumed.facts, kind.name, facesets, out, watcher.message)
+        earlier = resumed or (base_checkpoint(settings.base) if settings.base else None)
         if earlier is not None:
             file = settings.base or earlier.file
             provenance = provenance.joined(provenance, permit([Earlier(learned_by(earlier), file)], consent, out))
-        training = Training(facesets, out, settings, watcher, group, kind, found, provenance)
+        training = Training(facesets, out, settings, watcher, group, kind, resumed, provenance)
         training.run()
         return training.result()
+
+
+def finished_model(folder: Path, settings: TrainSettings, facesets: Sequence[Faceset]) -> Path | None:
+    """The ONNX file of a training on these facesets that has all the steps or the time that are asked for, and was exported.
+
+    None when there is still something to do; so too for a training until a plateau, which only its losses can tell.
+    """
+    model, written = folder / MODEL, checkpoints(folder)
+    try:
+        facts = Facts.model_validate(json.loads(written[0].read_bytes()))
+        exported = model.stat().st_mtime_ns >= written[0].stat().st_mtime_ns
+    except (OSError, ValueError, IndexError, ValidationError):
+        return None
+    digests = dict(zip(roles(len(facesets)), (s.digest for s in facesets), strict=True))
+    asked = facts.model == settings.model and facts.facesets == digests
+    enough = settings.steps is not None and facts.step >= settings.steps
+    enough |= settings.seconds is not None and facts.seconds >= settings.seconds
+    return model if asked and exported and enough else None
 
 
 def _examples(trained: Trained, target: Faceset, rows: int = 8) -> dict[str, Tensor]:

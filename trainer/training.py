@@ -54,7 +54,7 @@ class Trained:
 
 
 class Training:
-    """What the parts of one run have in common. facesets: one a performer. found: the checkpoint to go on from, if any."""
+    """What the parts of one run have in common. facesets: one a performer. resumed: the checkpoint to go on from, if any."""
 
     def __init__(
         self,
@@ -64,12 +64,12 @@ class Training:
         watcher: Watcher,
         group: Group,
         kind: type[Network],
-        found: Checkpoint | None,
+        resumed: Checkpoint | None,
         provenance: Provenance,
     ) -> None:
         self.facesets, self.out, self.settings, self.group = facesets, out, settings, group
         self.watcher, self.provenance = watcher, provenance
-        device, facts = group.device, found.facts if found else None
+        device, facts = group.device, resumed.facts if resumed else None
         number = choose_precision(settings.precision, device)
         torch.manual_seed(settings.seed)
         self.network = network = _build(kind, settings, facesets, facts)
@@ -86,10 +86,10 @@ class Training:
         self.state = State(network, optimiser, self.average.tensors)
         self.clock = Clock(facts.seconds if facts else 0.0)
         every = _READ_EVERY.get(device.type, 10)
-        self.record = LossRecord(every, group, found.tensors["rows"].numpy() if found else None)
+        self.record = LossRecord(every, group, resumed.tensors["rows"].numpy() if resumed else None)
         scaler = scaler_for(number, device)
-        if found is not None:
-            self._restore(found, scaler)
+        if resumed is not None:
+            self._restore(resumed, scaler)
         _log.info(
             "trains %s on %s in %s, %d processes, batch %d, seed %d, from step %d; %s",
             *(kind.name, device, number, group.world, batch, seed, facts.step if facts else 0, settings),
@@ -186,17 +186,17 @@ class Training:
         write_preview(views, self.out / PREVIEW)
         return self.out / PREVIEW
 
-    def _restore(self, found: Checkpoint, scaler: torch.amp.GradScaler | None) -> None:
+    def _restore(self, resumed: Checkpoint, scaler: torch.amp.GradScaler | None) -> None:
         try:
-            self.state.put(found.tensors)
+            self.state.put(resumed.tensors)
         except (KeyError, RuntimeError, IndexError) as e:
             raise ModelError(
                 f"does not fit the network '{self.network.name}' of this Faceplate",
-                file=found.file,
+                file=resumed.file,
                 remedy="Train anew with --from, which takes the weights that fit",
             ) from e
-        if scaler is not None and found.facts.scaler:
-            scaler.load_state_dict(dict(found.facts.scaler))
+        if scaler is not None and resumed.facts.scaler:
+            scaler.load_state_dict(dict(resumed.facts.scaler))
 
 
 def _build(kind: type[Network], settings: TrainSettings, facesets: Sequence[Faceset], facts: Facts | None) -> Network:

@@ -1,4 +1,4 @@
-"""How a training stands, and who is told of it. Nothing heavy is imported: a terminal or another process may want to know."""
+"""Progress of a training and the interface that receives it. Nothing heavy is imported, so that other processes can use it."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     from nodes.shot.fuse import write_patches
     from nodes.shot.layers import write_frames, write_overlays
     from nodes.shot.render import render_shot
-    from nodes.shot.signing import sign_parts
+    from nodes.shot.write import sign_parts
 
     rate = frame_rate(request.rate)
     with opened(request.plate, request.source, request.roto, rate=rate, layer=request.settings.detect.layer) as (
@@ -142,7 +142,7 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     from nodes.shot.fuse import write_still
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
-    from nodes.shot.signing import sign_still
+    from nodes.shot.still import sign_still
 
     plate, source = absolute(request.plate), request.source and absolute(request.source)
     out, file, fusion = (path and absolute(path) for path in (request.out, request.patch, request.fusion))

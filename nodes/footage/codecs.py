@@ -18,7 +18,7 @@ from nodes.footage.colour import from_linear, resolved_space, rgb_to_yuv, transf
 from nodes.footage.formats import CODECS, Delivery
 from nodes.footage.frame import SWS_MATRIX, Frame, MovieFrame
 from nodes.footage.info import RANGE_FULL, SPACE_BT709, SPACE_UNSPECIFIED, ColourTags, FootageInfo
-from nodes.footage.planes import Layout, copy, is_full_range, layout, new_frame, tag, views
+from nodes.footage.planes import copy, is_full_range, layout, new_frame, tag, views
 from nodes.types import Float, Image8
 
 _VIDEO, _BT709 = 1, 1
@@ -91,7 +91,7 @@ def delivered_picture(
     if isinstance(frame, np.ndarray):
         assert coding.alpha is not None
         return _from_rgb(frame[..., :3], frame[..., 3], coding.alpha, info)
-    lay = _layout_of(frame) if isinstance(frame, MovieFrame) else None
+    lay = frame.layout if isinstance(frame, MovieFrame) else None
     if isinstance(frame, MovieFrame) and lay is not None and lay.family == "yuv":
         space, source = _coding_of(frame)
         target = space if space in (coding.matrices or (space,)) else SPACE_BT709
@@ -112,15 +112,9 @@ def delivered_picture(
     return picture
 
 
-def _layout_of(frame: MovieFrame) -> Layout:
-    lay = layout(frame.picture.format.name)
-    assert lay is not None
-    return lay
-
-
 def _coding_of(frame: MovieFrame) -> tuple[int, dict[str, Any]]:
     """The matrix (H.273) that a picture is written with, and how swscale is told what it is; BT.709 and nothing for RGB."""
-    lay = _layout_of(frame)
+    lay = frame.layout
     if lay.family != "yuv":
         return SPACE_BT709, {}
     space = resolved_space(frame.info)

@@ -94,8 +94,8 @@ class MovieFrame(Frame):
 
     def rgb(self, roi: Roi | None = None) -> Float:
         """Return display-referred sRGB, float32 [h, w, 3], clipped to 0..1; chroma is interpolated bilinearly."""
-        display = planar_rgb(views(self.picture), self._layout, self.info, self._whole(roi))
-        return display if self._layout.is_float else np.clip(display, 0, 1, out=display)
+        display = planar_rgb(views(self.picture), self.layout, self.info, self._whole(roi))
+        return display if self.layout.is_float else np.clip(display, 0, 1, out=display)
 
     def linear(self, roi: Roi | None = None) -> Float:
         """Return scene-linear Rec.709, float32 [h, w, 3]."""
@@ -103,7 +103,7 @@ class MovieFrame(Frame):
 
     def alpha(self, roi: Roi | None = None) -> Float | None:
         """Return the picture's own alpha, float32 [h, w] in 0..1, or None where it has none."""
-        lay = self._layout
+        lay = self.layout
         if lay.alpha is None:
             return None
         planes = views(self.picture)
@@ -116,17 +116,18 @@ class MovieFrame(Frame):
         if visible is None:
             return self
         picture = copy(self.picture)
-        composite_planar(views(picture), self._layout, self.info, *visible)
+        composite_planar(views(picture), self.layout, self.info, *visible)
         return MovieFrame(self.index, self.info, picture)
 
     @property
-    def _layout(self) -> Layout:
+    def layout(self) -> Layout:
+        """The planes of its pixel format."""
         lay = layout(self.picture.format.name)
         assert lay is not None
         return lay
 
     def _scaled(self, purpose: str, width: int, height: int, interpolation: int) -> Image8:
-        lay = self._layout
+        lay = self.layout
         source = {}
         if lay.family == "yuv":
             source = {

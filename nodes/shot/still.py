@@ -1,21 +1,24 @@
-"""One frame of a shot, at once, for whoever turns knobs: what was found and decided for the whole shot is kept in between."""
+"""One frame of a shot at once, for interactive previews; the decisions for the whole shot are cached in between."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nodes.cache import digest_footage, key_of
 from nodes.consent.gate import Clip, of_swap, permit
-from nodes.consent.provenance import Provenance
+from nodes.consent.provenance import KEY, Provenance
+from nodes.credentials.identity import Identity
+from nodes.credentials.sign import SwitchedOff, claim_of, sign_each
 from nodes.definitions import Method, Settings
 from nodes.footage.footage import Footage, open_beside, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.numbering import find_sequence
 from nodes.graph import run
+from nodes.parts import PartOfShot
 from nodes.progress import Progress, quiet
 from nodes.swap import SwapPlan
 from nodes.types import Patch
@@ -129,3 +132,27 @@ class Stills:
         if path not in self._digests or self._digests[path][0] != stamp:
             self._digests[path] = stamp, digest_footage(path)
         return self._digests[path][1]
+
+
+def sign_still(
+    made: Mapping[PartOfShot, Path | Sequence[Path]],
+    inputs: Mapping[str, Any],
+    settings: Settings,
+    provenance: Provenance,
+    by: Identity | SwitchedOff,
+) -> None:
+    """Sign what was written of one frame, files and several pictures of one folder.
+
+    inputs: as :meth:`Stills.inputs` gives them. by: see `nodes.credentials.sign`. Raises CredentialsError, FootageError, OutputError; what should have
+    been signed is removed then.
+    """
+    if isinstance(by, SwitchedOff):
+        return
+    document = {"inputs": inputs, "settings": settings.model_dump(mode="json"), KEY: provenance.document()}
+    try:
+        sign_each(list(made.items()), claim_of(document), by)
+    except BaseException:
+        for files in made.values():
+            for file in (files,) if isinstance(files, Path) else files:
+                file.unlink(missing_ok=True)
+        raise

@@ -16,7 +16,7 @@ import numpy as np
 from nodes.align import Alignment
 from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
-from nodes.credentials.sign import SwitchedOff, sign_shot
+from nodes.credentials.sign import SwitchedOff, sign_added, sign_shot
 from nodes.definitions import Settings
 from nodes.detect import main_tracks
 from nodes.detect.files import save_document, save_faces
@@ -30,7 +30,7 @@ from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import SequenceWriter
-from nodes.parts import DOCUMENT, frame_file
+from nodes.parts import DOCUMENT, PartOfShot, frame_file
 from nodes.progress import Progress, stage
 from nodes.report.document import Report, write_report
 from nodes.shot import document, results
@@ -229,3 +229,17 @@ def save_alignments(path: Path, alignments: Sequence[Alignment]) -> None:
     arrays = {name: np.concatenate([getattr(a, name) for a in alignments]) for name in ("raw", "smoothed", "to_plate")}
     arrays |= {name: np.concatenate([getattr(a.track, name) for a in alignments]) for name in ("frames", "landmarks")}
     save_document(path, header, arrays)
+
+
+def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> dict[str, Any]:
+    """Sign sequences that were written into a shot's folder later; returns its document, which names them then.
+
+    A shot without Content Credentials stays so. Raises SchemaError, CredentialsError, FootageError, OutputError.
+    """
+    record = document.load(folder)
+    if not record.get("credentials", {}).get("signed"):
+        return record
+    for part in parts:
+        record["credentials"] = sign_added(folder, part, record)
+    document.save(folder / DOCUMENT, record)
+    return record

@@ -1,4 +1,4 @@
-"""The Swap node: both methods behind one door, with colour, light and the way back into the plate in common."""
+"""The Swap node: plans either method, then paints patches with colour, light and the way back into the plate in common."""
 
 from __future__ import annotations
 

@@ -27,10 +27,9 @@ from tests import ROOT
 from tests.support.clips import pictures, write_movie
 from tests.support.consents import agreed
 from trainer.faceset import Faceset, FacesetParameters, open_faceset
-from trainer.faceset.build import build_faceset
+from trainer.faceset.build import build_faceset, kept_faceset
 from trainer.faceset.faceset import digest_of, read_document
 from trainer.faceset.gather import GrowingArray
-from trainer.faceset.kept import kept_faceset
 from trainer.faceset.select import cover, describe, find_blurred
 
 HELD, BLURRED, FRAMES = 12, 20, 44

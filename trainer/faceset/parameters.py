@@ -1,4 +1,4 @@
-"""What can be asked of a faceset: defined once, for the command line, the documents and the docs."""
+"""Parameters of a faceset, defined once for the command line, the documents and the docs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training shows while it runs: losses, rate and time left, previews, and where it listens."""
+"""Monitoring hooks: losses, rate and time left, previews, and changes of the facesets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a training safe: checkpoints, the average of the weights, and a guard against losses that run away."""
+"""Safety hooks: checkpoints, the average of the weights, and a guard against losses that diverge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends a training or changes its pace: steps, minutes, a loss that stands still, a signal; the learning rate; memory."""
+"""Schedule hooks: stop at a step, a time, a plateau or a signal; the learning rate; memory limits."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def demo(
 def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
     """Train, or go on, or take what is finished; the model's file."""
     from trainer.faceset import open_faceset
-    from trainer.finished import finished_model
+    from trainer.train import finished_model
 
     folders = tuple(_faceset(samples / name, out / FACESETS) for name in (SOURCE, TARGET))
     if model := finished_model(out / TRAINING, settings, [open_faceset(f) for f in folders]):
@@ -72,7 +72,7 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
 
 def _faceset(clip: Path, out: Path) -> Path:
     from nodes.footage.footage import open_footage
-    from trainer.faceset.kept import kept_faceset
+    from trainer.faceset.build import kept_faceset
 
     folder = out / clip.stem
     with open_footage(clip) as footage:

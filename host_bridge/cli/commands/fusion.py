@@ -45,7 +45,7 @@ def macro(
     from nodes.footage.footage import open_footage
     from nodes.shot import document
     from nodes.shot.layers import write_layers
-    from nodes.shot.signing import sign_parts
+    from nodes.shot.write import sign_parts
 
     if not name.isidentifier() or not name.isascii():
         raise UsageError(f"--name {name}: is no name of a node", remedy="Use letters, digits and _")
