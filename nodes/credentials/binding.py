@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from nodes.errors import FootageError
+from nodes.footage.formats import EMBEDS
 
 SIDECAR = ".c2pa"
 P = TypeVar("P", bound=PurePath)
@@ -47,19 +48,31 @@ def listing(hashes: Mapping[str, str]) -> bytes:
     return "".join(f"{digest}  {name}\n" for name, digest in hashes.items()).encode()
 
 
-def sidecar_of(made: P | Sequence[P]) -> P:
-    """Where C2PA tools look for the manifest of a file, `name.c2pa`; of a sequence's frames, `composite.c2pa` for `composite.0001.exr`."""
+def sidecars(made: P | Sequence[P]) -> tuple[P, P]:
+    """Where the manifest of a file, or of a sequence's frames, may be: its own place, and the one where C2PA tools look.
+
+    `name.mkv.c2pa` and `name.c2pa`; `composite.exr.c2pa` and `composite.c2pa` for `composite.0001.exr`.
+    """
     if isinstance(made, PurePath):
-        return made.with_suffix(SIDECAR)
-    head, _ = around_number(made[0].name) or (made[0].stem, "")
-    return made[0].with_name((head.rstrip("._- ") or made[0].parent.name or "frames") + SIDECAR)
+        return made.with_name(made.name + SIDECAR), made.with_suffix(SIDECAR)
+    frame = made[0]
+    head, tail = around_number(frame.name) or (frame.stem, frame.suffix)
+    head = head.rstrip("._- ") or frame.parent.name or "frames"
+    return frame.with_name(head + tail + SIDECAR), frame.with_name(head + SIDECAR)
 
 
-def sidecar_beside(made: Path | Sequence[Path]) -> Path | None:
-    """The manifest that lies beside a file or a sequence; earlier Faceplates may have called it `name.mkv.c2pa`, `composite.exr.c2pa`."""
-    file, place = made if isinstance(made, Path) else made[0], sidecar_of(made)
-    tail = file.suffix if isinstance(made, Path) else (around_number(file.name) or ("", file.suffix))[1]
-    return next((p for p in (place.with_name(f"{place.stem}{tail}{SIDECAR}"), place) if p.is_file()), None)
+def sidecar_for(made: Path | Sequence[Path]) -> Path:
+    """Where to write the manifest: where C2PA tools look, unless another movie or sequence of the name would have its own there too."""
+    exact, usual = sidecars(made)
+    own, kind = ({made.name}, None) if isinstance(made, Path) else ({f.name for f in made}, around_number(made[0].name))
+
+    def is_other(file: Path) -> bool:
+        parts = around_number(file.name)
+        sequence = parts is not None and parts[0].rstrip("._- ").casefold() == usual.stem.casefold() and parts != kind
+        alone = file.stem.casefold() == usual.stem.casefold() and file.suffix.lower() not in (*EMBEDS, SIDECAR)
+        return file.name not in own and (sequence or alone) and file.suffix != SIDECAR and file.is_file()
+
+    return exact if exact.exists() or any(map(is_other, usual.parent.iterdir())) else usual
 
 
 def around_number(name: str) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from nodes.consent import records as clock
 from nodes.consent.book import open_book
 from nodes.consent.provenance import Provenance, read_document
 from nodes.consent.records import FOLDER, find_project
-from nodes.credentials.binding import hash_files, listing, sha256, sidecar_beside, sidecar_of
+from nodes.credentials.binding import hash_files, listing, sha256, sidecar_for
 from nodes.credentials.identity import Identity, configuration_file, load_identity
 from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
 from nodes.credentials.manifest import Claim, bound_to, definition, frames_of, plate_ingredient
@@ -126,7 +126,8 @@ class Signed:
 def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> Signed:
     """Sign a file, into it or, where its kind carries no manifest, beside it; or the frames of a sequence, all in one folder, beside them.
 
-    A time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so. Raises
+    Beside it is `name.c2pa`, where C2PA tools look; `name.mkv.c2pa` where something else has that name too, whose manifest it would be. A
+    time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so. Raises
     CredentialsError, FootageError, OutputError; the file is then as it was.
     """
     if isinstance(made, Path) and (kind := EMBEDS.get(made.suffix.lower())):
@@ -137,7 +138,7 @@ def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> 
         hashes = hash_files(made)
         bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
         assertions = [bound, frames_of(hashes)]
-    sidecar = sidecar_beside(made) or sidecar_of(made)
+    sidecar = sidecar_for(made)
 
     def write(by: Identity) -> None:
         manifest = sign_stream(definition(claim, *assertions), claim.carried, by)
@@ -156,9 +157,8 @@ def forget(made: Path | Sequence[Path]) -> None:
     """Remove the manifest beside a file, or the frames of a sequence, about to be written anew, perhaps unsigned. Raises OutputError."""
     if isinstance(made, Path) and made.suffix.lower() in EMBEDS:
         return
-    if sidecar := sidecar_beside(made):
-        with writing(sidecar):
-            sidecar.unlink()
+    with writing(sidecar := sidecar_for(made)):
+        sidecar.unlink(missing_ok=True)
 
 
 def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | SwitchedOff) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from nodes.credentials.binding import SIDECAR, around_number, hash_files, listing, sidecar_beside
+from nodes.credentials.binding import SIDECAR, around_number, hash_files, listing, sidecars
 from nodes.credentials.identity import Trust
 from nodes.credentials.library import BYTES, Checked, check
 from nodes.credentials.manifest import SCHEMA, ManifestSummary, summary_of
@@ -132,7 +132,9 @@ def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict
         return verdicts
     if has_place(path.name) and not path.exists():
         frame = numbered(path, 1)
-        if (sidecar := sidecar_beside([frame])) and not _is_of_another(sidecar, frame):
+        places = (place for place in sidecars([frame]) if place.is_file())
+        sidecar = next((place for place in places if not _is_of_another(place, frame)), None)
+        if sidecar:
             return [_of_frames(path, sidecar, trust, progress)]
         removed = any(Path(name).name == path.parent.name for name, _ in _recorded(path.parent.parent))
         return [Verdict(path, "removed", (_REMOVED,)) if removed else Verdict(path, "none")]
@@ -286,7 +288,7 @@ def _loose(folder: Path, done: set[Path], trust: Trust, progress: Progress, *, d
     frames = frozenset[str]().union(*manifests.values())
     for file in files if deep else ():
         suffix = file.suffix.lower()
-        beside = suffix != SIDECAR and sidecar_beside(file) in manifests
+        beside = suffix != SIDECAR and not set(sidecars(file)).isdisjoint(manifests)
         if file.name not in frames and (suffix in EMBEDS or suffix in MOVIES or beside):
             yield verify_file(file, trust, progress)
 
@@ -313,8 +315,11 @@ def _is_within(folder: Path, name: str) -> bool:
 
 def _sidecar_of(path: Path) -> Path | None:
     """The manifest beside a file: of its name, or of the sequence that it is a frame of."""
-    others = sorted(path.parent.glob(f"*{SIDECAR}"))
-    return next((s for s in others if s.is_file() and path.name in _names_in(s)), None) or sidecar_beside(path)
+    for sidecar in sidecars(path):
+        if sidecar.is_file():
+            return sidecar
+    others = [*sidecars([path]), *sorted(path.parent.glob(f"*{SIDECAR}"))]
+    return next((s for s in others if s.is_file() and path.name in _names_in(s)), None)
 
 
 def _names_in(sidecar: Path) -> frozenset[str]:
@@ -327,10 +332,21 @@ def _names_in(sidecar: Path) -> frozenset[str]:
 
 
 def _is_of_another(sidecar: Path, path: Path) -> bool:
-    """Whether a manifest that does not fit a file is that of a sequence it is no frame of, or of a file of its name that carries none itself."""
+    """Whether a manifest that does not fit a file is that of another one of its name, or of a sequence that it is no frame of."""
+    if sidecar == sidecars(path)[0]:
+        return False
     if names := _names_in(sidecar):
         return not _belonging(dict.fromkeys(names, ""), [path.name])
-    return path.suffix.lower() in EMBEDS and any(f.suffix.lower() not in EMBEDS for f in _of_the_name(sidecar))
+    return any(_fits(sidecar, file) for file in _of_the_name(sidecar) if file != path)
+
+
+def _fits(sidecar: Path, file: Path) -> bool:
+    try:
+        with file.open("rb") as data:
+            checked = check(BYTES, data, _read(sidecar))
+    except (ValueError, OSError):
+        return False
+    return checked is not None and not any(code in _OF_NOTHING for code, _ in checked.faults)
 
 
 def _of_the_name(sidecar: Path) -> list[Path]:
@@ -339,12 +355,14 @@ def _of_the_name(sidecar: Path) -> list[Path]:
 
 
 def _subject(sidecar: Path) -> Path:
-    """The file that a manifest lies beside: the one of its name, of several the one that carries none itself. Raises FootageError."""
+    """The file that a manifest lies beside."""
     exact = sidecar.with_suffix("")
     if exact.suffix and exact.is_file():
         return exact
     beside = _of_the_name(sidecar)
-    files = [f for f in beside if f.suffix.lower() not in EMBEDS] or beside
+    files = [f for f in beside if f.suffix.lower() not in EMBEDS] or beside  # others carry their own
+    if len(files) > 1:
+        files = [f for f in files if _fits(sidecar, f)] or files
     if len(files) == 1:
         return files[0]
     what = f"could be that of {' or '.join(f.name for f in files)}" if files else "lies beside no file of its name"

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.write.tree import Node, clips, references, schema, text_of
-from nodes.credentials.binding import sidecar_beside, sidecar_of
+from nodes.credentials.binding import sidecars
 from nodes.errors import OutputError, writing
 from nodes.files import beside, flush
 from nodes.footage.formats import EMBEDS
@@ -86,9 +86,10 @@ class _Gatherer:
         if file not in self.names:
             name = Path(MEDIA, self._name(file, file.name))
             self.content.files[name.as_posix()] = file
-            if file.suffix.lower() not in EMBEDS and (sidecar := sidecar_beside(file)):
-                place = sidecar_of(name).as_posix()
-                self.content.files[f"{name.as_posix()}.c2pa" if place in self.content.files else place] = sidecar
+            sidecar = next((place for place in sidecars(file) if place.is_file()), None)
+            if file.suffix.lower() not in EMBEDS and sidecar:
+                other, usual = (place.as_posix() for place in sidecars(name))
+                self.content.files[other if usual in self.content.files else usual] = sidecar
         reference["target_url"] = f"{MEDIA}/{quote(self.names[file])}"
 
     def take_images(self, reference: Node) -> None:
@@ -104,8 +105,7 @@ class _Gatherer:
             return
         folder = files[0][1].parent / prefix
         name = self.names.get(folder) or self._name(folder, prefix.strip("._- ") or "images")
-        sidecar = sidecar_beside([files[0][1]])
-        manifests = [(sidecar.name, sidecar)] if sidecar else []
+        manifests = [(place.name, place) for place in sidecars([files[0][1]]) if place.is_file()]
         self.content.files |= {f"{MEDIA}/{name}/{own}": file for own, file in [*files, *manifests]}
         reference["target_url_base"] = f"{MEDIA}/{quote(name)}/"
 

@@ -239,31 +239,23 @@ def test_a_manifest_taken_out_of_a_file_with_one_beside_it_shows(tmp_path: Path)
     assert one(path).state == "changed" and one(path).faults[0] == "the manifest that was in the file is gone"
 
 
-def test_a_movie_that_carries_its_own_is_told_from_one_of_the_name_with_a_manifest_beside_it(tmp_path: Path) -> None:
-    first, other = movie(tmp_path / "a.mkv"), tmp_path / "a.mp4"
+@pytest.mark.parametrize("second", ["a.avi", "A.avi", "a.dpx", "a.mp4"])
+def test_files_of_one_name_keep_a_manifest_each(second: str, tmp_path: Path) -> None:
+    first, other = movie(tmp_path / "a.mkv"), tmp_path / second
     usual = sign_made(first, claim(), load_identity()).sidecar
     assert usual == tmp_path / "a.c2pa"
-    movie(other)
+    other.write_bytes(movie(tmp_path / f"made{other.suffix}").read_bytes() if other.suffix != ".dpx" else bytes(900))
     assert [one(first).state, one(other).state, one(usual).file] == ["own", "none", first]
-    assert sign_made(other, claim(), load_identity()).sidecar is None
-    assert {v.file.name: v.state for v in verify(tmp_path, load_trust())} == {"a.mkv": "own", "a.mp4": "own"}
+    kept = usual.read_bytes()
+    signed = sign_made(other, claim(), load_identity())
+    assert signed.sidecar == (None if second == "a.mp4" else tmp_path / f"{second}.c2pa")
+    assert [one(first).state, one(other).state] == ["own", "own"] and usual.read_bytes() == kept
+    verdicts = {v.file.name: v.state for v in verify(tmp_path, load_trust())}
+    assert verdicts[first.name] == verdicts[other.name] == "own"
     flip(other)
     assert [one(first).state, one(other).state] == ["own", "changed"]
     forget(other)
-    assert usual.exists()
-    forget(first)
-    assert not usual.exists()
-
-
-def test_a_manifest_of_the_longer_name_that_earlier_versions_wrote_is_found(tmp_path: Path, frames: Path) -> None:
-    film = movie(tmp_path / "a.mkv")
-    sign_made(film, claim(), load_identity())
-    (tmp_path / "a.c2pa").rename(tmp_path / "a.mkv.c2pa")
-    (frames / "composite.c2pa").rename(frames / "composite.png.c2pa")
-    for subject in (film, frames / "composite.%04d.png", frame(frames, 1002)):
-        assert one(subject).state == "own", subject
-    forget(film)
-    assert [f.name for f in tmp_path.glob("*.c2pa")] == []
+    assert usual.exists() and not (tmp_path / f"{second}.c2pa").exists()
 
 
 def test_a_file_that_is_signed_again_has_one_manifest(tmp_path: Path) -> None:
@@ -273,11 +265,24 @@ def test_a_file_that_is_signed_again_has_one_manifest(tmp_path: Path) -> None:
     assert sorted(f.name for f in tmp_path.glob("a*")) == ["a.c2pa", "a.mkv"]
 
 
-def test_what_has_the_name_of_a_signed_sequence_is_told_from_it(frames: Path) -> None:
+def test_sequences_and_a_movie_of_one_name_in_one_folder_keep_a_manifest_each(frames: Path) -> None:
     pictures = write_frames(frames, suffix=".tif")
     film = movie(frames / "composite.mkv")
     assert one(film).state == one(frames / "composite.%04d.tif").state == one(pictures[0]).state == "none"
-    assert one(frames / "composite.%04d.png").state == one(frame(frames, 1002)).state == "own"
+    sign_made(pictures, claim(), load_identity())
+    sign_made(film, claim(), load_identity())
+    assert {f.name for f in frames.glob("*.c2pa")} == {"composite.c2pa", "composite.tif.c2pa", "composite.mkv.c2pa"}
+    for subject in (
+        film,
+        frames / "composite.%04d.tif",
+        frames / "composite.%04d.png",
+        pictures[2],
+        frame(frames, 1002),
+    ):
+        assert one(subject).state == "own", subject
+    assert {v.state for v in verify(frames, load_trust())} == {"own"}
+    flip(pictures[2], 0.6)
+    assert [one(frames / f"composite.%04d{kind}").state for kind in (".tif", ".png")] == ["changed", "own"]
 
 
 @pytest.fixture
