@@ -420,7 +420,6 @@ class ConsentAnswer:
 
     request: dict[str, Any]
     asked: float = -math.inf
-    waiting: bool = False
     job: Job | None = None
 
 
@@ -440,7 +439,7 @@ class ConsentMonitor:
             if known is None or known.request != request:
                 known = self.answers[key] = ConsentAnswer(request)
             if time.monotonic() - known.asked > _OLD:
-                known.asked, known.waiting = time.monotonic(), True
+                known.asked = time.monotonic()
                 self._session.ask("performers", request, lambda job, known=known: self._answered(known, job))  # type: ignore[misc]
 
     def again(self) -> None:
@@ -457,7 +456,7 @@ class ConsentMonitor:
 
     @staticmethod
     def _answered(known: ConsentAnswer, job: Job) -> None:
-        known.job, known.waiting = job, False
+        known.job = job
         if job["id"] is None:  # no engine took it: one may with the next change
             known.asked = -math.inf
 

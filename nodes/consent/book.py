@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from nodes.consent import records as clock
-from nodes.consent.keys import fingerprint, load_key, public
 from nodes.consent.records import (
     FOLDER,
     USES,
@@ -205,34 +204,18 @@ def book_of(chain: Chain, production: str | None = None, at: datetime | None = N
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A project that was verified. key: its fingerprint, to compare with one that was noted. mine: whether this user can add."""
-
-    chain: Chain
-    faults: tuple[Fault, ...]
-    key: str | None
-    mine: bool
-
-
-def verify(project: Path) -> Verified:
-    """Find all that is wrong with a project's records and kept documents. Raises SchemaError for records of a newer Faceplate."""
+def verify(project: Path) -> Chain:
+    """Read the records, and find all that is wrong with a project's records and kept documents. Raises SchemaError for records of a newer Faceplate."""
     chain = read_chain(project)
-    opened, faults = chain.opened, list(chain.faults)
-    if opened is None or faults:
-        return Verified(chain, tuple(faults), fingerprint(opened.key) if opened else None, False)
-    for consent in book_of(chain).consents.values():
+    faults = list(chain.faults)
+    for consent in () if faults else book_of(chain).consents.values():
         if consent.document and consent.document.kept:
             path = kept_file(project, consent.document)
             if not path.is_file():
                 faults.append(Fault(f"the document of {consent.id} is missing: it was deleted", path))
             elif hashlib.sha256(path.read_bytes()).hexdigest() != consent.document.sha256:
                 faults.append(Fault(f"is not the document that {consent.id} was recorded with: it was changed", path))
-    try:
-        key = load_key(opened.id)
-    except ConsentError:
-        key = None
-    return Verified(chain, tuple(faults), fingerprint(opened.key), bool(key and public(key) == opened.key))
+    return replace(chain, faults=tuple(faults))
 
 
 def describe(paper: Path) -> SignedPaper:

@@ -186,8 +186,8 @@ def append(project: Path, decide: Callable[[ConsentBook], Sequence[Body]], now: 
     with _alone(project):
         book = open_book(project, at=now)
         bodies = list(decide(book))
-        key = load_key(book.opened.id)
-        if key is None or public(key) != book.opened.key:
+        key = key_of_project(book.opened)
+        if key is None:
             # Whoever takes consent away needs no permission.
             key = load_key(OWN) or make_key(OWN) if all(isinstance(b, RevocationRecord) for b in bodies) else None
         if key is None:
@@ -199,6 +199,12 @@ def append(project: Path, decide: Callable[[ConsentBook], Sequence[Body]], now: 
             )
         _write(book.chain, bodies, key, now)
         return book_of(read_chain(project), at=now)
+
+
+def key_of_project(opened: ProjectRecord) -> Ed25519PrivateKey | None:
+    """The private key with which this user can add; None without. Raises ConsentError for one that cannot be used."""
+    key = load_key(opened.id)
+    return key if key and public(key) == opened.key else None
 
 
 def clean_name(name: str) -> str:
@@ -236,13 +242,11 @@ def _write(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now: da
 
 
 def _keep(paper: Path, document: SignedPaper, project: Path, consent: str) -> SignedPaper:
-    """Put a copy of a document into the project, under its consent's id; raises OutputError, and ConsentError if it changes meanwhile."""
+    """Put a copy of a document into the project, under its consent's id. Raises OutputError."""
     suffix = paper.suffix.lower() if _SUFFIX.fullmatch(paper.suffix) else ""
     kept = document.model_copy(update={"kept": f"{consent}{suffix}"})
     with whole_file(kept_file(project, kept)) as temporary:
         shutil.copyfile(paper, temporary)
-        if describe(temporary).sha256 != document.sha256:
-            raise ConsentError("the document changed while it was copied", file=paper, remedy="Try again")
     return kept
 
 

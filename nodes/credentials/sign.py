@@ -188,10 +188,10 @@ def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> d
     """
     told: dict[str, Any] = document.get("credentials") or {}
     frames = frames_in(folder / part)
-    signed = sign_derived(frames, part, document) if frames else None
-    if signed is None:
+    if not told.get("signed") or not frames:
         return told
-    added = told_of(folder, [signed], load_identity())["results"]
+    identity = load_identity()
+    added = told_of(folder, [sign_made(frames, claim_of(document, part), identity)], identity)["results"]
     return told | {"results": [one for one in told["results"] if one["file"] != part] + added}
 
 

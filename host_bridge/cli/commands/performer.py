@@ -14,6 +14,7 @@ from host_bridge.cli.output import print_json, print_table
 from nodes.consent import edit
 from nodes.consent.book import MAY, ConsentBook, book_of, describe, open_book
 from nodes.consent.book import verify as find_faults
+from nodes.consent.edit import key_of_project
 from nodes.consent.keys import fingerprint, key_file
 from nodes.consent.provenance import MadeFile, find_made
 from nodes.consent.records import FOLDER, USES, ConsentRecord, Use, find_project, how_to_begin, is_project, told_project
@@ -217,34 +218,36 @@ def verify(*documents: Annotated[Path, Parameter(name="DOCUMENT")], project: Pro
     documents
         Signed documents: say which consent each was recorded with, to the byte.
     """
-    result = find_faults(the_project(project))
-    chain, opened, papers = result.chain, result.chain.opened, dict[str, list[str]]()
-    if opened and not chain.faults:
-        for paper in documents:
-            digest = describe(paper.expanduser()).sha256
-            consents = book_of(chain).consents.values()
-            papers[str(paper)] = [c.id for c in consents if c.document and c.document.sha256 == digest]
+    chain = find_faults(the_project(project))
+    opened, papers = chain.opened, dict[str, list[str]]()
+    key = fingerprint(opened.key) if opened else None
+    relied_on = opened is not None and all(fault.file.parent.name != FOLDER for fault in chain.faults)
+    can_add = opened is not None and relied_on and key_of_project(opened) is not None
+    for paper in documents if relied_on else ():
+        digest = describe(paper.expanduser()).sha256
+        consents = book_of(chain).consents.values()
+        papers[str(paper)] = [c.id for c in consents if c.document and c.document.sha256 == digest]
     if json:
         told = {
-            "sound": not result.faults,
-            "faults": [{"file": str(f.file), "what": f.what} for f in result.faults],
+            "sound": not chain.faults,
+            "faults": [{"file": str(f.file), "what": f.what} for f in chain.faults],
             "records": len(chain.records),
             "production": opened and opened.production,
-            "key": result.key,
-            "can_add": result.mine,
+            "key": key,
+            "can_add": can_add,
             "documents": papers,
         }
         print_json({"schema": "faceplate.verified/1", "project": str(chain.project), **told})
     else:
-        for fault in result.faults:
+        for fault in chain.faults:
             print(f"{fault.file}: {fault.what}")
         for name, ids in papers.items():
             print(f"{name}: {'recorded with ' + ', '.join(ids) if ids else 'is in no record'}")
-        if not result.faults:
+        if not chain.faults:
             count = counted(len(chain.records), "record")
-            mine = "" if result.mine else "; its private key is not here, so this user cannot add"
-            print(f"{count}, none changed, none missing. The project's key is {result.key}{mine}.")
-    return ConsentError.exit_status if result.faults or not all(papers.values()) else 0
+            mine = "" if can_add else "; its private key is not here, so this user cannot add"
+            print(f"{count}, none changed, none missing. The project's key is {key}{mine}.")
+    return ConsentError.exit_status if chain.faults or not all(papers.values()) else 0
 
 
 @performer.command

@@ -45,15 +45,10 @@ class Records:
             return ConsentStanding(id=id, holds=False, stands="is not in the records of this project")
         paper = consent.document
         return ConsentStanding(
-            id=id,
+            **consent.model_dump(exclude={"kind", "performer", "document", "from_"}),
             performer=self._name(consent.performer) or consent.performer,
             performer_id=consent.performer,
-            given_by=consent.given_by,
-            uses=consent.uses,
             from_=consent.from_,
-            until=consent.until,
-            production=consent.production,
-            basis=consent.basis,
             document=ReportedPaper(name=paper.name, sha256=paper.sha256) if paper else None,
             holds=self.book.state(consent) == "in force",
             stands=self.book.stands(consent),

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nodes.consent.book import verify
-from nodes.consent.edit import open_project, rename, revoke
+from nodes.consent.edit import key_of_project, open_project, rename, revoke
 from nodes.consent.keys import keys_folder, load_key, make_key, public
 from nodes.consent.records import canonical, read_chain
 from nodes.errors import ConsentError, SchemaError
@@ -175,7 +175,7 @@ def test_where_the_key_is_not_one_can_check_and_verify_and_revoke_but_not_add(
     monkeypatch.setenv("FACEPLATE_KEYS", str(tmp_path / "other keys"))
     moved = there / "show"
     found = verify(moved)
-    assert found.faults == () and not found.mine
+    assert found.faults == () and key_of_project(found.opened) is None
     require("replaced", "Anna", moved, now=LATER)
     with pytest.raises(
         ConsentError, match=r"have not the key of this project.*project-[0-9a-f]+\.key, to .*other keys"
@@ -190,7 +190,7 @@ def test_where_the_key_is_not_one_can_check_and_verify_and_revoke_but_not_add(
     # Back where the key is, the revocation stays and is counted with the next record.
     monkeypatch.setenv("FACEPLATE_KEYS", mine)
     consent(moved, "Carl", now=LATER)
-    assert verify(moved).faults == () and verify(moved).mine
+    assert verify(moved).faults == () and key_of_project(verify(moved).opened)
     record(moved, 8).unlink()
     assert verify(moved).faults
 
@@ -214,7 +214,7 @@ def test_many_who_add_at_once_all_get_their_record(tmp_path: Path, monkeypatch: 
     started = [subprocess.Popen([sys.executable, "-c", code, f"N{i}"], cwd=folder) for i in range(5)]
     assert [process.wait() for process in started] == [0] * 5
     found = verify(folder)
-    assert found.faults == () and len(found.chain.records) == 1 + 2 * 15
+    assert found.faults == () and len(found.records) == 1 + 2 * 15
     assert len(list(keys_folder().glob("*.key"))) == 1
 
 
