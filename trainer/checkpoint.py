@@ -75,15 +75,15 @@ class State:
     @torch.no_grad()
     def take(self, into: Tensors | None = None, device: torch.device | None = None) -> Tensors:
         """Copy all of it, over an earlier copy if one is given; to another device if one is named."""
-        found = {f"{NETWORK}{name}": value for name, value in self._network.state_dict().items()}
-        found |= {f"{AVERAGE}{name}": value for name, value in self._average.items()}
+        tensors = {f"{NETWORK}{name}": value for name, value in self._network.state_dict().items()}
+        tensors |= {f"{AVERAGE}{name}": value for name, value in self._average.items()}
         for number, values in self._optimiser.state_dict()["state"].items():
-            found |= {f"{OPTIMISER}{number}.{name}": value for name, value in values.items()}
-        old = [name for name in found if name in (into or {})]
+            tensors |= {f"{OPTIMISER}{number}.{name}": value for name, value in values.items()}
+        old = [name for name in tensors if name in (into or {})]
         kept = {name: (into or {})[name] for name in old}
         if old:
-            torch._foreach_copy_(list(kept.values()), [found[name].detach() for name in old])
-        return {name: kept[name] if name in kept else _copied(value, device) for name, value in found.items()}
+            torch._foreach_copy_(list(kept.values()), [tensors[name].detach() for name in old])
+        return {name: kept[name] if name in kept else _copied(value, device) for name, value in tensors.items()}
 
     @torch.no_grad()
     def put(self, tensors: Mapping[str, Tensor]) -> None:
@@ -192,13 +192,13 @@ def last_checkpoint(folder: Path, tell: Callable[[str], None]) -> Checkpoint:
 
     Raises SchemaError for one of a newer Faceplate, ModelError when none is sound, FootageError when there is none.
     """
-    found = checkpoints(folder)
-    for file in found:
+    files = checkpoints(folder)
+    for file in files:
         try:
             return read_checkpoint(file)
         except ModelError as e:
             tell(str(e))
-    if found:
+    if files:
         raise ModelError("none of its checkpoints is sound", file=folder, remedy="Train anew, into another folder")
     raise FootageError("there is no training here to go on with", file=folder, remedy="Leave out --resume")
 
@@ -222,10 +222,14 @@ def read_checkpoint(file: Path) -> Checkpoint:
         raise _damaged(file) from e
 
 
-def learned_by(found: Checkpoint) -> Provenance:
+def learned_by(checkpoint: Checkpoint) -> Provenance:
     """Whose faces a checkpoint has learned, by which consents; one that does not say is `unknown`."""
-    told = found.facts.provenance
-    return told if told and told.tells else Provenance(unknown=(hashlib.sha256(found.file.read_bytes()).hexdigest(),))
+    provenance = checkpoint.facts.provenance
+    return (
+        provenance
+        if provenance and provenance.tells
+        else Provenance(unknown=(hashlib.sha256(checkpoint.file.read_bytes()).hexdigest(),))
+    )
 
 
 def base_checkpoint(path: Path, tell: Callable[[str], None] = lambda message: None) -> Checkpoint:
@@ -239,21 +243,21 @@ def load_weights(path: Path, network: Network, tell: Callable[[str], None]) -> N
     What fits is the network's to say (`fit_base`); it is told how much does not. Raises ModelError when the earlier model is
     another one or nothing fits, and what :func:`last_checkpoint` raises.
     """
-    found = base_checkpoint(path, tell)
-    if found.facts.model != network.name:
+    earlier = base_checkpoint(path, tell)
+    if earlier.facts.model != network.name:
         raise ModelError(
-            f"holds the model '{found.facts.model}', not '{network.name}'",
+            f"holds the model '{earlier.facts.model}', not '{network.name}'",
             file=path,
-            remedy=f"Choose --model {found.facts.model}, or another base",
+            remedy=f"Choose --model {earlier.facts.model}, or another base",
         )
-    mine, fitting = network.state_dict(), network.fit_base(part(found.tensors, AVERAGE))
+    mine, fitting = network.state_dict(), network.fit_base(part(earlier.tensors, AVERAGE))
     if not fitting:
         raise ModelError("nothing of it fits the network", file=path, remedy="Choose the same size, or another base")
     network.load_state_dict(fitting, strict=False)
-    told = f"Started from {path} (step {found.facts.step})"
+    message = f"Started from {path} (step {earlier.facts.step})"
     if missing := sorted(set(mine) - set(fitting)):
-        told += f"; {len(missing)} of {len(mine)} tensors did not fit and begin anew, such as {missing[0]}"
-    tell(told + ".")
+        message += f"; {len(missing)} of {len(mine)} tensors did not fit and begin anew, such as {missing[0]}"
+    tell(message + ".")
 
 
 def _digest(document: dict[str, Any]) -> str:

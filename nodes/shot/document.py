@@ -47,13 +47,13 @@ def describe_tracks(tracks: Sequence[Track], number: int) -> list[dict[str, int]
 
 def versions() -> dict[str, str]:
     """Versions of what has a part in the result."""
-    found = {"python": platform.python_version()}
+    packages = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            packages[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+            packages[package] = "unknown"
+    return packages
 
 
 def build(

@@ -43,16 +43,16 @@ def merge_shots(
 
 def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: int, progress: Progress) -> Rendered:
     began, info = time.monotonic(), plate.info
-    told = [document.load(folder) for folder in shots]
+    documents = [document.load(folder) for folder in shots]
     faces = load_faces(shots[0] / "faces.npz").faces
     check_fits(faces, info)
-    settings = Settings.model_validate(told[0]["settings"])
-    tracks = [track["id"] for one in told for track in one["tracks"]]
+    settings = Settings.model_validate(documents[0]["settings"])
+    tracks = [track["id"] for one in documents for track in one["tracks"]]
     crops = run({"plate": plate, "found": faces}, settings, upto=ALIGN, tracks=tracks)["crops"]
-    inputs = _inputs(told)
+    inputs = _inputs(documents)
     made = [
         each
-        for one, shot in zip(told, shots, strict=True)
+        for one, shot in zip(documents, shots, strict=True)
         for each in still(read_document(one), shot, "Render it again")
     ]
     provenance = permit(made, settings.swap, out)
@@ -86,9 +86,9 @@ def _merged(plate: Footage, shots: Sequence[Path], first: int, last: int) -> Ite
         yield frame, as_written(Patch(frame.index, merged.roi, merged.rgba)), True
 
 
-def _inputs(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _inputs(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The plate, and what each person's face was made from, the second one's as `source_2` and so on."""
-    found = dict(told[0]["inputs"])
-    for number, one in enumerate(told[1:], 2):
-        found |= {f"{name}_{number}": what for name, what in one["inputs"].items() if name != "plate"}
-    return found
+    inputs = dict(documents[0]["inputs"])
+    for number, one in enumerate(documents[1:], 2):
+        inputs |= {f"{name}_{number}": what for name, what in one["inputs"].items() if name != "plate"}
+    return inputs

@@ -5,6 +5,7 @@ As a program: `python -m tests.support.tiny_training FOLDER SETTINGS.json`, wher
 
 from __future__ import annotations
 
+import csv
 import math
 import multiprocessing
 import os
@@ -205,3 +206,10 @@ def main(folder: Path, told: TrainSettings, *more: str, environment: dict[str, s
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), TrainSettings.model_validate_json(Path(sys.argv[2]).read_text("utf-8")))
+
+
+def read_table(path: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """Read a `losses.csv`: the names of its columns, and float32 [steps, columns] of which the first is the step."""
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    return tuple(head), np.array(rows, np.float32)

@@ -10,10 +10,10 @@ import pytest
 
 from nodes.errors import ModelError
 from tests.support.facesets import tiny_faceset
-from tests.support.tiny_training import Listener, settings
+from tests.support.tiny_training import Listener, read_table, settings
 from trainer.checkpoint import read_checkpoint
 from trainer.faceset import Faceset
-from trainer.hooks.monitoring import TABLE, read_table
+from trainer.hooks.monitoring import TABLE
 from trainer.models.df import DF, DFOptions
 from trainer.train import MODEL, fit, train
 

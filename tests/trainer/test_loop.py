@@ -19,11 +19,11 @@ from nodes.consent.provenance import read_model
 from nodes.errors import FaceplateError, ModelError
 from nodes.swap.model import load_model
 from tests.support.facesets import tiny_faceset
-from tests.support.tiny_training import Listener, Tiny, settings
+from tests.support.tiny_training import Listener, Tiny, read_table, settings
 from trainer import loop
 from trainer.checkpoint import AVERAGE, NETWORK, checkpoints, part, read_checkpoint, write_tensors
 from trainer.faceset import Faceset
-from trainer.hooks.monitoring import CURVE, EVENTS, TABLE, LossRecord, read_table
+from trainer.hooks.monitoring import CURVE, EVENTS, TABLE, LossRecord
 from trainer.hooks.safety import Average
 from trainer.hooks.stopping import StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.loop import Hook, Loop

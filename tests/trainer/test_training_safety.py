@@ -20,12 +20,12 @@ import torch
 
 from nodes.errors import FaceplateError, ModelError, OutputError, SchemaError
 from tests.support.consents import source_and_target  # noqa: F401
-from tests.support.tiny_training import Listener, Shaky, Tiny, plain_faceset, process, settings
+from tests.support.tiny_training import Listener, Shaky, Tiny, plain_faceset, process, read_table, settings
 from tests.support.waiting import wait_for
 from trainer.checkpoint import SCHEMA, checkpoints, last_checkpoint, read_checkpoint
 from trainer.faceset import Faceset
 from trainer.faceset.faceset import FileFacts
-from trainer.hooks.monitoring import TABLE, FacesetGuard, read_table
+from trainer.hooks.monitoring import TABLE, FacesetGuard
 from trainer.hooks.safety import trouble
 from trainer.hooks.stopping import StopAtStep
 from trainer.loop import Hook, Loop

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -164,13 +163,6 @@ def draw(path: Path, record: LossRecord) -> None:
     axes.legend(frameon=False, ncols=4)
     with whole_file(path, sync=False) as temporary:
         figure.savefig(temporary, dpi=110)
-
-
-def read_table(path: Path) -> tuple[tuple[str, ...], Float]:
-    """Read a `losses.csv`: the names of its columns, and float32 [steps, columns] of which the first is the step."""
-    with path.open(encoding="utf-8", newline="") as file:
-        head, *rows = csv.reader(file)
-    return tuple(head), np.array(rows, np.float32)
 
 
 def _lines(rows: Float, first: int) -> str:

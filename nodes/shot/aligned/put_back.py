@@ -70,8 +70,8 @@ def put_back(
     path = plate or Path(known.footage["path"])
     _check_place(path, out, folder)
     by = ready(out, path)
-    told = Returned()
-    edit = _editor(known, edge, told)
+    returned = Returned()
+    edit = _editor(known, edge, returned)
     if not known.pictures:
         _clip(known, path, out, edit, by, progress)
     elif out.suffix.lower() == _MOVIE:
@@ -86,10 +86,10 @@ def put_back(
                 forget(out / one.name)
 
         _to_folder(frames, out, sign)
-    return told
+    return returned
 
 
-def _editor(known: Transforms, edge: MaskParameters, told: Returned) -> Edit:
+def _editor(known: Transforms, edge: MaskParameters, returned: Returned) -> Edit:
     """Lays the edited images of a frame, or of a picture, over it."""
     entries: dict[str | int, list[AlignedImage]] = {}
     for entry in known.entries:
@@ -99,13 +99,13 @@ def _editor(known: Transforms, edge: MaskParameters, told: Returned) -> Edit:
         patches = []
         for entry in entries.get(key, ()):
             if not (known.folder / entry.file).exists():
-                told.deleted += 1
+                returned.deleted += 1
             elif (patch := patch_of(frame, known.folder, entry, edge)) is None:
-                told.unchanged += 1
+                returned.unchanged += 1
             else:
                 patches.append(patch)
-                told.edited += 1
-        told.frames += 1
+                returned.edited += 1
+        returned.frames += 1
         return frame.over(merge(patches, frame.index))
 
     return edit

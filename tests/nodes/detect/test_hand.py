@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from install.samples import HANDS, damaged, fetch_hands, hands_folder
+from install.samples import damaged
 from nodes.detect.blazeface import anchors, find_at_any_angle, find_in_image
 from nodes.detect.hand import (
     POINTS,
@@ -20,6 +20,7 @@ from nodes.detect.hand import (
 from nodes.geometry.sampling import invert, transform_points
 from nodes.runtime import read_manifest
 from tests.support.clips import pictures
+from tests.support.hands import HANDS, fetch_hands, hands_folder
 
 PHOTOGRAPHS = ("nocurl", "halfcurl", "fullcurl")  # a fist, of which the index finger is straight, half or wholly bent
 EVERY_PICTURE = (*PHOTOGRAPHS, "thumb up", "victory")
@@ -28,7 +29,7 @@ WRIST, INDEX, MIDDLE, INDEX_TIP = 0, [5, 6, 7, 8], 9, 8
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    return fetch_hands(hands_folder(), print)
+    return fetch_hands()
 
 
 @pytest.fixture(scope="module")

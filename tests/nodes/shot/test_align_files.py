@@ -15,7 +15,6 @@ import pytest
 from skimage import data
 
 from host_bridge.cli import main
-from install.samples import fetch_hands, hands_folder
 from nodes.align import align
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Transform
 from nodes.detect import detect
@@ -28,6 +27,7 @@ from nodes.shot.aligned.put_back import put_back
 from nodes.subjects.subject import load_subject
 from nodes.swap.place import place
 from tests.support.clips import cut, decoded, pictures
+from tests.support.hands import fetch_hands
 from tests.support.scenes import lay, signs, similarity, tilted
 
 KINDS = ("face", "hand", "sign")
@@ -110,7 +110,7 @@ def hand(tmp_path_factory) -> Aligned:
     folder = tmp_path_factory.mktemp("hand")
     (folder / "plate").mkdir()
     for name in HANDS:
-        shutil.copy(fetch_hands(hands_folder(), print) / f"{name}.jpg", folder / "plate")
+        shutil.copy(fetch_hands() / f"{name}.jpg", folder / "plate")
     write_pictures(folder / "plate", folder / "out", DetectParameters(subject=HAND), AlignParameters(size=512))
     return Aligned(folder / "plate", folder / "out")
 
