@@ -74,13 +74,8 @@ def verify_credentials(request: CredentialsRequest, watch: Watch) -> dict[str, A
 
 def _links(path: Path) -> Iterator[Path]:
     """Links beside or below what is verified that would be followed, perhaps to files that the request does not name."""
-    if path.is_dir():
-        yield from (file for folder in (path, *path.iterdir()) if folder.is_dir() for file in _in(folder))
-    elif path.is_file() and path.suffix.lower() != ".c2pa":
-        yield from (file for file in _in(path.parent) if file.suffix.lower() in (".c2pa", ".json"))
-    elif path.parent.is_dir():
-        yield from _in(path.parent)
-
-
-def _in(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.iterdir() if file.is_symlink())
+    beside = path.is_file() and path.suffix.lower() != ".c2pa"  # of a file, manifests and documents alone
+    folders = [path, *(f for f in path.iterdir() if f.is_dir())] if path.is_dir() else [path.parent]
+    for file in (file for folder in folders if folder.is_dir() for file in folder.iterdir()):
+        if file.is_symlink() and (not beside or file.suffix.lower() in (".c2pa", ".json")):
+            yield file

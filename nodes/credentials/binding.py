@@ -72,7 +72,8 @@ def sidecar_for(made: Path | Sequence[Path]) -> Path:
         alone = file.stem.casefold() == usual.stem.casefold() and file.suffix.lower() not in (*EMBEDS, SIDECAR)
         return file.name not in own and (sequence or alone) and file.suffix != SIDECAR and file.is_file()
 
-    return exact if exact.exists() or any(map(is_other, usual.parent.iterdir())) else usual
+    beside = usual.parent.iterdir() if usual.parent.is_dir() else ()
+    return exact if exact.exists() or any(map(is_other, beside)) else usual
 
 
 def around_number(name: str) -> tuple[str, str] | None:
