@@ -420,6 +420,7 @@ class ConsentAnswer:
 
     request: dict[str, Any]
     asked: float = -math.inf
+    waiting: bool = False
     job: Job | None = None
 
 
@@ -439,7 +440,7 @@ class ConsentMonitor:
             if known is None or known.request != request:
                 known = self.answers[key] = ConsentAnswer(request)
             if time.monotonic() - known.asked > _OLD:
-                known.asked = time.monotonic()
+                known.asked, known.waiting = time.monotonic(), True
                 self._session.ask("performers", request, lambda job, known=known: self._answered(known, job))  # type: ignore[misc]
 
     def again(self) -> None:
@@ -456,7 +457,7 @@ class ConsentMonitor:
 
     @staticmethod
     def _answered(known: ConsentAnswer, job: Job) -> None:
-        known.job = job
+        known.job, known.waiting = job, False
         if job["id"] is None:  # no engine took it: one may with the next change
             known.asked = -math.inf
 
