@@ -172,7 +172,7 @@ class Gallery:
         count, each = rows.shape
         crops = self.crops[rows.flatten()] * share.reshape(-1, 1, 1, 1)
         grid = places.reshape(count * each, 2, *places.shape[-2:]).permute(0, 2, 3, 1)
-        taken = F.grid_sample(crops, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        taken = F.grid_sample(crops, grid, mode="bicubic", padding_mode="border", align_corners=False)
         return reduce(torch.add, taken.view(count, each, 3, *places.shape[-2:]).unbind(1))
 
     def _find_neighbours(self, clip: Int, seconds: Float) -> tuple[Int, Float]:

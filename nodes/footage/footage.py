@@ -43,6 +43,7 @@ def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None,
                 if stopped.is_set():
                     return
         except BaseException as e:  # raised in the consumer, whatever it is
+            _log.info("the thread has failed", exc_info=True)
             errors.append(e)
         finally:
             items.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import BoundedSemaphore
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 _WAIT = 0.1  # seconds, after which Ctrl-C and errors are looked for
 
@@ -51,6 +53,7 @@ class Worker(Generic[T]):
             if self._error is None:
                 self._work(item)
         except BaseException as e:  # raised where the items come from, unless something else is first
+            _log.info("the writer has failed", exc_info=True)
             self._error = e
         finally:
             self._room.release()
