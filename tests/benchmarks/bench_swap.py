@@ -70,16 +70,18 @@ def main() -> None:
         tell("write patch and matte, EXR", min(50, count))
         del rendered, composites
         mark = time.perf_counter()
-        last, begun = 0.0, 0.0
+        last, begun, first = 0.0, 0.0, 0
 
         def note(stage: str, done: int, total: int | None) -> None:
-            nonlocal last, begun
-            begun = last if stage == "swap" and not begun else begun
-            last = time.perf_counter() if stage != "report" else last
+            nonlocal last, begun, first
+            # From its first frame on: what was decided before, the second look among it, is no part of the stage.
+            if stage == "swap":
+                last = time.perf_counter()
+                begun, first = (begun, first) if begun else (last, done)
 
         render_shot(plate, source, folder / "shot", Settings(), 0, count - 1, progress=note)
         mark += (begun - mark) + (time.perf_counter() - last)
-        tell("the stage `swap` of a shot (bar: 24)", count)
+        tell("the stage `swap` of a shot (bar: 24)", count - first)
 
 
 def write_patches(folder: Path, frame: Frame, patch: Patch) -> None:
