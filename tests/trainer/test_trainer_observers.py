@@ -95,7 +95,7 @@ def test_what_the_observers_see_can_be_learned(pair):
     torch.manual_seed(0)
     network = ShotModel(SMALL)
     batch = network.batches(pair, Share(2, CPU))(0)
-    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-4)
     seen = []
     for _ in range(7):
         losses = network(batch)
@@ -103,7 +103,7 @@ def test_what_the_observers_see_can_be_learned(pair):
         seen[-1].backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert seen[-1].item() < 0.99 * seen[0].item()
+    assert seen[-1].item() < 0.985 * seen[0].item()
 
 
 def test_a_subject_without_coefficients_is_not_observed():

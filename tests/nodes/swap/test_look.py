@@ -12,6 +12,7 @@ from nodes.subjects.subject import load_subject
 from nodes.swap.reference import look, plan
 from nodes.swap.reference.gallery import fetch_references
 from nodes.swap.reference.look import ask_again, look_again
+from nodes.swap.reference.render import ReferenceTrack
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
 
@@ -71,6 +72,34 @@ def test_what_is_not_shown_at_all_is_not_blown_up(lively):
 
 
 @pytest.mark.slow
+def looked(monkeypatch: pytest.MonkeyPatch, plate: np.ndarray, shift: np.ndarray, expression: float) -> np.ndarray:
+    """Coefficients that are asked for, where a new face shows them shifted by [52]."""
+
+    class Look:
+        def __init__(self, track: ReferenceTrack, row: int, picture: None) -> None:
+            self.row, self.plate = row, plate[row]
+
+        def shown(self, track: ReferenceTrack) -> np.ndarray:
+            return track.coefficients[self.row] + shift
+
+    monkeypatch.setattr(look, "_Look", Look)
+    none = np.zeros((len(plate), 1, 3), np.float32)
+    track = ReferenceTrack(FACE, none, (), {}, np.float32(expression) * plate, plate)
+    pictures = [None] * len(plate)
+    return look_again(track, performance(plate), lambda c: none, ALL, pictures, expression).coefficients
+
+
+def test_a_constant_difference_is_made_up_for_in_part_in_all_rounds_together(monkeypatch, lively):
+    shift = np.zeros(52, np.float32)
+    shift[BROW] = 0.1
+    assert looked(monkeypatch, lively, shift, 1.0)[:, BROW] == pytest.approx(0.16, abs=1e-3)
+
+
+def test_an_expression_that_is_asked_to_be_stronger_stays_stronger(monkeypatch, lively):
+    shift = np.zeros(52, np.float32)
+    np.testing.assert_allclose(looked(monkeypatch, lively, shift, 1.3), 1.3 * lively, atol=1e-5)
+
+
 def test_of_a_real_pair_the_new_face_then_shows_more_of_what_the_plate_shows(
     plate, plate_faces, source, source_faces, monkeypatch
 ):
