@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether consent allows what could be made next: when to ask the engine, and how its answer is drawn.
+"""Consent in Blender: asks the engine when something changed, and draws its answer.
 
 Blender tells of every change of its data and of files that are opened. When it has been quiet for a moment, a timer collects what could be asked for,
 by names and settings alone, and the session asks what it does not know yet. Nothing of it is kept in the .blend.
@@ -44,7 +44,7 @@ def again() -> None:
 
 
 def ended(key: str, job: dict[str, Any]) -> None:
-    """What was asked about under this key was made, or refused: where that is not what was said of it, ask again."""
+    """Ask again if the outcome of a job contradicts the answer stored under this key."""
     if monitor.differs(key, job):
         again()
 

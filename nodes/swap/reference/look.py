@@ -1,7 +1,7 @@
-"""A second look: what the new face shows is compared with what the plate shows, and asked for so that they agree.
+"""Second look: correct the requested coefficients by comparing the rendered face with the plate.
 
-A mesh that is brought to the plate's coefficients is not yet a picture that shows them: thick brows look lowered, a beard hides how far a jaw drops. So
-some frames are rendered, the landmarker looks at them, and all frames are asked for what makes these show the plate's performance.
+A mesh with the plate's coefficients may still look different: thick brows look lowered, and a beard hides how far a jaw drops. Sample frames are
+rendered, the landmarker reads them, and the coefficients of all frames are corrected by the difference.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ MARGIN = 0.35  # of the face's extent, around it: as much as the finder wants to
 ROUNDS = 2
 _SIZE = 256  # pixels of the crops that are looked at
 _PRIOR = 0.06  # spread of a coefficient, with which it is as likely that nothing is to be changed
-_GAIN, _MOST = (0.6, 1.5), 0.2  # of what is asked for: the least and the most, and the largest change
-_LEVEL = 0.4  # of a constant difference that is made up for: the rest is how this performer looks at rest
-_REACH = 3.0  # spreads of performance within which frames go astray alike
-_NOISE = 0.3  # variance of a look, over that of how far frames go astray
+_GAIN, _MOST = (0.6, 1.5), 0.2  # range of the gain; largest change of a coefficient
+_LEVEL = 0.4  # share of a constant difference that is corrected: the rest is how this performer looks at rest
+_REACH = 3.0  # length scale of the kriging kernel, in spreads of performance
+_NOISE = 0.3  # variance of the landmarker's noise over that of the residual
 
 
 def look_again(
@@ -41,7 +41,7 @@ def look_again(
     pictures: list[Reference],
     expression: float = 1.0,
 ) -> ReferenceTrack:
-    """Change what the new face is asked for, so that it shows the plate's performance times `expression`.
+    """Correct the requested coefficients until the new face shows the plate's performance times `expression`.
 
     place: gives the vertices [T, V, 3] of the new face for coefficients [T, C]. rows: [N], frames that are looked at; pictures: of the
     plate there, with where its surface is in them.
@@ -67,13 +67,13 @@ def look_again(
 
 
 def ask_again(plate: Performance, asked: Float, rows: Int, wanted: Float, shown: Float) -> Float:
-    """Change what was asked for, [T, C], by what was then shown in some frames.
+    """Correct the requested coefficients [T, C] by those seen in sample frames.
 
-    plate: the performance that is wanted, T frames. rows: [N], frames that were looked at; wanted, shown: [N, C], what was to be seen
-    there, and what was.
+    plate: the target performance, T frames. asked: [T, C], the current request. rows: [N], the sample frames; wanted, shown: [N, C],
+    target and seen coefficients there.
 
-    A line says for each coefficient how what is shown follows what is wanted. What it leaves is carried from the frames that were looked
-    at to those that perform alike (kriging: Matheron 1963).
+    Each coefficient gets a linear fit of seen on target. Its residual is interpolated from the sample frames to frames of similar
+    performance (kriging: Matheron 1963).
     """
     middle, level = wanted.mean(0), shown.mean(0)
     # With few frames, or where next to nothing happens, the slope of the line is 1.
