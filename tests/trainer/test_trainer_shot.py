@@ -246,7 +246,9 @@ def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
     with torch.no_grad():
         end = {n: float(v) for n, v in network(held).items()}
     assert all(v >= 0 for v in start.values())
-    assert end["structure"] < 0.92 * start["structure"]  # of skin and brows it changes shades alone
+    assert (
+        end["structure"] < 0.92 * start["structure"]
+    )  # cubic references begin nearer (0.0229, linear ones 0.0253), and end nearer too (0.0206 to 0.0209)
     rebuilt = ("structure", "colour", "texture")
     assert sum(end[n] for n in rebuilt) < 0.95 * sum(start[n] for n in rebuilt)
     assert sum(end.values()) < sum(start.values())
