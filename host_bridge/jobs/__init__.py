@@ -15,40 +15,22 @@ from nodes.errors import UsageError
 
 __all__ = ["KINDS", "Kind", "Request", "parse"]
 
-_DETECT = "Find and follow the faces of a clip."
-_ALIGN = "Write aligned images of a subject, with masks and transforms, or put edited ones back."
-_MASK = "Write the mattes of a shot."
-_FACESET = "Gather the crops of one performer from clips, ready to train on."
-_TRAIN = "Train a model for a shot on two facesets, or a base for such on more."
-_SWAP = "Replace a face in a shot: composite, patch, matte, preview and report."
-_PREVIEW = "Show one frame of a swap, at once."
-_PERFORMERS = "Say who may be used for what, by the records of consent."
-_CREDENTIALS = "Verify that results were not changed since they were signed."
-
 _KINDS = (
-    Kind("detect", _DETECT, faces.DetectRequest, faces.detect, 20, faces.DetectResult),
-    Kind("align", _ALIGN, faces.AlignRequest, faces.align, 20, faces.AlignResult),
-    Kind("mask", _MASK, faces.MaskRequest, faces.mask, 20, faces.MaskResult),
-    Kind("faceset", _FACESET, train.FacesetRequest, train.gather_faceset, 10, train.FacesetResult),
-    Kind("train", _TRAIN, train.TrainRequest, train.train_model, 0, train.TrainResult, again=train.resumed),
-    Kind("swap", _SWAP, swap.SwapRequest, swap.swap, 10, swap.SwapResult),
-    Kind("preview", _PREVIEW, swap.PreviewRequest, swap.preview, 100, swap.PreviewResult, warm=True),
-    Kind("performers", _PERFORMERS, consent.PerformersRequest, consent.look_up_performers, 100, warm=True),
-    resolve.KIND,
-    Kind(
-        "credentials",
-        _CREDENTIALS,
-        consent.CredentialsRequest,
-        consent.verify_credentials,
-        100,
-        warm=True,
-        uncacheable=True,
-    ),
-    timeline.KIND,
-    cut.EXPORT,
-    cut.IMPORT,
+    Kind("detect", faces.detect, priority=20),
+    Kind("align", faces.align, priority=20),
+    Kind("mask", faces.mask, priority=20),
+    Kind("faceset", train.gather_faceset, priority=10),
+    Kind("train", train.train_model, priority=0, again=train.resumed),
+    Kind("swap", swap.swap, priority=10),
+    Kind("preview", swap.preview, priority=100, warm=True),
+    Kind("performers", consent.look_up_performers, priority=100, warm=True),
+    Kind("resolve", resolve.decide, priority=100, warm=True),
+    Kind("credentials", consent.verify_credentials, priority=100, warm=True, uncacheable=True),
+    Kind("timeline", timeline.run, priority=0, uncacheable=True),
+    Kind("export_cut", cut.export_cut, priority=20),
+    Kind("import_cut", cut.import_cut, priority=20),
 )
-KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}
+KINDS = {kind.name: kind for kind in _KINDS}
 
 
 def parse(kind: str, data: Any) -> Request:

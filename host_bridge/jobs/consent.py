@@ -30,8 +30,9 @@ class PerformersRequest(Request):
 
 
 def look_up_performers(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
-    """Look; the result is `faceplate.performers/1`, its `project` null where there is none.
+    """Say who may be used for what, by the records of consent.
 
+    The result is `faceplate.performers/1`, its `project` null where there is none.
     Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` the sentence that a host shows.
     """
     from nodes.cache import digest_file, digest_footage
@@ -62,7 +63,10 @@ class CredentialsRequest(Request):
 
 
 def verify_credentials(request: CredentialsRequest, watch: Watch) -> dict[str, Any]:
-    """Look; the result is `faceplate.credentials/1`, as `faceplate credentials verify --json` prints it. What is not intact is no failure."""
+    """Verify that results were not changed since they were signed.
+
+    The result is `faceplate.credentials/1`, as `faceplate credentials verify --json` prints it. What is not intact is no failure.
+    """
     from nodes.credentials.identity import load_trust
     from nodes.credentials.verify import as_document, verify
 

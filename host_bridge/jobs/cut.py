@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from host_bridge.jobs.footage import frame_rate
-from host_bridge.jobs.job import Kind, Request, Result, absolute
+from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
 from host_bridge.timeline.settings import ProfileName
 
@@ -58,7 +58,7 @@ class ImportCutResult(Result):
 
 
 def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
-    """Write the edit; the result names it, and what of the cut only Blender will understand."""
+    """Write the strips of a sequencer as an edit."""
     from host_bridge.timeline.cut.strips import load
     from host_bridge.timeline.cut.to_otio import timecode, timeline_of
     from host_bridge.timeline.read.places import Places
@@ -76,7 +76,7 @@ def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
 
 
 def import_cut(request: ImportCutRequest, watch: Watch) -> ImportCutResult:
-    """Read the edit; the result names the document of its strips, and what of the edit strips cannot say."""
+    """Read an edit as strips for a sequencer."""
     from host_bridge.timeline.cut.from_otio import cut_of
     from host_bridge.timeline.cut.strips import save
     from host_bridge.timeline.read.edit import read_edit
@@ -90,21 +90,3 @@ def import_cut(request: ImportCutRequest, watch: Watch) -> ImportCutResult:
     cut, unsaid = cut_of(read)
     save(out, cut)
     return ImportCutResult(cut=out, strips=len(cut.strips), unsaid=[*read.notes, *unsaid])
-
-
-EXPORT = Kind(
-    "export_cut",
-    "Write the strips of a sequencer as an edit.",
-    ExportCutRequest,
-    export_cut,
-    priority=20,
-    result=ExportCutResult,
-)
-IMPORT = Kind(
-    "import_cut",
-    "Read an edit as strips for a sequencer.",
-    ImportCutRequest,
-    import_cut,
-    priority=20,
-    result=ImportCutResult,
-)

@@ -69,7 +69,7 @@ class DetectResult(Result):
 
 
 def detect(request: DetectRequest, watch: Watch) -> DetectResult:
-    """Find and follow the faces of a clip, and describe their tracks."""
+    """Find and follow the faces of a clip."""
     from nodes.choice import check_range
     from nodes.detect.files import save_faces
     from nodes.detect.kept import analyse
@@ -197,7 +197,7 @@ AlignResult = AlignedResult | InvertedResult
 
 
 def align(request: AlignRequest, watch: Watch) -> AlignResult:
-    """Write aligned images of a subject or of a rigid object, or put edited ones back."""
+    """Write aligned images of a subject, with masks and transforms, or put edited ones back."""
     from nodes.shot.aligned.images import are_pictures
 
     out, clip = absolute(request.out).resolve(), request.clip and request.clip.expanduser()
@@ -217,8 +217,6 @@ def align(request: AlignRequest, watch: Watch) -> AlignResult:
         written = _registered(request, clip, out, registration, watch)
     else:
         written = _of_subject(request, clip, out, watch)
-    if request.fusion:
-        _for_fuses(request, clip, out)
     watch.preview(out / "sheet.png")
     return AlignedResult.model_validate({"folder": out, "tracks": written.tracks, "left_out": written.left_out})
 
@@ -237,24 +235,13 @@ def _registration_of(request: AlignRequest) -> RegisterParameters | None:
     return registration or RegisterParameters()
 
 
-def _for_fuses(request: AlignRequest, clip: Path, out: Path) -> None:
-    from nodes.detect.files import load_faces
-    from nodes.shot.fuse import write_crops
-
-    footage = request.plate or (load_faces(clip).footage if clip.suffix.lower() == ".npz" else clip)
-    with opened(footage, rate=frame_rate(request.rate), layer=request.detect.layer) as (plate,):
-        assert plate is not None
-        write_crops(out, plate.info)
-
-
 def _pictures(
     request: AlignRequest, folder: Path, out: Path, registration: RegisterParameters | None, watch: Watch
 ) -> AlignedFolder:
     from nodes.shot.aligned.images import write_pictures
 
     with opened(request.reference) as (shown,):
-        picture = None if shown is None else shown.frame(0)
-        regions = request.mask.regions
+        picture, regions = None if shown is None else shown.frame(0), request.mask.regions
         return write_pictures(
             folder, out, request.detect, request.align, regions, watch.progress, picture, registration
         )
@@ -265,13 +252,17 @@ def _registered(
 ) -> AlignedFolder:
     from nodes.choice import check_range
     from nodes.shot.aligned.images import register_clip
+    from nodes.shot.fuse import write_crops
 
     with opened(clip, request.reference, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage, shown):
         assert footage is not None and shown is not None
         first, last = positions(request.range, footage.info)
         check_range(footage.info, first, last)
-        size = request.align.size
-        return register_clip(footage, shown.frame(0), out, registration, first, last, size, watch.progress)
+        size, picture = request.align.size, shown.frame(0)
+        written = register_clip(footage, picture, out, registration, first, last, size, watch.progress)
+        if request.fusion:
+            write_crops(out, footage.info)
+    return written
 
 
 def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> AlignedFolder:
@@ -284,14 +275,13 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
     from nodes.mask import check_regions
     from nodes.shot.aligned.folder import check_replaceable
     from nodes.shot.aligned.images import write_clip
+    from nodes.shot.fuse import write_crops
     from nodes.shot.results import check_writable
     from nodes.subjects.subject import load_subject
 
     kept = load_faces(clip) if clip.suffix.lower() == ".npz" else None
-    regions = request.mask.regions
-    with opened(
-        (request.plate or kept.footage) if kept else clip, rate=frame_rate(request.rate), layer=request.detect.layer
-    ) as (footage,):
+    regions, path = request.mask.regions, (request.plate or kept.footage) if kept else clip
+    with opened(path, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage,):
         if footage is None:
             raise UsageError(f"{clip}: does not say which footage it belongs to", remedy="Name it with --plate")
         info = footage.info
@@ -307,7 +297,10 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
             faces = analyse(footage, request.detect, first, last, watch.progress)
         wanted = request.tracks or [t.id for t in faces.tracks]
         crops = run({"plate": footage, "found": faces}, {"align": request.align}, upto=ALIGN, tracks=wanted)["crops"]
-        return write_clip(footage, crops, out, regions, watch.progress)
+        written = write_clip(footage, crops, out, regions, watch.progress)
+        if request.fusion:
+            write_crops(out, footage.info)
+    return written
 
 
 def _put_back(request: AlignRequest, out: Path, watch: Watch) -> InvertedResult:

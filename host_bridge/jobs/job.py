@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -48,7 +48,7 @@ class Result(BaseModel):
 
 
 class _LoggedWatch(PassingWatch):
-    """Passes on what a job tells, and logs it: its stages with their times, its messages, a training once in a while."""
+    """Passes on what a job reports, and logs it: its stages with their times, its messages, a training once a minute."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(watch)
@@ -82,22 +82,30 @@ class _LoggedWatch(PassingWatch):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of job.
+    """One kind of job. Its function's annotations name the request and the result, and the docstring's first line is its help.
 
-    run: does the work; raises FaceplateError. result: a Result, a union of some, or a document. priority: of the queued jobs the highest
-    runs first. again: the request that continues what an earlier run left. warm: short, and run in a process in which all is loaded.
-    uncacheable: reads files that its request does not name, so it is never answered from an earlier result; it finds out itself what is done.
+    run: does the work; raises FaceplateError. priority: of the queued jobs the highest runs first. again: the request that continues an earlier
+    run. warm: short, and run in a process in which all is loaded. uncacheable: reads files that its request does not name, so it is never
+    answered from an earlier result; it finds out itself what is done.
     """
 
     name: str
-    help: str
-    request: type[Request]
     run: Callable[[Any, Watch], Any]
     priority: int
-    result: Any = dict[str, Any]
     again: Callable[[Any], Request] | None = None
     warm: bool = False
     uncacheable: bool = False
+
+    @property
+    def help(self) -> str:
+        """One sentence on what the job does."""
+        return (self.run.__doc__ or "").partition("\n")[0]
+
+    @property
+    def request(self) -> type[Request]:
+        """The model of its requests."""
+        request: type[Request] = get_type_hints(self.run)["request"]
+        return request
 
     def perform(self, request: Request, watch: Watch) -> Any:
         """Run it, and log the request, its stages and how long they took."""
@@ -111,7 +119,7 @@ class Kind:
 
     def read_result(self, document: Any) -> Any:
         """A result from the JSON that the engine keeps."""
-        return TypeAdapter(self.result).validate_python(document)
+        return TypeAdapter(get_type_hints(self.run)["return"]).validate_python(document)
 
 
 def as_document(result: Any) -> Any:

@@ -1,28 +1,29 @@
-"""What a menu script in Resolve asks for: it tells what is open, and is told whether it may be done, in words, and by which jobs.
+"""Decides what a menu script in Resolve does: the script says what is open, and gets the jobs to run, or in words why not.
 
-Scripts in Lua and in Python gather the same facts, run the jobs, and place results; all that is decided is decided here, once.
+Scripts in Lua and in Python gather the same facts, run the jobs, and place results; all decisions are here, once.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
 from host_bridge.client import sentence
 from host_bridge.jobs.consent import PerformersRequest, look_up_performers
-from host_bridge.jobs.job import Kind, Request
+from host_bridge.jobs.job import Request, Result
 from host_bridge.reporting import Watch
 from host_bridge.session import consent_request, consent_summary, training_jobs
 from host_bridge.timeline.shots.cast import face_notes
 from nodes.errors import ConsentError, FaceplateError
 
 MOST_ASKED = 60  # clips of a timeline about which consent is asked beforehand
+_BY_EXPORT = "Use Export timeline to Faceplate, which"
 
 
 class _Facts(BaseModel):
@@ -90,6 +91,39 @@ class ResolveRequest(Request, _Facts):
         return f"{self.action} in {self.timeline}"
 
 
+class ShownFrames(Result):
+    """The frames of its footage that a clip shows. clip: which of the request's clips it is, counted from 1.
+
+    By Faceplate's numbers first is the first frame shown, low to high are those with handles. count: how many are shown. rate: frames a second.
+    """
+
+    clip: int
+    name: str
+    first: int
+    low: int
+    high: int
+    count: int
+    rate: float
+
+
+class ResolveJob(Result):
+    """A job for the script to submit."""
+
+    name: str
+    kind: str
+    request: dict[str, JsonValue]
+
+
+class ResolvePlan(Result):
+    """What the script does. said: what it tells the user. jobs: those of a training each need the one before. skipped: why clips cannot be done."""
+
+    allowed: bool = True
+    said: str = ""
+    skipped: Sequence[str] = ()
+    clips: Sequence[ShownFrames] = ()
+    jobs: Sequence[ResolveJob] = ()
+
+
 class _Refused(Exception):
     """Why nothing is done, and what to do about it."""
 
@@ -106,7 +140,7 @@ class NamedCast:
     source: str | None = None
     tracks: tuple[int, ...] = ()
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, Any]:
         """As parameters of Swap."""
         names = {"target_performer": self.target, "source_performer": self.source}
         return {name: who for name, who in names.items() if who}
@@ -122,68 +156,50 @@ def casts_in(text: str) -> list[NamedCast]:
     ]
 
 
-def run(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
-    """Decide; the result says whether it is `allowed`, what to say (`said`), and what to do.
-
-    jobs: {name, kind, request}; those of a training each need the one before. clips: of those that can be done, which of `clips` it is, counted
-    from 1, and its frames by Faceplate's numbers: first, the first shown; low to high, with handles; count, how many are shown. skipped: why
-    others cannot.
-    """
-    decide = {"train": _train, "export": _export}.get(request.action, _replace)
+def decide(request: ResolveRequest, watch: Watch) -> ResolvePlan:
+    """Decide what a menu script in Resolve does, by what is open there and by the records of consent."""
+    actions = {"train": _train, "export": _export, "replace": _replace, "take": _replace}
     try:
-        return {"allowed": True, "said": "", "skipped": [], "clips": [], **decide(request, watch)}
+        return actions[request.action](request, watch)
     except _Refused as e:
-        return {"allowed": False, "said": str(e), "skipped": [], "clips": [], "jobs": []}
+        return ResolvePlan(allowed=False, said=str(e))
 
 
 # ---- the three scripts
 
 
-def _replace(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
-    clips: list[dict[str, Any]] = []
-    skipped, casts = [], []
+def _replace(request: ResolveRequest, watch: Watch) -> ResolvePlan:
+    chosen, skipped = [], []
     for number, clip in enumerate(request.clips, 1):
         try:
-            spans, cast = _frames(request, clip), _one_cast_of(request, clip)
+            chosen.append((clip, _frames(request, number, clip), _one_cast_of(request, clip)))
         except _Refused as e:
             skipped.append(e.brief)
-            continue
-        clips.append({"clip": number, "name": clip.name, **spans})
-        casts.append((clip, cast))
-    if not clips:
+    if not chosen:
         raise _Refused(". ".join(skipped), "Choose other clips")
-    source = _sources(request, {clip.path for clip, _ in casts})[0]
+    source = _sources(request, {clip.path for clip, _, _ in chosen})[0]
     jobs, asked = [], []
     near = request.results / file_name(request.project) / file_name(request.timeline)
-    for frames, (clip, cast) in zip(clips, casts, strict=True):
-        swap: dict[str, Any] = dict(cast.parameters())
+    for clip, frames, cast in chosen:
+        swap = cast.parameters()
         model = _training(request, source, clip.path) / "model" / "model.onnx"
         if model.is_file():
             swap["model"] = str(model)
-        job = _swap(request, clip, cast, frames, near) | {"source": str(source)}
-        jobs.append(
-            {
-                "name": f"clip-{frames['clip']}",
-                "kind": "swap",
-                "request": {**job, **({"settings": {"swap": swap}} if swap else {})},
-            }
-        )
+        take, span = request.action == "take", f"{frames.low}-{frames.high}"
+        # A folder of its own for a take: what lies above a clip already must not go when one is rendered.
+        out = near / f"{file_name(clip.name)}-{span}{'-take' if take else ''}"
+        job: dict[str, JsonValue] = {"plate": str(clip.path), "source": str(source), "range": span, "out": str(out)}
+        job |= {"overlay": not take, "frames": take}
+        job |= {"rate": f"{frames.rate:g}"} if clip.sequence else {}
+        job |= {"tracks": list(cast.tracks)} if cast.tracks else {}
+        job |= {"settings": {"swap": swap}} if swap else {}
+        jobs.append(ResolveJob(name=f"clip-{frames.clip}", kind="swap", request=job))
         asked.append((clip.name, consent_request(str(clip.path), str(source), near, swap)))
-    return {"said": _allowed(asked, watch), "skipped": skipped, "clips": clips, "jobs": jobs}
+    said = _allowed(asked, watch)
+    return ResolvePlan(said=said, skipped=skipped, clips=[frames for _, frames, _ in chosen], jobs=jobs)
 
 
-def _swap(
-    request: ResolveRequest, clip: ResolveClip, cast: NamedCast, frames: dict[str, Any], near: Path
-) -> dict[str, Any]:
-    take, span = request.action == "take", f"{frames['low']}-{frames['high']}"
-    # A folder of its own for a take: what lies above a clip already must not go when one is rendered.
-    out = near / f"{file_name(clip.name)}-{span}{'-take' if take else ''}"
-    job = {"plate": str(clip.path), "range": span, "out": str(out), "overlay": not take, "frames": take}
-    job |= {"rate": f"{frames['rate']:g}"} if clip.sequence else {}
-    return job | ({"tracks": list(cast.tracks)} if cast.tracks else {})
-
-
-def _train(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
+def _train(request: ResolveRequest, watch: Watch) -> ResolvePlan:
     targets = list(dict.fromkeys(clip.path for clip in request.clips if clip.path))
     if not targets:
         remedy = "Choose clips of the performer whose face is replaced"
@@ -200,10 +216,11 @@ def _train(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
     clips = {"source": [(str(path), None) for path in sources], "target": [(str(path), None) for path in targets]}
     jobs = training_jobs(out, clips, swap, request.minutes, rate=f"{request.rate:g}")
     names = ("source", "target", "train")
-    return {"said": said, "jobs": [{"name": n, "kind": k, "request": r} for n, (k, r) in zip(names, jobs, strict=True)]}
+    named = [ResolveJob(name=n, kind=kind, request=job) for n, (kind, job) in zip(names, jobs, strict=True)]
+    return ResolvePlan(said=said, jobs=named)
 
 
-def _export(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
+def _export(request: ResolveRequest, watch: Watch) -> ResolvePlan:
     base = str(request.edit)
     job: dict[str, Any] = {"edit": f"{base}.otio", "out": f"{base}.faceplate"}
     job |= {"export": {"profile": "resolve", "out": f"{base}.faceplate.otio"}}
@@ -225,14 +242,14 @@ def _export(request: ResolveRequest, watch: Watch) -> dict[str, Any]:
             asked.setdefault(json.dumps(wanted, sort_keys=True), (clip.name, wanted))
     ask = (source or named) and len(asked) <= MOST_ASKED  # of more the engine asks as it comes to them
     said = _allowed(list(asked.values()), watch) if ask else ""
-    return {"said": said, "jobs": [{"name": "timeline", "kind": "timeline", "request": job}]}
+    return ResolvePlan(said=said, jobs=[ResolveJob(name="timeline", kind="timeline", request=job)])
 
 
 # ---- footage
 
 
-def _frames(request: ResolveRequest, clip: ResolveClip) -> dict[str, Any]:
-    """Which frames of its footage a clip shows, by Faceplate's numbers: those of the files, or counted from 0. Raises _Refused."""
+def _frames(request: ResolveRequest, number: int, clip: ResolveClip) -> ShownFrames:
+    """The frames that a clip shows, by the numbers of the files, or counted from 0. Raises _Refused."""
     if clip.path is None:
         remedy = "Titles, generators and compound clips go by Export timeline to Faceplate"
         raise _Refused(f"{clip.name}: has no footage of its own", remedy)
@@ -240,14 +257,12 @@ def _frames(request: ResolveRequest, clip: ResolveClip) -> dict[str, Any]:
     count = max(int(clip.duration * rate / request.rate + 0.5), 1)
     first, last = clip.first - clip.start, clip.last - clip.start
     if last < first or abs(last - first - count) > 1:
-        raise _Refused(
-            f"{clip.name}: its speed was changed", "Use Export timeline to Faceplate, which follows speed changes"
-        )
+        raise _Refused(f"{clip.name}: its speed was changed", f"{_BY_EXPORT} follows speed changes")
     low, high = max(first - request.handles, 0), first + count - 1 + request.handles
     high = min(high, clip.frames - 1) if clip.frames else high
     numbered = clip.start if clip.sequence else 0
     spans = {"first": numbered + first, "low": numbered + low, "high": numbered + high}
-    return {**spans, "count": count, "rate": rate}
+    return ShownFrames(clip=number, name=clip.name, **spans, count=count, rate=rate)
 
 
 def _sources(request: ResolveRequest, plates: set[Path | None]) -> list[Path]:
@@ -266,7 +281,6 @@ def _training(request: ResolveRequest, source: Path, plate: Path | None) -> Path
 
 
 def _called(path: Path) -> str:
-    """What footage is called, without the rest of its file's name."""
     return path.name.partition(".")[0]
 
 
@@ -278,7 +292,7 @@ def file_name(text: str) -> str:
 # ---- who is who
 
 
-def _said_by(markers: tuple[ResolveMarker, ...], span: tuple[int, int] | None = None) -> list[NamedCast]:
+def _said_by(markers: Sequence[ResolveMarker], span: tuple[int, int] | None = None) -> list[NamedCast]:
     """What markers say, those that touch the frames of `span`, first and last; all of them without it."""
     near = (m for m in markers if span is None or (m.frame <= span[1] and m.frame + max(m.duration, 1) > span[0]))
     return [cast for marker in near for text in (marker.name, marker.note) for cast in casts_in(text)]
@@ -294,8 +308,7 @@ def _one_cast_of(request: ResolveRequest, clip: ResolveClip) -> NamedCast:
     """Who is replaced by whom in a clip, where only one may be. Raises _Refused."""
     casts = _casts_of(request, clip)
     if len(casts) > 1:
-        remedy = "Use Export timeline to Faceplate, which does several"
-        raise _Refused(f"{clip.name}: markers name more than one replacement", remedy)
+        raise _Refused(f"{clip.name}: markers name more than one replacement", f"{_BY_EXPORT} does several")
     return casts[0] if casts else NamedCast()
 
 
@@ -312,7 +325,7 @@ def _common_cast(request: ResolveRequest) -> NamedCast:
     return NamedCast(pair["target"], pair["source"])
 
 
-def _source_name(named: list[str], source: Path, near: Path, watch: Watch) -> str | None:
+def _source_name(named: Sequence[str], source: Path, near: Path, watch: Watch) -> str | None:
     """Whose the chosen footage is: the only source whom markers name; else the performer whom it is called after. Raises _Refused."""
     if len(named) > 1:
         what = f"markers name several sources, and the Media Pool's selection is of one: {', '.join(named)}"
@@ -325,7 +338,7 @@ def _source_name(named: list[str], source: Path, near: Path, watch: Watch) -> st
     return next((name for name in names if name.lower() == _called(source).lower()), None)
 
 
-def _answers(asked: list[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[tuple[str, dict[str, Any]]]:
+def _answers(asked: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[tuple[str, dict[str, Any]]]:
     """What the records of consent say of each clip; nothing of footage that cannot be read, which is told where it is used."""
     for name, request in asked:
         try:
@@ -336,19 +349,9 @@ def _answers(asked: list[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[
             continue
 
 
-def _allowed(asked: list[tuple[str, dict[str, Any]]], watch: Watch) -> str:
+def _allowed(asked: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> str:
     """Say who would be used by which consents; each by the name of a clip, with a request of `performers`. Raises _Refused with what is missing."""
     allowed, said = consent_summary(_answers(asked, watch))
     if not allowed:
         raise _Refused(said, "Nothing was changed")
     return said
-
-
-KIND = Kind(
-    "resolve",
-    "Decide what a menu script in Resolve does, by what is open there and by the records of consent.",
-    ResolveRequest,
-    run,
-    priority=100,
-    warm=True,
-)

@@ -63,7 +63,7 @@ class SwapResult(Result):
 
 
 def swap(request: SwapRequest, watch: Watch) -> SwapResult:
-    """Render the shot, and write what else was asked for."""
+    """Replace a face in a shot: composite, patch, matte, preview and report."""
     from nodes.shot.document import remarks
     from nodes.shot.fuse import write_patches
     from nodes.shot.layers import write_frames, write_overlays
@@ -136,7 +136,7 @@ class PreviewResult(Result):
 
 
 def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
-    """Compute the frame, and write it; a process that has done one of the same shot before is quick."""
+    """Show one frame of a swap, at once."""
     from nodes.credentials.sign import forget, ready
     from nodes.footage.patch_files import write_patch
     from nodes.shot.fuse import write_still

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from host_bridge.jobs.footage import frame_rate
-from host_bridge.jobs.job import Kind, Request, absolute
+from host_bridge.jobs.job import Request, absolute
+from host_bridge.jobs.train import require_trainer
 from host_bridge.reporting import Watch
+from host_bridge.timeline.document import RunResult, default_folder
 from host_bridge.timeline.settings import ExportSettings, RunSettings
 from nodes.definitions import ConsentParameters, Method, Settings
 from trainer.settings import TrainSettings
@@ -48,8 +50,6 @@ class TimelineRequest(Request):
     @property
     def folder(self) -> Path:
         """The folder of the run."""
-        from host_bridge.timeline.document import default_folder
-
         return absolute(self.out or default_folder(self.edit)).resolve()
 
     def open_edit(self) -> CastEdit:
@@ -78,14 +78,15 @@ class TimelineRequest(Request):
         return [self.folder, *([] if self.export is None else [self.export.target(self.edit)])]
 
 
-def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
-    """Do every shot that is not done; the result is `faceplate.timeline-run/1`, also where shots have failed, which it counts."""
+def run(request: TimelineRequest, watch: Watch) -> RunResult:
+    """Train and swap the shots of an edit, and write the edit with the results.
+
+    A shot that is done is not done again, and one that fails does not stop the others.
+    """
     from host_bridge.timeline.run.context import RunContext
     from host_bridge.timeline.run.runner import run_shots
 
     if request.run.method is Method.MODEL:
-        from host_bridge.jobs.train import require_trainer
-
         require_trainer()
     watch.progress("read", 0, None)
     cast_edit = request.open_edit()
@@ -104,14 +105,4 @@ def run(request: TimelineRequest, watch: Watch) -> dict[str, Any]:
             consent=ConsentParameters(project=swap.project, production=swap.production),
             progress=watch.progress,
         )
-    return result.model_dump(mode="json")
-
-
-KIND = Kind(
-    "timeline",
-    "Train and swap the shots of an edit, and write the edit with the results.",
-    TimelineRequest,
-    run,
-    priority=0,
-    uncacheable=True,
-)
+    return result

@@ -110,7 +110,7 @@ class FacesetResult(Result):
 
 
 def gather_faceset(request: FacesetRequest, watch: Watch) -> FacesetResult:
-    """Build the faceset."""
+    """Gather the crops of one performer from clips, ready to train on."""
     from trainer.faceset.build import build_faceset
     from trainer.faceset.faceset import read_document
 
@@ -133,12 +133,9 @@ def gather_faceset(request: FacesetRequest, watch: Watch) -> FacesetResult:
         )
     watch.preview(out / "sheet.png")
     document = read_document(out)
-    (yaw, pitch) = zip(made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)
-    spans = {
-        name: {"least": round(low, 1), "most": round(high, 1)}
-        for name, (low, high) in {"yaw": yaw, "pitch": pitch}.items()
-    }
-    return FacesetResult.model_validate({**document, **spans, "folder": out, "digest": made.digest})
+    ends = zip(made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)
+    yaw, pitch = (PoseSpan(least=round(low, 1), most=round(high, 1)) for low, high in ends)
+    return FacesetResult.model_validate(document | {"yaw": yaw, "pitch": pitch, "folder": out, "digest": made.digest})
 
 
 class TrainRequest(Request):
@@ -179,7 +176,10 @@ class TrainResult(Result):
 
 
 def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
-    """Train and export. A training that is stopped ends in good order, and its `reason` says so."""
+    """Train a model for a shot on two facesets, or a base for such on more.
+
+    A training that is stopped ends in good order, and its `reason` says so.
+    """
     require_trainer()
     try:
         from trainer.faceset import open_faceset

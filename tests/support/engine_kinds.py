@@ -121,11 +121,11 @@ def _again(request: Plain) -> Plain:
 
 
 KINDS = {
-    "count": Kind("count", "Count.", Plain, count, priority=10),
-    "learn": Kind("learn", "Learn.", Plain, learn, priority=0, again=_again),
-    "fail": Kind("fail", "Fail.", Plain, fail, priority=10),
-    "hang": Kind("hang", "Hang.", Plain, hang, priority=10),
-    "tell": Kind("tell", "Tell.", Plain, tell, priority=10),
-    "quick": Kind("quick", "Count, warm.", Plain, count, priority=100, warm=True),
+    "count": Kind("count", count, priority=10),
+    "learn": Kind("learn", learn, priority=0, again=_again),
+    "fail": Kind("fail", fail, priority=10),
+    "hang": Kind("hang", hang, priority=10),
+    "tell": Kind("tell", tell, priority=10),
+    "quick": Kind("quick", count, priority=100, warm=True),
     "detect": REAL["detect"],
 }

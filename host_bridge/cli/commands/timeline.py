@@ -186,7 +186,7 @@ def run(
     swap = SwapParameters(**look.model_dump())
     settings = Settings(detect=detect_parameters, mask=mask_parameters, swap=swap)
     request = options.request(edit, run=run_settings, train=train_settings, settings=settings)
-    result = RunResult.model_validate(_performed(request, engine))
+    result: RunResult = _performed(request, engine)
     _show_run(result)
     if json:
         print_json(result.model_dump(mode="json"))

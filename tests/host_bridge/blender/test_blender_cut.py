@@ -161,7 +161,7 @@ def test_the_edit_of_a_run_shows_its_new_faces_in_blender(
         "export": {"mode": "layer", "profile": "blender"},
     }
     told = KINDS["timeline"].run(parse("timeline", request), Watch())
-    assert (told["done"], told["failed"]) == (1, 0)
+    assert (told.done, told.failed) == (1, 0)
     found = play(
         faceplate_in,
         "run_edit",
@@ -169,7 +169,7 @@ def test_the_edit_of_a_run_shows_its_new_faces_in_blender(
             "blend": str(folder / "cut.blend"),
             "folder": str(folder),
             "frames": [3, 5, 8],
-            "edits": {"before": str(edit), "after": told["export"]["file"]},
+            "edits": {"before": str(edit), "after": str(told.export.file)},
         },
     )
     (plain,), (below, above) = found["before"]["strips"], sorted(found["after"]["strips"], key=lambda s: s[1])

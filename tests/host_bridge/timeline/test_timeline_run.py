@@ -83,7 +83,7 @@ def trained(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         "train": {"steps": 3, "size": 64, "batch": 2, "device": "cpu", "preview_every": 0},
         "export": {"mode": "swap"},
     }
-    yield edit, KINDS["timeline"].run(parse("timeline", request), Watch())
+    yield edit, KINDS["timeline"].run(parse("timeline", request), Watch()).model_dump(mode="json")
 
 
 def test_the_longest_shot_is_trained_and_the_other_goes_on_from_its_model(trained: tuple[Path, dict[str, Any]]) -> None:
