@@ -16,39 +16,28 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.document import default_folder
-from host_bridge.timeline.read.aaf import read_aaf
-from host_bridge.timeline.read.document import EditDocument, check_size
 from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
-from host_bridge.timeline.read.model import add_note, notes_of
-from host_bridge.timeline.read.otio import CONTENT, read_archive, read_otio, settle_kdenlive
+from host_bridge.timeline.read.model import EditDocument, add_note, check_size, notes_of
+from host_bridge.timeline.read.otio import CONTENT, read_aaf, read_archive, read_otio, settle_kdenlive
 from host_bridge.timeline.read.places import MediaRoot, Places
 from nodes.errors import SchemaError
 
 _log = logging.getLogger(__name__)
 NATIVE = (".otio", ".otioz", ".otiod")  # OpenTimelineIO's own
 EDL = ".edl"
-
-
-@dataclass(frozen=True, slots=True)
-class EditFormat:
-    """A kind of edit. content: the document in a bundle that is a folder."""
-
-    read: Callable[[EditDocument], Any]
-    content: str | None = None
-
-
-FORMATS = {
-    ".otio": EditFormat(read_otio),
-    ".otioz": EditFormat(read_otio),
-    ".otiod": EditFormat(read_otio, content=CONTENT),
-    EDL: EditFormat(read_edl),
-    ".xml": EditFormat(read_fcp7),
-    ".fcpxml": EditFormat(read_fcpxml),
-    ".fcpxmld": EditFormat(read_fcpxml, content="Info.fcpxml"),
-    ".aaf": EditFormat(read_aaf),
+FORMATS: dict[str, Callable[[EditDocument], Any]] = {
+    ".otio": read_otio,
+    ".otioz": read_otio,
+    ".otiod": read_otio,
+    EDL: read_edl,
+    ".xml": read_fcp7,
+    ".fcpxml": read_fcpxml,
+    ".fcpxmld": read_fcpxml,
+    ".aaf": read_aaf,
 }
+_FOLDERS = {".otiod": CONTENT, ".fcpxmld": "Info.fcpxml"}  # bundles that are folders, with their documents
 
 
 @dataclass(frozen=True)
@@ -81,12 +70,11 @@ def read_edit(
     cannot be unpacked.
     """
     path = Path(path).absolute()
-    form, kind = _format(path), path.suffix.lower()
-    into = unpacked or default_folder(path) / "bundle"
+    kind, into = path.suffix.lower(), unpacked or default_folder(path) / "bundle"
     data = document_of_edit(path, into)
-    folder = path if form.content else into if kind == ".otioz" else path.parent
+    folder = path if kind in _FOLDERS else into if kind == ".otioz" else path.parent
     places = Places(folder, tuple(media_roots), inside=kind in (".otioz", ".otiod"))
-    timeline = _one_timeline(form.read(EditDocument(path, data, places, rate)), path)
+    timeline = _one_timeline(FORMATS[kind](EditDocument(path, data, places, rate)), path)
     settle_kdenlive(timeline)
     _note_emptiness(timeline)
     edit = Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
@@ -99,30 +87,24 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
 
     unpacked: where the media of an .otioz go; None for nowhere. Raises SchemaError, OutputError.
     """
-    form = _format(path)
+    kind, known = path.suffix.lower(), f"{', '.join(FORMATS)} are read"
+    if not path.exists():
+        raise SchemaError("does not exist", file=path, remedy="Check the path")
+    if kind not in FORMATS:
+        raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{known}; export one of them")
+    if path.is_dir() != (kind in _FOLDERS):
+        what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"
+        raise SchemaError(what, file=path, remedy=known)
     try:
-        if path.suffix.lower() == ".otioz":
+        if kind == ".otioz":
             return read_archive(path, unpacked)
-        file = path / form.content if form.content else path
+        file = path / _FOLDERS.get(kind, "")
         if not file.exists():
             raise SchemaError(f"is no bundle: it holds no {file.name}", file=path, remedy="Export it again")
         check_size(file.stat().st_size, file)
         return file.read_bytes()
     except OSError as e:
         raise SchemaError(f"cannot be read: {e.strerror or e}", file=path, remedy="Check the file's permissions") from e
-
-
-def _format(path: Path) -> EditFormat:
-    known = f"{', '.join(FORMATS)} are read"
-    form = FORMATS.get(path.suffix.lower())
-    if not path.exists():
-        raise SchemaError("does not exist", file=path, remedy="Check the path")
-    if form is None:
-        raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{known}; export one of them")
-    if path.is_dir() != bool(form.content):
-        what = "is a folder, not a file" if path.is_dir() else f"is a file, but {path.suffix.lower()} is a folder"
-        raise SchemaError(what, file=path, remedy=known)
-    return form
 
 
 def _one_timeline(read: Any, path: Path) -> Any:

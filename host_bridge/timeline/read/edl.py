@@ -15,7 +15,6 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read.document import EditDocument
 from host_bridge.timeline.read.edl_rate import (
     EdlRate,
     EventMedia,
@@ -25,7 +24,7 @@ from host_bridge.timeline.read.edl_rate import (
     frames_of_source,
 )
 from host_bridge.timeline.read.edl_text import BARS, BLACK, EdlEvent, parse_edl
-from host_bridge.timeline.read.model import add_note, speed_effects
+from host_bridge.timeline.read.model import EditDocument, add_note, block_of, speed_effects
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from nodes.errors import FootageError, SchemaError
 from nodes.footage.formats import IMAGES
@@ -56,8 +55,7 @@ def read_edl(document: EditDocument) -> Any:
 
 def is_drop_frame(timeline: Any) -> bool:
     """Tell whether an EDL, from which a timeline was read, counts its record as drop-frame."""
-    about = timeline.metadata.get(KEY)
-    return bool(about.get("drop")) if hasattr(about, "get") else False
+    return bool(block_of(timeline, KEY).get("drop"))
 
 
 def _find_media(event: EdlEvent, places: Places) -> EventMedia:

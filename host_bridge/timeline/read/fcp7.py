@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.document import EditDocument, check_items, parse_xml
 from host_bridge.timeline.read.model import (
+    EditDocument,
     MapKey,
     add_note,
     rational_time,
@@ -63,11 +62,11 @@ def read_fcp7(document: EditDocument) -> Any:
     cannot be read, for sequences that hold themselves, and where the document has no sequence.
     """
     try:
-        timelines = _SequenceReader(parse_xml(document, "xmeml"), document.path).timelines()
+        timelines = _SequenceReader(document.xml("xmeml")).timelines()
     except ValueError as e:
         document.refuse(str(e), "Export the sequence again")
     except RecursionError:
-        document.refuse("has sequences nested too deeply", "Export the sequence again")
+        document.refuse("has a sequence that holds itself, or is nested too deeply", "Export the sequence again")
     if not timelines:
         document.refuse("holds no sequence", "Select the sequence, not its clips, and export it as XML")
     return otio.schema.SerializableCollection(document.path.stem, timelines)
@@ -76,11 +75,9 @@ def read_fcp7(document: EditDocument) -> Any:
 class _SequenceReader:
     """Reads the sequences of one document. `_defined`: elements by tag and id, which stand whole once and are referred to afterwards."""
 
-    def __init__(self, root: Element, path: Path) -> None:
-        self._root, self._path = root, path
+    def __init__(self, root: Element) -> None:
+        self._root = root
         self._defined: dict[tuple[str, str], Element] = {}
-        self._open: list[str] = []
-        self._count = 0
         for element in root.iter():
             if element.get("id") and len(element):
                 self._defined.setdefault((element.tag, element.get("id", "")), element)
@@ -111,17 +108,12 @@ class _SequenceReader:
         raise ValueError(f"sequence '{_text(sequence, 'name')}' does not say its frame rate")
 
     def _stack(self, sequence: Element, rate: Fraction) -> Any:
-        id = sequence.get("id") or _text(sequence, "name")
-        if id in self._open:
-            raise ValueError(f"sequence '{_text(sequence, 'name')}' holds itself")
-        self._open.append(id)
         stack = otio.schema.Stack(_text(sequence, "name"))
         for path, kind in (("media/video", otio.schema.TrackKind.Video), ("media/audio", otio.schema.TrackKind.Audio)):
             for element in sequence.findall(f"{path}/track"):
                 if (element.get("currentExplodedTrackIndex") or "0") == "0":  # else a further channel of the one before
                     stack.append(self._track(element, kind, rate))
         stack.markers.extend(_markers(sequence, _ZERO, rate))
-        self._open.pop()
         return stack
 
     # --- tracks ---
@@ -131,50 +123,42 @@ class _SequenceReader:
         track.enabled = _enabled(element)
         at = 0
         for placed in _placed(element, rate):
-            if isinstance(placed, _Placed):
-                begin = max(placed.begin, at)
-                if begin > at:
-                    track.append(otio.schema.Gap(duration=rational_time(Fraction(begin - at) / rate, rate)))
-                lead = placed.lead + begin - placed.begin
-                item = self._item(_Placed(placed.element, begin, max(placed.end, begin), lead), kind, rate)
-                if begin > placed.begin:
-                    add_note(item, f"its first {begin - placed.begin} frames lie under what stands before it")
-                track.append(item)
-                at = max(placed.end, begin)
-            else:
+            if not isinstance(placed, _Placed):
                 track.append(placed)
+                continue
+            begin = max(placed.begin, at)
+            if begin > at:
+                track.append(otio.schema.Gap(duration=rational_time(Fraction(begin - at) / rate, rate)))
+            at = max(placed.end, begin)
+            hidden = begin - placed.begin
+            item = self._item(placed.element, Fraction(at - begin) / rate, Fraction(placed.lead + hidden) / rate, rate)
+            if hidden:
+                add_note(item, f"its first {hidden} frames lie under what stands before it")
+            track.append(item)
         return track
 
-    def _item(self, placed: _Placed, kind: str, rate: Fraction) -> Any:
-        element = placed.element
-        self._count += 1
-        check_items(self._count, self._path)
+    def _item(self, element: Element, length: Fraction, lead: Fraction, rate: Fraction) -> Any:
+        """An item of a length; lead: how far its `in` lies before its first frame. Both in seconds."""
         own = _rate(element)
-        length = Fraction(placed.end - placed.begin) / rate
-        first = self._in(element, own or rate) + Fraction(placed.lead) / rate
+        first = _first_second(element, own or rate) + lead
         item, source = self._content(element, own or rate)
         item.name = _text(element, "name") or getattr(source.reference, "name", "")
         item.enabled = _enabled(element)
         if own is None and element.find("rate") is not None:
             add_note(item, f"its frame rate is 0; the sequence's, {float(rate):.6g}, is taken")
-        remap = next((f for f in element.findall("filter") if _effect(f) == "timeremap" and _enabled(f)), None)
+        filters = element.findall("filter")
+        remap = next((f for f in filters if _effect(f) == "timeremap" and _enabled(f)), None)
         stated = _stated_length(element, own or rate)
         if stated is not None and abs(stated - length) <= Fraction(3, 2) / min(own or rate, rate):
             stated = None
         start, effects, notes = _retimed(remap, first, length, stated, own or rate, source)
         item.source_range = time_range(start, length, rate, own)
-        looks = [f for f in element.findall("filter") if _effect(f) != "timeremap"]
+        looks = [f for f in filters if _effect(f) != "timeremap"]
+        effects += [otio.schema.Effect(_text(f, "effect/name"), effect_name=_effect(f)) for f in looks]
         item.effects.extend(effects)
-        item.effects.extend(otio.schema.Effect(_text(f, "effect/name"), effect_name=_effect(f)) for f in looks)
         add_note(item, *notes)
         item.markers.extend(_markers(element, source.begin, own or rate))
         return item
-
-    def _in(self, element: Element, rate: Fraction) -> Fraction:
-        """A clip's first second, as Premiere's ticks say it where they agree with its `in`."""
-        first = max(_number(element, "in", _ZERO), _ZERO) / rate
-        ticks = _number(element, "pproTicksIn", Fraction(-1)) / TICKS
-        return ticks if ticks >= 0 and abs(ticks - first) * rate < 1 else first
 
     # --- what a clip shows ---
 
@@ -188,7 +172,7 @@ class _SequenceReader:
         if nested is not None:
             whole = self._whole(nested)
             inner = self._rate_of(whole)
-            return self._stack(whole, inner), _ClipContent(None, end=_number(whole, "duration", _ZERO) / inner or None)
+            return self._stack(whole, inner), _ClipContent(None, end=_number(whole, "duration") / inner or None)
         notes = []
         file = element.find("file")
         angle = _angle(element)
@@ -209,9 +193,9 @@ class _SequenceReader:
     def _file(self, file: Element, element: Element, fallback: Fraction) -> _ClipContent:
         rate = _rate(file) or fallback
         begin = _timecode(file, rate) or _ZERO
-        length = _number(file, "duration", _ZERO) / rate
+        length = _number(file, "duration") / rate
         if length <= 0 and _rate(element) is not None:
-            length = _number(element, "duration", _ZERO) / fallback
+            length = _number(element, "duration") / fallback
         there = time_range(begin, length, rate) if length > 0 else None
         name = _text(file, "name")
         url = _text(file, "pathurl")
@@ -220,8 +204,8 @@ class _SequenceReader:
         end = begin + length if length > 0 else None
         subclip = element.find("subclipinfo")
         if subclip is not None:
-            begin += _number(subclip, "startoffset", _ZERO) / fallback
-            end = end - _number(subclip, "endoffset", _ZERO) / fallback if end is not None else None
+            begin += _number(subclip, "startoffset") / fallback
+            end = end - _number(subclip, "endoffset") / fallback if end is not None else None
         return _ClipContent(reference, begin, end)
 
 
@@ -256,7 +240,7 @@ def _placed(track: Element, rate: Fraction) -> Iterator[_Placed | Any]:
             lead = start - _edge(elements[i - 1], "start")
         start = at if start < 0 else start
         if end < 0:
-            length = _number(element, "out", _ZERO) - max(_number(element, "in", _ZERO), _ZERO)
+            length = _number(element, "out") - max(_number(element, "in"), _ZERO)
             end = cuts[i + 1] if i + 1 in cuts else start + int(length * rate / (_rate(element) or rate))
         if end < start:
             raise ValueError(f"clip '{_text(element, 'name')}' ends at frame {end}, before it starts at {start}")
@@ -273,7 +257,7 @@ def _cut(elements: list[Element], i: int, rate: Fraction) -> int:
     before = _edge(elements[i - 1], "end") if i else -1
     behind = _edge(elements[i + 1], "start") if i + 1 < len(elements) else -1
     alignment = _text(transition, "alignment").lower()
-    ticks = _number(transition, "cutPointTicks", Fraction(-1))
+    ticks = _number(transition, "cutPointTicks", -1)
     if start <= before <= end:
         return before
     if ticks >= 0 and round(ticks / TICKS * rate) <= end - start:
@@ -346,10 +330,10 @@ def _keys(graph: Element, rate: Fraction, begin: Fraction) -> list[MapKey]:
 
     Premiere writes keys of its own at a clip's ends and in and out points; where one of these lies outside the graph's values, it is junk.
     """
-    most = _number(graph, "valuemax", Fraction(_MOST)) or Fraction(_MOST)
+    most = _number(graph, "valuemax") or _MOST
     values: dict[Fraction, Fraction] = {}
     for key in graph.findall("keyframe"):
-        when, value = _number(key, "when", _ZERO), _number(key, "value", _ZERO)
+        when, value = _number(key, "when"), _number(key, "value")
         if _text(key, "speedvirtualkf").upper() != "TRUE" or 0 <= value <= most:
             values[when] = value
     return [MapKey(when / rate, begin + value / rate) for when, value in sorted(values.items())]
@@ -361,15 +345,15 @@ def _keys(graph: Element, rate: Fraction, begin: Fraction) -> list[MapKey]:
 def _markers(element: Element, begin: Fraction, rate: Fraction) -> Iterator[Any]:
     """The markers of a clip or sequence whose frame 0 lies at `begin` seconds."""
     for marker in element.findall("marker"):
-        first = _number(marker, "in", _ZERO)
-        length = max(_number(marker, "out", Fraction(-1)) - first, Fraction(1))
+        first = _number(marker, "in")
+        length = max(_number(marker, "out", -1) - first, Fraction(1))
         span = time_range(begin + first / rate, length / rate, rate)
         yield otio.schema.Marker(_text(marker, "name"), span, comment=_text(marker, "comment"))
 
 
 def _stated_length(element: Element, rate: Fraction) -> Fraction | None:
     """Seconds from a clip's `in` to its `out`; None where they reach into a transition."""
-    first, last = _number(element, "in", Fraction(-1)), _number(element, "out", Fraction(-1))
+    first, last = _number(element, "in", -1), _number(element, "out", -1)
     partly = _edge(element, "start") < 0 or _edge(element, "end") < 0  # they reach into a transition
     return (last - first) / rate if 0 <= first < last and not partly else None
 
@@ -382,11 +366,18 @@ def _angle(element: Element) -> Element | None:
 
 def _rate(element: Element) -> Fraction | None:
     """The rate that an element says, in frames per second; None where it says none, or 0."""
-    base = _number(element, "rate/timebase", _ZERO)
+    base = _number(element, "rate/timebase")
     if base <= 0:
         return None
     ntsc = _text(element, "rate/ntsc").upper() == "TRUE"
     return snap_rate(base * Fraction(1000, 1001) if ntsc and base.denominator == 1 else base)
+
+
+def _first_second(element: Element, rate: Fraction) -> Fraction:
+    """A clip's first second, as Premiere's ticks say it where they agree with its `in`."""
+    first = max(_number(element, "in"), _ZERO) / rate
+    ticks = _number(element, "pproTicksIn", -1) / TICKS
+    return ticks if ticks >= 0 and abs(ticks - first) * rate < 1 else first
 
 
 def _timecode(element: Element, rate: Fraction) -> Fraction | None:
@@ -399,7 +390,7 @@ def _timecode(element: Element, rate: Fraction) -> Fraction | None:
     with suppress(ValueError):
         label = re.sub(r"[;,.]", ":", _text(timecode, "string"))
         return Fraction(number_of(label, rate, drop=drop or ";" in _text(timecode, "string"))) / rate
-    return _number(timecode, "frame", _ZERO) / rate
+    return _number(timecode, "frame") / rate
 
 
 def _effect(element: Element) -> str:
@@ -415,12 +406,12 @@ def _text(element: Element | None, path: str) -> str:
 
 
 def _edge(element: Element, name: str) -> int:
-    return round(_number(element, name, Fraction(-1)))
+    return round(_number(element, name, -1))
 
 
-def _number(element: Element, path: str, default: Fraction) -> Fraction:
+def _number(element: Element, path: str, default: int = 0) -> Fraction:
     text = _text(element, path)
-    return _fraction(text, f"{path} of {element.tag} '{_text(element, 'name')[:60]}'") if text else default
+    return _fraction(text, f"{path} of {element.tag} '{_text(element, 'name')[:60]}'") if text else Fraction(default)
 
 
 def _fraction(text: str, what: str) -> Fraction:

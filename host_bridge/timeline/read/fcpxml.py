@@ -8,18 +8,15 @@ volumes) are not read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.read.document import EditDocument, check_items, parse_xml
 from host_bridge.timeline.read.fcpxml_parts import (
     PICTURE,
     SOUND,
@@ -38,10 +35,9 @@ from host_bridge.timeline.read.fcpxml_parts import (
     stack_of,
     tracks_of,
 )
-from host_bridge.timeline.read.model import add_note, start_of, time_range
+from host_bridge.timeline.read.model import EditDocument, add_note, start_of, time_range
 
 _ZERO = Fraction(0)
-_DEPTH = 40  # compositions within each other
 _LOOKS = {"filter-video": "video filter", "filter-audio": "audio filter", "title": "title", "caption": "caption"}
 _CLIPS = ("clip", "asset-clip", "ref-clip", "sync-clip", "mc-clip", "audition")
 _SHOWN = {*_CLIPS, "video", "audio", "title", "gap", "live-drawing"}
@@ -53,10 +49,10 @@ def read_fcpxml(document: EditDocument) -> Any:
     Raises SchemaError, which names the element, for times that cannot be read, for references that lead nowhere or in circles, and
     where there is no project.
     """
-    root, name = parse_xml(document, "fcpxml"), document.path.stem
+    root, name = document.xml("fcpxml"), document.path.stem
     clips = [clip for event in (root, *root.iter("event")) for clip in event if clip.tag in _CLIPS]
     try:
-        story = _Story(Resources(root), document.path)
+        story = _Story(Resources(root))
         timelines = [
             story.sequence(sequence, project.get("name", "")).timeline(project.get("name") or "")
             for project in root.iter("project")
@@ -67,7 +63,7 @@ def read_fcpxml(document: EditDocument) -> Any:
     except ValueError as e:
         document.refuse(str(e), "Export the project again")
     except RecursionError:
-        document.refuse("has clips nested too deeply", "Export the project again")
+        document.refuse("has a clip that holds itself, or is nested too deeply", "Export the project again")
     if not timelines:
         remedy = "Select the project in Final Cut Pro, not the event, and export it: File › Export XML"
         document.refuse(f"holds no project{f', only {len(clips)} clips of an event' if clips else ''}", remedy)
@@ -105,10 +101,8 @@ class _ComposedSequence:
 class _Story:
     """Reads the compositions of one document."""
 
-    def __init__(self, resources: Resources, path: Path) -> None:
-        self._resources, self._path = resources, path
-        self._open: list[str] = []
-        self._count = 0
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
 
     def sequence(self, element: Element, name: str) -> _ComposedSequence:
         """Return a sequence; raises ValueError that says what in it cannot be read."""
@@ -136,8 +130,6 @@ class _Story:
 
         content: what has no lane in it: spines, or clips.
         """
-        if len(self._open) > _DEPTH:
-            raise ValueError(f"has more than {_DEPTH} clips nested in each other")
         lines: list[Storyline] = []
         loose: list[Element] = []
         for element in content:
@@ -203,8 +195,6 @@ class _Story:
     # --- items ---
 
     def _piece(self, element: Element, rate: Fraction, at: Fraction) -> StoryItem:
-        self._count += 1
-        check_items(self._count, self._path)
         if element.tag == "audition":
             picked = _picked(element)
             return StoryItem(at, _ZERO) if picked is None else self._piece(picked, rate, at)
@@ -277,9 +267,7 @@ class _Story:
         offsets = [_content_begin(e) for e in content]
         start = seconds_of(element, "start", min(offsets, default=_ZERO))
         begin = min([start, *offsets])
-        self._open.append(label_of(element))
         lines, ahead = self._lines(content, inside, begin)
-        self._open.pop()
         begin -= ahead
         length = seconds_of(element, "duration", max(end_of(lines) + begin - start, _ZERO))
         own = next(filter(None, map(self._own_rate, content)), None)
@@ -296,8 +284,7 @@ class _Story:
         sequence = None if resource is None else resource.find("sequence")
         if resource is None or sequence is None:
             return self._absent(element, rate, "sequence")
-        composed = self._within(element, lambda: self.sequence(sequence, resource.get("name", "")))
-        return self._used(element, rate, composed)
+        return self._used(element, rate, self.sequence(sequence, resource.get("name", "")))
 
     def _multicam(self, element: Element, rate: Fraction) -> StoryItem:
         resource = self._resources.get(element.get("ref"))
@@ -316,7 +303,7 @@ class _Story:
         for kind, id in chosen.items():
             angle = next((angle for angle in angles if angle.get("angleID") == id), None)
             if angle is not None:
-                lines, ahead = self._within(element, partial(self._lines, list(angle), inside, begin))
+                lines, ahead = self._lines(list(angle), inside, begin)
                 parts.append((kind, lines, ahead))
         most = max((ahead for _, _, ahead in parts), default=_ZERO)
         stack = otio.schema.Stack(resource.get("name", ""))
@@ -329,17 +316,6 @@ class _Story:
         if chosen[PICTURE] and not any(kind == PICTURE for kind, _, _ in parts):
             piece.add_note(f"its angle '{chosen[PICTURE]}' is not in the document")
         return piece
-
-    def _within(self, element: Element, make: Callable[[], Any]) -> Any:
-        """Call `make`, which reads the resource that an element refers to; raises ValueError for a resource in itself."""
-        id = element.get("ref", "")
-        if id in self._open:
-            raise ValueError(f"goes in a circle: {label_of(element)} holds itself")
-        self._open.append(id)
-        try:
-            return make()
-        finally:
-            self._open.pop()
 
     def _used(self, element: Element, rate: Fraction, composed: _ComposedSequence) -> StoryItem:
         """A use of a composition that other clips may use too."""

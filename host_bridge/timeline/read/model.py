@@ -1,24 +1,69 @@
-"""The timeline model: OpenTimelineIO, with exact times, exact time maps, and notes of what a reader could not follow."""
+"""The ground of all readers: an edit's document, and OpenTimelineIO with exact times, exact time maps and notes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
+from host_bridge.timeline.read.places import Places
 from nodes.errors import SchemaError
 from nodes.footage.rates import snap_rate
 
 TIME, TIME_SCHEMA = "faceplate_time", "faceplate.time/1"
 NOTES = "faceplate_read"
 SLACK = Fraction(1, 1000)  # of a frame: how far before a frame its beginning may be said to be
+REMEDY = "Export the edit again"
+_SIZE = 256 << 20  # bytes of a document, unpacked: far above any real edit
 _MOST = 1e12  # frames
+
+
+# --- documents ---
+
+
+@dataclass(frozen=True, slots=True)
+class EditDocument:
+    """An edit's document. path: of the edit, for messages. places: find its media. rate: of an EDL, in frames per second, where the user says it."""
+
+    path: Path
+    data: bytes
+    places: Places
+    rate: Fraction | None = None
+
+    def refuse(self, what: str, remedy: str = REMEDY) -> NoReturn:
+        """Raise SchemaError about this document."""
+        raise SchemaError(what, file=self.path, remedy=remedy)
+
+    def xml(self, root: str) -> Element:
+        """Return the root element; raises SchemaError for XML that is damaged or has another root."""
+        try:
+            element = fromstring(self.data)  # expat refuses entities that grow without end
+        except ParseError as e:
+            self.refuse(f"is damaged: {e}")
+        if element.tag != root:
+            self.refuse(f"is no edit: its root is <{element.tag}>, not <{root}>")
+        return element
+
+
+def check_size(size: int, file: Path | str) -> None:
+    """Raise SchemaError for a document that is too large to be an edit."""
+    if size > _SIZE:
+        what = f"is too large for an edit ({size >> 20} MB; up to {_SIZE >> 20} MB are read)"
+        raise SchemaError(what, file=file, remedy=REMEDY)
+
+
+def block_of(item: Any, key: str) -> Mapping[str, Any]:
+    """Return the metadata that an object of OpenTimelineIO has under a key; empty where it has none."""
+    block = item.metadata.get(key)
+    return block if isinstance(block, Mapping) else {}
 
 
 # --- exact times ---
@@ -42,7 +87,7 @@ def seconds(time: RationalTime, what: str) -> Fraction:
     try:
         return exact(time.value) / snap_rate(time.rate)
     except ValueError as e:
-        raise SchemaError(f"{what}: {e}", remedy="Export the edit again") from e
+        raise SchemaError(f"{what}: {e}", remedy=REMEDY) from e
 
 
 def start_of(item: Any) -> Fraction:
@@ -116,8 +161,8 @@ def time_effect(keys: Sequence[MapKey], name: str = "Time map") -> Any:
 
 def keys_in(effect: Any) -> list[MapKey]:
     """The keys that a time effect holds; empty for an effect of others, or a damaged one."""
-    block = effect.metadata.get(TIME)
-    if not hasattr(block, "get") or block.get("schema") != TIME_SCHEMA:
+    block = block_of(effect, TIME)
+    if block.get("schema") != TIME_SCHEMA:
         return []
     try:
         keys = [MapKey(*(Fraction(str(value)) for value in row)) for row in block.get("keys", ())]
@@ -133,8 +178,7 @@ def sample_down(clip: Any) -> None:
 
 def samples_down(clip: Any) -> bool:
     """Whether a clip shows the earlier of two frames."""
-    block = clip.metadata.get(TIME)
-    return hasattr(block, "get") and block.get("sampling") == "floor"
+    return block_of(clip, TIME).get("sampling") == "floor"
 
 
 # --- notes ---
@@ -148,8 +192,7 @@ def add_note(item: Any, *notes: str) -> None:
 
 def notes_of(item: Any) -> tuple[str, ...]:
     """The notes that a reader left at a timeline or at an item of one."""
-    block = item.metadata.get(NOTES)
-    return tuple(map(str, block.get("notes", ()))) if hasattr(block, "get") else ()
+    return tuple(map(str, block_of(item, NOTES).get("notes", ())))
 
 
 def without_notes(node: Any) -> Any:

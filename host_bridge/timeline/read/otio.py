@@ -1,40 +1,37 @@
-"""OpenTimelineIO's own files: its JSON, bundles, and what Kdenlive means by it.
-
-The parser of OpenTimelineIO is recursive and in C++: depth and cycles are checked before it reads a document.
-"""
+"""OpenTimelineIO's own files: its JSON, bundles, what Kdenlive means by it, and AAF by its adapter."""
 
 from __future__ import annotations
 
-import graphlib
+import importlib.util
 import json
-import re
+import logging
 import shutil
-import stat
+import subprocess
+import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import numpy as np
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read.document import DEPTH, REMEDY, EditDocument, check_size
-from host_bridge.timeline.read.model import add_note, seconds
-from nodes.errors import SchemaError
+from host_bridge.timeline.read.model import REMEDY, EditDocument, add_note, check_size, seconds
+from nodes.errors import MissingDependencyError, SchemaError
 from nodes.files import whole_file
 
+_log = logging.getLogger(__name__)
 CONTENT = "content.otio"  # the document in a bundle
-KDENLIVE = "kdenlive"  # the key of its metadata
-KDENLIVE_SPEEDS = (
+_KDENLIVE_SPEEDS = (
     "Kdenlive's export leaves speeds out: a clip that plays at another speed shows other frames than these"
 )
 _RATIO, _SMALL = 200, 64 << 20  # how often larger a packed file may be, from how many bytes on
-_NO_BRACE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^"\[\]{}]+', re.DOTALL)
-_REF = "SerializableObjectRef.1"
+_AAF = "otio_aaf_adapter"
+_AAF_SECONDS = 300
 _SLOTS = {
     "children": otio.core.Item,
     "effects": otio.schema.Effect,
@@ -55,13 +52,12 @@ def read_otio(document: EditDocument) -> Any:
 def parse(data: bytes, file: str) -> Any:
     """Return the object that a document holds, unknown schemas kept; raises SchemaError that says what is wrong with it and where."""
     check_size(len(data), file)
-    _check_depth(data, file)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise SchemaError("is no OTIO document: it is not text", file=file, remedy="Choose an .otio file") from e
     try:
-        if _REF in text:
+        if '"SerializableObjectRef.1"' in text:
             _check_references(json.loads(text), file)
         with suppress(ValueError, KeyError, otio.exceptions.OTIOError):
             return otio.core.deserialize_json_from_string(text)
@@ -75,56 +71,33 @@ def parse(data: bytes, file: str) -> Any:
         raise SchemaError(what, file=file, remedy=REMEDY) from e
 
 
-def _check_depth(data: bytes, file: str) -> None:
-    codes = np.frombuffer(_NO_BRACE.sub(b"", data), np.uint8)
-    opening, closing = np.isin(codes, list(b"{[")), np.isin(codes, list(b"}]"))
-    depth = np.cumsum(opening.astype(np.int32) - closing)
-    if depth.max(initial=0) > DEPTH:
-        raise SchemaError(f"is nested more than {DEPTH} levels deep", file=file, remedy=REMEDY)
-
-
-def _objects(root: Any) -> Iterator[tuple[dict[str, Any], str, tuple[str, ...]]]:
-    """Every JSON object: itself, the key of the list or object that it is in, and the ids of the objects around it."""
-    waiting: list[tuple[Any, str, str, tuple[str, ...]]] = [(root, "", "", ())]
+def _schemas(root: Any) -> Iterator[tuple[str, str]]:
+    """The schema of every object, with the key of the list or object that it is in."""
+    waiting: list[tuple[Any, str, str]] = [(root, "", "")]
     while waiting:
-        node, slot, above, ids = waiting.pop()
+        node, slot, above = waiting.pop()
         if isinstance(node, dict):
-            yield node, slot, ids
-            if isinstance(id := node.get("OTIO_REF_ID"), str):
-                ids = (*ids, id)
+            yield str(node.get("OTIO_SCHEMA", "")), slot
             # The references of a clip are one level further down: {"media_references": {"DEFAULT_MEDIA": {…}}}.
-            waiting += [(v, slot if above == "media_references" else k, k, ids) for k, v in node.items()]
+            waiting += [(v, slot if above == "media_references" else k, k) for k, v in node.items()]
         elif isinstance(node, list):
-            waiting += [(v, slot, above, ids) for v in node]
+            waiting += [(v, slot, above) for v in node]
 
 
 def _check_references(root: Any, file: str) -> None:
-    """Refuse documents in which something holds itself, or is in two places of the edit."""
-    holds: dict[str, set[str]] = {}
-    for node, slot, ids in _objects(root):
-        refers = node.get("OTIO_SCHEMA") == _REF
-        if refers and slot in ("children", "tracks"):
-            raise SchemaError("has one element in two places of the edit", file=file, remedy=REMEDY)
-        id = node.get("id" if refers else "OTIO_REF_ID")
-        for outer in ids if isinstance(id, str) else ():
-            holds.setdefault(outer, set()).add(str(id))
-    try:
-        graphlib.TopologicalSorter(holds).prepare()
-    except graphlib.CycleError as e:
-        raise SchemaError(f"goes in a circle: '{e.args[1][0]}' holds itself", file=file, remedy=REMEDY) from e
+    """Refuse an item that is in two places of the edit, or in itself: OpenTimelineIO would follow it for ever."""
+    if any(name == "SerializableObjectRef.1" and slot in ("children", "tracks") for name, slot in _schemas(root)):
+        raise SchemaError("has one element in two places of the edit", file=file, remedy=REMEDY)
 
 
 def _register_unknown(root: Any) -> None:
     """Register schemas that OpenTimelineIO does not know as kinds of the class that stands in their place, so that they survive."""
     known = otio.core.type_version_map()
-    unknown = {}
-    for node, slot, _ in _objects(root):
-        name, _, version = str(node.get("OTIO_SCHEMA", "")).rpartition(".")
+    for schema, slot in set(_schemas(root)):
+        name, _, version = schema.rpartition(".")
         if name.isidentifier() and name not in known and version.isdecimal() and slot in _SLOTS:
-            unknown[name] = (_SLOTS[slot], int(version))
-    for name, (base, number) in unknown.items():
-        members = {"_serializable_label": f"{name}.{number}", "faceplate_unknown": True}
-        otio.core.register_type(type(name, (base,), members))
+            members = {"_serializable_label": schema, "faceplate_unknown": True}
+            otio.core.register_type(type(name, (_SLOTS[slot],), members))
 
 
 # --- bundles ---
@@ -140,8 +113,8 @@ def read_archive(path: Path, into: Path | None) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                name = entry.filename[:80]
-                if not _stays_inside(entry):
+                place, name = PurePosixPath(entry.filename.replace("\\", "/")), entry.filename[:80]
+                if ".." in place.parts or place.is_absolute() or PureWindowsPath(entry.filename).drive:
                     what = f"holds a file that would be written outside its folder: '{name}'"
                     raise SchemaError(what, file=path, remedy=remedy)
                 if entry.file_size > max(_SMALL, _RATIO * entry.compress_size):
@@ -150,41 +123,63 @@ def read_archive(path: Path, into: Path | None) -> bytes:
             if CONTENT not in archive.namelist():
                 raise SchemaError(f"is no OTIO bundle: it holds no {CONTENT}", file=path, remedy=remedy)
             check_size(archive.getinfo(CONTENT).file_size, f"{path}/{CONTENT}")
-            content = archive.read(CONTENT)
+            media = [
+                entry for entry in archive.infolist() if entry.filename.startswith("media/") and not entry.is_dir()
+            ]
             if into is not None:
-                _unpack_media(archive, into)
-            return content
+                for entry in media:
+                    _unpack(archive, entry, into / entry.filename)
+            return archive.read(CONTENT)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
         raise SchemaError(f"is no OTIO bundle, or is damaged: {e}", file=path, remedy=remedy) from e
 
 
-def _stays_inside(entry: zipfile.ZipInfo) -> bool:
-    """Tell whether a packed file stays in the folder that it is unpacked into; a link may lead anywhere."""
-    parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-    inside = bool(parts) and ".." not in parts and parts[0] != "/" and not re.match(r"[A-Za-z]:", parts[0])
-    return inside and not stat.S_ISLNK(entry.external_attr >> 16)
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: Path) -> None:
+    """Unpack a file, unless it is there: a bundle that was made anew may hold another take of one name and size."""
+    if file.is_file() and file.stat().st_size == entry.file_size:
+        crc = 0
+        with file.open("rb") as stream:
+            while part := stream.read(1 << 22):
+                crc = zlib.crc32(part, crc)
+        if crc == entry.CRC:
+            return
+    with whole_file(file, sync=False) as temporary, archive.open(entry) as packed, temporary.open("wb") as out:
+        shutil.copyfileobj(packed, out, 1 << 20)  # no more than the entry's own size; its sum is checked
 
 
-def _unpack_media(archive: zipfile.ZipFile, into: Path) -> None:
-    media = [entry for entry in archive.infolist() if entry.filename.startswith("media/") and not entry.is_dir()]
-    for entry in media:
-        if not _is_unpacked(into / entry.filename, entry):
-            target = whole_file(into / entry.filename, sync=False)
-            with target as temporary, archive.open(entry) as packed, temporary.open("wb") as out:
-                shutil.copyfileobj(
-                    packed, out, 1 << 20
-                )  # zipfile reads no more than an entry's own size, and checks its sum
+# --- AAF ---
 
 
-def _is_unpacked(file: Path, entry: zipfile.ZipInfo) -> bool:
-    """Tell whether a file has the bytes of a packed one: a bundle that was made anew may hold another take of one name and size."""
-    if not file.is_file() or file.stat().st_size != entry.file_size:
-        return False
-    crc = 0
-    with file.open("rb") as stream:
-        while part := stream.read(1 << 22):
-            crc = zlib.crc32(part, crc)
-    return crc == entry.CRC
+def read_aaf(document: EditDocument) -> Any:
+    """Return what an AAF holds; raises SchemaError, and MissingDependencyError without the adapter."""
+    return parse(convert(document.path), str(document.path))
+
+
+def convert(path: Path, limit: float = _AAF_SECONDS) -> bytes:
+    """Return an AAF as OTIO's JSON, converted in a process of its own: a damaged file can send the adapter round in circles.
+
+    limit: seconds that it may take. Raises SchemaError, and MissingDependencyError without the adapter.
+    """
+    if importlib.util.find_spec(_AAF) is None:
+        raise MissingDependencyError(
+            f"is an AAF, whose reader ({_AAF.replace('_', '-')}) is not installed",
+            file=path,
+            remedy="Install it: pip install 'faceplate[timeline]'; or export the edit as OTIO",
+        )
+    remedy = "Export it again, as OTIO where the editor can"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "edit.otio"
+        command = [sys.executable, "-m", "opentimelineio.console.otioconvert", "-i", str(path), "-o", str(out)]
+        try:
+            process = subprocess.run(command, capture_output=True, timeout=limit, check=False)
+        except subprocess.TimeoutExpired as e:
+            what = f"could not be read as an AAF within {limit:g} s"
+            raise SchemaError(what, file=path, remedy=remedy) from e
+        if process.returncode or not out.is_file():
+            lines = process.stderr.decode(errors="replace").strip().splitlines() or ["the adapter ended"]
+            _log.error("the adapter ended with status %d\n%s", process.returncode, "\n".join(lines))
+            raise SchemaError(f"could not be read as an AAF: {lines[-1][:300]}", file=path, remedy=remedy)
+        return out.read_bytes()
 
 
 # --- Kdenlive ---
@@ -196,10 +191,10 @@ def settle_kdenlive(timeline: Any) -> None:
     It counts a clip's markers from the clip's first frame, writes a mix as a gap as long as it is before its transition, and
     leaves speeds out. Raises SchemaError for times that cannot be read.
     """
-    if KDENLIVE not in timeline.metadata:
+    if "kdenlive" not in timeline.metadata:
         return
     for clip in timeline.find_clips():
-        add_note(clip, KDENLIVE_SPEEDS)
+        add_note(clip, _KDENLIVE_SPEEDS)
         for marker in clip.markers if clip.source_range is not None else ():
             marked = marker.marked_range
             marker.marked_range = TimeRange(marked.start_time + clip.source_range.start_time, marked.duration)

@@ -10,9 +10,9 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.document import FRAMES, check_items
 from host_bridge.timeline.read.edit import NATIVE, Edit
 from host_bridge.timeline.read.model import (
+    REMEDY,
     SLACK,
     add_note,
     from_whole_hour,
@@ -29,7 +29,7 @@ from host_bridge.timeline.shots.warp import Affine, View, Warp, positions, speed
 from nodes.errors import SchemaError
 from nodes.footage.rates import snap_rate
 
-_REMEDY = "Export the edit again"
+_FRAMES = 20_000_000  # of an edit: 46 hours at 120
 _KNOWN_WRITERS = ("Resolve_OTIO", "faceplate_cut")  # programs whose reversed clips are known
 Where = tuple[int, ...]
 _Level = tuple[tuple[tuple[int, int], Casting], ...]
@@ -54,9 +54,9 @@ def sequence_rate(timeline: Any) -> Fraction:
     try:
         rate = snap_rate((rates + [rate for rate, _ in counted.most_common(1)] + [24.0])[0])
     except ValueError as e:
-        raise SchemaError(f"the edit: {e}", remedy=_REMEDY) from e
+        raise SchemaError(f"the edit: {e}", remedy=REMEDY) from e
     if rate > 1000:
-        raise SchemaError(f"the edit runs at {float(rate):g} frames per second", remedy=_REMEDY)
+        raise SchemaError(f"the edit runs at {float(rate):g} frames per second", remedy=REMEDY)
     return rate
 
 
@@ -93,7 +93,6 @@ class _Finder:
     results: bool
     lengths: dict[Where, Fraction] = field(default_factory=dict)
     media: dict[Where, ClipMedia] = field(default_factory=dict)
-    items: int = 0
 
     def __post_init__(self) -> None:
         self.rate = sequence_rate(self.edit.timeline)
@@ -102,9 +101,9 @@ class _Finder:
     def shots(self) -> list[Shot]:
         stack = self.edit.timeline.tracks
         count = nearest(self._length(stack, ()) * self.rate)
-        if count > FRAMES:
-            what = f"is {count} frames long; up to {FRAMES} are read"
-            raise SchemaError(what, file=self.edit.path, remedy=_REMEDY)
+        if count > _FRAMES:
+            what = f"is {count} frames long; up to {_FRAMES} are read"
+            raise SchemaError(what, file=self.edit.path, remedy=REMEDY)
         begin = self.edit.timeline.global_start_time
         origin = Fraction(0) if begin is None else seconds(begin, "the start of the edit")
         view = View(Warp((Affine(offset=start_of(stack)),)), (0, count), self.rate)
@@ -121,13 +120,11 @@ class _Finder:
 
     def _measured(self, item: Any, where: Where) -> Fraction:
         what = f"{type(item).__name__.lower()} '{item.name}'"
-        self.items += 1
-        check_items(self.items, self.edit.path)
         inside = self._inside(item, where)  # measured first: errors inside come before those of the item
         if item.source_range is not None:
             length = seconds(item.source_range.duration, what)
             if length < 0:
-                raise SchemaError(f"{what} is {float(length):g} s long", file=self.edit.path, remedy=_REMEDY)
+                raise SchemaError(f"{what} is {float(length):g} s long", file=self.edit.path, remedy=REMEDY)
             start_of(item)  # an invalid one is refused now
             return length
         if isinstance(item, otio.core.Composition):
@@ -318,7 +315,7 @@ def _offset(transition: Any, name: str) -> Fraction:
     time = getattr(transition, name)
     length = Fraction(0) if time is None else seconds(time, f"transition '{transition.name}'")
     if length < 0:
-        raise SchemaError(f"transition '{transition.name}' is {float(length):g} s long", remedy=_REMEDY)
+        raise SchemaError(f"transition '{transition.name}' is {float(length):g} s long", remedy=REMEDY)
     return length
 
 

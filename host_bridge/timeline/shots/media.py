@@ -16,7 +16,7 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.document import NAME, MediaRecord, TimelineRun, load
-from host_bridge.timeline.read.model import nearest, seconds, start_of
+from host_bridge.timeline.read.model import REMEDY, nearest, seconds, start_of
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FaceplateError, FootageError, SchemaError
@@ -24,7 +24,6 @@ from nodes.footage.formats import IMAGES, image_format
 from nodes.footage.rates import frames_per_day, snap_rate
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
-_REMEDY = "Export the edit again"
 _NUMBER = re.compile(r"(\d+)(?=\.[^.]+$)")
 _MADE = re.compile(r"(V\d+(?:-\d+)?(?:\.V\d+(?:-\d+)?)*)\.(composite|patch)(?:\.(?:prores4444|dnxhr|avc)\.mov|/|\\|$)")
 _LEVELS = 4  # from a result up to the folder of its run
@@ -87,7 +86,7 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
         stated = _rate_of(available.duration, what)
         began, length = seconds(available.start_time, what), seconds(available.duration, what)
         if length < 0:
-            raise SchemaError(f"{what} is {float(length):g} s long", remedy=_REMEDY)
+            raise SchemaError(f"{what} is {float(length):g} s long", remedy=REMEDY)
     ahead = 0
     if path is not None and isinstance(reference, otio.schema.ExternalReference):
         path, ahead, note = _sequence_behind(path, available, clip.source_range)
@@ -131,7 +130,7 @@ def _rate_of(time: Any, what: str) -> Fraction:
     try:
         return snap_rate(time.rate)
     except ValueError as e:
-        raise SchemaError(f"{what}: {e}", remedy=_REMEDY) from e
+        raise SchemaError(f"{what}: {e}", remedy=REMEDY) from e
 
 
 def _url(reference: Any) -> str:

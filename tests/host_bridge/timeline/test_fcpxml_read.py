@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from host_bridge.timeline.read import document as limits
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.shots.find import find_shots
 from nodes.errors import SchemaError
@@ -420,11 +419,10 @@ def test_markers_notes_and_keywords_say_who_is_replaced(tmp_path: Path) -> None:
         (document(clip(0, X, 5, duration="-1s")), ("asset-clip 'A'", "-1 s long")),
         (document(clip(0, X, 5, duration="99999999999s")), ("out of range",)),
         (document(clip(0, X, 5, clip(X, X, 5, lane="one"))), ("lane is 'one'",)),
-        (document('<ref-clip ref="c"/>', '<media id="c"><sequence format="seq"><spine><ref-clip ref="c"/></spine></sequence></media>'), ("goes in a circle",)),
+        (document('<ref-clip ref="c"/>', '<media id="c"><sequence format="seq"><spine><ref-clip ref="c"/></spine></sequence></media>'), ("holds itself",)),
         ('<fcpxml version="1.9"><resources/><library><event><clip/><asset-clip ref="x"/></event></library></fcpxml>', ("no project", "2 clips")),
         ('<fcpxml version="1.9"/>', ("no project",)),
         (document("").replace("</event>", '<project name="Q"><sequence format="seq"><spine/></sequence></project></event>'), ("2 timelines", "'P', 'Q'")),
-        ('<!DOCTYPE fcpxml [<!ENTITY a "b">]><fcpxml version="1.9"/>', ("entities",)),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_by_name(text: str, words: tuple[str, ...], tmp_path: Path) -> None:
@@ -432,18 +430,3 @@ def test_what_cannot_be_read_is_refused_by_name(text: str, words: tuple[str, ...
         shots(tmp_path, text)
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert caught.value.remedy and str(tmp_path) in str(caught.value)
-
-
-def test_compound_clips_that_multiply_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ITEMS", 500)
-    links = ""
-    for n in range(30):
-        inside = f'<ref-clip ref="c{n + 1}"/>' * 20
-        links += f'<media id="c{n}"><sequence format="seq"><spine>{inside}</spine></sequence></media>'
-    with pytest.raises(SchemaError, match=r"nested|items"):
-        shots(
-            tmp_path,
-            document(
-                '<ref-clip ref="c0"/>', links + '<media id="c30"><sequence format="seq"><spine/></sequence></media>'
-            ),
-        )

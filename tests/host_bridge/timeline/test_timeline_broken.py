@@ -16,9 +16,8 @@ import opentimelineio as otio
 import pytest
 from opentimelineio.opentime import RationalTime
 
-from host_bridge.timeline.read import document as limits
-from host_bridge.timeline.read.aaf import convert
 from host_bridge.timeline.read.edit import read_edit
+from host_bridge.timeline.read.otio import convert
 from host_bridge.timeline.shots.find import find_shots
 from nodes.errors import FaceplateError, MissingDependencyError, SchemaError
 from tests import ROOT
@@ -84,14 +83,7 @@ def test_what_is_no_timeline_is_said_to_be_none(content: bytes, word: str, tmp_p
     refused(path, word)
 
 
-@pytest.mark.parametrize("levels", [1_000, 1_000_000])
-def test_what_is_nested_too_deeply_ends_in_an_error_not_in_a_crash(levels: int, tmp_path: Path) -> None:
-    path = tmp_path / "edit.otio"
-    path.write_text('{"OTIO_SCHEMA":"Timeline.1","name":"","metadata":' + '{"a":' * levels + "1" + "}" * levels + "}")
-    refused(path, "levels deep")
-
-
-def test_deep_nests_of_stacks_are_followed_as_far_as_is_allowed(tmp_path: Path) -> None:
+def test_deep_nests_of_stacks_are_followed(tmp_path: Path) -> None:
     inner = otio.schema.Track(kind="Video")
     inner.append(clip("nowhere.mov", 0, 10, 25, available=span(0, 10, 25)))
     for _ in range(40):
@@ -146,22 +138,14 @@ def test_an_active_media_reference_that_is_not_there_is_no_error(tmp_path: Path)
     assert find_shots(read_edit(path))[0].media.url == "nowhere.mov"
 
 
-def _refers(slot: str) -> dict[str, Any]:
+def test_an_edit_that_holds_itself_is_refused(tmp_path: Path) -> None:
     found: dict[str, Any] = json.loads(simple().to_json_string())
     found["tracks"]["OTIO_REF_ID"] = "S"
     reference = {"OTIO_SCHEMA": "SerializableObjectRef.1", "id": "S"}
-    if slot == "children":
-        found["tracks"]["children"][0]["children"].append(reference)
-    else:
-        found["tracks"]["metadata"]["self"] = [{"deep": reference}]
-    return found
-
-
-@pytest.mark.parametrize(("slot", "word"), [("children", "two places"), ("metadata", "circle")])
-def test_an_edit_that_holds_itself_is_refused(slot: str, word: str, tmp_path: Path) -> None:
+    found["tracks"]["children"][0]["children"].append(reference)
     path = tmp_path / "edit.otio"
-    path.write_text(json.dumps(_refers(slot)), "utf-8")
-    refused(path, word)
+    path.write_text(json.dumps(found), "utf-8")
+    refused(path, "two places")
 
 
 def test_a_thing_that_metadata_refer_to_twice_is_no_circle(tmp_path: Path) -> None:
@@ -219,11 +203,6 @@ def test_a_hundred_thousand_clips_are_read_in_bounded_time_and_memory(tmp_path: 
     assert float(most) * 1024 < 1_500_000
 
 
-def test_more_items_than_any_edit_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ITEMS", 1000)
-    refused(written(timeline([gap(1, 25) for _ in range(1001)]), tmp_path / "edit.otio"), "1000 items")
-
-
 def bundle(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in entries.items():
@@ -259,15 +238,6 @@ def test_a_bundle_that_climbs_out_of_its_folder_is_refused(name: str, tmp_path: 
     assert not list(tmp_path.rglob("evil.mov"))
 
 
-def test_a_link_in_a_bundle_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "edit.otioz", "w") as archive:
-        archive.writestr("content.otio", content())
-        link = zipfile.ZipInfo("media/a.mov")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-    refused(tmp_path / "edit.otioz", "outside its folder")
-
-
 def test_a_document_in_a_bundle_that_names_a_file_outside_of_it_is_refused(tmp_path: Path) -> None:
     refused(bundle(tmp_path / "edit.otioz", {"content.otio": content("../../secret.mov")}), "outside itself")
     folder = tmp_path / "edit.otiod"
@@ -293,15 +263,11 @@ def test_a_bundle_that_is_cut_off_or_lacks_its_document_is_refused(tmp_path: Pat
     refused(tmp_path / "folder.otiod", "content.otio")
 
 
-ENTITIES = """<?xml version="1.0"?><!DOCTYPE xmeml [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
-<xmeml version="5"><sequence><name>&b;</name></sequence></xmeml>"""
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_entities_in_xml_are_refused(encoding: str, tmp_path: Path) -> None:
-    path = tmp_path / "edit.xml"
-    path.write_text(ENTITIES.replace('version="1.0"', f'version="1.0" encoding="{encoding}"'), encoding)
-    refused(path, "entities")
+def test_entities_that_grow_without_end_are_refused(tmp_path: Path) -> None:
+    entities = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 100}">' for n in range(9))
+    document = f'<?xml version="1.0"?><!DOCTYPE xmeml [<!ENTITY a0 "ha">{entities}]><xmeml version="5">&a9;</xmeml>'
+    (tmp_path / "edit.xml").write_text(document, "utf-8")
+    refused(tmp_path / "edit.xml", "damaged")
 
 
 @pytest.mark.parametrize(
@@ -310,7 +276,6 @@ def test_entities_in_xml_are_refused(encoding: str, tmp_path: Path) -> None:
         ("edit.xml", "<xmeml version='5'><sequence>", "damaged"),
         ("edit.xml", "<html><body/></html>", "root is <html>"),
         ("edit.fcpxml", "<xmeml version='5'/>", "root is <xmeml>"),
-        ("edit.xml", "<xmeml>" + "<a>" * 1000 + "</a>" * 1000 + "</xmeml>", "levels deep"),
         ("edit.xml", "<xmeml version='5'/>", ""),
         ("edit.edl", "TITLE: x\n001  AX V C nonsense here\n", "EDL"),
         ("edit.edl", "\x00\x01\x02" * 100, ""),
