@@ -59,8 +59,7 @@ class ImportCutResult(Result):
 
 def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
     """Write the strips of a sequencer as an edit."""
-    from host_bridge.timeline.cut.strips import load
-    from host_bridge.timeline.cut.to_otio import timecode, timeline_of
+    from host_bridge.timeline.cut.strips import load, timeline_of
     from host_bridge.timeline.read.places import Places
     from host_bridge.timeline.write.formats import format_of, write_document
     from host_bridge.timeline.write.profiles import PROFILES, adapt
@@ -68,7 +67,7 @@ def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
     out = absolute(request.out)
     format_of(out)
     watch.progress("write", 0, None)
-    timeline, unsaid = timeline_of(load(absolute(request.cut)), timecode)
+    timeline, unsaid = timeline_of(load(absolute(request.cut)))
     document = json.loads(timeline.to_json_string())
     _, notes = adapt(document, PROFILES[request.profile])
     lost, missing = write_document(out, document, Places(out.parent), watch.progress)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from host_bridge.timeline.settings import MediaChoice, Mode, ProfileName
+from host_bridge.timeline.shots.shot import Casting, Media
 from nodes.errors import SchemaError
 from nodes.files import check_schema, whole_file
 
@@ -26,6 +27,9 @@ class DocumentPart(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="null", populate_by_name=True, serialize_by_alias=True)
 
 
+Part = TypeVar("Part", bound=DocumentPart)
+
+
 class EditRecord(DocumentPart):
     """The edit that was read. path: absolute. digest: of its bytes. rate: frames per second, as it was read; None in older documents."""
 
@@ -38,27 +42,6 @@ class PerformerFootage(DocumentPart):
     """A person whose face is put in. footage: clips, or folders of them."""
 
     footage: tuple[Path, ...] = ()
-
-
-class MediaRecord(DocumentPart):
-    """The plate's media. url: as the edit has it. path: the file, or a sequence as name.%04d.exr; None if it is missing. rate: frames per second.
-
-    start: number of its first frame (its timecode, in its own frames). frames: how many it has, if that is known.
-    """
-
-    url: str
-    path: Path | None
-    rate: Rate
-    start: int
-    frames: int | None = Field(default=None, ge=0)
-
-
-class CastRecord(DocumentPart):
-    """Who is replaced by whom. tracks: ids of the faces' tracks; none: one face at a time, the larger."""
-
-    target: str
-    source: str
-    tracks: tuple[int, ...] = ()
 
 
 class ErrorRecord(DocumentPart):
@@ -78,9 +61,9 @@ class ShotRecord(DocumentPart):
     id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
     name: str
     where: tuple[int, ...] = Field(min_length=2)
-    media: MediaRecord
+    media: Media
     span: tuple[int, int]
-    cast: tuple[CastRecord, ...] = ()
+    cast: tuple[Casting, ...] = ()
     state: State = "waiting"
     model: Path | None = None
     folder: Path | None = None
@@ -162,7 +145,7 @@ class ShotResult(DocumentPart):
 
     id: str
     name: str
-    cast: tuple[CastRecord, ...]
+    cast: tuple[Casting, ...]
     frames: int
     state: State
     now: bool
@@ -199,26 +182,34 @@ def default_folder(edit: Path) -> Path:
 
 def save(out: Path, run: TimelineRun) -> Path:
     """Write the document into a run's folder and return its path; raises OutputError."""
-    path = document_path(out)
-    with whole_file(path) as temporary:
-        temporary.write_text(run.model_dump_json(indent=2) + "\n", "utf-8")
-    return path
+    return write_document(document_path(out), run)
 
 
 def load(out: Path) -> TimelineRun:
     """Read the document of a run's folder; raises SchemaError when it is missing, damaged, or newer."""
     path = document_path(out) if out.is_dir() else out
     remedy = "Give the folder that `faceplate timeline run` has written, with --run"
+    return read_document(path, TimelineRun, SCHEMA, remedy=remedy, missing="there is no run of a timeline here")
+
+
+def write_document(path: Path, document: DocumentPart) -> Path:
+    """Write a document and return its path; raises OutputError."""
+    with whole_file(path) as temporary:
+        temporary.write_text(document.model_dump_json(indent=2) + "\n", "utf-8")
+    return path
+
+
+def read_document(path: Path, kind: type[Part], schema: str, *, remedy: str, missing: str = "is missing") -> Part:
+    """Read a document of a schema; raises SchemaError when it is missing, damaged, of another kind or newer."""
     try:
         text = path.read_bytes()
+        check_schema(dict(json.loads(text)).get("schema"), schema, path)
+        return kind.model_validate_json(text)
     except OSError as e:
-        raise SchemaError("there is no run of a timeline here", file=path, remedy=remedy) from e
-    try:
-        check_schema(dict(json.loads(text)).get("schema"), SCHEMA, path)
-        return TimelineRun.model_validate_json(text)
+        raise SchemaError(missing, file=path, remedy=remedy) from e
     except ValidationError as e:
-        fault = e.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
+        fault = e.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))
         raise SchemaError(f"is damaged: {place}: {fault['msg']}", file=path, remedy=remedy) from e
     except (ValueError, TypeError, RecursionError) as e:
         raise SchemaError("is damaged, or no document of Faceplate", file=path, remedy=remedy) from e

@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench_detect_align import scale_up
 
-from host_bridge.timeline.document import MediaRecord, ShotRecord
+from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.settings import MediaChoice
+from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.write.media import Kind, result_media
 from install.samples import fetch_samples, samples_folder
 from nodes.credentials.identity import load_trust
@@ -88,7 +89,7 @@ def swapped(plate: Path, source: Path, out: Path) -> float:
 def delivered(plate: Path, shot: Path, count: int, swap: float) -> None:
     """Make each of a timeline's media of a shot, and print what signing took."""
     rate: Fraction = open_footage(plate).info.rate
-    media = MediaRecord(url=plate.as_uri(), path=plate, rate=rate, start=0, frames=count)
+    media = Media(url=plate.as_uri(), path=plate, rate=rate, start=0, frames=count)
     record = ShotRecord(id="shot", name="shot", where=(0, 0), media=media, span=(0, count - 1), folder=shot)
     for kind, choice in MADE:
         with clocked("host_bridge.timeline.write.media.sign_derived") as signing:

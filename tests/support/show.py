@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from host_bridge.timeline.document import EditRecord, MediaRecord, ShotRecord, TimelineRun, save
+from host_bridge.timeline.document import EditRecord, ShotRecord, TimelineRun, save
+from host_bridge.timeline.shots.shot import Media
 from nodes.cache import digest_file
 from nodes.consent import records as clock
 from nodes.consent.edit import Added
@@ -25,7 +26,7 @@ from tests.support.timeline_results import done_shot
 
 TODAY = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 NAME = "Jürgen <b>Weiß</b>"
-MEDIA = MediaRecord(url="plate.mov", path=None, rate=Fraction(25), start=1000, frames=100)
+MEDIA = Media(url="plate.mov", path=None, rate=Fraction(25), start=1000, frames=100)
 
 
 @dataclass(frozen=True)

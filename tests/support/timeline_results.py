@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
+from host_bridge.timeline.document import EditRecord, ShotRecord, TimelineRun, save
 from host_bridge.timeline.read.edit import Edit
+from host_bridge.timeline.shots.shot import Casting, Media
 from nodes.cache import digest_footage
 from nodes.consent.gate import Clip, of_swap, permit
 from nodes.credentials.identity import load_identity
@@ -73,13 +74,13 @@ def swapped(folder: Path, plate: Path, span: tuple[int, int], *, rate: Fraction 
 def done_shot(
     id: str,
     where: tuple[int, ...],
-    media: MediaRecord,
+    media: Media,
     span: tuple[int, int],
     folder: Path | None = None,
     name: str = "shot",
 ) -> ShotRecord:
     """A finished shot of a run."""
-    cast = (CastRecord(target="Ann", source="Ben"),)
+    cast = (Casting(target="Ann", source="Ben"),)
     return ShotRecord(
         id=id,
         name=name,

@@ -7,24 +7,21 @@ which others may have changed since; all else of a strip is taken from our block
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.cut.strips import Cut, Marker, Strip, StripFootage
-from host_bridge.timeline.cut.to_otio import BLOCK, range_of
+from host_bridge.timeline.cut.strips import BLOCK, Cut, Marker, Strip, StripFootage, range_of
 from host_bridge.timeline.read.edit import Edit
-from host_bridge.timeline.read.model import exact, from_whole_hour, nearest, notes_of, seconds, start_of
-from host_bridge.timeline.read.places import Places
-from host_bridge.timeline.shots.find import sequence_rate
+from host_bridge.timeline.read.model import block_of, exact, from_whole_hour, nearest, notes_of, seconds, start_of
+from host_bridge.timeline.shots.find import is_result_track, overlaps, sequence_rate
 from host_bridge.timeline.shots.media import ClipMedia, media_of
 from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.shots.warp import Warp, speed_of
-from host_bridge.timeline.write.tree import TRACK, marked
-from nodes.footage.numbering import find_sequence
+from nodes.footage.numbering import find_sequence, has_place
 
 _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the effects above them
 
@@ -32,20 +29,19 @@ _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the e
 def cut_of(edit: Edit, first: int = 1) -> tuple[Cut, list[str]]:
     """Return the strips of an edit, and what of it they cannot say. first: the frame of the scene at which an edit begins that says none."""
     timeline = edit.timeline
-    block = _block(timeline)
+    block = block_of(timeline, BLOCK)
     base = int(block.get("base", first))
-    reader = _StripReader(edit, sequence_rate(timeline))
+    reader = _StripReader(edit)
     strips = tuple(reader.stack(timeline.tracks, base))
     end = max((s.right for s in strips), default=base + 1)
-    markers = tuple(reader.markers(timeline, base))
     cut = Cut(
         name=timeline.name or edit.path.stem,
         rate=reader.rate,
         first=int(block.get("first", base)),
         last=int(block.get("last", end - 1)),
         strips=strips,
-        markers=markers,
-        host=_plain(block.get("host", {})),
+        markers=tuple(reader.markers(timeline, base)),
+        host=_host(block),
     )
     return cut, list(dict.fromkeys(reader.notes))
 
@@ -53,17 +49,17 @@ def cut_of(edit: Edit, first: int = 1) -> tuple[Cut, list[str]]:
 class _StripReader:
     """Walks an edit. notes: what strips cannot say."""
 
-    def __init__(self, edit: Edit, rate: Fraction) -> None:
-        self.rate, self.notes = rate, list[str]()
+    def __init__(self, edit: Edit) -> None:
+        self.rate, self.notes = sequence_rate(edit.timeline), list[str]()
         self._places, self._names = edit.places, set[str]()
 
     def stack(self, stack: Any, base: int) -> Iterator[Strip]:
         """The strips of a stack that begins at frame `base` of the scene."""
         rows = [child if isinstance(child, otio.schema.Track) else [child] for child in stack]
-        sound = [row for row in rows if _audible(row)]
         channel = 1
-        for row in (*sound, *(row for row in rows if not _audible(row))):
-            strips = list(self._track(row, base, int(_block(row).get("channel") or channel)))
+        for row in sorted(rows, key=_audible, reverse=True):
+            own = 0 if isinstance(row, list) else block_of(row, BLOCK).get("channel")
+            strips = list(self._track(row, base, int(own or channel)))
             yield from strips
             channel = max([channel, *(strip.channel + 1 for strip in strips)])
 
@@ -73,56 +69,53 @@ class _StripReader:
         origin = Fraction(0) if begin is None else seconds(begin, "the start of the edit")
         for marker in timeline.tracks.markers:
             at = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
-            at -= origin if not _block(timeline) and 0 < origin <= at else 0
+            at -= origin if not block_of(timeline, BLOCK) and 0 < origin <= at else 0
             yield Marker(name=marker.name, frame=base + nearest(at * self.rate))
 
-    def _track(self, row: Sequence[Any], base: int, channel: int) -> Iterator[Strip]:
-        at, lane, before = Fraction(0), 0, None
-        fades = any(isinstance(child, otio.schema.Transition) for child in row)
+    def _track(self, row: Any, base: int, channel: int) -> Iterator[Strip]:
+        at, lane, before, children = Fraction(0), 0, None, list(row)
         if getattr(row, "source_range", None) is not None:
-            at = -seconds(row.source_range.start_time, f"track '{row.name}'")  # type: ignore[attr-defined]
-            self.notes.append(f"track '{row.name}' is trimmed as a whole; its strips are not")  # type: ignore[attr-defined]
-        for i, child in enumerate(row):
-            if isinstance(child, otio.schema.Transition):
-                if child.transition_type != "SMPTE_Dissolve":
-                    self.notes.append(f"transition '{child.name}' ({child.transition_type}) becomes a cross dissolve")
+            at = -start_of(row)
+            self.notes.append(f"track '{row.name}' is trimmed as a whole; its strips are not")
+        fades = [child for child in children if isinstance(child, otio.schema.Transition)]
+        for fade in fades:
+            if fade.transition_type != "SMPTE_Dissolve":
+                self.notes.append(f"transition '{fade.name}' ({fade.transition_type}) becomes a cross dissolve")
+        for i, child in enumerate(children):
+            if not isinstance(child, otio.core.Item):
                 continue
-            head = _offset(row[i - 1], "in_offset") if i else Fraction(0)
-            tail = _offset(row[i + 1], "out_offset") if i + 1 < len(row) else Fraction(0)
+            head, tail = overlaps(children, i)
             lane = 1 - lane if head and before is not None else lane
             strip, length = self._item(child, row, base, at, (head, tail), channel + lane)
             at += length
-            if strip is None:
-                before = None
-                continue
-            yield strip
-            if head and before is not None and before.right > strip.left:
-                yield self._cross(before, strip, channel + _FADE - 1)
+            if strip is not None:
+                yield strip
+                if head and before is not None and before.right > strip.left:
+                    yield self._cross(before, strip, channel + _FADE - 1)
             before = strip
-        if fades and _block(row):
-            self.notes.append(f"dissolves of track '{row.name}' may lie on the channels above it")  # type: ignore[attr-defined]
+        if fades and block_of(row, BLOCK):
+            self.notes.append(f"dissolves of track '{row.name}' may lie on the channels above it")
 
     def _item(
-        self, item: Any, row: Any, base: int, at: Fraction, offsets: tuple[Fraction, Fraction], channel: int
+        self, item: Any, row: Any, base: int, at: Fraction, fades: tuple[Fraction, Fraction], channel: int
     ) -> tuple[Strip | None, Fraction]:
-        """The strip of an item at `at` seconds, and how long the item is; offsets: how much longer it is seen, in dissolves."""
-        if isinstance(item, otio.schema.Gap) or not isinstance(item, otio.core.Item):
+        """The strip of an item at `at` seconds, and how long the item is; fades: how much longer it is seen, in dissolves."""
+        if isinstance(item, otio.schema.Gap):
             return None, _length(item)
-        audible, block, footage = _audible(row), _block(item), None
-        source, step, length = Fraction(0), Fraction(1), None
+        audible, block, footage = _audible(row), block_of(item, BLOCK), None
+        source, step = Fraction(0), Fraction(1)
         if isinstance(item, otio.schema.Clip) and not isinstance(item.media_reference, otio.schema.GeneratorReference):
-            footage, length, notes = _footage_of(item, self._places, self.rate, audible=audible)
-            self.notes += [f"'{item.name}': {note}" for note in notes]
+            footage, source, step, length = self._footage(item, audible=audible)
             if footage is None:
                 return None, length
-            source, step = footage.source, footage.step
             stored = list(block.get("range", ()))
             if stored and stored == range_of(item):  # nobody has trimmed or retimed it since
                 source, step = exact(block["source"]), exact(block["step"])
-        length = _length(item) if length is None else length
-        begin, head = nearest(at * self.rate), nearest(offsets[0] * self.rate)
-        end = nearest((at + length) * self.rate) + nearest(offsets[1] * self.rate)
-        if end <= begin - head:
+        else:
+            length = _length(item)
+        begin, end = nearest(at * self.rate), nearest((at + length) * self.rate)
+        head, tail = (nearest(fade * self.rate) for fade in fades)
+        if end + tail <= begin - head:
             return None, length
         inside = tuple(self._nested(item, base + begin)) if isinstance(item, otio.core.Composition) else ()
         kind = str(block.get("kind") or _kind(footage, audible, bool(inside)))
@@ -130,18 +123,18 @@ class _StripReader:
             self.notes.append(f"'{item.name}' is a title or a generator, which becomes no strip")
             return None, length
         self._note_leftovers(item)
-        enabled = item.enabled and getattr(row, "enabled", True)
+        over = {"blend_type": "ALPHA_OVER"} if is_result_track(row) else {}
         strip = Strip(
             kind=kind,
             name=self._name(item.name or kind.title()),
             channel=channel,
             left=base + begin - head,
-            right=base + end,
-            footage=None if footage is None else footage.footage,
+            right=base + end + tail,
+            footage=footage,
             source=float(source - head * step),
             step=float(step),
-            muted=not enabled,
-            host=_plain(block.get("host", {})) or ({"blend_type": "ALPHA_OVER"} if _is_result(row) else {}),
+            muted=not (item.enabled and getattr(row, "enabled", True)),
+            host=_host(block) or over,
             strips=inside,
         )
         return strip, length
@@ -160,121 +153,79 @@ class _StripReader:
 
     def _note_leftovers(self, item: Any) -> None:
         others = [e.name or e.effect_name for e in item.effects if not isinstance(e, otio.schema.TimeEffect)]
-        if others and not _block(item):
+        if others and not block_of(item, BLOCK):
             self.notes.append(f"'{item.name}': {len(others)} effects stay in the edit ({', '.join(others[:3])})")
         if item.markers:
             self.notes.append(f"'{item.name}': its {len(item.markers)} markers stay in the edit")
 
     def _name(self, name: str) -> str:
-        free = _free_name(self._names, name[:60])
+        """A name that no other strip has, with a number as Blender numbers names."""
+        name, number = name[:60], 0
+        free = name
+        while free in self._names:
+            number += 1
+            free = f"{name}.{number:03d}"
         self._names.add(free)
         return free
 
+    def _footage(self, clip: Any, *, audible: bool) -> tuple[StripFootage | None, Fraction, Fraction, Fraction]:
+        """What a clip shows, None without a file; its frame, counted from 0, that is shown first, and how many it goes on in a frame of the sequence; the clip's seconds."""
+        shown = self._sound(clip) if audible else media_of(clip, self._places, self.rate, results=True)
+        media, origin = shown.media, shown.origin
+        start, length = origin, shown.length or Fraction(0)
+        if clip.source_range is not None:
+            start, length = start_of(clip), seconds(clip.source_range.duration, f"clip '{clip.name}'")
+        notes = [*notes_of(clip), *shown.notes]
+        footage, source, step = None, Fraction(0), Fraction(1)
+        if media.path is not None:
+            steps, more = speed_of(clip, start, length, 1 / self.rate, (origin, shown.length))
+            warp = Warp().then(*steps)
+            notes += more
+            if warp.affine is None:
+                notes.append("has several speeds; its strip has that of its beginning")
+            # Where there is a curve, its chord over the first frame stands for it.
+            source = (warp(Fraction(0)) - origin) * media.rate
+            slope = warp.affine.scale if warp.affine else (warp(1 / self.rate) - warp(Fraction(0))) * self.rate
+            step = slope * media.rate / self.rate
+            sequence = find_sequence(media.path)
+            first = 0 if sequence is None else sequence.first
+            footage = StripFootage(path=media.path, rate=media.rate, frames=media.frames, first=first)
+        self.notes += [f"'{clip.name}': {note}" for note in notes]
+        return footage, source, step, length
 
-# --- footage ---
-
-
-@dataclass(frozen=True, slots=True)
-class _ClipFootage:
-    """The footage of a clip: in frame k of its own record the frame `source + k * step` of the footage, counted from 0."""
-
-    footage: StripFootage
-    source: Fraction
-    step: Fraction
-    still: bool
-
-
-def _footage_of(
-    clip: Any, places: Places, rate: Fraction, *, audible: bool
-) -> tuple[_ClipFootage | None, Fraction, list[str]]:
-    """Return what a clip shows, None without a file, how many seconds it takes, and notes. rate: of the sequence."""
-    shown = _sound(clip, places, rate) if audible else media_of(clip, places, rate, results=True)
-    media, origin = shown.media, shown.origin
-    start, length = origin, shown.length or Fraction(0)
-    if clip.source_range is not None:
-        start, length = start_of(clip), seconds(clip.source_range.duration, f"clip '{clip.name}'")
-    notes = [*notes_of(clip), *shown.notes]
-    if media.path is None:
-        return None, length, notes
-    steps, more = speed_of(clip, start, length, 1 / rate, (origin, shown.length))
-    warp = Warp().then(*steps)
-    notes += more
-    if warp.affine is None:
-        notes.append("has several speeds; its strip has that of its beginning")
-    # Where there is a curve, its chord over the first frame stands for it.
-    offset = warp(Fraction(0))
-    slope = warp.affine.scale if warp.affine else (warp(1 / rate) - offset) * rate
-    sequence = find_sequence(media.path)
-    first = 0 if sequence is None else sequence.first
-    footage = StripFootage(path=media.path, rate=media.rate, frames=media.frames, first=first)
-    source = offset * media.rate - media.start
-    return _ClipFootage(footage, source, slope * media.rate / rate, media.frames == 1), length, notes
-
-
-def _sound(clip: Any, places: Places, rate: Fraction) -> ClipMedia:
-    """The media of a clip of sound, which is counted in frames of the sequence."""
-    reference = clip.media_reference
-    path, note = places.find(getattr(reference, "target_url", "") or "", clip.name)
-    available = getattr(reference, "available_range", None)
-    began, length, frames = Fraction(0), None, None
-    if available is not None:
-        what = f"the sound of clip '{clip.name}'"
-        began, length = seconds(available.start_time, what), seconds(available.duration, what)
-        frames = max(1, round(length * rate))
-    # `start` may be no whole number here: the first sample need not be at a frame.
-    media = Media("", path, rate, began * rate, frames)  # type: ignore[arg-type]
-    return ClipMedia(media, began, length, (f"media {note}",) if note else ())
-
-
-def _free_name(taken: Collection[str], name: str) -> str:
-    """A name that is not taken, with a number as Blender numbers names."""
-    number, free = 0, name
-    while free in taken:
-        number += 1
-        free = f"{name}.{number:03d}"
-    return free
+    def _sound(self, clip: Any) -> ClipMedia:
+        """The media of a clip of sound, which is counted in frames of the sequence; its first sample need not be at one."""
+        reference = clip.media_reference
+        path, note = self._places.find(getattr(reference, "target_url", "") or "", clip.name)
+        available = getattr(reference, "available_range", None)
+        begin, length, frames = Fraction(0), None, None
+        if available is not None:
+            what = f"the sound of clip '{clip.name}'"
+            begin, length = seconds(available.start_time, what), seconds(available.duration, what)
+            frames = max(1, round(length * self.rate))
+        media = Media("", path, self.rate, nearest(begin * self.rate), frames)
+        return ClipMedia(media, begin, length, (f"media {note}",) if note else ())
 
 
 # --- parts ---
 
 
-def _audible(row: Any) -> bool:
+def _audible(row: Sequence[Any]) -> bool:
     return bool(getattr(row, "kind", "") == otio.schema.TrackKind.Audio)
 
 
-def _kind(footage: Any, audible: bool, nested: bool) -> str:
+def _kind(footage: StripFootage | None, audible: bool, nested: bool) -> str:
     if footage is None:
         return "META" if nested else ""
     if audible:
         return "SOUND"
-    return "IMAGE" if footage.still or "%" in footage.footage.path.name else "MOVIE"
+    return "IMAGE" if footage.frames == 1 or has_place(footage.path.name) else "MOVIE"
 
 
 def _length(item: Any) -> Fraction:
-    if not isinstance(item, otio.core.Item):
-        return Fraction(0)
-    return seconds(item.trimmed_range().duration, f"'{item.name}'")
+    return seconds(item.trimmed_range().duration, f"'{item.name}'") if isinstance(item, otio.core.Item) else Fraction(0)
 
 
-def _offset(item: Any, name: str) -> Fraction:
-    if not isinstance(item, otio.schema.Transition):
-        return Fraction(0)
-    return seconds(getattr(item, name), f"transition '{item.name}'")
-
-
-def _block(item: Any) -> Any:
-    block = item.metadata.get(BLOCK) if hasattr(item, "metadata") else None
-    return block if hasattr(block, "get") else {}
-
-
-def _is_result(row: Any) -> bool:
-    return marked({"metadata": _plain(getattr(row, "metadata", {}))}, TRACK) is not None
-
-
-def _plain(value: Any) -> Any:
-    """Metadata of OpenTimelineIO as plain JSON values."""
-    if hasattr(value, "items"):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if hasattr(value, "__iter__") and not isinstance(value, str):
-        return [_plain(one) for one in value]
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+def _host(block: Any) -> dict[str, Any]:
+    """What the host itself said in our block, as plain JSON values."""
+    return dict(json.loads(otio.core.serialize_json_to_string(block.get("host", {}))))

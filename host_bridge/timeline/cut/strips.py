@@ -1,23 +1,36 @@
-"""The document `faceplate.cut/1`: the strips of a sequencer, as the extension in Blender writes and reads them."""
+"""The strips of a sequencer: the document `faceplate.cut/1`, as the extension in Blender writes and reads it, and its OpenTimelineIO timeline.
+
+Each channel becomes a video track, an audio track, or both; a meta strip a nested stack; a strip of one speed a clip with a
+LinearTimeWarp or a FreezeFrame. What OpenTimelineIO has no word for is a generator, and stays in our block of metadata.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+import opentimelineio as otio
+from opentimelineio.opentime import RationalTime, TimeRange
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from nodes.errors import SchemaError
-from nodes.files import check_schema, whole_file
+from host_bridge.timeline.document import DocumentPart, Rate, read_document, write_document
+from host_bridge.timeline.read.model import exact, speed_effects
+from host_bridge.timeline.read.places import read_header
+from nodes.errors import FootageError
+from nodes.footage.numbering import has_place
 
 SCHEMA = "faceplate.cut/1"
-_Rate = Annotated[Fraction, Field(gt=0, le=1000)]
+BLOCK, _STRIP = "faceplate_cut", "faceplate.strip/1"  # the key of our metadata, and their schema at a track or strip
+_PORTABLE = frozenset({"MOVIE", "IMAGE", "SOUND", "META"})  # kinds of strips that OpenTimelineIO has a word for
 
 
-class _CutPart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
+# --- the document ---
+
+
+class _CutPart(DocumentPart):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class StripFootage(_CutPart):
@@ -28,7 +41,7 @@ class StripFootage(_CutPart):
     """
 
     path: Path
-    rate: _Rate
+    rate: Annotated[Rate, Field(le=1000)]
     frames: int | None = Field(None, ge=1)
     first: int = 0
 
@@ -50,7 +63,7 @@ class Strip(_CutPart):
     source: float = 0
     step: float = 1
     muted: bool = False
-    host: dict[str, Any] = {}
+    host: dict[str, Any] = Field(default_factory=dict)
     strips: tuple[Strip, ...] = ()
 
     @model_validator(mode="after")
@@ -58,11 +71,6 @@ class Strip(_CutPart):
         if self.right <= self.left:
             raise ValueError(f"{self.name}: ends at {self.right}, before it begins at {self.left}")
         return self
-
-    @property
-    def audible(self) -> bool:
-        """Whether it lies on an audio track."""
-        return self.kind == "SOUND"
 
 
 class Marker(_CutPart):
@@ -77,12 +85,12 @@ class Cut(_CutPart):
 
     schema_: Literal["faceplate.cut/1"] = Field(default="faceplate.cut/1", alias="schema")
     name: str
-    rate: _Rate
+    rate: Annotated[Rate, Field(le=1000)]
     first: int
     last: int
     strips: tuple[Strip, ...] = ()
     markers: tuple[Marker, ...] = ()
-    host: dict[str, Any] = {}
+    host: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("rate", mode="after")
     @classmethod
@@ -92,20 +100,126 @@ class Cut(_CutPart):
 
 def load(path: Path) -> Cut:
     """Read a cut; raises SchemaError when it is missing, damaged, of another kind or newer."""
-    remedy = "Export it again"
-    try:
-        document = json.loads(path.read_bytes())
-        check_schema(document["schema"], SCHEMA, path)
-        return Cut.model_validate(document)
-    except ValidationError as e:
-        first = e.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SchemaError(f"is no cut: {where}: {first['msg']}", file=path, remedy=remedy) from e
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
-        raise SchemaError("is missing or damaged", file=path, remedy=remedy) from e
+    return read_document(path, Cut, SCHEMA, remedy="Export it again")
 
 
 def save(path: Path, cut: Cut) -> None:
     """Write a cut; raises OutputError."""
-    with whole_file(path) as temporary:
-        temporary.write_text(cut.model_dump_json(indent=1) + "\n", "utf-8")
+    write_document(path, cut)
+
+
+# --- the timeline ---
+
+
+def timeline_of(cut: Cut) -> tuple[otio.schema.Timeline, list[str]]:
+    """Return the cut as a timeline, and what of it only the host itself will understand."""
+    timeline = otio.schema.Timeline(cut.name)
+    base = min([cut.first, *(s.left for s in cut.strips)])
+    rate = float(cut.rate)
+    timeline.global_start_time = RationalTime(base, rate)
+    writer = _StripWriter(rate)
+    writer.fill(timeline.tracks, cut.strips, base)
+    for marker in cut.markers:
+        at = TimeRange(RationalTime(marker.frame - base, rate), RationalTime(1, rate))
+        timeline.tracks.markers.append(otio.schema.Marker(marker.name, at, metadata={"comment": marker.name}))
+    timeline.metadata[BLOCK] = {"schema": SCHEMA, "first": cut.first, "last": cut.last, "base": base, "host": cut.host}
+    return timeline, writer.notes
+
+
+class _StripWriter:
+    """Fills stacks with the tracks of strips. notes: what only the host will understand."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self.notes = rate, list[str]()
+
+    def fill(self, stack: otio.schema.Stack, strips: Iterable[Strip], base: int) -> None:
+        """Put the tracks of some strips into a stack that begins at frame `base` of the scene."""
+        channels: dict[tuple[bool, int], list[Strip]] = {}
+        for strip in sorted(strips, key=lambda s: s.left):
+            channels.setdefault((strip.kind == "SOUND", strip.channel), []).append(strip)
+        for (audible, channel), row in sorted(channels.items()):
+            kind = otio.schema.TrackKind.Audio if audible else otio.schema.TrackKind.Video
+            track = otio.schema.Track(f"Channel {channel}", kind=kind)
+            track.metadata[BLOCK] = {"schema": _STRIP, "channel": channel}
+            at = base
+            for strip in row:
+                if strip.left > at:
+                    track.append(otio.schema.Gap(duration=RationalTime(strip.left - at, self._rate)))
+                track.append(self._item(strip))
+                at = strip.right
+            stack.append(track)
+
+    def _item(self, strip: Strip) -> otio.core.Item:
+        length = RationalTime(strip.right - strip.left, self._rate)
+        block: dict[str, Any] = {"schema": _STRIP, "kind": strip.kind, "channel": strip.channel, "host": strip.host}
+        item: otio.core.Item
+        if strip.strips:
+            base = min(s.left for s in strip.strips)
+            start = RationalTime(strip.left - base, self._rate)
+            item = otio.schema.Stack(strip.name, source_range=TimeRange(start, length))
+            self.fill(item, strip.strips, base)
+        elif strip.footage is not None:
+            item = self._clip(strip, strip.footage, length)
+            block |= {"source": strip.source, "step": strip.step}
+        else:
+            generator = otio.schema.GeneratorReference(generator_kind=f"Blender {strip.kind}")
+            item = otio.schema.Clip(strip.name, generator, TimeRange(RationalTime(0, self._rate), length))
+        item.enabled = not strip.muted
+        item.metadata[BLOCK] = block | {"range": range_of(item)}
+        if strip.kind not in _PORTABLE and strip.footage is None and not strip.strips:
+            what = f"{strip.name} ({strip.kind.lower()}) is known to Blender only: other programs see a generator"
+            self.notes.append(what)
+        elif unsaid := list(strip.host.get("unsaid", ())):
+            self.notes.append(f"{strip.name}: {', '.join(unsaid)} known to Blender only")
+        return item
+
+    def _clip(self, strip: Strip, footage: StripFootage, length: RationalTime) -> otio.schema.Clip:
+        begin = _timecode(footage)
+        natural = footage.rate / Fraction(self._rate).limit_denominator(1001)
+        scalar = exact(strip.step) / natural
+        first = (begin + exact(strip.source)) / natural
+        if scalar < 0:  # a reversed clip plays what begins at its source range's start from its end
+            first += scalar * (strip.right - strip.left - 1)
+        span = TimeRange(RationalTime(float(first), self._rate), length)
+        clip = otio.schema.Clip(strip.name, _reference(footage, begin), span)
+        clip.effects.extend(speed_effects(scalar))
+        for effect in clip.effects:
+            effect.name = "Speed" if scalar else "Still"
+        return clip
+
+
+def range_of(item: otio.core.Item) -> list[float]:
+    """An item's source range and speed, compared to tell whether others have trimmed, moved or retimed it; empty without a range."""
+    span = item.source_range
+    if span is None:
+        return []
+    speeds = [e.time_scalar for e in item.effects if isinstance(e, otio.schema.LinearTimeWarp)]
+    return [span.start_time.value, span.duration.value, span.duration.rate, *speeds]
+
+
+def _timecode(footage: StripFootage) -> int:
+    """The number of a footage's first frame: its file's timecode, of a sequence the number of its first file."""
+    try:
+        return read_header(footage.path).start or 0
+    except (FootageError, OSError):
+        return 0
+
+
+def _reference(footage: StripFootage, begin: int) -> otio.core.MediaReference:
+    path, rate, there = footage.path, float(footage.rate), None
+    if footage.frames is not None:
+        there = TimeRange(RationalTime(begin, rate), RationalTime(footage.frames, rate))
+    if not has_place(path.name):
+        return otio.schema.ExternalReference(path.as_posix(), there)
+    head, _, tail = path.name.partition("%0")
+    digits, _, suffix = tail.partition("d")
+    return otio.schema.ImageSequenceReference(
+        target_url_base=path.parent.as_posix() + "/",
+        name_prefix=head,
+        name_suffix=suffix,
+        start_frame=footage.first,
+        frame_step=1,
+        rate=rate,
+        frame_zero_padding=int(digits or 0),
+        available_range=there,
+    )

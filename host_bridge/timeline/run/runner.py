@@ -7,17 +7,15 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from host_bridge.timeline.cast_edit import CastEdit
 from host_bridge.timeline.consent import check_allowed, still_counts
 from host_bridge.timeline.document import (
-    CastRecord,
     EditRecord,
     ErrorRecord,
-    MediaRecord,
     PerformerFootage,
     RunResult,
     ShotRecord,
@@ -164,15 +162,14 @@ def _together(shots: Sequence[Shot], begun: Mapping[str, _BegunShot]) -> dict[st
 
 
 def _record(shot: Shot) -> ShotRecord:
-    media = shot.media
-    path = None if media.path is None else media.path.absolute()
+    path = None if shot.media.path is None else shot.media.path.absolute()
     return ShotRecord(
         id=shot.id,
         name=shot.name,
         where=shot.where,
-        media=MediaRecord(url=media.url, path=path, rate=media.rate, start=media.start, frames=media.frames),
+        media=replace(shot.media, path=path),
         span=shot.span,
-        cast=tuple(CastRecord(target=c.target, source=c.source, tracks=c.tracks) for c in shot.cast),
+        cast=shot.cast,
     )
 
 

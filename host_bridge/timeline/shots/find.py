@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -15,6 +15,7 @@ from host_bridge.timeline.read.model import (
     REMEDY,
     SLACK,
     add_note,
+    block_of,
     from_whole_hour,
     nearest,
     notes_of,
@@ -23,7 +24,7 @@ from host_bridge.timeline.read.model import (
     start_of,
 )
 from host_bridge.timeline.shots.cast import Cast, in_marker, in_metadata
-from host_bridge.timeline.shots.media import ClipMedia, media_of
+from host_bridge.timeline.shots.media import OURS, ClipMedia, media_of
 from host_bridge.timeline.shots.shot import Casting, Shot
 from host_bridge.timeline.shots.warp import Affine, View, Warp, positions, speed_of
 from nodes.errors import SchemaError
@@ -60,13 +61,9 @@ def sequence_rate(timeline: Any) -> Fraction:
     return rate
 
 
-def _is_passed_over(child: Any) -> bool:
-    """Whether a track makes no shots: sound, and tracks that Faceplate put in for results."""
-    if not isinstance(child, otio.schema.Track):
-        return False
-    block = child.metadata.get("faceplate")
-    ours = isinstance(block, Mapping) and block.get("schema") == "faceplate.track/1"
-    return ours or child.kind != otio.schema.TrackKind.Video
+def is_result_track(row: Any) -> bool:
+    """Tell whether Faceplate put a track in, for results."""
+    return isinstance(row, otio.schema.Track) and block_of(row, OURS).get("schema") == "faceplate.track/1"
 
 
 def _is_audio(item: Any) -> bool:
@@ -150,7 +147,9 @@ class _Finder:
     # --- walking ---
 
     def _in_stack(self, stack: Any, context: _Context) -> Iterator[Shot]:
-        rows = [(i, child) for i, child in enumerate(stack) if not _is_passed_over(child)]
+        video = otio.schema.TrackKind.Video
+        seen = (getattr(child, "kind", video) == video and not is_result_track(child) for child in stack)
+        rows = [row for row, is_seen in zip(enumerate(stack), seen, strict=True) if is_seen]
         for number, (i, child) in enumerate(rows, 1):
             where, inner = (*context.where, i), replace(context, id=f"{context.id}.V{number}".lstrip("."))
             if isinstance(child, otio.schema.Track):
@@ -176,7 +175,7 @@ class _Finder:
             where = (*context.where, i)
             if not isinstance(child, otio.schema.Gap):
                 number += 1
-                yield from self._item(child, where, number, at, _overlaps(children, i), context)
+                yield from self._item(child, where, number, at, overlaps(children, i), context)
             at += self._length(child, where)
 
     def _item(
@@ -297,17 +296,17 @@ class _Finder:
         return any(first < end and begin < last for begin, end in ways)
 
 
-def _overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
+def overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
     """The seconds for which an item is seen before its begin and behind its end, in the transitions beside it."""
-    before = next((children[k] for k in range(i - 1, -1, -1) if not _empty(children[k])), None)
-    behind = next((children[k] for k in range(i + 1, len(children)) if not _empty(children[k])), None)
+    before = next((child for child in reversed(children[:i]) if not _is_empty(child)), None)
+    behind = next((child for child in children[i + 1 :] if not _is_empty(child)), None)
     return (
         _offset(before, "in_offset") if isinstance(before, otio.schema.Transition) else Fraction(0),
         _offset(behind, "out_offset") if isinstance(behind, otio.schema.Transition) else Fraction(0),
     )
 
 
-def _empty(item: Any) -> bool:
+def _is_empty(item: Any) -> bool:
     return isinstance(item, otio.schema.Gap) and item.source_range is not None and not item.source_range.duration.value
 
 

@@ -6,7 +6,6 @@ A sequence may be named by one of its images, and media may be a result of Facep
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -15,8 +14,8 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.document import NAME, MediaRecord, TimelineRun, load
-from host_bridge.timeline.read.model import REMEDY, nearest, seconds, start_of
+from host_bridge.timeline.document import NAME, TimelineRun, load
+from host_bridge.timeline.read.model import REMEDY, block_of, nearest, seconds, start_of
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import FaceplateError, FootageError, SchemaError
@@ -69,8 +68,7 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
 
 
 def _is_ours(key: str, reference: Any) -> bool:
-    block = reference.metadata.get(OURS) if reference is not None else None
-    return key == OURS or (isinstance(block, Mapping) and block.get("schema") == MEDIA)
+    return key == OURS or block_of(reference, OURS).get("schema") == MEDIA
 
 
 def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> ClipMedia:
@@ -202,7 +200,7 @@ class KnownResult:
     """A result. patch: it is a patch, which is laid over a plate. plate: what it was made of, if that is known; first: the position in it of the result's first frame."""
 
     patch: bool
-    plate: MediaRecord | None = None
+    plate: Media | None = None
     first: int = 0
 
 

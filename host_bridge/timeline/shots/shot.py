@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, slots=True)
+@checked_dataclass(frozen=True, slots=True, config=_STRICT)
 class Media:
     """The media of a clip.
 
@@ -20,9 +26,9 @@ class Media:
 
     url: str
     path: Path | None
-    rate: Fraction
+    rate: Annotated[Fraction, Field(gt=0)]
     start: int
-    frames: int | None
+    frames: Annotated[int, Field(ge=0)] | None = None
     key: str = "DEFAULT_MEDIA"
 
     def clamp(self, position: int) -> int:
@@ -30,7 +36,7 @@ class Media:
         return max(0, position if self.frames is None else min(position, self.frames - 1))
 
 
-@dataclass(frozen=True, slots=True)
+@checked_dataclass(frozen=True, slots=True, config=_STRICT)
 class Casting:
     """A replacement in a shot: who is replaced by whom.
 

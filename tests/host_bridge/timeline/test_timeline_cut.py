@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from host_bridge.jobs import KINDS
 from host_bridge.reporting import Watch
 from host_bridge.timeline.cut.from_otio import cut_of
-from host_bridge.timeline.cut.strips import Cut, Marker, Strip, StripFootage, load, save
-from host_bridge.timeline.cut.to_otio import timeline_of
+from host_bridge.timeline.cut.strips import Cut, Marker, Strip, StripFootage, load, save, timeline_of
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.read.model import nearest
 from host_bridge.timeline.shots.find import find_shots
@@ -131,7 +130,7 @@ def test_any_row_of_strips_comes_back(data: st.DataObject) -> None:
         )
         at += length
     cut = Cut(name="c", rate=rate, first=1, last=9, strips=tuple(strips))
-    timeline, _ = timeline_of(cut, lambda _: Fraction(90_000))
+    timeline, _ = timeline_of(cut)
     clips = timeline.find_clips()
     starts = [timeline.tracks[0].range_of_child(clip).start_time.rescaled_to(float(rate)).value for clip in clips]
     base = timeline.metadata["faceplate_cut"]["base"]

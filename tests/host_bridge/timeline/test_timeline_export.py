@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host_bridge.timeline.document import MediaRecord, ShotRecord
+from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.model import exact, nearest
+from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.write.diff import diff, diff_edits
 from host_bridge.timeline.write.export import Exported, export_edit
 from host_bridge.timeline.write.media import Kind, ResultMedia
@@ -62,7 +63,7 @@ def shots_of(
         there = clip["media_references"]["DEFAULT_MEDIA"]["available_range"]
         rate = snap_rate(there["duration"]["rate"])
         begin = nearest(exact(there["start_time"]["value"]))
-        media = MediaRecord(url="x", path=None, rate=rate, start=begin, frames=400)
+        media = Media(url="x", path=None, rate=rate, start=begin, frames=400)
         found.append(done_shot(f"S{n:04d}", where, media, (first, last)))
     return found
 
@@ -168,7 +169,7 @@ def test_what_resolve_wrote_comes_back_with_additions_only(tmp_path: Path, name:
         done_shot(
             f"V1-{where[-1]:04d}",
             where,
-            MediaRecord(url="x", path=None, rate=50, start=1800000, frames=1500),
+            Media(url="x", path=None, rate=50, start=1800000, frames=1500),
             (0, 1499),
         )
         for where, _ in clips_in(document["tracks"])
@@ -358,7 +359,7 @@ def test_clips_of_older_documents_get_the_result_and_can_have_it_taken_out(tmp_p
     del old["active_media_reference_key"]
     document = timeline(track(old) | {"OTIO_SCHEMA": "Sequence.1"})
     edit = edit_of(tmp_path, document)
-    media = MediaRecord(url="x", path=None, rate=24, start=86400, frames=400)
+    media = Media(url="x", path=None, rate=24, start=86400, frames=400)
     run = run_of(edit, done_shot("V1-0001", (0, 0), media, (0, 399)))
     done = export_edit(edit, run, "swap", PROFILES["otio"], film)
     again = edit_of(tmp_path, done.document, "out.otio")

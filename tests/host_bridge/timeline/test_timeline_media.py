@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_bridge.timeline.document import MediaRecord, ShotRecord
+from host_bridge.timeline.document import ShotRecord
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.shots.find import find_shots
-from host_bridge.timeline.shots.shot import Shot
+from host_bridge.timeline.shots.shot import Media, Shot
 from host_bridge.timeline.write.bundle import free_name
 from host_bridge.timeline.write.diff import diff_edits
 from host_bridge.timeline.write.media import result_media
@@ -211,7 +211,7 @@ def swap_of(folder: Path, plate: Path, shot: tuple[int, int], *, start: int, rat
     name = f"{plate.stem.replace('%', '')}-{shot[0]}-{shot[1]}"
     if not (folder / "shots" / name / "shot.json").exists():
         swapped(folder / "shots" / name, plate, shot, rate=rate)
-    media = MediaRecord(url=str(plate), path=plate, rate=rate, start=start, frames=60)
+    media = Media(url=str(plate), path=plate, rate=rate, start=start, frames=60)
     return done_shot(name, (0, 0), media, shot, Path("shots") / name)
 
 
@@ -507,7 +507,7 @@ def exported(
     for shot in shots:
         assert shot.media.path is not None
         swapped(out / "shots" / shot.id, shot.media.path, shot.span, rate=shot.media.rate)
-        media = MediaRecord(
+        media = Media(
             url=shot.media.url,
             path=shot.media.path,
             rate=shot.media.rate,
@@ -724,7 +724,7 @@ def test_the_json_of_an_export_says_what_was_done(tmp_path: Path, folder: Path, 
 def test_a_conformed_rate_goes_into_the_movie(tmp_path: Path) -> None:
     plate = numbered_movie(tmp_path / "plate.mov", 30, 24, size=SIZE)
     swapped(tmp_path / "shots" / "a", plate, (2, 11))
-    media = MediaRecord(url="x", path=plate, rate=25, start=0, frames=30)
+    media = Media(url="x", path=plate, rate=25, start=0, frames=30)
     made = result_media(done_shot("a", (0, 0), media, (2, 11)), tmp_path, "composite", "h264", quiet)
     with open_footage(made.path) as footage:
         assert (footage.info.rate, footage.info.frames) == (25, 10)
@@ -750,7 +750,7 @@ def test_an_edit_that_came_as_a_bundle_goes_out_with_paths_that_lead_to_its_medi
     (shot,) = find_shots(edit)
     assert shot.media.path is not None
     swapped(out / "shots" / shot.id, shot.media.path, shot.span)
-    media = MediaRecord(url="x", path=shot.media.path, rate=25, start=90000, frames=60)
+    media = Media(url="x", path=shot.media.path, rate=25, start=90000, frames=60)
     run_of(edit, done_shot(shot.id, shot.where, media, shot.span), out=out)
     status, _, err = run(
         "timeline", "export", bundle, "--profile", "resolve", "--as", "layer", "--out", tmp_path / "o.otio"

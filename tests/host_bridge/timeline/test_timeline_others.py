@@ -13,8 +13,8 @@ import opentimelineio as otio
 import pytest
 
 from host_bridge.timeline.cast_edit import open_edit
-from host_bridge.timeline.document import MediaRecord
 from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.write.profiles import PROFILES, adapt
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
@@ -87,7 +87,7 @@ def finished(folder: Path, plate: Path) -> tuple[Path, Path]:
     """A run of an edit whose one shot shows frames 20 to 59 of a plate; its folder, and the movie that an export made."""
     edit = read_again(timeline([clip(str(plate), 24, 30, 25, available=span(0, 100, 25))]), folder)
     out = folder / "cut.faceplate"
-    media = MediaRecord(url=str(plate), path=plate, rate=25, start=0, frames=100)
+    media = Media(url=str(plate), path=plate, rate=25, start=0, frames=100)
     run_of(edit, done_shot("V1-0001", (0, 0), media, (20, 59)), out=out)
     (out / "media").mkdir()
     return out, out / "media" / "V1-0001.composite.prores4444.mov"

@@ -11,7 +11,8 @@ import opentimelineio as otio
 import pytest
 from playwright.sync_api import Browser
 
-from host_bridge.timeline.document import CastRecord, EditRecord, MediaRecord, ShotRecord, TimelineRun, save
+from host_bridge.timeline.document import EditRecord, ShotRecord, TimelineRun, save
+from host_bridge.timeline.shots.shot import Casting, Media
 from nodes.consent.book import open_book
 from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.detect.kept import analyse
@@ -138,8 +139,8 @@ def test_what_was_analysed_and_what_was_done_before_is_known(
             shots=(
                 ShotRecord(
                     id=shot["id"], name=shot["name"], where=tuple(shot["where"]), span=tuple(shot["span"]),
-                    media=MediaRecord(url="", path=folder / "plate.mp4", rate=shot["media"]["rate"], start=0),
-                    cast=(CastRecord(target="anchor", source="franck"),), state="done", folder=Path("shots/x"),
+                    media=Media(url="", path=folder / "plate.mp4", rate=shot["media"]["rate"], start=0),
+                    cast=(Casting(target="anchor", source="franck"),), state="done", folder=Path("shots/x"),
                 ),
             ),
         ),

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from host_bridge.timeline.document import CastRecord, ErrorRecord, ShotRecord
+from host_bridge.timeline.document import ErrorRecord, ShotRecord
+from host_bridge.timeline.shots.shot import Casting
 from nodes.consent import records as clock
 from nodes.consent.edit import revoke
 from nodes.consent.gate import RECORD
@@ -126,7 +127,7 @@ def test_shots_without_a_result_without_a_model_and_by_unknown_models_are_named_
     show.result("S2", provenance=Provenance(unknown=("dd" * 32,)).document())
     failed = ShotRecord(
         id="S3", name="x", where=(0, 2), media=MEDIA, span=(0, 9), state="failed", error=ErrorRecord(message="no face"),
-        cast=(CastRecord(target="Ann", source="Ben"),),
+        cast=(Casting(target="Ann", source="Ben"),),
     )  # fmt: skip
     waiting = ShotRecord(id="S4", name="y", where=(0, 3), media=MEDIA, span=(0, 9))
     show.save(done_shot("S1", (0, 0), MEDIA, (0, 9)), done_shot("S2", (0, 1), MEDIA, (0, 9)), failed, waiting)
@@ -145,7 +146,7 @@ def test_several_people_in_one_shot_are_paired_by_the_names_of_the_cast(report: 
     folder = show.result("S1", provenance=Provenance(performers=parts).document())
     inputs = json.loads((folder / "shot.json").read_bytes())["inputs"]
     show.tell("S1", inputs=inputs | {"model_2": inputs["model"] | {"path": str(show.folder / "gone.onnx")}})
-    cast = (CastRecord(target="ANN", source="x"), CastRecord(target="Ben", source="x"))
+    cast = (Casting(target="ANN", source="x"), Casting(target="Ben", source="x"))
     show.save(done_shot("S1", (0, 0), MEDIA, (0, 9)).model_copy(update={"cast": cast}))
     found = report()
     assert found["shots"][0]["cast"] == [{"target": "Ann", "source": NAME}, {"target": "Ben", "source": NAME}]

@@ -13,9 +13,9 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 
-from host_bridge.timeline.document import MediaRecord
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.write.tree import CLIP, EXPORT, clips, marked
 from nodes.cache import digest_file
 from nodes.consent.edit import revoke
@@ -47,7 +47,7 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
         shots = []
         for shot in find_shots(edit):
             swapped(made.out / "shots" / shot.id, plate, shot.span)
-            media = MediaRecord(url=shot.media.url, path=plate, rate=shot.media.rate, start=0, frames=24)
+            media = Media(url=shot.media.url, path=plate, rate=shot.media.rate, start=0, frames=24)
             shots.append(done_shot(shot.id, shot.where, media, shot.span))
         model = made.folder / "model.onnx"
         model.write_bytes(b"a model")
