@@ -182,24 +182,24 @@ def default_folder(edit: Path) -> Path:
 
 def save(out: Path, run: TimelineRun) -> Path:
     """Write the document into a run's folder and return its path; raises OutputError."""
-    return write_document(document_path(out), run)
+    return save_document(document_path(out), run)
 
 
 def load(out: Path) -> TimelineRun:
     """Read the document of a run's folder; raises SchemaError when it is missing, damaged, or newer."""
     path = document_path(out) if out.is_dir() else out
     remedy = "Give the folder that `faceplate timeline run` has written, with --run"
-    return read_document(path, TimelineRun, SCHEMA, remedy=remedy, missing="there is no run of a timeline here")
+    return load_document(path, TimelineRun, SCHEMA, remedy=remedy, missing="there is no run of a timeline here")
 
 
-def write_document(path: Path, document: DocumentPart) -> Path:
+def save_document(path: Path, document: DocumentPart) -> Path:
     """Write a document and return its path; raises OutputError."""
     with whole_file(path) as temporary:
         temporary.write_text(document.model_dump_json(indent=2) + "\n", "utf-8")
     return path
 
 
-def read_document(path: Path, kind: type[Part], schema: str, *, remedy: str, missing: str = "is missing") -> Part:
+def load_document(path: Path, kind: type[Part], schema: str, *, remedy: str, missing: str = "is missing") -> Part:
     """Read a document of a schema; raises SchemaError when it is missing, damaged, of another kind or newer."""
     try:
         text = path.read_bytes()

@@ -15,7 +15,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from host_bridge.timeline.document import DocumentPart, Rate, read_document, write_document
+from host_bridge.timeline.document import DocumentPart, Rate, load_document, save_document
 from host_bridge.timeline.read.model import exact, speed_effects
 from host_bridge.timeline.read.places import read_header
 from nodes.errors import FootageError
@@ -100,12 +100,12 @@ class Cut(_CutPart):
 
 def load(path: Path) -> Cut:
     """Read a cut; raises SchemaError when it is missing, damaged, of another kind or newer."""
-    return read_document(path, Cut, SCHEMA, remedy="Export it again")
+    return load_document(path, Cut, SCHEMA, remedy="Export it again")
 
 
 def save(path: Path, cut: Cut) -> None:
     """Write a cut; raises OutputError."""
-    write_document(path, cut)
+    save_document(path, cut)
 
 
 # --- the timeline ---
