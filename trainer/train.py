@@ -61,7 +61,7 @@ def train(
         if watcher:
             watcher.message(f"{ended}; writing {MODEL}.")
         metadata = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
-        metadata[KEY] = trained.provenance.metadata()
+        metadata[KEY] = trained.provenance.model_dump_json()
         export(trained.network, out / MODEL, {**facts_of(*facesets), **metadata})
         if examples := _examples(trained, facesets[1]):
             check_export(trained.network, out / MODEL, examples)

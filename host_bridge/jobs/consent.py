@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from host_bridge.jobs.job import Request, absolute
+from pydantic import Field
+
+from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
+from nodes.consent.book import ConsentBook, PerformerSummary
+from nodes.consent.gate import CastStanding, Clip, of_swap, project_book, standing
 from nodes.definitions import Method, SwapParameters
 
 
@@ -29,25 +33,40 @@ class PerformersRequest(Request):
         return "performers" if self.plate is None else f"performers of {self.plate.name}"
 
 
-def look_up_performers(request: PerformersRequest, watch: Watch) -> dict[str, Any]:
-    """Say who may be used for what, by the records of consent.
+class PerformersResult(Result):
+    """A project's performers; `project` is None where there is none."""
 
-    The result is `faceplate.performers/1`, its `project` null where there is none.
-    Of a plate how it stands: `allowed`, `target` and `source`, each with the records by which, and in `said` the sentence that a host shows.
-    """
+    schema_: str = Field("faceplate.performers/1", alias="schema")
+    project: Path | None = None
+    production: str | None = None
+    performers: tuple[PerformerSummary, ...] = ()
+
+    @classmethod
+    def of(cls, book: ConsentBook | None, **more: Any) -> Self:
+        """Those of a project's records. more: further fields."""
+        if book is None:
+            return cls(**more)
+        performers = tuple(book.summary(performer) for performer in book.performers.values())
+        return cls(project=book.project, production=book.opened.production, performers=performers, **more)
+
+
+class CastResult(PerformersResult, CastStanding):
+    """A project's performers, and how consent stands for a shot."""
+
+
+def look_up_performers(request: PerformersRequest, watch: Watch) -> CastResult | PerformersResult:
+    """Say who may be used for what, by the records of consent; of a plate, how it stands."""
     from nodes.cache import digest_file, digest_footage
-    from nodes.consent.gate import Clip, of_swap, project_book, standing
 
     swap, paths = request.swap, [path and absolute(path) for path in (request.plate, request.source)]
     plate, source = (Clip(path, digest_footage(path)) if path else None for path in paths)
     book = project_book([], swap, request.near, *paths)
-    project = book.document() if book else {"project": None, "production": None, "performers": []}
-    answer = {"schema": "faceplate.performers/1", **project}
     if plate is None:
-        return answer
+        return PerformersResult.of(book)
     file = absolute(swap.model) if swap.model and swap.method is Method.MODEL and not request.train else None
     wanted = of_swap(plate, source, Clip(file, digest_file(file)) if file else None, swap)
-    return answer | standing(wanted, book, train=request.train)
+    stands = standing(wanted, book, train=request.train)
+    return CastResult.of(book, **{name: getattr(stands, name) for name in CastStanding.model_fields})
 
 
 class CredentialsRequest(Request):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, field_validator
 
 from host_bridge.client import sentence
 from host_bridge.jobs.consent import PerformersRequest, look_up_performers
-from host_bridge.jobs.job import Request, Result
+from host_bridge.jobs.job import Request, Result, as_document
 from host_bridge.reporting import Watch
 from host_bridge.session import consent_request, consent_summary, training_jobs
 from host_bridge.timeline.shots.cast import face_notes
@@ -342,7 +342,7 @@ def _answers(asked: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> Itera
     """What the records of consent say of each clip; nothing of footage that cannot be read, which is told where it is used."""
     for name, request in asked:
         try:
-            yield name, look_up_performers(PerformersRequest.model_validate(request), watch)
+            yield name, as_document(look_up_performers(PerformersRequest.model_validate(request), watch))
         except ConsentError as e:
             yield name, {"allowed": False, "said": str(e)}
         except FaceplateError:

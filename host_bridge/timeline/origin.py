@@ -61,8 +61,8 @@ def performer_called(name: str, role: Role, parts: Iterable[PerformerPart], book
     """Return the id of the performer whom the cast calls by a name; None if that is open. book: the project's records."""
     ids = [p.id for p in parts if p.role == role]
     if len(ids) > 1:  # several people in one shot
-        known = {p.id for p in book.named(name)} if book else set()
-        ids = [id for id in ids if id in known or name in (id, id.removeprefix("sample-"))]
+        known = book.named(name) if book else None
+        ids = [id for id in ids if name in (id, id.removeprefix("sample-")) or (known and known.id == id)]
     return ids[0] if len(ids) == 1 else None
 
 

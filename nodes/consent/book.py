@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel
 
 from nodes.consent import records as clock
 from nodes.consent.records import (
@@ -16,20 +18,19 @@ from nodes.consent.records import (
     USES,
     Chain,
     ConsentRecord,
-    CredentialsRecord,
     Fault,
     FootageRecord,
     NameRecord,
     ProjectRecord,
     RevocationRecord,
     SignedPaper,
-    SignedRecord,
     Use,
     day,
+    how_to_add,
     read_chain,
 )
 from nodes.errors import ConsentError
-from nodes.text import JOINERS, command_line, printable
+from nodes.text import JOINERS, printable
 
 T = TypeVar("T")
 _UNSEEN = str.maketrans("", "", JOINERS)
@@ -39,27 +40,36 @@ MAY: dict[Use, str] = {"replaced": "replaced", "replacement": "put in", "train":
 
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """A person whose face is known to the project. former: earlier names. added: when."""
+    """A person whose face is known to the project."""
 
     id: str
     name: str
-    added: datetime
-    former: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
 
 
-class Revocation(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Revocation:
     """When a consent was revoked, and why if that was said."""
 
     time: datetime
     reason: str
 
 
+class PerformerSummary(BaseModel):
+    """A performer: what is allowed today, until when at the latest (None without an end), and why nothing is."""
+
+    id: str
+    name: str
+    allows: list[Use]
+    until: date | None
+    why_not: str | None
+
+
 @dataclass(frozen=True)
 class ConsentBook:
-    """A project's records on a day, for a production. given: when consents were recorded. footage: performers' ids by digests of clips.
-
-    credentials: what the records say of Content Credentials, with the record's time; None where they say nothing.
-    """
+    """A project's records on a day, for a production. given: when consents were recorded. footage: performers' ids by digests of clips."""
 
     chain: Chain
     opened: ProjectRecord
@@ -70,34 +80,24 @@ class ConsentBook:
     given: Mapping[str, datetime]
     revoked: Mapping[str, Revocation]
     footage: Mapping[str, str]
-    credentials: tuple[datetime, CredentialsRecord] | None
 
     @property
     def project(self) -> Path:
         """The project's folder."""
         return self.chain.project
 
-    def named(self, name: str) -> list[Performer]:
-        """Performers of this id or name; if there are none, those who once had it. Case and spaces do not count."""
-        if name in self.performers:
-            return [self.performers[name]]
+    def named(self, name: str) -> Performer | None:
+        """The performer of this id or name; case and spaces do not count."""
         key = folded(name)
-        current = [p for p in self.performers.values() if folded(p.name) == key]
-        return current or [p for p in self.performers.values() if key in map(folded, p.former)]
+        return self.performers.get(name) or next((p for p in self.performers.values() if folded(p.name) == key), None)
 
     def the_performer(self, name: str, use: Use = "replaced") -> Performer:
-        """The one performer of this id or name. Raises ConsentError where there is none, or more than one."""
-        matches = self.named(name)
-        if not matches:
-            raise ConsentError(
-                f"there is no performer '{name}' in this project",
-                file=self.project,
-                remedy=f"Record the consent: {how_to_add(name, use, self)}",
-            )
-        if len(matches) > 1:
-            what = f"{len(matches)} performers are called '{name}': {listed(matches)}"
-            raise ConsentError(what, file=self.project, remedy="Give the id")
-        return matches[0]
+        """The performer of this id or name. Raises ConsentError where there is none."""
+        performer = self.named(name)
+        if performer is None:
+            remedy = f"Record the consent: {self.how_to_add(name, use)}"
+            raise ConsentError(f"there is no performer '{name}' in this project", file=self.project, remedy=remedy)
+        return performer
 
     def consents_of(self, performer: str) -> list[ConsentRecord]:
         """All consents of a performer, the oldest first."""
@@ -133,36 +133,37 @@ class ConsentBook:
         """The consents of a performer that allow a use."""
         return [c for c in self.consents_of(performer) if use in c.uses and self.state(c) == "in force"]
 
-    def refusal(self, performer: str, use: Use) -> str:
+    def refusal(self, performer: Performer, use: Use) -> str:
         """Why a performer may not be used so, for each of the newest consents."""
         why = []
-        for consent in reversed(self.consents_of(performer)[-3:]):
-            reason = self.revoked[consent.id].reason if consent.id in self.revoked else ""
-            stands = self.stands(consent) if use in consent.uses else f"allows {', '.join(consent.uses)} alone"
-            why.append(f"{consent.id} {stands}" + (f" ({reason})" if reason and use in consent.uses else ""))
-        return "; ".join(why) or "no consent is recorded"
+        for consent in reversed(self.consents_of(performer.id)[-3:]):
+            if use not in consent.uses:
+                why.append(f"{consent.id} allows {', '.join(consent.uses)} alone")
+            else:
+                reason = self.revoked[consent.id].reason if consent.id in self.revoked else ""
+                why.append(f"{consent.id} {self.stands(consent)}" + (f" ({reason})" if reason else ""))
+        return f"{performer} may not be {MAY[use]}: {'; '.join(why) or 'no consent is recorded'}"
+
+    def how_to_add(self, name: str, use: Use) -> str:
+        """The command that records a consent for a use."""
+        production = None if self.production == self.opened.production else self.production
+        return how_to_add(name, use, project=self.project, production=production)
 
     def until(self, consents: Sequence[str]) -> date | None:
         """Until when one of these consents holds; None without an end."""
         ends = [self.consents[id].until for id in consents]
         return None if None in ends else max((end for end in ends if end), default=None)
 
-    def summary(self, performer: Performer) -> dict[str, Any]:
-        """A performer as JSON: what is allowed today, until when at the latest (None without an end), and why nothing is."""
+    def summary(self, performer: Performer) -> PerformerSummary:
+        """How a performer's consents stand, all together."""
         allowed = {use: ids for use in USES if (ids := [c.id for c in self.allowing(performer.id, use)])}
-        until = self.until([id for ids in allowed.values() for id in ids])
-        return {
-            "id": performer.id,
-            "name": performer.name,
-            "allows": list(allowed),
-            "until": until and until.isoformat(),
-            "why_not": None if allowed else self.refusal(performer.id, USES[0]),
-        }
-
-    def document(self) -> dict[str, Any]:
-        """The project with its performers, as `faceplate.performers/1` holds them."""
-        performers = [self.summary(p) for p in self.performers.values()]
-        return {"project": str(self.project), "production": self.opened.production, "performers": performers}
+        return PerformerSummary(
+            id=performer.id,
+            name=performer.name,
+            allows=list(allowed),
+            until=self.until([id for ids in allowed.values() for id in ids]),
+            why_not=None if allowed else self.refusal(performer, USES[0]).partition(": ")[2],
+        )
 
 
 def open_book(project: Path, production: str | None = None, at: datetime | None = None) -> ConsentBook:
@@ -174,41 +175,30 @@ def open_book(project: Path, production: str | None = None, at: datetime | None 
             file=fault.file,
             remedy=f"Restore {project / FOLDER} from a copy; `faceplate performer verify` lists all that is wrong",
         )
-    return book_of(chain, production, at)
-
-
-def book_of(chain: Chain, production: str | None = None, at: datetime | None = None) -> ConsentBook:
-    """Put a sound chain's records together."""
     opened = chain.opened
     assert opened is not None
-    performers: dict[str, Performer] = {}
-    for record, body in _bodies(chain.records, NameRecord):
-        old = performers.get(body.performer)
-        former = () if old is None else (*old.former, old.name)
-        performers[body.performer] = Performer(body.performer, body.name, old.added if old else record.time, former)
-    consents = _bodies(chain.records, ConsentRecord)
-    revocations = reversed(_bodies(chain.records, RevocationRecord))  # the first one of a consent counts
+    performers = {body.performer: Performer(body.performer, body.name) for _, body in _bodies(chain, NameRecord)}
+    revocations = reversed(list(_bodies(chain, RevocationRecord)))  # the first one of a consent counts
     return ConsentBook(
         chain,
         opened,
         today=day(at or clock.now()),
         production=production or opened.production,
         performers=performers,
-        consents={body.id: body for _, body in consents},
-        given={body.id: record.time for record, body in consents},
-        revoked={id: Revocation(record.time, body.reason) for record, body in revocations for id in body.consents},
-        footage={body.digest: body.performer for _, body in _bodies(chain.records, FootageRecord)},
-        credentials=next(
-            ((record.time, body) for record, body in reversed(_bodies(chain.records, CredentialsRecord))), None
-        ),
+        consents={body.id: body for _, body in _bodies(chain, ConsentRecord)},
+        given={body.id: time for time, body in _bodies(chain, ConsentRecord)},
+        revoked={id: Revocation(time, body.reason) for time, body in revocations for id in body.consents},
+        footage={body.digest: body.performer for _, body in _bodies(chain, FootageRecord)},
     )
 
 
 def verify(project: Path) -> Chain:
-    """Read the records, and find all that is wrong with a project's records and kept documents. Raises SchemaError for records of a newer Faceplate."""
+    """Read the records, and find all that is wrong with them and with kept documents. Raises SchemaError for records of a newer Faceplate."""
     chain = read_chain(project)
-    faults = list(chain.faults)
-    for consent in () if faults else book_of(chain).consents.values():
+    if chain.faults:
+        return chain
+    faults = []
+    for _, consent in _bodies(chain, ConsentRecord):
         if consent.document and consent.document.kept:
             path = kept_file(project, consent.document)
             if not path.is_file():
@@ -221,14 +211,12 @@ def verify(project: Path) -> Chain:
 def describe(paper: Path) -> SignedPaper:
     """The record of a document; raises ConsentError where it cannot be read or is empty."""
     try:
-        with paper.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            empty = file.tell() == 0
+        data = paper.read_bytes()
     except OSError as e:
         raise ConsentError(f"the document cannot be read: {e.strerror or e}", file=paper, remedy="Give its file") from e
-    if empty:
+    if not data:
         raise ConsentError("the document is empty", file=paper, remedy="Give the signed one")
-    return SignedPaper(name=printable(paper.name), sha256=digest)
+    return SignedPaper(name=printable(paper.name), sha256=hashlib.sha256(data).hexdigest())
 
 
 def kept_file(project: Path, document: SignedPaper) -> Path:
@@ -241,18 +229,5 @@ def folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().translate(_UNSEEN).split())
 
 
-def listed(performers: Sequence[Performer]) -> str:
-    """Performers as a sentence lists them."""
-    return ", ".join(f"{p.name} ({p.id}, since {day(p.added)})" for p in performers)
-
-
-def how_to_add(name: str, use: Use, book: ConsentBook | None = None) -> str:
-    """The command that records a consent for a use; document and date are for the user to fill in."""
-    words = ["faceplate", "performer", "add", name, *(["--project", str(book.project)] if book else [])]
-    words += ["--production", book.production] if book and book.production != book.opened.production else []
-    words += ["--document", "RELEASE.pdf", "--use", "train" if use == "train" else "replace", "--until", "YYYY-MM-DD"]
-    return command_line(*words)
-
-
-def _bodies(records: Sequence[SignedRecord], kind: type[T]) -> list[tuple[SignedRecord, T]]:
-    return [(record, record.body) for record in records if isinstance(record.body, kind)]
+def _bodies(chain: Chain, kind: type[T]) -> Iterator[tuple[datetime, T]]:
+    return ((record.time, record.body) for record in chain.records if isinstance(record.body, kind))

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
-from nodes.consent.book import MAY, ConsentBook, Performer, how_to_add, listed, open_book
+from pydantic import BaseModel
+
+from nodes.consent.book import MAY, ConsentBook, open_book
 from nodes.consent.provenance import PerformerPart, Provenance, Role, read_model
-from nodes.consent.records import Use, day, find_project
-from nodes.definitions import SwapParameters
+from nodes.consent.records import Use, day, find_project, how_to_add
+from nodes.definitions import ConsentParameters, SwapParameters
 from nodes.errors import ConsentError
 from nodes.text import command_line
 
@@ -26,18 +28,7 @@ SAMPLES = {  # by their digest as of `nodes.cache`
     "a974755e83799c17627cbea98c28cf1c3c32557874dd278453ec08adcbabb459": "cap13_edit2",
 }
 USE: Mapping[Role, Use] = {"target": "replaced", "source": "replacement", "performer": "train"}
-
-
-class ConsentRequest(Protocol):
-    """By which records consent is asked for. project: None for the one that is found; production: None for the project's own."""
-
-    @property
-    def project(self) -> Path | None:
-        """Folder of the project."""
-
-    @property
-    def production(self) -> str | None:
-        """The production that it is for."""
+ConsentRequest = ConsentParameters | SwapParameters  # by which records consent is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,45 +73,40 @@ class Face:
         if self.clip and self.clip.digest in SAMPLES:
             return _sample(f"sample-{SAMPLES[self.clip.digest]}")
         if book is None:
-            refuse_without_project(self.use, self.said)
+            raise no_project(self.use, self.said)
         return grant(book, self._performer(book), self.use)
 
-    def _performer(self, book: ConsentBook) -> Performer:
+    def _performer(self, book: ConsentBook) -> str:
         registered = book.footage.get(self.clip.digest) if self.clip else None
-        if said := self.said or (self.label if self.label and book.named(self.label) else None):
-            performer = book.the_performer(said, self.use)
-            if registered and registered != performer.id:
-                other = book.performers[registered]
-                raise ConsentError(
-                    f"shows {other.name} ({other.id}), as is recorded, not {performer.name} ({performer.id})",
-                    file=self.clip.path if self.clip else None,
-                    remedy=f"Give the right performer with {self.option}, or the right footage",
-                )
-            return performer
-        if known := registered or self.model:
-            return book.the_performer(known, self.use)
-        everybody = list(book.performers.values())
-        allowed = [p for p in everybody if book.allowing(p.id, self.use)]
-        # It may be the face of somebody whose consent has ended or was revoked; that is not another's.
-        ever = [p for p in everybody if any(self.use in c.uses for c in book.consents_of(p.id))]
-        if len(allowed) == len(ever) == 1:
-            return allowed[0]
-        if not allowed and len(everybody) == 1:
-            return everybody[0]  # for the reason why not
-        file = self.clip.path if self.clip else book.project
-        if not allowed:
-            why = [_refusal(book, p, self.use) for p in everybody]
+        said = self.said or (self.label if self.label and book.named(self.label) else None)
+        if said is None:
+            return registered or self.model or self._only_one(book)
+        performer = book.the_performer(said, self.use)
+        if registered and registered != performer.id:
             raise ConsentError(
-                f"{'; '.join(why[:4])}{'; and so on' if len(why) > 4 else ''}",
-                file=file,
-                remedy=f"Record a consent that allows it: {how_to_add('NAME', self.use, book)}",
+                f"shows {book.performers[registered]}, as is recorded, not {performer}",
+                file=self.clip.path if self.clip else None,
+                remedy=f"Give the right performer with {self.option}, or the right footage",
             )
+        return performer.id
+
+    def _only_one(self, book: ConsentBook) -> str:
+        """The only performer who may be used so; or the one for whom it can be said why not. Raises ConsentError where there are more."""
+        # It may be the face of somebody whose consent has ended or was revoked; that is not another's.
+        ever = [p for p in book.performers.values() if any(self.use in c.uses for c in book.consents_of(p.id))]
+        candidates = ever or list(book.performers.values())
+        if len(candidates) == 1:
+            return candidates[0].id
+        file = self.clip.path if self.clip else book.project
+        if not any(book.allowing(p.id, self.use) for p in candidates):
+            remedy = f"Record a consent that allows it: {book.how_to_add('NAME', self.use)}"
+            raise ConsentError("; ".join(book.refusal(p, self.use) for p in candidates), file=file, remedy=remedy)
         words = ("faceplate", "performer", "footage", "--project", str(book.project), "NAME", str(file))
-        register = f", or once and for all: {command_line(*words)}" if self.clip else ""
         raise ConsentError(
-            f"whose face this is is not known; it may be that of {listed(ever)}",
+            f"whose face this is is not known; it may be that of {', '.join(map(str, candidates))}",
             file=file,
-            remedy=f"Say it with {self.option} NAME{register}",
+            remedy=f"Say it with {self.option} NAME"
+            + (f", or once and for all: {command_line(*words)}" if self.clip else ""),
         )
 
 
@@ -151,22 +137,19 @@ class Earlier:
                 file=self.path,
                 remedy="Give the source's own footage, or the right performer with --source-performer",
             )
-        if self.role is not None:
-            self._check_footage(made, book)
-            return made.model_copy(update={"performers": self._renewed(made, book)})
-        if self.again:
-            self._renewed(made, book)
         self._check_footage(made, book)
+        if self.role or self.again:
+            renewed = tuple(self._renewed(part, book) for part in made.performers)
+            if self.role:
+                return made.model_copy(update={"performers": renewed})
         self._check_not_revoked(made, book)
         return made
 
-    def _renewed(self, made: Provenance, book: ConsentBook | None) -> tuple[PerformerPart, ...]:
-        """The performers in it by the consents of today."""
-        parts = []
-        for part in made.performers:
-            given = part_grant(book, part.id, "train" if self.role else USE[part.role])
-            parts.append(PerformerPart(id=given.performer, role=self.role or part.role, consents=given.consents))
-        return tuple(parts)
+    def _renewed(self, part: PerformerPart, book: ConsentBook | None) -> PerformerPart:
+        """A performer in it by the consents of today."""
+        use = "train" if self.role else USE[part.role]
+        given = _sample(part.id) if is_sample(part.id) else grant(book, part.id, use)
+        return PerformerPart(id=given.performer, role=self.role or part.role, consents=given.consents)
 
     def _check_not_revoked(self, made: Provenance, book: ConsentBook | None) -> None:
         """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
@@ -174,28 +157,22 @@ class Earlier:
             if id == RECORD:
                 continue
             if book is None:
-                refuse_without_project("replacement", None)
+                raise no_project("replacement", None)
             what = f"{self.called} was made by the consent {id}, which"
             if id not in book.consents:
                 what = f"{what} is not in the project {book.project}"
                 raise ConsentError(what, file=self.path, remedy="Name the project that it was made in with --project")
             if id in book.revoked:
-                raise ConsentError(
-                    f"{what} was revoked on {day(book.revoked[id].time)}",
-                    file=self.path,
-                    remedy="Delete it; `faceplate performer affected` lists what else was made by it",
-                )
+                what = f"{what} was revoked on {day(book.revoked[id].time)}"
+                raise ConsentError(what, file=self.path, remedy="Delete it; make it anew by a consent that holds")
 
     def _check_footage(self, made: Provenance, book: ConsentBook | None) -> None:
         """Somebody edited what it says, or the footage was registered with another performer since."""
-        named = {part.id for part in made.performers}
-        samples = {f"sample-{SAMPLES[digest]}" for digest in made.footage if digest in SAMPLES}
-        shown = samples | {book.footage[digest] for digest in made.footage if book and digest in book.footage}
-        wrong = sorted(shown - named) or sorted(id for id in named - samples if is_sample(id))
-        if named and wrong:
-            how = "is not made" if wrong[0] in named else "does not name, but was made"
-            what = f"{self.called} {how} from the footage of{'' if wrong[0] in named else ','} {wrong[0]}"
-            raise ConsentError(what, file=self.path, remedy="Make it again from its footage")
+        for digest in made.footage:
+            shown = f"sample-{SAMPLES[digest]}" if digest in SAMPLES else book and book.footage.get(digest)
+            if shown and made.performers and shown not in [part.id for part in made.performers]:
+                what = f"{self.called} does not name, but was made from the footage of, {shown}"
+                raise ConsentError(what, file=self.path, remedy="Make it again from its footage")
 
 
 def permit(
@@ -224,15 +201,15 @@ def _permit(wanted: Sequence[Face | Earlier], book: ConsentBook | None) -> Prove
         if isinstance(each, Earlier):
             parts.append(each.checked(book, grants.get("source")))
             continue
-        grant = each.grant(book)
-        first = grants.setdefault(each.role, grant)
-        if each.clip and grant.performer != first.performer:
+        given = each.grant(book)
+        first = grants.setdefault(each.role, given)
+        if each.clip and given.performer != first.performer:
             raise ConsentError(
-                f"shows {grant.name} ({grant.performer}), other clips {first.name} ({first.performer})",
+                f"shows {given.name} ({given.performer}), other clips {first.name} ({first.performer})",
                 file=each.clip.path,
                 remedy="Make a faceset of each performer",
             )
-        part = PerformerPart(id=grant.performer, role=each.role, consents=grant.consents)
+        part = PerformerPart(id=given.performer, role=each.role, consents=given.consents)
         parts.append(Provenance(performers=(part,), footage=(each.clip.digest,) if each.clip else ()))
     return Provenance.joined(*parts)
 
@@ -278,59 +255,67 @@ def still(made: Provenance | None, path: Path, remedy: str | None = None) -> lis
     return [Earlier(made, path, again=True)]
 
 
-def standing(wanted: Sequence[Face | Earlier], book: ConsentBook | None, *, train: bool = False) -> dict[str, Any]:
-    """How consent stands for a target and a source, as hosts show it: whether they may be used, until when, by which records, or why not.
+class FaceStanding(BaseModel):
+    """How consent stands for a face. until: None without an end. said: in a sentence, with what to do where it may not be used."""
 
-    train: a model is to be trained on them.
-    """
+    allowed: bool
+    id: str | None = None
+    name: str | None = None
+    until: date | None = None
+    consents: tuple[str, ...] = ()
+    why: str | None = None
+    remedy: str | None = None
+    said: str
+
+
+class CastStanding(BaseModel):
+    """How consent stands for a target and a source together. model_known: the model says whom it was trained on."""
+
+    allowed: bool
+    said: str
+    model_known: bool
+    target: FaceStanding
+    source: FaceStanding
+
+
+def standing(wanted: Sequence[Face | Earlier], book: ConsentBook | None, *, train: bool = False) -> CastStanding:
+    """How consent stands for a target and a source, as hosts show it. train: a model is to be trained on them."""
     faces = [replace(f, use="train") if train else f for f in wanted if isinstance(f, Face)]
-    roles: dict[str, dict[str, Any]] = {face.role: _standing(face, book) for face in faces}
-    allowed = all(each["allowed"] for each in roles.values())
-    said = "; ".join(dict.fromkeys(each["said"] for each in roles.values()))  # once, where the two are one
+    target, source = (_standing(face, book) for face in faces)
+    allowed = target.allowed and source.allowed
+    said = "; ".join(dict.fromkeys((target.said, source.said)))  # once, where the two are one
     if allowed and not train:  # each by itself; the model may forbid it still
         try:
             _permit(wanted, book)
         except ConsentError as e:
             allowed, said = False, _in_words(e, book)
-    unknown = any(isinstance(e, Earlier) and e.provenance is None for e in wanted)
-    return {"allowed": allowed, "said": said, "model_known": not unknown, **roles}
+    known = all(each.provenance for each in wanted if isinstance(each, Earlier))
+    return CastStanding(allowed=allowed, said=said, model_known=known, target=target, source=source)
 
 
-def _standing(face: Face, book: ConsentBook | None) -> dict[str, Any]:
+def _standing(face: Face, book: ConsentBook | None) -> FaceStanding:
     try:
-        grant = face.grant(book)
+        given = face.grant(book)
     except ConsentError as e:
-        none: dict[str, Any] = {"id": None, "name": face.said, "until": None, "consents": []}
-        return {"allowed": False, **none, "why": e.what, "remedy": e.remedy, "said": _in_words(e, book)}
-    until = book.until(grant.consents) if book and not is_sample(grant.performer) else None
+        return FaceStanding(allowed=False, name=face.said, why=e.what, remedy=e.remedy, said=_in_words(e, book))
+    until = book.until(given.consents) if book and not is_sample(given.performer) else None
     end = f" until {until}" if until else ""
-    return {
-        "allowed": True,
-        "id": grant.performer,
-        "name": grant.name,
-        "until": until and until.isoformat(),
-        "consents": list(grant.consents),
-        "why": None,
-        "remedy": None,
-        "said": f"{grant.name} may be {MAY[face.use]}{end} ({', '.join(grant.consents)})",
-    }
+    said = f"{given.name} may be {MAY[face.use]}{end} ({', '.join(given.consents)})"
+    return FaceStanding(
+        allowed=True, id=given.performer, name=given.name, until=until, consents=given.consents, said=said
+    )
 
 
-def part_grant(book: ConsentBook | None, performer: str, use: Use) -> Grant:
-    """See that a performer (id or name) may be used so. Raises ConsentError."""
-    if is_sample(performer):
-        return _sample(performer)
+def grant(book: ConsentBook | None, performer: str, use: Use) -> Grant:
+    """The consents that allow a use of a performer (id or name) today. Raises ConsentError when there are none."""
     if book is None:
-        refuse_without_project(use, performer)
-    return grant(book, book.the_performer(performer, use), use)
-
-
-def grant(book: ConsentBook, performer: Performer, use: Use) -> Grant:
-    """The consents that allow a use today. Raises ConsentError when there are none."""
-    if consents := book.allowing(performer.id, use):
-        return Grant(performer.id, performer.name, tuple(c.id for c in consents))
-    remedy = f"Record a consent that allows it: {how_to_add(performer.id, use, book)}"
-    raise ConsentError(_refusal(book, performer, use), file=book.project, remedy=remedy)
+        raise no_project(use, performer)
+    who = book.the_performer(performer, use)
+    consents = book.allowing(who.id, use)
+    if not consents:
+        remedy = f"Record a consent that allows it: {book.how_to_add(who.id, use)}"
+        raise ConsentError(book.refusal(who, use), file=book.project, remedy=remedy)
+    return Grant(who.id, who.name, tuple(c.id for c in consents))
 
 
 def consents_key(*places: Path) -> dict[str, Any]:
@@ -348,20 +333,15 @@ def is_sample(performer: str) -> bool:
     return performer.removeprefix("sample-") in SAMPLES.values() and performer.startswith("sample-")
 
 
-def refuse_without_project(use: Use, performer: str | None) -> NoReturn:
-    """Raise the ConsentError of a place in which no consent at all is recorded."""
-    raise ConsentError(
-        f"nobody may be {MAY[use]} here: no consent is recorded",
-        remedy=f"Record it in the folder of your project: {how_to_add(performer or 'NAME', use)}; if it is yourself, --self instead of a document",
-    )
-
-
 def _sample(performer: str) -> Grant:
     return Grant(performer, performer.removeprefix("sample-"), (RECORD,))
 
 
-def _refusal(book: ConsentBook, performer: Performer, use: Use) -> str:
-    return f"{performer.name} ({performer.id}) may not be {MAY[use]}: {book.refusal(performer.id, use)}"
+def no_project(use: Use, performer: str | None) -> ConsentError:
+    """The error of a place in which no consent at all is recorded."""
+    command = how_to_add(performer or "NAME", use)
+    remedy = f"Record it in the folder of your project: {command}; if it is yourself, --self instead of a document"
+    return ConsentError(f"nobody may be {MAY[use]} here: no consent is recorded", remedy=remedy)
 
 
 def _in_words(e: ConsentError, book: ConsentBook | None) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from platformdirs import user_data_path
 
 from nodes.errors import ConsentError, FaceplateError, writing
+from nodes.files import whole_file
 from nodes.text import command_line
 
 OWN = "own"
@@ -23,8 +23,8 @@ OWN = "own"
 
 def keys_folder() -> Path:
     """Where the user's private keys are."""
-    told = os.environ.get("FACEPLATE_KEYS")
-    return Path(told).expanduser().absolute() if told else user_data_path("faceplate", appauthor=False) / "keys"
+    named = os.environ.get("FACEPLATE_KEYS")
+    return Path(named).expanduser().absolute() if named else user_data_path("faceplate", appauthor=False) / "keys"
 
 
 def key_file(name: str) -> Path:
@@ -35,24 +35,23 @@ def key_file(name: str) -> Path:
 def load_key(name: str) -> Ed25519PrivateKey | None:
     """Read a private key; None where this user has none. Raises ConsentError for one that others can read, or that is damaged."""
     path = key_file(name)
+    if not path.exists():
+        return None
     try:
         key = load_pem_private_key(path.read_bytes(), None)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as e:
         raise ConsentError("is not a private key that can be read", file=path, remedy="Restore it from a copy") from e
-    check_private(path, ConsentError)
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsentError("is a private key of another kind", file=path, remedy="Restore it from a copy")
+    check_private(path, ConsentError)
     return key
 
 
 def make_key(name: str) -> Ed25519PrivateKey:
-    """Make a private key, or take the one that another process has made just now; raises OutputError, ConsentError."""
+    """Make a private key. Raises OutputError."""
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_private(key_file(name), pem, overwrite=False)
-    return load_key(name) or key
+    write_private(key_file(name), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
 
 
 def check_private(path: Path, error: type[FaceplateError]) -> None:
@@ -62,23 +61,13 @@ def check_private(path: Path, error: type[FaceplateError]) -> None:
         raise error("others than you may read or write this private key", file=path, remedy=remedy)
 
 
-def write_private(path: Path, data: bytes, *, overwrite: bool = True) -> None:
-    """Write a file that its user alone can read, whole or not at all; without `overwrite` one that is there stays. Raises OutputError."""
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that its user alone can read, whole or not at all. Raises OutputError."""
     with writing(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if overwrite:
-                temporary.replace(path)
-            else:
-                with suppress(FileExistsError):
-                    os.link(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        temporary.touch(0o600)
+        temporary.write_bytes(data)
 
 
 def public(key: Ed25519PrivateKey) -> str:

@@ -5,27 +5,21 @@ JSON documents hold it under `provenance`, an ONNX file's metadata as JSON under
 
 from __future__ import annotations
 
-import io
-import json
-import os
+import mmap
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nodes import __version__
-from nodes.consent.book import ConsentBook
 
 KEY = "provenance"
 METADATA_KEY = "faceplate.provenance"
 Role = Literal["target", "source", "performer"]
-_LARGEST = 16 << 20  # bytes of a document; ours are far smaller
-_LARGEST_ENTRY = 1 << 20  # bytes of a model's metadata
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _METADATA, _NAME, _VALUE = 14, 1, 2  # fields of ModelProto and StringStringEntryProto
+_VARINT, _BYTES = 0, 2
+_FIXED = {1: 8, 5: 4}  # bytes of the other wire types
 
 
 class PerformerPart(BaseModel):
@@ -82,10 +76,6 @@ class Provenance(BaseModel):
         """As JSON documents hold it, under `KEY`."""
         return self.model_dump(mode="json")
 
-    def metadata(self) -> str:
-        """As an ONNX file holds it, under `METADATA_KEY`."""
-        return self.model_dump_json()
-
 
 def read_document(document: Mapping[str, Any]) -> Provenance | None:
     """The provenance of a JSON document; None where it holds none that can be understood."""
@@ -99,88 +89,46 @@ def read_model(path: Path) -> Provenance | None:
     """The provenance of an ONNX model; None for a file that holds none that can be understood."""
     try:
         return Provenance.model_validate_json(read_metadata_of(path)[METADATA_KEY])
-    except (OSError, KeyError, ValueError):
+    except (OSError, LookupError, ValueError):
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class MadeFile:
-    """A file that carries provenance. kind: `shot`, `faceset`, `model`, or the name of another document."""
-
-    path: Path
-    kind: str
-    provenance: Provenance
-
-    def fallen(self, book: ConsentBook) -> list[str]:
-        """The consents it was made by that are revoked or have ended; those that this project does not know are not its matter."""
-        known = [book.consents[id] for id in self.provenance.consents if id in book.consents]
-        return [consent.id for consent in known if book.state(consent) in ("revoked", "expired")]
-
-    def document(self, book: ConsentBook) -> dict[str, Any]:
-        """As JSON."""
-        told = {"fallen": self.fallen(book), "provenance": self.provenance.document()}
-        return {"path": str(self.path), "kind": self.kind, **told}
-
-
-def find_made(folder: Path) -> Iterator[MadeFile]:
-    """Every file below a folder that carries provenance, by path; files that cannot be read are skipped, links are not followed."""
-    for place, folders, files in os.walk(folder):
-        folders.sort()
-        for path in (Path(place, name) for name in sorted(files)):
-            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                if path.suffix == ".onnx" and (provenance := read_model(path)):
-                    yield MadeFile(path, "model", provenance)
-                elif path.suffix == ".json" and path.stat().st_size <= _LARGEST:
-                    text = path.read_bytes()
-                    if KEY.encode() in text:  # most have none: not worth parsing
-                        document = json.loads(text)
-                        kind = str(document["schema"]).removeprefix("faceplate.").partition("/")[0]
-                        if provenance := read_document(document):
-                            yield MadeFile(path, kind, provenance)
 
 
 def read_metadata_of(path: Path) -> dict[str, str]:
     """Read `metadata_props` of an ONNX file without its graph, so that gigabytes cost nothing.
 
-    The file is a protobuf message `ModelProto`; see onnx.proto and protobuf.dev/programming-guides/encoding. Raises OSError, and ValueError
-    for a file that is not such a message.
+    The file is a protobuf message `ModelProto`; see onnx.proto and protobuf.dev/programming-guides/encoding. Raises OSError, and LookupError or
+    ValueError for a file that is not such a message.
     """
     metadata: dict[str, str] = {}
-    with path.open("rb") as file:
-        for number, length in _fields(file, os.fstat(file.fileno()).st_size):
-            if number == _METADATA and length <= _LARGEST_ENTRY:
-                entry = io.BytesIO(file.read(length))
-                texts = {field: entry.read(size).decode() for field, size in _fields(entry, length)}
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for number, place in _fields(data):
+            if number == _METADATA:
+                texts = {name: data[place][text].decode() for name, text in _fields(data[place])}
                 metadata[texts.get(_NAME, "")] = texts.get(_VALUE, "")
     return metadata
 
 
-def _fields(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Number and length of each field of a message that holds bytes; the file stands at the bytes."""
-    while file.tell() < size:
-        tag = _varint(file)
-        number, wire = tag >> 3, tag & 7
-        if not number or wire not in (_VARINT, _FIXED64, _BYTES, _FIXED32):
-            raise ValueError("is not a protobuf message")
-        if wire == _VARINT:
-            _varint(file)
+def _fields(message: bytes | mmap.mmap) -> Iterator[tuple[int, slice]]:
+    """Number and place of each field of a message that holds bytes."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            _, at = _varint(message, at)
             continue
-        length = _varint(file) if wire == _BYTES else 8 if wire == _FIXED64 else 4
-        end = file.tell() + length
-        if end > size:
-            raise ValueError("is cut off")
-        if wire == _BYTES:
-            yield number, length
-        file.seek(end)
+        size, at = _varint(message, at) if kind == _BYTES else (_FIXED[kind], at)
+        if kind == _BYTES:
+            yield tag >> 3, slice(at, at + size)
+        at += size
 
 
-def _varint(file: BinaryIO) -> int:
+def _varint(message: bytes | mmap.mmap, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):
-        byte = file.read(1)
-        if not byte:
-            raise ValueError("is cut off")
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
+        value |= (message[at] & 0x7F) << shift
+        at += 1
+        if message[at - 1] < 0x80:
+            return value, at
     raise ValueError("is not a protobuf message")

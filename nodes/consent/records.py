@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from nodes.consent.keys import is_signed
 from nodes.errors import ConsentError, SchemaError
@@ -51,7 +51,7 @@ Text = Annotated[StrictStr, AfterValidator(_checked)]
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
 
 class ProjectRecord(_Body):
@@ -91,9 +91,9 @@ class ConsentRecord(_Body):
     given_by: Text
     production: Text | None
     uses: tuple[Use, ...]
-    from_: date = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
+    from_: date = Field(validation_alias="from", serialization_alias="from")
     until: date | None
-    basis: Literal["signed", "self", "published"]
+    basis: Literal["signed", "self"]
     document: SignedPaper | None = None
 
 
@@ -114,15 +114,7 @@ class FootageRecord(_Body):
     name: Text
 
 
-class CredentialsRecord(_Body):
-    """Whether results carry Content Credentials: written by Faceplates before the project's settings said it, still read."""
-
-    kind: Literal["credentials"] = "credentials"
-    signed: bool
-    reason: Text = ""
-
-
-Body = ProjectRecord | NameRecord | ConsentRecord | RevocationRecord | FootageRecord | CredentialsRecord
+Body = ProjectRecord | NameRecord | ConsentRecord | RevocationRecord | FootageRecord
 
 
 class SignedRecord(BaseModel):
@@ -139,15 +131,11 @@ class SignedRecord(BaseModel):
     signature: StrictStr
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """Something wrong with the records, in a sentence without its full stop, and the file in which it shows."""
 
     what: str
     file: Path
-
-    def __str__(self) -> str:
-        return f"{self.file.name}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -207,7 +195,8 @@ def _fault(record: SignedRecord, raw: Mapping[str, Any], number: int, previous: 
     # Taking consent away needs no permission: a revocation may carry anybody's signature.
     if record.key != key and not isinstance(record.body, RevocationRecord):
         return "is signed with another key than the project's"
-    if not is_signed(signed_bytes(raw), record.signature, record.key):
+    signed = canonical({name: value for name, value in raw.items() if name != "signature"})
+    if not is_signed(signed, record.signature, record.key):
         return "was changed after it was signed"
     return None
 
@@ -226,26 +215,9 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
-def unsigned(number: int, time: datetime, previous: str, key: str, body: Body) -> dict[str, Any]:
-    """A record's document, to be signed."""
-    return {
-        "schema": SCHEMA,
-        "number": number,
-        "time": time.astimezone(UTC).isoformat(timespec="seconds"),
-        "previous": previous,
-        "key": key,
-        "record": body.model_dump(mode="json"),
-    }
-
-
 def canonical(document: Mapping[str, Any]) -> bytes:
     """The bytes that stand for a document, however its file is laid out."""
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def signed_bytes(raw: Mapping[str, Any]) -> bytes:
-    """The bytes of a record that its signature is of."""
-    return canonical({name: value for name, value in raw.items() if name != "signature"})
 
 
 def hash_of(raw: Mapping[str, Any]) -> str:
@@ -268,10 +240,10 @@ def is_project(folder: Path) -> bool:
     return any((folder / FOLDER).glob("[0-9]*.json"))
 
 
-def told_project(told: Path | None) -> Path | None:
+def named_project(given: Path | None) -> Path | None:
     """The folder that was given, else the one that FACEPLATE_PROJECT names, a project or not yet."""
-    named = told or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    return named and named.expanduser().resolve()
+    folder = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    return folder and folder.expanduser().resolve()
 
 
 def find_project(*places: Path | None, told: Path | None = None) -> Path | None:
@@ -279,21 +251,21 @@ def find_project(*places: Path | None, told: Path | None = None) -> Path | None:
 
     Raises ConsentError where the one that is named has no records.
     """
-    project = told_project(told)
+    project = named_project(told)
     if project is not None:
         if not is_project(project):
-            raise ConsentError(
-                "is no project: it has no records of performers",
-                file=project,
-                remedy=f"Name another, or make it one: {how_to_begin(project)}",
-            )
+            remedy = f"Name another, or make it one: {how_to_add(project=project)}"
+            raise ConsentError("is no project: it has no records of performers", file=project, remedy=remedy)
         return project
     starts = [place.expanduser().resolve() for place in places if place is not None]
     return next((folder for start in starts for folder in (start, *start.parents) if is_project(folder)), None)
 
 
-def how_to_begin(project: Path | None = None) -> str:
-    """The command that makes a folder a project; name, document and date are for the user to fill in."""
-    where = () if project is None else ("--project", str(project))
-    options = ("--document", "RELEASE.pdf", "--use", "replace,train", "--until", "YYYY-MM-DD")
-    return command_line("faceplate", "performer", "add", "NAME", *where, *options)
+def how_to_add(
+    name: str = "NAME", use: Use | None = None, *, project: Path | None = None, production: str | None = None
+) -> str:
+    """The command that records a consent, by default for all uses; document and date are for the user to fill in."""
+    uses = "replace,train" if use is None else "train" if use == "train" else "replace"
+    options = {"--project": project, "--production": production, "--document": "RELEASE.pdf", "--use": uses}
+    given = [word for option, value in options.items() if value for word in (option, str(value))]
+    return command_line("faceplate", "performer", "add", name, *given, "--until", "YYYY-MM-DD")

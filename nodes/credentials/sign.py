@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nodes.consent import records as clock
-from nodes.consent.book import open_book
 from nodes.consent.provenance import Provenance, read_document
 from nodes.consent.records import FOLDER, find_project
 from nodes.credentials.binding import hash_files, listing, sha256, sidecar_for
@@ -47,7 +46,7 @@ class SwitchedOff:
 
 
 def switched_off(project: Path | None) -> SwitchedOff | None:
-    """Since when a project's results go unsigned; None where they are signed. Raises ConsentError, SchemaError."""
+    """Since when a project's results go unsigned; None where they are signed. Raises SchemaError."""
     if project is None:
         return None
     path = _setting(project)
@@ -56,13 +55,9 @@ def switched_off(project: Path | None) -> SwitchedOff | None:
         check_schema(setting["schema"], _SETTING, path)
         return None if setting["signed"] else SwitchedOff(str(setting["since"]), str(setting["reason"]))
     except FileNotFoundError:
-        pass
+        return None
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise SchemaError("is damaged", file=path, remedy="Delete it: results are signed then") from e
-    recorded = open_book(project).credentials  # by an earlier Faceplate
-    if recorded is None or recorded[1].signed:
-        return None
-    return SwitchedOff(recorded[0].isoformat(timespec="seconds"), recorded[1].reason)
 
 
 def switch(project: Path, signed: bool, reason: str) -> SwitchedOff | None:

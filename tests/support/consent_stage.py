@@ -133,7 +133,7 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     records(told, "revoke", "Ben")
     seen["pressed"] = press(swap, "PREVIEW")
     look("revoked")
-    records(told, "add", "Ben", "--self", "--use", "replaced,train")
+    records(told, "add", told["ben"], "--self", "--use", "replaced,train")
     bpy.ops.faceplate.ask_again()
     look("asked again")
     link = part("link").session  # noqa: F821

@@ -22,15 +22,15 @@ from nodes.consent.gate import (
     Earlier,
     Face,
     Grant,
+    grant,
     of_faceset,
     of_swap,
     of_training,
-    part_grant,
     permit,
 )
 from nodes.consent.keys import make_key, public
 from nodes.consent.provenance import METADATA_KEY, Provenance
-from nodes.consent.records import USES, Use, canonical
+from nodes.consent.records import USES, Use, canonical, is_project
 from nodes.definitions import SwapParameters
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -75,22 +75,33 @@ def consent(
     until: date | None = date(2027, 12, 31),
     production: str | None = None,
     now: datetime = NOON,
-    another: bool = False,
     keep: bool = False,
     footage: tuple[tuple[str, str], ...] = (),
 ) -> Added:
-    """Record a consent with a document."""
+    """Record a consent with a document; a further one of a performer who has this name."""
     paper = project.parent / "release.pdf"
     paper.write_bytes(b"%PDF signed")
     terms = Terms(uses or USES, from_, until, production, paper, keep)
-    return add(project, name, terms, footage, another=another, now=now)
+    return add_consent(project, name, terms, footage, now)
+
+
+def add_consent(
+    project: Path,
+    name: str,
+    terms: Terms,
+    footage: Sequence[tuple[str, str]] = (),
+    now: datetime | None = None,
+) -> Added:
+    """Record a consent, of a new performer or of the one who has this name."""
+    known = open_book(project, at=now).named(name) if is_project(project) else None
+    return add(project, known.id if known else name, terms, footage, now=now)
 
 
 def require(
     use: Use, performer: str, project: Path | None, production: str | None = None, now: datetime | None = None
 ) -> Grant:
     """See that a performer may be used so."""
-    return part_grant(open_book(project, production, now) if project else None, performer, use)
+    return grant(open_book(project, production, now) if project else None, performer, use)
 
 
 def granted(face: Face, project: Path | None, now: datetime | None = None) -> Grant:
@@ -138,7 +149,7 @@ def still_given(
 
 def onnx_file(path: Path, provenance: Provenance | None, weights: int = 1000, text: str = "") -> Path:
     """A model file that says whom it was trained on; or says `text`."""
-    text = provenance.metadata() if provenance else text
+    text = provenance.model_dump_json() if provenance else text
     big = onnx.numpy_helper.from_array(np.zeros(weights, "f4"), "w")
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Identity", ["w"], ["y"])],

@@ -1,4 +1,4 @@
-"""`faceplate performer`: add, list, show, rename, footage, revoke, verify, affected."""
+"""`faceplate performer`: add, list, show, rename, footage, revoke, verify."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from cyclopts import App, Parameter
 
 from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json, print_table
+from host_bridge.jobs.consent import PerformersResult
 from nodes.consent import edit
-from nodes.consent.book import MAY, ConsentBook, book_of, describe, open_book
+from nodes.consent.book import MAY, ConsentBook, describe, open_book
 from nodes.consent.book import verify as find_faults
-from nodes.consent.edit import key_of_project
 from nodes.consent.keys import fingerprint, key_file
-from nodes.consent.provenance import MadeFile, find_made
-from nodes.consent.records import FOLDER, USES, ConsentRecord, Use, find_project, how_to_begin, is_project, told_project
+from nodes.consent.records import FOLDER, USES, ConsentRecord, Use, find_project, how_to_add, is_project, named_project
 from nodes.errors import ConsentError, UsageError
 from nodes.text import counted
 
@@ -43,7 +42,6 @@ def add(
     keep: Flag = False,
     self_: Annotated[Flag, Parameter(name="--self")] = False,
     footage: Files = (),
-    another: Flag = False,
     project: Project = None,
     json: Json = False,
 ) -> None:
@@ -52,7 +50,7 @@ def add(
     Parameters
     ----------
     name
-        The performer's name; or the id of one who is known. A known name is the same performer.
+        The performer's name; or the id of one who is known, for a further consent.
     document
         The signed release. Its name and SHA-256 are recorded, so that it can be told from any other.
     use
@@ -72,12 +70,10 @@ def add(
         You are the performer yourself: no document is asked for, and no end.
     footage
         Clips that show this performer, who then need not be named where these are used. Can be repeated.
-    another
-        Add another performer, though one of this name is known.
     """
     if (document is None) == (not self_):
         what = "there is a --document and --self" if document else "nothing shows that the performer agreed"
-        raise UsageError(what, remedy=f"Give the signed release: {how_to_begin()}; or --self if you are the performer")
+        raise UsageError(what, remedy=f"Give the signed release: {how_to_add()}; or --self if you are the performer")
     if keep and document is None:
         raise UsageError("--keep: there is no document to keep", remedy="Leave it out")
     if until is None and not self_:
@@ -93,20 +89,18 @@ def add(
         keep=keep,
         given_by=given_by,
     )
-    home = told_project(project) or find_project(Path.cwd()) or Path.cwd()
+    home = named_project(project) or find_project(Path.cwd()) or Path.cwd()
     new = not is_project(home)
-    added = edit.add(home, name, terms, _digests(footage), another=another)
-    book, person, consent = added.book, added.performer, added.consent
+    book, person, consent = edit.add(home, name, terms, _digests(footage))
     if json:
-        told = {"schema": "faceplate.performer/1", "new_project": new, "known_before": added.there}
-        print_json(told | _performer(book, person.id))
+        print_json({"schema": "faceplate.performer/1", "new_project": new} | _performer(book, person.id))
         return
     until_when = f"until {consent.until}" if consent.until else "until revoked"
     where = "any production" if consent.production is None else f"the production '{consent.production}'"
-    print(f"{person.name} ({person.id}): may be {_may(consent.uses)}, from {consent.from_} {until_when}, in {where}")
+    print(f"{person}: may be {_may(consent.uses)}, from {consent.from_} {until_when}, in {where}")
     paper = consent.document
     basis = f"{paper.name}, SHA-256 {paper.sha256}{', a copy is kept' if paper.kept else ''}" if paper else "yourself"
-    print(f"{'was recorded before' if added.there else 'recorded'} as {consent.id}, by {basis}")
+    print(f"recorded as {consent.id}, by {basis}")
     if new:
         key, file = fingerprint(book.opened.key), key_file(book.opened.id)
         print(f"new project for the production '{book.opened.production}': {book.project / FOLDER}")
@@ -118,14 +112,11 @@ def add(
 @performer.command(name="list")
 def list_(*, project: Project = None, production: Production = None, json: Json = False) -> None:
     """List the performers of the project, and what they allow today."""
-    told = open_book(the_project(project), production).document()
+    result = PerformersResult.of(open_book(the_project(project), production))
     if json:
-        print_json({"schema": "faceplate.performers/1", **told})
+        print_json(result)
         return
-    rows = [
-        (p["name"], p["id"], ", ".join(p["allows"]) or "nothing", p["until"] or "", p["why_not"] or "")
-        for p in told["performers"]
-    ]
+    rows = [(p.name, p.id, ", ".join(p.allows) or "nothing", p.until or "", p.why_not or "") for p in result.performers]
     print_table(("performer", "id", "may be", "until", "note"), rows)
 
 
@@ -153,9 +144,8 @@ def rename(who: str, name: str, /, *, project: Project = None, json: Json = Fals
     name
         The new name.
     """
-    home = the_project(project)
-    id = open_book(home).the_performer(who).id
-    _show(edit.rename(home, id, name), id, json=json)
+    book = edit.rename(the_project(project), who, name)
+    _show(book, book.the_performer(name).id, json=json)
 
 
 @performer.command
@@ -173,9 +163,8 @@ def footage(
     """
     if not clips:
         raise UsageError("no CLIP is given", remedy="Name the footage: faceplate performer footage NAME CLIP...")
-    home = the_project(project)
-    id = open_book(home).the_performer(who).id
-    _show(edit.register(home, id, _digests(clips)), id, json=json)
+    book = edit.register(the_project(project), who, _digests(clips))
+    _show(book, book.the_performer(who).id, json=json)
 
 
 @performer.command
@@ -191,22 +180,15 @@ def revoke(who: str, /, *, reason: str = "", project: Project = None, json: Json
     """
     home = the_project(project)
     book, taken = edit.revoke(home, who, reason)
-    made = [m for m in find_made(home) if set(m.provenance.consents) & set(taken)]
     owners = {id: book.performers[book.consents[id].performer] for id in taken}
     if json:
-        told = {
-            "revoked": [{"id": id, "performer": owner.id} for id, owner in owners.items()],
-            "made": [m.document(book) for m in made],
-        }
-        print_json({"schema": "faceplate.revoked/1", "project": str(home), **told})
+        revoked = [{"id": id, "performer": owner.id} for id, owner in owners.items()]
+        print_json({"schema": "faceplate.revoked/1", "project": str(home), "revoked": revoked})
         return
     for id, owner in owners.items():
-        print(f"revoked: {id} of {owner.name} ({owner.id})")
+        print(f"revoked: {id} of {owner}")
     if not taken:
         print("there was nothing left to revoke")
-    if made:
-        print("made by it, below the project:")
-        _print_made(book, made)
 
 
 @performer.command
@@ -218,26 +200,23 @@ def verify(*documents: Annotated[Path, Parameter(name="DOCUMENT")], project: Pro
     documents
         Signed documents: say which consent each was recorded with, to the byte.
     """
-    chain = find_faults(the_project(project))
-    opened, papers = chain.opened, dict[str, list[str]]()
-    key = fingerprint(opened.key) if opened else None
-    relied_on = opened is not None and all(fault.file.parent.name != FOLDER for fault in chain.faults)
-    can_add = opened is not None and relied_on and key_of_project(opened) is not None
-    for paper in documents if relied_on else ():
-        digest = describe(paper.expanduser()).sha256
-        consents = book_of(chain).consents.values()
-        papers[str(paper)] = [c.id for c in consents if c.document and c.document.sha256 == digest]
+    home = the_project(project)
+    chain = find_faults(home)
+    book = None if any(fault.file.parent.name == FOLDER for fault in chain.faults) else open_book(home)
+    papers = {str(paper): _recorded_with(book, paper) for paper in documents} if book else {}
+    key = fingerprint(chain.opened.key) if chain.opened else None
+    can_add = book is not None and edit.key_of_project(book.opened) is not None
     if json:
         told = {
             "sound": not chain.faults,
             "faults": [{"file": str(f.file), "what": f.what} for f in chain.faults],
             "records": len(chain.records),
-            "production": opened and opened.production,
+            "production": chain.opened and chain.opened.production,
             "key": key,
             "can_add": can_add,
             "documents": papers,
         }
-        print_json({"schema": "faceplate.verified/1", "project": str(chain.project), **told})
+        print_json({"schema": "faceplate.verified/1", "project": str(home), **told})
     else:
         for fault in chain.faults:
             print(f"{fault.file}: {fault.what}")
@@ -250,32 +229,9 @@ def verify(*documents: Annotated[Path, Parameter(name="DOCUMENT")], project: Pro
     return ConsentError.exit_status if chain.faults or not all(papers.values()) else 0
 
 
-@performer.command
-def affected(
-    who: str | None = None, /, *, under: Path | None = None, project: Project = None, json: Json = False
-) -> None:
-    """List facesets, models, shots and timelines that were made by consents which no longer stand; or all of one performer.
-
-    Parameters
-    ----------
-    who
-        A performer: list all that this face went into, whether it is still allowed or not.
-    under
-        The folder to look in, with all below it; by default the project's.
-    """
-    book = open_book(the_project(project))
-    id = None if who is None else book.the_performer(who).id
-    folder = book.project if under is None else under.expanduser().resolve()
-    if not folder.is_dir():
-        raise UsageError(f"--under {folder}: is no folder", remedy="Give the folder to look in")
-    made = [m for m in find_made(folder) if (id in {p.id for p in m.provenance.performers} if id else m.fallen(book))]
-    if json:
-        told = {"schema": "faceplate.affected/1", "project": str(book.project), "under": str(folder)}
-        print_json({**told, "made": [m.document(book) for m in made]})
-    elif made:
-        _print_made(book, made)
-    else:
-        print(f"nothing below {folder}")
+def _recorded_with(book: ConsentBook, paper: Path) -> list[str]:
+    digest = describe(paper.expanduser()).sha256
+    return [c.id for c in book.consents.values() if c.document and c.document.sha256 == digest]
 
 
 def the_project(told: Path | None) -> Path:
@@ -285,7 +241,7 @@ def the_project(told: Path | None) -> Path:
         raise ConsentError(
             "there is no project here: no consent is recorded",
             file=Path.cwd(),
-            remedy=f"Record one: {how_to_begin()}; or name the project with --project",
+            remedy=f"Record one: {how_to_add()}; or name the project with --project",
         )
     return project
 
@@ -324,13 +280,10 @@ def _may(uses: Sequence[Use]) -> str:
 
 def _performer(book: ConsentBook, id: str) -> dict[str, Any]:
     """A performer with all consents, as JSON."""
-    person = book.performers[id]
     return {
         "project": str(book.project),
         "production": book.opened.production,
-        **book.summary(person),
-        "former_names": list(person.former),
-        "added": person.added.isoformat(),
+        **book.summary(book.performers[id]).model_dump(mode="json"),
         "consents": [_consent(book, consent) for consent in book.consents_of(id)],
         "footage": [digest for digest, who in book.footage.items() if who == id],
     }
@@ -347,12 +300,10 @@ def _consent(book: ConsentBook, consent: ConsentRecord) -> dict[str, Any]:
 
 
 def _show(book: ConsentBook, id: str, *, json: bool) -> None:
-    told = _performer(book, id)
     if json:
-        print_json({"schema": "faceplate.performer/1", **told})
+        print_json({"schema": "faceplate.performer/1", **_performer(book, id)})
         return
-    former = f", formerly {', '.join(told['former_names'])}" if told["former_names"] else ""
-    print(f"{told['name']} ({id}{former}), production '{told['production']}'")
+    print(f"{book.performers[id]}, production '{book.opened.production}'")
     rows = [
         (
             c.id,
@@ -367,15 +318,5 @@ def _show(book: ConsentBook, id: str, *, json: bool) -> None:
         for c in book.consents_of(id)
     ]
     print_table(("consent", "state", "may be", "from", "until", "production", "by", "document"), rows)
-    if told["footage"]:
-        print(f"{counted(len(told['footage']), 'clip')} registered")
-
-
-def _print_made(book: ConsentBook, made: Sequence[MadeFile]) -> None:
-    rows = []
-    for m in made:
-        names = [book.performers[p.id].name if p.id in book.performers else p.id for p in m.provenance.performers]
-        states = [f"{id} {book.state(book.consents[id])}" for id in m.fallen(book)]
-        path = m.path.relative_to(book.project) if m.path.is_relative_to(book.project) else m.path
-        rows.append((m.kind, path, ", ".join(dict.fromkeys(names)), "; ".join(states) or "in force"))
-    print_table(("what", "file", "performers", "consent"), rows)
+    if clips := sum(who == id for who in book.footage.values()):
+        print(f"{counted(clips, 'clip')} registered")

@@ -103,6 +103,7 @@ def test_a_node_shows_what_is_true_of_whom_it_would_use_now(scenes: Scenes, samp
     show = with_two(scenes.show("kept current"), samples)
     (show.folder / "model.onnx").write_bytes(b"what a model says nothing of")
     told = {"show": str(show.folder), "model": str(show.folder / "model.onnx"), "python": sys.executable}
+    told["ben"] = open_book(show.folder).the_performer("Ben").id
     seen = scenes.play("kept_current", told)
 
     def said(name: str) -> list[str]:

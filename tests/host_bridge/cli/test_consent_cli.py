@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from nodes.consent import records as clock
-from nodes.consent.provenance import PerformerPart, Provenance
 from tests.support.clips import cut
 from tests.support.consents import apart
 
@@ -58,7 +57,7 @@ def test_one_step_is_all_that_an_honest_artist_does(show: Path) -> None:
 
 def test_every_command_tells_the_same_as_json(run: Run, show: Path) -> None:
     added = told(run, "add", "A. Name", *SIGNED, "--keep", "--given-by", "Her Agent", "--from", "2026-01-01")
-    assert added["schema"] == "faceplate.performer/1" and added["new_project"] and not added["known_before"]
+    assert added["schema"] == "faceplate.performer/1" and added["new_project"]
     assert added["allows"] == ["replaced", "replacement", "train"] and added["until"] == "2027-12-31"
     (consent,) = added["consents"]
     assert (consent["given_by"], consent["from"], consent["production"]) == ("Her Agent", "2026-01-01", "show")
@@ -66,10 +65,9 @@ def test_every_command_tells_the_same_as_json(run: Run, show: Path) -> None:
     listed = told(run, "list")
     assert [(p["id"], p["name"]) for p in listed["performers"]] == [(added["id"], "A. Name")]
     assert told(run, "show", "a. name")["consents"] == added["consents"]
-    assert told(run, "rename", added["id"], "Anna N.")["former_names"] == ["A. Name"]
+    assert told(run, "rename", added["id"], "Anna N.")["name"] == "Anna N."
     verified = told(run, "verify", "release.pdf")
     assert verified["sound"] and verified["can_add"] and verified["documents"] == {"release.pdf": [consent["id"]]}
-    assert told(run, "affected", "Anna N.")["made"] == []
     revoked = told(run, "revoke", "Anna N.", "--reason", "she called")
     assert [r["id"] for r in revoked["revoked"]] == [consent["id"]]
     (consent,) = told(run, "show", added["id"])["consents"]
@@ -92,13 +90,11 @@ def test_who_is_the_performer_says_so_and_nothing_else(run: Run, show: Path) -> 
     assert added["consents"][0]["basis"] == "self" and added["consents"][0]["document"] is None
 
 
-def test_a_name_that_is_known_is_the_same_performer_unless_another_is_meant(run: Run, show: Path) -> None:
+def test_a_further_consent_is_added_by_the_id(run: Run, show: Path) -> None:
     first = told(run, "add", "A. Name", *SIGNED)
-    assert told(run, "add", "a. name", "--self", "--use", "train")["id"] == first["id"]
-    assert told(run, "add", "A. Name", *SIGNED)["known_before"]
-    other = told(run, "add", "A. Name", *SIGNED, "--another")
-    assert other["id"] != first["id"]
-    assert first["id"] in refused(run, "show", "A. Name") and other["id"] in refused(run, "add", "A. Name", *SIGNED)
+    assert f"performer add {first['id']} " in refused(run, "add", "a. name", "--self", "--use", "train")
+    again = told(run, "add", first["id"], "--self", "--use", "train")
+    assert (again["id"], len(again["consents"]), again["new_project"]) == (first["id"], 2, False)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +128,7 @@ def test_what_could_never_count_is_refused(run: Run, show: Path) -> None:
     assert "none.pdf: the document cannot be read" in refused(run, "add", "A", "--document", "none.pdf", *SIGNED[2:])
     assert "is no name" in refused(run, "add", " ", *SIGNED)
     assert not (show / "performers").exists()
-    for command in (("list",), ("show", "A"), ("revoke", "A"), ("verify",), ("affected",)):
+    for command in (("list",), ("show", "A"), ("revoke", "A"), ("verify",)):
         assert "there is no project here" in refused(run, *command)
 
 
@@ -188,7 +184,7 @@ def test_tampering_is_told_by_verify_and_refused_everywhere_else(
     status, out, _ = run("performer", "verify", "--json")
     assert status == 10 and not json.loads(out)["sound"] and said.split(": ", 1)[1] in out
     if "document" not in said:
-        for command in (("list",), ("show", "A"), ("add", "C", "--self"), ("revoke", "A"), ("affected",)):
+        for command in (("list",), ("show", "A"), ("add", "C", "--self"), ("revoke", "A")):
             assert "the records of consent cannot be relied on" in refused(run, *command)
 
 
@@ -232,25 +228,3 @@ def test_clips_are_registered_when_the_performer_is_added_or_later(run: Run, sho
     assert len(told(run, "add", "D", "--footage", clips[0], "--footage", clips[1], "--self")["footage"]) == 2
     assert "no CLIP" in refused(run, "footage", "A", status=2)
     assert "none.mov" in refused(run, "footage", "A", "none.mov", status=3)
-
-
-def test_what_was_made_by_a_revoked_or_ended_consent_is_listed(
-    run: Run, show: Path, at: Callable[[datetime], None]
-) -> None:
-    consents = {name: told(run, "add", name, *SIGNED) for name in "AB"}
-    for name, performer in consents.items():
-        part = PerformerPart(id=performer["id"], role="performer", consents=(performer["consents"][0]["id"],))
-        made = Provenance(performers=(part,)).document()
-        (show / name).mkdir()
-        (show / name / "faceset.json").write_text(json.dumps({"schema": "faceplate.faceset/1", "provenance": made}))
-    assert told(run, "affected")["made"] == [] and "nothing below" in run("performer", "affected")[1]
-    assert [m["kind"] for m in told(run, "affected", "A")["made"]] == ["faceset"]
-    status, out, _ = run("performer", "revoke", "A")
-    assert status == 0 and "made by it, below the project:" in out and "A/faceset.json" in out
-    (made,) = told(run, "affected")["made"]
-    assert made["path"].endswith("A/faceset.json") and made["fallen"] == [consents["A"]["consents"][0]["id"]]
-    assert "revoked" in run("performer", "affected")[1]
-    at(datetime.now(UTC) + timedelta(days=1000))
-    assert len(told(run, "affected")["made"]) == 2
-    assert told(run, "affected", "--under", show / "B")["made"][0]["fallen"]
-    assert "is no folder" in refused(run, "affected", "--under", "none", status=2)

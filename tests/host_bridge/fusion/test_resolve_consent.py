@@ -16,10 +16,11 @@ from host_bridge.fusion.build import lua_script
 from host_bridge.fusion.faceplate_resolve import Config
 from host_bridge.jobs.resolve import NamedCast, casts_in
 from host_bridge.watch.hot_folder import HotFolder
-from nodes.consent.edit import Added, Terms, add, revoke
+from nodes.consent.edit import Added, Terms, revoke
 from nodes.consent.records import USES, Use
 from tests.host_bridge.fusion.test_resolve_scripts_python import host, told  # noqa: F401
 from tests.support.clips import cut
+from tests.support.consents import add_consent
 from tests.support.live_engine import Live, live_engine
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import Lua
@@ -88,7 +89,7 @@ class Menu:
         return found[::-1]
 
     def agreed(self, name: str, *uses: Use) -> Added:
-        return add(self.folder, name, Terms(uses or USES))
+        return add_consent(self.folder, name, Terms(uses or USES))
 
 
 @pytest.fixture

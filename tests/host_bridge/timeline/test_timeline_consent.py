@@ -11,9 +11,9 @@ import pytest
 
 from host_bridge.timeline.document import document_path, load, save
 from nodes.cache import digest_footage
-from nodes.consent.edit import Terms, add, revoke
+from nodes.consent.edit import Terms, revoke
 from tests.support.clips import cut
-from tests.support.consents import apart
+from tests.support.consents import add_consent, apart
 from tests.support.edits import QUICK, UNTRAINED, clip, performer, plate, write_edit
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: tuple[Path, Pat
 
 
 def agrees(project: Path, name: str, use: Any, file: Path) -> str:
-    return add(project, name, Terms((use,)), [(digest_footage(file), file.name)]).consent.id
+    return add_consent(project, name, Terms((use,)), [(digest_footage(file), file.name)]).consent.id
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_what_a_killed_run_had_finished_counts_only_by_a_consent_that_stands(
 def test_nothing_is_trained_for_a_shot_that_may_not_be_swapped(show: Path, edit: Path, again: Any) -> None:
     revoke(show, "franck")
     for name in ("franck", "Ben", "Carl"):
-        add(show, name, Terms(("train",)))
+        add_consent(show, name, Terms(("train",)))
     status, shots, _ = again(*QUICK)
     assert status == 1 and [shot["state"] for shot in shots] == ["failed", "failed"]
     assert all("allows train alone" in shot["error"]["message"] for shot in shots)

@@ -38,7 +38,7 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def part(show: Path, name: str, role: Role) -> PerformerPart:
     """A performer of the project in a result, by all consents."""
     book = open_book(show)
-    id = book.named(name)[0].id
+    id = book.the_performer(name).id
     return PerformerPart(id=id, role=role, consents=tuple(c.id for c in book.consents_of(id)))
 
 

@@ -26,7 +26,6 @@ from nodes.consent.edit import Terms, add, register, revoke
 from nodes.consent.gate import Clip, Face
 from nodes.consent.keys import load_key
 from nodes.consent.records import USES, canonical
-from nodes.credentials.sign import switch, switched_off
 from nodes.errors import ConsentError, SchemaError
 from nodes.text import command_line
 from tests.support.consents import NOON, agreed, apart, consent, granted, require
@@ -78,17 +77,10 @@ def test_a_sound_record_by_whoever_has_the_key_is_one(show: Path) -> None:
     assert [p.name for p in open_book(show).performers.values()] == ["Anna", "Zoë"]
 
 
-def test_a_project_of_an_earlier_faceplate_is_read_with_its_head_and_its_records_of_other_kinds(show: Path) -> None:
-    (show / "performers/head.json").write_text('{"schema": "faceplate.consent-head/1", "count": 9}')
-    off = {"kind": "credentials", "signed": False, "reason": "a test"}
-    record_of(show, lambda record: record.update(record=off))
-    assert verify(show).faults == ()
-    require("train", "Anna", show, now=NOON)
-    since = switched_off(show)
-    assert since and since.document() == {"signed": False, "since": "2026-06-15T12:00:00+00:00", "reason": "a test"}
-    assert switch(show, True, "") is None and switched_off(show) is None
-    consent(show, "Ben")
-    assert verify(show).faults == ()
+def test_a_record_of_a_kind_that_is_not_known_counts_for_nothing_and_says_so(show: Path) -> None:
+    record_of(show, lambda record: record.update(record={"kind": "credentials", "signed": False, "reason": "a test"}))
+    with pytest.raises(ConsentError, match="this record is damaged"):
+        require("train", "Anna", show, now=NOON)
 
 
 def test_file_names_and_reasons_are_recorded_as_they_can_be_printed(show: Path) -> None:

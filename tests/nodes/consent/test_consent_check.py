@@ -114,40 +114,28 @@ def test_what_cannot_be_read_is_no_name(show: Path, name: str) -> None:
     assert not (show / "performers").exists()
 
 
-def test_two_performers_of_one_name_are_told_apart_by_their_ids(show: Path) -> None:
-    one, other = consent(show, "A. Name"), consent(show, "A. Name", "train", another=True)
-    assert one.performer.id != other.performer.id
-    both = (
-        rf"2 performers are called 'a. name': A. Name \({one.performer.id}, since 2026-06-15\), .*{other.performer.id}"
-    )
-    with pytest.raises(ConsentError, match=both):
-        require("train", "a. name", show, now=NOON)
-    with pytest.raises(ConsentError, match=rf"{both}.*--another"):
-        consent(show, "a. name")
-    with pytest.raises(ConsentError, match="allows train alone"):
-        require("replaced", other.performer.id, show, now=NOON)
-    assert consent(show, other.performer.id, "replaced").performer == other.performer
+def test_a_name_is_one_performers_and_a_further_consent_is_added_by_the_id(show: Path) -> None:
+    anna = consent(show, "A. Name").performer
+    for add_anew in (lambda: add(show, "a. name", Terms(("train",)), now=NOON), lambda: rename(show, "Ben", "a. name")):
+        with pytest.raises(
+            ConsentError, match=rf"there is a performer 'A. Name' already, {anna.id}.* add {anna.id} --"
+        ):
+            consent(show, "Ben")
+            add_anew()
+    more = add(show, anna.id, Terms(("train",)), now=NOON)
+    assert more.performer == anna and len(more.book.consents_of(anna.id)) == 2
     with pytest.raises(ConsentError, match="there is no performer p-000000000000"):
-        consent(show, "p-000000000000")
+        add(show, "p-000000000000", Terms(("train",)), now=NOON)
 
 
-def test_a_renamed_performer_is_found_by_both_names_until_somebody_else_has_the_old_one(show: Path) -> None:
+def test_a_renamed_performer_is_found_by_the_new_name_and_another_may_have_the_old_one(show: Path) -> None:
     id = consent(show, "Ben").performer.id
     rename(show, "Ben", "Ben B.", now=NOON)
-    assert {require("train", name, show, now=NOON).performer for name in ("ben", "BEN B.")} == {id}
-    with pytest.raises(ConsentError, match=rf"'Ben' is a former name: Ben B. \({id}.*--another for somebody else"):
-        consent(show, "Ben")
-    new = consent(show, "Ben", another=True).performer.id
-    assert require("train", "Ben", show, now=NOON).performer == new != id
-
-
-def test_the_same_consent_twice_is_one(show: Path) -> None:
-    first, again = consent(show), consent(show)
-    assert (first.there, again.there) == (False, True) and first.consent == again.consent
-    kept = consent(show, keep=True)
-    assert not kept.there and kept.consent.document and kept.consent.document.kept
-    revoke(show, "Anna", now=NOON)
-    assert not consent(show).there
+    assert require("train", "BEN B.", show, now=NOON).performer == id
+    with pytest.raises(ConsentError, match="there is no performer 'Ben'"):
+        require("train", "Ben", show, now=NOON)
+    assert consent(show, "Ben").performer.id != id
+    assert rename(show, id, "ben b.", now=NOON).performers[id].name == "ben b."
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def of_shot(
     plate: Clip, source: Clip | None, model: Clip | None, cast: SwapParameters, project: Path | None
 ) -> dict[str, Any]:
-    return standing(of_swap(plate, source, model, cast), open_book(project) if project else None)
+    told = standing(of_swap(plate, source, model, cast), open_book(project) if project else None)
+    return told.model_dump(mode="json")
 
 
 def said(show: Path, target: str | None = None, source: str | None = None, model: Clip | None = None) -> str:
@@ -104,5 +105,5 @@ def test_a_model_by_a_consent_that_was_taken_back_forbids_what_each_alone_allows
 def test_a_training_asks_for_another_use_and_one_who_is_both_is_said_once(show: Path) -> None:
     anna = consent(show, "Anna", "train", until=None, now=clock.now())
     told = standing(of_swap(PLATE, SOURCE, None, SwapParameters()), open_book(show), train=True)
-    assert told["allowed"] and told["said"] == f"Anna may be trained on ({anna.consent.id})"
+    assert told.allowed and told.said == f"Anna may be trained on ({anna.consent.id})"
     assert not of_shot(PLATE, SOURCE, None, SwapParameters(), show)["allowed"]
