@@ -75,10 +75,10 @@ class Integrity(DocumentPart):
 class ReportedResult(DocumentPart):
     """What came of a shot. folder: of a run. unknown: digests of models that do not say whom they were trained on. sha256: of the finished picture."""
 
-    folder: str | None
+    folder: str | None = None
     models: list[UsedModel]
     footage: list[ReportedFootage]
-    unknown: list[str]
+    unknown: tuple[str, ...]
     credentials: Integrity
     sha256: str | None
     version: str
@@ -184,43 +184,30 @@ def answers(
     known: whether there are records of consent here.
     """
     done = [(shot, shot.result) for shot in shots if shot.result is not None]
-    edit: list[Line] = [("no", "", "The edit was changed since it was run: run it again")] if changed else []
-    edit += [("no", "", f"The clip '{name}' shows a result, and does not say which") for name in unexplained]
     people = [person.id for shot, _ in done for person in shot.people]
-    needless = known or (people and all(is_sample(id) for id in people))
-    nobody: list[Line] = (
-        [] if needless else [("unknown", "", "There are no records of consent here; name the project with --project")]
-    )
+    consent: list[Line] = []
+    if not known and not (people and all(is_sample(id) for id in people)):
+        consent.append(("unknown", "", "There are no records of consent here; name the project with --project"))
+    consent += [line for shot, _ in done for line in _people(shot, consents, known)]
+    models: list[Line] = [
+        ("no", shot.id, f"the model {digest[:12]}… does not say whom it was trained on")
+        for shot, result in done
+        for digest in result.unknown
+    ]
+    results: list[Line] = [
+        (weight, shot.id, what)
+        for shot, result in done
+        if (weight := WEIGHTS.get(result.credentials.state, "no")) != "yes"
+        for what in result.credentials.faults or [result.credentials.what]
+    ]
+    edit: list[Line] = [("no", "", f"The clip '{name}' shows a result, and does not say which") for name in unexplained]
+    edit += [("no", "", "The edit was changed since it was run: run it again")] if changed else []
+    about_edit = "Does every clip in it say what it shows?" if changed is None else "Is the edit the one that was run?"
     return [
-        _answered(
-            "consent",
-            "May every face in it be used so today?",
-            [*nobody, *(line for shot, _ in done for line in _people(shot, consents, known))],
-        ),
-        _answered(
-            "models",
-            "Do all models say whom they were trained on?",
-            (
-                ("no", shot.id, f"the model {digest[:12]}… does not say whom it was trained on")
-                for shot, result in done
-                for digest in result.unknown
-            ),
-        ),
-        _answered(
-            "results",
-            "Are all results as they were made, with Content Credentials?",
-            (
-                (weight, shot.id, what)
-                for shot, result in done
-                if (weight := WEIGHTS.get(result.credentials.state, "no")) != "yes"
-                for what in result.credentials.faults or [result.credentials.what]
-            ),
-        ),
-        _answered(
-            "edit",
-            "Does every clip in it say what it shows?" if changed is None else "Is the edit the one that was run?",
-            edit,
-        ),
+        _answered("consent", "May every face in it be used so today?", consent),
+        _answered("models", "Do all models say whom they were trained on?", models),
+        _answered("results", "Are all results as they were made, with Content Credentials?", results),
+        _answered("edit", about_edit, edit),
     ]
 
 
@@ -264,20 +251,19 @@ def _remarks(shot: ReportedShot, consents: Mapping[str, ConsentStanding]) -> Ite
             yield "yes", shot.id, f"{model.name}: {model.note}"
 
 
-def _answered(id: str, question: str, lines: Iterable[Line]) -> Answer:
+def _answered(id: str, question: str, lines: Sequence[Line]) -> Answer:
     ordered = sorted(lines, key=lambda line: line[0] != "no")
     return Answer(id=id, question=question, answer=worst(weight for weight, _, _ in ordered), why=_together(ordered))
 
 
 def _together(lines: Iterable[Line]) -> list[str]:
     """Say once what is so of several shots."""
-    shots: dict[str, list[str]] = {}
+    shots: dict[str, dict[str, None]] = {}
     for _, shot, what in lines:
-        shots.setdefault(what, []).append(shot)
-    return [f"{_listed(ids)}: {what}" if any(ids) else what for what, ids in shots.items()]
+        shots.setdefault(what, {})[shot] = None
+    return [f"{_listed(list(ids))}: {what}" if any(ids) else what for what, ids in shots.items()]
 
 
 def _listed(ids: Sequence[str]) -> str:
-    ids = list(dict.fromkeys(ids))
     more = len(ids) - _LISTED
     return ", ".join(ids) if more <= 1 else f"{', '.join(ids[:_LISTED])} and {more} more"

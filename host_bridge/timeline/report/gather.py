@@ -13,35 +13,51 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from host_bridge.timeline.cast_edit import check_rate
 from host_bridge.timeline.document import ShotRecord, default_folder, document_path, load
-from host_bridge.timeline.origin import UsedModel, media_sha256, models_in
+from host_bridge.timeline.origin import UsedModel, media_sha256, models_in, performer_called
 from host_bridge.timeline.read.edit import document_of_edit
 from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.read.otio import parse
 from host_bridge.timeline.read.places import MediaRoot, Places
 from host_bridge.timeline.report.document import (
+    CastPair,
+    ConsentStanding,
     EditReport,
     FrameCount,
     Integrity,
     IntegrityState,
+    Person,
     ReportedEdit,
     ReportedExport,
     ReportedFootage,
+    ReportedPaper,
     ReportedResult,
     ReportedShot,
     answers,
     remarks,
     worst,
 )
-from host_bridge.timeline.report.people import Records
-from host_bridge.timeline.write.tree import CLIP, EXPORT, MEDIA, NAME, Node, clips, marked, references, schema
+from host_bridge.timeline.write.tree import (
+    CLIP,
+    EXPORT,
+    MEDIA,
+    NAME,
+    ClipBlock,
+    ExportBlock,
+    Node,
+    clips,
+    marked,
+    references,
+    schema,
+)
 from nodes import __version__
 from nodes.consent import records as clock
-from nodes.consent.gate import project_book
-from nodes.consent.provenance import Provenance, read_document
+from nodes.consent.book import ConsentBook
+from nodes.consent.gate import RECORD, USE, is_sample, project_book
+from nodes.consent.provenance import PerformerPart, Provenance, Role, read_document
 from nodes.credentials.identity import Trust, load_trust
 from nodes.credentials.sign import frames_in
 from nodes.credentials.verify import Verdict, VerdictState, verify
@@ -100,22 +116,22 @@ def gather(
     if run is not None and run.edit.rate is not None:
         check_rate(run.edit.rate, rate, edit)
     book = project_book([], consent, out, edit)
-    records, trust = Records(book, consent.production), load_trust() if verify else None
+    gatherer = _Gatherer(book, load_trust() if verify else None)
     shots: list[ReportedShot] = []
     unexplained: list[str] = []
+    source, changed = digest, None
     if run is not None:
-        about = ReportedEdit(
-            path=str(edit), digest=run.edit.digest, own_digest=digest, changed=run.edit.digest != digest
-        )
+        source, changed = run.edit.digest, run.edit.digest != digest
         for shot in run.shots:
-            shots.append(_shot_of_run(shot, out, records, trust))
+            shots.append(gatherer.shot_of_run(shot, out))
             progress(len(shots), len(run.shots))
     elif exported is not None:
-        about = ReportedEdit(path=str(edit), digest=exported.block.digest, own_digest=digest, changed=None)
+        tree, said = exported
+        source = said.digest
         with _places(edit, media_roots, verify=verify) as places:
-            for clip in clips(exported.document["tracks"]):
+            for clip in clips(tree["tracks"]):
                 if (block := marked(clip, CLIP)) is not None:
-                    shots.append(_shot_of_clip(clip, block, edit, places, records, trust))
+                    shots.append(gatherer.shot_of_clip(clip, block, edit, places))
                     progress(len(shots), len(shots))
                 elif any(_is_ours(reference) for _, reference in references(clip)):
                     unexplained.append(str(clip.get("name")))
@@ -127,16 +143,19 @@ def gather(
             remedy="Run it first with `faceplate timeline run`, or name the run's folder with --out",
         )
     used = dict.fromkeys(id for shot in shots for person in shot.people for id in person.consents)
-    consents = {id: records.consent(id) for id in used}
-    asked = answers(shots, consents, about.changed, unexplained, known=book is not None)
+    consents = {id: gatherer.consent(id) for id in used}
+    asked = answers(shots, consents, changed, unexplained, known=book is not None)
+    export = None
+    if run is None and exported is not None:
+        export = ReportedExport.model_validate(exported[1], from_attributes=True)
     return EditReport(
         made=clock.now().isoformat(),
         version=__version__,
-        edit=about,
+        edit=ReportedEdit(path=str(edit), digest=source, own_digest=digest, changed=changed),
         run=None if run is None else out,
-        export=None if run is not None or exported is None else exported.block.reported,
+        export=export,
         project=book.project if book else None,
-        production=records.production,
+        production=consent.production or (book.production if book else None),
         verified=verify,
         covered=worst(answer.answer for answer in asked),
         answers=asked,
@@ -146,48 +165,173 @@ def gather(
     )
 
 
-# --- a run ---
+@dataclass(frozen=True, slots=True)
+class _Gatherer:
+    """Describes shots. book: the project's records, None without a project. trust: for verifying results, None to leave that."""
 
+    book: ConsentBook | None
+    trust: Trust | None
 
-def _shot_of_run(shot: ShotRecord, out: Path, records: Records, trust: Trust | None) -> ReportedShot:
-    """A shot as the run's documents describe it. trust: for verifying results, None to leave that. Raises SchemaError if its results are gone or damaged."""
-    (first, last), begin = shot.span, shot.media.start
-    count = last - first + 1
-    people, result = [], None
-    if shot.state == "done" and shot.folder is not None:
-        folder = out / shot.folder
-        remedy = "Put it back from a copy, or run the timeline again, which makes it anew"
-        if not (folder / "shot.json").is_file():
-            raise SchemaError(f"shot {shot.id} is done, but its results are not here", file=folder, remedy=remedy)
-        told = document.load(folder)
-        provenance = read_document(told) or Provenance(version="unknown")
+    # --- people ---
+
+    def person(self, part: PerformerPart) -> Person:
+        """Describe a performer in a result."""
+        known = self.book is not None and not is_sample(part.id)
+        may_now = bool(self.book.allowing(part.id, USE[part.role])) if self.book and known else None
+        return Person(id=part.id, name=self._name(part.id), role=part.role, consents=part.consents, may_now=may_now)
+
+    def pair(self, target: str | None, source: str | None, people: Sequence[Person]) -> CastPair:
+        """Name who was replaced by whom. people: those in the result."""
+
+        def called(name: str | None, role: Role) -> str | None:
+            parts = [PerformerPart(id=p.id, role=p.role) for p in people]
+            id = performer_called(name or "", role, parts, self.book)
+            return name if id is None else self._name(id) or id
+
+        return CastPair(target=called(target, "target"), source=called(source, "source"))
+
+    def consent(self, id: str) -> ConsentStanding:
+        """Describe a consent record as it stands today."""
+        if id == RECORD:
+            return ConsentStanding(id=id, holds=None, stands="sample footage")
+        if self.book is None:
+            return ConsentStanding(id=id, holds=None, stands="not looked up")
+        consent = self.book.consents.get(id)
+        if consent is None:
+            return ConsentStanding(id=id, holds=False, stands="is not in the records of this project")
+        paper = consent.document
+        return ConsentStanding(
+            **consent.model_dump(exclude={"kind", "performer", "document", "from_"}),
+            performer=self._name(consent.performer) or consent.performer,
+            performer_id=consent.performer,
+            from_=consent.from_,
+            document=ReportedPaper(name=paper.name, sha256=paper.sha256) if paper else None,
+            holds=self.book.state(consent) == "in force",
+            stands=self.book.stands(consent),
+            reason=self.book.revoked[id].reason if id in self.book.revoked else None,
+        )
+
+    def _name(self, id: str) -> str | None:
+        if is_sample(id):
+            return id.removeprefix("sample-")
+        performer = self.book.performers.get(id) if self.book else None
+        return performer.name if performer else None
+
+    # --- a run ---
+
+    def shot_of_run(self, shot: ShotRecord, out: Path) -> ReportedShot:
+        """Describe a shot by the run's documents. Raises SchemaError if its results are gone or damaged."""
+        (first, last), begin = shot.span, shot.media.start
+        count = last - first + 1
+        people, result = [], None
+        if shot.state == "done" and shot.folder is not None:
+            folder = out / shot.folder
+            remedy = "Put it back from a copy, or run the timeline again, which makes it anew"
+            if not (folder / "shot.json").is_file():
+                raise SchemaError(f"shot {shot.id} is done, but its results are not here", file=folder, remedy=remedy)
+            told = document.load(folder)
+            provenance = read_document(told) or Provenance(version="unknown")
+            try:
+                people = [self.person(part) for part in provenance.performers]
+                result = ReportedResult(
+                    folder=str(folder),
+                    models=models_in(told),
+                    footage=_footage(told["inputs"], provenance),
+                    unknown=provenance.unknown,
+                    credentials=self._integrity_of_folder(told, folder),
+                    sha256=None if self.trust is None else _finished_sha256(folder),
+                    version=provenance.version,
+                )
+            except (KeyError, TypeError, ValueError, AttributeError) as e:
+                file = folder / "shot.json"
+                raise SchemaError("is damaged, or no document of Faceplate", file=file, remedy=remedy) from e
+        return ReportedShot(
+            id=shot.id,
+            name=shot.name,
+            state=shot.state,
+            error=None if shot.error is None else shot.error.message,
+            media=shot.media.url,
+            frames=FrameCount(first=begin + first, last=begin + last, count=count),
+            rate=str(shot.media.rate),
+            seconds=round(float(count / shot.media.rate), 3),
+            cast=[self.pair(c.target, c.source, people) for c in shot.cast],
+            people=people,
+            result=result,
+        )
+
+    def _integrity_of_folder(self, told: Mapping[str, Any], folder: Path) -> Integrity:
+        """Verify a run's shot, or see only whether all files are there. told: its document."""
+        credentials = told.get("credentials")
+        if not credentials:
+            return _integrity("none")
+        if not credentials["signed"]:
+            return _integrity("off", why=f"{str(credentials['since'])[:10]}: {credentials['reason']}")
+        if self.trust is None:
+            listed = [(folder / r["file"], folder / r["manifest"]) for r in credentials["results"]]
+            gone = [
+                f"{file.name} or its manifest is gone" for file, by in listed if not (file.exists() and by.exists())
+            ]
+            integrity = _integrity("gone" if gone else "unverified", gone)
+        else:
+            verdicts = [v for v in verify(folder, self.trust) if v.state != "none"]
+            integrity = _judged(verdicts, read_document(told) or Provenance(), folder)
+        by, stamped = str(credentials["by"]["name"]), credentials["time_stamped"]
+        return integrity.model_copy(update={"by": by, "time_stamped": stamped, "verify": _command(folder)})
+
+    # --- an export ---
+
+    def shot_of_clip(self, clip: Node, result: Node, file: Path, places: Places | None) -> ReportedShot:
+        """Describe a clip with a result. places: finds media, None to look for none. Raises SchemaError for a damaged block."""
         try:
-            people = [records.person(part) for part in provenance.performers]
-            result = ReportedResult(
-                folder=str(folder),
-                models=models_in(told),
-                footage=_footage(told["inputs"], provenance),
-                unknown=list(provenance.unknown),
-                credentials=_integrity_of_folder(told, folder, trust),
-                sha256=None if trust is None else _finished_sha256(folder),
-                version=provenance.version,
+            block = ClipBlock.model_validate(result)
+            ours = {path[-1]: r for path, r in references(clip) if _is_ours(r)}
+            reference = ours.get(block.key) or next(iter(ours.values()), None)
+            frames, rate = _frames(reference, block.span)
+            name = str(clip.get("name") or "")  # that of the media, on a track of ours
+            people = [self.person(part) for part in block.provenance.performers]
+            address = None if reference is None else _address(reference)
+            if places is None:
+                integrity = _integrity("unverified")
+            else:
+                integrity = self._integrity_of_media(None if address is None else places.find(address)[0], block)
+            return ReportedShot(
+                id=block.shot,
+                name="" if reference is not None and name == reference.get("name") else name,
+                state="done",
+                media=address,
+                frames=frames,
+                rate=str(rate),
+                seconds=round(float(frames.count / rate), 3),
+                cast=[self.pair(c.target, c.source, people) for c in block.cast],
+                people=people,
+                result=ReportedResult(
+                    models=[UsedModel(digest=m.digest, sha256=m.sha256) for m in block.models],
+                    footage=[ReportedFootage(digest=d, part="footage") for d in block.provenance.footage],
+                    unknown=block.provenance.unknown,
+                    credentials=integrity,
+                    sha256=block.media.sha256,
+                    version=block.provenance.version,
+                ),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
-            file = folder / "shot.json"
-            raise SchemaError("is damaged, or no document of Faceplate", file=file, remedy=remedy) from e
-    return ReportedShot(
-        id=shot.id,
-        name=shot.name,
-        state=shot.state,
-        error=None if shot.error is None else shot.error.message,
-        media=shot.media.url,
-        frames=FrameCount(first=begin + first, last=begin + last, count=count),
-        rate=str(shot.media.rate),
-        seconds=round(float(count / shot.media.rate), 3),
-        cast=[records.pair(c.target, c.source, people) for c in shot.cast],
-        people=people,
-        result=result,
-    )
+        except (ValidationError, KeyError, TypeError, ValueError) as e:
+            raise _damaged(f"the clip '{clip.get('name')}' has a damaged block '{NAME}'", file) from e
+
+    def _integrity_of_media(self, media: Path | None, block: ClipBlock) -> Integrity:
+        """Verify an export's media, a file or a sequence as name.%04d.exr; None where they were not found."""
+        if media is None:
+            return _integrity("absent")
+        if self.trust is None:
+            return _integrity("unverified")
+        try:
+            sequence = find_sequence(media)
+            digest = media_sha256(media if sequence is None else sequence.files)
+        except FaceplateError as e:
+            return _integrity("gone", [str(e)])
+        if block.media.sha256 is not None and digest != block.media.sha256:
+            return _integrity("changed", [f"{media.name} is not what was exported"])
+        if not block.credentials.signed:
+            return _integrity("none")
+        return _judged([verify(media, self.trust)[0]], block.provenance, media)
 
 
 def _footage(inputs: Mapping[str, Any], provenance: Provenance) -> list[ReportedFootage]:
@@ -203,68 +347,16 @@ def _footage(inputs: Mapping[str, Any], provenance: Provenance) -> list[Reported
     return [*own.values(), *learned]
 
 
-# --- an export ---
+def _finished_sha256(folder: Path) -> str | None:
+    """SHA-256 of a shot's finished picture, the images where there are any; None where it is gone."""
+    frames, movie = frames_in(folder / "composite"), folder / "composite.mkv"
+    return media_sha256(frames or movie) if frames or movie.is_file() else None
 
 
-class _BlockPart(BaseModel):
-    """A part of a block of ours; what a later Faceplate adds to it is no error."""
-
-    model_config = ConfigDict(extra="ignore")
+# --- an export's document ---
 
 
-class _BlockCast(_BlockPart):
-    target: str | None = None
-    source: str | None = None
-
-
-class _BlockModel(_BlockPart):
-    sha256: str | None = None
-    digest: str = ""
-
-
-class _BlockMedia(_BlockPart):
-    sha256: str | None = None
-
-
-class _BlockCredentials(_BlockPart):
-    signed: bool = False
-
-
-class _ClipBlock(_BlockPart):
-    """What a clip says of its result."""
-
-    shot: str
-    span: tuple[int, int]
-    key: str = ""
-    cast: tuple[_BlockCast, ...] = ()
-    media: _BlockMedia = _BlockMedia()
-    provenance: Provenance = Provenance(version="unknown")
-    models: tuple[_BlockModel, ...] = ()
-    credentials: _BlockCredentials = _BlockCredentials()
-
-
-class _ExportBlock(_BlockPart):
-    """What an export says of itself. edit, digest: name and SHA-256 of the edit that it was made of."""
-
-    mode: str
-    profile: str
-    edit: str
-    digest: str
-
-    @property
-    def reported(self) -> ReportedExport:
-        return ReportedExport(mode=self.mode, profile=self.profile, edit=self.edit)
-
-
-@dataclass(frozen=True, slots=True)
-class _ExportedEdit:
-    """An edit that our export wrote."""
-
-    document: Node
-    block: _ExportBlock
-
-
-def _exported_edit(data: bytes, file: Path) -> _ExportedEdit | None:
+def _exported_edit(data: bytes, file: Path) -> tuple[Node, ExportBlock] | None:
     """Read an edit's bytes as an export of ours; None for any other edit. Raises SchemaError for what is damaged."""
     if NAME.encode() not in data:
         return None
@@ -277,49 +369,9 @@ def _exported_edit(data: bytes, file: Path) -> _ExportedEdit | None:
         return None
     parse(data, str(file))
     try:
-        return _ExportedEdit(edit, _ExportBlock.model_validate(block))
+        return edit, ExportBlock.model_validate(block)
     except ValidationError as e:
         raise _damaged("what it says of its export is damaged", file) from e
-
-
-def _shot_of_clip(
-    clip: Node, result: Node, file: Path, places: Places | None, records: Records, trust: Trust | None
-) -> ReportedShot:
-    """A clip with a result as a shot. places: finds media, None to look for none. Raises SchemaError for a damaged block."""
-    try:
-        block = _ClipBlock.model_validate(result)
-        ours = {path[-1]: r for path, r in references(clip) if _is_ours(r)}
-        reference = ours.get(block.key) or next(iter(ours.values()), None)
-        frames, rate = _frames(reference, block.span)
-        name = str(clip.get("name") or "")  # that of the media, on a track of ours
-        people = [records.person(part) for part in block.provenance.performers]
-        address = None if reference is None else _address(reference)
-        if places is None:
-            integrity = _integrity("unverified")
-        else:
-            integrity = _integrity_of_media(None if address is None else places.find(address)[0], block, trust)
-        return ReportedShot(
-            id=block.shot,
-            name="" if reference is not None and name == reference.get("name") else name,
-            state="done",
-            media=address,
-            frames=frames,
-            rate=str(rate),
-            seconds=round(float(frames.count / rate), 3),
-            cast=[records.pair(c.target, c.source, people) for c in block.cast],
-            people=people,
-            result=ReportedResult(
-                folder=None,
-                models=[UsedModel(digest=m.digest, sha256=m.sha256) for m in block.models],
-                footage=[ReportedFootage(digest=d, part="footage") for d in block.provenance.footage],
-                unknown=list(block.provenance.unknown),
-                credentials=integrity,
-                sha256=block.media.sha256,
-                version=block.provenance.version,
-            ),
-        )
-    except (ValidationError, KeyError, TypeError, ValueError) as e:
-        raise _damaged(f"the clip '{clip.get('name')}' has a damaged block '{NAME}'", file) from e
 
 
 def _is_ours(reference: Node) -> bool:
@@ -364,48 +416,6 @@ def _damaged(what: str, file: Path) -> SchemaError:
 
 
 # --- integrity ---
-
-
-def _integrity_of_folder(told: Mapping[str, Any], folder: Path, trust: Trust | None) -> Integrity:
-    """Of a run's shot. told: its document. trust: for verifying; None to see only whether all files are there."""
-    credentials = told.get("credentials")
-    if not credentials:
-        return _integrity("none")
-    if not credentials["signed"]:
-        return _integrity("off", why=f"{str(credentials['since'])[:10]}: {credentials['reason']}")
-    if trust is None:
-        listed = [(folder / r["file"], folder / r["manifest"]) for r in credentials["results"]]
-        gone = [file.name for file, manifest in listed if not (file.exists() and manifest.exists())]
-        integrity = _integrity("gone" if gone else "unverified", [f"{name} or its manifest is gone" for name in gone])
-    else:
-        verdicts = [v for v in verify(folder, trust) if v.state != "none"]
-        integrity = _judged(verdicts, read_document(told) or Provenance(), folder)
-    by, stamped = str(credentials["by"]["name"]), credentials["time_stamped"]
-    return integrity.model_copy(update={"by": by, "time_stamped": stamped, "verify": _command(folder)})
-
-
-def _integrity_of_media(media: Path | None, block: _ClipBlock, trust: Trust | None) -> Integrity:
-    """Of an export's media, a file or a sequence as name.%04d.exr; None where they were not found. trust: for verifying; None to look at nothing."""
-    if media is None:
-        return _integrity("absent")
-    if trust is None:
-        return _integrity("unverified")
-    try:
-        sequence = find_sequence(media)
-        digest = media_sha256(media if sequence is None else sequence.files)
-    except FaceplateError as e:
-        return _integrity("gone", [str(e)])
-    if block.media.sha256 is not None and digest != block.media.sha256:
-        return _integrity("changed", [f"{media.name} is not what was exported"])
-    if not block.credentials.signed:
-        return _integrity("none")
-    return _judged([verify(media, trust)[0]], block.provenance, media)
-
-
-def _finished_sha256(folder: Path) -> str | None:
-    """SHA-256 of a shot's finished picture, the images where there are any; None where it is gone."""
-    frames, movie = frames_in(folder / "composite"), folder / "composite.mkv"
-    return media_sha256(frames or movie) if frames or movie.is_file() else None
 
 
 def _judged(verdicts: Sequence[Verdict], claimed: Provenance, path: Path) -> Integrity:

@@ -10,7 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,41 +25,74 @@ from nodes.progress import Progress, stage
 CONTENT, VERSION, MEDIA = "content.otio", "version.txt", "media"
 
 
-@dataclass
-class BundleContent:
-    """What a bundle holds. files: names in it and what they are copied from. missing: what the document names and is not there."""
+class Bundle:
+    """A copy of a document that leads to media beside it. places: finds what the document names.
 
-    document: Node
-    files: dict[str, Path] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    files: names in the bundle, and what they are copied from. missing: what the document names and is not there.
+    """
+
+    def __init__(self, document: Node, places: Places) -> None:
+        self.document, self.files = deepcopy(document), dict[str, Path]()
+        self._places, self._names, self._missing = places, dict[Path, str](), dict[str, None]()
+        for clip in clips(self.document["tracks"]):
+            for _, reference in references(clip):
+                if schema(reference) == "ExternalReference":
+                    self._take_file(reference)
+                elif schema(reference) == "ImageSequenceReference":
+                    self._take_images(reference)
+        self.missing = list(self._missing)
+
+    def _take_file(self, reference: Node) -> None:
+        """Take a file, and the Content Credentials beside one whose kind carries none, under the name by which they are found there."""
+        url = reference.get("target_url") or ""
+        file, _ = self._places.find(url)
+        if file is None or not file.is_file():
+            self._missing |= {url: None} if url else {}
+            return
+        if file not in self._names:
+            name = Path(MEDIA, self._name(file, file.name))
+            self.files[name.as_posix()] = file
+            sidecar = next((place for place in sidecars(file) if place.is_file()), None)
+            if file.suffix.lower() not in EMBEDS and sidecar:
+                other, usual = (place.as_posix() for place in sidecars(name))
+                self.files[other if usual in self.files else usual] = sidecar
+        reference["target_url"] = f"{MEDIA}/{quote(self._names[file])}"
+
+    def _take_images(self, reference: Node) -> None:
+        """Take all images of a sequence into a folder, and their Content Credentials; none where one is missing."""
+        base, prefix, files = reference.get("target_url_base") or "", reference.get("name_prefix", ""), []
+        for name in _image_names(reference):
+            file, _ = self._places.find(f"{base}{name}")
+            if file is None:
+                self._missing[f"{base}{name}"] = None
+                return
+            files.append((name, file))
+        if not files:
+            return
+        folder = files[0][1].parent / prefix
+        name = self._names.get(folder) or self._name(folder, prefix.strip("._- ") or "images")
+        manifests = [(place.name, place) for place in sidecars([files[0][1]]) if place.is_file()]
+        self.files |= {f"{MEDIA}/{name}/{own}": file for own, file in [*files, *manifests]}
+        reference["target_url_base"] = f"{MEDIA}/{quote(name)}/"
+
+    def _name(self, path: Path, name: str) -> str:
+        self._names[path] = free_name(name, set(self._names.values()))
+        return self._names[path]
 
 
-def gather(document: Node, places: Places) -> BundleContent:
-    """Lead a copy of the document to media beside it. places: finds what the document names."""
-    gatherer = _Gatherer(places, BundleContent(deepcopy(document)))
-    for clip in clips(gatherer.content.document["tracks"]):
-        for _, reference in references(clip):
-            if schema(reference) == "ExternalReference":
-                gatherer.take_file(reference)
-            elif schema(reference) == "ImageSequenceReference":
-                gatherer.take_images(reference)
-    gatherer.content.missing = list(dict.fromkeys(gatherer.content.missing))
-    return gatherer.content
-
-
-def write_bundle(path: Path, content: BundleContent, progress: Progress) -> None:
+def write_bundle(path: Path, bundle: Bundle, progress: Progress) -> None:
     """Write an `.otioz` or `.otiod`, whole or not at all; raises OutputError."""
-    tell = stage(progress, "bundle", len(content.files))
+    tell = stage(progress, "bundle", len(bundle.files))
     with writing(path):
         temporary = beside(path)
         try:
             if path.suffix.lower() == ".otiod":
-                _write_folder(temporary, content, tell)
+                _write_folder(temporary, bundle, tell)
                 if path.exists():
                     remedy = "Choose another name with --out, or remove it"
                     raise OutputError("is there already", file=path, remedy=remedy)
             else:
-                _write_archive(temporary, content, tell)
+                _write_archive(temporary, bundle, tell)
                 flush(temporary)
             temporary.replace(path)
         finally:
@@ -69,83 +102,34 @@ def write_bundle(path: Path, content: BundleContent, progress: Progress) -> None
                 temporary.unlink(missing_ok=True)
 
 
-class _Gatherer:
-    """Takes media into a bundle. names: of files and folders of images, in the bundle."""
-
-    def __init__(self, places: Places, content: BundleContent) -> None:
-        self.places, self.content = places, content
-        self.names: dict[Path, str] = {}
-
-    def take_file(self, reference: Node) -> None:
-        """Take a file, and the Content Credentials beside one whose kind carries none, under the name by which they are found there."""
-        url = reference.get("target_url") or ""
-        file, _ = self.places.find(url)
-        if file is None or not file.is_file():
-            self.content.missing += [url] if url else []
-            return
-        if file not in self.names:
-            name = Path(MEDIA, self._name(file, file.name))
-            self.content.files[name.as_posix()] = file
-            sidecar = next((place for place in sidecars(file) if place.is_file()), None)
-            if file.suffix.lower() not in EMBEDS and sidecar:
-                other, usual = (place.as_posix() for place in sidecars(name))
-                self.content.files[other if usual in self.content.files else usual] = sidecar
-        reference["target_url"] = f"{MEDIA}/{quote(self.names[file])}"
-
-    def take_images(self, reference: Node) -> None:
-        """Take all images of a sequence into a folder, and their Content Credentials; none where one is missing."""
-        base, prefix, files = reference.get("target_url_base") or "", reference.get("name_prefix", ""), []
-        for name in _image_names(reference):
-            file, _ = self.places.find(f"{base}{name}")
-            if file is None:
-                self.content.missing.append(f"{base}{name}")
-                return
-            files.append((name, file))
-        if not files:
-            return
-        folder = files[0][1].parent / prefix
-        name = self.names.get(folder) or self._name(folder, prefix.strip("._- ") or "images")
-        manifests = [(place.name, place) for place in sidecars([files[0][1]]) if place.is_file()]
-        self.content.files |= {f"{MEDIA}/{name}/{own}": file for own, file in [*files, *manifests]}
-        reference["target_url_base"] = f"{MEDIA}/{quote(name)}/"
-
-    def _name(self, path: Path, name: str) -> str:
-        self.names[path] = free_name(name, set(self.names.values()))
-        return self.names[path]
-
-
 def _image_names(reference: Node) -> Iterator[str]:
-    there = reference.get("available_range")
-    if not there:
-        return
     start, step = int(reference.get("start_frame", 1)), int(reference.get("frame_step", 1))
-    for i in range(0, round(there["duration"]["value"]), max(step, 1)):
+    there = reference.get("available_range")
+    for i in range(0, round(there["duration"]["value"]) if there else 0, max(step, 1)):
         number = str(start + i).zfill(int(reference.get("frame_zero_padding", 0)))
         yield f"{reference.get('name_prefix', '')}{number}{reference.get('name_suffix', '')}"
 
 
 def free_name(name: str, taken: set[str]) -> str:
     """A file's name that no other file has, whatever the case."""
-    low = {t.lower() for t in taken}
-    stem, dot, suffix = name.rpartition(".") if "." in name else (name, "", "")
-    return next(
-        n for n in (name, *(f"{stem}-{i}{dot}{suffix}" for i in range(2, len(low) + 3))) if n.lower() not in low
-    )
+    low, path = {t.lower() for t in taken}, Path(name)
+    numbered = (f"{path.stem}-{i}{path.suffix}" for i in count(2))
+    return name if name.lower() not in low else next(n for n in numbered if n.lower() not in low)
 
 
-def _write_folder(path: Path, content: BundleContent, tell: Callable[[int], None]) -> None:
+def _write_folder(path: Path, bundle: Bundle, tell: Callable[[int], None]) -> None:
     (path / MEDIA).mkdir(parents=True)
-    (path / CONTENT).write_text(text_of(content.document), "utf-8")
-    for done, (name, file) in enumerate(content.files.items(), 1):
+    (path / CONTENT).write_text(text_of(bundle.document), "utf-8")
+    for done, (name, file) in enumerate(bundle.files.items(), 1):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, path / name)
         tell(done)
 
 
-def _write_archive(path: Path, content: BundleContent, tell: Callable[[int], None]) -> None:
+def _write_archive(path: Path, bundle: Bundle, tell: Callable[[int], None]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        archive.writestr(CONTENT, text_of(content.document), zipfile.ZIP_DEFLATED)
+        archive.writestr(CONTENT, text_of(bundle.document), zipfile.ZIP_DEFLATED)
         archive.writestr(VERSION, "1.0.0")
-        for done, (name, file) in enumerate(content.files.items(), 1):
+        for done, (name, file) in enumerate(bundle.files.items(), 1):
             archive.write(file, name)
             tell(done)

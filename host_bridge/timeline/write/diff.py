@@ -100,12 +100,18 @@ def _compare(path: str, a: Any, b: Any) -> Iterator[Change]:
     if _same(a, b):
         return
     if isinstance(a, dict) and isinstance(b, dict) and schema(a) == schema(b) and schema(a) not in _WHOLE:
-        for key in (*a, *(k for k in b if k not in a)):
+        for key in {**a, **b}:
             yield from _compare_field(path, key, a.get(key, _ABSENT), b.get(key, _ABSENT))
     elif isinstance(a, list) and isinstance(b, list) and all(map(schema, a)) and all(map(schema, b)):
-        yield from _compare_list(path, a, b)
+        names_a, names_b = [*_names(a), None], [*_names(b), None]
+        for i, j in _pairs(a, b):
+            here = f"{path} › {names_a[-1 if i is None else i] or names_b[-1 if j is None else j]}"
+            yield from _compare(here, _ABSENT if i is None else a[i], _ABSENT if j is None else b[j])
     else:
-        yield _change(path, a, b)
+        none_a, none_b = (_same(x, _ABSENT) for x in (a, b))
+        kind: Kind = "added" if none_a and not none_b else "removed" if none_b and not none_a else "changed"
+        before, after = ("" if x is _ABSENT else _short(x) for x in (a, b))
+        yield Change(kind=kind, path=path, before=before, after=after)
 
 
 def _compare_field(path: str, key: str, a: Any, b: Any) -> Iterator[Change]:
@@ -121,26 +127,16 @@ def _compare_field(path: str, key: str, a: Any, b: Any) -> Iterator[Change]:
         yield from _compare(f"{path} › {key}" if named else path, a, b)
 
 
-def _compare_list(path: str, a: list[Any], b: list[Any]) -> Iterator[Change]:
-    names_a, names_b = _names(a), _names(b)
-    for i, j in _pairs(a, b):
-        here = f"{path} › {names_a[i] if i is not None else names_b[j]}"  # type: ignore[index]
-        if i is None or j is None:
-            yield _change(here, _ABSENT if i is None else a[i], _ABSENT if j is None else b[j])
-        else:
-            yield from _compare(here, a[i], b[j])
-
-
 def _same(a: Any, b: Any) -> bool:
     if a is _ABSENT or b is _ABSENT:
-        return (a is _ABSENT or a in _EMPTY) and (b is _ABSENT or b in _EMPTY)
+        return all(x is _ABSENT or x in _EMPTY for x in (a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return all(_same(a.get(key, _ABSENT), b.get(key, _ABSENT)) for key in {**a, **b})
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b):
         return True
-    return (type(a) is type(b) and a == b) or (_is_number(a) and _is_number(b) and a == b)
+    return bool((type(a) is type(b) or (_is_number(a) and _is_number(b))) and a == b)
 
 
 def _is_number(x: Any) -> bool:
@@ -162,13 +158,6 @@ def _names(items: list[Any]) -> list[str]:
         count[key := kind + str(item.get("kind", ""))] += 1
         names.append(f"{what} {count[key]}" + (f" '{own}'" if own else ""))
     return names
-
-
-def _change(path: str, a: Any, b: Any) -> Change:
-    none_a, none_b = (x is _ABSENT or (x in _EMPTY and not _is_number(x) and not isinstance(x, bool)) for x in (a, b))
-    kind: Kind = "added" if none_a and not none_b else "removed" if none_b and not none_a else "changed"
-    before, after = ("" if x is _ABSENT else _short(x) for x in (a, b))
-    return Change(kind=kind, path=path, before=before, after=after)
 
 
 def _short(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,21 +27,28 @@ from host_bridge.timeline.write.profiles import PROFILES, Profile, adapt
 from host_bridge.timeline.write.tree import (
     CLIP,
     EXPORT,
+    BlockCast,
+    BlockCredentials,
+    BlockMedia,
+    BlockModel,
+    ClipBlock,
+    ExportBlock,
     Node,
     active_reference,
     at,
     document_of,
     mark,
+    node_of,
     schema,
     text_of,
 )
-from nodes.consent.provenance import KEY, Role
+from nodes.consent.provenance import Role
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import FaceplateError, OutputError
 from nodes.progress import Progress, quiet
 
 MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
-_RUN_AGAIN = "Run it again: faceplate timeline run"
+_RUN = "faceplate timeline run"
 
 
 def export(
@@ -105,17 +111,6 @@ def _check_target(edit: Path, target: Path, settings: ExportSettings) -> None:
         raise OutputError(what, file=target, remedy=remedy)
 
 
-@dataclass
-class Exported:
-    """A document with results. shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it."""
-
-    document: Node
-    shots: list[str] = field(default_factory=list)
-    left: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    media: list[ResultMedia] = field(default_factory=list)
-
-
 def export_edit(
     edit: Edit,
     run: TimelineRun,
@@ -132,29 +127,28 @@ def export_edit(
     An alternative is a second media reference, or, where the host has no word for that, a disabled clip above.
     """
     if run.edit.digest != edit.digest:
-        raise OutputError("has changed since it was run", file=edit.path, remedy=_RUN_AGAIN)
+        raise OutputError("has changed since it was run", file=edit.path, remedy=f"Run it again: {_RUN}")
     done = [shot for shot in run.shots if shot.state == "done"]
     if not done:
-        raise OutputError("has no finished shots", file=edit.path, remedy="Run it first: faceplate timeline run")
+        raise OutputError("has no finished shots", file=edit.path, remedy=f"Run it first: {_RUN}")
     document = document_of(edit)
     moves = to is not None and to.absolute() != edit.places.folder
     adapted, notes = adapt(document, profile, edit.places.folder if moves else None)
-    exported = Exported(document, notes=notes)
+    exported = Exported(edit, document, mode, profile, media_of, made or {}, people_named(edit.timeline), notes=notes)
     exported.left = [
         (s.id, s.error.message if s.error else f"is {s.state}") for s in run.shots if s.cast and s.state != "done"
     ]
-    exporter = _Exporter(edit, exported, mode, profile, media_of, made or {}, people_named(edit.timeline))
     if mode == "layer" or (mode == "versions" and not profile.takes):
         # The last track first: a track put in above one moves none that is still to come.
         ordered = sorted(done, key=lambda shot: shot.where, reverse=True)
         for place, shots in groupby(ordered, key=lambda shot: shot.where[:-1]):
-            exporter.lay_above(place, list(shots))
+            exported.lay_above(place, list(shots))
     else:
         for shot in done:
-            exporter.put_into_clip(shot)
+            exported.put_into_clip(shot)
     exported.shots.sort()
-    about = {"mode": mode, "profile": profile.name, "edit": edit.path.name, "digest": edit.digest, "adapted": adapted}
-    mark(document, EXPORT, about)
+    about = ExportBlock(mode=mode, profile=profile.name, edit=edit.path.name, digest=edit.digest, adapted=adapted)
+    mark(document, EXPORT, about.model_dump(mode="json"))
     try:
         otio.adapters.read_from_string(text_of(document), "otio_json")
     except (ValueError, otio.exceptions.OTIOError) as e:
@@ -163,36 +157,38 @@ def export_edit(
 
 
 @dataclass
-class _Exporter:
-    """Puts shots into a document. made: by what each was made, by its id. names: of people that the edit itself says; no others go into it."""
+class Exported:
+    """A document that shots are put into. made: by what each was made, by its id. names: of people that the edit itself says; no others go into it.
+
+    shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it.
+    """
 
     edit: Edit
-    exported: Exported
+    document: Node
     mode: Mode
     profile: Profile
     media_of: MediaOf
     made: Mapping[str, ShotOrigin]
     names: frozenset[str]
+    shots: list[str] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    media: list[ResultMedia] = field(default_factory=list)
 
     def put_into_clip(self, shot: ShotRecord) -> None:
         """Give the shot's clip its result as a media reference."""
         clip = self._clip(shot)
-        media, reference = self._result(shot, clip)
-        add_reference(
-            clip,
-            reference,
-            self._about(shot, media),
-            show=self.mode == "swap",
-            default_only=self.profile.default_only,
-        )
+        reference, about = self._result(shot, clip)
+        show, default_only = self.mode == "swap", self.profile.default_only
+        add_reference(clip, reference, about, show=show, default_only=default_only)
 
     def lay_above(self, place: tuple[int, ...], shots: list[ShotRecord]) -> None:
         """Put a track with the results of the shots of one track above it."""
-        track, stack = at(self.exported.document, place), at(self.exported.document, place[:-1])
+        track, stack = at(self.document, place), at(self.document, place[:-1])
         alone = schema(track) == "Stack"  # clips that lie in a stack without a track
         if not alone and schema(stack) != "Stack":
             why = "lies in a track within a track, above which there is no room; use --as swap"
-            self.exported.left += [(shot.id, why) for shot in shots]
+            self.left += [(shot.id, why) for shot in shots]
             return
         row: Any = self.edit.timeline.tracks
         for index in place:
@@ -200,57 +196,55 @@ class _Exporter:
         results: dict[int, Node] = {}
         for shot in shots:
             clip, index = self._clip(shot), shot.where[-1]
-            media, reference = self._result(shot, clip)
-            shown = clip.get("source_range") or json.loads(
-                otio.core.serialize_json_to_string(row[index].trimmed_range())
-            )
+            reference, about = self._result(shot, clip)
+            shown = clip.get("source_range") or node_of(row[index].trimmed_range())
             enabled = self.mode == "layer" and clip.get("enabled", True)
-            results[index] = result_clip(clip, shown, media.path.name, reference, enabled=enabled)
-            mark(results[index], CLIP, self._about(shot, media))
-        about: Node = {"mode": self.mode}
+            results[index] = result_clip(clip, shown, reference["name"], reference, enabled=enabled)
+            mark(results[index], CLIP, about)
+        by: Node = {"mode": self.mode}
         if alone:
             for i in sorted(results, reverse=True):
                 one = {"children": [None], "metadata": results[i]["metadata"]}
                 name = f"{results[i]['name']} Faceplate"
-                track["children"].insert(i + 1, layer_above(one, [None], {0: results[i]}, name, about))
+                track["children"].insert(i + 1, layer_above(one, [None], {0: results[i]}, name, by))
             return
         durations = [None if isinstance(c, otio.schema.Transition) else c.duration() for c in row]
         name = f"{track.get('name') or f'Video {place[-1] + 1}'} Faceplate"
-        stack["children"].insert(place[-1] + 1, layer_above(track, durations, results, name, about))
+        stack["children"].insert(place[-1] + 1, layer_above(track, durations, results, name, by))
 
     def _clip(self, shot: ShotRecord) -> Node:
         try:
-            clip = at(self.exported.document, shot.where)
+            clip = at(self.document, shot.where)
         except (KeyError, IndexError, TypeError):
             clip = {}
         if schema(clip) != "Clip":
             what = f"shot {shot.id}: there is no clip at {'.'.join(map(str, shot.where))}"
-            raise OutputError(what, remedy="Run the timeline again: faceplate timeline run")
+            raise OutputError(what, remedy=f"Run the timeline again: {_RUN}")
         return clip
 
-    def _result(self, shot: ShotRecord, clip: Node) -> tuple[ResultMedia, Node]:
-        """The media of a shot's result, and a reference to them."""
+    def _result(self, shot: ShotRecord, clip: Node) -> tuple[Node, Node]:
+        """A reference to the media of a shot's result, and the clip's block: ids and hashes, and of names only those that the edit itself says."""
         media = self.media_of(shot, "patch" if self.mode == "layer" else "composite")
-        self.exported.shots.append(shot.id)
-        self.exported.media.append(media)
-        return media, reference_to(media, active_reference(clip), self.profile)
-
-    def _about(self, shot: ShotRecord, media: ResultMedia) -> Node:
-        """The clip's block: ids and hashes, and of names only those that the edit itself says."""
+        self.shots.append(shot.id)
+        self.media.append(media)
         made = self.made.get(shot.id)
         ids: Mapping[tuple[Role, str], str] = made.ids if made else {}
 
         def called(role: Role, name: str) -> str | None:
             return name if name in self.names else ids.get((role, name))
 
-        about: Node = {"shot": shot.id, "mode": self.mode, "span": list(shot.span)}
-        about["cast"] = [
-            {"target": called("target", c.target), "source": called("source", c.source), "tracks": list(c.tracks)}
-            for c in shot.cast
-        ]
-        if media.sha256 is not None:
-            about["media"] = {"kind": media.kind, "sha256": media.sha256}
+        about = ClipBlock(
+            shot=shot.id,
+            mode=self.mode,
+            span=shot.span,
+            cast=tuple(
+                BlockCast(target=called("target", c.target), source=called("source", c.source), tracks=c.tracks)
+                for c in shot.cast
+            ),
+            media=BlockMedia(kind=media.kind, sha256=media.sha256),
+        )
         if made is not None:
-            models = [{"sha256": m.sha256, "digest": m.digest} for m in made.models]
-            about |= {KEY: made.provenance.document(), "models": models, "credentials": dict(made.signed)}
-        return about
+            about.provenance, about.credentials = made.provenance, BlockCredentials(**made.signed)
+            about.models = tuple(BlockModel(sha256=m.sha256, digest=m.digest) for m in made.models)
+        reference = reference_to(media, active_reference(clip), self.profile)
+        return reference, about.model_dump(mode="json", exclude={"key"})

@@ -14,22 +14,11 @@ from xml.etree.ElementTree import Element, SubElement
 import opentimelineio as otio
 
 from host_bridge.timeline.read.fcp7 import TICKS
-from host_bridge.timeline.read.model import from_whole_hour, keys_in, nearest, seconds
+from host_bridge.timeline.read.model import from_whole_hour, keys_in, nearest, seconds, start_of
 from host_bridge.timeline.read.places import Places, read_header
 from host_bridge.timeline.shots.find import sequence_rate
-from host_bridge.timeline.write.writer import (
-    ZERO,
-    RowItem,
-    TimelineWriter,
-    cannot_hold,
-    is_sound,
-    stack_of,
-    start_of,
-    start_of_edit,
-    url_of,
-    xml_bytes,
-    xml_text,
-)
+from host_bridge.timeline.write import writer
+from host_bridge.timeline.write.writer import ZERO, RowItem, cannot_hold, is_sound, xml_text
 from nodes.footage.numbering import has_place, numbered
 from nodes.footage.rates import frames_per_day, nominal, timecode_of
 
@@ -40,12 +29,12 @@ def fcp7_of(timeline: Any, places: Places, name: str) -> bytes:
     places: where its media are. name: of the sequence, where the timeline has none.
     """
     root = Element("xmeml", version="5")
-    writer = _Fcp7Writer(places, sequence_rate(timeline))
-    root.append(writer.sequence(timeline.tracks, xml_text(timeline.name or name), start_of_edit(timeline)))
-    return xml_bytes(root)
+    made = _Fcp7Writer(places, sequence_rate(timeline))
+    root.append(made.sequence(timeline.tracks, xml_text(timeline.name or name), writer.start_of_edit(timeline)))
+    return writer.xml_bytes(root)
 
 
-class _Fcp7Writer(TimelineWriter):
+class _Fcp7Writer(writer.TimelineWriter):
     """Writes sequences of one rate."""
 
     def __init__(self, places: Places, rate: Fraction) -> None:
@@ -54,20 +43,17 @@ class _Fcp7Writer(TimelineWriter):
 
     def sequence(self, stack: Any, name: str, begin: Fraction) -> Element:
         """A stack as a sequence that begins at a timecode, in seconds."""
-        sequence = Element("sequence", id=f"sequence-{self.number()}")
-        _say(sequence, name=name, duration=nearest(self.inside(stack) * self._rate))
-        sequence.append(_rate(self._rate))
-        sequence.append(_timecode(begin, self._rate))
+        sequence = Element("sequence", id=f"sequence-{next(self._numbers)}")
+        _say(sequence, name=name, duration=self._frames(self.inside(stack)), rate=_rate(self._rate))
+        _say(sequence, timecode=_timecode(begin, self._rate))
         media = SubElement(sequence, "media")
         picture, sound = SubElement(media, "video"), SubElement(media, "audio")
-        SubElement(SubElement(picture, "format"), "samplecharacteristics").append(_rate(self._rate))
+        _say(SubElement(SubElement(picture, "format"), "samplecharacteristics"), rate=_rate(self._rate))
         for child in stack:
-            element = SubElement(sound if is_sound(child) else picture, "track")
-            row = self.row(child)
+            track, row = SubElement(sound if is_sound(child) else picture, "track"), self.row(child)
             for laid in row:
-                element.extend(self._item(laid, last=laid is row[-1]))
-            enabled = not isinstance(child, otio.schema.Track) or child.enabled
-            _say(element, enabled="TRUE" if enabled else "FALSE")
+                track.extend(self._item(laid, last=laid is row[-1]))
+            _say(track, enabled=not isinstance(child, otio.schema.Track) or child.enabled)
         sequence.extend(self._markers(stack, ZERO))
         return sequence
 
@@ -80,9 +66,8 @@ class _Fcp7Writer(TimelineWriter):
         item = laid.item
         if isinstance(item, otio.schema.Clip | otio.schema.Stack | otio.schema.Track):
             generated = isinstance(getattr(item, "media_reference", None), otio.schema.GeneratorReference)
-            element = Element("generatoritem" if generated else "clipitem", id=f"item-{self.number()}")
-            _say(element, name=xml_text(item.name) or "Clip", enabled="TRUE" if item.enabled else "FALSE")
-            element.append(_rate(self._rate))
+            element = Element("generatoritem" if generated else "clipitem", id=f"item-{next(self._numbers)}")
+            _say(element, name=xml_text(item.name) or "Clip", enabled=item.enabled, rate=_rate(self._rate))
             self._fill(element, laid)
             yield element
         if last and laid.after is not None:
@@ -90,7 +75,7 @@ class _Fcp7Writer(TimelineWriter):
 
     def _fill(self, element: Element, laid: RowItem) -> None:
         before, after = self.offsets(laid.before), self.offsets(laid.after)
-        begin, end = (nearest(t * self._rate) for t in (laid.begin, laid.end))
+        begin, end = self._frames(laid.begin), self._frames(laid.end)
         _say(element, start=-1 if sum(before) > 0 else begin, end=-1 if sum(after) > 0 else end)
         count = end - begin + before[0] + after[1]
         if element.tag == "generatoritem":
@@ -104,10 +89,9 @@ class _Fcp7Writer(TimelineWriter):
         head = before[0] / self._rate
         first, remap = self._speed(laid, origin, whole, head)
         first -= head
-        shown = nearest(first * self._rate)
-        _say(element, duration=max(nearest(whole * self._rate), 1), **{"in": shown, "out": shown + count})
-        _say(element, pproTicksIn=round(first * TICKS))
-        element.append(inside)
+        shown = self._frames(first)
+        _say(element, duration=max(self._frames(whole), 1), **{"in": shown, "out": shown + count})
+        _say(element, pproTicksIn=round(first * TICKS), file=inside)
         if remap is not None:
             element.append(remap)
         if laid.sound:
@@ -153,100 +137,85 @@ class _Fcp7Writer(TimelineWriter):
         before, behind = self.offsets(transition)
         if not before + behind:
             return
-        cut = nearest(at * self._rate)
-        found = Element("transitionitem")
-        found.append(_rate(self._rate))
-        _say(found, start=cut - before, end=cut + behind)
+        cut = self._frames(at)
         middle = before == behind or (before and behind)
-        _say(found, alignment="center" if middle else "start" if not before else "end")
-        _say(found, cutPointTicks=round(before * TICKS / self._rate))
         dissolve = transition.transition_type == otio.schema.TransitionTypes.SMPTE_Dissolve
         name = "Cross Dissolve" if dissolve else xml_text(transition.name) or "Transition"
-        effect = SubElement(found, "effect")
-        _say(effect, name=name, effectid=name, effectcategory="Dissolve", effecttype="transition", mediatype="video")
-        yield found
+        kind = {"name": name, "effectid": name, "effectcategory": "Dissolve", "effecttype": "transition"}
+        yield _say(
+            Element("transitionitem"),
+            rate=_rate(self._rate),
+            start=cut - before,
+            end=cut + behind,
+            alignment="center" if middle else "start" if not before else "end",
+            cutPointTicks=round(before * TICKS / self._rate),
+            effect=_say(Element("effect"), **kind, mediatype="video"),
+        )
 
     # --- what items show ---
 
     def _nested(self, item: Any) -> tuple[Element, Fraction, Fraction]:
         """A sequence of a stack or track, which begins at 0, and how long it is, in seconds."""
-        return self.sequence(stack_of(item), xml_text(item.name) or "Sequence", ZERO), ZERO, self.inside(item)
+        return self.sequence(writer.stack_of(item), xml_text(item.name) or "Sequence", ZERO), ZERO, self.inside(item)
 
     def _file(self, clip: Any) -> tuple[Element, Fraction, Fraction]:
         """A clip's file, when it begins by its timecode, and how long it is, in seconds."""
-        found, reference = self.media(clip), clip.media_reference
-        media = found.media
+        shown, reference = self.media(clip), clip.media_reference
+        media, origin = shown.media, shown.origin
         frames = media.frames if media.path is not None else None
-        frames = frames or (nearest(found.length * media.rate) if found.length is not None else None)
+        frames = frames or (nearest(shown.length * media.rate) if shown.length is not None else None)
         if frames is None:
-            start = found.origin if clip.source_range is None else start_of(clip)
-            frames = max(nearest((start + self.length(clip) - found.origin) * media.rate), 1)
+            start = origin if clip.source_range is None else start_of(clip)
+            frames = max(nearest((start + self.length(clip) - origin) * media.rate), 1)
         length = frames / media.rate
         url = media.url
         if has_place(url) and media.path is not None and has_place(media.path.name):
             url = str(numbered(media.path, read_header(media.path).start or 0))
         elif isinstance(reference, otio.schema.ImageSequenceReference):
             url = reference.target_url_for_image_number(0)
-        key = (url, found.origin, frames, media.rate)
+        key = (url, origin, frames, media.rate)
         if key in self._files:
-            return Element("file", id=self._files[key]), found.origin, length
-        self._files[key] = f"file-{self.number()}"
-        file = Element("file", id=self._files[key])
-        _say(file, name=xml_text(reference.name if reference else "") or xml_text(clip.name), pathurl=url_of(url))
-        file.append(_rate(media.rate))
-        _say(file, duration=frames)
-        file.append(_timecode(found.origin, media.rate))
+            return Element("file", id=self._files[key]), origin, length
+        self._files[key] = f"file-{next(self._numbers)}"
+        name = xml_text(reference.name if reference else "") or xml_text(clip.name)
+        file = _say(Element("file", id=self._files[key]), name=name, pathurl=writer.url_of(url))
+        _say(file, rate=_rate(media.rate), duration=frames, timecode=_timecode(origin, media.rate))
         SubElement(SubElement(file, "media"), "video")
-        return file, found.origin, length
-
-    # --- times ---
+        return file, origin, length
 
     def _markers(self, item: Any, origin: Fraction) -> Iterator[Element]:
         for marker in item.markers:
-            first = seconds(marker.marked_range.start_time, f"marker '{marker.name}'") - origin
-            length = seconds(marker.marked_range.duration, f"marker '{marker.name}'")
-            found = Element("marker")
-            begin = nearest(first * self._rate)
-            _say(found, name=xml_text(marker.name), comment=xml_text(marker.comment))
-            _say(found, **{"in": begin, "out": begin + nearest(length * self._rate) if length * self._rate > 1 else -1})
-            yield found
+            what = f"marker '{marker.name}'"
+            begin = self._frames(seconds(marker.marked_range.start_time, what) - origin)
+            length = seconds(marker.marked_range.duration, what) * self._rate
+            place = {"in": begin, "out": begin + nearest(length) if length > 1 else -1}
+            yield _say(Element("marker"), name=xml_text(marker.name), comment=xml_text(marker.comment), **place)
+
+    def _frames(self, time: Fraction) -> int:
+        return nearest(time * self._rate)
 
 
 def _remap(speed: Fraction, *, ramp: bool = False) -> Element:
-    found = Element("filter")
-    _say(found, enabled="TRUE", start=-1, end=-1)
-    effect = Element("effect")
-    found.insert(0, effect)
-    _say(
-        effect, name="Time Remap", effectid="timeremap", effectcategory="motion", effecttype="motion", mediatype="video"
-    )
-    for name, value in (
-        ("variablespeed", int(ramp)),
-        ("speed", _decimal(speed * 100)),
-        ("reverse", "TRUE" if speed < 0 else "FALSE"),
-        ("frameblending", "FALSE"),
-    ):
+    effect = _say(Element("effect"), name="Time Remap", effectid="timeremap")
+    _say(effect, effectcategory="motion", effecttype="motion", mediatype="video")
+    values = {"variablespeed": int(ramp), "speed": _decimal(speed * 100), "reverse": speed < 0, "frameblending": False}
+    for name, value in values.items():
         _say(SubElement(effect, "parameter"), parameterid=name, name=name, value=value)
-    return found
+    return _say(Element("filter"), effect=effect, enabled=True, start=-1, end=-1)
 
 
 def _rate(rate: Fraction) -> Element:
     """A rate as xmeml says it; raises OutputError for one that is neither whole nor 1000/1001 of that."""
     if rate not in (nominal(rate), Fraction(nominal(rate) * 1000, 1001)):
         raise cannot_hold(f"Final Cut Pro 7 XML cannot say {float(rate):.6g} frames per second")
-    found = Element("rate")
-    _say(found, timebase=nominal(rate), ntsc="TRUE" if rate.denominator == 1001 else "FALSE")
-    return found
+    return _say(Element("rate"), timebase=nominal(rate), ntsc=rate.denominator == 1001)
 
 
 def _timecode(begin: Fraction, rate: Fraction) -> Element:
-    found = Element("timecode")
-    found.append(_rate(rate))
-    number = nearest(begin * rate)
+    timecode, number = _say(Element("timecode"), rate=_rate(rate)), nearest(begin * rate)
     if 0 <= number < frames_per_day(rate):
-        _say(found, string=timecode_of(number, rate))
-    _say(found, frame=number, displayformat="NDF")
-    return found
+        _say(timecode, string=timecode_of(number, rate))
+    return _say(timecode, frame=number, displayformat="NDF")
 
 
 def _decimal(value: Fraction) -> str:
@@ -254,6 +223,11 @@ def _decimal(value: Fraction) -> str:
     return f"{float(value):.9f}".rstrip("0").rstrip(".") if value.denominator > 1 else str(value.numerator)
 
 
-def _say(element: Element, **values: object) -> None:
+def _say(element: Element, **values: object) -> Element:
+    """Add children to an element, which is returned: elements as they are, other values as texts by their tags."""
     for name, value in values.items():
-        SubElement(element, name).text = str(value)
+        if isinstance(value, Element):
+            element.append(value)
+        else:
+            SubElement(element, name).text = str(value).upper() if isinstance(value, bool) else str(value)
+    return element

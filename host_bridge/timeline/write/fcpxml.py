@@ -16,24 +16,22 @@ from xml.etree.ElementTree import Element, SubElement
 
 import opentimelineio as otio
 
-from host_bridge.timeline.read.model import MapKey, exact, from_whole_hour, keys_in, nearest, samples_down, seconds
+from host_bridge.timeline.read.model import (
+    MapKey,
+    exact,
+    from_whole_hour,
+    keys_in,
+    nearest,
+    samples_down,
+    seconds,
+    start_of,
+)
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.media import ClipMedia
 from host_bridge.timeline.shots.warp import Curve, keys_of
-from host_bridge.timeline.write.writer import (
-    ZERO,
-    RowItem,
-    TimelineWriter,
-    cannot_hold,
-    is_sound,
-    stack_of,
-    start_of,
-    start_of_edit,
-    url_of,
-    xml_bytes,
-    xml_text,
-)
+from host_bridge.timeline.write import writer
+from host_bridge.timeline.write.writer import ZERO, RowItem, cannot_hold, is_sound, xml_text
 from nodes.errors import FootageError
 from nodes.footage.numbering import has_place
 from nodes.footage.probe import open_container, video_stream
@@ -52,13 +50,13 @@ def fcpxml_of(timeline: Any, places: Places, name: str) -> bytes:
     resources = SubElement(root, "resources")
     event = SubElement(SubElement(root, "library"), "event", name="Faceplate")
     project = SubElement(event, "project", name=xml_text(timeline.name or name))
-    writer = _FcpxmlWriter(resources, places, sequence_rate(timeline))
-    project.append(writer.sequence(timeline.tracks, start_of_edit(timeline)))
+    made = _FcpxmlWriter(resources, places, sequence_rate(timeline))
+    project.append(made.sequence(timeline.tracks, writer.start_of_edit(timeline)))
     heard = {asset.get("id") for asset in resources.iter("asset") if asset.get("hasAudio")}
     for clip in root.iter("asset-clip"):  # the sound of these has clips of its own
         if clip.get("ref") in heard and not clip.get("srcEnable"):
             clip.set("srcEnable", "video")
-    return xml_bytes(root)
+    return writer.xml_bytes(root)
 
 
 @dataclass
@@ -71,7 +69,7 @@ class _Piece:
     record: Fraction = ZERO
 
 
-class _FcpxmlWriter(TimelineWriter):
+class _FcpxmlWriter(writer.TimelineWriter):
     """Writes sequences of one rate."""
 
     def __init__(self, resources: Element, places: Places, rate: Fraction) -> None:
@@ -85,15 +83,13 @@ class _FcpxmlWriter(TimelineWriter):
 
     def sequence(self, stack: Any, begin: Fraction) -> Element:
         """A stack as a sequence that begins at a timecode, in seconds."""
-        format = SubElement(self._resources, "format", id=self._id(), frameDuration=_time(1 / self._rate))
-        rows = [self.row(child, exact_sound=True) for child in stack]
-        pictures = [row for row, child in zip(rows, stack, strict=True) if not is_sound(child)]
-        sounds = [row for row, child in zip(rows, stack, strict=True) if is_sound(child)]
-        end = max((laid.end for row in rows for laid in row), default=ZERO)
+        format = self._resource("format", frameDuration=_time(1 / self._rate))
+        pictures = [self.row(child) for child in stack if not is_sound(child)]
+        sounds = [self.row(child, exact_sound=True) for child in stack if is_sound(child)]
+        end = max((laid.end for row in (*pictures, *sounds) for laid in row), default=ZERO)
         duration = _time(Fraction(nearest(end * self._rate)) / self._rate)
-        sequence = Element(
-            "sequence", format=format.get("id", ""), duration=duration, tcStart=_time(begin), tcFormat="NDF"
-        )
+        times = {"duration": duration, "tcStart": _time(begin), "tcFormat": "NDF"}
+        sequence = Element("sequence", {"format": format.get("id", "")} | times)
         spine = SubElement(sequence, "spine")
         storyline = self._storyline(spine, pictures[0] if pictures else [], begin, end)
         for lane, row in [*enumerate(pictures[1:], 1), *((-n, row) for n, row in enumerate(sounds, 1))]:
@@ -147,8 +143,7 @@ class _FcpxmlWriter(TimelineWriter):
         if before + behind == 0:
             return
         if not self._dissolve:
-            effect = SubElement(self._resources, "effect", id=self._id(), name="Cross Dissolve", uid=_DISSOLVE)
-            self._dissolve = effect.get("id", "")
+            self._dissolve = self._resource("effect", name="Cross Dissolve", uid=_DISSOLVE).get("id", "")
         name = xml_text(transition.name) or "Cross Dissolve"
         element = SubElement(spine, "transition", name=name, offset=_time(cut - before / self._rate))
         element.set("duration", _time((before + behind) / self._rate))
@@ -172,13 +167,12 @@ class _FcpxmlWriter(TimelineWriter):
 
     def _clip(self, laid: RowItem) -> _Piece:
         clip = laid.item
-        found = self.media(clip)
-        start = found.origin if clip.source_range is None else start_of(clip)
+        source = self.media(clip)
+        start = source.origin if clip.source_range is None else start_of(clip)
         element = Element("asset-clip", name=xml_text(clip.name) or "Clip")
-        begin, *shown = self._speed(
-            element, laid, start, (found.origin, found.length), samples_down(clip), found.media.rate
-        )
-        asset = self._asset(clip, found, max(*shown, start + laid.end - laid.begin), sound=laid.sound)
+        content, down = (source.origin, source.length), samples_down(clip)
+        begin, *shown = self._speed(element, laid, start, content, down, source.media.rate)
+        asset = self._asset(clip, source, max(*shown, start + laid.end - laid.begin), sound=laid.sound)
         element.set("ref", asset.get("id", ""))
         if laid.sound:
             element.set("srcEnable", "audio")
@@ -187,8 +181,8 @@ class _FcpxmlWriter(TimelineWriter):
     def _compound(self, laid: RowItem) -> _Piece:
         item = laid.item
         name = xml_text(item.name) or "Compound clip"
-        media = SubElement(self._resources, "media", id=self._id(), name=name)
-        media.append(self.sequence(stack_of(item), ZERO))
+        media = self._resource("media", name=name)
+        media.append(self.sequence(writer.stack_of(item), ZERO))
         inside = self.inside(item)
         start = ZERO if item.source_range is None else start_of(item)
         if isinstance(item, otio.schema.Stack):
@@ -210,8 +204,8 @@ class _FcpxmlWriter(TimelineWriter):
         (origin, whole), length = content, laid.end - laid.begin
         sampling = {} if down else {"frameSampling": "nearest-neighbor"}
         if own != self._rate:
-            said = {"srcFrameRate": _RATES[str(own)]} if str(own) in _RATES else {}
-            SubElement(element, "conform-rate", {"scaleEnabled": "0"} | said | sampling)
+            rate = {"srcFrameRate": _RATES[str(own)]} if str(own) in _RATES else {}
+            SubElement(element, "conform-rate", {"scaleEnabled": "0"} | rate | sampling)
         affine = self.warp(laid.item, start, content).affine
         if affine is not None and affine.scale == 1:
             begin = affine.offset + laid.late
@@ -244,42 +238,39 @@ class _FcpxmlWriter(TimelineWriter):
 
     # --- resources ---
 
-    def _asset(self, clip: Any, found: ClipMedia, used: Fraction, *, sound: bool) -> Element:
+    def _asset(self, clip: Any, source: ClipMedia, used: Fraction, *, sound: bool) -> Element:
         """The resource of a clip's media. used: the last second of them that is shown, for media that do not say how long they are."""
-        media, reference = found.media, clip.media_reference
+        media, reference = source.media, clip.media_reference
         if isinstance(reference, otio.schema.ImageSequenceReference) or (
             media.path is not None and has_place(media.path.name)
         ):
             what = f"clip '{clip.name}' shows an image sequence, which FCPXML cannot hold"
             raise cannot_hold(what, "Give --media prores4444.")
-        length = found.length
+        length = source.length
         if length is None:
-            length = media.frames / media.rate if media.frames is not None else max(used - found.origin, ZERO)
-        key = (media.url, found.origin, length, media.rate)
+            length = media.frames / media.rate if media.frames is not None else max(used - source.origin, ZERO)
+        key = (media.url, source.origin, length, media.rate)
         if key not in self._assets:
-            asset = SubElement(self._resources, "asset", id=self._id(), name=xml_text(reference.name or clip.name))
-            asset.attrib.update(start=_time(found.origin), duration=_time(length))
-            SubElement(asset, "media-rep", kind="original-media", src=url_of(key[0]))
+            times = {"start": _time(source.origin), "duration": _time(length)}
+            asset = self._resource("asset", name=xml_text(reference.name or clip.name), **times)
+            SubElement(asset, "media-rep", kind="original-media", src=writer.url_of(media.url))
             self._assets[key] = asset
         asset = self._assets[key]
         if sound:
             asset.attrib.update(hasAudio="1", audioSources="1")
         elif not asset.get("hasVideo"):
-            size = _size(media.path)
-            asset.attrib.update(hasVideo="1", videoSources="1", format=self._format(media.rate, size))
+            asset.attrib.update(hasVideo="1", videoSources="1", format=self._format(media.rate, _size(media.path)))
         return asset
 
     def _format(self, rate: Fraction, size: tuple[int, int] | None) -> str:
         key = (rate, size)
         if key not in self._formats:
-            found = SubElement(self._resources, "format", id=self._id(), frameDuration=_time(1 / rate))
-            if size is not None:
-                found.attrib.update(width=str(size[0]), height=str(size[1]))
-            self._formats[key] = found.get("id", "")
+            sides = {"width": str(size[0]), "height": str(size[1])} if size else {}
+            self._formats[key] = self._resource("format", frameDuration=_time(1 / rate), **sides).get("id", "")
         return self._formats[key]
 
-    def _id(self) -> str:
-        return f"r{self.number()}"
+    def _resource(self, tag: str, **attributes: str) -> Element:
+        return SubElement(self._resources, tag, {"id": f"r{next(self._numbers)}"} | attributes)
 
 
 def _shown(item: Any) -> bool:
@@ -307,12 +298,11 @@ def _marker(marker: Any, begin: Fraction, length: Fraction, rate: Fraction) -> E
     """A marker of an item whose own time begins at `begin`; one that lies elsewhere is moved to its beginning, for there it is seen."""
     at = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
     at = at if begin <= at < begin + length else begin
-    found = Element(
-        "marker", start=_time(at), duration=_time(1 / rate), value=xml_text(marker.name or marker.comment) or "Marker"
-    )
+    value = xml_text(marker.name or marker.comment) or "Marker"
+    element = Element("marker", start=_time(at), duration=_time(1 / rate), value=value)
     if marker.name and marker.comment:
-        found.set("note", xml_text(marker.comment))
-    return found
+        element.set("note", xml_text(marker.comment))
+    return element
 
 
 def _size(path: Any) -> tuple[int, int] | None:

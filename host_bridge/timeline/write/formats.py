@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.shots.shot import Shot
-from host_bridge.timeline.write.bundle import gather, write_bundle
+from host_bridge.timeline.write.bundle import Bundle, write_bundle
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
 from host_bridge.timeline.write.fcp7 import fcp7_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
-from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, document_of, schema, text_of
+from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, clips, document_of, text_of
 from host_bridge.timeline.write.writer import cannot_hold
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError
 from nodes.files import whole_file
@@ -77,7 +77,7 @@ def write_document(
     """
     format = format_of(target)
     if format.media:
-        bundle = gather(document, places)
+        bundle = Bundle(document, places)
         write_bundle(target, bundle, progress)
         return [], [f"{url}: is not there, and not in the bundle" for url in bundle.missing]
     with whole_file(target) as temporary:
@@ -136,18 +136,10 @@ def _for_otio(document: Node, label: str) -> str:
 def _lost(document: Node, written: Node) -> list[str]:
     """Say what of a document is missing or changed in what was written of it, counted by kind."""
     document = deepcopy(document)
-    for track in _tracks(document["tracks"]):
+    for track in clips(document["tracks"], "Track"):
         (track.get("metadata") or {}).pop(NAME, None)  # a track of ours is there, if not as one of ours
     count = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, written) if c.kind != "added")
     return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in count.most_common()]
-
-
-def _tracks(node: Node) -> Iterator[Node]:
-    """The tracks in a stack or track, and in those."""
-    for child in node.get("children") or ():
-        if schema(child) == "Track":
-            yield child
-        yield from _tracks(child)
 
 
 def _as_shown(timeline: Any) -> Any:
@@ -167,19 +159,17 @@ def _check_frames(before: Edit, after: Edit, *, missing_too: bool) -> None:
 
     missing_too: the frames of missing media count too.
     """
-    had, has = (_by_frames(edit, missing_too=missing_too) for edit in (before, after))
-    for key in sorted(had.keys() | has.keys()):
-        missing, more = had.get(key, [])[len(has.get(key, [])) :], has.get(key, [])[len(had.get(key, [])) :]
-        for shot in (*missing, *more):
-            first, last = shot.record[0], sum(shot.record) - 1
-            raise cannot_hold(f"cannot hold shot '{shot.name}' (frames {first} to {last} of the edit) to the frame")
 
+    def seen(shot: Shot) -> tuple[Any, ...]:
+        frames = () if shot.media.path is None and not missing_too else tuple(shot.frames)
+        return shot.record, shot.enabled, str(shot.media.path or ""), frames
 
-def _by_frames(edit: Edit, *, missing_too: bool) -> dict[tuple[Any, ...], list[Shot]]:
-    shots: dict[tuple[Any, ...], list[Shot]] = {}
-    for shot in find_shots(edit, results=True):
-        if shot.media.path is not None or shot.media.url:
-            frames = () if shot.media.path is None and not missing_too else tuple(shot.frames)
-            key = (shot.record, shot.enabled, str(shot.media.path or ""), frames)
-            shots.setdefault(key, []).append(shot)
-    return shots
+    shots = [
+        [(seen(shot), shot) for shot in find_shots(edit, results=True) if shot.media.path or shot.media.url]
+        for edit in (after, before)
+    ]
+    has, had = (Counter(key for key, _ in edit) for edit in shots)
+    if differing := sorted((had - has) + (has - had)):
+        shot = dict(shots[0] + shots[1])[differing[0]]
+        first, last = shot.record[0], sum(shot.record) - 1
+        raise cannot_hold(f"cannot hold shot '{shot.name}' (frames {first} to {last} of the edit) to the frame")

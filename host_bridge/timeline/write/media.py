@@ -38,7 +38,7 @@ from nodes.progress import Progress, stage
 from nodes.shot import document as shot_document
 from nodes.shot.layers import straight, write_overlay
 from nodes.text import counted
-from nodes.types import Float
+from nodes.types import Float, Patch
 
 Kind = Literal["composite", "patch"]
 Alpha = Literal["straight", "premultiplied"]
@@ -78,12 +78,15 @@ def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: MediaChoice, p
 
 
 class _ShotResult:
-    """One result of a shot: its composite, or its patch."""
+    """One result of a shot: its composite, or its patch.
+
+    composite: the movie, or the pattern of images where the plate is a sequence. plate: at its own depth; first: the position of the result's first
+    frame in it.
+    """
 
     def __init__(self, shot: ShotRecord, out: Path, kind: Kind) -> None:
         assert shot.folder is not None
-        self.shot, self.out, self.kind = shot, out, kind
-        self.folder = out / shot.folder
+        self.shot, self.out, self.kind, self.folder = shot, out, kind, out / shot.folder
         self.rate, self.start = shot.media.rate, shot.media.start + shot.span[0]
         self.frames = shot.span[1] - shot.span[0] + 1
         self.document = document = shot_document.load(self.folder)
@@ -94,97 +97,86 @@ class _ShotResult:
         self.layer: str | None = inputs.get("layer")
         self.is_float = inputs["colour"] == "scene_linear"
         self._check(int(document["range"]["last"]) - self.number + 1, self.folder)
+        images = sorted((self.folder / "composite").glob("composite.*")) if self.images_in else []
+        self.images = images[0].with_name(f"composite.%04d{images[0].suffix}") if images else None
+        self.composite = self.images or self.folder / "composite.mkv"
+        self.plate, self.first = self.folder / "plate.mkv", 0
+        if self.images_in and shot.media.path is not None:
+            self.plate, self.first = shot.media.path, shot.span[0]
 
     def media(self, choice: MediaChoice, progress: Progress) -> ResultMedia:
         """The result as it was chosen."""
-        if choice == "written" and self.number >= 0:
-            return self._written()
-        if choice in ("written", "sequence"):  # of frames before 0 no two programs write the names alike
+        if choice not in ("written", "sequence"):
+            return self._movie(_CODECS[choice], progress)
+        if choice == "sequence" or self.number < 0:  # of frames before 0 no two programs write the names alike
             return self._sequence(progress)
-        return self._movie(_CODECS[choice], progress)
-
-    def _written(self) -> ResultMedia:
         if self.kind == "patch":
             return self._media(self.folder / "patch" / "patch.%04d.exr", self.number, "premultiplied")
-        if (images := self._images()) is not None:
-            return self._media(images, self.number)
-        return self._media(self.folder / "composite.mkv")
-
-    def _images(self) -> Path | None:
-        """The pattern of the composite's images, where the plate is a sequence."""
-        folder = self.folder / "composite"
-        files = sorted(folder.glob("composite.*")) if self.images_in and folder.is_dir() else []
-        return folder / f"composite.%04d{files[0].suffix}" if files else None
-
-    def _plate(self) -> tuple[Path, int]:
-        """The plate at its own depth, and the position of the result's first frame in it: a sequence itself, the copy of a movie."""
-        if self.images_in and self.shot.media.path is not None:
-            return self.shot.media.path, self.shot.span[0]
-        return self.folder / "plate.mkv", 0
+        return self._media(self.composite, self.number if self.images else None)
 
     def _media(self, path: Path, number: int | None = None, alpha: Alpha | None = None) -> ResultMedia:
         return ResultMedia(path, self.kind, self.rate, self.start, self.frames, number, alpha)
 
     def _sequence(self, progress: Progress) -> ResultMedia:
-        first = max(self.start, 0)
-        images = self._images()
-        if self.kind == "composite" and images is not None and self.number == first:
+        first, images = max(self.start, 0), None if self.kind == "patch" else self.images
+        if images is not None and self.number == first:
             return self._media(images, first)
-        folder = self.out / FOLDER / f"{self.shot.id}.{self.kind}"
         digits = max(4, len(str(first + self.frames - 1)))
         float_plate = self.kind == "patch" and self.is_float
-        suffix = images.suffix if self.kind == "composite" and images else ".exr" if float_plate else ".png"
-        pattern = folder / f"{self.shot.id}.%0{digits}d{suffix}"
+        suffix = images.suffix if images else ".exr" if float_plate else ".png"
+        pattern = self.out / FOLDER / f"{self.shot.id}.{self.kind}" / f"{self.shot.id}.%0{digits}d{suffix}"
 
         def make() -> None:
             paths = [numbered(pattern, first + i) for i in range(self.frames)]
             begin = next((i for i, path in enumerate(paths) if not path.is_file()), self.frames)
             tell = stage(progress, f"{self.shot.id} {self.kind}", self.frames)
-            if begin < self.frames:
-                for i in self._write_pictures(begin, paths):
-                    tell(i + 1)
+            for i in self._write_pictures(begin, paths) if begin < self.frames else ():
+                tell(i + 1)
             sign_derived(paths, self.kind, self.document)
 
-        _made(folder / "made.json", self._key("sequence", pattern.name, first), pattern, make)
+        _made(pattern.with_name("made.json"), self._key("sequence", pattern.name, first), pattern, make)
         alpha: Alpha | None = None if self.kind == "composite" else "premultiplied" if float_plate else "straight"
         return self._media(pattern, first, alpha)
 
     def _write_pictures(self, begin: int, paths: Sequence[Path]) -> Iterator[int]:
         """Write the file of each frame from `begin` on, and yield its index."""
         if self.kind == "patch":
-            for i, frame, patch in self._overlaid(begin):
-                write_overlay(paths[i], frame, patch)
-                yield i
-        elif images := self._images():
+            with open_beside(self.plate, rate=self.rate, layer=self.layer) as plate:
+                for i, frame, patch in self._overlaid(plate, begin):
+                    write_overlay(paths[i], frame, patch)
+                    yield i
+        elif self.images:
             for i in range(begin, self.frames):
-                _link(numbered(images, self.number + i), paths[i])
+                _link(numbered(self.images, self.number + i), paths[i])
                 yield i
         else:
-            with open_beside(self._composite(), layer=self.layer) as footage:
+            with open_beside(self.composite, layer=self.layer) as footage:
                 self._check(footage.info.frames, footage.info.path)
                 for frame in footage.frames(begin):
                     write_frame(paths[frame.index], frame, self.rate)
                     yield frame.index
 
-    def _overlaid(self, begin: int) -> Iterator[tuple[int, Frame, Any]]:
+    def _overlaid(self, plate: Footage, begin: int = 0) -> Iterator[tuple[int, Frame, Patch]]:
         """The plate's frames with their patches, from `begin` on."""
-        path, first = self._plate()
-        with open_beside(path, rate=self.rate, layer=self.layer) as plate:
-            for i, frame in enumerate(plate.frames(first + begin, first + self.frames - 1), begin):
-                yield i, frame, read_patch(frame_file(self.folder, "patch", self.number + i))
+        for i, frame in enumerate(plate.frames(self.first + begin, self.first + self.frames - 1), begin):
+            yield i, frame, read_patch(frame_file(self.folder, "patch", self.number + i))
 
     def _movie(self, codec: Delivery, progress: Progress) -> ResultMedia:
-        if self.kind == "patch" and CODECS[codec].alpha is None:
+        is_patch = self.kind == "patch"
+        if is_patch and CODECS[codec].alpha is None:
             check_delivery(codec, *CODECS[codec].least, alpha=True)
         path = self.out / FOLDER / f"{self.shot.id}.{self.kind}.{codec}.mov"
-        label = self._timecode()
+        # The label of the result's first frame: by the plate's own count where that has one, else by the document's.
+        plate = None if self.images_in else self.shot.media.path
+        own = plate and timecode_at(plate, self.shot.span[0], self.rate)
+        label = own or timecode_of(self.start, self.rate)
 
         def make() -> None:
             tell = stage(progress, f"{self.shot.id} {codec}", self.frames)
-            source = self._plate()[0] if self.kind == "patch" else self._composite()
+            source = self.plate if is_patch else self.composite
             with open_beside(source, rate=self.rate, layer=self.layer) as footage:
                 info = replace(footage.info, rate=self.rate)
-                check_delivery(codec, info.width, info.height, alpha=self.kind == "patch")
+                check_delivery(codec, info.width, info.height, alpha=is_patch)
                 with MovieWriter(path, info, codec, timecode=label) as writer:
                     for i, picture in self._drawn(footage):
                         writer.write(picture)
@@ -192,39 +184,25 @@ class _ShotResult:
             sign_derived(path, self.kind, self.document)
 
         _made(path.with_suffix(".json"), self._key(codec, label, str(self.rate)), path, make)
-        with open_beside(self._composite(), layer=self.layer) as composite:
-            transparent = self.kind == "patch" or (composite.info.has_alpha and CODECS[codec].alpha is not None)
+        with open_beside(self.composite, layer=self.layer) as composite:
+            transparent = is_patch or (composite.info.has_alpha and CODECS[codec].alpha is not None)
         return self._media(path, None, "straight" if transparent else None)
-
-    def _composite(self) -> Path:
-        return self._images() or self.folder / "composite.mkv"
 
     def _drawn(self, footage: Footage) -> Iterator[tuple[int, Frame | Float]]:
         if self.kind == "patch":
-            yield from ((i, straight(frame, patch, _ALPHA_STEPS)) for i, frame, patch in self._overlaid(0))
+            yield from ((i, straight(frame, patch, _ALPHA_STEPS)) for i, frame, patch in self._overlaid(footage))
         else:
             self._check(footage.info.frames, footage.info.path)
             yield from ((frame.index, frame) for frame in footage.frames())
 
-    def _timecode(self) -> str:
-        """The label of the plate's frame that the result begins with: its file's own count where that has one, else the document's."""
-        path = self.shot.media.path
-        label = None if path is None or self.images_in else timecode_at(path, self.shot.span[0], self.rate)
-        return label or timecode_of(self.start, self.rate)
-
     def _check(self, frames: int, file: Path) -> None:
         if frames != self.frames:
-            raise OutputError(
-                f"holds {counted(frames, 'frame')} where the shot {self.shot.id} has {self.frames}",
-                file=file,
-                remedy="Run the timeline again",
-            )
+            what = f"holds {counted(frames, 'frame')} where the shot {self.shot.id} has {self.frames}"
+            raise OutputError(what, file=file, remedy="Run the timeline again")
 
     def _key(self, *how: object) -> str:
-        if self.kind == "patch":
-            sources = [self._plate()[0], self.folder / "patch" / "patch.%04d.exr"]
-        else:
-            sources = [self._composite()]
+        patches = self.folder / "patch" / "patch.%04d.exr"
+        sources = [self.plate, patches] if self.kind == "patch" else [self.composite]
         return key_of(made=_MADE, of=[digest_footage(path) for path in sources], how=how)
 
 

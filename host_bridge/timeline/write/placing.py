@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+import opentimelineio as otio
+
 from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.write.media import ResultMedia
 from host_bridge.timeline.write.profiles import Profile
@@ -25,6 +27,7 @@ from host_bridge.timeline.write.tree import (
     copied,
     free_key,
     mark,
+    node_of,
     schema,
     time_range,
     written_rate,
@@ -36,38 +39,27 @@ _PLACE = re.compile(r"%0(\d+)d")
 
 def reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> Node:
     """Return a media reference to a result. like: that of the plate."""
-    rate = written_rate(like, media.rate)
-    about = {"schema": MEDIA, "kind": media.kind} | ({"alpha": media.alpha} if media.alpha else {})
-    node: Node = {
-        "metadata": {NAME: about},
-        "name": media.path.name,
-        "available_range": time_range(media.start + _beside(like, media.rate), media.frames, rate),
-        "available_image_bounds": None,
-    }
-    place = _PLACE.search(media.path.name)
-    if media.number is None or place is None:
-        return {"OTIO_SCHEMA": "ExternalReference.1", **node, "target_url": profile.url(media.path)}
-    return {
-        "OTIO_SCHEMA": "ImageSequenceReference.1",
-        **node,
-        "target_url_base": profile.url(media.path.parent, folder=True),
-        "name_prefix": media.path.name[: place.start()],
-        "name_suffix": media.path.name[place.end() :],
-        "start_frame": media.number,
-        "frame_step": 1,
-        "rate": rate,
-        "frame_zero_padding": int(place[1]),
-        "missing_frame_policy": "error",
-    }
-
-
-def _beside(like: Node | None, rate: Fraction) -> float:
-    """By how much of a frame the plate's media begin beside a whole number: the result's do so too."""
+    name, rate = media.path.name, written_rate(like, media.rate)
+    about = {NAME: {"schema": MEDIA, "kind": media.kind} | ({"alpha": media.alpha} if media.alpha else {})}
     start = ((like or {}).get("available_range") or {}).get("start_time")
-    if not start:
-        return 0
-    began = exact(start["value"]) / snap_rate(start["rate"]) * rate
-    return float(began - nearest(began))
+    # Where the plate's media begin beside a whole frame, the result's do so too.
+    began = exact(start["value"]) / snap_rate(start["rate"]) * media.rate if start else Fraction(0)
+    available = time_range(media.start + float(began - nearest(began)), media.frames, rate)
+    place = _PLACE.search(name)
+    if media.number is None or place is None:
+        reference = otio.schema.ExternalReference(profile.url(media.path), available, about)
+    else:
+        reference = otio.schema.ImageSequenceReference(
+            target_url_base=profile.url(media.path.parent, folder=True),
+            name_prefix=name[: place.start()],
+            name_suffix=name[place.end() :],
+            start_frame=media.number,
+            rate=rate,
+            frame_zero_padding=int(place[1]),
+            available_range=available,
+            metadata=about,
+        )
+    return node_of(reference) | {"name": name}
 
 
 def add_reference(clip: Node, reference: Node, about: Node, *, show: bool, default_only: bool) -> None:
@@ -96,16 +88,12 @@ def add_reference(clip: Node, reference: Node, about: Node, *, show: bool, defau
 
 def result_clip(clip: Node, source_range: Node, name: str, reference: Node, *, enabled: bool) -> Node:
     """Return a clip that shows a result as `clip` shows its plate. source_range: the part of it that is shown."""
-    return {
-        "OTIO_SCHEMA": "Clip.2",
+    return node_of(otio.schema.Clip(name)) | {
         "metadata": {"Resolve_OTIO": {}} if _is_resolves(clip) else {},
-        "name": name,
         "source_range": copied(source_range),
         "effects": copied(clip.get("effects") or []),
-        "markers": [],
         "enabled": enabled,
         "media_references": {DEFAULT_KEY: reference},
-        "active_media_reference_key": DEFAULT_KEY,
     }
 
 
@@ -123,16 +111,12 @@ def layer_above(track: Node, durations: Sequence[Any], results: Mapping[int, Nod
         # A gap that a transition fades to stays.
         while children and schema(children[-1]) == "Gap" and schema(children[-2:][0]) != "Transition":
             children.pop()
-    layer: Node = {
-        "OTIO_SCHEMA": "Track.1",
+    layer = node_of(otio.schema.Track(name, kind="Video")) | {
         "metadata": {"Resolve_OTIO": {"Locked": False}} if _is_resolves(track) else {},
-        "name": name,
         "source_range": copied(track.get("source_range")),
         "effects": copied(track.get("effects") or []),
-        "markers": [],
         "enabled": track.get("enabled", True),
         "children": children,
-        "kind": "Video",
     }
     mark(layer, TRACK, about)
     return layer
@@ -149,5 +133,4 @@ def _pad(children: list[Node], value: float, rate: float) -> None:
         if math.isclose(held["rate"], rate, rel_tol=1e-12):
             held["value"] += value
             return
-    gap: Node = {"OTIO_SCHEMA": "Gap.1", "metadata": {}, "name": "", "source_range": time_range(0, value, rate)}
-    children.append(gap | {"effects": [], "markers": [], "enabled": True})
+    children.append(node_of(otio.schema.Gap(source_range=time_range(0, value, rate))))

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import opentimelineio as otio
+
 from host_bridge.timeline.read.places import is_absolute, is_windows, plain_paths
 from host_bridge.timeline.settings import ProfileName
-from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, put, references, schema
+from host_bridge.timeline.write.tree import ABSENT, Node, active_reference, clips, node_of, put, references, schema
 from nodes.errors import OutputError
 
 _SPEEDS = ("LinearTimeWarp", "FreezeFrame", "TimeEffect")
@@ -62,8 +64,7 @@ def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[l
 
     base: the folder that relative paths are of, when the document leaves it.
     """
-    adapter = _Adapter(document)
-    tracks = document["tracks"]
+    adapter, tracks = _Adapter(document), document["tracks"]
     for place, url in list(_urls(tracks, ["tracks"])):
         paths = plain_paths(url)
         if base is not None and paths and not is_absolute(paths[0]):
@@ -77,10 +78,9 @@ def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[l
                 adapter.put(place, paths[0].replace("/", "\\") if is_windows(paths[0]) else paths[0])
     if profile.name == "kdenlive":
         adapter.for_kdenlive(document["tracks"], ["tracks"])
-        adapter.notes = list(dict.fromkeys(adapter.notes))
     if profile.name == "resolve":
         adapter.for_resolve(document["tracks"])
-    return adapter.changes, adapter.notes
+    return adapter.changes, list(dict.fromkeys(adapter.notes))
 
 
 class _Adapter:
@@ -144,7 +144,7 @@ class _Adapter:
             for key, child in list(node.items()):
                 if _is_strange(child):
                     media = key == "media_reference" or place[-1:] == ["media_references"]
-                    self.put([*place, key], dict(_MISSING) if media else ABSENT)
+                    self.put([*place, key], node_of(otio.schema.MissingReference()) if media else ABSENT)
                     self._note_aside(child, [*place, key])
                 else:
                     self.set_aside(child, [*place, key])
@@ -154,15 +154,6 @@ class _Adapter:
         self.notes.append(f"{schema(node)} at {'.'.join(map(str, place))}: {what}")
 
 
-_MISSING: Node = {
-    "OTIO_SCHEMA": "MissingReference.1",
-    "metadata": {},
-    "name": "",
-    "available_range": None,
-    "available_image_bounds": None,
-}
-
-
 def _gap(item: Node) -> Node:
     """A gap as long as an item."""
     if not item.get("source_range"):
@@ -170,8 +161,7 @@ def _gap(item: Node) -> Node:
             f"'{item.get('name')}' is a {schema(item)}, which Resolve does not know, and it does not say how long it is",
             remedy="Replace it in the edit, or use --profile otio",
         )
-    kept = {key: item.get(key) for key in ("source_range", "enabled")}
-    return {"OTIO_SCHEMA": "Gap.1", "metadata": {}, "name": "", "effects": [], "markers": []} | kept
+    return node_of(otio.schema.Gap()) | {key: item.get(key) for key in ("source_range", "enabled")}
 
 
 def _is_strange(node: object) -> bool:

@@ -13,9 +13,14 @@ from copy import deepcopy
 from fractions import Fraction
 from typing import Any
 
+import opentimelineio as otio
+from opentimelineio.opentime import RationalTime, TimeRange
+from pydantic import BaseModel, ConfigDict
+
 from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.read.model import without_notes
 from host_bridge.timeline.read.otio import CONTENT
+from nodes.consent.provenance import Provenance
 
 Node = dict[str, Any]
 DEFAULT_KEY = "DEFAULT_MEDIA"
@@ -54,12 +59,12 @@ def at(document: Node, where: Sequence[int]) -> Node:
     return node
 
 
-def clips(node: object) -> Iterator[Node]:
-    """Yield every clip, in the order of the document."""
-    if schema(node) == "Clip":
+def clips(node: object, kind: str = "Clip") -> Iterator[Node]:
+    """Yield every clip, or every item of another schema, in the order of the document."""
+    if schema(node) == kind:
         yield node  # type: ignore[misc]
     for child in node.get("children") or () if isinstance(node, dict) else ():
-        yield from clips(child)
+        yield from clips(child, kind)
 
 
 def references(clip: Node) -> Iterator[tuple[list[str], Node]]:
@@ -86,13 +91,16 @@ def copied(node: Any) -> Any:
     return [copied(value) for value in node] if isinstance(node, list) else node
 
 
-def time_range(start: float, duration: float, rate: float) -> Node:
+def node_of(built: Any) -> Node:
+    """Return an object of OpenTimelineIO as JSON."""
+    node: Node = json.loads(otio.core.serialize_json_to_string(built))
+    node.pop("color", None)  # which OpenTimelineIO before 0.18 does not know
+    return node
+
+
+def time_range(start: float, duration: float, rate: float) -> TimeRange:
     """Return a TimeRange whose start and duration have one rate."""
-
-    def rational(value: float) -> Node:
-        return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(value)}
-
-    return {"OTIO_SCHEMA": "TimeRange.1", "duration": rational(duration), "start_time": rational(start)}
+    return TimeRange(RationalTime(start, rate), RationalTime(duration, rate))
 
 
 def written_rate(reference: Node | None, rate: Fraction) -> float:
@@ -124,6 +132,65 @@ def put(document: Node, place: Sequence[str | int], value: Any) -> Node:
 
 
 # --- our blocks ---
+
+
+class BlockPart(BaseModel):
+    """A part of a block of ours; what a later Faceplate adds to it is no error."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class BlockCast(BlockPart):
+    """Who is replaced by whom: by id, or by the name that the edit itself says."""
+
+    target: str | None = None
+    source: str | None = None
+    tracks: tuple[int, ...] = ()
+
+
+class BlockModel(BlockPart):
+    """A model that took part. sha256: of its file. digest: Faceplate's own."""
+
+    sha256: str | None = None
+    digest: str = ""
+
+
+class BlockMedia(BlockPart):
+    """The media of a result."""
+
+    kind: str = ""
+    sha256: str | None = None
+
+
+class BlockCredentials(BlockPart):
+    """Whether a result was signed, and by which certificate, as its SHA-256."""
+
+    signed: bool = False
+    by: str | None = None
+
+
+class ClipBlock(BlockPart):
+    """What a clip says of its result. span: positions in the plate's media. key: of the media reference, where it is one of the plate's clip."""
+
+    shot: str
+    mode: str = ""
+    span: tuple[int, int]
+    key: str = ""
+    cast: tuple[BlockCast, ...] = ()
+    media: BlockMedia = BlockMedia()
+    provenance: Provenance = Provenance(version="unknown")
+    models: tuple[BlockModel, ...] = ()
+    credentials: BlockCredentials = BlockCredentials()
+
+
+class ExportBlock(BlockPart):
+    """What an export says of itself. edit, digest: name and SHA-256 of the edit that it was made of. adapted: changes, as `put` records them."""
+
+    mode: str
+    profile: str
+    edit: str
+    digest: str
+    adapted: list[Node] = []
 
 
 def mark(node: Node, kind: str, result: Node) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, indent, tostring
@@ -38,15 +39,10 @@ class RowItem:
 
 
 class TimelineWriter:
-    """Measures and looks up what the sequences of one rate hold. places: where their media are. rate: frames per second."""
+    """Measures and looks up what the sequences of one rate hold, and counts their ids. places: where their media are. rate: frames per second."""
 
     def __init__(self, places: Places, rate: Fraction) -> None:
-        self._places, self._rate, self._count = places, rate, 0
-
-    def number(self) -> int:
-        """Count on, for an id."""
-        self._count += 1
-        return self._count
+        self._places, self._rate, self._numbers = places, rate, count(1)
 
     def row(self, child: Any, *, exact_sound: bool = False) -> list[RowItem]:
         """Return the items of a track, or what lies in a stack without one. exact_sound: sound stays between frames."""
@@ -114,11 +110,6 @@ def cannot_hold(what: str, remedy: str = "") -> OutputError:
 def is_sound(child: Any) -> bool:
     """Tell whether what lies in a stack is a track of sound."""
     return isinstance(child, otio.schema.Track) and bool(child.kind == otio.schema.TrackKind.Audio)
-
-
-def start_of(item: Any) -> Fraction:
-    """Return where an item's source range begins, in seconds."""
-    return seconds(item.source_range.start_time, f"'{item.name}'")
 
 
 def start_of_edit(timeline: Any) -> Fraction:
