@@ -363,7 +363,7 @@ def test_of_a_sequence_the_composites_own_pictures_are_taken_and_named_again_whe
     made = result_media(shot, tmp_path, "composite", "sequence", quiet)
     assert made.path.parent == tmp_path / str(shot.folder) / "composite" and made.number == first + 3
     assert numbers_in(made.path) == list(range(first + 3, first + 9))
-    moved = shot.model_copy(update={"media": shot.media.model_copy(update={"start": 7})})
+    moved = shot.model_copy(update={"media": replace(shot.media, start=7)})
     again = result_media(moved, tmp_path, "composite", "sequence", quiet)
     assert (again.number, again.start) == (10, 10)
     assert numbers_in(again.path) == list(range(first + 3, first + 9))
@@ -391,7 +391,7 @@ def over_sequence(tmp_path: Path, shot: ShotRecord, plate: Path, first: int) -> 
 def test_what_is_made_is_not_made_again_and_what_was_interrupted_goes_on(tmp_path: Path) -> None:
     plate = numbered_movie(tmp_path / "plate.mov", 30, 25, start="01:00:00:00", size=SIZE)
     shot = swap_of(tmp_path, plate, (2, 11), start=90000, rate=Fraction(25))
-    shot = shot.model_copy(update={"media": shot.media.model_copy(update={"frames": 30})})
+    shot = shot.model_copy(update={"media": replace(shot.media, frames=30)})
     movie = result_media(shot, tmp_path, "composite", "h264", quiet).path
     stamp = movie.stat().st_mtime_ns
     assert result_media(shot, tmp_path, "composite", "h264", quiet).path.stat().st_mtime_ns == stamp
