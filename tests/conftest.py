@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling, Scheduling
 
 from host_bridge.cli import main
 from install.samples import fetch_samples, samples_folder
 from nodes.detect import detect
+from nodes.detect.kept import analyse
 from nodes.footage.footage import Footage, open_footage
 from nodes.types import Faces
 from tests.support.clips import pictures
@@ -22,6 +26,17 @@ from tests.support.memory import clip_of
 # A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers have one thread each, so that they are not in each other's way."""
+    if config.getoption("numprocesses"):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Keep the tests of a file together by default: they share an engine, a Blender, a shot."""
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,6 +64,16 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("state")
         patch.setenv("FACEPLATE_STATE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def analyses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, one for all workers: the same frames are analysed once."""
+    base = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "analyses"
+        patch.setenv("FACEPLATE_CACHE", str(folder))
         yield folder
 
 
@@ -92,7 +117,7 @@ def source(samples: Path) -> Footage:
 @pytest.fixture(scope="session")
 def source_faces(source: Footage) -> Faces:
     """The faces of the first 200 frames of `source`, in which the mouth opens wide."""
-    return detect(source, last=199)
+    return analyse(source, last=199)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from nodes.consent.records import USES
 from nodes.footage.footage import open_footage
 from tests import ROOT
 from tests.support.clips import cut
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live, engine_without_project
 
 pytestmark = pytest.mark.slow
 HOST = ROOT / "docs" / "examples" / "edit_list.py"
@@ -23,12 +23,8 @@ HOST = ROOT / "docs" / "examples" / "edit_list.py"
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    folder = tmp_path_factory.mktemp("new-host")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FACEPLATE_PROJECT")
-        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
-        with live_engine(folder) as engine:
-            yield engine
+    with engine_without_project(tmp_path_factory.mktemp("new-host")) as engine:
+        yield engine
 
 
 def test_a_host_of_a_hundred_lines_replaces_verifies_and_takes_back(samples: Path, live: Live) -> None:

@@ -10,14 +10,27 @@ import numpy as np
 import pytest
 
 from nodes.definitions import ALIGN, MASK, NODES, AlignParameters, Settings, SwapParameters
+from nodes.detect import detect
 from nodes.errors import FaceplateError
+from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.graph import CHOOSE, STEPS, Step, outputs_of, run
 from nodes.spec import Node, Parameters, Port, parameter
 from nodes.swap import PatchStream, SwapPlan, in_plate
-from nodes.types import Patch
+from nodes.types import Faces, Patch
+from tests.support.memory import clip_of
 
 CONTEXT = {"first", "last", "progress", "name", "checkpoint"}
+
+
+@pytest.fixture(scope="module")
+def plate(plate_pictures) -> Footage:
+    return clip_of(plate_pictures[:12])
+
+
+@pytest.fixture(scope="module")
+def plate_faces(plate) -> Faces:
+    return detect(plate)
 
 
 @pytest.mark.parametrize("node", [*NODES, CHOOSE], ids=lambda node: node.name)

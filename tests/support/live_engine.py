@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,13 +88,13 @@ def gone(pid: int) -> bool:
 
 @contextmanager
 def live_engine(folder: Path, **environment: str) -> Iterator[Live]:
-    """Start one, and see it end."""
+    """Start one with a cache of its own, and see it end."""
     state, work = folder / "state", folder / "work"
     work.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_STATE", str(state))
         patch.setenv("FACEPLATE_ROOTS", str(work))
-        patch.setenv("FACEPLATE_CACHE", os.environ.get("FACEPLATE_CACHE", str(folder / "cache")))
+        patch.setenv("FACEPLATE_CACHE", str(folder / "cache"))
         for name, value in environment.items():
             patch.setenv(name, value)
         live = Live(connect(state), state, work)
@@ -104,3 +103,13 @@ def live_engine(folder: Path, **environment: str) -> Iterator[Live]:
         finally:
             if client := running(state):
                 client.stop()
+
+
+@contextmanager
+def engine_without_project(folder: Path) -> Iterator[Live]:
+    """Start one whose keys are the tests' too, with no project but those that they make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FACEPLATE_PROJECT")
+        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
+        with live_engine(folder) as live:
+            yield live

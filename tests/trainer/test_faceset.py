@@ -37,10 +37,8 @@ SIZE = 64
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """One cache of faces for this file, so that no clip is looked through twice."""
+def performers(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         who = {"Franck": ("train",), "F": ("train",)}
         patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), who)))
         yield

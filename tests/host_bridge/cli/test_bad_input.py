@@ -27,10 +27,9 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory):
-    """A cache of the tests' own. The report is tested elsewhere, and takes longer than a shot of a few frames."""
+def no_report():
+    """The report is tested elsewhere, and takes longer than a shot of a few frames."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         without_report(patch)
         yield
 

@@ -35,13 +35,6 @@ from trainer.settings import TrainSettings
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def clip(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cut(samples / "cap13_edit2.mp4", tmp_path_factory.mktemp("clip") / "clip.mp4", 0, 12)

@@ -18,7 +18,7 @@ from nodes.consent.edit import Terms, add, open_project, revoke
 from nodes.consent.records import USES
 from tests.support.clips import cut
 from tests.support.consents import apart
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live, engine_without_project
 
 pytestmark = pytest.mark.slow
 
@@ -37,13 +37,8 @@ def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """An engine whose keys, and so its memory of projects, are the tests' too."""
-    folder = tmp_path_factory.mktemp("consent-engine")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FACEPLATE_PROJECT")
-        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
-        with live_engine(folder) as engine:
-            yield engine
+    with engine_without_project(tmp_path_factory.mktemp("consent-engine")) as engine:
+        yield engine
 
 
 class Show:

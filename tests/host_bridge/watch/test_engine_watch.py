@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,11 +67,11 @@ def status(hot: Path, name: str) -> dict[str, Any]:
 
 
 def step_until(watcher: HotFolder, true: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it does not come"
+    def reached() -> bool:
         watcher.step()
-        time.sleep(0.02)
+        return bool(true())
+
+    true() or wait_for(reached, seconds, every=0.02)
 
 
 def jobs(live: Live) -> list[str]:

@@ -28,7 +28,7 @@ from tests.nodes.swap.test_model import identity
 from tests.support.clips import cut
 from tests.support.consents import add_consent, apart
 from tests.support.facesets import tiny_faceset
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live, engine_without_project
 from tests.support.reports import without_report
 from tests.support.tiny_training import Tiny, settings
 from trainer.checkpoint import read_checkpoint
@@ -293,12 +293,8 @@ def test_the_sample_clips_are_swapped_without_a_project(run: Run, samples: Path,
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    folder = tmp_path_factory.mktemp("consent")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FACEPLATE_PROJECT")
-        patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
-        with live_engine(folder) as engine:
-            yield engine
+    with engine_without_project(tmp_path_factory.mktemp("consent")) as engine:
+        yield engine
 
 
 def test_the_engine_refuses_shows_and_forgets_what_it_once_made(

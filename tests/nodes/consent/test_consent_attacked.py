@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
@@ -29,6 +28,7 @@ from nodes.consent.records import USES, canonical
 from nodes.errors import ConsentError, SchemaError
 from nodes.text import command_line
 from tests.support.consents import NOON, agreed, apart, consent, granted, require
+from tests.support.waiting import wait_for
 
 DAY = timedelta(days=1)
 
@@ -190,9 +190,7 @@ def test_processes_killed_while_they_add_leave_records_that_hold(
         working = [subprocess.Popen([*run, f"{round}.{i}"], stdout=subprocess.PIPE) for i in range(2)]
         for process in working:
             assert process.stdout and process.stdout.readline()
-        deadline = time.monotonic() + 20
-        while len(list((show / "performers").glob("0*.json"))) < count + 7 and time.monotonic() < deadline:
-            time.sleep(0.001)
+        wait_for(lambda: len(list((show / "performers").glob("0*.json"))) >= count + 7, 20, every=0.001)  # noqa: B023
         for process in working:
             process.kill()
             process.wait()

@@ -88,13 +88,6 @@ def painted(picture: np.ndarray) -> np.ndarray:
     return (np.abs(picture.astype(int) - GREEN) < 60).all(-1)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def face(samples, tmp_path_factory) -> Aligned:
     folder = tmp_path_factory.mktemp("face")

@@ -42,14 +42,6 @@ from tests.support.reports import without_report
 from tests.support.waiting import wait_for
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEPLATE_CACHE", str(folder))
-        yield folder
-
-
 @pytest.fixture(scope="module")
 def source(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cut(samples / "franck.mp4", tmp_path_factory.mktemp("source") / "source.mp4", 300, 60, rate=24)

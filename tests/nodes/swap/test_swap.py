@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import cv2
@@ -177,13 +178,15 @@ def test_it_works_no_further_ahead_than_it_says(plate, plan):
             break
 
 
-def relaxed(plate, alignments, source, source_faces, count: int = 12, mask=None, **parameters) -> list[Patch]:
-    plan = plan_swap(alignments, SwapParameters(**parameters), source, source_faces, mask, plate=plate)
-    return render(plate, plan, last=count - 1)
+def painted(plan: SwapPlan, plate: Footage, count: int = 1, mask=None, roto=None, **parameters: object) -> list[Patch]:
+    """The first patches with other parameters of each frame; what was decided for the shot is kept, as previews keep it."""
+    assert not parameters.keys() & SwapParameters.having("decides")
+    mattes = Mattes(plan.mattes.crops, mask or MaskParameters(), roto)
+    return render(plate, replace(plan, parameters=SwapParameters(**parameters), mattes=mattes), last=count - 1)
 
 
-def test_opacity_scales_the_whole_patch(plate, alignments, source, source_faces):
-    full, half, none = (relaxed(plate, alignments, source, source_faces, 3, opacity=o) for o in (1, 0.5, 0))
+def test_opacity_scales_the_whole_patch(plate, plan):
+    full, half, none = (painted(plan, plate, 3, opacity=o) for o in (1, 0.5, 0))
     for a, b, c in zip(full, half, none, strict=True):
         np.testing.assert_allclose(whole(b), whole(a) * 0.5, atol=2e-3)
         assert c.roi.empty
@@ -195,10 +198,10 @@ def inside(frame: Float, patch: Patch) -> Float:
 
 
 @pytest.mark.parametrize("method", [ColourMatch.REINHARD, ColourMatch.MKL])
-def test_a_colour_match_brings_the_face_near_to_the_plates_colours(plate, alignments, source, source_faces, method):
+def test_a_colour_match_brings_the_face_near_to_the_plates_colours(plate, plan, method):
     found = {}
     for colour in (ColourMatch.NONE, method):
-        patch = relaxed(plate, alignments, source, source_faces, 1, colour=colour, light=0)[0]
+        (patch,) = painted(plan, plate, colour=colour, light=0)
         frame = plate.frame(0)
         was, is_ = inside(frame.rgb(), patch), inside(frame.over(patch).rgb(), patch)
         found[colour] = np.abs(was.mean(0) - is_.mean(0)).max()
@@ -215,9 +218,9 @@ def test_light_takes_over_the_plates_shade(plate, alignments, source, source_fac
         picture[:, 270:] *= 0.35
         dark.append(picture.astype(np.uint8))
     clip = clip_of(dark)
-    sides = {}
+    plan, sides = plan_swap(alignments, None, source, source_faces, plate=clip), {}
     for light in (0, 1):
-        patch = relaxed(clip, alignments, source, source_faces, 4, light=light)[0]
+        patch = painted(plan, clip, 4, light=light)[0]
         rgba = patch.rgba
         middle, solid = patch.roi.width // 2, rgba[..., 3] > 0.9
         luma = from_linear(np.ascontiguousarray(rgba[..., :3]), "srgb").mean(-1)
@@ -235,7 +238,9 @@ def test_wrinkles_and_the_plates_mouth_change_the_face_where_they_are(
     monkeypatch.setattr(reference_plan, "look_again", lambda track, *_: track)
     neutral = {"wrinkles": 0, "mouth": Mouth.SOURCE, "light": 0, "colour": ColourMatch.NONE, "sharpen": 0}
     plain, other = (
-        whole(relaxed(plate, alignments, source, source_faces, 1, **told)[0])
+        whole(
+            render(plate, plan_swap(alignments, SwapParameters(**told), source, source_faces, plate=plate), last=0)[0]
+        )
         for told in (neutral, {**neutral, parameter: value})
     )
     np.testing.assert_array_equal(plain[..., 3], other[..., 3])
@@ -247,29 +252,27 @@ def test_wrinkles_and_the_plates_mouth_change_the_face_where_they_are(
     assert change[cv2.dilate(there, np.ones((9, 9))) == 0].max() < 1e-3
 
 
-def test_sharpening_sharpens(plate, alignments, source, source_faces):
+def test_sharpening_sharpens(plate, plan):
     def detail(patch: Patch) -> float:
         return float(np.abs(np.diff(patch.rgba[..., 1], 2, axis=1)).mean())
 
-    soft, sharp = (relaxed(plate, alignments, source, source_faces, 1, sharpen=s)[0] for s in (0, 1.5))
+    soft, sharp = (painted(plan, plate, sharpen=s)[0] for s in (0, 1.5))
     assert detail(sharp) > 1.2 * detail(soft)
 
 
-def test_regions_that_are_out_stay_the_plates(plate, plate_faces, alignments, source, source_faces):
+def test_regions_that_are_out_stay_the_plates(plate, plate_faces, plan):
     regions = MaskParameters(regions=("face", "forehead", "brows", "eyes"), feather=0.02)
-    patch = relaxed(plate, alignments, source, source_faces, 1, mask=regions)[0]
+    (patch,) = painted(plan, plate, mask=regions)
     x, y = plate_faces.tracks[0].landmarks[0, [13, 14, 0, 4], :2].astype(int).T
     alpha = whole(patch)[..., 3][y, x]
     assert (alpha[:3] == 0).all() and alpha[3] > 0.9
 
 
-def test_the_artists_matte_multiplies_in_plate_space(plate, alignments, source, source_faces):
+def test_the_artists_matte_multiplies_in_plate_space(plate, plan):
     matte = np.zeros((300, 400, 3), np.uint8)
     matte[:, 200:] = 128
     roto = clip_of([matte] * COUNT)
-    plain, cut = (
-        render(plate, plan_swap(alignments, None, source, source_faces, roto=r), last=2)[0] for r in (None, roto)
-    )
+    plain, cut = (painted(plan, plate, 3, roto=r)[0] for r in (None, roto))
     check(cut, 400, 300)
     assert (whole(cut)[:, :200] == 0).all()
     np.testing.assert_allclose(whole(cut)[:, 200:], whole(plain)[:, 200:] * 128 / 255, atol=1e-3)
