@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from nodes.errors import OutputError, SchemaError, writing
 
+M = TypeVar("M", bound=BaseModel)
 _count = itertools.count()
 
 
@@ -80,6 +85,25 @@ def only_one(lock: Path, work: str, out: Path) -> Iterator[None]:
         with suppress(OSError):  # not empty: there are results
             for folder in made:
                 folder.rmdir()
+
+
+def load_document(path: Path, model: type[M], schema: str, remedy: str) -> M:
+    """Read a JSON document as a model; raises SchemaError when it is missing, damaged, of another kind, or newer than `schema`."""
+    try:
+        document = json.loads(path.read_bytes())
+        written = document["schema"]
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise SchemaError("does not exist", file=path, remedy=remedy) from e
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
+        raise SchemaError("is damaged, or no document of Faceplate", file=path, remedy=remedy) from e
+    check_schema(written, schema, path)
+    try:
+        return model.model_validate(document)
+    except ValidationError as e:
+        fault = e.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        what = f"is damaged, or no document of Faceplate ({where}: {fault['msg']})" if where else "is damaged"
+        raise SchemaError(what, file=path, remedy=remedy) from e
 
 
 def check_schema(schema: object, known: str, file: Path | str) -> int:

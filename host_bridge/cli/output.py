@@ -12,6 +12,7 @@ from nodes.text import printable
 
 if TYPE_CHECKING:
     from host_bridge.jobs.swap import SwapResult
+    from nodes.report.document import KeyFigure, Report
 
 _FILES = {
     "composite.mkv": "the finished picture, lossless",
@@ -46,41 +47,27 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stde
     Console(width=None if terminal else 200, stderr=stderr).print(table)
 
 
-def print_shot(result: SwapResult, untrained: dict[str, Any] | None = None) -> None:
+def print_shot(result: SwapResult, untrained: Report | None = None) -> None:
     """Print where the results of the job `swap` are, and how good they are. untrained: a report to compare with."""
-    results, span, folder = result.shot["results"], result.shot["range"], result.folder
+    results, span, folder = result.shot.results, result.shot.range, result.folder
     print(folder)
-    print(
-        f"frames {span['first']}-{span['last']}: {results['frames_with_face']} of {results['frames']} with a new face"
-    )
+    print(f"frames {span.first}-{span.last}: {results.frames_with_face} of {results.frames} with a new face")
     print_table(("file", "what"), ((name, what) for name, what in _FILES.items() if (folder / name).exists()))
     print_figures(result.report, untrained)
 
 
-def print_figures(report: dict[str, Any], untrained: dict[str, Any] | None = None) -> None:
+def print_figures(report: Report, untrained: Report | None = None) -> None:
     """Print the key figures of a report, each with its bar and whether it is kept, and what they were without training."""
-    figures = report.get("figures")
-    if not isinstance(figures, list):
-        return
-    before = {f.get("name"): [_value(f)] for f in (untrained or {}).get("figures", [])}
+    before = {figure.name: figure for figure in untrained.figures} if untrained else {}
     rows = (
-        (
-            f.get("label", f.get("name")),
-            _value(f),
-            *(before.get(f.get("name"), ["-"]) if before else []),
-            f.get("bar") or "",
-            f.get("verdict", ""),
-        )
-        for f in figures
+        (f.label, _value(f), *([_value(before.get(f.name))] if before else []), f.bar, f.verdict)
+        for f in report.figures
     )
     print_table(("figure", "value", *(["untrained"] if before else []), "bar", ""), rows)
 
 
-def _value(figure: dict[str, Any]) -> str:
-    if figure.get("shown"):
-        return str(figure["shown"])
-    value = figure.get("value")
-    return f"{value:.3g}{figure.get('unit') or ''}" if isinstance(value, int | float) else "-"
+def _value(figure: KeyFigure | None) -> str:
+    return figure.shown if figure else "-"
 
 
 def _finite(value: Any) -> Any:

@@ -12,6 +12,7 @@ from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Registrar, Settings
 from nodes.errors import UsageError
+from nodes.shot_document import FrameSpan, TrackSpan
 
 if TYPE_CHECKING:
     from nodes.shot.aligned.folder import AlignedFolder
@@ -36,20 +37,9 @@ class DetectRequest(Request):
         return self.clip.name
 
 
-class FrameSpan(Result):
-    """Frames by a clip's own numbers, both included."""
-
-    first: int
-    last: int
-
-
-class DetectedTrack(Result):
+class DetectedTrack(TrackSpan):
     """One face followed through a shot. height: mean of its boxes in pixels; score: mean of its detections."""
 
-    id: int
-    first: int
-    last: int
-    frames: int
     height: float
     score: float
 
@@ -73,7 +63,6 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
     from nodes.choice import check_range
     from nodes.detect.files import save_faces
     from nodes.detect.kept import analyse
-    from nodes.shot.document import describe_tracks
     from nodes.shot.fuse import write_boxes
 
     if request.fusion and request.out is None:
@@ -90,12 +79,13 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
         if request.fusion:
             write_boxes(out.parent, faces, info)
     tracks = [
-        DetectedTrack(
-            **described,
+        DetectedTrack.of(
+            track,
+            info.first,
             height=round(float((track.boxes[:, 3] - track.boxes[:, 1]).mean()), 1),
             score=round(float(track.scores.mean()), 3),
         )
-        for described, track in zip(describe_tracks(faces.tracks, info.first), faces.tracks, strict=True)
+        for track in faces.tracks
     ]
     return DetectResult(
         clip=info.path,

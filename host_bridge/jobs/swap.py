@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from host_bridge.jobs.footage import FrameRange, Rate, frame_rate, opened, posit
 from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import Settings
+from nodes.report.document import Report
+from nodes.shot_document import ShotDocument
 
 if TYPE_CHECKING:
     from nodes.parts import PartOfShot
@@ -55,8 +57,8 @@ class SwapResult(Result):
     """A shot: its folder, its document `faceplate.shot/1` and its report; overlay, frames: patterns of pictures; fusion: a folder for Fuses."""
 
     folder: Path
-    shot: dict[str, Any]
-    report: dict[str, Any]
+    shot: ShotDocument
+    report: Report
     overlay: str | None = None
     fusion: str | None = None
     frames: str | None = None
@@ -64,7 +66,6 @@ class SwapResult(Result):
 
 def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     """Replace a face in a shot: composite, patch, matte, preview and report."""
-    from nodes.shot.document import remarks
     from nodes.shot.fuse import write_patches
     from nodes.shot.layers import write_frames, write_overlays
     from nodes.shot.render import render_shot
@@ -89,7 +90,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
             tracks=request.tracks,
             progress=watch.progress,
         )
-        for line in remarks(done.document, tracks_given=bool(request.tracks)):
+        for line in done.document.remarks(tracks_given=bool(request.tracks)):
             watch.message(line)
         more = {}
         if request.overlay:
@@ -101,8 +102,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     parts: dict[str, PartOfShot] = {"overlay": "overlay", "fusion": "fusion", "frames": "composite"}
     shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
     watch.preview(done.folder / "sheet.png")
-    report = done.report.model_dump(mode="json", by_alias=True)
-    return SwapResult(folder=done.folder, shot=shot, report=report, **more)
+    return SwapResult(folder=done.folder, shot=shot, report=done.report, **more)
 
 
 class PreviewRequest(Request):
@@ -160,7 +160,7 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
         made["patch"] = file
     if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):
         made["fusion"] = pictures
-    sign_still(made, _stills().inputs(plate, source, request.settings), request.settings, still.provenance, by)
+    sign_still(made, still.origin, by)
     if out is not None:
         watch.preview(out)
     return PreviewResult(composite=out, patch=file, frame=request.frame, face=not patch.roi.empty)

@@ -12,10 +12,10 @@ from host_bridge.timeline.run.context import PlateRange, RunContext, digest_of
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.consent.book import ConsentBook
 from nodes.consent.gate import Clip, Face, of_swap, permit, project_book, still
-from nodes.consent.provenance import Provenance, Role, read_document
+from nodes.consent.provenance import Provenance, Role
 from nodes.definitions import ConsentParameters, SwapParameters
 from nodes.errors import ConsentError, FaceplateError
-from nodes.shot import document
+from nodes.shot_document import load_shot
 
 
 def records_of(context: RunContext) -> ConsentParameters:
@@ -58,7 +58,7 @@ def check_allowed(context: RunContext, shot: Shot, plate: PlateRange) -> None:
 def still_counts(context: RunContext, folder: Path, plate: PlateRange, watch: Watch) -> bool:
     """Whether a result that was made before may be used by the same consents today; else the watch is told why it is made anew."""
     try:
-        permit(still(read_document(document.load(folder)), folder), records_of(context), context.out, plate.path)
+        permit(still(load_shot(folder).provenance, folder), records_of(context), context.out, plate.path)
     except FaceplateError as e:
         watch.message(f"what was made before does not count: {e.plain}")
         return False
@@ -100,11 +100,11 @@ def permitted(run: TimelineRun, out: Path, target: Path, consent: ConsentParamet
     for shot in run.shots:
         if shot.state == "done" and shot.folder is not None:
             folder = out / shot.folder
-            told = document.load(folder)
-            faces = still(read_document(told), folder, "Delete the folder, and run the timeline again")
+            finished = load_shot(folder)
+            faces = still(finished.provenance, folder, "Delete the folder, and run the timeline again")
             provenance = permit(faces, consent, target, out)
             made[shot.id] = ShotOrigin(
-                provenance, tuple(models_in(told)), signed_in(told), _ids(shot, provenance, book)
+                provenance, tuple(models_in(finished)), signed_in(finished), _ids(shot, provenance, book)
             )
     return made
 

@@ -13,6 +13,7 @@ from nodes.cache import digest_file
 from nodes.consent.book import ConsentBook
 from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.binding import hash_files, listing, sha256
+from nodes.shot_document import ShotDocument, SignedShot
 
 
 class UsedModel(DocumentPart):
@@ -40,21 +41,15 @@ class ShotOrigin:
     ids: Mapping[tuple[Role, str], str] = field(default_factory=dict)
 
 
-def models_in(shot: Mapping[str, Any]) -> list[UsedModel]:
-    """List the models in a shot's document, those of several people as `model_2` and on; none where nothing trained took part.
-
-    Raises KeyError, TypeError for a document that is damaged, FootageError for a file that cannot be read.
-    """
-    inputs, method = shot["inputs"], shot["settings"]["swap"]["method"]
-    used = [inputs["model"]] if "model" in inputs and method == "model" else []
-    used += [inputs[name] for name in sorted(inputs) if name.startswith("model_")]
-    return [_model(Path(one["path"]), str(one["digest"]), one.get("sha256")) for one in used]
+def models_in(shot: ShotDocument) -> list[UsedModel]:
+    """List the models that took part in a shot. Raises FootageError for a file that cannot be read."""
+    return [_model(model.path, model.digest, model.sha256) for _, model in shot.people if model is not None]
 
 
-def signed_in(shot: Mapping[str, Any]) -> dict[str, Any]:
+def signed_in(shot: ShotDocument) -> dict[str, Any]:
     """Return what a shot's document says of Content Credentials, without names: whether there are any, by which certificate."""
-    credentials = shot.get("credentials") or {}
-    return {"signed": bool(credentials.get("signed")), "by": (credentials.get("by") or {}).get("sha256")}
+    signed = shot.credentials if isinstance(shot.credentials, SignedShot) else None
+    return {"signed": signed is not None, "by": signed and signed.by.sha256}
 
 
 def performer_called(name: str, role: Role, parts: Iterable[PerformerPart], book: ConsentBook | None) -> str | None:

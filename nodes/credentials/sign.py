@@ -6,17 +6,17 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nodes.consent import records as clock
-from nodes.consent.provenance import Provenance, read_document
+from nodes.consent.provenance import Provenance
 from nodes.consent.records import FOLDER, find_project
 from nodes.credentials.binding import hash_files, listing, sha256, sidecar_for
 from nodes.credentials.identity import Identity, configuration_file, load_identity
@@ -27,22 +27,11 @@ from nodes.files import check_schema, whole_file
 from nodes.footage.formats import EMBEDS
 from nodes.footage.numbering import find_sequence
 from nodes.parts import FILES, FOLDERS, PartOfShot
+from nodes.shot_document import PictureOrigin, ShotDocument, SignedResult, SignedShot, Signer, SwitchedOff
 
 T = TypeVar("T")
 _SETTING = "faceplate.credentials-setting/1"
 _AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its own
-
-
-@dataclass(frozen=True, slots=True)
-class SwitchedOff:
-    """A project's results carry no Content Credentials, since when and why."""
-
-    since: str
-    reason: str
-
-    def document(self) -> dict[str, Any]:
-        """The entry `credentials` of a shot's document, instead of who signed it."""
-        return {"signed": False, "since": self.since, "reason": self.reason}
 
 
 def switched_off(project: Path | None) -> SwitchedOff | None:
@@ -53,7 +42,7 @@ def switched_off(project: Path | None) -> SwitchedOff | None:
     try:
         setting = json.loads(path.read_bytes())
         check_schema(setting["schema"], _SETTING, path)
-        return None if setting["signed"] else SwitchedOff(str(setting["since"]), str(setting["reason"]))
+        return None if setting["signed"] else SwitchedOff(since=str(setting["since"]), reason=str(setting["reason"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as e:
@@ -156,16 +145,16 @@ def forget(made: Path | Sequence[Path]) -> None:
         sidecar.unlink(missing_ok=True)
 
 
-def sign_shot(folder: Path, document: Mapping[str, Any], by: Identity | SwitchedOff) -> dict[str, Any]:
-    """Sign the results in a shot's folder, and return the entry `credentials` of its document, `faceplate.shot/1`. by: as of `ready`.
+def sign_shot(folder: Path, shot: PictureOrigin, by: Identity | SwitchedOff) -> SignedShot | SwitchedOff:
+    """Sign the results in a shot's folder, and return the entry `credentials` of its document. by: as of `ready`.
 
     Raises CredentialsError, FootageError, OutputError.
     """
     if isinstance(by, SwitchedOff):
-        return by.document()
+        return by
     files = [(part, folder / name) for name, part in FILES.items() if (folder / name).is_file()]
     sequences = [(part, frames) for part in FOLDERS if (frames := frames_in(folder / part))]
-    return told_of(folder, sign_each([*files, *sequences], claim_of(document), by), by)
+    return told_of(folder, sign_each([*files, *sequences], claim_of(shot), by), by)
 
 
 def sign_each(
@@ -176,78 +165,65 @@ def sign_each(
         return list(pool.map(lambda one: sign_made(one[1], replace(claim, part=one[0]), identity), made))
 
 
-def sign_added(folder: Path, part: PartOfShot, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Sign a sequence that was written into a finished shot's folder later; returns the entry `credentials` of its document then.
+def sign_added(folder: Path, part: PartOfShot, shot: ShotDocument) -> ShotDocument:
+    """Sign a sequence that was written into a finished shot's folder later; returns its document, which names it then.
 
     Raises CredentialsError, FootageError, OutputError.
     """
-    told: dict[str, Any] = document.get("credentials") or {}
-    frames = frames_in(folder / part)
-    if not told.get("signed") or not frames:
-        return told
+    signed, frames = shot.credentials, frames_in(folder / part)
+    if not isinstance(signed, SignedShot) or not frames:
+        return shot
     identity = load_identity()
-    added = told_of(folder, [sign_made(frames, claim_of(document, part), identity)], identity)["results"]
-    return told | {"results": [one for one in told["results"] if one["file"] != part] + added}
+    added = told_of(folder, [sign_made(frames, claim_of(shot, part), identity)], identity).results
+    results = *(result for result in signed.results if result.file != part), *added
+    return shot.model_copy(update={"credentials": signed.model_copy(update={"results": results})})
 
 
-def sign_derived(made: Path | Sequence[Path], part: PartOfShot, document: Mapping[str, Any]) -> Signed | None:
+def sign_derived(made: Path | Sequence[Path], part: PartOfShot, shot: ShotDocument) -> Signed | None:
     """Sign a file, or the frames of a sequence, made of a finished shot's results; None for a shot that is not signed.
 
     Raises CredentialsError, FootageError, OutputError.
     """
-    told = document.get("credentials")
-    return sign_made(made, claim_of(document, part), load_identity()) if told and told.get("signed") else None
+    signed = isinstance(shot.credentials, SignedShot)
+    return sign_made(made, claim_of(shot, part), load_identity()) if signed else None
 
 
-def told_of(folder: Path, signed: Sequence[Signed], identity: Identity) -> dict[str, Any]:
+def told_of(folder: Path, signed: Sequence[Signed], identity: Identity) -> SignedShot:
     """The entry `credentials` of a shot's document: who signed, and for each result, a file or a sequence's folder, the manifest."""
     results = []
     for one in signed:
         subject = one.file if one.sidecar is None or one.sidecar.parent == folder else one.file.parent
-        places = {"file": subject, "manifest": one.sidecar or one.file}
-        results.append({name: path.relative_to(folder).as_posix() for name, path in places.items()})
-    by = {"name": identity.name, "sha256": identity.fingerprint, "local": identity.local}
+        file, manifest = (path.relative_to(folder).as_posix() for path in (subject, one.sidecar or one.file))
+        results.append(SignedResult(file=file, manifest=manifest))
+    by = Signer(name=identity.name, sha256=identity.fingerprint, local=identity.local)
     time_stamped = all(one.stamped for one in signed) if identity.time_stamp else None
-    return {"signed": True, "by": by, "time_stamped": time_stamped, "results": results}
+    return SignedShot(by=by, time_stamped=time_stamped, results=tuple(results))
 
 
-def claim_of(document: Mapping[str, Any], part: PartOfShot = "composite") -> Claim:
+def claim_of(shot: PictureOrigin, part: PartOfShot = "composite") -> Claim:
     """The claim of a shot's document. A model's file is read for its SHA-256 where the document has it not. Raises FootageError."""
-    inputs: Mapping[str, Any] = document["inputs"]
-    method = document["settings"]["swap"]["method"]
     placed, given, models = list[str](), list[str](), list[str]()
-    for suffix in ("", *sorted(name.removeprefix("source") for name in inputs if name.startswith("source_"))):
-        model, source = inputs.get(f"model{suffix}"), inputs.get(f"source{suffix}")
-        by_model = method == "model" if not suffix else model is not None
-        if by_model and model is not None:
-            models.append(str(model.get("sha256") or _unchanged(_hashed, Path(model["path"]))))
+    for source, model in shot.people:
+        if model is not None:
+            models.append(model.sha256 or _unchanged(_hashed, model.path))
         if source is not None:
-            (given if by_model else placed).append(str(source["digest"]))
+            (placed if model is None else given).append(source.digest)
     return Claim(
         part,
         when=when(),
-        plate=str(inputs["plate"]["digest"]),
+        plate=shot.plate.digest,
         placed=tuple(placed),
         given=tuple(given),
         models=tuple(models),
-        provenance=read_document(document) or Provenance(),
-        touched=("roto",) if any(name.startswith("roto") for name in inputs) else (),
-        carried=_unchanged(_carried, Path(inputs["plate"]["path"]), str(inputs["plate"]["digest"])),
+        provenance=shot.provenance or Provenance(),
+        touched=("roto",) if any(name.startswith("roto") for name in shot.inputs) else (),
+        carried=_unchanged(_carried, shot.plate.path, shot.plate.digest),
     )
 
 
-def claim_of_render(documents: Mapping[Path, Mapping[str, Any]]) -> Claim:
-    """The claim of something that an artist rendered in another program with these shots in it, documents by their folders.
-
-    All that is in one of them is in it. Raises SchemaError.
-    """
-    claims = []
-    for folder, document in documents.items():
-        try:
-            claims.append(claim_of(document, "render"))
-        except (KeyError, TypeError, AttributeError) as e:
-            remedy = "Give a folder that `faceplate swap` has written"
-            raise SchemaError(f"lacks {e}", file=folder, remedy=remedy) from e
+def claim_of_render(shots: Iterable[ShotDocument]) -> Claim:
+    """The claim of something that an artist rendered in another program with these shots in it: all that is in one of them is in it."""
+    claims = [claim_of(shot, "render") for shot in shots]
 
     def joined(many: Callable[[Claim], tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(each for claim in claims for each in many(claim)))
@@ -275,13 +251,13 @@ def sign_returned(made: Path | Sequence[Path], plate: Path, digest: str, by: Ide
         sign_made(made, Claim("returned", when(), digest, carried=carried(plate, plate_ingredient(digest))), by)
 
 
-def sign_render(render: Path, documents: Mapping[Path, Mapping[str, Any]]) -> Signed:
+def sign_render(render: Path, shots: Sequence[ShotDocument]) -> Signed:
     """Sign a movie, a picture, or a sequence (name.%04d.exr, or its folder) that an artist rendered in another program.
 
-    documents: of the shots that are in it, by their folders, at least one. It is signed even where the project has switched that off for its own results:
+    shots: those that are in it, at least one. It is signed even where the project has switched that off for its own results:
     somebody asks for it. Raises CredentialsError, FootageError, OutputError; the file is then as it was.
     """
-    claim, identity, sequence = claim_of_render(documents), load_identity(), find_sequence(render)
+    claim, identity, sequence = claim_of_render(shots), load_identity(), find_sequence(render)
     kind = None if sequence else EMBEDS.get(render.suffix.lower())
     if kind is not None and render.is_file():
         with suppress(ValueError), render.open("rb") as file:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from nodes.report import measure
+from nodes.report.document import Verdict
 from nodes.report.frames import FrameCurves
 from nodes.report.gather import MeasuredShot, SourceComparison
 from nodes.report.measure import GROUPS, GroupFit, compare_expression
 from nodes.report.samples import compared_regions
 from nodes.types import Float
 
-Verdict = Literal["pass", "fail", "info", "unmeasured"]
 _SHOWN_ONLY = ("cheeks",)  # groups without a bar: cheeks and nose hardly move
 _SOME = 3  # samples from which a region's sharpness can be measured
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +15,11 @@ from nodes.definitions import DetectParameters
 from nodes.detect import detect
 from nodes.errors import FootageError
 from nodes.footage.footage import Footage, open_footage
+from nodes.parts import DOCUMENT
 from nodes.recognise import likeness
 from nodes.report.pixels import COVERED, PixelMeasures, in_step
 from nodes.report.samples import FaceSample, read_sources, sharpness
+from nodes.shot_document import ShotDocument, load_shot
 from nodes.subjects.subject import Subject, load_subject
 from nodes.text import counted
 from nodes.types import Bool, Faces, Float, Int
@@ -78,7 +77,7 @@ class MeasuredShot:
     """All that is known of a shot of T frames. `first`: number of its first frame, as its files are numbered.
 
     faces_plate, faces_composite: faces per frame [T]. coverage: share of the picture under the matte [T], NaN without a
-    matte file. outside: largest change of a code value where the matte is 0 [T], likewise. document: shot.json, or empty.
+    matte file. outside: largest change of a code value where the matte is 0 [T], likewise. document: None without shot.json.
     """
 
     name: str
@@ -90,7 +89,7 @@ class MeasuredShot:
     coverage: Float
     outside: Float
     replaced: tuple[ReplacedFace, ...]
-    document: dict[str, Any]
+    document: ShotDocument | None
     notes: tuple[str, ...]
 
     @property
@@ -105,8 +104,8 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
         raise FootageError(
             "is no folder of a shot", file=shot, remedy="Give the folder that 'faceplate swap --out' wrote"
         )
-    document, notes = _read_document(shot / "shot.json")
-    parameters = _parameters(document)
+    document = load_shot(shot) if (shot / DOCUMENT).exists() else None
+    parameters = DetectParameters(subject=document.settings.detect.subject) if document else DetectParameters()
     with open_footage(shot / "plate.mkv") as plate, open_footage(shot / "composite.mkv") as composite:
         a, b = plate.info, composite.info
         if (a.frames, a.width, a.height) != (b.frames, b.width, b.height):
@@ -129,9 +128,9 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
         )
     subject = load_subject(parameters.subject)
     sources: list[list[FaceSample]] = []
+    why: tuple[str, ...] = ()
     if chosen:
         sources, why = read_sources(document, subject, lambda done: progress(0.9 + 0.1 * done))
-        notes += why
     return MeasuredShot(
         shot.resolve().name,
         subject,
@@ -143,15 +142,8 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
         pixels.outside,
         tuple(_replacement(pixels, k, subject, sources) for k in chosen),
         document,
-        more + _of_plate(document) + notes,
+        more + (document.plate.notes if document else ()) + why,
     )
-
-
-def _of_plate(document: dict[str, Any]) -> tuple[str, ...]:
-    """What of the plate is not seen or not kept, as shot.json says."""
-    with suppress(KeyError, TypeError):
-        return tuple(str(note) for note in document["inputs"]["plate"]["notes"])
-    return ()
 
 
 def find_mattes(shot: Path, count: int) -> tuple[list[Path | None], int]:
@@ -254,22 +246,3 @@ def _per_frame(faces: Faces) -> Int:
     """Faces per frame [T]; a frame that a track merely bridges does not count."""
     seen = [t.frames[t.scores > 0] - faces.first for t in faces.tracks]
     return np.bincount(np.concatenate([np.empty(0, np.int64), *seen]).astype(np.int64), minlength=faces.count)
-
-
-def _parameters(document: dict[str, Any]) -> DetectParameters:
-    """How to look for what was replaced: as Detect does by default, for the subject that shot.json names."""
-    settings = document.get("settings")
-    detected = settings.get("detect") if isinstance(settings, dict) else None
-    subject = detected.get("subject") if isinstance(detected, dict) else None
-    return DetectParameters(subject=subject) if isinstance(subject, str) else DetectParameters()
-
-
-def _read_document(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Read shot.json, which the report shows but does not need."""
-    if not path.exists():
-        return {}, ()
-    try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}, ("shot.json cannot be read and is left out",)
-    return (document, ()) if isinstance(document, dict) else ({}, ("shot.json cannot be read and is left out",))

@@ -75,7 +75,7 @@ def render_page(
         without_plate=runs([shot.first + i for i, n in enumerate(shot.faces_plate.tolist()) if not n]),
         without_composite=runs([shot.first + i for i, n in enumerate(shot.faces_composite.tolist()) if not n]),
         more_faces=len(shot.replaced) - len(faces),
-        settings=list(_flat(shot.document))[:_SETTINGS],
+        settings=list(_flat(shot.document.model_dump(mode="json") if shot.document else {}))[:_SETTINGS],
         plots={
             "detections": [plots.detections(shot)],
             **_expression(shot, faces),

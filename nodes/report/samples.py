@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +25,7 @@ from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.mask import draw_regions
 from nodes.recognise import describe, of_one_person
 from nodes.report.measure import group_of
+from nodes.shot_document import ShotDocument
 from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8
 
@@ -85,21 +85,18 @@ def take_sample(
 
 
 def read_sources(
-    document: dict[str, Any], subject: Subject, progress: Callable[[float], None]
+    shot: ShotDocument | None, subject: Subject, progress: Callable[[float], None]
 ) -> tuple[list[list[FaceSample]], tuple[str, ...]]:
-    """FaceSample the footage of each source that shot.json names; what cannot be used is left out, and said in the notes."""
-    inputs = document.get("inputs")
-    sources = [v for k, v in inputs.items() if k.startswith("source")] if isinstance(inputs, dict) else []
-    if not sources:
+    """Sample the footage of each source that shot.json names; what cannot be used is left out, and said in the notes."""
+    sources = [source for source, _ in shot.people if source] if shot else []
+    if shot is None or not sources:
         return [], ("the source's footage is not known, so likeness and sharpness are not measured",)
     samples, notes = [], []
     for number, source in enumerate(sources, 1):
         try:
-            parameters = DetectParameters.model_validate(document["settings"]["detect"])
-            samples.append(_read_source(Path(source["path"]), source["digest"], parameters, subject))
-        except (FaceplateError, KeyError, TypeError, ValueError) as e:
-            why = e.what if isinstance(e, FaceplateError) else "is not named as it should be"
-            notes.append(f"a source's footage {why}, so likeness and sharpness are not measured against it")
+            samples.append(_read_source(source.path, source.digest, shot.settings.detect, subject))
+        except FaceplateError as e:
+            notes.append(f"a source's footage {e.what}, so likeness and sharpness are not measured against it")
         progress(number / len(sources))
     return samples, tuple(notes)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nodes.cache import digest_file, key_of
 from nodes.choice import check_fits
 from nodes.consent.gate import permit, still
-from nodes.consent.provenance import read_document
 from nodes.credentials.sign import ready
-from nodes.definitions import ALIGN, Settings
+from nodes.definitions import ALIGN
 from nodes.detect.files import load_faces
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
@@ -22,9 +20,10 @@ from nodes.footage.patch_files import read_patch
 from nodes.graph import run
 from nodes.parts import DOCUMENT
 from nodes.progress import Progress, quiet
-from nodes.shot import document, results
+from nodes.shot import results
 from nodes.shot.render import as_written
 from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
+from nodes.shot_document import FootageInput, ModelInput, ShotDocument, load_shot
 from nodes.types import Patch, Roi
 
 
@@ -43,17 +42,17 @@ def merge_shots(
 
 def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: int, progress: Progress) -> Rendered:
     began, info = time.monotonic(), plate.info
-    documents = [document.load(folder) for folder in shots]
+    documents = [load_shot(folder) for folder in shots]
     faces = load_faces(shots[0] / "faces.npz").faces
     check_fits(faces, info)
-    settings = Settings.model_validate(documents[0]["settings"])
-    tracks = [track["id"] for one in documents for track in one["tracks"]]
+    settings = documents[0].settings
+    tracks = [track.id for one in documents for track in one.tracks]
     crops = run({"plate": plate, "found": faces}, settings, upto=ALIGN, tracks=tracks)["crops"]
     inputs = _inputs(documents)
     made = [
         each
         for one, shot in zip(documents, shots, strict=True)
-        for each in still(read_document(one), shot, "Render it again")
+        for each in still(one.provenance, shot, "Render it again")
     ]
     provenance = permit(made, settings.swap, out)
     by = ready(out, told=settings.swap.project)
@@ -86,9 +85,9 @@ def _merged(plate: Footage, shots: Sequence[Path], first: int, last: int) -> Ite
         yield frame, as_written(Patch(frame.index, merged.roi, merged.rgba)), True
 
 
-def _inputs(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _inputs(documents: Sequence[ShotDocument]) -> dict[str, FootageInput | ModelInput]:
     """The plate, and what each person's face was made from, the second one's as `source_2` and so on."""
-    inputs = dict(documents[0]["inputs"])
+    inputs = dict(documents[0].inputs)
     for number, one in enumerate(documents[1:], 2):
-        inputs |= {f"{name}_{number}": what for name, what in one["inputs"].items() if name != "plate"}
+        inputs |= {f"{name}_{number}": what for name, what in one.inputs.items() if name != "plate"}
     return inputs

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from nodes.cache import digest_code, digest_file, digest_footage, key_of
 from nodes.choice import check_range
@@ -23,11 +22,12 @@ from nodes.footage.frame import Frame
 from nodes.footage.patch_files import half_rounded, read_patch
 from nodes.graph import run
 from nodes.progress import Progress, quiet
-from nodes.shot import document, results
+from nodes.shot import results
 from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
+from nodes.shot_document import FootageInput, ModelInput, TrackSpan
 from nodes.swap import PatchStream
 from nodes.text import counted
-from nodes.types import Faces, Patch
+from nodes.types import Patch
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,17 @@ def render_shot(
 def _rendered(shot: _RenderRequest, out: Path, began: float, progress: Progress) -> Rendered:
     plate, source, settings, last, tracks = shot.plate, shot.source, shot.settings, shot.last, shot.tracks
     inputs = _inputs(shot)
-    clips = {name: Clip(Path(i["path"]), i["digest"]) for name, i in inputs.items()}
+    clips = {name: Clip(i.path, i.digest) for name, i in inputs.items()}
     model = clips.get("model") if settings.swap.method is Method.MODEL else None
     provenance = permit(of_swap(clips["plate"], clips.get("source"), model, settings.swap), settings.swap, out)
     by = ready(out, plate.info.path, source.info.path if source else None, told=settings.swap.project)
     given = {"plate": plate, "source": source, "roto": shot.roto}
     made = run(given, settings, tracks=tracks, first=shot.first, last=last, progress=progress)
     if source is not None:
-        _tell_unused(inputs["source"], made["source_found"], made["source_faces"], source.info.first)
+        used = {track.id for track in made["source_faces"].tracks}
+        others = [track for track in main_tracks(made["source_found"]) if track.id not in used]
+        unused = tuple(TrackSpan.of(track, source.info.first) for track in others)
+        inputs["source"] = inputs["source"].model_copy(update={"not_used": unused})
     folder = results.open_partial(out, _key(shot, inputs))
     written = ShotFolder(plate, shot.first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
     return write_shot(written, _patches(shot, made["patch"], folder), folder, out, progress)
@@ -113,33 +116,26 @@ def _check(shot: _RenderRequest) -> None:
         raise FaceplateError("the method 'model' needs a model", remedy="Give one with --model")
 
 
-def _inputs(shot: _RenderRequest) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _inputs(shot: _RenderRequest) -> dict[str, FootageInput | ModelInput]:
+    inputs: dict[str, FootageInput | ModelInput] = {}
     for name, footage in (("plate", shot.plate), ("source", shot.source), ("roto", shot.roto)):
         if footage is not None:
-            found[name] = document.describe_input(footage.info, digest_footage(footage.info.path))
+            inputs[name] = FootageInput.of(footage.info, digest_footage(footage.info.path))
     model = shot.settings.swap.model
     if model is not None and model.is_file():
-        found["model"] = {"path": str(model.absolute()), "digest": digest_file(model), "sha256": sha256(model)}
-    return found
+        inputs["model"] = ModelInput(path=model.absolute(), digest=digest_file(model), sha256=sha256(model))
+    return inputs
 
 
-def _key(shot: _RenderRequest, inputs: dict[str, Any]) -> str:
+def _key(shot: _RenderRequest, inputs: dict[str, FootageInput | ModelInput]) -> str:
     """The key of the patches: whatever changes one of them changes it."""
     return key_of(
-        inputs={name: (i["digest"], i.get("rate")) for name, i in inputs.items()},
+        inputs={name: (i.digest, str(i.rate) if isinstance(i, FootageInput) else None) for name, i in inputs.items()},
         range=(shot.first, shot.last),
         settings=shot.settings.model_dump(mode="json", exclude={"swap": shot.settings.swap.having("consent")}),
         tracks=shot.tracks,
         code=digest_code("nodes"),
     )
-
-
-def _tell_unused(source: dict[str, Any], found: Faces, chosen: Faces, first: int) -> None:
-    """Note in the document which other people the source shows."""
-    used = {track.id for track in chosen.tracks}
-    if others := [track for track in main_tracks(found) if track.id not in used]:
-        source["not_used"] = document.describe_tracks(others, first)
 
 
 def _patches(shot: _RenderRequest, plan: PatchStream, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:

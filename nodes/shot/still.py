@@ -6,13 +6,12 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nodes.cache import digest_footage, key_of
 from nodes.consent.gate import Clip, of_swap, permit
-from nodes.consent.provenance import KEY, Provenance
+from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
-from nodes.credentials.sign import SwitchedOff, claim_of, sign_each
+from nodes.credentials.sign import claim_of, sign_each
 from nodes.definitions import Method, Settings
 from nodes.footage.footage import Footage, open_beside, open_footage
 from nodes.footage.frame import Frame
@@ -20,6 +19,7 @@ from nodes.footage.numbering import find_sequence
 from nodes.graph import run
 from nodes.parts import PartOfShot
 from nodes.progress import Progress, quiet
+from nodes.shot_document import FootageInput, ModelInput, PictureOrigin, SwitchedOff
 from nodes.swap import SwapPlan
 from nodes.types import Patch
 
@@ -35,11 +35,11 @@ class _KeptShot:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A frame of the plate, its patch, and where the new face comes from."""
+    """A frame of the plate, its patch, and what it was made from."""
 
     frame: Frame
     patch: Patch
-    provenance: Provenance
+    origin: PictureOrigin
 
 
 class Stills:
@@ -69,12 +69,13 @@ class Stills:
         mattes = replace(shot.plan.mattes, parameters=settings.mask)
         plan = replace(shot.plan, parameters=settings.swap, mattes=mattes, lookahead=0)
         ((frame, patch),) = plan.patches([shot.plate.frame(number - shot.plate.info.first)])
-        return Still(frame, patch, provenance)
-
-    def inputs(self, plate: Path, source: Path | None, settings: Settings) -> dict[str, Any]:
-        """What a frame is made from, as far as a shot's document says it: path and digest of each."""
-        found = {"plate": plate, "source": source, "model": settings.swap.model}
-        return {n: {"path": str(p.absolute()), "digest": self._digest(p)} for n, p in found.items() if p is not None}
+        inputs: dict[str, FootageInput | ModelInput] = {}
+        for name, footage in (("plate", shot.plate), ("source", shot.source)):
+            if footage is not None:
+                inputs[name] = FootageInput.of(footage.info, self._digest(footage.info.path))
+        if model := settings.swap.model:
+            inputs["model"] = ModelInput(path=model.absolute(), digest=self._digest(model))
+        return Still(frame, patch, PictureOrigin(inputs=inputs, settings=settings, provenance=provenance))
 
     def close(self) -> None:
         """Close all footage."""
@@ -136,21 +137,18 @@ class Stills:
 
 def sign_still(
     made: Mapping[PartOfShot, Path | Sequence[Path]],
-    inputs: Mapping[str, Any],
-    settings: Settings,
-    provenance: Provenance,
+    origin: PictureOrigin,
     by: Identity | SwitchedOff,
 ) -> None:
     """Sign what was written of one frame, files and several pictures of one folder.
 
-    inputs: as :meth:`Stills.inputs` gives them. by: see `nodes.credentials.sign`. Raises CredentialsError, FootageError, OutputError; what should have
+    by: see `nodes.credentials.sign`. Raises CredentialsError, FootageError, OutputError; what should have
     been signed is removed then.
     """
     if isinstance(by, SwitchedOff):
         return
-    document = {"inputs": inputs, "settings": settings.model_dump(mode="json"), KEY: provenance.document()}
     try:
-        sign_each(list(made.items()), claim_of(document), by)
+        sign_each(list(made.items()), claim_of(origin), by)
     except BaseException:
         for files in made.values():
             for file in (files,) if isinstance(files, Path) else files:

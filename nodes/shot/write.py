@@ -16,7 +16,7 @@ import numpy as np
 from nodes.align import Alignment
 from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
-from nodes.credentials.sign import SwitchedOff, sign_added, sign_shot
+from nodes.credentials.sign import sign_added, sign_shot
 from nodes.definitions import Settings
 from nodes.detect import main_tracks
 from nodes.detect.files import save_document, save_faces
@@ -30,12 +30,23 @@ from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.probe import timecode_at
 from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import SequenceWriter
-from nodes.parts import DOCUMENT, PartOfShot, frame_file
+from nodes.parts import PartOfShot, frame_file
 from nodes.progress import Progress, stage
-from nodes.report.document import Report, write_report
-from nodes.shot import document, results
+from nodes.report.document import Report
+from nodes.report.write import write_report
+from nodes.shot import results
 from nodes.shot.sheet import Column, column, contact_sheet, pick, side_by_side, window, write_png
 from nodes.shot.worker import Worker
+from nodes.shot_document import (
+    FootageInput,
+    FrameSpan,
+    ModelInput,
+    ShotDocument,
+    ShotResults,
+    SwitchedOff,
+    TrackSpan,
+    load_shot,
+)
 from nodes.types import Faces, Patch, Track
 
 _TURN = 5e-4  # seconds that a thread may keep the interpreter for while another waits
@@ -46,7 +57,7 @@ class Rendered:
     """A finished shot: its folder, its document `faceplate.shot/1`, and its report."""
 
     folder: Path
-    document: dict[str, Any]
+    document: ShotDocument
     report: Report
 
 
@@ -64,7 +75,7 @@ class ShotFolder:
     settings: Settings
     faces: Faces
     alignments: Sequence[Alignment]
-    inputs: dict[str, Any]
+    inputs: dict[str, FootageInput | ModelInput]
     provenance: Provenance
     began: float
     by: Identity | SwitchedOff
@@ -102,31 +113,17 @@ def write_shot(
     """
     try:
         tally = _write(shot, patches, folder, progress)
-        found = {
-            "frames": shot.count,
-            "frames_with_face": tally.with_face,
-            "frames_resumed": shot.count - tally.rendered,
-            "not_replaced": document.describe_tracks(_others(shot), shot.plate.info.first),
-        }
         save_faces(folder / "faces.npz", shot.faces, shot.plate.info.path.absolute())
         save_alignments(folder / "alignment.npz", shot.alignments)
-        record = document.build(
-            inputs=shot.inputs,
-            number_range=(shot.number(shot.first), shot.number(shot.last)),
-            info=shot.plate.info,
-            settings=shot.settings,
-            tracks=shot.tracks,
-            results=found | {"seconds": round(time.monotonic() - shot.began, 1)},
-            provenance=shot.provenance,
-        )
-        record["credentials"] = sign_shot(folder, record, shot.by)
-        document.save(folder / DOCUMENT, record)
+        finished = _describe(shot, tally)
+        finished = finished.model_copy(update={"credentials": sign_shot(folder, finished, shot.by)})
+        finished.save(folder)
         report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
         results.publish(folder, out)
     except Exception:
         results.discard(folder)  # an interruption, which is no Exception, keeps it
         raise
-    return Rendered(out, record, report)
+    return Rendered(out, finished, report)
 
 
 def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
@@ -134,10 +131,26 @@ def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
     return frame_file(folder, "patch", number), frame_file(folder, "matte", number)
 
 
-def _others(shot: ShotFolder) -> list[Track]:
-    """The main faces that stay as they are: of other people, or not asked for."""
-    replaced = {track.id for track in shot.tracks}
-    return [track for track in main_tracks(shot.faces) if track.id not in replaced]
+def _describe(shot: ShotFolder, tally: _Tally) -> ShotDocument:
+    info, replaced = shot.plate.info, {track.id for track in shot.tracks}
+    others = [track for track in main_tracks(shot.faces) if track.id not in replaced]
+    return ShotDocument(
+        inputs=shot.inputs,
+        settings=shot.settings,
+        provenance=shot.provenance,
+        range=FrameSpan(first=shot.number(shot.first), last=shot.number(shot.last)),
+        rate=info.rate,
+        width=info.width,
+        height=info.height,
+        tracks=tuple(TrackSpan.of(track, info.first) for track in shot.tracks),
+        results=ShotResults(
+            frames=shot.count,
+            frames_with_face=tally.with_face,
+            frames_resumed=shot.count - tally.rendered,
+            not_replaced=tuple(TrackSpan.of(track, info.first) for track in others),
+            seconds=round(time.monotonic() - shot.began, 1),
+        ),
+    )
 
 
 def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, progress: Progress) -> _Tally:
@@ -231,15 +244,14 @@ def save_alignments(path: Path, alignments: Sequence[Alignment]) -> None:
     save_document(path, header, arrays)
 
 
-def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> dict[str, Any]:
+def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> ShotDocument:
     """Sign sequences that were written into a shot's folder later; returns its document, which names them then.
 
     A shot without Content Credentials stays so. Raises SchemaError, CredentialsError, FootageError, OutputError.
     """
-    record = document.load(folder)
-    if not record.get("credentials", {}).get("signed"):
-        return record
+    before = shot = load_shot(folder)
     for part in parts:
-        record["credentials"] = sign_added(folder, part, record)
-    document.save(folder / DOCUMENT, record)
-    return record
+        shot = sign_added(folder, part, shot)
+    if shot is not before:
+        shot.save(folder)
+    return shot

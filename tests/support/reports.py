@@ -10,4 +10,4 @@ from nodes.shot import write
 
 def without_report(patch: pytest.MonkeyPatch) -> None:
     """Let shots that are rendered in this process write no report."""
-    patch.setattr(write, "write_report", lambda *_, **__: Report.model_construct())
+    patch.setattr(write, "write_report", lambda *_, **__: Report.model_construct(figures=[]))

@@ -20,8 +20,9 @@ from nodes.consent.edit import Added
 from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.identity import load_identity
 from nodes.credentials.sign import sign_shot
-from nodes.shot import document
+from nodes.shot_document import ShotDocument
 from tests.support.consents import apart, consent
+from tests.support.shot_documents import shot_document
 from tests.support.timeline_results import done_shot
 
 TODAY = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
@@ -71,22 +72,18 @@ class Show:
         if method == "model":
             inputs["model"] = {"path": str(file), "digest": digest_file(file)}
         parts = (part(target or self.ann, "target"), part(source or self.put_in, "source"))
-        told = {
-            "schema": "faceplate.shot/1",
-            "inputs": inputs,
-            "settings": {"swap": {"method": method}},
-            "provenance": Provenance(performers=parts, footage=(plate, "bb" * 32)).document(),
-        } | more
-        if "credentials" not in told:
+        provenance = Provenance(performers=parts, footage=(plate, "bb" * 32)).document()
+        shot = ShotDocument.model_validate(shot_document(inputs, method, **{"provenance": provenance} | more))
+        if "credentials" not in more:
             (folder / "composite.mkv").write_bytes(f"the finished picture of {name}".encode())
-            told["credentials"] = sign_shot(folder, told, load_identity())
-        (folder / "shot.json").write_text(json.dumps(told))
+            shot = shot.model_copy(update={"credentials": sign_shot(folder, shot, load_identity())})
+        shot.save(folder)
         return folder
 
     def tell(self, name: str, **more: Any) -> None:
         """Change what a shot's document says."""
         file = self.out / "shots" / name / "shot.json"
-        document.save(file, json.loads(file.read_bytes()) | more)
+        file.write_text(json.dumps(json.loads(file.read_bytes()) | more))
 
 
 def part(who: Added, role: Role) -> PerformerPart:

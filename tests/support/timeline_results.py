@@ -20,7 +20,7 @@ from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte, write_patch
 from nodes.footage.sequence import SequenceWriter
-from nodes.shot import document
+from nodes.shot_document import FootageInput, FrameSpan, ShotDocument, ShotResults
 from nodes.types import Float, Patch, Roi
 
 
@@ -55,19 +55,20 @@ def swapped(folder: Path, plate: Path, span: tuple[int, int], *, rate: Fraction 
                 composites.write(frame.over(patch))
                 if images:
                     pictures.write(frame.over(patch))
-        told = document.build(
-            inputs={"plate": document.describe_input(info, digest_footage(plate))},
-            number_range=(info.first + first, info.first + last),
-            info=info,
+        shot = ShotDocument(
+            inputs={"plate": FootageInput.of(info, digest_footage(plate))},
+            range=FrameSpan(first=info.first + first, last=info.first + last),
+            rate=info.rate,
+            width=info.width,
+            height=info.height,
             settings=Settings(),
             tracks=(),
             provenance=permit(
                 of_swap(Clip(plate, digest_footage(plate)), None, None, SwapParameters()), SwapParameters(), folder
             ),
-            results={"frames": last - first + 1, "frames_with_face": last - first + 1},
+            results=ShotResults(frames=last - first + 1, frames_with_face=last - first + 1),
         )
-    told["credentials"] = sign_shot(folder, told, load_identity())
-    document.save(folder / "shot.json", told)
+    shot.model_copy(update={"credentials": sign_shot(folder, shot, load_identity())}).save(folder)
     return folder
 
 

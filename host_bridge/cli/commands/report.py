@@ -7,8 +7,8 @@ from pathlib import Path
 from host_bridge.cli.options import Json
 from host_bridge.cli.output import print_figures, print_json
 from host_bridge.cli.progress import show_progress
-from nodes.report.document import write_report
-from nodes.shot.document import load
+from nodes.report.write import write_report
+from nodes.shot_document import load_shot
 
 
 def report(shot: Path, /, *, json: Json = False) -> None:
@@ -18,12 +18,11 @@ def report(shot: Path, /, *, json: Json = False) -> None:
         shot: Folder that `faceplate swap` has written.
     """
     folder = shot.expanduser()
-    load(folder)
+    load_shot(folder)
     with show_progress() as shown:
         report = write_report(folder, progress=lambda share: shown.progress("report", round(100 * share), 100))
-    document = report.model_dump(mode="json", by_alias=True)
     if json:
-        print_json(document)
+        print_json(report)
         return
     print(folder / "report.html")
-    print_figures(document)
+    print_figures(report)

@@ -57,7 +57,7 @@ from nodes import __version__
 from nodes.consent import records as clock
 from nodes.consent.book import ConsentBook
 from nodes.consent.gate import RECORD, USE, is_sample, project_book
-from nodes.consent.provenance import PerformerPart, Provenance, Role, read_document
+from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.identity import Trust, load_trust
 from nodes.credentials.sign import frames_in
 from nodes.credentials.verify import Verdict, VerdictState, verify
@@ -65,7 +65,7 @@ from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import FaceplateError, SchemaError
 from nodes.footage.numbering import find_sequence
 from nodes.footage.rates import snap_rate
-from nodes.shot import document
+from nodes.shot_document import FootageInput, ShotDocument, SignedShot, load_shot
 
 WORDS: dict[IntegrityState, str] = {
     "intact": "intact",
@@ -229,22 +229,18 @@ class _Gatherer:
             remedy = "Put it back from a copy, or run the timeline again, which makes it anew"
             if not (folder / "shot.json").is_file():
                 raise SchemaError(f"shot {shot.id} is done, but its results are not here", file=folder, remedy=remedy)
-            told = document.load(folder)
-            provenance = read_document(told) or Provenance(version="unknown")
-            try:
-                people = [self.person(part) for part in provenance.performers]
-                result = ReportedResult(
-                    folder=str(folder),
-                    models=models_in(told),
-                    footage=_footage(told["inputs"], provenance),
-                    unknown=provenance.unknown,
-                    credentials=self._integrity_of_folder(told, folder),
-                    sha256=None if self.trust is None else _finished_sha256(folder),
-                    version=provenance.version,
-                )
-            except (KeyError, TypeError, ValueError, AttributeError) as e:
-                file = folder / "shot.json"
-                raise SchemaError("is damaged, or no document of Faceplate", file=file, remedy=remedy) from e
+            finished = load_shot(folder)
+            provenance = finished.provenance or Provenance(version="unknown")
+            people = [self.person(part) for part in provenance.performers]
+            result = ReportedResult(
+                folder=str(folder),
+                models=models_in(finished),
+                footage=_footage(finished, provenance),
+                unknown=provenance.unknown,
+                credentials=self._integrity_of_folder(finished, folder),
+                sha256=None if self.trust is None else _finished_sha256(folder),
+                version=provenance.version,
+            )
         return ReportedShot(
             id=shot.id,
             name=shot.name,
@@ -259,24 +255,24 @@ class _Gatherer:
             result=result,
         )
 
-    def _integrity_of_folder(self, told: Mapping[str, Any], folder: Path) -> Integrity:
-        """Verify a run's shot, or see only whether all files are there. told: its document."""
-        credentials = told.get("credentials")
-        if not credentials:
+    def _integrity_of_folder(self, shot: ShotDocument, folder: Path) -> Integrity:
+        """Verify a run's shot, or see only whether all files are there."""
+        credentials = shot.credentials
+        if credentials is None:
             return _integrity("none")
-        if not credentials["signed"]:
-            return _integrity("off", why=f"{str(credentials['since'])[:10]}: {credentials['reason']}")
+        if not isinstance(credentials, SignedShot):
+            return _integrity("off", why=f"{credentials.since[:10]}: {credentials.reason}")
         if self.trust is None:
-            listed = [(folder / r["file"], folder / r["manifest"]) for r in credentials["results"]]
+            listed = [(folder / r.file, folder / r.manifest) for r in credentials.results]
             gone = [
                 f"{file.name} or its manifest is gone" for file, by in listed if not (file.exists() and by.exists())
             ]
             integrity = _integrity("gone" if gone else "unverified", gone)
         else:
             verdicts = [v for v in verify(folder, self.trust) if v.state != "none"]
-            integrity = _judged(verdicts, read_document(told) or Provenance(), folder)
-        by, stamped = str(credentials["by"]["name"]), credentials["time_stamped"]
-        return integrity.model_copy(update={"by": by, "time_stamped": stamped, "verify": _command(folder)})
+            integrity = _judged(verdicts, shot.provenance or Provenance(), folder)
+        by = {"by": credentials.by.name, "time_stamped": credentials.time_stamped}
+        return integrity.model_copy(update={**by, "verify": _command(folder)})
 
     # --- an export ---
 
@@ -334,14 +330,12 @@ class _Gatherer:
         return _judged([verify(media, self.trust)[0]], block.provenance, media)
 
 
-def _footage(inputs: Mapping[str, Any], provenance: Provenance) -> list[ReportedFootage]:
+def _footage(shot: ShotDocument, provenance: Provenance) -> list[ReportedFootage]:
     """All footage in it by its digest, the shot's own with its part and name; the rest is what facesets were made of."""
     own = {
-        str(one["digest"]): ReportedFootage(
-            digest=str(one["digest"]), part=name.partition("_")[0], name=Path(one["path"]).name
-        )
-        for name, one in inputs.items()
-        if name.partition("_")[0] in ("plate", "source", "roto")
+        one.digest: ReportedFootage(digest=one.digest, part=name.partition("_")[0], name=one.path.name)
+        for name, one in shot.inputs.items()
+        if isinstance(one, FootageInput)
     }
     learned = [ReportedFootage(digest=d, part="faces") for d in provenance.footage if d not in own]
     return [*own.values(), *learned]

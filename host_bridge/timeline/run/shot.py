@@ -20,7 +20,7 @@ from nodes.detect.files import load_faces
 from nodes.detect.kept import analyse_together
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage.footage import open_beside, open_footage
-from nodes.shot import document
+from nodes.shot_document import load_shot
 from nodes.text import counted
 
 _LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}
@@ -129,7 +129,7 @@ def _replace_one(
             done = render_shot(
                 footage, face, out, settings, *plate.span, tracks=casting.tracks, progress=watch.progress
             )
-        for line in document.remarks(done.document, tracks_given=bool(casting.tracks)):
+        for line in done.document.remarks(tracks_given=bool(casting.tracks)):
             watch.message(line)
         watch.preview(done.folder / "sheet.png")
     return FinishedShot(out, model, how)
@@ -140,16 +140,16 @@ def _is_swapped(plate: PlateRange, source: Path | None, casting: Casting, settin
     try:
         digests = {"plate": plate.digest} | ({"source": digest_of(source)} if source else {})
         digests |= {"model": digest_file(settings.swap.model)} if settings.swap.model else {}
-        shot = document.load(out)
+        shot = load_shot(out)
         json.loads((out / "report.json").read_bytes())
         tracks = set(casting.tracks or (t.id for t in main_tracks(load_faces(out / "faces.npz").faces)))
-        others = () if casting.tracks else shot["results"].get("not_replaced", ())
+        others = () if casting.tracks else shot.results.not_replaced
         first, last = (int(number) for number in plate.range.split("-"))
         return (
-            shot["settings"] == settings.model_dump(mode="json")
-            and shot["range"] == {"first": first, "last": last}
-            and {t["id"] for t in (*shot["tracks"], *others)} == tracks
-            and {name: one["digest"] for name, one in shot["inputs"].items()} == digests
+            shot.settings.model_dump(mode="json", exclude_unset=True) == settings.model_dump(mode="json")
+            and (shot.range.first, shot.range.last) == (first, last)
+            and {track.id for track in (*shot.tracks, *others)} == tracks
+            and {name: one.digest for name, one in shot.inputs.items()} == digests
         )
     except (FaceplateError, OSError, ValueError, KeyError, TypeError):
         return False

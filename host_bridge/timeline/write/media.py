@@ -35,8 +35,8 @@ from nodes.footage.rates import timecode_of
 from nodes.footage.sequence import write_frame
 from nodes.parts import frame_file
 from nodes.progress import Progress, stage
-from nodes.shot import document as shot_document
 from nodes.shot.layers import straight, write_overlay
+from nodes.shot_document import load_shot
 from nodes.text import counted
 from nodes.types import Float, Patch
 
@@ -89,14 +89,11 @@ class _ShotResult:
         self.shot, self.out, self.kind, self.folder = shot, out, kind, out / shot.folder
         self.rate, self.start = shot.media.rate, shot.media.start + shot.span[0]
         self.frames = shot.span[1] - shot.span[0] + 1
-        self.document = document = shot_document.load(self.folder)
-        self.number = int(document["range"]["first"])
-        inputs = document["inputs"]["plate"]
-        plate = Path(inputs["path"])
-        self.images_in = has_place(plate.name) or plate.suffix.lower() in (*IMAGES, "")
-        self.layer: str | None = inputs.get("layer")
-        self.is_float = inputs["colour"] == "scene_linear"
-        self._check(int(document["range"]["last"]) - self.number + 1, self.folder)
+        self.document = document = load_shot(self.folder)
+        self.number, plate = document.range.first, document.plate
+        self.images_in = has_place(plate.path.name) or plate.path.suffix.lower() in (*IMAGES, "")
+        self.layer, self.is_float = plate.layer, plate.colour == "scene_linear"
+        self._check(document.range.last - self.number + 1, self.folder)
         images = sorted((self.folder / "composite").glob("composite.*")) if self.images_in else []
         self.images = images[0].with_name(f"composite.%04d{images[0].suffix}") if images else None
         self.composite = self.images or self.folder / "composite.mkv"

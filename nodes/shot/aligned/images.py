@@ -36,7 +36,7 @@ from nodes.shot.aligned.folder import (
     place_alignment,
     place_registration,
 )
-from nodes.shot.document import describe_input
+from nodes.shot_document import FootageInput
 from nodes.subjects.subject import load_subject
 from nodes.text import counted
 from nodes.types import Faces
@@ -130,7 +130,7 @@ def _write(
             writer.leave_out(info.first + index, None, NOT_FOUND)
         first, last = span or (first, last)
         about = {
-            "footage": describe_input(info, digest_footage(info.path)),
+            "footage": FootageInput.of(info, digest_footage(info.path)).model_dump(mode="json", exclude={"not_used"}),
             "range": {"first": info.first + first, "last": info.first + last},
             "sources": [],
         }

@@ -13,7 +13,7 @@ import numpy as np
 from nodes.align.registration.register import inverse_warp
 from nodes.cache import digest_footage
 from nodes.credentials.identity import Identity
-from nodes.credentials.sign import SwitchedOff, forget, ready, sign_returned
+from nodes.credentials.sign import forget, ready, sign_returned
 from nodes.definitions import MaskParameters
 from nodes.errors import FootageError, OutputError
 from nodes.footage.colour import to_linear
@@ -31,6 +31,7 @@ from nodes.shot.aligned.document import AlignedImage, Transforms, load_transform
 from nodes.shot.aligned.folder import digest, hidden_folder
 from nodes.shot.aligned.images import names_of
 from nodes.shot.worker import Worker
+from nodes.shot_document import SwitchedOff
 from nodes.swap.place import merge
 from nodes.text import counted
 from nodes.types import Float, Patch

@@ -14,7 +14,7 @@ from nodes.credentials.identity import load_trust
 from nodes.credentials.verify import verify
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_patch
-from nodes.shot import document
+from nodes.shot_document import load_shot
 from tests.support.consents import agreed
 from tests.support.edits import clip, performer, plate, write_edit
 from tests.support.live_engine import Live, live_engine
@@ -78,8 +78,8 @@ def test_a_run_that_is_cancelled_in_its_second_shot_goes_on_there(
         assert done["state"] == "finished", done
         assert [shot["now"] for shot in done["result"]["shots"]] == [True, False]
         assert before.items() <= finished(out).items(), "nothing that was there was written again"
-        results = document.load(out / "shots" / "V1-0001")["results"]
-        assert resumable - 2 <= results["frames_resumed"] <= results["frames"] == 26
+        results = load_shot(out / "shots" / "V1-0001").results
+        assert resumable - 2 <= results.frames_resumed <= results.frames == 26
         assert not hidden.exists() and Path(done["result"]["export"]["file"]).is_file()
         with open_footage(out / "shots" / "V1-0001" / "composite.mkv") as movie:
             assert movie.info.frames == 26

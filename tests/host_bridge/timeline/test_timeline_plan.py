@@ -23,6 +23,7 @@ from tests.support.cuts import clip, dissolve, gap, span, timeline, written
 from tests.support.numbered import numbered_movie
 from tests.support.pages import SCHEMES, opened
 from tests.support.pages import browser as browser
+from tests.support.shot_documents import shot_document
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -130,7 +131,8 @@ def test_what_was_analysed_and_what_was_done_before_is_known(
     shot = before[1]
     (tmp_path / "run" / "shots" / "x").mkdir(parents=True)
     made = Provenance(performers=(part(show, "anchor", "target"), part(show, "franck", "source")))
-    told = {"schema": "faceplate.shot/1", "provenance": made.document()}
+    plate = {"path": str(folder / "plate.mp4"), "digest": "00" * 32}
+    told = shot_document({"plate": plate}, provenance=made.document())
     (tmp_path / "run" / "shots" / "x" / "shot.json").write_text(json.dumps(told))
     save(
         tmp_path / "run",

@@ -15,15 +15,15 @@ import pytest
 from host_bridge.client import EngineError
 from nodes.cache import digest_footage
 from nodes.consent.edit import Terms, register, revoke
-from nodes.consent.provenance import METADATA_KEY, PerformerPart, Provenance, read_document, read_model
+from nodes.consent.provenance import METADATA_KEY, PerformerPart, Provenance, read_model
 from nodes.consent.records import USES, Use
 from nodes.definitions import Settings, SwapParameters
 from nodes.errors import ConsentError
 from nodes.footage.footage import open_footage
-from nodes.shot import document
 from nodes.shot.merge import merge_shots
 from nodes.shot.render import render_shot
 from nodes.shot.still import Stills
+from nodes.shot_document import ShotDocument, load_shot
 from tests.nodes.swap.test_model import identity
 from tests.support.clips import cut
 from tests.support.consents import add_consent, apart
@@ -63,7 +63,7 @@ def agree(show: Path, name: str, *uses: Use) -> str:
     return add_consent(show, name, Terms(uses or USES)).consent.id
 
 
-def render(clips: dict[str, Path], out: Path, **told: object) -> dict:
+def render(clips: dict[str, Path], out: Path, **told: object) -> ShotDocument:
     with open_footage(clips["plate"]) as plate, open_footage(clips["source"]) as source:
         return render_shot(plate, source, out, Settings(swap=SwapParameters(**told)), 0, 3).document
 
@@ -102,14 +102,14 @@ def test_a_shot_without_consent_is_not_begun(clips: dict[str, Path], show: Path)
 def test_a_shot_says_by_whose_consent_it_was_made(clips: dict[str, Path], show: Path) -> None:
     anna, ben = agree(show, "Anna", "replacement"), agree(show, "Ben", "replaced")
     shot = render(clips, show / "out")
-    made = read_document(shot)
+    made = shot.provenance
     assert made is not None and {p.role: p.consents for p in made.performers} == {"source": (anna,), "target": (ben,)}
     assert made.footage == tuple(sorted(digest_footage(clip) for clip in clips.values()))
-    assert read_document(document.load(show / "out")) == made
+    assert load_shot(show / "out").provenance == made
     revoke(show, "Anna")
     with pytest.raises(ConsentError, match="was revoked"):
         render(clips, show / "out")
-    assert document.load(show / "out") == shot  # what was there stays as it was
+    assert load_shot(show / "out") == shot  # what was there stays as it was
 
 
 def test_several_people_in_one_shot_are_laid_over_it_while_all_agree(clips: dict[str, Path], show: Path) -> None:
@@ -117,7 +117,7 @@ def test_several_people_in_one_shot_are_laid_over_it_while_all_agree(clips: dict
     render(clips, show / "one")
     with open_footage(clips["plate"]) as plate:
         merged = merge_shots(plate, [show / "one", show / "one"], show / "both", 0, 3)
-        assert merged.document["provenance"] == document.load(show / "one")["provenance"]
+        assert merged.document.provenance == load_shot(show / "one").provenance
         revoke(show, "Anna")
         with pytest.raises(ConsentError, match="was revoked"):
             merge_shots(plate, [show / "one", show / "one"], show / "again", 0, 3)
@@ -129,7 +129,7 @@ def test_a_preview_asks_each_time(clips: dict[str, Path], show: Path) -> None:
     stills = Stills()
     try:
         first = stills.still(clips["plate"], 1, clips["source"], Settings())
-        assert {p.role for p in first.provenance.performers} == {"target", "source"}
+        assert {p.role for p in first.origin.provenance.performers} == {"target", "source"}
         revoke(show, "Anna")
         with pytest.raises(ConsentError, match="was revoked"):
             stills.still(clips["plate"], 2, clips["source"], Settings())

@@ -13,6 +13,7 @@ from nodes.consent.provenance import PerformerPart, Provenance
 from nodes.credentials.identity import load_trust
 from nodes.credentials.manifest import BY_HAND, COMPOSITE, WITH_MODEL, ManifestSummary
 from nodes.credentials.verify import verify_file
+from tests.support.shot_documents import shot_document
 from tests.support.signing import apart, flip, movie, write_frames, write_picture
 
 Run = Callable[..., tuple[int, str, str]]
@@ -32,8 +33,7 @@ def shot(tmp_path: Path) -> Callable[..., Path]:
         if trained:
             inputs["model"] = {"path": str(tmp_path / "gone.onnx"), "digest": "cc" * 32, "sha256": "dd" * 32}
         who = Provenance(performers=(PerformerPart(id="p-1", role="target", consents=(consent,)),))
-        told = {"schema": "faceplate.shot/1", "inputs": inputs | more, "provenance": who.document()}
-        told["settings"] = {"swap": {"method": "model" if trained else "reference"}}
+        told = shot_document(inputs | more, "model" if trained else "reference", provenance=who.document())
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "shot.json").write_text(json.dumps(told))
         return tmp_path / name

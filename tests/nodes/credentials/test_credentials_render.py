@@ -182,6 +182,6 @@ def test_what_was_switched_off_says_since_when_and_why(show: Path, tmp_path: Pat
     agreed(project, CAST)
     off = switch(project, False, "the client signs")
     told = render(show, "unsigned/out", overlay=True)
-    assert told["shot"]["credentials"] == off.document()
+    assert told["shot"]["credentials"] == off.model_dump()
     assert not list((project / "out").rglob("*.c2pa"))
     assert {v.state for v in found(project / "out").values()} == {"none"}

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ from nodes.credentials.manifest import COMPOSITE, WITH_MODEL
 from nodes.credentials.sign import claim_of, ready, sign_added, sign_derived, sign_shot, switch, switched_off
 from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError
+from nodes.shot_document import ShotDocument, SwitchedOff
 from tests.support.consents import consent
+from tests.support.shot_documents import shot_of
 from tests.support.signing import apart, movie, write_frames, write_picture
 
 Run = Callable[..., tuple[int, str, str]]
@@ -29,7 +32,7 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACEPLATE_PROJECT", raising=False)
 
 
-def document(folder: Path, method: str = "model", **more: object) -> dict:
+def document(folder: Path, method: str = "model", **more: Any) -> ShotDocument:
     """A shot's document, as far as signing reads it, of files in `folder`."""
     model = folder / "model.onnx"
     model.write_bytes(b"a model")
@@ -38,12 +41,11 @@ def document(folder: Path, method: str = "model", **more: object) -> dict:
         "source": {"path": str(folder / "source.mov"), "digest": "bb" * 32},
         "model": {"path": str(model), "digest": "cc" * 32},
     }
-    return {
-        "schema": "faceplate.shot/1",
-        "inputs": inputs | more,
-        "settings": {"swap": {"method": method}},
-        "provenance": WHO.document(),
-    }
+    return shot_of(inputs | more, method, provenance=WHO.document())
+
+
+def signed(folder: Path, told: ShotDocument) -> ShotDocument:
+    return told.model_copy(update={"credentials": sign_shot(folder, told, load_identity())})
 
 
 @pytest.fixture
@@ -62,10 +64,10 @@ def shot(tmp_path: Path) -> Path:
 
 
 def test_all_results_of_a_shot_are_signed_and_its_document_says_where(shot: Path, tmp_path: Path) -> None:
-    told = document(tmp_path)
-    told["credentials"] = sign_shot(shot, told, load_identity())
-    (shot / "shot.json").write_text(json.dumps(told))
-    assert told["credentials"]["results"] == [
+    told = signed(shot, document(tmp_path))
+    told.save(shot)
+    credentials = json.loads((shot / "shot.json").read_bytes())["credentials"]
+    assert credentials["results"] == [
         {"file": "composite.mkv", "manifest": "composite.c2pa"},
         {"file": "plate.mkv", "manifest": "plate.c2pa"},
         {"file": "preview.mp4", "manifest": "preview.mp4"},
@@ -73,7 +75,7 @@ def test_all_results_of_a_shot_are_signed_and_its_document_says_where(shot: Path
         {"file": "patch", "manifest": "patch/patch.c2pa"},
         {"file": "matte", "manifest": "matte/matte.c2pa"},
     ]
-    assert told["credentials"]["by"]["local"] and told["credentials"]["time_stamped"] is None
+    assert credentials["by"]["local"] and credentials["time_stamped"] is None
     found = verify(shot, load_trust())
     assert [(v.file.name, v.state) for v in found] == [
         (name, "own")
@@ -96,31 +98,30 @@ def test_signing_again_what_was_signed_replaces_the_manifests(shot: Path, tmp_pa
 
 
 def test_a_sequence_that_is_written_later_is_signed_and_named_as_well(shot: Path, tmp_path: Path) -> None:
-    told = document(tmp_path)
-    told["credentials"] = sign_shot(shot, told, load_identity())
+    told = signed(shot, document(tmp_path))
     for number in (1001, 1002):
         for name in ("patch", "matte"):
             write_picture(shot / "fusion" / f"{number}.{name}.png", number)
     for _ in range(2):
-        told["credentials"] = sign_added(shot, "fusion", told)
-    (shot / "shot.json").write_text(json.dumps(told))
-    assert told["credentials"]["results"][-1] == {"file": "fusion", "manifest": "fusion/fusion.c2pa"}
-    assert len(told["credentials"]["results"]) == 7
+        told = sign_added(shot, "fusion", told)
+    told.save(shot)
+    results = json.loads((shot / "shot.json").read_bytes())["credentials"]["results"]
+    assert results[-1] == {"file": "fusion", "manifest": "fusion/fusion.c2pa"}
+    assert len(results) == 7
     assert {v.state for v in verify(shot, load_trust())} == {"own"}
     write_picture(shot / "fusion" / "1003.matte.png")
     assert [v.faults for v in verify(shot, load_trust()) if v.faults] == [("a frame was added: 1003.matte.png",)]
 
 
 def test_what_is_written_later_into_a_shot_that_is_not_signed_is_not_signed_either(shot: Path, tmp_path: Path) -> None:
-    told = document(tmp_path) | {"credentials": {"signed": False}}
-    assert sign_added(shot, "patch", told) == {"signed": False}
+    told = document(tmp_path).model_copy(update={"credentials": SwitchedOff()})
+    assert sign_added(shot, "patch", told) == told
     assert sign_derived(shot / "preview.mp4", "composite", told) is None
     assert not list(shot.rglob("*.c2pa")) and verify(shot / "preview.mp4", load_trust())[0].state == "none"
 
 
 def test_what_is_made_of_a_signed_shot_elsewhere_is_signed(shot: Path, tmp_path: Path) -> None:
-    told = document(tmp_path)
-    told["credentials"] = sign_shot(shot, told, load_identity())
+    told = signed(shot, document(tmp_path))
     (tmp_path / "media").mkdir()
     delivered = movie(tmp_path / "media" / "V1-0001.mov")
     assert sign_derived(delivered, "composite", told).sidecar is None
@@ -155,8 +156,8 @@ def test_switching_off_is_a_setting_of_the_project_with_a_reason(tmp_path: Path)
         switch(project, False, " ")
     off = switch(project, False, "the client signs")
     assert off == switched_off(project) and off.reason == "the client signs"
-    assert off.document() == {"signed": False, "since": off.since, "reason": "the client signs"}
-    assert ready(project) == off and sign_shot(project, document(tmp_path), off) == off.document()
+    assert off.model_dump() == {"signed": False, "since": off.since, "reason": "the client signs"}
+    assert ready(project) == off and sign_shot(project, document(tmp_path), off) == off
     assert switch(project, False, "again") == off  # it is so already
     assert switch(project, True, "") is None and switched_off(project) is None
     assert not read_chain(project).faults

@@ -16,14 +16,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from nodes.cache import digest_footage
-from nodes.definitions import Settings
 from nodes.detect import detect
 from nodes.detect.kept import analyse
 from nodes.errors import FootageError, OutputError
 from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte
-from nodes.report import document, measure
+from nodes.report import measure, write
 from nodes.report.figures import Figure, key_figures, overall
 from nodes.report.frames import measure_frames, worst_frames
 from nodes.report.gather import MeasuredShot, gather
@@ -35,6 +34,7 @@ from nodes.types import Faces, Float, Image8, Patch, Roi
 from tests.support.clips import cut
 from tests.support.pages import SCHEMES, opened, printed
 from tests.support.pages import browser as browser
+from tests.support.shot_documents import shot_document
 
 FIRST, COUNT = 380, 24  # of cap13_edit2: the mouth opens
 LIVELY = 72  # first frames of it, in which gaze, lids, brows, mouth and jaw move
@@ -88,7 +88,7 @@ def _info(folder: Path, image: Image8):  # type: ignore[no-untyped-def]
 
 def write_report(shot: Path, *progress: Callable[[float], None]) -> dict:  # type: ignore[type-arg]
     """Write the report of a shot, and return report.json as a document."""
-    return document.write_report(shot, *progress).model_dump(mode="json", by_alias=True)
+    return write.write_report(shot, *progress).model_dump(mode="json", by_alias=True)
 
 
 def figures(report: dict) -> dict[str, dict]:  # type: ignore[type-arg]
@@ -106,8 +106,7 @@ def missed(shot: MeasuredShot) -> set[str]:
 def name_source(shot: Path, clip: Path, **changes: str) -> Path:
     """Write a shot.json that says which clip the new face is from."""
     source = {"path": str(clip), "digest": digest_footage(clip)} | changes
-    settings = Settings().model_dump(mode="json")
-    told = {"schema": "faceplate.shot/1", "inputs": {"source": source}, "settings": settings}
+    told = shot_document({"plate": {"path": "", "digest": ""}, "source": source})
     (shot / "shot.json").write_text(json.dumps(told), "utf-8")
     return shot
 
@@ -382,7 +381,8 @@ def test_a_subject_without_coefficients_is_measured_by_what_it_has(
     plain = tmp_path / "plain.json"
     plain.write_text(json.dumps(document | {"name": "plain", "triangles": str(triangles)}), "utf-8")
     shot = write_shot(tmp_path / "shot", clip, matte=matte)
-    (shot / "shot.json").write_text(json.dumps({"settings": {"detect": {"subject": str(plain)}}}), "utf-8")
+    told = shot_document({"plate": {"path": "", "digest": ""}}, settings={"detect": {"subject": str(plain)}})
+    (shot / "shot.json").write_text(json.dumps(told), "utf-8")
     report = write_report(shot)
     found = figures(report)
     assert report["verdict"] == "pass"
@@ -409,9 +409,8 @@ def test_the_documents_are_json_and_one_page_without_references(
     tmp_path: Path, clip: list[Image8], matte: tuple[Roi, Float]
 ) -> None:
     shot = write_shot(tmp_path / "a <shot> & more", clip, matte=matte)
-    (shot / "shot.json").write_text(
-        '{"schema": "faceplate.shot/1", "settings": {"method": "<b>reference</b>"}}', "utf-8"
-    )
+    told = shot_document({"plate": {"path": "", "digest": "<b>reference</b>"}})
+    (shot / "shot.json").write_text(json.dumps(told), "utf-8")
     report = write_report(shot)
     assert json.loads((shot / "report.json").read_text("utf-8")) == report
     assert report["schema"] == "faceplate.report/2"

@@ -110,7 +110,7 @@ def test_every_frame_has_its_patch_and_matte_also_those_without_a_face(shot: Ren
         ]
     empty = [i for i in range(4, 40) if read_patch(shot.folder / f"patch/patch.{i:04d}.exr").roi.empty]
     assert set(range(20, 26)) <= set(empty) <= set(range(18, 28))
-    assert shot.document["results"]["frames_with_face"] == 36 - len(empty)
+    assert shot.document.results.frames_with_face == 36 - len(empty)
     matte, patch = (shot.folder / f"{n}/{n}.0010.exr" for n in ("matte", "patch"))
     found = read_patch(patch)
     assert np.array_equal(read_matte(matte)[found.roi.slices], found.rgba[..., 3])
@@ -167,7 +167,7 @@ def test_an_image_sequence_keeps_its_numbers_and_gets_its_composite_in_its_own_f
     assert written.dtype == np.uint16
     assert np.array_equal(written[outside], before[outside])
     assert not np.array_equal(written, before)
-    assert shot.document["rate"] == "30"
+    assert shot.document.rate == 30
 
 
 def test_results_of_an_earlier_run_go_and_files_of_others_stay(plate: Path, source: Path, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_moving_a_colour_slider_does_not_detect_again(
     settings = Settings(swap=SwapParameters(colour="none", opacity=0.5))
     with open_footage(plate) as p, open_footage(source) as s:
         again = render_shot(p, s, tmp_path / "out", settings, first=4, last=39)
-    assert again.document["settings"]["swap"]["colour"] == "none"
+    assert again.document.settings.swap.colour == "none"
     assert packets(again.folder / "composite.mkv") != packets(shot.folder / "composite.mkv")
 
 
@@ -449,7 +449,7 @@ def test_a_swap_that_is_stopped_goes_on_and_gives_the_same(
         assert not list(partial.rglob("*.part*"))
     with open_footage(long_plate) as p, open_footage(source) as s:
         resumed = render_shot(p, s, out)
-    assert resumed.document["results"]["frames_resumed"] >= 12
+    assert resumed.document.results.frames_resumed >= 12
     assert [f.name for f in tmp_path.iterdir()] == ["out"]
     for name in ("composite.mkv", "plate.mkv"):
         assert (out / name).read_bytes() == (undisturbed.folder / name).read_bytes()
@@ -496,7 +496,7 @@ def test_other_settings_do_not_go_on_with_what_was_interrupted(plate: Path, sour
             render_shot(p, s, out, progress=interrupt)
         assert list((results.partial_folder(out) / "patch").iterdir())
         other = render_shot(p, s, out, Settings(swap=SwapParameters(opacity=0.5)))
-    assert other.document["results"]["frames_resumed"] == 0
+    assert other.document.results.frames_resumed == 0
     assert [f.name for f in tmp_path.iterdir()] == ["out"]
 
 
@@ -515,5 +515,5 @@ def test_a_patch_that_is_damaged_on_disk_is_made_again(plate: Path, source: Path
             render_shot(p, s, out, progress=interrupt)
         (results.partial_folder(out) / "patch/patch.0003.exr").write_bytes(b"")
         found = render_shot(p, s, out)
-    assert found.document["results"]["frames_resumed"] == 3
+    assert found.document.results.frames_resumed == 3
     assert read_patch(out / "patch/patch.0003.exr").frame == 3
