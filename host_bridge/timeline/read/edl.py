@@ -83,8 +83,7 @@ class _EdlBuilder:
 
     def build(self) -> None:
         """Fill the timeline."""
-        day = self._chosen.day
-        begins: list[int] = []
+        day, begins = self._chosen.day, list[int]()
         for source in self._sources:
             begin = self._chosen.number(source.event.record[0], source.event)
             before = begins[-1] if begins else begin
@@ -95,9 +94,10 @@ class _EdlBuilder:
         after = dict(pairwise(sorted(set(begins))))
         for begin, source in sorted(zip(begins, self._sources, strict=True), key=lambda pair: pair[0]):
             event = source.event
-            length, notes = self._length(source, after.get(begin, begin) - begin)
+            possible = frames_of_source(source, self._chosen, as_media=self._as_media)
+            length, notes = self._length(event, possible, after.get(begin, begin) - begin)
             if length and event.channels:
-                clip = self._clip(source, length, notes)
+                clip = self._clip(source, possible, length, notes)
                 for channel in event.channels:
                     self._lay(layers.setdefault(channel, []), channel, deepcopy(clip), begin - start, event)
             elif event.source[0] != event.source[1]:  # not the first line of a transition
@@ -106,19 +106,17 @@ class _EdlBuilder:
         for _, layer in sorted(layers.items(), key=lambda item: (item[0][0] == "A", len(item[0]), item[0])):
             self._timeline.tracks.extend([track for track, _ in layer])
 
-    def _length(self, source: EventMedia, room: int) -> tuple[int, list[str]]:
-        """Count the frames of an event in the edit. Returns them, and notes where the EDL contradicts itself. room: frames until the next event begins."""
-        event, rate, day = source.event, self._chosen.rate, self._chosen.day
+    def _length(self, event: EdlEvent, possible: Sequence[SourceFrames], room: int) -> tuple[int, list[str]]:
+        """Count the frames of an event in the edit, with notes where the EDL contradicts itself. room: frames until the next event begins."""
+        rate, day = self._chosen.rate, self._chosen.day
         length = self._chosen.length(event.record, event)
-        frames = next(iter(frames_of_source(source, self._chosen, as_media=self._as_media)), None)
-        at, count = (rate, 0) if frames is None else (frames.rate, frames.count)
+        at, count = (possible[0].rate, possible[0].count) if possible else (rate, 0)
         needed = round(count * rate / at)
         agree = abs(length * at / rate - count) < 1  # where the source is counted at another rate, it is rounded
         if event.retimed or agree or needed > day // 2:
             return (0 if length > day // 2 else length), []
         if length > day // 2 or (length < needed and needed == room) or (not length and (needed < room or not room)):
-            note = f"its record ends too early; it is taken to be as long as its source, {needed} frames"
-            return needed, [f"event {event.number}: {note}"]
+            return needed, [f"its record ends too early; it is taken to be as long as its source, {needed} frames"]
         return length, []
 
     def _lay(self, layer: _Layer, channel: str, clip: Any, at: int, event: EdlEvent) -> None:
@@ -139,16 +137,20 @@ class _EdlBuilder:
         track.append(clip)
         layer[free] = (track, at + int(clip.source_range.duration.value))
 
-    def _clip(self, source: EventMedia, length: int, notes: list[str]) -> Any:
+    def _clip(self, source: EventMedia, possible: Sequence[SourceFrames], length: int, notes: list[str]) -> Any:
         event = source.event
-        frames, speed, start, more = self._speed(source, length)
+        if not possible:
+            labels = " or ".join(event.source)
+            what = f"{event.label}: {labels} exists neither at {self._rate:.5g} frames/s nor in its media"
+            raise SchemaError(what, file=self._path, remedy="Say the edit's own rate with --rate")
+        frames, speed, start, more = self._speed(event, possible, length)
         begin = Fraction(start) if event.source_in is None else event.source_in
         clip = otio.schema.Clip(
             event.name or Path(source.name).stem or event.number,
             _reference(source, frames, begin, length),
             TimeRange(RationalTime(float(begin), float(frames.rate)), RationalTime(length, self._rate)),
         )
-        clip.effects.extend(speed_effects(Fraction(0) if event.freeze else speed))
+        clip.effects.extend(speed_effects(speed))
         for label, colour, text in event.locators:
             with suppress(ValueError):  # a locator says nothing of the frames
                 at = RationalTime(self._chosen.number(label, event), self._rate)
@@ -162,24 +164,18 @@ class _EdlBuilder:
         if about:
             clip.metadata[KEY] = about
         if event.kind.startswith("K"):
-            notes.append(f"event {event.number} is a key ({event.kind}), which is taken for a cut")
-        add_note(clip, *notes, *(f"event {event.number}: {note}" for note in (*more, *event.notes)))
+            notes.append(f"is a key ({event.kind}), which is taken for a cut")
+        add_note(clip, *(f"event {event.number}: {note}" for note in (*notes, *more, *event.notes)))
         return clip
 
-    def _speed(self, source: EventMedia, length: int) -> tuple[SourceFrames, Fraction, int, list[str]]:
-        """Return the frames of an event's source, its speed, the frame at which it begins, and notes on them. Raises SchemaError for timecode that does not exist.
-
-        Where the lengths of source and record allow more than one rate of the source, the likeliest is taken.
-        """
-        event, rate = source.event, self._chosen.rate
-        speed, open_by = Fraction(0 if event.freeze else 1), Fraction(0)
+    def _speed(
+        self, event: EdlEvent, possible: Sequence[SourceFrames], length: int
+    ) -> tuple[SourceFrames, Fraction, int, list[str]]:
+        """Return the likeliest frames of an event's source, by the lengths of source and record, its speed, the frame at which it begins, and notes."""
+        rate, speed, open_by = self._chosen.rate, Fraction(0 if event.freeze else 1), Fraction(0)
         if event.speed is not None:
             speed, open_by = speed_of_m2(event.speed.text, rate)
-        possible = frames_of_source(source, self._chosen, as_media=self._as_media)
-        if not possible:
-            labels = " or ".join(event.source)
-            what = f"{event.label}: {labels} exists neither at {float(rate):.5g} frames/s nor in its media"
-            raise SchemaError(what, file=self._path, remedy="Say the edit's own rate with --rate")
+        shown = Fraction(0) if event.freeze else speed
         room = 0 if speed == 1 else 1 + open_by * length
         needed = {f: abs(speed) * length * f.rate / rate for f in possible}
         fit = [f for f in possible if not speed or abs(needed[f] - f.count) <= room + (f.rate != rate)]
@@ -197,7 +193,7 @@ class _EdlBuilder:
                 notes.append(f"{what}: taken to end with the first frame of its source")
         elif speed > 0 and speed != 1 and frames.begins not in (None, frames.first):
             notes.append("M2 begins at another frame than the source; it is followed from the source's first")
-        return frames, speed, start, notes
+        return frames, shown, start, notes
 
 
 def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:

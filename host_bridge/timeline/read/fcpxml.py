@@ -20,7 +20,6 @@ from opentimelineio.opentime import RationalTime
 from host_bridge.timeline.read.fcpxml_parts import (
     PICTURE,
     SOUND,
-    Asset,
     Resources,
     Retime,
     StoryItem,
@@ -240,11 +239,12 @@ class _Story:
         if not element.get("duration") and start is not None:
             length = max(length + asset.start - start, _ZERO)
         retime, scale = retime_of(element, start, length, rate, asset.rate, (asset.start, asset.length))
-        items = {}
-        for kind in _kinds(element, asset):
-            items[kind] = otio.schema.Clip(name or asset.name)
-            items[kind].set_media_references(asset.references(rate), "DEFAULT_MEDIA")
-            retime.put_on(items[kind], rate)
+        kinds = [kind for kind in asset.kinds if kind in _enabled(element)]
+        if element.tag in ("video", "audio"):
+            kinds = [PICTURE if element.tag == "video" else SOUND]
+        items = {kind: asset.clip(name, rate) for kind in kinds}
+        for clip in items.values():
+            retime.put_on(clip, rate)
         return StoryItem(_ZERO, length, retime.begin if start is None else start, scale, items)
 
     def _absent(self, element: Element, rate: Fraction, what: str) -> StoryItem:
@@ -373,14 +373,6 @@ def _content_begin(element: Element) -> Fraction:
 def _enabled(element: Element) -> set[str]:
     """The kinds of track that a clip or an angle is enabled for."""
     return {"video": {PICTURE}, "audio": {SOUND}, "all": {PICTURE, SOUND}}.get(element.get("srcEnable", "all"), set())
-
-
-def _kinds(element: Element, asset: Asset) -> list[str]:
-    """On which tracks a clip of an asset lies."""
-    if element.tag in ("video", "audio"):
-        return [PICTURE if element.tag == "video" else SOUND]
-    has = {PICTURE: asset.pictures, SOUND: asset.sound}
-    return [kind for kind in (PICTURE, SOUND) if has[kind] and kind in _enabled(element)]
 
 
 def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, Any]:

@@ -66,29 +66,29 @@ def label_of(element: Element) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A media file. start, length: in seconds of its own timecode; length None where it is not said. rate: None for stills and sound."""
+    """A media file. rate: None for stills and sound. start, length: in seconds of its own timecode; length None where it is not said. kinds: of track."""
 
     name: str
     rate: Fraction | None
     start: Fraction
     length: Fraction | None
-    pictures: bool
-    sound: bool
+    kinds: tuple[str, ...]
     urls: dict[str, str]
 
-    def references(self, fallback: Fraction) -> dict[str, otio.core.MediaReference]:
-        """Media references of its files: the original, and a proxy beside it. fallback: a rate for sound."""
+    def clip(self, name: str, fallback: Fraction) -> Any:
+        """A clip of its files: the original, and a proxy beside it. fallback: a rate for sound."""
         available = None
         if self.length:
             rate = self.rate or fallback
             length = RationalTime(float(self.length * rate), float(rate))
             available = TimeRange(rational_time(self.start, rate), length)
-        if not self.urls:
-            return {"DEFAULT_MEDIA": otio.schema.MissingReference(name=self.name, available_range=available)}
         references = {key: otio.schema.ExternalReference(url, available) for key, url in self.urls.items()}
+        references = references or {"DEFAULT_MEDIA": otio.schema.MissingReference(available_range=available)}
         for reference in references.values():
             reference.name = self.name
-        return references
+        clip = otio.schema.Clip(name or self.name)
+        clip.set_media_references(references, "DEFAULT_MEDIA")
+        return clip
 
 
 class Resources:
@@ -119,22 +119,21 @@ class Resources:
 
     def asset(self, element: Element) -> Asset:
         """The media file of an asset element."""
-        urls: dict[str, str] = {}
-        for rep in element.findall("media-rep"):
-            if rep.get("src"):
-                urls["proxy" if rep.get("kind") == "proxy-media" else "DEFAULT_MEDIA"] = rep.get("src", "")
-        if element.get("src"):
-            urls.setdefault("DEFAULT_MEDIA", element.get("src", ""))
-        if "DEFAULT_MEDIA" not in urls and urls:
-            urls = {"DEFAULT_MEDIA": urls["proxy"]}
+        named = [(rep.get("kind"), rep.get("src")) for rep in element.findall("media-rep")]
+        named.append((None, element.get("src")))
+        proxies = [src for kind, src in named if src and kind == "proxy-media"]
+        originals = [src for kind, src in named if src and kind != "proxy-media"]
+        urls = {"DEFAULT_MEDIA": (originals or proxies)[0]} if originals or proxies else {}
+        if originals and proxies:
+            urls["proxy"] = proxies[-1]
         sound = element.get("hasAudio") == "1"
+        pictures = element.get("hasVideo") == "1" or (not sound and element.get("hasVideo") != "0")
         return Asset(
             name=element.get("name", ""),
             rate=self.rate(element.get("format")),
             start=seconds_of(element, "start"),
             length=seconds_of(element, "duration") or None,
-            pictures=element.get("hasVideo") == "1" or (not sound and element.get("hasVideo") != "0"),
-            sound=sound,
+            kinds=tuple(kind for kind, there in ((PICTURE, pictures), (SOUND, sound)) if there),
             urls=urls,
         )
 
@@ -180,8 +179,8 @@ class Retime:
         add_note(item, *self.notes)
 
 
-def conform_of(element: Element, rate: Fraction, own: Fraction | None) -> tuple[Fraction, list[str]]:
-    """Return the seconds of its content that a conformed clip plays in one of the timeline, and notes. own: rate of its media."""
+def _conform_of(element: Element, rate: Fraction, own: Fraction | None) -> tuple[Fraction, list[str]]:
+    """Return the seconds of its content that a conformed clip plays in one of the timeline, and notes."""
     conform = element.find("conform-rate")
     if conform is None or conform.get("scaleEnabled") == "0":
         return Fraction(1), []
@@ -209,23 +208,18 @@ def retime_of(
     start: of its use, None where it does not say. length: of its record. rate: of the sequence. own: of its media. content: begin and
     length of its content. All in seconds, rates in frames per second.
     """
-    scale, notes = conform_of(element, rate, own)
-    retime = _mapped(element, start, length, scale, notes, content)
-    if own not in (None, rate) and scale == 1 and _samples_down(element):
-        retime = replace(retime, down=True)
-    return retime, scale
-
-
-def _mapped(
-    element: Element,
-    start: Fraction | None,
-    length: Fraction,
-    scale: Fraction,
-    notes: list[str],
-    content: tuple[Fraction, Fraction | None],
-) -> Retime:
+    scale, notes = _conform_of(element, rate, own)
+    down = _samples_down(element)
     points = element.findall("timeMap/timept")
-    keys = [_key(element, point) for point in points]
+    keys = [
+        MapKey(
+            seconds_of(point, "time"),
+            _parse_time(point.get("value", ""), f"{label_of(element)}: a point of its time map"),
+            max(_ZERO, seconds_of(point, "inTime")),
+            max(_ZERO, seconds_of(point, "outTime")),
+        )
+        for point in points
+    ]
     origin, available = content
     begin = origin if start is None else start
     if points and (len(keys) < 2 or any(a.record >= b.record for a, b in pairwise(keys))):
@@ -236,7 +230,7 @@ def _mapped(
             begin += origin
             notes.append("its start counts from the beginning of the media")
         straight = (MapKey(_ZERO, begin), MapKey(length, begin + length * scale))
-        return Retime(length, straight, begin, tuple(notes))
+        return Retime(length, straight, begin, tuple(notes), own not in (None, rate) and scale == 1 and down), scale
     if scale != 1:
         notes.append("has a time map and a rate conform, which are taken one after the other; check its frames")
     first, last = keys[0].record, keys[-1].record
@@ -261,22 +255,13 @@ def _mapped(
     elif any(point.get("interp") == "smooth" for point in points):
         notes.append("its speed is eased in Final Cut's older way; taken as straight between keys")
     mapped = (MapKey((k.record - begin) / scale, k.source, k.before / scale, k.after / scale) for k in keys)
-    return Retime(length, tuple(mapped), begin, tuple(dict.fromkeys(notes)), _samples_down(element))
+    return Retime(length, tuple(mapped), begin, tuple(dict.fromkeys(notes)), down), scale
 
 
 def _samples_down(element: Element) -> bool:
     """Whether a clip shows the earlier of two frames, as Final Cut does unless it is told otherwise."""
     holder = next((e for e in map(element.find, ("timeMap", "conform-rate")) if e is not None), None)
     return holder is None or holder.get("frameSampling", "floor") != "nearest-neighbor"
-
-
-def _key(element: Element, point: Element) -> MapKey:
-    return MapKey(
-        seconds_of(point, "time"),
-        _parse_time(point.get("value", ""), f"{label_of(element)}: a point of its time map"),
-        max(_ZERO, seconds_of(point, "inTime")),
-        max(_ZERO, seconds_of(point, "outTime")),
-    )
 
 
 # --- markers ---
