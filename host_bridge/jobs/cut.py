@@ -59,8 +59,8 @@ class ImportCutResult(Result):
 
 def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
     """Write the strips of a sequencer as an edit."""
-    from host_bridge.timeline.cut.strips import load, timeline_of
     from host_bridge.timeline.read.places import Places
+    from host_bridge.timeline.strips import load, timeline_of
     from host_bridge.timeline.write.formats import format_of, write_document
     from host_bridge.timeline.write.profiles import PROFILES, adapt
 
@@ -76,10 +76,10 @@ def export_cut(request: ExportCutRequest, watch: Watch) -> ExportCutResult:
 
 def import_cut(request: ImportCutRequest, watch: Watch) -> ImportCutResult:
     """Read an edit as strips for a sequencer."""
-    from host_bridge.timeline.cut.from_otio import cut_of
-    from host_bridge.timeline.cut.strips import save
+    from host_bridge.timeline.cut import cut_of
     from host_bridge.timeline.read.edit import read_edit
     from host_bridge.timeline.read.places import media_root
+    from host_bridge.timeline.strips import save
 
     watch.progress("read", 0, None)
     edit, out = absolute(request.edit), absolute(request.out)

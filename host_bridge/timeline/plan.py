@@ -6,29 +6,43 @@ Nothing here changes the run's folder.
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+import cv2
+import numpy as np
+from pydantic import Field
 
 from host_bridge.reporting import Watch
 from host_bridge.timeline.cast_edit import CastEdit
 from host_bridge.timeline.consent import Refusals
-from host_bridge.timeline.document import DocumentPart, PerformerFootage, ShotRecord, document_path, load
-from host_bridge.timeline.look import QuickLook, look_at
+from host_bridge.timeline.document import (
+    MARK,
+    DocumentPart,
+    EditRecord,
+    PerformerFootage,
+    ShotRecord,
+    document_path,
+    load,
+    read_mark,
+)
 from host_bridge.timeline.read.edl import is_drop_frame
-from host_bridge.timeline.read.model import nearest, seconds
+from host_bridge.timeline.read.model import nearest, start_of_edit
 from host_bridge.timeline.run.context import MODELS, RunContext, file_name
 from host_bridge.timeline.run.runner import in_order, wanted
 from host_bridge.timeline.settings import RunSettings
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Casting, Media, Shot
-from nodes.definitions import Settings
+from nodes.definitions import DetectParameters, Settings
+from nodes.detect import detect
+from nodes.detect.kept import is_analysed
+from nodes.errors import FaceplateError
+from nodes.footage.footage import Footage, open_footage
 from nodes.footage.rates import timecode_of
 from nodes.parts import DOCUMENT
 from nodes.text import page_template
@@ -36,17 +50,12 @@ from trainer.settings import DEFAULT_MINUTES, TrainSettings
 
 State = Literal["done", "failed", "to do", "media missing", "disabled", "no cast"]
 _LOOKING = 120.0  # seconds, after which shots are no longer looked at
+_WIDTH = 320
+_PLACES = (0.5, 0.15, 0.85)  # of the shot; the first is shown
 # Frames a second of two cores without a GPU, as README.md tells: `bench_detect_align.py` at 1920x1080, the stage `swap` of `bench_shot.py` at 1280x720.
 _DETECT, _DETECT_SIZE = 114.0, 1920 * 1080
 _SWAP, _SWAP_SIZE = 20.0, 1280 * 720
 _USUAL_SIZE, _SMALLEST = 1920 * 1080, 640 * 480  # the networks cost the same at any size
-
-
-class PlannedEdit(DocumentPart):
-    """The edit. digest: of its bytes."""
-
-    path: Path
-    digest: str
 
 
 class PlaceInEdit(DocumentPart):
@@ -62,8 +71,6 @@ class PlannedShot(DocumentPart):
 
     The rest is not in the document: begin, end are timecodes, handles frames on either side, picture a JPEG.
     """
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: str
     name: str
@@ -96,7 +103,7 @@ class RunPlan(DocumentPart):
     """What a run of an edit in the folder `out` would do. missing: media that were not found. saved_seconds: of trainings that shots share."""
 
     schema_: str = Field(default="faceplate.timeline-plan/1", alias="schema")
-    edit: PlannedEdit
+    edit: EditRecord
     rate: Fraction
     notes: tuple[str, ...]
     out: Path
@@ -141,9 +148,7 @@ def make_plan(
         learned.update(fresh)
         saved += training * (len(sources) - len(fresh))
         planned[shot.id] = (bool(fresh), _swap_seconds(shot, looks[shot.id]) + training * len(fresh))
-    start = edit.timeline.global_start_time
-    origin = Fraction(0) if start is None else seconds(start, "the start of the edit")
-    drop = is_drop_frame(edit.timeline)
+    rate, origin, drop = sequence_rate(edit.timeline), start_of_edit(edit.timeline), is_drop_frame(edit.timeline)
 
     def plan_shot(shot: Shot) -> PlannedShot:
         seen = looks[shot.id]
@@ -174,8 +179,8 @@ def make_plan(
         )
 
     return RunPlan(
-        edit=PlannedEdit(path=edit.path, digest=edit.digest),
-        rate=sequence_rate(edit.timeline),
+        edit=EditRecord(path=edit.path, digest=edit.digest, rate=rate),
+        rate=rate,
         notes=edit.notes,
         out=out,
         performers={name: PerformerFootage(footage=footage) for name, footage in performers.items()},
@@ -210,16 +215,16 @@ def duration(time: float) -> str:
 
 def _looks(
     shots: Sequence[Shot], look: bool, pictures: bool, progress: Callable[[int, int], None]
-) -> dict[str, QuickLook]:
-    looks: dict[str, QuickLook] = {}
-    seen: dict[object, QuickLook] = {}
+) -> dict[str, _QuickLook]:
+    looks: dict[str, _QuickLook] = {}
+    seen: dict[object, _QuickLook] = {}
     began = time.monotonic()
     for number, shot in enumerate(sorted(shots, key=lambda s: not (s.cast and s.enabled)), 1):
         place = (shot.media.path, shot.span, shot.frames[len(shot.frames) // 2])
         if not (look or pictures) or time.monotonic() - began > _LOOKING:
-            looks[shot.id] = QuickLook(problem="media missing" if shot.media.path is None else "")
+            looks[shot.id] = _QuickLook(problem="media missing" if shot.media.path is None else "")
         else:
-            looks[shot.id] = seen[place] if place in seen else seen.setdefault(place, look_at(shot, faces=look))
+            looks[shot.id] = seen[place] if place in seen else seen.setdefault(place, _look_at(shot, look))
             progress(number, len(shots))
     return looks
 
@@ -231,10 +236,11 @@ def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Refusal
         return "no cast"
     if not shot.enabled:
         return "disabled"
-    cast, path = [(c.target, c.source, c.tracks) for c in shot.cast], shot.media.path.absolute()
+    path, cast = shot.media.path.absolute(), _who(shot.cast)
     for old in before:
-        same = old.media.path == path and [(c.target, c.source, c.tracks) for c in old.cast] == cast
-        if same and old.span[0] <= min(shot.frames) and max(shot.frames) <= old.span[1]:
+        if old.media.path != path or _who(old.cast) != cast:
+            continue
+        if old.span[0] <= min(shot.frames) and max(shot.frames) <= old.span[1]:
             if old.state == "done" and old.folder is not None and (out / old.folder / DOCUMENT).is_file():
                 return "done" if consent.counts(shot, out / old.folder) else "to do"
             if old.state == "failed" and old.id == shot.id:
@@ -242,8 +248,12 @@ def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Refusal
     return "to do"
 
 
+def _who(cast: Sequence[Casting]) -> list[tuple[str, str, tuple[int, ...]]]:
+    return [(c.target, c.source, c.tracks) for c in cast]
+
+
 def _problems(
-    shot: Shot, look: QuickLook, state: State, performers: Mapping[str, Sequence[Path]], consent: Refusals
+    shot: Shot, look: _QuickLook, state: State, performers: Mapping[str, Sequence[Path]], consent: Refusals
 ) -> tuple[str, ...]:
     problems = [look.problem] if look.problem and look.problem != "media missing" else []
     if state in ("to do", "failed"):
@@ -269,31 +279,86 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+# --- a quick look ---
+
+
+@dataclass(frozen=True, slots=True)
+class _QuickLook:
+    """Faces in a few frames of a shot: positions that were looked at, and how many faces at most in one. picture: JPEG of the first of them.
+
+    size: width and height of the media. analysed: the whole shot was, before. problem: why nothing was seen.
+    """
+
+    frames: tuple[int, ...] = ()
+    faces: int | None = None
+    picture: bytes = b""
+    size: tuple[int, int] | None = None
+    analysed: bool = False
+    problem: str = ""
+
+
+def _look_at(shot: Shot, faces: bool) -> _QuickLook:
+    """Look at a shot. faces: whether to look for them; else it is only opened, and one frame shown."""
+    if shot.media.path is None:
+        return _QuickLook(problem="media missing")
+    try:
+        with open_footage(shot.media.path, rate=shot.media.rate) as footage:
+            info, (first, end) = footage.info, shot.span
+            last = info.frames - 1
+            places = [min(shot.frames[int(share * (len(shot.frames) - 1))], last) for share in _PLACES]
+            places = list(dict.fromkeys(places if faces else places[:1]))
+            boxes = [_face_boxes(footage, place) for place in places] if faces else [[]]
+            return _QuickLook(
+                frames=tuple(places) if faces else (),
+                faces=max(map(len, boxes)) if faces else None,
+                picture=_picture(footage, places[0], boxes[0]),
+                size=(info.width, info.height),
+                analysed=end <= last and is_analysed(footage, first, end),
+            )
+    except FaceplateError as e:
+        return _QuickLook(problem=str(e))
+
+
+def _face_boxes(footage: Footage, place: int) -> list[np.ndarray]:
+    """Boxes x0, y0, x1, y1 of the faces in a frame."""
+    tracks = detect(footage, DetectParameters(every=1), place, place).tracks
+    return [track.boxes[0] for track in tracks if len(track.boxes)]
+
+
+def _picture(footage: Footage, place: int, boxes: Sequence[np.ndarray]) -> bytes:
+    info = footage.info
+    aspect = float(info.pixel_aspect) * info.width / info.height
+    width, height = _WIDTH, max(round(_WIDTH / aspect), 1)
+    if height > _WIDTH:  # upright pictures
+        width, height = max(round(_WIDTH * aspect), 1), _WIDTH
+    small = footage.frame(place).thumbnail(width, height).copy()
+    scale = np.array([width / info.width, height / info.height] * 2)
+    for box in boxes:
+        x0, y0, x1, y1 = (int(v) for v in np.asarray(box)[:4] * scale)
+        cv2.rectangle(small, (x0, y0), (x1, y1), (240, 163, 94), 2, cv2.LINE_AA)
+    done, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return data.tobytes() if done else b""
+
+
 # --- how long it takes ---
 
 
 def _training_seconds(out: Path) -> tuple[float, str]:
     """Estimate a training, and say by what: by those that this run's folder has seen, else by a training's usual end."""
-    took = sorted(filter(None, (_took(mark) for mark in (out / MODELS).glob("*/*/finished.json"))))
+    marks = [read_mark(path) for path in (out / MODELS).glob(f"*/*/{MARK}")]
+    took = sorted(mark.result.seconds for mark in marks if mark is not None)
     speeds = "detection and swap by the figures of two cores without a GPU"
     if took:
         return took[len(took) // 2], f"trainings as those in {out.name} took; {speeds}"
     return 60 * DEFAULT_MINUTES, f"a training of {DEFAULT_MINUTES:g} minutes; {speeds}"
 
 
-def _took(mark: Path) -> float | None:
-    try:
-        return float(json.loads(mark.read_bytes())["result"]["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def _has_model(out: Path, source: str) -> bool:
     """Tell whether a training of the usual model, which learns from the source alone, is finished in a run's folder."""
-    return any((out / MODELS / file_name(source)).glob("base-*/finished.json"))
+    return any((out / MODELS / file_name(source)).glob(f"base-*/{MARK}"))
 
 
-def _swap_seconds(shot: Shot, look: QuickLook) -> float:
+def _swap_seconds(shot: Shot, look: _QuickLook) -> float:
     """Estimate detection, alignment and swap of a shot, without a training."""
     frames = shot.span[1] - shot.span[0] + 1
     pixels = _USUAL_SIZE if look.size is None else max(look.size[0] * look.size[1], _SMALLEST)

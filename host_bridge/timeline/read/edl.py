@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -15,20 +16,21 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from host_bridge.timeline.read.edl_rate import (
+from host_bridge.timeline.read.edl_text import (
+    BARS,
+    BLACK,
+    EdlEvent,
     EdlRate,
     EventMedia,
-    SourceFrames,
     choose_rate,
-    counted_as_media,
-    frames_of_source,
+    frame_number,
+    parse_edl,
 )
-from host_bridge.timeline.read.edl_text import BARS, BLACK, EdlEvent, parse_edl
 from host_bridge.timeline.read.model import EditDocument, add_note, block_of, speed_effects
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from nodes.errors import FootageError, SchemaError
 from nodes.footage.formats import IMAGES
-from nodes.footage.rates import frames_per_day, nominal, number_of, timecode_of
+from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of, timecode_of
 
 KEY = "cmx_3600"
 _MOVIES = (".mov", ".mxf", ".mp4", ".mkv")
@@ -79,7 +81,7 @@ class _EdlBuilder:
     def __init__(self, path: Path, chosen: EdlRate, sources: Sequence[EventMedia], timeline: Any) -> None:
         self._path, self._chosen, self._sources, self._timeline = path, chosen, sources, timeline
         self._rate = float(chosen.rate)
-        self._as_media = counted_as_media(sources, chosen)
+        self._as_media = _counted_as_media(sources, chosen)
 
     def build(self) -> None:
         """Fill the timeline."""
@@ -94,7 +96,7 @@ class _EdlBuilder:
         after = dict(pairwise(sorted(set(begins))))
         for begin, source in sorted(zip(begins, self._sources, strict=True), key=lambda pair: pair[0]):
             event = source.event
-            possible = frames_of_source(source, self._chosen, as_media=self._as_media)
+            possible = _frames_of_source(source, self._chosen, as_media=self._as_media)
             length, notes = self._length(event, possible, after.get(begin, begin) - begin)
             if length and event.channels:
                 clip = self._clip(source, possible, length, notes)
@@ -106,7 +108,7 @@ class _EdlBuilder:
         for _, layer in sorted(layers.items(), key=lambda item: (item[0][0] == "A", len(item[0]), item[0])):
             self._timeline.tracks.extend([track for track, _ in layer])
 
-    def _length(self, event: EdlEvent, possible: Sequence[SourceFrames], room: int) -> tuple[int, list[str]]:
+    def _length(self, event: EdlEvent, possible: Sequence[_SourceFrames], room: int) -> tuple[int, list[str]]:
         """Count the frames of an event in the edit, with notes where the EDL contradicts itself. room: frames until the next event begins."""
         rate, day = self._chosen.rate, self._chosen.day
         length = self._chosen.length(event.record, event)
@@ -137,7 +139,7 @@ class _EdlBuilder:
         track.append(clip)
         layer[free] = (track, at + int(clip.source_range.duration.value))
 
-    def _clip(self, source: EventMedia, possible: Sequence[SourceFrames], length: int, notes: list[str]) -> Any:
+    def _clip(self, source: EventMedia, possible: Sequence[_SourceFrames], length: int, notes: list[str]) -> Any:
         event = source.event
         if not possible:
             labels = " or ".join(event.source)
@@ -169,8 +171,8 @@ class _EdlBuilder:
         return clip
 
     def _speed(
-        self, event: EdlEvent, possible: Sequence[SourceFrames], length: int
-    ) -> tuple[SourceFrames, Fraction, int, list[str]]:
+        self, event: EdlEvent, possible: Sequence[_SourceFrames], length: int
+    ) -> tuple[_SourceFrames, Fraction, int, list[str]]:
         """Return the likeliest frames of an event's source, by the lengths of source and record, its speed, the frame at which it begins, and notes."""
         rate, speed, open_by = self._chosen.rate, Fraction(0 if event.freeze else 1), Fraction(0)
         if event.speed is not None:
@@ -215,7 +217,7 @@ def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
     return sign * (min(candidates)[2] if candidates else fps / base), open_by / base
 
 
-def _reference(source: EventMedia, frames: SourceFrames, begin: Fraction, length: int) -> Any:
+def _reference(source: EventMedia, frames: _SourceFrames, begin: Fraction, length: int) -> Any:
     """The media reference of an event. begin: of its source; length: of its record."""
     event, at = source.event, float(frames.rate)
     reel = event.reel.upper()
@@ -238,7 +240,7 @@ def _reference(source: EventMedia, frames: SourceFrames, begin: Fraction, length
     )
 
 
-def _available(event: EdlEvent, header: Header | None, frames: SourceFrames, used: Fraction) -> TimeRange | None:
+def _available(event: EdlEvent, header: Header | None, frames: _SourceFrames, used: Fraction) -> TimeRange | None:
     """The range of media that are counted otherwise than they say themselves. used: a frame that lies in it."""
     at, drop = frames.rate, frames.drop
     if header is None or header.still or header.rate == at or not (header.rate or event.source_rate):
@@ -253,3 +255,71 @@ def _available(event: EdlEvent, header: Header | None, frames: SourceFrames, use
         count = count * at / own
     begin = begin_of(used, start, count, frames_per_day(at, drop=drop))
     return TimeRange(RationalTime(float(begin), float(at)), RationalTime(header.frames, float(own)))
+
+
+# --- the frames of a source ---
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceFrames:
+    """The source of an event in frames at a rate: its first, how many, the one at which M2 begins. drop: counted as drop-frame."""
+
+    rate: Fraction
+    first: int
+    count: int
+    begins: int | None
+    drop: bool
+
+
+def _counted_as_media(sources: Sequence[EventMedia], chosen: EdlRate) -> bool:
+    """Whether sources are counted as their media are, whose rate is not the edit's: one of them has a length that says so."""
+    for source in sources:
+        event, rate = source.event, source.rate_beside(chosen.rate)
+        if rate == chosen.rate or event.retimed:
+            continue
+        with suppress(ValueError):
+            record, own = chosen.length(event.record, event), EdlRate(rate).length(event.source, event)
+            if abs(own - record * rate / chosen.rate) > Fraction(1, 2):
+                continue
+            try:
+                if chosen.length(event.source, event) != record:
+                    return True
+            except ValueError:  # a timecode that exists at the rate of the media alone
+                return True
+    return False
+
+
+def _frames_of_source(source: EventMedia, chosen: EdlRate, *, as_media: bool) -> list[_SourceFrames]:
+    """Return the source of an event in frames at each rate at which it may be counted, the likeliest first; empty where its timecodes exist at none.
+
+    as_media: see `_counted_as_media`.
+    """
+    event, rate, own = source.event, chosen.rate, source.rate_beside(chosen.rate)
+    rates = (event.source_rate,) if event.source_rate else (own, rate) if as_media else (rate, own)
+    frames: list[_SourceFrames] = []
+    for at in dict.fromkeys(rates):
+        with suppress(ValueError):
+            frames.append(_frames_at(event, source.header, at, chosen))
+    return frames
+
+
+def _frames_at(event: EdlEvent, header: Header | None, rate: Fraction, chosen: EdlRate) -> _SourceFrames:
+    """The source of an event in frames; raises ValueError where its timecodes do not exist."""
+    drops = [True, False] if chosen.by_fcm and event.drop else [is_drop(event.source[0])]
+    if header is not None and header.start is not None and header.rate and nominal(header.rate) == nominal(rate):
+        drops.insert(0, header.drop)  # they are labels of the media's own timecode
+    for drop in drops:
+        with suppress(ValueError):
+            first, last = (frame_number(label, rate, drop=drop) for label in event.source)
+            break
+    else:
+        raise ValueError(event.source[0])
+    day = frames_per_day(rate, drop=drop)
+    backwards = event.speed is not None and event.speed.text.startswith("-")
+    if backwards and (last - first) % day > day // 2:  # written from the last frame to the first
+        first, last = last, first
+    begins = None
+    if event.speed is not None and event.speed.at is not None:
+        with suppress(ValueError):
+            begins = first + (frame_number(event.speed.at, rate, drop=drop) - first) % day
+    return _SourceFrames(rate, first, (last - first) % day, begins, drop)

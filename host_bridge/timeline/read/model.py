@@ -97,6 +97,12 @@ def start_of(item: Any) -> Fraction:
     return seconds(item.source_range.start_time, f"{type(item).__name__.lower()} '{item.name}'")
 
 
+def start_of_edit(timeline: Any) -> Fraction:
+    """The timecode that an edit begins with, in seconds; raises SchemaError."""
+    begin = timeline.global_start_time
+    return Fraction(0) if begin is None else seconds(begin, "the start of the edit")
+
+
 def rational_time(time: Fraction, rate: Fraction) -> RationalTime:
     """Return a RationalTime that `seconds` reads as exactly this many seconds, counted in frames of `rate` wherever possible.
 

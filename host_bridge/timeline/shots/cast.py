@@ -33,31 +33,23 @@ _LONGEST = 10_000  # characters of a note
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A line of a cast file. match: a shot's id or name, with * and ?; case does not matter."""
-
-    match: str
-    casting: Casting
-
-
-@dataclass(frozen=True, slots=True)
 class Cast:
-    """The cast that stands outside of the edit. performers: their footage, by name. everywhere: the command line's word."""
+    """The cast that stands outside of the edit.
 
-    rules: tuple[Rule, ...] = ()
+    rules: of a cast file, a shot's id or name with * and ? (case does not matter), and its casting. performers: their footage, by name.
+    everywhere: the command line's word.
+    """
+
+    rules: tuple[tuple[str, Casting], ...] = ()
     performers: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     everywhere: tuple[Casting, ...] = ()
 
     def of(self, id: str, name: str, edit: Iterable[Sequence[Casting]] = ()) -> tuple[Casting, ...]:
         """Return the castings of a shot. edit: what the edit says of it, the nearest first."""
-        ruled = [rule.casting for rule in self.rules if _fits(rule.match, id, name)]
+        called = id.lower(), name.lower()
+        ruled = [casting for rule, casting in self.rules if any(fnmatchcase(text, rule.lower()) for text in called)]
         castings = next((level for level in (self.everywhere, ruled, *edit) if level), ())
         return tuple({casting.target: casting for casting in castings}.values())
-
-
-def _fits(pattern: str, id: str, name: str) -> bool:
-    """Tell whether a shot's id or name is like a pattern with * and ?; case does not matter."""
-    return any(fnmatchcase(text.lower(), pattern.lower()) for text in (id, name))
 
 
 # --- cast files ---
@@ -67,8 +59,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _tracks(value: Any) -> tuple[int, ...]:
-    return _track_numbers(value, "tracks")
+def _track_numbers(tracks: Any) -> tuple[int, ...]:
+    """Read `1`, `1,2`, `1 2` or a list of numbers; raises ValueError."""
+    parts = re.split(r"[\s,;+]+", tracks.strip()) if isinstance(tracks, str) else tracks
+    parts = [parts] if isinstance(parts, int) else parts or []
+    try:
+        numbers = tuple(int(str(part)) for part in parts if str(part))
+    except (ValueError, TypeError) as e:
+        raise ValueError(f"'{str(tracks)[:40]}' is no track") from e
+    if any(n < 0 for n in numbers):
+        raise ValueError("a track is 0 or more")
+    return numbers
 
 
 class _Strict(BaseModel):
@@ -83,7 +84,7 @@ class _CastLine(_Strict):
     shot: str = Field(default="*", min_length=1)
     target: str = Field(min_length=1)
     source: str = Field(min_length=1)
-    tracks: Annotated[tuple[int, ...], BeforeValidator(_tracks)] = ()
+    tracks: Annotated[tuple[int, ...], BeforeValidator(_track_numbers)] = ()
 
 
 class _CastFile(_Strict):
@@ -113,10 +114,9 @@ def read_cast(path: Path | str) -> Cast:
         raise FaceplateError(f"{place}: {error['msg']}", file=path, remedy=remedy) from e
     except (ValueError, RecursionError) as e:
         raise FaceplateError(f"is damaged: {' '.join(str(e).split())[:200]}", file=path, remedy=remedy) from e
-    rules = (
-        Rule(line.shot, Casting(line.target, line.source, line.tracks, f"{path.name}: {line.shot}"))
-        for line in file.cast
-    )
+    rules = [
+        (line.shot, Casting(line.target, line.source, line.tracks, f"{path.name}: {line.shot}")) for line in file.cast
+    ]
     performers = {name: _footage(performer.footage, path.parent) for name, performer in file.performers.items()}
     return Cast(tuple(rules), performers)
 
@@ -174,10 +174,6 @@ def _from_csv(text: str) -> dict[str, Any]:
 # --- markers and metadata of the edit ---
 
 
-class UnclearCastError(ValueError):
-    """A note that begins like ours and says too little."""
-
-
 def face_notes(text: str) -> list[dict[str, str]]:
     """Find `FACE target=… source=… [track=…]` in a note, as often as it is there; names with blanks stand in quotes."""
     text = text[:_LONGEST]
@@ -220,29 +216,12 @@ def people_named(timeline: Any) -> frozenset[str]:
 def _castings(notes: Iterable[Any], said: str) -> tuple[list[Casting], list[str]]:
     castings, unclear = [], []
     for note in notes:
+        target, source = (str(note.get(key) or "").strip() for key in ("target", "source"))
+        tracks = note.get("track") if note.get("tracks") is None else note.get("tracks")
         try:
-            castings.append(_casting_of(note, said))
-        except UnclearCastError as e:
-            unclear.append(str(e))
+            if not target or not source:
+                raise ValueError(f"says no {'target' if not target else 'source'}")
+            castings.append(Casting(target, source, _track_numbers(tracks), said))
+        except ValueError as e:
+            unclear.append(f"{said}: {e}")
     return castings, unclear
-
-
-def _casting_of(note: Any, said: str) -> Casting:
-    target, source = (str(note.get(key) or "").strip() for key in ("target", "source"))
-    if not target or not source:
-        raise UnclearCastError(f"{said}: says no {'target' if not target else 'source'}")
-    tracks = note.get("tracks")
-    return Casting(target, source, _track_numbers(note.get("track") if tracks is None else tracks, said), said)
-
-
-def _track_numbers(tracks: Any, said: str) -> tuple[int, ...]:
-    """Read `1`, `1,2`, `1 2` or a list of numbers; raises UnclearCastError."""
-    parts = re.split(r"[\s,;+]+", tracks.strip()) if isinstance(tracks, str) else tracks
-    parts = [parts] if isinstance(parts, int) else parts or []
-    try:
-        numbers = tuple(int(str(part)) for part in parts if str(part))
-    except (ValueError, TypeError) as e:
-        raise UnclearCastError(f"{said}: '{str(tracks)[:40]}' is no track") from e
-    if any(n < 0 for n in numbers):
-        raise UnclearCastError(f"{said}: a track is 0 or more")
-    return numbers

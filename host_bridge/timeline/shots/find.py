@@ -22,6 +22,7 @@ from host_bridge.timeline.read.model import (
     samples_down,
     seconds,
     start_of,
+    start_of_edit,
 )
 from host_bridge.timeline.shots.cast import Cast, in_marker, in_metadata
 from host_bridge.timeline.shots.media import OURS, ClipMedia, media_of
@@ -101,10 +102,10 @@ class _Finder:
         if count > _FRAMES:
             what = f"is {count} frames long; up to {_FRAMES} are read"
             raise SchemaError(what, file=self.edit.path, remedy=REMEDY)
-        begin = self.edit.timeline.global_start_time
-        origin = Fraction(0) if begin is None else seconds(begin, "the start of the edit")
         view = View(Warp((Affine(offset=start_of(stack)),)), (0, count), self.rate)
-        context = self._marked(stack, _Context(view, (), ""), "marker on the timeline", origin)
+        context = self._marked(
+            stack, _Context(view, (), ""), "marker on the timeline", start_of_edit(self.edit.timeline)
+        )
         return list(self._in_stack(stack, context))
 
     # --- length ---
@@ -148,8 +149,8 @@ class _Finder:
 
     def _in_stack(self, stack: Any, context: _Context) -> Iterator[Shot]:
         video = otio.schema.TrackKind.Video
-        seen = (getattr(child, "kind", video) == video and not is_result_track(child) for child in stack)
-        rows = [row for row, is_seen in zip(enumerate(stack), seen, strict=True) if is_seen]
+        rows = [(i, child) for i, child in enumerate(stack) if getattr(child, "kind", video) == video]
+        rows = [(i, child) for i, child in rows if not is_result_track(child)]
         for number, (i, child) in enumerate(rows, 1):
             where, inner = (*context.where, i), replace(context, id=f"{context.id}.V{number}".lstrip("."))
             if isinstance(child, otio.schema.Track):
@@ -298,8 +299,8 @@ class _Finder:
 
 def overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
     """The seconds for which an item is seen before its begin and behind its end, in the transitions beside it."""
-    before = next((child for child in reversed(children[:i]) if not _is_empty(child)), None)
-    behind = next((child for child in children[i + 1 :] if not _is_empty(child)), None)
+    before = next((children[k] for k in range(i - 1, -1, -1) if not _is_empty(children[k])), None)
+    behind = next((children[k] for k in range(i + 1, len(children)) if not _is_empty(children[k])), None)
     return (
         _offset(before, "in_offset") if isinstance(before, otio.schema.Transition) else Fraction(0),
         _offset(behind, "out_offset") if isinstance(behind, otio.schema.Transition) else Fraction(0),

@@ -81,8 +81,8 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
     available = reference.available_range
     stated = began = length = None
     if available is not None:
-        stated = _rate_of(available.duration, what)
         began, length = seconds(available.start_time, what), seconds(available.duration, what)
+        stated = snap_rate(available.duration.rate)
         if length < 0:
             raise SchemaError(f"{what} is {float(length):g} s long", remedy=REMEDY)
     ahead = 0
@@ -124,13 +124,6 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
     return ClipMedia(media, began - ahead / media_rate, length, tuple(notes))
 
 
-def _rate_of(time: Any, what: str) -> Fraction:
-    try:
-        return snap_rate(time.rate)
-    except ValueError as e:
-        raise SchemaError(f"{what}: {e}", remedy=REMEDY) from e
-
-
 def _url(reference: Any) -> str:
     if isinstance(reference, otio.schema.ImageSequenceReference):
         base = reference.target_url_base
@@ -168,7 +161,9 @@ def _sequence_behind(path: Path, available: Any, used: Any) -> tuple[Path, int, 
     if match is None:
         return path, 0, ""
     head, tail, digits = path.name[: match.start()], path.name[match.end() :], len(match[1])
-    numbers = _numbers(path.parent, head, tail, digits)
+    name = re.compile(re.escape(head) + rf"(\d{{{digits},}})" + re.escape(tail) + "$")
+    beside = [m[1] for entry in path.parent.iterdir() if (m := name.match(entry.name))]
+    numbers = [int(text) for text in beside if len(text) == digits or not text.startswith("0")]
     number, last = int(match[1]), max(numbers, default=0)
     count = last - number + 1
     if count < 2:
@@ -184,12 +179,6 @@ def _sequence_behind(path: Path, available: Any, used: Any) -> tuple[Path, int, 
         return path.with_name(pattern), sum(n < number for n in numbers), note
     held = f"media is one image, held; {count - 1} more follow it: the sequence would be {pattern}"
     return path, 0, held if frames > 1 else ""
-
-
-def _numbers(folder: Path, head: str, tail: str, digits: int) -> list[int]:
-    name = re.compile(re.escape(head) + rf"(\d{{{digits},}})" + re.escape(tail) + "$")
-    texts = [m[1] for entry in folder.iterdir() if (m := name.match(entry.name))]
-    return [int(text) for text in texts if len(text) == digits or not text.startswith("0")]
 
 
 # --- results of Faceplate, known by their place in a run's folder, or by their names where that is lost ---

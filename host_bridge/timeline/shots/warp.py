@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import opentimelineio as otio
 
-from host_bridge.timeline.read.model import MapKey, exact, keys_in, nearest
+from host_bridge.timeline.read.model import REMEDY, MapKey, block_of, exact, keys_in, nearest
 from host_bridge.timeline.shots.shot import Media
 from nodes.errors import SchemaError
 
@@ -96,23 +96,22 @@ class Curve:
 
     def inverse(self, source: Fraction) -> Fraction:
         """The first record second at which a source second is shown; beyond the keys, as the speed there has it."""
-        for a, b in pairwise(self.keys):
-            low, high = sorted((a.source, b.source))
-            if low <= source <= high and low < high:
-                if not any((*a.after, *b.before)):
-                    return _on_line((a.source, a.record), (b.source, b.record), source)
-                sign, start, width = (
-                    (1 if b.source > a.source else -1),
-                    exact(a.record),
-                    exact(b.record) - exact(a.record),
-                )
+        beyond = self.keys[:2] if source < self.keys[0].source else self.keys[-2:]
+        holding = (pair for pair in pairwise(self.keys) if _is_between(source, *pair))
+        a, b = next(holding, beyond)
+        if a.source == b.source:
+            return exact(a.record)
+        if not any((*a.after, *b.before)) or not _is_between(source, a, b):
+            return _on_line((a.source, a.record), (b.source, b.record), source)
+        sign, start = (1 if b.source > a.source else -1), exact(a.record)
+        width = exact(b.record) - start
+        return start + width * Fraction(
+            _solve(lambda u: sign * float(self(start + width * Fraction(u))), sign * float(source))
+        )
 
-                def rising(u: float, sign: int = sign, start: Fraction = start, width: Fraction = width) -> float:
-                    return sign * float(self(start + width * Fraction(u)))
 
-                return start + width * Fraction(_solve(rising, sign * float(source)))
-        a, b = (self.keys[0], self.keys[1]) if source < self.keys[0].source else (self.keys[-2], self.keys[-1])
-        return exact(a.record) if a.source == b.source else _on_line((a.source, a.record), (b.source, b.record), source)
+def _is_between(source: Fraction, a: RampKey, b: RampKey) -> bool:
+    return a.source != b.source and min(a.source, b.source) <= source <= max(a.source, b.source)
 
 
 def _on_line(a: tuple[Number, Number], b: tuple[Number, Number], x: Fraction) -> Fraction:
@@ -157,7 +156,7 @@ def speed_of(
                 scale *= exact(effect.time_scalar)
             except ValueError as e:
                 what = f"item '{item.name}' plays at a speed of {effect.time_scalar}"
-                raise SchemaError(what, remedy="Export the edit again") from e
+                raise SchemaError(what, remedy=REMEDY) from e
         elif mapped := keys_in(effect):
             return [Affine(scale), _mapped_curve(mapped, frame)], notes
         elif keys := keys_of(effect):
@@ -209,8 +208,7 @@ def keys_of(effect: Any) -> Sequence[RampKey]:
     Seconds count from where the media begin. Empty where there are fewer than two usable ones. On the first and the last key
     Resolve takes no tangents.
     """
-    block = effect.metadata.get("Resolve_OTIO")
-    rows = block.get("Key Frames") if hasattr(block, "get") else None
+    rows = block_of(effect, "Resolve_OTIO").get("Key Frames")
     if rows is None or isinstance(rows, str) or not hasattr(rows, "__len__"):
         return []
     keys = []

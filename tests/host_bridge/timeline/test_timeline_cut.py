@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from host_bridge.jobs import KINDS
 from host_bridge.reporting import Watch
-from host_bridge.timeline.cut.from_otio import cut_of
-from host_bridge.timeline.cut.strips import Cut, Marker, Strip, StripFootage, load, save, timeline_of
+from host_bridge.timeline.cut import cut_of
 from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.read.model import nearest
 from host_bridge.timeline.shots.find import find_shots
+from host_bridge.timeline.strips import Cut, Marker, Strip, StripFootage, load, save, timeline_of
 from nodes.errors import SchemaError
 from tests.support.numbered import numbered_images, numbered_movie
 

@@ -149,7 +149,7 @@ def test_what_was_analysed_and_what_was_done_before_is_known(
     )  # fmt: skip
     mark = tmp_path / "run" / "models" / "franck" / "base-1" / "finished.json"
     mark.parent.mkdir(parents=True)
-    mark.write_text('{"result": {"seconds": 30}}')
+    mark.write_text('{"asked": {}, "facesets": ["a", "b"], "result": {"steps": 9, "seconds": 30, "reason": "time"}}')
     after = planned(*options)
     assert [(s["state"], s["analysed"], s["trains"]) for s in after["shots"][:2]] == [
         ("to do", True, False), ("done", False, False),

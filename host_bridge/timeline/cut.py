@@ -14,13 +14,22 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.cut.strips import BLOCK, Cut, Marker, Strip, StripFootage, range_of
 from host_bridge.timeline.read.edit import Edit
-from host_bridge.timeline.read.model import block_of, exact, from_whole_hour, nearest, notes_of, seconds, start_of
+from host_bridge.timeline.read.model import (
+    block_of,
+    exact,
+    from_whole_hour,
+    nearest,
+    notes_of,
+    seconds,
+    start_of,
+    start_of_edit,
+)
 from host_bridge.timeline.shots.find import is_result_track, overlaps, sequence_rate
 from host_bridge.timeline.shots.media import ClipMedia, media_of
 from host_bridge.timeline.shots.shot import Media
 from host_bridge.timeline.shots.warp import Warp, speed_of
+from host_bridge.timeline.strips import BLOCK, Cut, Marker, Strip, StripFootage, range_of
 from nodes.footage.numbering import find_sequence, has_place
 
 _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the effects above them
@@ -65,8 +74,7 @@ class _StripReader:
 
     def markers(self, timeline: Any, base: int) -> Iterator[Marker]:
         """The markers of the edit as frames of the scene."""
-        begin = timeline.global_start_time
-        origin = Fraction(0) if begin is None else seconds(begin, "the start of the edit")
+        origin = start_of_edit(timeline)
         for marker in timeline.tracks.markers:
             at = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
             at -= origin if not block_of(timeline, BLOCK) and 0 < origin <= at else 0
