@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from host_bridge.timeline.settings import MediaChoice, Mode, ProfileName
 from host_bridge.timeline.shots.shot import Casting, Media
@@ -70,15 +70,6 @@ class ShotRecord(DocumentPart):
     key: str = ""
     error: ErrorRecord | None = None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        first, last = self.span
-        if not 0 <= first <= last:
-            raise ValueError(f"shot {self.id}: frame range {first}-{last} is empty")
-        if self.state == "done" and self.folder is None:
-            raise ValueError(f"shot {self.id} is done and has no folder")
-        return self
-
 
 class TimelineRun(DocumentPart):
     """The state of a run of an edit."""
@@ -87,13 +78,6 @@ class TimelineRun(DocumentPart):
     edit: EditRecord
     performers: dict[str, PerformerFootage] = {}
     shots: tuple[ShotRecord, ...] = ()
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        for what, keys in (("id", [s.id for s in self.shots]), ("place", [s.where for s in self.shots])):
-            if len(set(keys)) < len(keys):
-                raise ValueError(f"two shots have one {what}")
-        return self
 
     def with_shot(self, shot: ShotRecord) -> TimelineRun:
         """Return the same with a newer state of one shot, found by its id."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from host_bridge.timeline.document import DocumentPart, Rate, load_document, save_document
 from host_bridge.timeline.read.model import exact, speed_effects
@@ -65,12 +65,6 @@ class Strip(_CutPart):
     muted: bool = False
     host: dict[str, Any] = Field(default_factory=dict)
     strips: tuple[Strip, ...] = ()
-
-    @model_validator(mode="after")
-    def _is_seen(self) -> Strip:
-        if self.right <= self.left:
-            raise ValueError(f"{self.name}: ends at {self.right}, before it begins at {self.left}")
-        return self
 
 
 class Marker(_CutPart):

@@ -14,7 +14,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from host_bridge.timeline.document import NAME, TimelineRun, load
+from host_bridge.timeline.document import NAME, ShotRecord, TimelineRun, load
 from host_bridge.timeline.read.model import REMEDY, block_of, nearest, seconds, start_of
 from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
 from host_bridge.timeline.shots.shot import Media
@@ -55,8 +55,8 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
     missing: list[ClipMedia] = []
     for key in keys:
         shown = _look(clip, key, references[key], places, rate)
-        if not results and (result := result_behind(shown.media.url, shown.media.path)) is not None:
-            shown = _plate_of(shown, result)
+        if not results and (result := _result_behind(shown.media)) is not None:
+            shown = _plate_of(shown, *result)
         if shown.media.path is not None or shown.patch:
             if key != active and missing:
                 why = missing[0].notes[-1].removeprefix("media ") if missing[0].notes else "is missing"
@@ -184,37 +184,21 @@ def _sequence_behind(path: Path, available: Any, used: Any) -> tuple[Path, int, 
 # --- results of Faceplate, known by their place in a run's folder, or by their names where that is lost ---
 
 
-@dataclass(frozen=True, slots=True)
-class KnownResult:
-    """A result. patch: it is a patch, which is laid over a plate. plate: what it was made of, if that is known; first: the position in it of the result's first frame."""
-
-    patch: bool
-    plate: Media | None = None
-    first: int = 0
-
-
-def result_behind(url: str, path: Path | None) -> KnownResult | None:
-    """Return what a clip's media are a result of; None for footage. path: the file or the pattern, where it is there."""
+def _result_behind(media: Media) -> tuple[bool, ShotRecord | None] | None:
+    """Return whether media are a patch of ours, and the shot of a run that they are of, if that is known; None for footage."""
+    path = media.path
     for folder in list(path.parents)[:_LEVELS] if path is not None else ():
         document = folder / NAME
         if path is not None and document.is_file() and (run := _run(document, document.stat().st_mtime_ns)) is not None:
-            result = _result_in(run, path.relative_to(folder))
-            if result is not None:
-                return result
-    made = _MADE.search(str(path) if path is not None else url)
-    return KnownResult(made[2] == "patch") if made else None
-
-
-def _result_in(run: TimelineRun, place: Path) -> KnownResult | None:
-    """The result that lies at a place in the run's folder: what an export made in `media`, or what a swap wrote."""
-    parts = place.parts
-    for shot in run.shots:
-        folder = () if shot.folder is None else shot.folder.parts
-        if parts[:1] == ("media",) and (made := _MADE.search(place.as_posix())) and made[1] == shot.id:
-            return KnownResult(made[2] == "patch", shot.media, shot.span[0])
-        if folder and parts[: len(folder)] == folder and len(parts) > len(folder):
-            return KnownResult(parts[len(folder)] == "patch", shot.media, shot.span[0])
-    return None
+            place = path.relative_to(folder)
+            made = _MADE.search(place.as_posix()) if place.parts[0] == "media" else None  # by an export
+            for shot in run.shots:
+                if made is not None and made[1] == shot.id:
+                    return made[2] == "patch", shot
+                if shot.folder is not None and place != shot.folder and place.is_relative_to(shot.folder):
+                    return place.relative_to(shot.folder).parts[0] == "patch", shot
+    made = _MADE.search(str(path) if path is not None else media.url)
+    return (made[2] == "patch", None) if made else None
 
 
 @lru_cache(maxsize=16)
@@ -225,15 +209,14 @@ def _run(document: Path, _changed: int) -> TimelineRun | None:
         return None
 
 
-def _plate_of(shown: ClipMedia, result: KnownResult) -> ClipMedia:
+def _plate_of(shown: ClipMedia, patch: bool, shot: ShotRecord | None) -> ClipMedia:
     """The plate of a result, in its place, counted as the document counts the result."""
-    media, plate = shown.media, result.plate
-    name = (media.path or PurePosixPath(media.url)).name
-    if result.patch or plate is None or plate.path is None:
-        what = "patch" if result.patch else "result"
+    media, name = shown.media, (shown.media.path or PurePosixPath(shown.media.url)).name
+    if patch or shot is None or shot.media.path is None:
+        what = "patch" if patch else "result"
         note = f"media is a {what} of Faceplate ({name}), whose plate is not known here: it is left as it is"
-        return ClipMedia(replace(media, path=None), shown.origin, shown.length, (note,), result.patch)
-    origin = shown.origin - result.first / media.rate
+        return ClipMedia(replace(media, path=None), shown.origin, shown.length, (note,), patch)
+    plate, origin = shot.media, shown.origin - shot.span[0] / media.rate
     media = replace(media, path=plate.path, start=nearest(origin * media.rate), frames=plate.frames)
     length = None if plate.frames is None else plate.frames / media.rate
     note = f"media is a result of Faceplate ({name}); its plate is taken: {plate.path}"
