@@ -37,16 +37,6 @@ _CURVES = ("inbez", "outbez", "pproRampStart", "pproRampEnd")
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
-    """An item of a track. begin, end: frames of the sequence, without transitions. lead: frames that its `in` lies before `begin`."""
-
-    element: Element
-    begin: int
-    end: int
-    lead: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class _ClipContent:
     """The media or subclip of a clip. begin, end: seconds as the media count, of the file or the subclip; end None where it is not said."""
 
@@ -121,20 +111,32 @@ class _SequenceReader:
     def _track(self, element: Element, kind: str, rate: Fraction) -> Any:
         track = otio.schema.Track(_text(element, "name") or element.get("MZ.TrackName", ""), kind=kind)
         track.enabled = _enabled(element)
+        elements = [e for e in element if e.tag in (*_ITEMS, "transitionitem")]
+        cuts = {i: _cut(elements, i, rate) for i, e in enumerate(elements) if e.tag == "transitionitem"}
         at = 0
-        for placed in _placed(element, rate):
-            if not isinstance(placed, _Placed):
-                track.append(placed)
+        for i, item in enumerate(elements):
+            if i in cuts:
+                track.append(_transition(item, cuts[i], rate))
                 continue
-            begin = max(placed.begin, at)
+            start, end, lead = _edge(item, "start"), _edge(item, "end"), 0
+            if (
+                start < 0 and i - 1 in cuts
+            ):  # it lies in the transition: `in` counts from its start, and the clip's own part begins at the cut
+                start = cuts[i - 1]
+                lead = start - _edge(elements[i - 1], "start")
+            start = at if start < 0 else start
+            if end < 0:
+                length = _number(item, "out") - max(_number(item, "in"), _ZERO)
+                end = cuts[i + 1] if i + 1 in cuts else start + int(length * rate / (_rate(item) or rate))
+            if end < start:
+                raise ValueError(f"clip '{_text(item, 'name')}' ends at frame {end}, before it starts at {start}")
+            begin = max(start, at)
             if begin > at:
                 track.append(otio.schema.Gap(duration=rational_time(Fraction(begin - at) / rate, rate)))
-            at = max(placed.end, begin)
-            hidden = begin - placed.begin
-            item = self._item(placed.element, Fraction(at - begin) / rate, Fraction(placed.lead + hidden) / rate, rate)
-            if hidden:
-                add_note(item, f"its first {hidden} frames lie under what stands before it")
-            track.append(item)
+            at, lead = max(end, begin), lead + begin - start
+            track.append(self._item(item, Fraction(at - begin) / rate, Fraction(lead) / rate, rate))
+            if begin > start:
+                add_note(track[-1], f"its first {begin - start} frames lie under what stands before it")
         return track
 
     def _item(self, element: Element, length: Fraction, lead: Fraction, rate: Fraction) -> Any:
@@ -218,34 +220,11 @@ def _sequences(element: Element) -> Iterator[Element]:
             yield from _sequences(child)
 
 
-def _placed(track: Element, rate: Fraction) -> Iterator[_Placed | Any]:
-    """The items of a track where they lie, and the transitions between them.
-
-    An edge of -1 lies in the transition beside it: the clip's `in` counts from the transition's start, and the clip's own part begins at the cut.
-    """
-    elements = [e for e in track if e.tag in (*_ITEMS, "transitionitem")]
-    cuts = {i: _cut(elements, i, rate) for i, e in enumerate(elements) if e.tag == "transitionitem"}
-    at = 0
-    for i, element in enumerate(elements):
-        if element.tag == "transitionitem":
-            start, end = _edge(element, "start"), _edge(element, "end")
-            name = _text(element, "effect/name") or "Cross Dissolve"
-            kind = "SMPTE_Dissolve" if "dissolve" in name.lower() else "Custom_Transition"
-            offsets = [rational_time(Fraction(n) / rate, rate) for n in (cuts[i] - start, end - cuts[i])]
-            yield otio.schema.Transition(name, kind, *offsets)
-            continue
-        start, end, lead = _edge(element, "start"), _edge(element, "end"), 0
-        if start < 0 and i - 1 in cuts:
-            start = cuts[i - 1]
-            lead = start - _edge(elements[i - 1], "start")
-        start = at if start < 0 else start
-        if end < 0:
-            length = _number(element, "out") - max(_number(element, "in"), _ZERO)
-            end = cuts[i + 1] if i + 1 in cuts else start + int(length * rate / (_rate(element) or rate))
-        if end < start:
-            raise ValueError(f"clip '{_text(element, 'name')}' ends at frame {end}, before it starts at {start}")
-        yield _Placed(element, start, end, lead)
-        at = end
+def _transition(element: Element, cut: int, rate: Fraction) -> Any:
+    name = _text(element, "effect/name") or "Cross Dissolve"
+    kind = "SMPTE_Dissolve" if "dissolve" in name.lower() else "Custom_Transition"
+    frames = cut - _edge(element, "start"), _edge(element, "end") - cut
+    return otio.schema.Transition(name, kind, *(rational_time(Fraction(n) / rate, rate) for n in frames))
 
 
 def _cut(elements: list[Element], i: int, rate: Fraction) -> int:

@@ -53,12 +53,12 @@ def read_fcpxml(document: EditDocument) -> Any:
     try:
         story = _Story(Resources(root))
         timelines = [
-            story.sequence(sequence, project.get("name", "")).timeline(project.get("name") or "")
+            _timeline(story.sequence(sequence, project.get("name", "")), project.get("name", ""))
             for project in root.iter("project")
             if (sequence := project.find("sequence")) is not None
         ]
         if not timelines and len(clips) == 1:
-            timelines = [story.alone(clips[0]).timeline(clips[0].get("name") or name)]
+            timelines = [_timeline(story.alone(clips[0]), clips[0].get("name") or name)]
     except ValueError as e:
         document.refuse(str(e), "Export the project again")
     except RecursionError:
@@ -81,20 +81,21 @@ def _looks(root: Element) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _ComposedSequence:
-    """A sequence as a stack. begin: its first timecode; length: in seconds."""
+    """A composition as a stack. begin: its first timecode; length: in seconds. rate: None where it has none of its own."""
 
     stack: Any
     begin: Fraction
     length: Fraction
-    rate: Fraction
+    rate: Fraction | None
 
-    def timeline(self, name: str) -> Any:
-        """The sequence as an edit of its own."""
-        begin = RationalTime(float(self.begin * self.rate), float(self.rate))  # its rate is that of the edit
-        timeline = otio.schema.Timeline(name, global_start_time=begin)
-        timeline.tracks = self.stack
-        timeline.tracks.name = "tracks"
-        return timeline
+
+def _timeline(composed: _ComposedSequence, name: str) -> Any:
+    rate = composed.rate or Fraction(24)
+    begin = RationalTime(float(composed.begin * rate), float(rate))  # its rate is that of the edit
+    timeline = otio.schema.Timeline(name, global_start_time=begin)
+    timeline.tracks = composed.stack
+    timeline.tracks.name = "tracks"
+    return timeline
 
 
 class _Story:
@@ -118,8 +119,7 @@ class _Story:
         resource = self._resources.get(element.get("ref"))
         holders = [element] if resource is None else [*resource.iter("sequence"), *resource.iter("multicam"), resource]
         rate = self._resources.rate(holders[0].get("format")) or self._first_rate(element)
-        lines: list[Storyline] = []
-        self._add_line([element], rate, _ZERO, None, 0, lines)
+        lines = self._storylines([element], rate, _ZERO, None, 0)
         return _ComposedSequence(stack_of(lines, rate, "", whole=True), _ZERO, end_of(lines), rate)
 
     # --- compositions ---
@@ -133,31 +133,20 @@ class _Story:
         loose: list[Element] = []
         for element in content:
             if element.tag == "spine":
-                self._add_line(list(element), rate, _ZERO, begin - seconds_of(element, "offset"), 0, lines)
+                lines += self._storylines(list(element), rate, _ZERO, begin - seconds_of(element, "offset"), 0)
             else:
                 loose.append(element)
-        if loose:
-            self._add_line(loose, rate, _ZERO, begin, 0, lines)
+        lines += self._storylines(loose, rate, _ZERO, begin, 0)
         ahead = max((-line.begin for line in lines if line.begin < 0), default=_ZERO)
         for piece in (piece for line in lines for piece in line.pieces):
             piece.begin += ahead
         return lines, ahead
 
-    def _add_line(
-        self,
-        elements: Sequence[Element],
-        rate: Fraction,
-        at: Fraction,
-        begin: Fraction | None,
-        lane: int,
-        lines: list[Storyline],
-    ) -> None:
-        """Add a storyline that begins at `at` in its composition, where its own time is `begin`, and all that is connected to it.
-
-        begin: None for that of its first item.
-        """
-        line = Storyline(lane)
-        lines.append(line)
+    def _storylines(
+        self, elements: Sequence[Element], rate: Fraction, at: Fraction, begin: Fraction | None, lane: int
+    ) -> list[Storyline]:
+        """A storyline that begins at `at` in its composition, where its own time is `begin` (None: that of its first item), and all that is connected to it."""
+        line, connected = Storyline(lane), list[Storyline]()
         offsets = [seconds_of(e, "offset") for e in elements if e.tag in _SHOWN and e.get("offset")]
         if begin is None:
             begin = offsets[0] if offsets else _ZERO
@@ -179,17 +168,12 @@ class _Story:
                 piece.add_note(f"{lies}, where it is taken to begin")
             line.pieces.append(piece)
             at = piece.begin + piece.length
-            self._connect(element, piece, rate, lane, lines)
-        if not line.pieces:
-            lines.remove(line)
-
-    def _connect(self, element: Element, piece: StoryItem, rate: Fraction, lane: int, lines: list[Storyline]) -> None:
-        """Add the storylines that are connected to an element; to an audition, those of its first."""
-        for child in (_picked(element) or element) if element.tag == "audition" else element:
-            if _lane(child) and child.tag in (*_SHOWN, "spine"):
-                at = piece.at(seconds_of(child, "offset", piece.start), 1 / rate)
-                inside = list(child) if child.tag == "spine" else [child]
-                self._add_line(inside, rate, at, None, lane + _lane(child), lines)
+            for child in (_picked(element) or element) if element.tag == "audition" else element:
+                if _lane(child) and child.tag in (*_SHOWN, "spine"):
+                    begins = piece.at(seconds_of(child, "offset", piece.start), 1 / rate)
+                    inside = list(child) if child.tag == "spine" else [child]
+                    connected += self._storylines(inside, rate, begins, None, lane + _lane(child))
+        return [line, *connected] if line.pieces else []
 
     # --- items ---
 
@@ -268,16 +252,9 @@ class _Story:
         start = seconds_of(element, "start", min(offsets, default=_ZERO))
         begin = min([start, *offsets])
         lines, ahead = self._lines(content, inside, begin)
-        begin -= ahead
-        length = seconds_of(element, "duration", max(end_of(lines) + begin - start, _ZERO))
         own = next(filter(None, map(self._own_rate, content)), None)
-        retime, scale = retime_of(element, start, length, rate, own, (begin, None))
-        retime = retime.shifted(-begin)
-        items = _flat(lines, retime, rate)
-        if not items and len(stack := stack_of(lines, inside, element.get("name", ""))):
-            retime.put_on(stack, rate)
-            items = {PICTURE if any(track.kind == PICTURE for track in stack) else SOUND: stack}
-        return StoryItem(_ZERO, length, start, scale, items)
+        stack = stack_of(lines, inside, element.get("name", ""))
+        return self._used(element, rate, _ComposedSequence(stack, begin - ahead, end_of(lines), own), start, lines)
 
     def _compound(self, element: Element, rate: Fraction) -> StoryItem:
         resource = self._resources.get(element.get("ref"))
@@ -317,18 +294,26 @@ class _Story:
             piece.add_note(f"its angle '{chosen[PICTURE]}' is not in the document")
         return piece
 
-    def _used(self, element: Element, rate: Fraction, composed: _ComposedSequence) -> StoryItem:
-        """A use of a composition that other clips may use too."""
+    def _used(
+        self,
+        element: Element,
+        rate: Fraction,
+        composed: _ComposedSequence,
+        start: Fraction | None = None,
+        lines: list[Storyline] | None = None,
+    ) -> StoryItem:
+        """A use of a composition. start: by default as its element says. lines: of one that is used here alone."""
         begin = composed.begin
-        start = seconds_of(element, "start", begin)
+        start = seconds_of(element, "start", begin) if start is None else start
         if start < begin:  # it counts from 0
             begin = _ZERO
         length = seconds_of(element, "duration", max(composed.length + begin - start, _ZERO))
         retime, scale = retime_of(element, start, length, rate, composed.rate, (begin, None))
+        retime = retime.shifted(-begin)
+        items = _flat(lines or [], retime, rate)
         kinds = {track.kind for track in composed.stack if is_filled(track)} & _enabled(element)
-        items = {}
-        if kinds:
-            retime.shifted(-begin).put_on(composed.stack, rate)
+        if kinds and not items:
+            retime.put_on(composed.stack, rate)
             composed.stack.name = element.get("name") or composed.stack.name
             items[PICTURE if PICTURE in kinds else SOUND] = composed.stack
         return StoryItem(_ZERO, length, start, scale, items)
@@ -392,7 +377,7 @@ def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, A
     if len(sources) != 1:
         return {}
     ((_, ahead),) = sources
-    clips = {kind: item for _, kind, item in reversed(items)}  # the first of each kind
+    clips = {kind: item.deepcopy() for _, kind, item in reversed(items)}  # the first of each kind
     for clip in clips.values():
         retime.shifted(ahead).put_on(clip, rate)
     return {kind: clips[kind] for kind in dict.fromkeys(kind for _, kind, _ in items)}
