@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -166,7 +167,7 @@ class Places:
     def _by_name(self, path: str) -> tuple[Path | None, str]:
         """The file of that name whose folders are the likest; None where two are."""
         *folders, name = re.split(r"[/\\]", path.rstrip("/\\"))
-        files = self._index.get(_any_number(name) if has_place(name) else _plain(name), []) if name else []
+        files = self._index.get(_any_number(name) if has_place(name) else _plain(name)) if name else None
         if not files:
             return None, "is missing"
         tail = [part.lower() for part in reversed(folders)]
@@ -179,22 +180,28 @@ class Places:
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
         """The files that may be meant, by name; a sequence is there once, as its pattern."""
-        index: dict[str, list[Path]] = {}
+        listed: dict[str, list[str]] = {}
         left = _LISTED
-        for root in dict.fromkeys(r.folder for r in self.roots):
-            for folder, folders, files in os.walk(root):
+        for root in self.roots:
+            for folder, folders, files in os.walk(root.folder):
                 folders.sort()
                 left -= len(files)
                 if left < 0:
                     break
-                _add(index, Path(folder), files)
-        known = {place for places in index.values() for place in places}
-        if self.folder.is_dir():  # a bundle without media is not unpacked
-            beside: dict[str, list[Path]] = {}
-            with os.scandir(self.folder) as entries:
-                _add(beside, self.folder, (entry.name for entry in islice(entries, _LISTED) if entry.is_file()))
-            for key, places in beside.items():
-                index.setdefault(key, []).extend(place for place in places if place not in known)
+                listed[folder] = files
+        for folder, _, files in islice(os.walk(self.folder), 1):
+            listed.setdefault(folder, files[:_LISTED])
+        index: dict[str, list[Path]] = defaultdict(list)
+        for folder, files in listed.items():
+            patterns: dict[str, Path] = {}
+            for name in sorted(files):
+                index[_plain(name)].append(Path(folder, name))
+                number = _NUMBER.search(name)
+                if number and Path(name).suffix.lower() in IMAGES:
+                    pattern = f"{name[: number.start()]}%0{len(number[0])}d{name[number.end() :]}"
+                    patterns.setdefault(_any_number(name), Path(folder, pattern))
+            for key, path in patterns.items():
+                index[key].append(path)
         return index
 
 
@@ -225,18 +232,6 @@ def _folder_on_disk(path: Path) -> Path | None:
     if above is None:
         return None
     return next((entry for entry in above.iterdir() if _composed(entry.name) == _composed(path.name)), None)
-
-
-def _add(index: dict[str, list[Path]], folder: Path, names: Iterable[str]) -> None:
-    patterns: dict[str, Path] = {}
-    for name in sorted(names):
-        index.setdefault(_plain(name), []).append(folder / name)
-        number = _NUMBER.search(name)
-        if number and Path(name).suffix.lower() in IMAGES:
-            pattern = folder / f"{name[: number.start()]}%0{len(number[0])}d{name[number.end() :]}"
-            patterns.setdefault(_any_number(name), pattern)
-    for key, pattern in patterns.items():
-        index.setdefault(key, []).append(pattern)
 
 
 def _any_number(name: str) -> str:
@@ -276,11 +271,8 @@ def read_header(path: Path) -> Header:
     sequence = find_sequence(path)
     if sequence is not None:
         return Header(None, len(sequence.files), sequence.first)
-    state: tuple[int, ...] = ()
-    with suppress(OSError, ValueError):
-        stat = path.stat()
-        state = stat.st_mtime_ns, stat.st_size, stat.st_ino
-    return _read_header(path, state)
+    stat = path.stat() if path.exists() else None
+    return _read_header(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino) if stat else ())
 
 
 @lru_cache(maxsize=4096)
