@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -35,7 +36,8 @@ class Import:
         return self.module.split(".")[0]
 
 
-def imports_of(source: str, package: str = "") -> Iterator[Import]:
+@cache
+def imports_of(source: str, package: str = "") -> list[Import]:
     """List what `source` imports, anywhere in it; relative names are resolved against `package`."""
 
     def visit(node: ast.AST, in_function: bool) -> Iterator[Import]:
@@ -53,7 +55,7 @@ def imports_of(source: str, package: str = "") -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             yield from visit(child, inside)
 
-    yield from visit(ast.parse(source), False)
+    return list(visit(ast.parse(source), False))
 
 
 def imports_under(folder: str) -> Iterator[tuple[Path, Import]]:

@@ -20,13 +20,12 @@ CLASSICAL = ("book", "df", "liae")
 SMALL = {"e_dims": 8, "d_dims": 8, "d_mask_dims": 4, "ae_dims": 32}
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def seed():
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

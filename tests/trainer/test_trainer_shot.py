@@ -35,13 +35,12 @@ SIZE = 64
 SMALL = ShotOptions(size=SIZE, base=32, widths=(8, 12, 16))
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 @pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def seed():
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,11 @@ def gallery(pair):
 
 def share(batch=4, **more):
     return Share(batch, CPU, **more)
+
+
+@pytest.fixture(scope="module")
+def batches(pair):
+    return ShotModel(SMALL).batches(pair, share())
 
 
 def test_lines_are_drawn_where_the_mesh_is(pair):
@@ -151,10 +155,10 @@ def test_what_no_mesh_covers_and_no_part_has_a_share_in_is_not_sampled_and_makes
     assert max(areas[:2]) < 0.35, "an eye is sampled around it alone"
 
 
-def test_the_plate_may_come_in_no_more_pixels_than_are_seen(pair):
+def test_the_plate_may_come_in_no_more_pixels_than_are_seen(batches):
     network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.05)
-    batch = network.batches(pair, share())(0)
+    batch = batches(0)
     assert batch.performance.shape[-1] == SMALL.base
     large = torch.nn.functional.interpolate(batch.performance, (SIZE, SIZE))
     drawn = [network.draw(batch.reference, batch.vertices, seen) for seen in (batch.performance, large)]
@@ -179,13 +183,11 @@ def test_a_mesh_off_the_crop_is_rasterised_without_complaint(gallery):
     assert drawn.shape == (1, 4, SIZE, SIZE) and not drawn.any()
 
 
-def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair):
-    network = ShotModel(SMALL)
-    whole = network.batches(pair, share())
-    halves = [network.batches(pair, share(rank=r, world=2)) for r in (0, 1)]
-    one, again = whole(7), whole(7)
+def test_batches_are_a_function_of_seed_and_step_and_ranks_share_them(pair, batches):
+    halves = [ShotModel(SMALL).batches(pair, share(rank=r, world=2)) for r in (0, 1)]
+    one, again = batches(7), batches(7)
     assert torch.equal(one.reference, again.reference)
-    assert not torch.equal(one.target, whole(8).target)
+    assert not torch.equal(one.target, batches(8).target)
     for name in ("reference", "vertices", "performance", "target"):
         joint = torch.cat([getattr(h(7), name) for h in halves])
         torch.testing.assert_close(joint, getattr(one, name))
@@ -254,10 +256,10 @@ def test_it_begins_near_the_reference_and_learns_what_that_lacks(pair):
     assert sum(end.values()) < sum(start.values())
 
 
-def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light(pair):
+def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light(batches):
     network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.05)
-    batch = network.batches(pair, share()).swapped(3)
+    batch = batches.swapped(3)
     see = lambda performance: network.draw(batch.reference, batch.vertices, performance)  # noqa: E731
     with torch.no_grad():
         plain = see(batch.performance)
@@ -274,13 +276,13 @@ def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light
 
 @pytest.mark.slow
 def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
-    pair, tmp_path, plate, plate_faces, source, source_faces
+    pair, batches, tmp_path, plate, plate_faces, source, source_faces
 ):
     from nodes.align import align
 
     network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.01)
-    batches, file = network.batches(pair, share()), tmp_path / "shot.onnx"
+    file = tmp_path / "shot.onnx"
     export(network, file, facts_of(*pair))
     assert check_export(network, file, network.examples(batches, 5)) < 1e-3
     crops = align(plate_faces).crops
@@ -296,9 +298,9 @@ def test_the_export_equals_torch_on_real_crops_and_swap_runs_it(
     assert all(patch.rgba[..., 3].max() > 0.9 and np.isfinite(patch.rgba).all() for patch in frames)
 
 
-def test_the_preview_shows_both_performers(pair):
+def test_the_preview_shows_both_performers(batches):
     network = ShotModel(SMALL).eval()
-    views = network.views(network.batches(pair, share()), 3)
+    views = network.views(batches, 3)
     assert next(iter(views.columns)) == "source"
     assert all(v.shape == (3, 3, SIZE, SIZE) for v in views.columns.values())
 

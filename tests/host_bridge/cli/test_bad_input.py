@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
@@ -21,6 +20,7 @@ from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte
 from tests.nodes.swap.test_model import identity
 from tests.support.clips import cut, pictures, write_movie, write_tone
+from tests.support.disks import lock, tiny_disk, without_roots_powers  # noqa: F401
 from tests.support.reports import without_report
 
 Run = Callable[..., tuple[int, str]]
@@ -324,23 +324,13 @@ def in_a_process(*arguments: object, prepare: Callable[[], None]) -> tuple[int, 
     return done.returncode, lines[0]
 
 
-def without_roots_powers() -> None:
-    """Root may write anywhere; without CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER it may not."""
-    libc = ctypes.CDLL(None)
-    for capability in (1, 2, 3):
-        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="permissions and capabilities of Linux")
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_folder_that_is_read_only(clips: Path, tmp_path: Path, existing: bool) -> None:
     locked = tmp_path / "locked"
     locked.mkdir()
-    locked.chmod(0o555)
     out = locked if existing else locked / "out"
-    probe = subprocess.run(["touch", str(locked / "probe")], preexec_fn=without_roots_powers, capture_output=True)
-    if probe.returncode == 0:
-        pytest.skip("this user may write anywhere")
+    lock(locked)
     for command in (
         ["swap", "--plate", clips / "plate.mp4", "--source", clips / "source.mp4"],
         ["align", clips / "plate.mp4"],
@@ -381,22 +371,10 @@ def test_a_disk_that_takes_no_more_of_a_file(clips: Path, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path):
-    """A disk of one megabyte, where mounting is allowed."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting is not allowed here; the limit on file sizes stands for it")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
 @pytest.mark.parametrize("place", ["", "out"])
 @pytest.mark.slow
-def test_a_disk_that_is_full(run: Run, clips: Path, tiny_disk: Path, place: str) -> None:
+def test_a_disk_that_is_full(run: Run, clips: Path, tiny_disk: Path, place: str) -> None:  # noqa: F811
     (tiny_disk / "filler").write_bytes(bytes(500_000))
     status, said = run(
         *("swap", "--plate", clips / "plate.mp4", "--source", clips / "source.mp4", "--out", tiny_disk / place)

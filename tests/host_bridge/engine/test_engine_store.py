@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from host_bridge.engine.job import Conflict, NotFound
 from host_bridge.engine.queue import Queue
 from host_bridge.engine.supervisor import Supervisor
 from nodes.errors import OutputError, SchemaError
+from tests.support.disks import lock, tiny_disk, without_roots_powers  # noqa: F401
 from tests.support.engine_process import Engine, Refused
 from tests.support.waiting import wait_for
 
@@ -123,12 +122,6 @@ def test_a_file_that_is_damaged_or_of_a_newer_faceplate_is_refused_and_left_alon
         Queue(newer)
 
 
-def without_roots_powers() -> None:
-    """Root may write anywhere; without CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER it may not."""
-    for capability in (1, 2, 3):
-        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-
 @linux
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_state_folder_that_is_read_only_is_a_clear_error(tmp_path: Path, existing: bool) -> None:
@@ -137,30 +130,15 @@ def test_a_state_folder_that_is_read_only_is_a_clear_error(tmp_path: Path, exist
         Queue(folder / "jobs.sqlite").close()
         (folder / "jobs.sqlite").chmod(0o400)
     folder.mkdir(exist_ok=True)
-    folder.chmod(0o555)
-    probe = subprocess.run(["touch", str(folder / "probe")], preexec_fn=without_roots_powers, capture_output=True)
-    if probe.returncode == 0:
-        pytest.skip("this user may write anywhere")
+    lock(folder)
     with pytest.raises(
         Refused, match=r"cannot be written: (permission denied|.* read-only or not yours)\. Make it writable"
     ):
         Engine(folder, prepare=without_roots_powers)
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte, where mounting is allowed."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting is not allowed here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 @linux
-def test_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room(tiny_disk: Path) -> None:
+def test_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room(tiny_disk: Path) -> None:  # noqa: F811
     with Engine(tiny_disk) as engine:
         runs = engine.submit("count", name="runs", seconds=0.6)
         waits = engine.submit("count", name="waits", steps=1)

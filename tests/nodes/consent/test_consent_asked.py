@@ -271,9 +271,9 @@ def saying(model: Path, provenance: Provenance) -> None:
 def test_the_sample_clips_are_swapped_without_a_project(run: Run, samples: Path, show: Path) -> None:
     told = (
         "--plate",
-        samples / "cap13_edit2.mp4",
-        "--source",
         samples / "franck.mp4",
+        "--source",
+        samples / "cap13_edit2.mp4",  # of these it is looked through whole, and is the shorter one
         "--range",
         "0-1",
         "--out",

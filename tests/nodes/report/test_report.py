@@ -352,7 +352,7 @@ def test_the_same_person_is_alike_and_a_soft_composite_is_told(
 def test_a_source_that_cannot_be_used_is_said_and_fails_nothing(
     tmp_path: Path, samples: Path, clip: list[Image8], matte: tuple[Roi, Float]
 ) -> None:
-    shot = write_shot(tmp_path / "shot", clip, matte=matte)
+    shot = write_shot(tmp_path / "shot", clip[:8], matte=matte)
     other = cut(samples / "franck.mp4", tmp_path / "franck.mp4", 300, 3)
     for told, why in (
         (None, "source's footage is not known"),

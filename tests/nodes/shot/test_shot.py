@@ -198,7 +198,7 @@ def test_a_failure_touches_nothing_that_was_there(
 
     monkeypatch.setattr(write, "write_patch", refuse)
     with open_footage(plate) as p, open_footage(source) as s, pytest.raises(OutputError, match="disk is full"):
-        render_shot(p, s, out)
+        render_shot(p, s, out, first=4, last=13)
     assert (out / "composite.mkv").read_text() == "old"
     assert [f.name for f in out.iterdir()] == ["composite.mkv"]
     assert [f.name for f in tmp_path.iterdir()] == ["out"]
@@ -219,6 +219,7 @@ def test_moving_a_colour_slider_does_not_detect_again(
 def test_an_analysis_is_known_by_what_the_clip_holds(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FACEPLATE_CACHE", str(tmp_path / "cache"))
     runs = []
     detect = analysis.detect
     monkeypatch.setattr(analysis, "detect", lambda *a, **k: runs.append(a[0].info.path.name) or detect(*a, **k))

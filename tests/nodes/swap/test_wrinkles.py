@@ -14,6 +14,7 @@ from nodes.definitions import AlignParameters, SwapParameters
 from nodes.footage.footage import Footage
 from nodes.subjects.subject import load_subject
 from nodes.swap.reference import ReferenceTrack, plan_reference
+from nodes.swap.reference import plan as reference_plan
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.gallery import Reference, fetch_references
 from nodes.swap.reference.source import Source, take_source
@@ -228,7 +229,8 @@ def alignment(plate_faces) -> Alignment:
     return align(plate_faces, AlignParameters(size=256)).crops[0]
 
 
-def test_wrinkles_need_the_plate_and_can_be_switched_off(alignment, plate, source, source_faces):
+def test_wrinkles_need_the_plate_and_can_be_switched_off(alignment, plate, source, source_faces, monkeypatch):
+    monkeypatch.setattr(reference_plan, "look_again", lambda track, *_: track)  # which learns no wrinkles
     taken = take_source(source, source_faces)
     for footage, amount, learns in ((plate, 0.85, True), (plate, 0, False), (None, 0.85, False)):
         (track,) = plan_reference([alignment], taken, SwapParameters(wrinkles=amount), footage)
