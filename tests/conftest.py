@@ -21,6 +21,7 @@ from nodes.types import Faces
 from tests.support.clips import pictures
 from tests.support.consents import in_project
 from tests.support.facesets import tiny_faceset
+from tests.support.live_engine import Live, live_engine
 from tests.support.memory import clip_of
 
 # A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
@@ -118,6 +119,13 @@ def source(samples: Path) -> Footage:
 def source_faces(source: Footage) -> Faces:
     """The faces of the first 200 frames of `source`, in which the mouth opens wide."""
     return analyse(source, last=199)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A running engine, one a file."""
+    with live_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -17,15 +16,9 @@ import pytest
 from host_bridge import client as client_module
 from host_bridge.client import Address, Client, EngineError, EngineGone, connect, read_address, running, state_folder
 from host_bridge.engine.server import publish
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="permissions and process numbers are POSIX's")
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("client")) as engine:
-        yield engine
 
 
 def dead_pid() -> int:

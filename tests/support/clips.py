@@ -21,6 +21,16 @@ def pictures(clip: Path, first: int, count: int, size: tuple[int, int] | None = 
             yield picture if size is None else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
+def write_pngs(folder: Path, frames: Iterable[np.ndarray], first: int) -> list[Path]:
+    """Write uint8 [H, W, 3] as plate.0001.png and on, `first` being the number of the first."""
+    folder.mkdir()
+    files = []
+    for number, picture in enumerate(frames, first):
+        files.append(folder / f"plate.{number:04d}.png")
+        assert cv2.imwrite(str(files[-1]), picture[..., ::-1])
+    return files
+
+
 def write_movie(
     path: Path, frames: Iterable[np.ndarray], rate: Fraction | int = 25, *, sound: bool = False, codec: str = "libx264"
 ) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,10 @@ from tests.host_bridge.blender.test_blender_sequencer import numbered
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
 from tests.support.clips import pictures, write_movie
 from tests.support.edits import gap, performer, write_edit
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live
 
 STAGES = "sequencer_stage", "cut_stage"
 COUNT = 40
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("engine")) as engine:
-        yield engine
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import pytest
 
 from host_bridge.client import connect, running
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
-from tests.support.clips import pictures
+from tests.support.clips import pictures, write_pngs
 from tests.support.live_engine import Live, live_engine
 
 FRAMES = 240
@@ -38,9 +37,7 @@ def seen():
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Live]:
     with live_engine(tmp_path_factory.mktemp("engine"), FACEPLATE_PYTHON=sys.executable) as live:
-        (live.work / "plate").mkdir()
-        for i, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 0, FRAMES), 1):
-            cv2.imwrite(str(live.work / "plate" / f"plate.{i:04d}.png"), picture[..., ::-1])
+        write_pngs(live.work / "plate", pictures(samples / "cap13_edit2.mp4", 0, FRAMES), 1)
         yield live
         connect(live.state)  # for the end, whatever a test has left
 

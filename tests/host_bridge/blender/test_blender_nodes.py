@@ -15,7 +15,7 @@ import pytest
 from nodes.definitions import SwapParameters
 from nodes.footage.patch_files import read_matte
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
-from tests.support.clips import pictures, write_movie
+from tests.support.clips import pictures, write_movie, write_pngs
 from tests.support.live_engine import Live, live_engine
 
 FIRST, COUNT, START = 7, 4, 11  # the first file's number, how many, and the frame of the scene that shows it
@@ -63,9 +63,7 @@ def read(path: Path) -> np.ndarray:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Live]:
     with live_engine(tmp_path_factory.mktemp("nodes")) as live:
-        (live.work / "plate").mkdir()
-        for i, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 20, COUNT), FIRST):
-            cv2.imwrite(str(live.work / "plate" / f"plate.{i:04d}.png"), picture[..., ::-1])
+        write_pngs(live.work / "plate", pictures(samples / "cap13_edit2.mp4", 20, COUNT), FIRST)
         write_movie(live.work / "source.mkv", pictures(samples / "franck.mp4", 0, 30), codec="ffv1")
         write_movie(live.work / "plate.mkv", pictures(samples / "cap13_edit2.mp4", 20, COUNT), codec="ffv1")
         plate = ["--plate", str(live.work / "plate" / "plate.%04d.png"), "--rate", "25"]

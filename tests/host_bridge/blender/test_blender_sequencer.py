@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,9 @@ from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot.layers import write_overlays
 from tests.nodes.shot.test_overlay import scene
 from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
-from tests.support.clips import cut, pictures, write_movie
-from tests.support.live_engine import Live, live_engine
+from tests.support.clips import cut, pictures, write_movie, write_pngs
+from tests.support.live_engine import Live
 from trainer.faceset.faceset import read_document
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("engine")) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +53,7 @@ class Stage:
 
     def plate(self, clip: Path, count: int) -> list[str]:
         """The first frames of a clip as files, from plate.1001.png on."""
-        files = [self.folder / "plate" / f"plate.{1001 + n}.png" for n in range(count)]
-        files[0].parent.mkdir()
-        for file, picture in zip(files, pictures(clip, 0, count), strict=True):
-            cv2.imwrite(str(file), picture[..., ::-1])
-        return [str(file) for file in files]
+        return [str(file) for file in write_pngs(self.folder / "plate", pictures(clip, 0, count), 1001)]
 
 
 @pytest.fixture

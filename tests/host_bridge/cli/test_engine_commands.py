@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,12 +26,6 @@ pytestmark = pytest.mark.slow
 
 Run = Callable[..., tuple[int, str, str]]
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("commands")) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

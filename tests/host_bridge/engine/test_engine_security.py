@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,10 @@ from host_bridge.engine.api import OPEN_PATHS
 from host_bridge.engine.guard import HEADERS
 from host_bridge.engine.roots import OutsideError, Roots
 from host_bridge.jobs.faces import DetectRequest
-from tests.support.live_engine import Live, answer, live_engine
+from tests.support.live_engine import Live, answer
 
 STATUS = "GET /v1/status"
 posix_only = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("security")) as engine:
-        yield engine
 
 
 def refused(got: tuple[int, dict[str, str], bytes], status: int, *words: str) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,6 @@ from tests.support.live_engine import Live, gone, live_engine
 from tests.support.waiting import wait_for
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("server")) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from host_bridge.client import connect
 from host_bridge.fusion.build import SCRIPTS, lua_script
 from host_bridge.fusion.faceplate_resolve import Config
 from host_bridge.watch.hot_folder import HotFolder
-from tests.host_bridge.fusion.test_resolve_scripts_python import config, footage, host, live, told  # noqa: F401
+from tests.host_bridge.fusion.test_resolve_scripts_python import config, footage, host, told  # noqa: F401
 from tests.host_bridge.watch.test_engine_watch import step_until
 from tests.support.live_engine import Live
 from tests.support.resolve_host import Host
@@ -133,7 +133,7 @@ def test_a_job_that_fails_says_why(host: Host, config: Config, watcher: HotFolde
 def test_a_training_begins_when_both_facesets_are_there(
     host: Host,  # noqa: F811
     config: Config,  # noqa: F811
-    live: Live,  # noqa: F811
+    live: Live,
     watcher: HotFolder,
     edition: str,
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,11 @@ from host_bridge.fusion.build import SCRIPTS, python_script, scripts
 from host_bridge.fusion.faceplate_resolve import Config
 from nodes.footage.footage import open_footage
 from tests.support.clips import cut
-from tests.support.live_engine import Live, live_engine
+from tests.support.live_engine import Live
 from tests.support.resolve_api import Handle, NotInTheAPI, api
 from tests.support.resolve_host import Host
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_engine(tmp_path_factory.mktemp("resolve")) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

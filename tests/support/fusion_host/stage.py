@@ -14,7 +14,7 @@ import pytest
 
 from host_bridge.fusion.build import build
 from nodes.footage.patch_files import read_matte
-from tests.support.clips import pictures, write_movie
+from tests.support.clips import pictures, write_movie, write_pngs
 from tests.support.fusion_host.fuse import Environment, Fuse
 from tests.support.live_engine import Live, live_engine
 
@@ -76,9 +76,7 @@ def prepared(folder: Path, samples: Path) -> Iterator[Stage]:
     """The footage, the engine and the Fuses; no results yet. Nobody looks after the folder `watched` yet."""
     build(folder / "root", watched=str(folder / "watched"))
     with live_engine(folder / "engine") as live:
-        (live.work / "plate").mkdir()
-        for i, picture in enumerate(pictures(samples / "cap13_edit2.mp4", 20, COUNT), FIRST):
-            cv2.imwrite(str(live.work / "plate" / f"plate.{i:04d}.png"), picture[..., ::-1])
+        write_pngs(live.work / "plate", pictures(samples / "cap13_edit2.mp4", 20, COUNT), FIRST)
         write_movie(live.work / "source.mkv", pictures(samples / "franck.mp4", 0, 30), codec="ffv1")
         yield Stage(live, folder / "root")
 
