@@ -7,15 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from filelock import FileLock
-
-import install.blender
 
 RELEASES = {"4.5": "4.5.15", "5.0": "5.0.1"}
 INSIDE = Path(__file__).parent / "blender_inside.py"  # what scripts in Blender share
@@ -55,26 +52,6 @@ class Blender:
         return subprocess.run(
             [str(self.python), "-c", text], env=env, capture_output=True, text=True, timeout=seconds, cwd=self.user
         )
-
-
-@pytest.fixture(scope="session")
-def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip of the extension."""
-    return install.blender.build(tmp_path_factory.mktemp("extension"))
-
-
-@pytest.fixture(scope="session", params=RELEASES)
-def blender(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Blender:
-    """A Blender with a fresh folder of settings."""
-    python = interpreter(request.param, Path(request.config.cache.mkdir("bpy")))
-    return Blender(request.param, python, tmp_path_factory.mktemp(f"blender-{request.param}"))
-
-
-@pytest.fixture(scope="session")
-def faceplate_in(blender: Blender, extension: Path) -> Iterator[Blender]:
-    """A Blender into which Blender's own operator has installed the extension."""
-    blender.run(f"install({str(extension)!r})\nanswer(True)")
-    yield blender
 
 
 def interpreter(version: str, cache: Path) -> Path:

@@ -41,12 +41,7 @@ def effect(into: Any, name: str, kind: str, channel: int, left: int, right: int,
 
 
 def set_speed(scene: Any, strip: Any, percent: float) -> None:
-    select(scene, strip)  # noqa: F821
-    scene.sequence_editor.active_strip = strip
-    window = bpy.context.window_manager.windows[0]
-    if bpy.app.version >= (5, 0):
-        window.workspace.sequencer_scene = scene
-    with bpy.context.temp_override(window=window):
+    with retiming(scene, strip):  # noqa: F821
         bpy.ops.sequencer.retiming_segment_speed_set(speed=percent)
 
 

@@ -6,6 +6,8 @@ Each is given what names a module of the extension, and what it is told, and ret
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,14 +75,21 @@ def select(scene: Any, *strips: Any) -> None:
         strip.select = strip in strips
 
 
-def add_retiming_key(scene: Any, strip: Any, frame: int) -> None:
-    """The collection's own `add` ends the process where there are no keys yet."""
+@contextmanager
+def retiming(scene: Any, strip: Any) -> Iterator[None]:
+    """The context in which Blender's operators retime this strip."""
     select(scene, strip)
     scene.sequence_editor.active_strip = strip
     window = bpy.context.window_manager.windows[0]
     if bpy.app.version >= (5, 0):
         window.workspace.sequencer_scene = scene
     with bpy.context.temp_override(window=window):
+        yield
+
+
+def add_retiming_key(scene: Any, strip: Any, frame: int) -> None:
+    """The collection's own `add` ends the process where there are no keys yet."""
+    with retiming(scene, strip):
         bpy.ops.sequencer.retiming_key_add(timeline_frame=frame)
 
 

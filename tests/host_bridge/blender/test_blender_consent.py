@@ -31,7 +31,7 @@ from tests.host_bridge.engine.test_consent_engine import (  # noqa: F401
     taken_back,
     to_begin,
 )
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 from tests.support.clips import cut
 from tests.support.live_engine import Live
 

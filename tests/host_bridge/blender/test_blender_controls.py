@@ -9,7 +9,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 
 WIDTH, HEIGHT = 160, 120
 SETTINGS = {
@@ -67,7 +67,7 @@ def read(path: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def rendered(faceplate_in: Blender, tmp_path_factory: pytest.TempPathFactory) -> Rendered:  # noqa: F811
+def rendered(faceplate_in: Blender, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """Each setting as Image, Patch and Matte; exposure from 0 to 2 stops by keyframes; all neutral again."""
     folder = tmp_path_factory.mktemp(f"controls-{faceplate_in.version}")
     y, x = np.mgrid[:HEIGHT, :WIDTH]

@@ -6,7 +6,6 @@ from nodes.consent.edit import Terms, add
 from nodes.consent.records import USES
 from tests.host_bridge.blender.test_blender_consent import Scenes, scenes  # noqa: F401
 from tests.host_bridge.engine.test_consent_engine import clips, live  # noqa: F401
-from tests.support.blender import blender, extension, faceplate_in  # noqa: F401
 
 
 def test_a_node_says_of_its_results_what_was_done_to_them(scenes: Scenes) -> None:  # noqa: F811

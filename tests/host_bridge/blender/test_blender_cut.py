@@ -18,7 +18,7 @@ from host_bridge.timeline.shots.find import find_shots
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte
 from tests.host_bridge.blender.test_blender_sequencer import numbered
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 from tests.support.clips import pictures, write_movie
 from tests.support.edits import gap, performer, write_edit
 from tests.support.live_engine import Live
@@ -54,11 +54,11 @@ def tone(path: Path) -> Path:
     return path
 
 
-def play(blender: Blender, name: str, told: dict[str, Any]) -> Any:  # noqa: F811
+def play(blender: Blender, name: str, told: dict[str, Any]) -> Any:
     return blender.play(STAGES, f"answer({name}(part, {told!r}))")
 
 
-def test_a_cut_of_strips_goes_out_and_comes_back(faceplate_in: Blender, media: dict[str, Any]) -> None:  # noqa: F811
+def test_a_cut_of_strips_goes_out_and_comes_back(faceplate_in: Blender, media: dict[str, Any]) -> None:
     frames = [6, 16, 25, 48, 64, 73, 80, 86]
     edit = f"{media['folder']}/cut.otio"
     found = play(faceplate_in, "out_and_back", {**media, "edit": edit, "profile": "blender", "frames": frames})
@@ -85,7 +85,7 @@ def clip(name: str, url: str, start: int, length: int, *effects: Any) -> otio.sc
 
 
 def test_an_edit_of_another_program_becomes_strips_that_show_its_frames(
-    faceplate_in: Blender,  # noqa: F811
+    faceplate_in: Blender,
     media: dict[str, Any],
 ) -> None:
     url, speed = Path(media["movie"]).as_uri(), otio.schema.LinearTimeWarp
@@ -110,7 +110,7 @@ def test_an_edit_of_another_program_becomes_strips_that_show_its_frames(
     assert found["scene"]["rate"] == [25, 1.0]
 
 
-def test_what_is_not_there_is_said_and_the_rest_goes_on(faceplate_in: Blender, media: dict[str, Any]) -> None:  # noqa: F811
+def test_what_is_not_there_is_said_and_the_rest_goes_on(faceplate_in: Blender, media: dict[str, Any]) -> None:
     track = otio.schema.Track("V1", kind="Video")
     track.append(clip("gone", "file:///nowhere/gone.mov", 0, 5))
     track.append(clip("here", Path(media["movie"]).as_uri(), 0, 5))
@@ -124,7 +124,7 @@ def test_what_is_not_there_is_said_and_the_rest_goes_on(faceplate_in: Blender, m
 
 
 def test_the_edit_of_a_run_shows_its_new_faces_in_blender(
-    faceplate_in: Blender,  # noqa: F811
+    faceplate_in: Blender,
     samples: Path,
     live: Live,
     tmp_path: Path,

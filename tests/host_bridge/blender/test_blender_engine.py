@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from host_bridge.client import connect, running
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 from tests.support.clips import pictures, write_pngs
 from tests.support.live_engine import Live, live_engine
 
@@ -48,7 +48,7 @@ def run(where: Blender, live: Live, name: str, code: str):
     return where.run(told + SCENE + code, seconds=100)
 
 
-def test_a_stopped_engine_is_said_and_started_by_the_button(faceplate_in: Blender, live: Live) -> None:  # noqa: F811
+def test_a_stopped_engine_is_said_and_started_by_the_button(faceplate_in: Blender, live: Live) -> None:
     if client := running(live.state):
         client.stop()
     before, after = run(
@@ -69,7 +69,7 @@ answer([before, seen()])
     assert running(live.state) is not None
 
 
-def test_a_job_goes_on_after_the_engine_was_killed_and_started_again(faceplate_in: Blender, live: Live) -> None:  # noqa: F811
+def test_a_job_goes_on_after_the_engine_was_killed_and_started_again(faceplate_in: Blender, live: Live) -> None:
     told = run(
         faceplate_in,
         live,
@@ -92,7 +92,7 @@ answer([during, detect.state, detect.message, link.pump()])
     assert told[3] is None  # no timer any more
 
 
-def test_cancel_ends_the_job_and_says_so(faceplate_in: Blender, live: Live) -> None:  # noqa: F811
+def test_cancel_ends_the_job_and_says_so(faceplate_in: Blender, live: Live) -> None:
     state, message, job, during = run(
         faceplate_in,
         live,
@@ -110,7 +110,7 @@ answer([detect.state, detect.message, link.state.jobs[0]["state"], during])
     assert during == []  # a thread may end Blender when something is undone
 
 
-def test_disabling_in_the_middle_of_a_job_leaves_no_thread_and_no_timer(faceplate_in: Blender, live: Live) -> None:  # noqa: F811
+def test_disabling_in_the_middle_of_a_job_leaves_no_thread_and_no_timer(faceplate_in: Blender, live: Live) -> None:
     left = run(
         faceplate_in,
         live,
@@ -128,7 +128,7 @@ answer([threads(), bpy.app.timers.is_registered(timer)])
 
 @pytest.mark.parametrize("what", ["undone", "closed"])
 def test_a_node_that_is_undone_or_closed_while_the_engine_works_leaves_nothing_behind(
-    faceplate_in: Blender,  # noqa: F811
+    faceplate_in: Blender,
     live: Live,
     what: str,
 ) -> None:
@@ -163,7 +163,7 @@ answer([there, [job["state"] for job in link.state.jobs], link.pump(), handlers(
 
 @pytest.mark.parametrize(("field", "value", "standing"), [("token", "x" * 43, "refused"), ("version", "", "")])
 def test_a_wrong_token_or_version_is_said_on_the_panel_and_on_the_node(
-    faceplate_in: Blender,  # noqa: F811
+    faceplate_in: Blender,
     live: Live,
     field: str,
     value: str,
@@ -198,7 +198,7 @@ answer([seen(), [detect.state, detect.message, detect.remedy]])
 
 
 def test_without_an_engine_and_without_its_python_the_node_says_what_to_name(
-    faceplate_in: Blender,  # noqa: F811
+    faceplate_in: Blender,
     live: Live,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -219,7 +219,7 @@ answer([detect.state, detect.message, detect.remedy])
 
 
 def test_undoing_at_every_moment_while_jobs_are_followed_does_not_end_blender(
-    faceplate_in: Blender,  # noqa: F811
+    faceplate_in: Blender,
     live: Live,
 ) -> None:
     ended = run(

@@ -14,10 +14,10 @@ import pytest
 import install.blender
 from nodes.definitions import NODES
 from tests import ROOT
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 
 
-def test_the_zip_is_valid_for_blenders_own_tool(blender: Blender, extension: Path) -> None:  # noqa: F811
+def test_the_zip_is_valid_for_blenders_own_tool(blender: Blender, extension: Path) -> None:
     told = blender.run("import bl_pkg\nanswer(str(Path(bl_pkg.__file__).parent / 'cli' / 'blender_ext.py'))")
     done = subprocess.run([str(blender.python), told, "validate", str(extension)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -25,7 +25,7 @@ def test_the_zip_is_valid_for_blenders_own_tool(blender: Blender, extension: Pat
 
 
 def test_the_zip_is_the_same_for_the_same_sources_and_holds_client_and_definitions(
-    extension: Path,  # noqa: F811
+    extension: Path,
     tmp_path: Path,
 ) -> None:
     one, other = (install.blender.build(tmp_path / name).read_bytes() for name in ("one", "other"))
@@ -37,7 +37,7 @@ def test_the_zip_is_the_same_for_the_same_sources_and_holds_client_and_definitio
         assert not [name for name in packed.namelist() if "__pycache__" in name]
 
 
-def test_every_file_that_runs_in_blender_says_its_licence_and_imports_little(extension: Path) -> None:  # noqa: F811
+def test_every_file_that_runs_in_blender_says_its_licence_and_imports_little(extension: Path) -> None:
     allowed = sys.stdlib_module_names | {"numpy", "bpy"}
     with zipfile.ZipFile(extension) as packed:
         for name in packed.namelist():
@@ -53,7 +53,7 @@ def test_every_file_that_runs_in_blender_says_its_licence_and_imports_little(ext
                 assert {each.partition(".")[0] for each in found} <= allowed, f"{name}: {found}"
 
 
-def test_parameters_are_those_of_the_definitions(faceplate_in: Blender) -> None:  # noqa: F811
+def test_parameters_are_those_of_the_definitions(faceplate_in: Blender) -> None:
     found = faceplate_in.run("""
 enable()
 scene = empty_scene(64, 64, 1, 2)
@@ -108,7 +108,7 @@ answer(told)
                 assert shown["default"] == pytest.approx(default) or shown["default"] == default, name
 
 
-def test_a_new_node_asks_for_exactly_the_defaults(faceplate_in: Blender) -> None:  # noqa: F811
+def test_a_new_node_asks_for_exactly_the_defaults(faceplate_in: Blender) -> None:
     asked = faceplate_in.run("""
 enable()
 tree, end = compositor(empty_scene(64, 64, 1, 2))
@@ -121,7 +121,7 @@ answer(nodes[-1].parameters("Detect", "Align", "Mask", "Swap"))
         assert node.parameters.model_validate(asked[node.name.lower()]) == node.parameters(), node.name
 
 
-def test_enabling_and_disabling_leaves_nothing_and_costs_little(faceplate_in: Blender) -> None:  # noqa: F811
+def test_enabling_and_disabling_leaves_nothing_and_costs_little(faceplate_in: Blender) -> None:
     told = faceplate_in.run("""
 def seen():
     return {
@@ -150,7 +150,7 @@ answer({"cost": costs, "during": during, "before": before})
     assert told["cost"][0] < 0.1, told["cost"]  # the second time, all is loaded
 
 
-def test_nothing_is_left_in_the_users_folder_but_the_extension(faceplate_in: Blender) -> None:  # noqa: F811
+def test_nothing_is_left_in_the_users_folder_but_the_extension(faceplate_in: Blender) -> None:
     left = [
         str(file.relative_to(faceplate_in.user))
         for file in faceplate_in.user.rglob("*faceplate*")
@@ -159,7 +159,7 @@ def test_nothing_is_left_in_the_users_folder_but_the_extension(faceplate_in: Ble
     assert left == []
 
 
-def test_the_installer_installs_and_removes(blender: Blender, tmp_path: Path) -> None:  # noqa: F811
+def test_the_installer_installs_and_removes(blender: Blender, tmp_path: Path) -> None:
     user, out = tmp_path / "user", tmp_path / "out"
     user.mkdir()
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 
 WIDTH, HEIGHT = 64, 48
 FIRST = """
@@ -44,7 +44,7 @@ COLOUR, NUMBER = "NodeSocketColor", "NodeSocketFloat"
 
 
 @pytest.fixture(scope="module")
-def old(faceplate_in: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def old(faceplate_in: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .blend as version 1 saved it, and what it rendered."""
     folder = tmp_path_factory.mktemp(f"first-{faceplate_in.version}")
     rng = np.random.default_rng(1)
@@ -87,7 +87,7 @@ answer(True)
     return folder
 
 
-def test_a_file_of_the_first_version_is_migrated_when_it_is_opened(faceplate_in: Blender, old: Path) -> None:  # noqa: F811
+def test_a_file_of_the_first_version_is_migrated_when_it_is_opened(faceplate_in: Blender, old: Path) -> None:
     told = faceplate_in.run(f"""
 enable()
 bpy.ops.wm.open_mainfile(filepath={str(old / "first.blend")!r})
@@ -124,7 +124,7 @@ answer({{
     assert np.abs(after - cv2.imread(str(old / "plate.0002.png"))).max() > 20
 
 
-def test_a_file_that_was_open_before_is_migrated_by_the_first_button(faceplate_in: Blender, old: Path) -> None:  # noqa: F811
+def test_a_file_that_was_open_before_is_migrated_by_the_first_button(faceplate_in: Blender, old: Path) -> None:
     told = faceplate_in.run(f"""
 enable()
 part("migration").unregister()
@@ -140,7 +140,7 @@ answer([before, swap.schema_version, "Match" in swap.inputs, swap.training_minut
     assert told == [1, 2, True, 7.5]
 
 
-def test_what_a_newer_extension_has_left_is_refused_with_a_remedy_and_kept(faceplate_in: Blender, old: Path) -> None:  # noqa: F811
+def test_what_a_newer_extension_has_left_is_refused_with_a_remedy_and_kept(faceplate_in: Blender, old: Path) -> None:
     told = faceplate_in.run(f"""
 enable()
 bpy.ops.wm.open_mainfile(filepath={str(old / "first.blend")!r})

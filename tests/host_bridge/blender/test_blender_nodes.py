@@ -14,7 +14,7 @@ import pytest
 
 from nodes.definitions import SwapParameters
 from nodes.footage.patch_files import read_matte
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 from tests.support.clips import pictures, write_movie, write_pngs
 from tests.support.live_engine import Live, live_engine
 
@@ -74,7 +74,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Li
 
 
 @pytest.fixture(scope="module")
-def stage(faceplate_in: Blender, live: Live) -> Stage:  # noqa: F811
+def stage(faceplate_in: Blender, live: Live) -> Stage:
     return Stage(faceplate_in, live)
 
 

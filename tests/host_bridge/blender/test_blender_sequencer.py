@@ -17,7 +17,7 @@ from nodes.footage.images import read_window
 from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot.layers import write_overlays
 from tests.nodes.shot.test_overlay import scene
-from tests.support.blender import Blender, blender, extension, faceplate_in  # noqa: F401
+from tests.support.blender import Blender
 from tests.support.clips import cut, pictures, write_movie, write_pngs
 from tests.support.live_engine import Live
 from trainer.faceset.faceset import read_document
@@ -57,7 +57,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(faceplate_in: Blender, live: Live, tmp_path: Path) -> Stage:  # noqa: F811
+def stage(faceplate_in: Blender, live: Live, tmp_path: Path) -> Stage:
     made = live.work / tmp_path.name
     made.mkdir()
     return Stage(faceplate_in, made)

@@ -25,12 +25,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[Stage]:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("buttons")
-        (folder / "tmp").mkdir()
-        patch.setenv("TMPDIR", str(folder / "tmp"))
-        with prepared(folder, samples) as made:
-            yield made
+    with prepared(tmp_path_factory.mktemp("buttons"), samples) as made:
+        yield made
 
 
 def pressed(stage: Stage, fuse: Fuse, button: str, kind: str, **about: Any) -> dict[str, Any]:

@@ -73,9 +73,11 @@ def read(path: Path) -> np.ndarray:
 
 @contextmanager
 def prepared(folder: Path, samples: Path) -> Iterator[Stage]:
-    """The footage, the engine and the Fuses; no results yet. Nobody looks after the folder `watched` yet."""
+    """The footage, the engine, the Fuses and a folder of temporary files; no results yet. Nobody looks after the folder `watched` yet."""
     build(folder / "root", watched=str(folder / "watched"))
-    with live_engine(folder / "engine") as live:
+    (folder / "tmp").mkdir()
+    with pytest.MonkeyPatch.context() as patch, live_engine(folder / "engine") as live:
+        patch.setenv("TMPDIR", str(folder / "tmp"))
         write_pngs(live.work / "plate", pictures(samples / "cap13_edit2.mp4", 20, COUNT), FIRST)
         write_movie(live.work / "source.mkv", pictures(samples / "franck.mp4", 0, 30), codec="ffv1")
         yield Stage(live, folder / "root")
