@@ -414,13 +414,8 @@ def run_tests(env: Path, root: Path, arguments: Sequence[str], steps: Steps) -> 
         if ran.returncode:
             failed.append(name)
             print(ran.stdout.rstrip(), flush=True)
-    # A file's tests stay together: they share an engine, or a Blender. One thread each, so that they are not in each other's way.
-    workers = ("-n", str(max(1, min(os.cpu_count() or 1, 4))), "--dist", "loadfile")
-    tested = subprocess.call(
-        [str(python_of(env)), "-m", "pytest", *workers, *arguments],
-        cwd=root,
-        env={"OMP_NUM_THREADS": "1", **clean_environ()},
-    )
+    workers = ("-n", str(max(1, min(os.cpu_count() or 1, 4))))
+    tested = subprocess.call([str(python_of(env)), "-m", "pytest", *workers, *arguments], cwd=root, env=clean_environ())
     if failed:
         print(f"Error: failed before the tests: {', '.join(failed)}", flush=True)
     return tested or (1 if failed else 0)

@@ -132,7 +132,7 @@ def test_with_everything_there_the_demo_starts_at_once_from_any_folder_with_its_
 def test_the_test_command_runs_linters_types_and_tests_and_reports_every_failure(installed: Path, clips: Path) -> None:
     done = run(installed, "test", "-k", "layers", FACEPLATE_SAMPLES=str(clips))
     assert done.returncode == 0
-    assert re.search(r"pytest -n \d --dist loadfile -k layers", done.stdout)
+    assert re.search(r"pytest -n \d -k layers", done.stdout)
     for failing in ("ruff", "mypy", "pytest"):
         done = run(installed, "test", FACEPLATE_SAMPLES=str(clips), FAILS=failing)
         assert done.returncode == 1
