@@ -69,6 +69,14 @@ def cut(clip: Path, path: Path, first: int, count: int, **options) -> Path:
     return write_movie(path, pictures(clip, first, count), **options)
 
 
+def plate_and_source(samples: Path, folder: Path, plate: int, source: int) -> dict[str, Path]:
+    """Clips of so many frames by their names, which are no sample clips any more."""
+    return {
+        "plate": cut(samples / "cap13_edit2.mp4", folder / "plate.mp4", 0, plate),
+        "source": cut(samples / "franck.mp4", folder / "source.mp4", 300, source),
+    }
+
+
 def packets(path: Path) -> list[bytes]:
     """The coded pictures of a movie."""
     with av.open(str(path)) as found:

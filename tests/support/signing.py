@@ -19,18 +19,6 @@ from nodes.consent.provenance import PerformerPart, Provenance
 from nodes.credentials.manifest import Claim
 from tests.support.clips import write_movie
 
-USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
-
 
 def apart(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Keys and configuration of a user who was never here before."""
@@ -107,13 +95,13 @@ class Authority:
     @classmethod
     def new(cls, name: str = "A trusted authority") -> Authority:
         key = generate_private_key(SECP256R1())
-        return cls(name, key, _certificate(name, name, key, key, ("key_cert_sign", "crl_sign"), None))
+        return cls(name, key, _certificate(name, name, key, key, None))
 
     def issue(
         self, name: str, usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.EMAIL_PROTECTION, days: int = 365
     ) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
         key = generate_private_key(SECP256R1())
-        return key, _certificate(name, self.name, key, self.key, ("digital_signature",), usage, days)
+        return key, _certificate(name, self.name, key, self.key, usage, days, ca=False)
 
     def pem(self) -> str:
         return self.certificate.public_bytes(Encoding.PEM).decode()
@@ -149,12 +137,12 @@ def _certificate(
     issuer: str,
     key: EllipticCurvePrivateKey,
     by: EllipticCurvePrivateKey,
-    usages: tuple[str, ...],
     usage: x509.ObjectIdentifier | None,
     days: int = 3650,
+    *,
+    ca: bool = True,
 ) -> x509.Certificate:
-    now = dt.datetime.now(dt.UTC)
-    ca = "key_cert_sign" in usages
+    now, other = dt.datetime.now(dt.UTC), [False] * 4
     built = (
         x509.CertificateBuilder()
         .subject_name(_name(name))
@@ -164,7 +152,7 @@ def _certificate(
         .not_valid_before(now - dt.timedelta(days=30))
         .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca, None), critical=True)
-        .add_extension(x509.KeyUsage(**{u: u in usages for u in USAGES}), critical=True)
+        .add_extension(x509.KeyUsage(not ca, *other, ca, ca, False, False), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False)
     )

@@ -16,7 +16,7 @@ from host_bridge.jobs.swap import SwapRequest
 from nodes.consent import records as clock
 from nodes.consent.edit import Terms, add, open_project, revoke
 from nodes.consent.records import USES
-from tests.support.clips import cut
+from tests.support.clips import plate_and_source
 from tests.support.consents import apart
 from tests.support.live_engine import Live, engine_without_project
 
@@ -27,12 +27,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Clips that are no sample clips any more."""
-    folder = tmp_path_factory.mktemp("clips")
-    return {
-        "plate": cut(samples / "cap13_edit2.mp4", folder / "plate.mp4", 0, 3),
-        "source": cut(samples / "franck.mp4", folder / "source.mp4", 300, 8),
-    }
+    return plate_and_source(samples, tmp_path_factory.mktemp("clips"), 3, 8)
 
 
 @pytest.fixture(scope="module")

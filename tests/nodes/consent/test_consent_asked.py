@@ -25,7 +25,7 @@ from nodes.shot.render import render_shot
 from nodes.shot.still import Stills
 from nodes.shot_document import ShotDocument, load_shot
 from tests.nodes.swap.test_model import identity
-from tests.support.clips import cut
+from tests.support.clips import plate_and_source
 from tests.support.consents import add_consent, apart
 from tests.support.facesets import tiny_faceset
 from tests.support.live_engine import Live, engine_without_project
@@ -45,12 +45,8 @@ SMALL = FacesetParameters(size=64)
 
 @pytest.fixture(scope="module")
 def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Clips that are no sample clips any more, in a folder that is in no project."""
-    folder = tmp_path_factory.mktemp("clips")
-    return {
-        "plate": cut(samples / "cap13_edit2.mp4", folder / "plate.mp4", 0, 6),
-        "source": cut(samples / "franck.mp4", folder / "source.mp4", 300, 12),
-    }
+    """In a folder that is in no project."""
+    return plate_and_source(samples, tmp_path_factory.mktemp("clips"), 6, 12)
 
 
 @pytest.fixture
