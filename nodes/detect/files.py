@@ -7,6 +7,7 @@ footage. The other arrays hold all tracks end to end: frames int64 [N], boxes fl
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nodes.detect.track import BuilderState, TrackerState
+from nodes.detect.track import TrackerState
 from nodes.errors import SchemaError
 from nodes.files import check_schema, whole_file
 from nodes.types import Faces, Track
@@ -70,17 +71,11 @@ def load_faces(path: Path | str) -> FacesFile:
         )
     try:
         ends = np.cumsum([t["length"] for t in header["tracks"]], dtype=np.int64)
-        parts = {k: np.split(arrays[k], ends[:-1]) for k in ("frames", "boxes", "scores", "landmarks")}
+        kinds = {"frames": np.int64, "boxes": np.float32, "scores": np.float32, "landmarks": np.float32}
+        parts = [np.split(arrays[name].astype(kind, copy=False), ends[:-1]) for name, kind in kinds.items()]
         tracks = tuple(
-            Track(
-                int(t["id"]),
-                parts["frames"][i].astype(np.int64, copy=False),
-                parts["boxes"][i].astype(np.float32, copy=False),
-                parts["scores"][i].astype(np.float32, copy=False),
-                parts["landmarks"][i].astype(np.float32, copy=False),
-                bool(t.get("mirrored")),
-            )
-            for i, t in enumerate(header["tracks"])
+            Track(int(t["id"]), frames, boxes, scores, landmarks, bool(t.get("mirrored")))
+            for t, frames, boxes, scores, landmarks in zip(header["tracks"], *parts, strict=False)
         )
         faces = Faces(
             int(header["width"]),
@@ -145,41 +140,26 @@ def _damaged(path: Path | str) -> SchemaError:
 TRACKER = "faceplate.tracker/2"  # version 1 had the luma at each landmark as well
 
 
+_STATE_ARRAYS = ("frames", "scores", "right", "landmarks")
+
+
 def save_state(path: Path, state: TrackerState) -> None:
     """Write the state of a tracker; raises OutputError."""
-    builders = state.builders
-    header = {
-        "schema": TRACKER,
-        "recent": list(state.recent),
-        "last_detection": state.last_detection,
-        "cuts": list(state.cuts),
-        "lengths": [len(t.frames) for t in builders],
-        "active": [t.active for t in builders],
-    }
-    arrays = {
-        "frames": np.concatenate([t.frames for t in builders]) if builders else np.zeros(0, np.int64),
-        "scores": np.concatenate([t.scores for t in builders]) if builders else np.zeros(0),
-        "right": np.concatenate([t.right for t in builders]) if builders else np.zeros(0),
-        "landmarks": np.concatenate([t.landmarks for t in builders]) if builders else np.zeros((0, 0, 3), np.float32),
-    }
-    save_document(path, header, arrays)
+    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    arrays = {name: fields.pop(name) for name in _STATE_ARRAYS}
+    save_document(path, {"schema": TRACKER, **fields}, arrays)
 
 
 def load_state(path: Path) -> TrackerState:
     """Read the state of a tracker; raises SchemaError when there is none that can be used."""
     header, arrays = load_document(path, TRACKER)
     try:
-        if header["schema"] != TRACKER:
+        if header.pop("schema") != TRACKER:
             raise ValueError("of an earlier version")
-        ends = np.cumsum(header["lengths"], dtype=np.int64)[:-1]
-        parts = [np.split(arrays[name], ends) for name in ("frames", "scores", "right", "landmarks")]
-        builders = tuple(
-            BuilderState(frames, scores, right, landmarks, bool(active))
-            for frames, scores, right, landmarks, active in zip(*parts, header["active"], strict=False)
-        )
-        recent, cuts = (tuple(map(int, header[name])) for name in ("recent", "cuts"))
-        if not recent:
-            raise ValueError("no frame to go on from")
-        return TrackerState(recent, int(header["last_detection"]), cuts, builders)
+        lists: dict[str, Any] = {name: tuple(header.pop(name)) for name in ("recent", "cuts", "lengths", "active")}
+        state = TrackerState(**{**header, **lists, **arrays})
+        if not state.recent or sum(state.lengths) != len(state.frames):
+            raise ValueError("no frame to go on from, or tracks that are cut off")
+        return state
     except (KeyError, TypeError, ValueError) as e:
         raise SchemaError("is damaged", file=path, remedy="Start the analysis again") from e

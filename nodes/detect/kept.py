@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from nodes.cache import cache_folder, digest_code, digest_footage, keep_within, key_of, limit
@@ -48,13 +48,25 @@ def analyse(
         tell(last - first + 1)
         _log.info("%s: %d tracks as found before, in %s", name, len(faces.tracks), kept)
         return faces
-    checkpoint = _Checkpoint(kept.with_suffix(".part.npz"))
+    checkpoint, saved = kept.with_suffix(".part.npz"), time.monotonic()
+    state: TrackerState | None = None
+    with suppress(SchemaError):
+        state = load_state(checkpoint)
+
+    def save(tracker: Tracker) -> None:
+        nonlocal saved
+        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            with suppress(OutputError):
+                save_state(checkpoint, tracker.state())
+            saved = time.monotonic()
+
     _log.info("%s: frames %d-%d of %s by %s", name, first, last, plate.info.path, parameters)
-    faces = detect(plate, parameters, first, last, tell, checkpoint)
+    faces = detect(plate, parameters, first, last, tell, state, save)
     _log.info("%s: %d tracks, %d cuts", name, len(faces.tracks), len(faces.cuts))
     with suppress(OutputError):
         save_faces(kept, faces)
-    checkpoint.discard()
+    with suppress(OSError):
+        checkpoint.unlink(missing_ok=True)
     keep_within(most)
     return faces
 
@@ -126,28 +138,3 @@ def _kept(footage: Footage, parameters: DetectParameters, first: int, last: int)
         code=digest_code("nodes.detect", "nodes.geometry", "nodes.footage"),
     )
     return cache_folder() / "faces" / f"{key}.npz"
-
-
-@dataclass
-class _Checkpoint:
-    """Keeps a tracker's state beside the result to come, so that an interrupted analysis does not start over."""
-
-    path: Path
-    last: float = 0.0
-
-    def load(self) -> TrackerState | None:
-        self.last = time.monotonic()
-        try:
-            return load_state(self.path)
-        except SchemaError:
-            return None
-
-    def offer(self, tracker: Tracker) -> None:
-        if time.monotonic() - self.last >= CHECKPOINT_SECONDS:
-            with suppress(OutputError):
-                save_state(self.path, tracker.state())
-            self.last = time.monotonic()
-
-    def discard(self) -> None:
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import combinations, islice, takewhile
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ _NEVER = -(10**9)
 Progress = Callable[[int], None]
 
 
-@dataclass
+@dataclass(eq=False)
 class TrackBuilder:
     """A track under construction: what was found, frame by frame."""
 
@@ -73,43 +73,28 @@ class TrackBuilder:
 
 
 @dataclass(frozen=True, slots=True)
-class BuilderState:
-    """A track under construction as arrays: frames int64 [n], scores and right float64 [n], landmarks float32 [n, L, 3]; whether it is
-    still followed."""
-
-    frames: Int
-    scores: npt.NDArray[np.float64]
-    right: npt.NDArray[np.float64]
-    landmarks: Float
-    active: bool
-
-
-@dataclass(frozen=True, slots=True)
 class TrackerState:
     """All that a tracker knows before it takes `next_frame`, except for pixels.
 
-    recent: the last frames of the scene, whose pixels it needs; never empty.
+    recent: the last frames of the scene, whose pixels it needs; never empty. lengths, active: of each track, how many frames it has and
+    whether it is still followed. The arrays hold all tracks end to end: frames int64 [N], scores and right float64 [N], landmarks
+    float32 [N, L, 3].
     """
 
     recent: tuple[int, ...]
     last_detection: int
     cuts: tuple[int, ...]
-    builders: tuple[BuilderState, ...]
+    lengths: tuple[int, ...]
+    active: tuple[bool, ...]
+    frames: Int
+    scores: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    landmarks: Float
 
     @property
     def next_frame(self) -> int:
         """The frame to go on with."""
         return self.recent[-1] + 1
-
-
-class TrackerCheckpoint(Protocol):
-    """Where `detect` finds the state to go on from, if any, and leaves its own from time to time."""
-
-    def load(self) -> TrackerState | None:
-        """Return the state to go on from."""
-
-    def offer(self, tracker: Tracker) -> None:
-        """Take the tracker's state after a frame, if it is time for that."""
 
 
 def _box(landmarks: Float) -> Float:
@@ -164,13 +149,22 @@ class Tracker:
 
     def state(self) -> TrackerState:
         """What it takes to go on later, with the frame after the last one that is certain to be no flash."""
-        builders = [(t, False) for t in self._finished] + [(t, True) for t in self._active]
-        arrays = (
-            BuilderState(np.array(t.frames), np.array(t.scores), np.array(t.right), np.stack(list(t.landmarks)), active)
-            for t, active in builders
+        builders = [*self._finished, *self._active]
+
+        def joined(name: str, kind: type) -> Any:
+            return np.array([value for t in builders for value in getattr(t, name)], kind)
+
+        return TrackerState(
+            tuple(f.index for f in self._recent),
+            self._last_detection,
+            tuple(self.cuts),
+            tuple(len(t.frames) for t in builders),
+            (False,) * len(self._finished) + (True,) * len(self._active),
+            joined("frames", np.int64),
+            joined("scores", np.float64),
+            joined("right", np.float64),
+            joined("landmarks", np.float32),
         )
-        recent = tuple(f.index for f in self._recent)
-        return TrackerState(recent, self._last_detection, tuple(self.cuts), tuple(arrays))
 
     def resume(self, state: TrackerState, recent: Iterable[Frame]) -> None:
         """Go on from `state`; recent: the frames from the first of `state.recent` to the one before `state.next_frame`."""
@@ -178,9 +172,12 @@ class Tracker:
             if frame.index in state.recent:  # all of one scene, so that each is certain at once
                 self._recent.extend(certain for certain, _ in self._cuts.take(frame, thumbnail(frame)))
         self._last_detection, self.cuts = state.last_detection, list(state.cuts)
-        for t in state.builders:
-            builder = TrackBuilder(*map(deque, (t.frames.tolist(), t.landmarks, t.scores.tolist(), t.right.tolist())))
-            (self._active if t.active else self._finished).append(builder)
+        end = 0
+        for length, active in zip(state.lengths, state.active, strict=True):
+            part, end = slice(end, end + length), end + length
+            frames, scores, right = (values[part].tolist() for values in (state.frames, state.scores, state.right))
+            builder = TrackBuilder(*map(deque, (frames, state.landmarks[part], scores, right)))
+            (self._active if active else self._finished).append(builder)
 
     def finish(self) -> tuple[Track, ...]:
         """All tracks, the longest first, numbered from 0."""
@@ -325,17 +322,17 @@ def detect(
     first: int = 0,
     last: int | None = None,
     progress: Progress = lambda done: None,
-    checkpoint: TrackerCheckpoint | None = None,
+    state: TrackerState | None = None,
+    after: Callable[[Tracker], None] | None = None,
 ) -> Faces:
     """Find and follow the faces of `plate` from frame `first` to `last`, inclusive; `progress` is told frames done.
 
-    checkpoint: where to go on from and where to leave the state; the result is the same.
+    state: where to go on from; the result is the same. after: is called after each frame.
     Raises FootageError for footage that cannot be decoded, SchemaError for a subject that is not there. No face at all is not an error: `Faces.tracks` is empty.
     """
     parameters = parameters or DetectParameters()
     info = plate.info
     tracker = Tracker(parameters, float(info.rate))
-    state = checkpoint.load() if checkpoint else None
     start = state.recent[0] if state else first
     end = info.frames - 1 if last is None else last
     count = end - first + 1
@@ -345,8 +342,8 @@ def detect(
     for frame in frames:
         tracker.take(frame)
         progress(frame.index - first + 1)
-        if checkpoint:
-            checkpoint.offer(tracker)
+        if after:
+            after(tracker)
     tracks = tracker.finish()
     by = ", ".join(f"search {number} in {count}" for number, count in sorted(tracker.found_by.items()))
     _log.info("frames in which faces were found by detection, not followed: %s", by or "none")

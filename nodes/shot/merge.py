@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from nodes.cache import digest_file, key_of
 from nodes.choice import check_fits
 from nodes.consent.gate import permit, still
@@ -18,13 +16,14 @@ from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.patch_files import read_patch
 from nodes.graph import run
-from nodes.parts import DOCUMENT
+from nodes.parts import DOCUMENT, frame_file
 from nodes.progress import Progress, quiet
 from nodes.shot import results
 from nodes.shot.render import as_written
-from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
+from nodes.shot.write import Rendered, ShotFolder, write_shot
 from nodes.shot_document import FootageInput, ModelInput, ShotDocument, load_shot
-from nodes.types import Patch, Roi
+from nodes.swap.place import merge
+from nodes.types import Patch
 
 
 def merge_shots(
@@ -62,27 +61,11 @@ def _merge(plate: Footage, shots: Sequence[Path], out: Path, first: int, last: i
     return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
 
 
-def over(upper: Patch, lower: Patch) -> Patch:
-    """Lay one premultiplied patch over another of the same frame (Porter & Duff 1984)."""
-    if upper.roi.empty or lower.roi.empty:
-        return lower if upper.roi.empty else upper
-    a, b = upper.roi, lower.roi
-    roi = Roi(min(a.x0, b.x0), min(a.y0, b.y0), max(a.x1, b.x1), max(a.y1, b.y1))
-    rgba = np.zeros((roi.height, roi.width, 4), np.float32)
-    for patch in (lower, upper):
-        y, x = patch.roi.y0 - roi.y0, patch.roi.x0 - roi.x0
-        part = rgba[y : y + patch.roi.height, x : x + patch.roi.width]
-        part[:] = patch.rgba + part * (1 - patch.rgba[..., 3:])
-    return Patch(upper.frame, roi, rgba)
-
-
 def _merged(plate: Footage, shots: Sequence[Path], first: int, last: int) -> Iterator[tuple[Frame, Patch, bool]]:
     for frame in plate.frames(first, last, prepare=Frame.rgb8):
         number = plate.info.first + frame.index
-        merged, *others = (read_patch(patch_files(folder, number)[0]) for folder in shots)
-        for patch in others:
-            merged = over(patch, merged)
-        yield frame, as_written(Patch(frame.index, merged.roi, merged.rgba)), True
+        patches = [read_patch(frame_file(folder, "patch", number)) for folder in shots]
+        yield frame, as_written(merge(patches, frame.index)), True
 
 
 def _inputs(documents: Sequence[ShotDocument]) -> dict[str, FootageInput | ModelInput]:

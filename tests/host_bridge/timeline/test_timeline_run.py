@@ -17,7 +17,7 @@ from host_bridge.timeline.document import TimelineRun, load
 from nodes.detect import kept as analysis
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_patch
-from nodes.shot.merge import over
+from nodes.swap.place import merge
 from nodes.types import Patch, Roi
 from tests.host_bridge.cli.test_cli_train import small_df  # noqa: F401
 from tests.support.clips import pictures, write_movie
@@ -302,7 +302,7 @@ def test_of_patches_that_overlap_the_upper_one_covers_the_lower() -> None:
         rgba[..., 3] = alpha
         return Patch(0, Roi(x, 0, x + 4, 2), rgba)
 
-    merged = over(patch(2, 1.0, 0.75), patch(0, 0.5, 1.0))
+    merged = merge([patch(0, 0.5, 1.0), patch(2, 1.0, 0.75)], 0)
     assert merged.roi == Roi(0, 0, 6, 2)
     assert merged.rgba[0, :, 0].tolist() == [0.5, 0.5, 0.875, 0.875, 0.75, 0.75]
     assert merged.rgba[0, :, 3].tolist() == [1, 1, 1, 1, 0.75, 0.75]
