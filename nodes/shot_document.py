@@ -34,10 +34,12 @@ class FrameSpan(_ShotPart):
     last: int
 
 
-class TrackSpan(FrameSpan):
-    """A track and its frames."""
+class TrackSpan(_ShotPart):
+    """A track and its frames, by the clip's own numbers."""
 
     id: int
+    first: int
+    last: int
     frames: int
 
     @classmethod

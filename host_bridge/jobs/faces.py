@@ -12,6 +12,7 @@ from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
 from nodes.definitions import AlignParameters, DetectParameters, MaskParameters, RegisterParameters, Registrar, Settings
 from nodes.errors import UsageError
+from nodes.shot.aligned.document import AlignedTrack, LeftOutImage
 from nodes.shot_document import FrameSpan, TrackSpan
 
 if TYPE_CHECKING:
@@ -146,23 +147,6 @@ class AlignRequest(Request):
         return "" if what is None else what.name
 
 
-class AlignedTrack(Result):
-    """Aligned images of one track."""
-
-    id: int
-    first: int
-    last: int
-    images: int
-
-
-class LeftOutImage(Result):
-    """A frame, or a picture, of which there is no aligned image, with the reason."""
-
-    source: str | None
-    frame: int
-    reason: str
-
-
 class AlignedResult(Result):
     """A folder of aligned images."""
 
@@ -208,7 +192,7 @@ def align(request: AlignRequest, watch: Watch) -> AlignResult:
     else:
         written = _of_subject(request, clip, out, watch)
     watch.preview(out / "sheet.png")
-    return AlignedResult.model_validate({"folder": out, "tracks": written.tracks, "left_out": written.left_out})
+    return AlignedResult(folder=out, tracks=written.tracks, left_out=written.left_out)
 
 
 def _registration_of(request: AlignRequest) -> RegisterParameters | None:

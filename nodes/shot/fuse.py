@@ -106,11 +106,12 @@ def write_crops(folder: Path, info: FootageInfo) -> Path:
     """Write the index of the aligned images in `folder` into `folder/fusion`; returns it. Raises SchemaError and OutputError."""
     transforms = load_transforms(folder)
     found: dict[int, list[tuple[int, Corners]]] = defaultdict(list)
-    for entry in transforms.entries:
+    for entry in transforms.images:
         corners = tuple((float(x), float(y)) for x, y in apply_homography(entry.to_plate, corners_of(*entry.size)))
         track = entry.file.split("/")[1]
         found[entry.frame].append((int(track) if track.isdecimal() else 0, corners))
-    first, last = transforms.span
+    assert transforms.range is not None  # of a clip
+    first, last = transforms.range.first, transforms.range.last
     return write_index(folder / FOLDER, "align", info, first, outlines=found, count=last - first + 1)
 
 

@@ -2,101 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
-from nodes.errors import SchemaError
-from nodes.files import check_schema, whole_file
+from nodes.files import load_document, whole_file
 from nodes.geometry.similarity import Double
+from nodes.shot_document import FootageInput, FrameSpan
 
 SCHEMA, DOCUMENT = "faceplate.transforms/1", "transforms.json"
 
 
-@dataclass(frozen=True, slots=True)
-class AlignedImage:
-    """One image. file, mask: relative to the folder. source: the picture's name, None for a clip. frame: its number. digest: of its pixels."""
-
-    file: str
-    mask: str
-    source: str | None
-    frame: int
-    size: tuple[int, int]
-    digest: str
-    to_plate: Double
-
-    @property
-    def key(self) -> str | int:
-        """What it was cut from: the name of a picture, or the number of a frame."""
-        return self.frame if self.source is None else self.source
+class _AlignedPart(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Transforms:
-    """A folder of aligned images. footage: path, and of a clip its size and more. span: numbers of the first and last frame.
-
-    sources: sizes of the pictures by name, of a folder of pictures.
-    """
-
-    folder: Path
-    footage: dict[str, Any]
-    span: tuple[int, int]
-    sources: dict[str, tuple[int, int]]
-    entries: tuple[AlignedImage, ...]
-
-    @property
-    def pictures(self) -> bool:
-        """Whether the images were cut from pictures, and not from a clip."""
-        return bool(self.sources)
-
-
-def save_transforms(folder: Path, about: dict[str, Any], images: list[dict[str, Any]]) -> None:
-    """Write the document, an image a line; raises OutputError."""
-    head = json.dumps({"schema": SCHEMA, **about}, indent=2, ensure_ascii=False).rstrip("\n}")
-    lines = ",\n".join(f"    {json.dumps(one, ensure_ascii=False)}" for one in images)
-    with whole_file(folder / DOCUMENT) as temporary:
-        temporary.write_text(f'{head},\n  "images": [\n{lines}\n  ]\n}}\n', "utf-8")
-
-
-def load_transforms(folder: Path) -> Transforms:
-    """Read the document of a folder; raises SchemaError when it is missing, damaged, of another kind, or newer."""
-    path = folder / DOCUMENT
+def _matrix(rows: Any) -> Double:
     try:
-        document = json.loads(path.read_bytes())
-        schema = document["schema"]
-    except (FileNotFoundError, NotADirectoryError) as e:
-        raise SchemaError("does not exist", file=path, remedy="Give a folder that `faceplate align` wrote") from e
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise _damaged(path) from e
-    check_schema(schema, SCHEMA, path)
-    try:
-        span = document["range"] or {"first": 0, "last": 0}
-        found = Transforms(
-            folder,
-            dict(document["footage"]),
-            (int(span["first"]), int(span["last"])),
-            {_plain(s["name"]): (int(s["width"]), int(s["height"])) for s in document["sources"]},
-            tuple(_entry(one) for one in document["images"]),
-        )
-        if found.pictures and not {e.source for e in found.entries} <= found.sources.keys():
-            raise ValueError("an image is of no picture")
-        return found
-    except (KeyError, TypeError, ValueError) as e:
-        raise _damaged(path) from e
-
-
-def _entry(one: dict[str, Any]) -> AlignedImage:
-    matrix = np.array(one["to_plate"], np.float64)
-    width, height = (int(n) for n in one["size"])
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix) or min(width, height) < 1:
-        raise ValueError("no transform")
-    source = None if one["source"] is None else _plain(one["source"])
-    return AlignedImage(
-        _inside(one["file"]), _inside(one["mask"]), source, int(one["frame"]), (width, height), one["digest"], matrix
-    )
+        matrix = np.array(rows, np.float64)
+    except TypeError as e:
+        raise ValueError("is no matrix") from e
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix):
+        raise ValueError("is no transform")
+    return matrix
 
 
 def _inside(name: str) -> str:
@@ -112,5 +42,102 @@ def _plain(name: str) -> str:
     return name
 
 
-def _damaged(path: Path) -> SchemaError:
-    return SchemaError("is damaged, or no document of Faceplate", file=path, remedy="Align again, into another folder")
+Matrix = Annotated[Any, PlainValidator(_matrix), PlainSerializer(lambda matrix: matrix.tolist())]  # float64 [3, 3]
+FileInside = Annotated[str, AfterValidator(_inside)]
+FileName = Annotated[str, AfterValidator(_plain)]
+Pixels = Annotated[int, Field(ge=1)]
+
+
+class AlignedImage(_AlignedPart):
+    """One image. file, mask: relative to the folder. source: the picture's name, None for a clip. frame: its number. digest: of its pixels."""
+
+    file: FileInside
+    mask: FileInside
+    source: FileName | None
+    frame: int
+    track: int = 0
+    size: tuple[Pixels, Pixels]
+    mirrored: bool = False
+    to_plate: Matrix
+    to_crop: Matrix
+    digest: str
+
+    @property
+    def key(self) -> str | int:
+        """What it was cut from: the name of a picture, or the number of a frame."""
+        return self.frame if self.source is None else self.source
+
+
+class LeftOutImage(_AlignedPart):
+    """A frame, or the picture `source`, of which there is no image, and why."""
+
+    source: str | None
+    frame: int
+    reason: str
+
+
+class AlignedTrack(_AlignedPart):
+    """The images of one track, and the numbers of their first and last frame."""
+
+    id: int
+    first: int
+    last: int
+    images: int
+
+
+class SourcePicture(_AlignedPart):
+    """One of the pictures of a folder."""
+
+    name: FileName
+    width: int
+    height: int
+
+
+class PictureFolder(_AlignedPart):
+    """A folder of unrelated pictures."""
+
+    path: Path
+
+
+class AlignedBy(_AlignedPart):
+    """How all images of a folder were aligned. reference: the picture of an object."""
+
+    method: str
+    subject: str | None = None
+    template: str | None = None
+    coverage: float | None = None
+    transform: str
+    reference: Path | None = None
+
+
+class Transforms(AlignedBy):
+    """A folder of aligned images. sources: the pictures of a folder of pictures."""
+
+    schema_: str = Field(default=SCHEMA, alias="schema")
+    footage: FootageInput | PictureFolder
+    range: FrameSpan | None
+    sources: tuple[SourcePicture, ...]
+    left_out: tuple[LeftOutImage, ...] = ()
+    images: tuple[AlignedImage, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Transforms:
+        if self.sources and not {image.source for image in self.images} <= {s.name for s in self.sources}:
+            raise ValueError("an image is of no picture")
+        if not self.sources and not (self.range and isinstance(self.footage, FootageInput)):
+            raise ValueError("names neither a clip nor pictures")
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write the document, an image a line; raises OutputError."""
+        head = self.model_dump_json(indent=2, exclude={"images"}).rstrip("\n}")
+        lines = ",\n".join(f"    {image.model_dump_json()}" for image in self.images)
+        with whole_file(folder / DOCUMENT) as temporary:
+            temporary.write_text(f'{head},\n  "images": [\n{lines}\n  ]\n}}\n', "utf-8")
+
+
+def load_transforms(folder: Path) -> Transforms:
+    """Read the document of a folder; raises SchemaError when it is missing, damaged, of another kind, or newer."""
+    return load_document(
+        folder / DOCUMENT, Transforms, SCHEMA, "Give a folder that `faceplate align` wrote, or align again"
+    )

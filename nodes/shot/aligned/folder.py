@@ -23,9 +23,20 @@ from nodes.geometry.homography import apply_homography, stretch
 from nodes.geometry.sampling import warp
 from nodes.geometry.similarity import Double
 from nodes.mask import check_regions, draw_regions
-from nodes.shot.aligned.document import DOCUMENT, load_transforms, save_transforms
+from nodes.shot.aligned.document import (
+    DOCUMENT,
+    AlignedBy,
+    AlignedImage,
+    AlignedTrack,
+    LeftOutImage,
+    PictureFolder,
+    SourcePicture,
+    Transforms,
+    load_transforms,
+)
 from nodes.shot.sheet import write_png
 from nodes.shot.worker import Worker
+from nodes.shot_document import FootageInput, FrameSpan
 from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8, Roi
 
@@ -37,8 +48,8 @@ _CELLS, _COLUMNS, _CELL = 40, 10, 128
 class AlignedFolder:
     """What lies in the folder: tracks with the numbers of their first and last frame, and what shows nothing, with the reason."""
 
-    tracks: list[dict[str, int]]
-    left_out: list[dict[str, Any]]
+    tracks: list[AlignedTrack]
+    left_out: list[LeftOutImage]
 
 
 @dataclass
@@ -48,10 +59,10 @@ class Writer:
     folder: Path
     kind: ImageKind
     files: Worker[tuple[Path, Image8]]
-    entries: list[dict[str, Any]] = field(default_factory=list)
+    images: list[AlignedImage] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     landmarks: list[Float] = field(default_factory=list)
-    left_out: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[LeftOutImage] = field(default_factory=list)
     shown: list[Image8] = field(default_factory=list)
     step: int = 1
 
@@ -62,15 +73,32 @@ class Writer:
             file, mask = (f"{folder}/{one.track}/{name}.png" for folder in ("images", "masks"))
             self.files.put((self.folder / file, image))
             self.files.put((self.folder / mask, self.kind.mask(one)))
-            self._note(one, file, mask, number, source, digest(image))
+            entry = AlignedImage(
+                file=file,
+                mask=mask,
+                source=source,
+                frame=number,
+                track=one.track,
+                size=one.size,
+                mirrored=one.mirrored,
+                to_plate=one.to_plate,
+                to_crop=np.linalg.inv(one.to_plate),
+                digest=digest(image),
+            )
+            self.images.append(entry)
+            self.rows.append(_row(entry, one))
+            if one.landmarks is not None:
+                self.landmarks.append(one.landmarks)
             self._show(image)
 
     def leave_out(self, number: int, source: str | None, reason: str) -> None:
         """Note a frame, or a picture, of which there is no image."""
-        self.left_out.append({"source": source, "frame": number, "reason": reason})
+        self.left_out.append(LeftOutImage(source=source, frame=number, reason=reason))
 
-    def finish(self, about: dict[str, Any]) -> AlignedFolder:
-        """Write what tells of all images. about: what `transforms.json` says of the footage."""
+    def finish(
+        self, footage: FootageInput | PictureFolder, span: FrameSpan | None, sources: Sequence[SourcePicture] = ()
+    ) -> AlignedFolder:
+        """Write what tells of all images. span: the clip's frames that were looked at."""
         write_png(self.folder / SHEET, _sheet(self.shown))
         if self.landmarks:
             np.save(self.folder / LANDMARKS, np.stack(self.landmarks).astype(np.float32), allow_pickle=False)
@@ -78,50 +106,21 @@ class Writer:
             table = csv.DictWriter(file, list(self.rows[0]))
             table.writeheader()
             table.writerows(self.rows)
-        save_transforms(self.folder, {**self.kind.about, **about, "left_out": self.left_out}, self.entries)
+        Transforms(
+            **dict(self.kind.by),
+            footage=footage,
+            range=span,
+            sources=tuple(sources),
+            left_out=tuple(self.left_out),
+            images=tuple(self.images),
+        ).save(self.folder)
         return AlignedFolder(self._tracks(), self.left_out)
 
-    def _tracks(self) -> list[dict[str, int]]:
+    def _tracks(self) -> list[AlignedTrack]:
         frames: dict[int, list[int]] = {}
-        for row in self.rows:
-            frames.setdefault(row["track"], []).append(row["frame"])
-        return [{"id": i, "first": min(f), "last": max(f), "images": len(f)} for i, f in sorted(frames.items())]
-
-    def _note(self, one: Placed, file: str, mask: str, number: int, source: str | None, digest: str) -> None:
-        self.entries.append(
-            {
-                "file": file,
-                "mask": mask,
-                "source": source,
-                "frame": number,
-                "track": one.track,
-                "size": list(one.size),
-                "mirrored": one.mirrored,
-                "to_plate": one.to_plate.tolist(),
-                "to_crop": one.to_crop.tolist(),
-                "digest": digest,
-            }
-        )
-        numbers = dict(zip(("x0", "y0", "x1", "y1"), one.box, strict=True)) | dict(
-            zip(("yaw", "pitch"), (None, None) if one.yaw_pitch is None else one.yaw_pitch, strict=True)
-        )
-        told = {key: None if n is None else f"{n:.7g}" for key, n in {**numbers, **one.figures()}.items()}
-        self.rows.append(
-            {
-                "file": file,
-                "mask": mask,
-                "source": source,
-                "frame": number,
-                "track": one.track,
-                "width": one.size[0],
-                "height": one.size[1],
-                "score": f"{one.score:.4f}",
-                "mirrored": int(one.mirrored),
-                **told,
-            }
-        )
-        if one.landmarks is not None:
-            self.landmarks.append(one.landmarks)
+        for image in self.images:
+            frames.setdefault(image.track, []).append(image.frame)
+        return [AlignedTrack(id=i, first=min(f), last=max(f), images=len(f)) for i, f in sorted(frames.items())]
 
     def _show(self, image: Image8) -> None:
         """Keep every n-th image small, n doubling when there are too many: how many will come is not known."""
@@ -130,6 +129,19 @@ class Writer:
         self.shown.append(_cell(image))
         if len(self.shown) > 2 * _CELLS:
             self.shown, self.step = self.shown[::2], self.step * 2
+
+
+def _row(entry: AlignedImage, one: Placed) -> dict[str, Any]:
+    numbers = dict(zip(("x0", "y0", "x1", "y1"), one.box, strict=True))
+    numbers |= dict(zip(("yaw", "pitch"), (None, None) if one.yaw_pitch is None else one.yaw_pitch, strict=True))
+    return {
+        **entry.model_dump(include={"file", "mask", "source", "frame", "track"}),
+        "width": one.size[0],
+        "height": one.size[1],
+        "score": f"{one.score:.4f}",
+        "mirrored": int(one.mirrored),
+        **{key: None if n is None else f"{n:.7g}" for key, n in {**numbers, **one.figures()}.items()},
+    }
 
 
 @contextmanager
@@ -180,7 +192,7 @@ def digest(image: Image8) -> str:
 
 def _put_in_place(new: Path, out: Path) -> None:
     if (out / DOCUMENT).is_file():
-        for entry in load_transforms(out).entries:
+        for entry in load_transforms(out).images:
             for name in (entry.file, entry.mask):
                 (out / name).unlink(missing_ok=True)
                 with suppress(OSError):  # not empty yet, or something of others is in there
@@ -229,11 +241,6 @@ class Placed:
     yaw_pitch: Float | None = None
     landmarks: Float | None = None
 
-    @property
-    def to_crop(self) -> Double:
-        """Plate pixels → image pixels, [3, 3]."""
-        return np.asarray(np.linalg.inv(self.to_plate), np.float64)
-
     def figures(self) -> dict[str, float]:
         """Scale (plate pixels an image pixel), angle (degrees, clockwise) and position x, y (plate pixels) of the image's centre."""
         centre = np.array([self.size], np.float64) / 2
@@ -246,9 +253,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class ImageKind:
-    """What all images of a folder have in common. about: as `transforms.json` tells it. mask: draws the mask [h, w] of one, 0..255."""
+    """What all images of a folder have in common. mask: draws the mask [h, w] of one, 0..255."""
 
-    about: dict[str, Any]
+    by: AlignedBy
     mask: Callable[[Placed], Image8]
 
 
@@ -261,14 +268,14 @@ def by_landmarks(subject: Subject, coverage: float, regions: Sequence[str] | Non
         mask = draw_regions(placed.landmarks[None], placed.size[0], subject, regions)[0]
         return np.asarray(np.rint(mask * 255), np.uint8)
 
-    about = {
-        "method": "landmarks",
-        "subject": subject.name,
-        "template": subject.template_id,
-        "coverage": coverage,
-        "transform": "similarity",
-    }
-    return ImageKind(about, draw)
+    by = AlignedBy(
+        method="landmarks",
+        subject=subject.name,
+        template=subject.template_id,
+        coverage=coverage,
+        transform="similarity",
+    )
+    return ImageKind(by, draw)
 
 
 def by_reference(reference: Frame, method: str, transform: str, size: int | None) -> tuple[ImageKind, tuple[int, int]]:
@@ -283,8 +290,8 @@ def by_reference(reference: Frame, method: str, transform: str, size: int | None
         raise FaceplateError("is all transparent", file=reference.info.path, remedy="Give a picture of the object")
     whole = np.ones((reference.height, reference.width), np.float32) if alpha is None else alpha
     mask = np.rint(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
-    about = {"method": method, "subject": None, "template": None, "coverage": None, "transform": transform}
-    return ImageKind(about | {"reference": str(reference.info.path.absolute())}, lambda placed: mask), (width, height)
+    by = AlignedBy(method=method, transform=transform, reference=reference.info.path.absolute())
+    return ImageKind(by, lambda placed: mask), (width, height)
 
 
 def place_alignment(alignment: Alignment) -> list[Placed]:

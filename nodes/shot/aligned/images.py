@@ -25,6 +25,7 @@ from nodes.footage.frame import Frame
 from nodes.footage.images import open_image
 from nodes.footage.numbering import find_sequence
 from nodes.progress import Progress, quiet, stage
+from nodes.shot.aligned.document import PictureFolder, SourcePicture
 from nodes.shot.aligned.folder import (
     AlignedFolder,
     ImageKind,
@@ -36,7 +37,7 @@ from nodes.shot.aligned.folder import (
     place_alignment,
     place_registration,
 )
-from nodes.shot_document import FootageInput
+from nodes.shot_document import FootageInput, FrameSpan
 from nodes.subjects.subject import load_subject
 from nodes.text import counted
 from nodes.types import Faces
@@ -129,12 +130,8 @@ def _write(
         for index in missing:
             writer.leave_out(info.first + index, None, NOT_FOUND)
         first, last = span or (first, last)
-        about = {
-            "footage": FootageInput.of(info, digest_footage(info.path)).model_dump(mode="json", exclude={"not_used"}),
-            "range": {"first": info.first + first, "last": info.first + last},
-            "sources": [],
-        }
-        return writer.finish(about)
+        looked_at = FrameSpan(first=info.first + first, last=info.first + last)
+        return writer.finish(FootageInput.of(info, digest_footage(info.path)), looked_at)
 
 
 Find = Callable[[Footage], list[Placed]]
@@ -181,7 +178,8 @@ def write_pictures(
                 with open_footage(file) as picture:
                     placed = find(picture)
                     writer.cut(picture.frame(0).rgb8(), placed, name, 0, file.name)
-                    sources.append({"name": file.name, "width": picture.info.width, "height": picture.info.height})
+                    size = {"width": picture.info.width, "height": picture.info.height}
+                    sources.append(SourcePicture(name=file.name, **size))
             except FootageError as e:
                 writer.leave_out(0, file.name, str(e))
                 continue
@@ -192,11 +190,11 @@ def write_pictures(
         if not writer.rows:
             raise NoFaceError(
                 f"shows nothing that can be found in {counted(len(files), 'picture')}"
-                + (f" ({writer.left_out[0]['reason']})" if not sources else ""),
+                + (f" ({writer.left_out[0].reason})" if not sources else ""),
                 file=folder,
                 remedy="Try another --subject or a lower --min-score, or with --reference a sharper one",
             )
-        return writer.finish({"footage": {"path": str(folder.absolute())}, "range": None, "sources": sources})
+        return writer.finish(PictureFolder(path=folder.absolute()), None, sources)
 
 
 def names_of(files: Sequence[Path]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from nodes.shot.aligned.document import AlignedImage, Transforms, load_transform
 from nodes.shot.aligned.folder import digest, hidden_folder
 from nodes.shot.aligned.images import names_of
 from nodes.shot.worker import Worker
-from nodes.shot_document import SwitchedOff
+from nodes.shot_document import FootageInput, FrameSpan, SwitchedOff
 from nodes.swap.place import merge
 from nodes.text import counted
 from nodes.types import Float, Patch
@@ -66,15 +65,15 @@ def put_back(
     FootageError for images of another size than they were cut with, or for another plate; then `out` is as it was before.
     """
     known = load_transforms(folder)
-    for entry in known.entries:
+    for entry in known.images:
         check_size(folder, entry)
-    path = plate or Path(known.footage["path"])
+    path = plate or known.footage.path
     _check_place(path, out, folder)
     by = ready(out, path)
     returned = Returned()
-    edit = _editor(known, edge, returned)
-    if not known.pictures:
-        _clip(known, path, out, edit, by, progress)
+    edit = _editor(folder, known.images, edge, returned)
+    if isinstance(known.footage, FootageInput) and known.range:
+        _clip(known.footage, known.range, path, out, edit, by, progress)
     elif out.suffix.lower() == _MOVIE:
         raise OutputError("cannot hold pictures of several sizes", file=out, remedy="Name a folder with --out")
     else:
@@ -90,18 +89,18 @@ def put_back(
     return returned
 
 
-def _editor(known: Transforms, edge: MaskParameters, returned: Returned) -> Edit:
+def _editor(folder: Path, images: Iterable[AlignedImage], edge: MaskParameters, returned: Returned) -> Edit:
     """Lays the edited images of a frame, or of a picture, over it."""
     entries: dict[str | int, list[AlignedImage]] = {}
-    for entry in known.entries:
+    for entry in images:
         entries.setdefault(entry.key, []).append(entry)
 
     def edit(frame: Frame, key: str | int) -> Frame:
         patches = []
         for entry in entries.get(key, ()):
-            if not (known.folder / entry.file).exists():
+            if not (folder / entry.file).exists():
                 returned.deleted += 1
-            elif (patch := patch_of(frame, known.folder, entry, edge)) is None:
+            elif (patch := patch_of(frame, folder, entry, edge)) is None:
                 returned.unchanged += 1
             else:
                 patches.append(patch)
@@ -112,15 +111,23 @@ def _editor(known: Transforms, edge: MaskParameters, returned: Returned) -> Edit
     return edit
 
 
-def _clip(known: Transforms, path: Path, out: Path, edit: Edit, by: Identity | SwitchedOff, progress: Progress) -> None:
-    with open_footage(path, rate=Fraction(known.footage["rate"]), layer=known.footage.get("layer")) as footage:
+def _clip(
+    was: FootageInput,
+    span: FrameSpan,
+    path: Path,
+    out: Path,
+    edit: Edit,
+    by: Identity | SwitchedOff,
+    progress: Progress,
+) -> None:
+    with open_footage(path, rate=was.rate, layer=was.layer) as footage:
         info = footage.info
-        first, last = (number - info.first for number in known.span)
-        size = known.footage["width"], known.footage["height"]
+        first, last = span.first - info.first, span.last - info.first
+        size = was.width, was.height
         if (info.width, info.height) != size or not 0 <= first <= last < info.frames:
             raise FootageError(
                 f"has {counted(info.frames, 'frame')} of {info.width}x{info.height}; the images are of another clip "
-                f"({size[0]}x{size[1]}, frames {known.span[0]}-{known.span[1]})",
+                f"({size[0]}x{size[1]}, frames {span.first}-{span.last})",
                 file=path,
                 remedy="Give the clip that was aligned with --plate",
             )
@@ -164,14 +171,15 @@ def _named(frames: Iterable[Frame], footage: Footage) -> Iterator[tuple[str, Fra
 
 def _names(known: Transforms, folder: Path) -> dict[str, Path]:
     """What pictures are written as, and the pictures."""
-    files = [folder / name for name in known.sources]
+    files = [folder / source.name for source in known.sources]
     return {_written_as(f, name): f for f, name in zip(files, names_of(files), strict=True)}
 
 
 def _pictures(known: Transforms, files: Mapping[str, Path], edit: Edit, tell: Any) -> Iterator[tuple[str, Frame]]:
+    sizes = {source.name: (source.width, source.height) for source in known.sources}
     for done, (name, file) in enumerate(files.items(), 1):
         with open_footage(file) as picture:
-            found, wanted = (picture.info.width, picture.info.height), known.sources[file.name]
+            found, wanted = (picture.info.width, picture.info.height), sizes[file.name]
             if found != wanted:
                 raise FootageError(
                     "is {}x{}, and was {}x{} when it was aligned".format(*found, *wanted),
