@@ -12,6 +12,7 @@ from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import Watch
 from nodes.consent.book import ConsentBook, PerformerSummary
 from nodes.consent.gate import CastStanding, Clip, of_swap, project_book, standing
+from nodes.credentials.verdict import Verdict, exit_status, in_words
 from nodes.definitions import Method, SwapParameters
 
 
@@ -36,7 +37,7 @@ class PerformersRequest(Request):
 class PerformersResult(Result):
     """A project's performers; `project` is None where there is none."""
 
-    schema_: str = Field("faceplate.performers/1", alias="schema")
+    schema_: str = Field(default="faceplate.performers/1", alias="schema")
     project: Path | None = None
     production: str | None = None
     performers: tuple[PerformerSummary, ...] = ()
@@ -81,18 +82,29 @@ class CredentialsRequest(Request):
         return f"credentials of {self.path.name}"
 
 
-def verify_credentials(request: CredentialsRequest, watch: Watch) -> dict[str, Any]:
-    """Verify that results were not changed since they were signed.
+class CredentialsResult(Result):
+    """Verdicts, with their status for scripts. What is not intact is no failure."""
 
-    The result is `faceplate.credentials/1`, as `faceplate credentials verify --json` prints it. What is not intact is no failure.
-    """
+    schema_: str = Field(default="faceplate.credentials/1", alias="schema")
+    status: int
+    said: str
+    files: list[Verdict]
+
+    @classmethod
+    def of(cls, verdicts: list[Verdict]) -> Self:
+        """All together."""
+        return cls(status=exit_status(verdicts), said=in_words(verdicts), files=verdicts)
+
+
+def verify_credentials(request: CredentialsRequest, watch: Watch) -> CredentialsResult:
+    """Verify that results were not changed since they were signed."""
     from nodes.credentials.identity import load_trust
-    from nodes.credentials.verify import as_document, verify
+    from nodes.credentials.verify import verify
 
     path = absolute(request.path)
     for link in _links(path):
         watch.may_read(link)
-    return as_document(verify(path, load_trust(request.trust), watch.progress))
+    return CredentialsResult.of(verify(path, load_trust(request.trust), watch.progress))
 
 
 def _links(path: Path) -> Iterator[Path]:

@@ -8,15 +8,13 @@ A project may come from a stranger, who must not choose whom this user trusts, n
     trust = ["partner.pem"]                        # further roots to trust when verifying
 
 Paths are relative to the file. Without a certificate, this machine's own signs. It is made on first use and known to nobody else: it shows
-that nothing was changed, not who signed. It follows the C2PA certificate profile: X.509 v3, ES256, a leaf of five years with key usage
-digitalSignature and extended key usage emailProtection, under a root of its own. Neither names the user or the machine. Both keys are in one
-file that the user alone can read, beside those of the projects.
+that nothing was changed, not who signed. It follows the C2PA certificate profile: X.509 v3, ES256, a leaf with key usage digitalSignature and
+extended key usage emailProtection, under a root of its own, whose key is not kept. Neither names the user or the machine.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import re
 import secrets
@@ -24,7 +22,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,17 +30,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from filelock import FileLock
 from platformdirs import user_config_path
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 
 from nodes.consent.keys import check_private, keys_folder, write_private
 from nodes.errors import CredentialsError, OutputError
@@ -50,20 +42,18 @@ from nodes.errors import CredentialsError, OutputError
 VARIABLE = "FACEPLATE_CREDENTIALS"
 ORGANISATION = "Faceplate local certificate"
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-_ROOT_DAYS, _LEAF_DAYS = 30 * 365, 5 * 365
-_EARLY = dt.timedelta(days=30)  # before its end a leaf is followed by a new one
-_PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----\n.*?-----END \1-----\n", re.DOTALL)
-_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
+_DAYS = 30 * 365
+_KEY = re.compile(rb"-----BEGIN PRIVATE KEY-----\n.*?-----END PRIVATE KEY-----\n", re.DOTALL)
+
+
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    return Path(info.context) / path.expanduser() if info.context else path
+
+
+def _http(address: str) -> str:
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("is no http address")
+    return address
 
 
 class Configuration(BaseModel):
@@ -71,17 +61,10 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    certificate: Path | None = None
-    private_key: Path | None = None
-    time_stamp: str | None = None
-    trust: tuple[Path, ...] = ()
-
-    @field_validator("time_stamp")
-    @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("is no http address")
-        return value
+    certificate: Annotated[Path, AfterValidator(_beside_the_file)] | None = None
+    private_key: Annotated[Path, AfterValidator(_beside_the_file)] | None = None
+    time_stamp: Annotated[str, AfterValidator(_http)] | None = None
+    trust: tuple[Annotated[Path, AfterValidator(_beside_the_file)], ...] = ()
 
     @model_validator(mode="after")
     def _come_together(self) -> Self:
@@ -92,33 +75,23 @@ class Configuration(BaseModel):
 
 def configuration_file() -> Path:
     """The configuration's file, there or not: the one FACEPLATE_CREDENTIALS names, else `credentials.toml` in the user's configuration."""
-    told = os.environ.get(VARIABLE)
-    if told:
-        return Path(told).expanduser().absolute()
-    return user_config_path("faceplate", appauthor=False) / "credentials.toml"
+    named = os.environ.get(VARIABLE)
+    folder = user_config_path("faceplate", appauthor=False)
+    return Path(named).expanduser().absolute() if named else folder / "credentials.toml"
 
 
 def read_configuration() -> Configuration:
     """Read the configuration. Raises CredentialsError for a damaged one, and for one that is named and not there."""
     path = configuration_file()
-
-    def placed(value: Any) -> Any:
-        return path.parent / Path(value).expanduser() if isinstance(value, str) else value
-
     try:
-        told = tomllib.loads(path.read_text("utf-8"))
-        told |= {name: placed(told[name]) for name in ("certificate", "private_key") if name in told}
-        if isinstance(told.get("trust"), list):
-            told["trust"] = [placed(root) for root in told["trust"]]
-        return Configuration.model_validate(told)
+        return Configuration.model_validate(tomllib.loads(path.read_text("utf-8")), context=path.parent)
     except FileNotFoundError as e:
         if os.environ.get(VARIABLE):
             raise CredentialsError("does not exist", file=path, remedy=f"Write it, or unset {VARIABLE}") from e
         return Configuration()
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        what = f"{where}: {first['msg']}" if where else first["msg"]
+        what = ": ".join([*map(str, first["loc"][:1]), first["msg"]])
         raise CredentialsError(what, file=path, remedy="It knows certificate, private_key, time_stamp, trust") from e
     except (OSError, ValueError, RecursionError, RuntimeError) as e:  # RuntimeError: ~name of a user who is not there
         raise CredentialsError(f"cannot be read ({e})", file=path, remedy="Write it as TOML") from e
@@ -150,7 +123,7 @@ class Identity:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, hex."""
-        return hashlib.sha256(self.certificate.public_bytes(Encoding.DER)).hexdigest()
+        return self.certificate.fingerprint(SHA256()).hex()
 
     def __repr__(self) -> str:
         return f"Identity({self.name})"  # a traceback must not show a key
@@ -158,47 +131,46 @@ class Identity:
 
 def load_identity() -> Identity:
     """Load the certificate that signs; this machine's own is made when it is needed first. Raises CredentialsError, OutputError."""
-    told = read_configuration()
-    if told.certificate is None or told.private_key is None:
-        leaf, key, _ = local_certificate()
-        return Identity(leaf, key, "es256", local=True, time_stamp=told.time_stamp)
-    chain, key = (_read(path) for path in (told.certificate, told.private_key))
-    check_private(told.private_key, CredentialsError)
-    return Identity(chain, key, _algorithm(told, chain, key), local=False, time_stamp=told.time_stamp)
-
-
-def _algorithm(told: Configuration, chain: str, key: str) -> str:
-    """How this key signs; raises CredentialsError where key and certificate do not belong together."""
+    configured = read_configuration()
+    certificate, private_key = configured.certificate, configured.private_key
+    if certificate is None or private_key is None:
+        leaf, key = _local_certificate()
+        return Identity(leaf, key, "es256", local=True, time_stamp=configured.time_stamp)
+    remedy = f"Set it right in {configuration_file()}"
+    chain = _read(certificate, remedy)
+    try:
+        public = x509.load_pem_x509_certificates(chain.encode())[0].public_key()
+    except (ValueError, IndexError) as e:
+        raise CredentialsError("holds no certificate", file=certificate, remedy="Give the chain in PEM") from e
+    key = _read(private_key, remedy)
+    check_private(private_key, CredentialsError)
     try:
         private = load_pem_private_key(key.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:
         remedy = "Give one in PEM, without a password"
-        raise CredentialsError("is no private key that can be used", file=told.private_key, remedy=remedy) from e
-    try:
-        certificate = x509.load_pem_x509_certificates(chain.encode())[0]
-    except (ValueError, IndexError) as e:
-        remedy = "Give the chain in PEM, the signing one first"
-        raise CredentialsError("holds no certificate", file=told.certificate, remedy=remedy) from e
-    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if private.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        raise CredentialsError(
-            "is not the key of the first certificate of the chain",
-            file=told.private_key,
-            remedy=f"Set right certificate and private_key in {configuration_file()}",
-        )
-    if isinstance(private, EllipticCurvePrivateKey) and private.curve.name in _CURVES:
-        return _CURVES[private.curve.name]
-    if isinstance(private, Ed25519PrivateKey | RSAPrivateKey):
-        return "ed25519" if isinstance(private, Ed25519PrivateKey) else "ps256"
-    raise CredentialsError("is a key of a kind that C2PA has not", file=told.private_key, remedy="Use ES256 or Ed25519")
+        raise CredentialsError("is no private key that can be used", file=private_key, remedy=remedy) from e
+    if private.public_key() != public:
+        what = "is not the key of the first certificate of the chain"
+        raise CredentialsError(what, file=private_key, remedy=remedy)
+    match private:
+        case EllipticCurvePrivateKey() if private.curve.name in _CURVES:
+            algorithm = _CURVES[private.curve.name]
+        case Ed25519PrivateKey():
+            algorithm = "ed25519"
+        case RSAPrivateKey():
+            algorithm = "ps256"
+        case _:
+            what = "is a key of a kind that C2PA has not"
+            raise CredentialsError(what, file=private_key, remedy="Use ES256 or Ed25519")
+    return Identity(chain, key, algorithm, local=False, time_stamp=configured.time_stamp)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, remedy: str) -> str:
     try:
-        return path.read_text("ascii")
+        return path.expanduser().read_text("ascii")
     except (OSError, ValueError) as e:
         what = f"cannot be read ({getattr(e, 'strerror', None) or e})"
-        raise CredentialsError(what, file=path, remedy=f"Set it right in {configuration_file()}") from e
+        raise CredentialsError(what, file=path, remedy=remedy) from e
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,90 +196,79 @@ def load_trust(further: Sequence[Path] = ()) -> Trust:
 
 
 def local_file() -> Path:
-    """The file of this machine's own certificate: root key, root, leaf key and leaf, as PEM."""
+    """The file of this machine's own certificate, beside the keys of projects: root, leaf key and leaf, as PEM."""
     return keys_folder() / "content-credentials.pem"
-
-
-def local_certificate(now: dt.datetime | None = None) -> tuple[str, str, str]:
-    """This machine's own leaf, its private key and the root, each as PEM; made if there is none, the leaf renewed before it ends.
-
-    Raises CredentialsError for a file that is damaged, that others can read, or that cannot be made.
-    """
-    path, now = local_file(), now or dt.datetime.now(dt.UTC)
-    parts = _read_local(path)
-    if parts is None or _ends(parts, now):
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(path.with_name(f".{path.stem}.lock")):
-                parts = _read_local(path)  # another process may have been faster
-                if parts is None or _ends(parts, now):
-                    parts = _renewed(parts, now)
-                    write_private(path, b"".join(parts))
-        except (OSError, OutputError) as e:
-            why = e.what if isinstance(e, OutputError) else e.strerror or e
-            remedy = "Let FACEPLATE_KEYS name a folder that is yours, or configure a certificate"
-            raise CredentialsError(f"cannot be made: {why}", file=path, remedy=remedy) from e
-    _, root, key, leaf = parts
-    return leaf.decode(), key.decode(), root.decode()
 
 
 def local_root() -> str | None:
     """The root of this machine's own certificate as PEM, for others to trust; None where nothing was ever signed here."""
-    parts = _read_local(local_file())
-    return parts[1].decode() if parts else None
+    parts = _read_local()
+    return parts and parts[0]
 
 
-def _read_local(path: Path) -> list[bytes] | None:
+def _local_certificate() -> tuple[str, str]:
+    """This machine's own leaf and its private key as PEM; made if there is none. Raises CredentialsError."""
+    path, parts = local_file(), _read_local()
+    if parts is None:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(path.with_name(f".{path.stem}.lock")):
+                if not path.exists():  # another process may have been faster
+                    write_private(path, _new_certificate())
+        except (OSError, OutputError) as e:
+            why = e.what if isinstance(e, OutputError) else e.strerror or e
+            remedy = "Let FACEPLATE_KEYS name a folder that is yours, or configure a certificate"
+            raise CredentialsError(f"cannot be made: {why}", file=path, remedy=remedy) from e
+        parts = _read_local()
+        assert parts is not None
+    return parts[2], parts[1]
+
+
+def _read_local() -> tuple[str, str, str] | None:
+    """Root, leaf key and leaf; in files of earlier Faceplates the root's key stands before them."""
+    path = local_file()
     if not path.exists():
         return None
     check_private(path, CredentialsError)
-    parts = list(_PEM.finditer(path.read_bytes()))
+    data = path.read_bytes()
     try:
-        if [part[1] for part in parts] != [b"PRIVATE KEY", b"CERTIFICATE"] * 2:
-            raise ValueError
-        for part in parts[1::2]:
-            x509.load_pem_x509_certificate(part[0])
-    except ValueError as e:
+        root, leaf = x509.load_pem_x509_certificates(data)
+        key = _KEY.findall(data)[-1]
+        load_pem_private_key(key, None)
+    except (ValueError, IndexError) as e:
         remedy = "Restore it from a copy, or delete it: a new certificate is made"
         raise CredentialsError("is damaged", file=path, remedy=remedy) from e
-    return [part[0] for part in parts]
+    return root.public_bytes(Encoding.PEM).decode(), key.decode(), leaf.public_bytes(Encoding.PEM).decode()
 
 
-def _ends(parts: list[bytes], now: dt.datetime) -> bool:
-    return x509.load_pem_x509_certificate(parts[3]).not_valid_after_utc < now + _EARLY
-
-
-def _renewed(parts: list[bytes] | None, now: dt.datetime) -> list[bytes]:
-    """A new leaf, under the root that is there if one is."""
-    key, root_key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
-    if parts:
-        loaded, root = load_pem_private_key(parts[0], None), x509.load_pem_x509_certificate(parts[1])
-        assert isinstance(loaded, EllipticCurvePrivateKey)
-        root_key = loaded
-    else:
-        root = _certificate(f"{ORGANISATION} {secrets.token_hex(4)}", root_key, None, root_key, now)
-    leaf = _certificate(_signer_under(root.public_bytes(Encoding.PEM).decode()), key, root, root_key, now)
-    pem = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return [
-        root_key.private_bytes(*pem),
-        root.public_bytes(Encoding.PEM),
-        key.private_bytes(*pem),
-        leaf.public_bytes(Encoding.PEM),
-    ]
+def _new_certificate() -> bytes:
+    """Root, leaf key and leaf, as PEM."""
+    root_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
+    name = f"{ORGANISATION} {secrets.token_hex(4)}"
+    root = _certificate(name, None, root_key, root_key)
+    leaf = _certificate(f"{name} signer", root, key, root_key)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return root.public_bytes(Encoding.PEM) + private + leaf.public_bytes(Encoding.PEM)
 
 
 def _certificate(
-    name: str,
-    key: EllipticCurvePrivateKey,
-    root: x509.Certificate | None,
-    root_key: EllipticCurvePrivateKey,
-    now: dt.datetime,
+    name: str, root: x509.Certificate | None, key: EllipticCurvePrivateKey, root_key: EllipticCurvePrivateKey
 ) -> x509.Certificate:
     """A leaf under a root, or a root where that is None."""
-    subject = x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION), x509.NameAttribute(NameOID.COMMON_NAME, name)]
+    names = {NameOID.ORGANIZATION_NAME: ORGANISATION, NameOID.COMMON_NAME: name}
+    subject = x509.Name([x509.NameAttribute(kind, text) for kind, text in names.items()])
+    now = dt.datetime.now(dt.UTC)
+    usage = x509.KeyUsage(
+        digital_signature=root is not None,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=root is None,
+        crl_sign=root is None,
+        encipher_only=False,
+        decipher_only=False,
     )
-    usages = ("digital_signature",) if root else ("key_cert_sign", "crl_sign")
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -315,15 +276,15 @@ def _certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))  # clocks differ
-        .not_valid_after(now + dt.timedelta(days=_LEAF_DAYS if root else _ROOT_DAYS))
+        .not_valid_after(now + dt.timedelta(days=_DAYS))
         .add_extension(x509.BasicConstraints(ca=root is None, path_length=None if root else 0), critical=True)
-        .add_extension(x509.KeyUsage(**{usage: usage in usages for usage in _USAGES}), critical=True)
+        .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     if root is not None:
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-        builder = builder.add_extension(usage, critical=False).add_extension(issuer, critical=False)
+        extended = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+        builder = builder.add_extension(extended, critical=False).add_extension(issuer, critical=False)
     return builder.sign(root_key, SHA256())
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
 from nodes.consent import records as clock
 from nodes.consent.provenance import Provenance
@@ -29,22 +28,19 @@ from nodes.footage.numbering import find_sequence
 from nodes.parts import FILES, FOLDERS, PartOfShot
 from nodes.shot_document import PictureOrigin, ShotDocument, SignedResult, SignedShot, Signer, SwitchedOff
 
-T = TypeVar("T")
-_SETTING = "faceplate.credentials-setting/1"
+_SETTING, _SETTING_FILE = "faceplate.credentials-setting/1", Path(FOLDER, "credentials.json")
 _AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its own
 
 
 def switched_off(project: Path | None) -> SwitchedOff | None:
     """Since when a project's results go unsigned; None where they are signed. Raises SchemaError."""
-    if project is None:
+    path = project and project / _SETTING_FILE
+    if path is None or not path.exists():
         return None
-    path = _setting(project)
     try:
         setting = json.loads(path.read_bytes())
         check_schema(setting["schema"], _SETTING, path)
         return None if setting["signed"] else SwitchedOff(since=str(setting["since"]), reason=str(setting["reason"]))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise SchemaError("is damaged", file=path, remedy="Delete it: results are signed then") from e
 
@@ -55,13 +51,9 @@ def switch(project: Path, signed: bool, reason: str) -> SwitchedOff | None:
         raise CredentialsError("to switch Content Credentials off needs a reason", remedy="Give one with --reason")
     if (switched_off(project) is None) != signed:
         setting = {"schema": _SETTING, "signed": signed, "since": clock.now().isoformat(), "reason": reason.strip()}
-        with whole_file(_setting(project)) as temporary:
+        with whole_file(project / _SETTING_FILE) as temporary:
             temporary.write_text(json.dumps(setting, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return switched_off(project)
-
-
-def _setting(project: Path) -> Path:
-    return project / FOLDER / "credentials.json"
 
 
 def ready(*places: Path | None, told: Path | None = None) -> Identity | SwitchedOff:
@@ -205,7 +197,7 @@ def claim_of(shot: PictureOrigin, part: PartOfShot = "composite") -> Claim:
     placed, given, models = list[str](), list[str](), list[str]()
     for source, model in shot.people:
         if model is not None:
-            models.append(model.sha256 or _unchanged(_hashed, model.path))
+            models.append(model.sha256 or _model_sha256(model.path, model.digest))
         if source is not None:
             (placed if model is None else given).append(source.digest)
     return Claim(
@@ -217,7 +209,7 @@ def claim_of(shot: PictureOrigin, part: PartOfShot = "composite") -> Claim:
         models=tuple(models),
         provenance=shot.provenance or Provenance(),
         touched=("roto",) if any(name.startswith("roto") for name in shot.inputs) else (),
-        carried=_unchanged(_carried, shot.plate.path, shot.plate.digest),
+        carried=_carried(shot.plate.path, shot.plate.digest),
     )
 
 
@@ -284,17 +276,12 @@ def frames_in(folder: Path) -> list[Path]:
     return [file for _, file in sorted(frames)]
 
 
-def _unchanged(look: Callable[..., T], path: Path, *more: str) -> T:
-    """Look into a file once, for as long as it stays as it is: of a shot there may be many frames to sign, one by one."""
-    stat = path.stat() if path.exists() else None
-    return look(path, stat and (stat.st_size, stat.st_mtime_ns), *more)
-
-
+# Kept for as long as a process lives: of a shot there may be many frames to sign, one by one.
 @lru_cache(8)
-def _hashed(path: Path, _stamp: object) -> str:
+def _model_sha256(path: Path, _digest: str) -> str:
     return sha256(path)
 
 
 @lru_cache(8)
-def _carried(path: Path, _stamp: object, digest: str) -> bytes | None:
+def _carried(path: Path, digest: str) -> bytes | None:
     return carried(path, plate_ingredient(digest))

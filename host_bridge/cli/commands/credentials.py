@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from host_bridge.cli.options import Json
 from host_bridge.cli.output import print_json
+from host_bridge.jobs.consent import CredentialsResult
+from nodes.credentials.identity import configuration_file, load_identity, load_trust, local_root
+from nodes.credentials.verdict import Verdict
+from nodes.credentials.verify import verify as find_verdicts
+from nodes.errors import CredentialsError
+from nodes.files import whole_file
 from nodes.text import printable
-
-if TYPE_CHECKING:
-    from nodes.credentials.verify import Verdict
 
 credentials = App(name="credentials", help_format="plaintext")
 Paths = Annotated[tuple[Path, ...], Parameter(negative_iterable=(), show_default=False)]
@@ -40,15 +44,16 @@ _SOURCE_TYPES = {
 @credentials.command
 def show(path: Results, /, *, json: Json = False) -> None:
     """Show what the Content Credentials of a file say, and how far they can be believed."""
-    from nodes.credentials.verify import as_document
-
     verdicts = _verified(path, ())
     if json:
-        print_json(as_document(verdicts, whole=True))
+        result = CredentialsResult.of(verdicts).model_dump(mode="json")
+        for file, verdict in zip(result["files"], verdicts, strict=True):
+            file["manifest"] = verdict.manifest and asdict(verdict.manifest)
+        print_json(result)
         return
     for verdict in verdicts:
         _print(verdict)
-        if verdict.said is None:
+        if verdict.manifest is None:
             continue
         if not verdict.intact:
             print("  so what it says is not to be believed:")
@@ -68,15 +73,13 @@ def verify(path: Results, /, *, trust: Paths = (), json: Json = False) -> int:
     trust
         A root certificate to trust as well, as PEM, as `faceplate credentials certificate` writes it. May be given more than once.
     """
-    from nodes.credentials.verify import as_document, exit_status
-
-    verdicts = _verified(path, trust)
+    result = CredentialsResult.of(_verified(path, trust))
     if json:
-        print_json(as_document(verdicts))
+        print_json(result)
     else:
-        for verdict in verdicts:
+        for verdict in result.files:
             _print(verdict)
-    return exit_status(verdicts)
+    return result.status
 
 
 @credentials.command
@@ -114,10 +117,6 @@ def certificate(*, out: Path | None = None, json: Json = False) -> None:
     out
         Write the root of this machine's own certificate to this file, as PEM. It holds no key.
     """
-    from nodes.credentials.identity import configuration_file, load_identity, local_root
-    from nodes.errors import CredentialsError
-    from nodes.files import whole_file
-
     identity, configuration = load_identity(), configuration_file()
     if out is not None:
         root = local_root() if identity.local else None
@@ -180,18 +179,14 @@ def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
 
 def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:
     from host_bridge.cli.progress import show_progress
-    from nodes.credentials.identity import load_trust
-    from nodes.credentials.verify import verify
 
     with show_progress() as shown:
-        return verify(path.expanduser(), load_trust(trust), shown.progress)
+        return find_verdicts(path.expanduser(), load_trust(trust), shown.progress)
 
 
 def _print(verdict: Verdict) -> None:
-    from nodes.credentials.verify import STATES
-
     frames = f" ({verdict.frames} frames)" if verdict.frames and verdict.frames > 1 else ""
-    print(f"{printable(str(verdict.file))}{frames}: {STATES[verdict.state]}")
+    print(f"{printable(str(verdict.file))}{frames}: {verdict.what}")
     for fault in verdict.faults:
         print(f"  {printable(fault)}")
 
@@ -200,7 +195,7 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """A manifest, a line for each thing it says."""
     from nodes.parts import PARTS
 
-    said = verdict.said
+    said = verdict.manifest
     assert said is not None
     swap = said.swap
     yield (

@@ -60,7 +60,8 @@ from nodes.consent.gate import RECORD, USE, is_sample, project_book
 from nodes.consent.provenance import PerformerPart, Provenance, Role
 from nodes.credentials.identity import Trust, load_trust
 from nodes.credentials.sign import frames_in
-from nodes.credentials.verify import Verdict, VerdictState, verify
+from nodes.credentials.verdict import Verdict, VerdictState
+from nodes.credentials.verify import verify
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import FaceplateError, SchemaError
 from nodes.footage.numbering import find_sequence
@@ -415,13 +416,13 @@ def _damaged(what: str, file: Path) -> SchemaError:
 def _judged(verdicts: Sequence[Verdict], claimed: Provenance, path: Path) -> Integrity:
     """The worst of what was verified counts. claimed: what a document says of them, which the signed manifests must say too."""
     states = [_STATES[v.state] for v in verdicts]
-    others = [v.file.name for v in verdicts if v.intact and not (v.said and _is_said(v.said.swap, claimed))]
+    others = [v.file.name for v in verdicts if v.intact and not (v.manifest and _is_said(v.manifest.swap, claimed))]
     if others:
         states.append("contradicted")
-    faults = [v.sentence for v in verdicts if not v.intact]
+    faults = [v.said for v in verdicts if not v.intact]
     what = "its Content Credentials name other consents, models or footage than are said here"
     faults += [f"{name}: {what}" for name in others]
-    said = next((v.said for v in verdicts if v.said), None)
+    said = next((v.manifest for v in verdicts if v.manifest), None)
     integrity = _integrity(next((s for s in _WORST if s in states), "gone"), faults)
     signer, stamped = said.signer if said else None, bool(said and said.time)
     return integrity.model_copy(update={"by": signer, "time_stamped": stamped, "verify": _command(path)})

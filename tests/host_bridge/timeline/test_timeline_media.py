@@ -231,7 +231,7 @@ def test_a_result_as_a_movie_has_the_rate_length_timecode_and_frames_of_its_part
     with av.open(str(made.path)) as container:
         assert {s.type for s in container.streams} == {"video", "data"}
     (signed,) = verify(made.path, load_trust())
-    assert (signed.state, signed.said.swap["part"]) == ("own", "composite")
+    assert (signed.state, signed.manifest.swap["part"]) == ("own", "composite")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from nodes.consent.edit import Terms, add
 from nodes.consent.records import USES
 from nodes.credentials.identity import load_identity, load_trust
 from nodes.credentials.sign import sign_made, switch
-from nodes.credentials.verify import Verdict, verify
+from nodes.credentials.verdict import Verdict
+from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError
 from nodes.footage.footage import open_footage
 from nodes.footage.sequence import SequenceWriter
@@ -67,13 +68,13 @@ def test_a_movie_says_that_what_was_put_back_may_have_been_edited_and_of_which_p
     told = run(invert=show / "of movie", out=show / "back.mkv")
     assert told["edited"] == 1
     found = one(show / "back.mkv")
-    assert found.state == "own" and found.sidecar == show / "back.c2pa" and found.said is not None
-    assert found.said.swap["plates"] == [digest_footage(show / "movie.mp4")] and found.said.swap["models"] == []
-    assert [(a.action, a.source_type) for a in found.said.actions] == [
+    assert found.state == "own" and found.sidecar == show / "back.c2pa" and found.manifest is not None
+    assert found.manifest.swap["plates"] == [digest_footage(show / "movie.mp4")] and found.manifest.swap["models"] == []
+    assert [(a.action, a.source_type) for a in found.manifest.actions] == [
         ("c2pa.opened", None),
         ("c2pa.edited", "composite"),
     ]
-    assert "may have been edited" in (found.said.actions[1].description or "")
+    assert "may have been edited" in (found.manifest.actions[1].description or "")
     assert b"movie.mp4" not in (show / "back.c2pa").read_bytes()
     flip(show / "back.mkv", 0.7)
     assert one(show / "back.mkv").state == "changed"
@@ -109,9 +110,8 @@ def test_of_pictures_each_is_signed_for_itself(show: Path, samples: Path) -> Non
     assert {f.name for f in (show / "pictures back").iterdir()} == {"a.png", "other.exr", "other.c2pa"}
     for name in ("a.png", "other.exr"):
         found = one(show / "pictures back" / name)
-        assert found.state == "own" and found.said is not None
-        assert found.said.swap["plates"] == [digest_footage(show / "pictures" / name)]
-    assert len(verify(show / "pictures back", load_trust())) == 2
+        assert found.state == "own" and found.manifest is not None
+        assert found.manifest.swap["plates"] == [digest_footage(show / "pictures" / name)]
 
 
 def test_what_cannot_be_signed_is_not_written_and_what_is_switched_off_leaves_no_old_manifest(

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nodes.credentials.identity import load_identity, load_trust
-from nodes.credentials.sign import sign_made
+from nodes.credentials.sign import sign_made, told_of
 from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError, FaceplateError, FootageError
 from tests.support.signing import apart, claim, movie, read_picture, write_frames, write_picture
@@ -34,9 +34,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_picture(home / name)
     movie(home / "preview.mp4")
     (home / "composite.mkv").write_bytes(bytes(range(256)) * 20)
-    for file in sorted(home.iterdir()):
-        sign_made(file, claim(), load_identity())
-    sign_made(write_frames(home / "patch", 3), claim(), load_identity())
+    identity = load_identity()
+    signed = [sign_made(file, claim(), identity) for file in sorted(home.iterdir())]
+    signed.append(sign_made(write_frames(home / "patch", 3), claim(), identity))
+    (home / "shot.json").write_text(
+        json.dumps({"credentials": told_of(home, signed, identity).model_dump(mode="json")})
+    )
     assert set(states(home)) == {"own"} and len(states(home)) == 6
     return home
 
@@ -108,7 +111,7 @@ def test_a_pipe_is_not_waited_for(home: Path) -> None:
 
 def test_a_frame_under_another_spelling_of_its_number_was_added(home: Path) -> None:
     shutil.copy(home / "patch/composite.1002.png", home / "patch/composite.01002.png")
-    (verdict, _) = verify(home / "patch", load_trust())
+    (verdict,) = verify(home / "patch", load_trust())
     assert verdict.faults == ("a frame was added: composite.01002.png",)
 
 

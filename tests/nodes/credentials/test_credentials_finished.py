@@ -43,8 +43,8 @@ def shot(tmp_path: Path) -> Callable[..., Path]:
 
 def said(path: Path) -> ManifestSummary:
     found = verify_file(path, load_trust())
-    assert found.state == "own" and found.said is not None
-    return found.said
+    assert found.state == "own" and found.manifest is not None
+    return found.manifest
 
 
 def test_a_render_says_what_its_shot_says_and_that_it_was_finished_elsewhere(

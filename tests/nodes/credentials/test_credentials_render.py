@@ -18,7 +18,8 @@ from nodes.consent.records import Use
 from nodes.credentials import sign as credentials_sign
 from nodes.credentials.identity import load_identity, load_trust
 from nodes.credentials.sign import sign_made, switch
-from nodes.credentials.verify import Verdict, verify
+from nodes.credentials.verdict import Verdict
+from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError, OutputError
 from tests.support.clips import cut, write_movie
 from tests.support.consents import agreed
@@ -59,7 +60,7 @@ def done(show: Path) -> dict[str, Any]:
 
 
 def _consents(book: ConsentBook, name: str) -> list[str]:
-    return [c.id for c in book.consents_of(book.named(name)[0].id)]
+    return [c.id for c in book.consents_of(book.the_performer(name).id)]
 
 
 def found(folder: Path) -> dict[str, Verdict]:
@@ -82,7 +83,7 @@ def test_all_that_a_render_writes_is_signed(show: Path, done: dict[str, Any]) ->
     assert {v.state for v in verdicts.values()} == {"own"}
     assert done["shot"] == json.loads((show / "out" / "shot.json").read_bytes())
     assert len(done["shot"]["credentials"]["results"]) == len(verdicts)
-    said = verdicts["composite.mkv"].said
+    said = verdicts["composite.mkv"].manifest
     assert [a.source_type for a in said.actions] == [None, None, "composite", "humanEdits"]
     assert said.swap["plates"] == [done["shot"]["inputs"]["plate"]["digest"]]
     assert any(i["relationship"] == "componentOf" for i in said.ingredients)
@@ -116,8 +117,8 @@ def test_a_single_frame_is_signed_and_its_pixels_stay(show: Path) -> None:
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3, "out": show / "still.png"}
     swap.preview(swap.PreviewRequest.model_validate(told), Watch())
     (verdict,) = verify(show / "still.png", load_trust())
-    assert verdict.state == "own" and verdict.said.swap["part"] == "still"
-    assert [c["role"] for c in verdict.said.swap["consents"]] == ["target", "source"]
+    assert verdict.state == "own" and verdict.manifest.swap["part"] == "still"
+    assert [c["role"] for c in verdict.manifest.swap["consents"]] == ["target", "source"]
     assert cv2.imread(str(show / "still.png")).shape == (300, 400, 3)
 
 
@@ -132,11 +133,14 @@ def test_all_that_a_preview_writes_for_hosts_is_signed_and_names_the_frame_that_
         "fusion.c2pa",
         "index.lua",
     }
-    verdicts = {v.file.name: v for v in verify(show / "host", load_trust())}
-    assert {n: v.said.swap["part"] for n, v in verdicts.items()} == {"patch.exr": "patch", "0005.matte.png": "fusion"}
+    verdicts = {v.file.name: v for name in ("patch.exr", "fusion") for v in verify(show / "host" / name, load_trust())}
+    assert {n: v.manifest.swap["part"] for n, v in verdicts.items()} == {
+        "patch.exr": "patch",
+        "0005.matte.png": "fusion",
+    }
     assert {v.state for v in verdicts.values()} == {"own"}
     flip(show / "host/fusion/0005.patch.png", 0.6)
-    (wrong,) = (v for v in verify(show / "host", load_trust()) if not v.intact)
+    (wrong,) = verify(show / "host/fusion", load_trust())
     assert wrong.faults == ("a frame was changed after signing: 0005.patch.png",)
 
 
@@ -148,12 +152,13 @@ def test_a_patch_beside_its_picture_is_told_from_it_and_loses_its_manifest_when_
     told = {"plate": show / "plate.mp4", "source": show / "source.mp4", "frame": 3}
     request = swap.PreviewRequest.model_validate(told | {"out": project / "a.png", "patch": project / "a.exr"})
     swap.preview(request, Watch())
-    assert {v.said.swap["part"] for v in verify(project, load_trust())} == {"still", "patch"}
+    made = [project / "a.png", project / "a.exr"]
+    assert [v.manifest.swap["part"] for file in made for v in verify(file, load_trust())] == ["still", "patch"]
     (of_sidecar,) = verify(project / "a.c2pa", load_trust())
     assert of_sidecar.file == project / "a.exr" and of_sidecar.state == "own"
     switch(project, False, "the client signs")
     swap.preview(request, Watch())
-    assert not (project / "a.c2pa").exists() and {v.state for v in verify(project, load_trust())} == {"none"}
+    assert not (project / "a.c2pa").exists() and {verify(file, load_trust())[0].state for file in made} == {"none"}
 
 
 def test_what_a_preview_cannot_sign_does_not_stay(show: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_all_results_of_a_shot_are_signed_and_its_document_says_where(shot: Path
             "matte.1001.exr",
         )
     ]
-    assert [v.said.swap["part"] for v in found] == ["composite", "plate", "preview", "sheet", "patch", "matte"]
+    assert [v.manifest.swap["part"] for v in found] == ["composite", "plate", "preview", "sheet", "patch", "matte"]
 
 
 def test_signing_again_what_was_signed_replaces_the_manifests(shot: Path, tmp_path: Path) -> None:

@@ -8,17 +8,18 @@ import json
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import c2pa
 import numpy as np
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from nodes.consent.provenance import Provenance
-from nodes.credentials.identity import load_identity, local_certificate, local_file, local_root, read_configuration
+from nodes.credentials.identity import load_identity, local_file, local_root, read_configuration
 from nodes.credentials.library import carried
 from nodes.credentials.manifest import BY_HAND, COMPOSITE, WITH_MODEL, definition, plate_ingredient
 from nodes.credentials.sign import ready, sign_made
@@ -222,13 +223,13 @@ def test_a_certificate_is_made_once_for_the_user_alone_and_names_neither_user_no
     assert first.key not in repr(first)
 
 
-def test_a_certificate_that_ends_soon_is_followed_by_one_under_the_same_root() -> None:
-    now = datetime.now(UTC)
-    before = local_certificate(now)
-    after = local_certificate(now + timedelta(days=5 * 365 - 10))
-    assert after[2] == before[2] and after[0] != before[0]
-    leaf, root = (x509.load_pem_x509_certificate(pem.encode()) for pem in (after[0], after[2]))
-    leaf.verify_directly_issued_by(root)
+def test_a_certificate_file_of_an_earlier_faceplate_with_the_roots_key_is_read(tmp_path: Path) -> None:
+    identity, root = load_identity(), local_root()
+    key = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    local_file().write_bytes(key + local_file().read_bytes())
+    assert load_identity() == identity and local_root() == root
+    leaf, authority = (x509.load_pem_x509_certificate(pem.encode()) for pem in (identity.chain, root or ""))
+    leaf.verify_directly_issued_by(authority)
 
 
 def test_a_key_that_others_can_read_signs_nothing(tmp_path: Path) -> None:

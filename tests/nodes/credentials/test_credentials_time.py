@@ -38,7 +38,7 @@ def test_the_time_is_the_servers(name: str, tmp_path: Path, monkeypatch: pytest.
     assert stamper.asked == 1
     (found,) = verify(path, load_trust())
     assert (found.state, found.faults) == ("trusted", ())
-    assert dt.datetime.fromisoformat(found.said.time) == THEN and found.time_trusted
+    assert dt.datetime.fromisoformat(found.manifest.time) == THEN and found.time_trusted
 
 
 def test_the_time_of_a_server_that_nobody_knows_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_the_time_of_a_server_that_nobody_knows_is_not_trusted(tmp_path: Path, m
         configure(tmp_path / "studio", monkeypatch, Authority.new(), more=more)
         path = sign_made(write_picture(tmp_path / "a.png"), claim(), load_identity()).file
     (found,) = verify(path, load_trust())
-    assert found.state == "trusted" and found.said.time and not found.time_trusted
+    assert found.state == "trusted" and found.manifest.time and not found.time_trusted
 
 
 def test_a_server_that_does_not_answer_costs_no_result_and_the_result_says_so(
@@ -59,7 +59,7 @@ def test_a_server_that_does_not_answer_costs_no_result_and_the_result_says_so(
     path = write_picture(tmp_path / "a.png")
     assert not sign_made(path, claim(), load_identity()).stamped
     (found,) = verify(path, load_trust())
-    assert found.state == "unknown" and found.said.time is None
+    assert found.state == "unknown" and found.manifest.time is None
 
 
 def test_a_server_that_answers_nonsense_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,4 +107,4 @@ def test_the_time_of_an_independent_server_holds(name: str, tmp_path: Path, monk
         assert sign_made(path, claim(), load_identity()).stamped
     (found,) = verify(path, load_trust())
     assert (found.state, found.faults) == ("trusted", ())
-    assert before <= dt.datetime.fromisoformat(found.said.time) <= dt.datetime.now(dt.UTC) and found.time_trusted
+    assert before <= dt.datetime.fromisoformat(found.manifest.time) <= dt.datetime.now(dt.UTC) and found.time_trusted
