@@ -132,15 +132,3 @@ def colour(pictures: Tensor, draws: Draws) -> Tensor:
     weights = torch.tensor([0.2126, 0.7152, 0.0722], device=pictures.device)[None, :, None, None]
     luma = (toned * weights).sum(1, keepdim=True)
     return torch.lerp(luma, toned, saturation).clamp(0, 1)
-
-
-def transform_points(points: Tensor, draws: Draws, mirror: Tensor) -> Tensor:
-    """Move points as flip, rotation, zoom and shift move the picture under them; the warp is left out.
-
-    points: [N, L, 2], 0..1 across the picture, all landmarks of the subject. mirror: [L], the landmark that each becomes on a flip.
-    """
-    named = torch.where(draws.flip[:, None, None], points[:, mirror], points)
-    linear, shift = draws.matrix[..., :2], draws.matrix[..., 2]
-    back = torch.linalg.inv_ex(linear).inverse  # unlike `inv` it does not wait for the device
-    places: Tensor = (named * 2 - 1 - shift[:, None]) @ back.mT
-    return (places + 1) / 2

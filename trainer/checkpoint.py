@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from nodes.consent.provenance import Provenance
@@ -20,42 +21,16 @@ from nodes.errors import FootageError, ModelError, OutputError, writing
 from nodes.files import check_schema, whole_file
 from trainer.network import Network
 
-_TYPES = {
-    torch.float32: "F32",
-    torch.float64: "F64",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
-
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> tuple[int, str]:
-    """Write tensors from any device; returns the file's size in bytes and its SHA-256. Raises OSError.
-
-    The format: the header's length as eight bytes, the header as JSON, and the values, each tensor's where the header says.
-    """
-    header: dict[str, object] = {}
-    end = 0
-    # Wide types first, as the library does, so that every tensor is aligned.
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
-    for name, value in ordered:
-        begin, end = end, end + value.numel() * value.element_size()
-        header[name] = {"dtype": _TYPES[value.dtype], "shape": list(value.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for part in (len(text).to_bytes(8, "little"), text):
-            file.write(part)
-            digest.update(part)
-        for _, value in ordered:
-            part_ = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-            file.write(part_)
-            digest.update(part_)
-    return 8 + len(text) + end, digest.hexdigest()
+    """Write tensors from any device; returns the file's size in bytes and its SHA-256. Raises OSError."""
+    try:
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
+    except SafetensorError as e:
+        number = re.search(r"os error (\d+)", str(e))
+        raise OSError(int(number[1]) if number else 0, str(e)) from e
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 Tensors = dict[str, Tensor]
@@ -83,7 +58,10 @@ class State:
         kept = {name: (into or {})[name] for name in old}
         if old:
             torch._foreach_copy_(list(kept.values()), [tensors[name].detach() for name in old])
-        return {name: kept[name] if name in kept else _copied(value, device) for name, value in tensors.items()}
+        return {
+            name: kept[name] if name in kept else value.detach().to(device, copy=True)
+            for name, value in tensors.items()
+        }
 
     @torch.no_grad()
     def put(self, tensors: Mapping[str, Tensor]) -> None:
@@ -103,10 +81,6 @@ class State:
 def part(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
     """Those whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _copied(value: Tensor, device: torch.device | None) -> Tensor:
-    return value.detach().clone() if device is None else value.detach().to(device, copy=True)
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
@@ -225,11 +199,9 @@ def read_checkpoint(file: Path) -> Checkpoint:
 def learned_by(checkpoint: Checkpoint) -> Provenance:
     """Whose faces a checkpoint has learned, by which consents; one that does not say is `unknown`."""
     provenance = checkpoint.facts.provenance
-    return (
-        provenance
-        if provenance and provenance.tells
-        else Provenance(unknown=(hashlib.sha256(checkpoint.file.read_bytes()).hexdigest(),))
-    )
+    if provenance and provenance.tells:
+        return provenance
+    return Provenance(unknown=(hashlib.sha256(checkpoint.file.read_bytes()).hexdigest(),))
 
 
 def base_checkpoint(path: Path, tell: Callable[[str], None] = lambda message: None) -> Checkpoint:
@@ -273,10 +245,8 @@ def _drop(folder: Path, kept: int) -> None:
     with writing(folder):
         for file in checkpoints(folder)[kept:]:
             file.unlink(missing_ok=True)
-        for stray in _strays(folder / FOLDER):
-            stray.unlink(missing_ok=True)
-
-
-def _strays(folder: Path) -> Iterator[Path]:
-    yield from (f for f in folder.glob("step-*.safetensors") if not f.with_suffix(".json").exists())
-    yield from folder.glob(".step-*.part.*")  # the folder is locked: nobody is writing them any more
+        for tensors in (folder / FOLDER).glob("step-*.safetensors"):
+            if not tensors.with_suffix(".json").exists():
+                tensors.unlink(missing_ok=True)
+        for half in (folder / FOLDER).glob(".step-*.part.*"):  # the folder is locked: nobody is writing them any more
+            half.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -17,7 +17,6 @@ from nodes.subjects.subject import Subject
 from trainer.faceset import Faceset
 
 T = TypeVar("T")
-Rows = npt.NDArray[Any] | Tensor
 
 HOST_BUDGET = 2 << 30  # bytes of crops that are kept in memory; more stay on disk
 FULL_WEIGHT = 3.0  # of eyes and mouth, against 1 of the rest of the face; what 255 stands for in a map of weights
@@ -37,31 +36,7 @@ def draw_rows(count: int, batch: int, generator: torch.Generator) -> Tensor:
     return torch.randint(count, (batch,), generator=generator)
 
 
-def gather(rows: Rows, index: Tensor, device: torch.device) -> Tensor:
-    """Rows by their numbers, on a device, without waiting for it.
-
-    rows: [N, ...], a tensor on that device or an array, memory-mapped or not. index: int64 [n], on the CPU. Returns [n, ...].
-    """
-    if isinstance(rows, Tensor):
-        return rows.index_select(0, index.to(rows.device, non_blocking=True))
-    return to_device(read_rows(rows, index, pinned=device.type == "cuda"), device)
-
-
-def read_rows(rows: npt.NDArray[Any], index: Tensor, *, pinned: bool = False) -> Tensor:
-    """Read rows of an array into host memory of its own; `pinned`: from where a GPU copies in the background."""
-    dtype = torch.from_numpy(np.empty(0, rows.dtype)).dtype
-    out = torch.empty((len(index), *rows.shape[1:]), dtype=dtype, pin_memory=pinned)
-    # With another mode NumPy fills a copy first.
-    np.take(rows, index.numpy(), axis=0, out=out.numpy(), mode="clip")
-    return out
-
-
-def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Copy host memory to a device without waiting for it (when it is pinned)."""
-    return values.to(device, non_blocking=True)
-
-
-def fill(make: Callable[[Tensor], Tensor], count: int, device: torch.device) -> Tensor:
+def _fill(make: Callable[[Tensor], Tensor], count: int, device: torch.device) -> Tensor:
     """Keep all `count` rows that `make` (index → rows) gives on a device, made a part at a time."""
     parts = [torch.arange(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
     first = make(parts[0])
@@ -101,7 +76,7 @@ class Crops:
         )
         side = faceset.size // self._factor
         fits = len(faceset) * side * side * 5 <= (budget(device) if limit is None else limit)
-        self._kept = fill(self._paint, len(faceset), device) if fits else None
+        self._kept = _fill(self._paint, len(faceset), device) if fits else None
 
     def __len__(self) -> int:
         return len(self._faceset)
@@ -113,7 +88,9 @@ class Crops:
 
     def __call__(self, index: Tensor) -> Tensor:
         """Rows by their numbers, int64 [n] on the CPU."""
-        return self._paint(index) if self._kept is None else gather(self._kept, index, self._device)
+        if self._kept is None:
+            return self._paint(index)
+        return self._kept.index_select(0, index.to(self._device, non_blocking=True))
 
     def _paint(self, index: Tensor) -> Tensor:
         f, rows = self._faceset, index.numpy()

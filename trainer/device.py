@@ -51,24 +51,12 @@ def place(network: nn.Module, device: torch.device) -> None:
         torch.backends.cudnn.benchmark = True
         if find_spec("triton"):
             network.compile()
-    else:
-        _keep_memory()
-
-
-def _keep_memory() -> None:
-    """Let glibc keep what a step frees for the next step.
-
-    It would hand every large block back to the system, which has to clear it page by page before it is used again: an eighth of a step.
-    """
-    if platform.libc_ver()[0] == "glibc":
+    elif platform.libc_ver()[0] == "glibc":
+        # Let it keep what a step frees for the next one: else it hands every large block back to the system, which has to clear
+        # it page by page before it is used again, an eighth of a step.
         libc = ctypes.CDLL(None)
         for what in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
             libc.mallopt(what, _KEPT)
-
-
-def scaler_for(number: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
-    """What keeps small gradients from vanishing in fp16; nothing else needs it."""
-    return torch.amp.GradScaler(device.type) if number is torch.float16 else None
 
 
 def autocast_for(number: torch.dtype, device: torch.device) -> torch.autocast | None:

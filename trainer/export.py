@@ -22,24 +22,13 @@ from nodes.subjects.subject import load_subject
 from nodes.swap.contract import SCHEMA
 from nodes.swap.model import load_model
 from trainer.faceset import Faceset
-from trainer.network import Network, Options
+from trainer.network import Network
 
 OPSET = 18
 TOLERANCE = 1e-3
 _LIMIT = 2**31 - 2**20  # bytes of one ONNX file, with some room for the graph
-# Shapes after the first axis; None is the side of a crop, or the number of landmarks.
-_SHAPES: dict[str, tuple[int | None, ...]] = {
-    "crop": (3, None, None),
-    "reference": (4, None, None),
-    "landmarks": (None, 2),
-    "vertices": (None, 2),
-    "performance": (4, None, None),
-}
-_ARGUMENTS = {
-    "crop": "crops",
-    "reference": "references",
-    "performance": "performances",
-}  # of SwapModel.run, where they differ
+# Of SwapModel.run, where they differ.
+_ARGUMENTS = {"crop": "crops", "reference": "references", "performance": "performances"}
 _PREFIX = "faceplate."
 
 
@@ -69,7 +58,15 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
             file=path,
             remedy="Train a smaller size or smaller dimensions",
         )
-    example = tuple(_example(name, network.options) for name in network.inputs)
+    side, points = network.options.size, len(load_subject(network.options.subject).template)
+    shapes = {
+        "reference": (4, side, side),
+        "performance": (4, side, side),
+        "landmarks": (points, 2),
+        "vertices": (points, 2),
+    }
+    # Two rows: of one, torch would conclude that the batch is always one.
+    example = tuple(torch.rand(2, *shapes.get(name, (3, side, side))) for name in network.inputs)
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     with whole_file(path) as temporary:
         with _quiet(), torch.no_grad():
@@ -85,7 +82,8 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
                 dynamic_shapes={"inputs": tuple({0: batch} for _ in example)},
                 verbose=False,
             )
-        model = _without_traces(onnx.load(temporary))
+        model = onnx.load(temporary)
+        _remove_traces(model)
         onnx.helper.set_model_props(model, _metadata(network, facts))
         onnx.save(model, temporary)
 
@@ -120,7 +118,7 @@ def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> 
 
 
 class _Swap(nn.Module):
-    """A copy of a network on the CPU, to evaluate; its inputs by position, in the order of `Network.inputs`."""
+    """A copy of a network on the CPU, its inputs by position."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -132,24 +130,12 @@ class _Swap(nn.Module):
         return face, mask
 
 
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same without the exporter's notes on each node: they hold paths of this machine, and so its user's name."""
-    for graph in (model.graph, *model.functions):
-        del graph.metadata_props[:]
-        for node in graph.node:
-            del node.metadata_props[:]
-            node.ClearField("doc_string")
-        for value in (*graph.value_info, *getattr(graph, "initializer", ()), *getattr(graph, "input", ())):
-            if hasattr(value, "metadata_props"):
-                del value.metadata_props[:]
-    return model
-
-
-def _example(name: str, options: Options) -> Tensor:
-    shape = _SHAPES[name]
-    open_ = options.size if len(shape) == 3 else len(load_subject(options.subject).mirror)
-    # Two rows: of one, torch would conclude that the batch is always one.
-    return torch.rand(2, *(open_ if side is None else side for side in shape))
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes on each node: they hold paths of this machine, and so its user's name."""
+    graph = model.graph
+    for noted in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        noted.ClearField("metadata_props")
+        noted.ClearField("doc_string")
 
 
 def _as_swap_gives(values: Tensor) -> np.ndarray:
@@ -167,9 +153,6 @@ def _metadata(network: Network, facts: Mapping[str, str]) -> dict[str, str]:
         "model": network.name,
         "options": network.options.model_dump_json(),
     }
-    missing = {"subject", "template", "coverage"} - {name.removeprefix(_PREFIX) for name in facts}
-    if missing:
-        raise ValueError(f"facts lack {', '.join(sorted(missing))}")
     return {_PREFIX + name.removeprefix(_PREFIX): value for name, value in {**facts, **own}.items()}
 
 

@@ -124,7 +124,7 @@ class Loop:
     optimiser: torch.optim.Optimizer
     hooks: Sequence[Hook] = ()
     autocast: AbstractContextManager[None] | None = None
-    scaler: torch.amp.GradScaler | None = None
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler(enabled=False))
     clip: float | None = None
     step: int = 0
     shared: bool = False
@@ -171,7 +171,7 @@ class Loop:
             except torch.OutOfMemoryError as e:
                 failed = e.with_traceback(None)  # its frames hold the tensors of the step that failed
             self.optimiser.zero_grad(set_to_none=True)
-            if self._unscaled and self.scaler is not None:
+            if self._unscaled:
                 self.scaler.update()  # it unscales gradients only once between two updates
                 self._unscaled = False
             if not any(hook.after_out_of_memory(self) for hook in self.hooks):
@@ -182,24 +182,16 @@ class Loop:
         with self.autocast or nullcontext():
             losses: dict[str, Tensor] = self.network(batch)
             loss = torch.stack([value.float() for value in losses.values()]).sum()
-        if self.scaler is None:
-            torch.autograd.backward(loss)
-            self._clip()
-            self.optimiser.step()
-        else:
-            torch.autograd.backward(self.scaler.scale(loss))
-            self.scaler.unscale_(self.optimiser)
-            self._unscaled = True
-            self._clip()
-            self.scaler.step(self.optimiser)
-            self.scaler.update()
-            self._unscaled = False
+        torch.autograd.backward(self.scaler.scale(loss))
+        self.scaler.unscale_(self.optimiser)
+        self._unscaled = True
+        if self.clip is not None:
+            # Pascanu et al. 2013, "On the difficulty of training recurrent neural networks"; it does not wait for the device.
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self._unscaled = False
         self.optimiser.zero_grad(set_to_none=True)
         self.losses = {name: value.detach().float() for name, value in losses.items()}
         self.loss = loss.detach()
         self.step += 1
-
-    def _clip(self) -> None:
-        # Pascanu et al. 2013, "On the difficulty of training recurrent neural networks"; it does not wait for the device.
-        if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)

@@ -54,13 +54,6 @@ class Batches(Protocol):
         """The batch of a step; what is in it is between the model and its batches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Views:
-    """Pictures for the contact sheet, each [R, 3, S, S], 0..1 RGB: one row a crop, one column a picture."""
-
-    columns: dict[str, Tensor]
-
-
 class Network(nn.Module, ABC):
     """A face swapper that learns from the facesets of a pair, or of more performers. `forward` gives its losses, so that DDP can wrap it."""
 
@@ -89,8 +82,8 @@ class Network(nn.Module, ABC):
         """Target → source, as exported: `inputs` by name, NCHW; faces [N, 3, S, S] and masks [N, 1, S, S], both 0..1."""
 
     @abstractmethod
-    def views(self, batches: Any, rows: int) -> Views:
-        """Show `rows` fixed crops: source, its reconstruction, target, its reconstruction, both swaps (what it has of these)."""
+    def views(self, batches: Any, rows: int) -> dict[str, Tensor]:
+        """Pictures of `rows` fixed crops by name, each [rows, 3, S, S], 0..1 RGB: source, target, their reconstructions, both swaps."""
 
     def examples(self, batches: Any, rows: int) -> dict[str, Tensor]:
         """Real inputs of `swap` by name, `rows` of each, to check the export on; none by default, and none are needed for crops alone."""

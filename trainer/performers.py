@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from nodes.errors import FaceplateError
+from nodes.errors import FaceplateError, ModelError
 from nodes.subjects.subject import Subject
 from trainer.faceset import Faceset
-
-_ALIKE = ("subject", "template", "coverage")
-_AGAIN = "Make one of them again with faceplate faceset"
 
 
 def roles(count: int) -> list[str]:
@@ -19,10 +16,12 @@ def roles(count: int) -> list[str]:
 
 
 def check_together(facesets: Sequence[Faceset]) -> None:
-    """Raise FaceplateError unless all are of the same kind of crop, one this Faceplate makes, and of different performers."""
+    """Raise FaceplateError unless all hold crops of the same kind, one this Faceplate makes, and of different performers."""
     first = facesets[0]
-    for other in facesets[1:]:
-        for name in _ALIKE:
+    for other in facesets:
+        if not len(other):
+            raise ModelError("has no crops", file=other.folder, remedy="Make it again from footage that shows the face")
+        for name in ("subject", "template", "coverage"):
             mine, its = getattr(first, name), getattr(other, name)
             if mine != its:
                 option = f" --coverage {mine:g}" if name == "coverage" else ""
@@ -30,7 +29,7 @@ def check_together(facesets: Sequence[Faceset]) -> None:
                 raise FaceplateError(
                     f"its crops have the {name} {its}, those of {first.folder} have {mine}",
                     file=other.folder,
-                    remedy=_AGAIN + option,
+                    remedy=f"Make one of them again with faceplate faceset{option}",
                 )
     known = first.subject.template_id
     if first.template != known:

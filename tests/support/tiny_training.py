@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.context import ForkServerProcess as Process
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,12 @@ from nodes.subjects.subject import load_subject
 from tests import ROOT
 from trainer import loop
 from trainer.faceset import Faceset
-from trainer.network import Network, Options, Share, Views
+from trainer.network import Network, Options, Share
 from trainer.settings import TrainSettings
-from trainer.train import fit
+from trainer.train import train
 from trainer.watcher import TrainingProgress, Watcher
 
+fit = partial(train, exported=False)
 loop.SHARE = math.inf  # the checkpoints of a tiny network come as often as a test asks for them
 
 
@@ -70,9 +72,9 @@ class Tiny(Network):
         face = self.decoders[0](self.encoder(inputs["crop"]))
         return face, torch.ones_like(face[:, :1])
 
-    def views(self, batches: Any, rows: int) -> Views:
+    def views(self, batches: Any, rows: int) -> dict[str, Tensor]:
         crops = batches.pictures[1][:rows]
-        return Views({"target": crops, "swap": self.swap(crop=crops)[0]})
+        return {"target": crops, "swap": self.swap(crop=crops)[0]}
 
 
 class Steady(Tiny):

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from nodes.errors import ModelError
-from nodes.mask import draw_regions
-from nodes.subjects.subject import load_subject
+from nodes.errors import FaceplateError, ModelError
 from tests.support.facesets import tiny_faceset
-from trainer.augment import Amounts, colour, draw, identity, planes, sample, sampling_grid, transform_points
-from trainer.data import Ahead, Crops, gather
+from trainer.augment import Amounts, colour, draw, identity, planes, sample, sampling_grid
+from trainer.data import Ahead, Crops
 from trainer.faceset import Faceset
 from trainer.models.paired import Batch, PairedBatches
 from trainer.network import Share
+from trainer.performers import check_together
 
 CPU = torch.device("cpu")
 SIZE = 64
@@ -39,31 +38,6 @@ def draws(count: int, seed: int = 1, **amounts: float):
 
 def fields(batch: Batch) -> list[torch.Tensor]:
     return [batch.input, batch.target, batch.mask, batch.weight]
-
-
-def test_landmarks_go_where_flip_rotation_zoom_and_shift_take_the_picture(faceset):
-    face = faceset.landmarks[:8, :, :2]
-    moved = (
-        transform_points(
-            torch.from_numpy(face / faceset.size), drawn := draws(8), torch.from_numpy(faceset.subject.mirror)
-        ).numpy()
-        * SIZE
-    )
-    regions = ("eyes", "mouth", "brows")
-    before = torch.from_numpy(draw_regions(face, faceset.size, faceset.subject, regions))[:, None]
-    after = sample(before, sampling_grid(drawn, SIZE, warped=False))[:, 0].numpy() > 0.5
-    expected = draw_regions(moved, SIZE, faceset.subject, regions) > 0.5
-    overlap = (after & expected).sum((1, 2)) / (after | expected).sum((1, 2))
-    assert drawn.flip.any() and not drawn.flip.all()
-    assert overlap.min() > 0.85  # thin shapes, each drawn with a margin of whole pixels
-
-
-def test_a_flip_turns_the_left_eye_into_the_right_one():
-    subject = load_subject()
-    points = torch.rand(1, len(subject.mirror), 2)
-    flipped = transform_points(points, draws(1, flip=1, rotation=0, zoom=0, shift=0), torch.from_numpy(subject.mirror))
-    expected = points[:, subject.mirror] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
-    torch.testing.assert_close(flipped, expected)
 
 
 def test_affine_and_warp_are_one_resample():
@@ -150,20 +124,13 @@ def test_eyes_and_mouth_weigh_three_times_the_face_and_nothing_outside(faceset, 
     assert batch.weight.max() <= 3.0001
 
 
-def test_rows_are_gathered_from_an_array_as_from_a_tensor(faceset):
-    index = torch.tensor([4, 0, 4])
-    expected = torch.from_numpy(np.array(faceset.crops[[4, 0, 4]]))
-    assert torch.equal(gather(faceset.crops, index, CPU), expected)
-    assert torch.equal(gather(torch.from_numpy(np.array(faceset.crops)), index, CPU), expected)
-
-
 def test_work_done_ahead_is_that_of_the_step_asked_for():
     ahead = Ahead(lambda step: step * step)
     assert [ahead(step) for step in (0, 1, 2, 7, 3, 4)] == [0, 1, 4, 49, 9, 16]
 
 
 def test_facesets_of_another_framing_are_refused(faceset, other):
-    with pytest.raises(ModelError, match="coverage"):
-        PairedBatches([faceset, replace(other, coverage=1.4)], SIZE, Share(2, CPU))
+    with pytest.raises(FaceplateError, match="coverage"):
+        check_together([faceset, replace(other, coverage=1.4)])
     with pytest.raises(ModelError, match="no crops"):
-        PairedBatches([faceset, replace(other, crops=other.crops[:0])], SIZE, Share(2, CPU))
+        check_together([faceset, replace(other, crops=other.crops[:0])])

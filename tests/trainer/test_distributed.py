@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from tests.support.consents import source_and_target  # noqa: F401
-from tests.support.tiny_training import KINDS, plain_faceset, process, read_table, settings, torchrun
+from tests.support.tiny_training import KINDS, fit, plain_faceset, process, read_table, settings, torchrun
 from trainer.checkpoint import Checkpoint, last_checkpoint, read_checkpoint
 from trainer.hooks.monitoring import TABLE
 from trainer.settings import TrainSettings
-from trainer.train import fit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

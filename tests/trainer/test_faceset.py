@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from tests import ROOT
 from tests.support.clips import pictures, write_movie
 from tests.support.consents import agreed
 from trainer.faceset import Faceset, FacesetParameters, open_faceset
-from trainer.faceset.build import build_faceset, kept_faceset
+from trainer.faceset.build import build_faceset
 from trainer.faceset.faceset import digest_of, read_document
 from trainer.faceset.gather import GrowingArray
 from trainer.faceset.select import cover, describe, find_blurred
@@ -151,11 +150,6 @@ def test_only_the_ranges_of_clips_are_looked_at(clip, tmp_path, capsys):
     assert made.frame[made.clip == 1].min() >= 24 and made.frame[made.clip == 1].max() <= 28
     assert [c["range"] for c in document["clips"]] == [{"first": 2, "last": 7}, {"first": 24, "last": 28}]
     assert [c["faces"] for c in document["clips"]] == [6, 5]
-    with open_footage(clip) as footage:
-        asked = [footage, footage], tmp_path / "set", "F", FacesetParameters(size=64), None
-        assert kept_faceset(*asked, [(2, 7), (24, 28)]) is not None
-        assert kept_faceset(*asked, [(2, 8), (24, 28)]) is None
-        assert kept_faceset(*asked) is None
     capsys.readouterr()
     assert main([*command, "--range", "2-7"]) == 2
     assert "--range is given 1 time for 2 clips" in capsys.readouterr().err
@@ -181,7 +175,6 @@ def copy(made, tmp_path) -> Path:
 def test_a_copy_is_the_same_faceset(made, copy):
     again = open_faceset(copy)
     assert again.digest == made.digest
-    again.verify()
 
 
 @pytest.mark.parametrize("name", ["crops.npy", "masks.npy", "landmarks.npy", "entries.npz"])
@@ -203,17 +196,6 @@ def test_an_array_of_another_faceset_is_refused(made, copy):
         np.save(file, np.zeros((len(made), SIZE // 2, SIZE * 2), np.uint8))
     with pytest.raises(SchemaError, match=r"masks\.npy.*instead of"):
         open_faceset(copy)
-
-
-def test_a_flipped_byte_is_found_when_all_is_read(copy):
-    with (copy / "crops.npy").open("r+b") as file:
-        file.seek(5000)
-        byte = file.read(1)[0]
-        file.seek(5000)
-        file.write(bytes([byte ^ 1]))
-    opened = open_faceset(copy)
-    with pytest.raises(SchemaError, match=r"crops\.npy.*does not hold"):
-        opened.verify()
 
 
 @pytest.mark.parametrize(
@@ -249,18 +231,15 @@ def test_no_faceset_is_footage_that_is_not_there(tmp_path):
         open_faceset(tmp_path)
 
 
-def test_a_faceset_that_is_replaced_or_written_to_says_so_and_its_mapped_arrays_stay(clip, tmp_path):
+def test_a_faceset_is_replaced_and_the_arrays_that_were_mapped_stay(clip, tmp_path):
     first = build([clip], tmp_path / "set")
     (tmp_path / "set" / "notes.txt").write_text("mine")
     before = first.crops[0].copy()
-    assert not first.changed()
     second = build([clip], tmp_path / "set", most=3)
-    assert first.changed() and not second.changed() and second.digest != first.digest
+    assert second.digest != first.digest
     np.testing.assert_array_equal(first.crops[0], before)
     assert (tmp_path / "set" / "notes.txt").read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
-    os.utime(tmp_path / "set" / "masks.npy", ns=(1, 1))
-    assert second.changed()
 
 
 def test_a_folder_that_is_no_faceset_is_left_alone(clip, tmp_path):
@@ -280,7 +259,7 @@ def test_an_interruption_leaves_nothing_and_what_was_there_before(clip, tmp_path
             build_faceset([footage], tmp_path / "set", "F", FacesetParameters(size=SIZE), interrupt)
         assert [p.name for p in tmp_path.iterdir()] == before
         build([clip], tmp_path / "set")
-    open_faceset(tmp_path / "set").verify()
+    open_faceset(tmp_path / "set")
 
 
 def test_what_a_killed_process_leaves_is_hidden_and_goes_with_the_next(clip, tmp_path):

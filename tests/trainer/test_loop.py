@@ -19,7 +19,7 @@ from nodes.consent.provenance import read_model
 from nodes.errors import FaceplateError, ModelError
 from nodes.swap.model import load_model
 from tests.support.facesets import tiny_faceset
-from tests.support.tiny_training import Listener, Tiny, read_table, settings
+from tests.support.tiny_training import Listener, Tiny, fit, read_table, settings
 from trainer import loop
 from trainer.checkpoint import AVERAGE, NETWORK, checkpoints, part, read_checkpoint, write_tensors
 from trainer.faceset import Faceset
@@ -28,7 +28,7 @@ from trainer.hooks.safety import Average
 from trainer.hooks.stopping import StopAtPlateau, StopAtStep, StopOnSignal
 from trainer.loop import Hook, Loop
 from trainer.network import Share
-from trainer.train import fit, train
+from trainer.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -137,7 +137,7 @@ def test_swapping_draws_the_target_with_the_sources_part():
 def test_views_show_real_crops_and_what_is_drawn_of_them(facesets):
     network = small("df", 64)
     views = network.views(network.batches(facesets, Share(2, CPU)), 3)
-    assert list(views.columns) == [
+    assert list(views) == [
         "source",
         "source drawn",
         "target",
@@ -145,10 +145,10 @@ def test_views_show_real_crops_and_what_is_drawn_of_them(facesets):
         "target as source",
         "source as target",
     ]
-    for pictures in views.columns.values():
+    for pictures in views.values():
         assert pictures.shape == (3, 3, 64, 64) and pictures.min() >= 0 and pictures.max() <= 1
     expected = torch.from_numpy(np.array(facesets[0].crops[[0, 12, 23]])).permute(0, 3, 1, 2) / 255
-    torch.testing.assert_close(views.columns["source"], expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(views["source"], expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(("kind", "options"), [(DF, DFOptions), (LIAE, LIAEOptions)])

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import psutil
 
 from nodes.cache import digest_footage
 from nodes.choice import check_range
 from nodes.consent.gate import Clip, of_faceset, permit
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
-from nodes.errors import FaceplateError, NoFaceError, OutputError, writing
-from nodes.files import beside, flush
+from nodes.errors import NoFaceError, OutputError, writing
+from nodes.files import flush
 from nodes.footage.footage import Footage
 from nodes.mask import draw_regions
 from nodes.progress import Progress, quiet, stage
@@ -28,7 +27,7 @@ from nodes.shot.results import check_writable
 from nodes.shot.sheet import write_png
 from nodes.text import counted
 from nodes.types import Float, Image8, Int
-from trainer.faceset.faceset import ARRAYS, DOCUMENT, ENTRIES, SCHEMA, Faceset, open_faceset, read_document, sha256_of
+from trainer.faceset.faceset import DOCUMENT, ENTRIES, FILES, SCHEMA, Faceset, open_faceset
 from trainer.faceset.gather import (
     Candidates,
     GrowingArray,
@@ -85,14 +84,8 @@ def draw_sheet(crops: Image8, shown: Int, yaw_pitch: Float, performer: str, left
 
 def _histogram(canvas: Image8, what: str, values: Float) -> None:
     """Draw how many crops there are of each few degrees, with the counts."""
-    first, last = np.floor(values.min() / _BIN), np.floor(values.max() / _BIN) + 1
-    while last - first < 6:
-        first, last = first - 1, last + 1
-    step = _BIN * max(np.ceil((last - first) / 14), 1)
-    first = np.floor(first * _BIN / step)
-    edges = np.arange(first, np.ceil(values.max() / step + 1e-3) + 1) * step
-    if edges[-1] < last * _BIN:
-        edges = np.append(edges, np.arange(edges[-1] + step, last * _BIN + step, step))
+    step = _BIN * max(np.ceil(np.ptp(values) / (12 * _BIN)), 1)
+    edges = step * np.arange(np.floor(values.min() / step) - 1, np.floor(values.max() / step) + 3)
     counts = np.histogram(values, edges)[0]
     left, width, height = 46, canvas.shape[1] - 46, canvas.shape[0] - 34
     _write(canvas, what, 0, 16 + height // 2)
@@ -112,93 +105,58 @@ def _write(canvas: Image8, text: str, x: int, y: int, size: float = 0.45) -> Non
 
 SHEET, LEFT_OUT = "sheet.png", "left_out.csv"
 _EARLIER = "tones.npy"  # of version 1
-_OURS = {*(f"{name}.npy" for name in ARRAYS), ENTRIES, DOCUMENT, SHEET, LEFT_OUT, _EARLIER}
+_OURS = (DOCUMENT, *FILES, SHEET, LEFT_OUT, _EARLIER)
 
 
 def check_replaceable(out: Path) -> None:
-    """Raise OutputError unless `out` is free, an empty folder, or an earlier faceset."""
+    """Raise OutputError unless `out` is free, an empty folder, or an earlier faceset, if only half of one."""
     with writing(out):
-        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-            return
-    try:
-        read_document(out)
-    except FaceplateError as e:
-        if not (out / DOCUMENT).is_file():  # a damaged faceset may be replaced: that is its remedy
+        free = not out.exists() or (out / DOCUMENT).is_file()
+        if not free and (not out.is_dir() or any(entry.name not in _OURS for entry in out.iterdir())):
             raise OutputError(
                 "stands there and is no faceset", file=out, remedy="Choose another folder with --out, or empty this one"
-            ) from e
+            )
 
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `out` that becomes `out` when the block ends, and goes when it fails.
+    """Give a hidden folder beside `out` whose files go into `out` when the block ends, and which goes in any case.
 
     Files in `out` that are not a faceset's stay. Whoever has mapped the earlier arrays keeps them. Raises OutputError.
     """
-    check_replaceable(out)
+    new = out.with_name(f".{out.name}.faceset.part")
     with writing(out):
-        new = beside(out.with_name(out.name + ".faceset"))
-        _sweep(new)
-        new.mkdir()
+        shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
+        new.mkdir(parents=True)
     try:
         yield new
         with writing(out):
-            _put_in_place(new, out)
+            out.mkdir(exist_ok=True)
+            for name in _OURS:
+                (out / name).unlink(missing_ok=True)
+            for name in (*FILES, SHEET, LEFT_OUT, DOCUMENT):  # without its document it is none yet
+                (new / name).rename(out / name)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _put_in_place(new: Path, out: Path) -> None:
-    if not out.exists():
-        new.rename(out)
-        return
-    old = beside(out.with_name(out.name + ".faceset"))
-    out.rename(old)
-    try:
-        new.rename(out)
-    except BaseException:
-        old.rename(out)
-        raise
-    for entry in old.iterdir():
-        if entry.name not in _OURS:
-            entry.rename(out / entry.name)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sweep(new: Path) -> None:
-    """Remove what a killed process left beside: folders named like `new` whose process is gone."""
-    alike = re.compile(re.sub(r"\d+-\d+", r"(\\d+)-\\d+", re.escape(new.name).replace(r"\-", "-")))
-    for entry in new.parent.iterdir():
-        found = alike.fullmatch(entry.name)
-        if found and not psutil.pid_exists(int(found[1])):
-            shutil.rmtree(entry, ignore_errors=True)
 
 
 _BLOCK = 64
 
 
 def write_arrays(
-    folder: Path, found: Sequence[Candidates], kept: Sequence[Selection], yaw_pitch: Float, size: int
+    folder: Path, clips: Sequence[Candidates], kept: Sequence[Selection], yaw_pitch: Float, size: int
 ) -> None:
     """Write masks, landmarks and entries of what is kept of each clip; OSError where that cannot be done."""
-    points = found[0].landmarks.shape[1]
-    with ExitStack() as stack:
-        masks = GrowingArray(folder / "masks.npy", (size, size), "u1")
-        landmarks = GrowingArray(folder / "landmarks.npy", (points, 3), "f4")
-        for array in (masks, landmarks):
-            stack.callback(array.close)
-        for c, k in zip(found, kept, strict=True):
-            for at in range(0, len(k.rows), _BLOCK):
-                rows = k.rows[at : at + _BLOCK]
-                drawn = draw_regions(c.landmarks[rows], size, c.subject)
-                masks.append(np.rint(drawn * 255).astype(np.uint8))
-                landmarks.append(c.landmarks[rows])
-        for array in (masks, landmarks):
-            array.finish()
 
     def joined(name: str) -> Any:
-        return np.concatenate([getattr(c, name)[k.rows] for c, k in zip(found, kept, strict=True)])
+        return np.concatenate([getattr(c, name)[k.rows] for c, k in zip(clips, kept, strict=True)])
 
+    landmarks = joined("landmarks")
+    np.save(folder / "landmarks.npy", landmarks)
+    with closing(GrowingArray(folder / "masks.npy", (size, size), "u1")) as masks:
+        for at in range(0, len(landmarks), _BLOCK):
+            masks.append(np.rint(draw_regions(landmarks[at : at + _BLOCK], size, clips[0].subject) * 255))
+        masks.finish()
     np.savez(
         folder / ENTRIES,
         clip=np.repeat(np.arange(len(kept)), [len(k.rows) for k in kept]),
@@ -209,7 +167,6 @@ def write_arrays(
         yaw_pitch=yaw_pitch.astype(np.float32),
         sharpness=np.concatenate([k.sharpness for k in kept]).astype(np.float32),
     )
-    flush(folder / ENTRIES)
 
 
 def build_faceset(
@@ -232,7 +189,7 @@ def build_faceset(
     shows no face or none is usable, ConsentError and OutputError.
     """
     parameters, detect = parameters or FacesetParameters(), detect or DetectParameters()
-    spans = whole_spans(clips) if spans is None else spans
+    spans = spans or [(0, clip.info.frames - 1) for clip in clips]
     for clip, span in zip(clips, spans, strict=True):
         check_range(clip.info, *span)
     check_replaceable(out)
@@ -240,23 +197,22 @@ def build_faceset(
     made_from = [Clip(clip.info.path, digest_footage(clip.info.path)) for clip in clips]
     provenance = permit(of_faceset(performer, made_from, named), consent, out)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
-    found = [
-        find_candidates(clip, parameters, detect, progress, f"detect{name}", span, tracks)
-        for clip, name, span in zip(clips, names, spans, strict=True)
+    candidates = [
+        find_candidates(clip, number, parameters, detect, progress, f"detect{name}", span, tracks)
+        for number, (clip, name, span) in enumerate(zip(clips, names, spans, strict=True))
     ]
     left_out: list[LeftOut] = []
-    usable = judge(found, left_out)
-    with replacing(out) as folder, writing(out), ExitStack() as stack:
-        crops = GrowingArray(folder / "crops.npy", (parameters.size, parameters.size, 3), "u1")
-        stack.callback(crops.close)
-        kept: list[Selection] = []
-        poses = []
-        for number, (candidates, rows) in enumerate(zip(found, usable, strict=True)):
-            tell = stage(progress, f"crop{names[number]}", len(rows))
-            yaw_pitch, view = candidates.views()
-            poses.append(yaw_pitch)
-            kept.append(take(number, candidates, rows, view, crops, parameters, left_out, tell))
-        kept = join(found, kept, crops, parameters, left_out)
+    usable = judge(candidates, left_out)
+    with (
+        replacing(out) as folder,
+        writing(out),
+        closing(GrowingArray(folder / "crops.npy", (parameters.size, parameters.size, 3), "u1")) as crops,
+    ):
+        kept = [
+            take(c, rows, crops, parameters, left_out, stage(progress, f"crop{name}", len(rows)))
+            for c, rows, name in zip(candidates, usable, names, strict=True)
+        ]
+        kept = join(candidates, kept, crops, parameters, left_out)
         if not crops.length:
             why = ", ".join(f"{count} {reason}" for reason, count in count_reasons(left_out).items() if count)
             raise NoFaceError(
@@ -264,38 +220,40 @@ def build_faceset(
                 file=clips[0].info.path,
                 remedy="Choose sharper, larger or longer footage of this performer",
             )
-        yaw_pitch = np.concatenate([pose[k.rows] for pose, k in zip(poses, kept, strict=True)])
+        yaw_pitch = np.concatenate([c.performance.yaw_pitch[k.rows] for c, k in zip(candidates, kept, strict=True)])
         shown = spread_over_pose(yaw_pitch)
         sheet = draw_sheet(crops.read(shown.ravel()), shown, yaw_pitch, performer, count_reasons(left_out))
         crops.finish()
-        write_arrays(folder, found, kept, yaw_pitch, parameters.size)
+        write_arrays(folder, candidates, kept, yaw_pitch, parameters.size)
         write_left_out(folder / LEFT_OUT, left_out, [c.info.first for c in clips])
         write_png(folder / SHEET, sheet)
         document = {
             "schema": SCHEMA,
             "performer": performer,
-            "subject": found[0].subject.reference,
-            "template": found[0].subject.template_id,
+            "subject": candidates[0].subject.reference,
+            "template": candidates[0].subject.template_id,
             "coverage": parameters.coverage,
             "size": parameters.size,
             "count": crops.length,
-            "landmarks": int(found[0].landmarks.shape[1]),
+            "landmarks": int(candidates[0].landmarks.shape[1]),
             "parameters": parameters.model_dump(mode="json"),
             "detect": detect.model_dump(mode="json"),
             "clips": [
                 _describe(c, of.digest, len(k.rows), count_reasons(left_out, i))
-                for i, (c, of, k) in enumerate(zip(found, made_from, kept, strict=True))
+                for i, (c, of, k) in enumerate(zip(candidates, made_from, kept, strict=True))
             ],
             KEY: provenance.document(),
-            "files": {
-                name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
-                for name in (*(f"{array}.npy" for array in ARRAYS), ENTRIES)
-            },
+            "files": {name: _facts_of(folder / name) for name in FILES},
         }
         (folder / DOCUMENT).write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
-        for name in (DOCUMENT, LEFT_OUT, SHEET):
+        for name in (*FILES, SHEET, LEFT_OUT, DOCUMENT):
             flush(folder / name)
     return open_faceset(out)
+
+
+def _facts_of(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _describe(candidates: Candidates, digest: str, kept: int, left_out: dict[str, int]) -> dict[str, Any]:
@@ -313,44 +271,3 @@ def _describe(candidates: Candidates, digest: str, kept: int, left_out: dict[str
         "kept": kept,
         "left_out": left_out,
     }
-
-
-def kept_faceset(
-    clips: Sequence[Footage],
-    out: Path,
-    performer: str,
-    parameters: FacesetParameters | None = None,
-    detect: DetectParameters | None = None,
-    spans: Sequence[tuple[int, int]] | None = None,
-) -> Faceset | None:
-    """Open the faceset at `out` if `build_faceset` once made it of what these clips hold, with these parameters; else None.
-
-    spans: as of `build_faceset`.
-    """
-    parameters, detect = parameters or FacesetParameters(), detect or DetectParameters()
-    try:
-        document, faceset = read_document(out), open_faceset(out)
-        made = (
-            document["performer"],
-            document["parameters"],
-            document["detect"],
-            [(c["digest"], _span(c)) for c in document["clips"]],
-        )
-    except (FaceplateError, KeyError, TypeError):
-        return None
-    asked = (performer, parameters.model_dump(mode="json"), detect.model_dump(mode="json"))
-    spans = whole_spans(clips) if spans is None else spans
-    of = [(digest_footage(clip.info.path), tuple(span)) for clip, span in zip(clips, spans, strict=True)]
-    return faceset if made == (*asked, of) else None
-
-
-def whole_spans(clips: Sequence[Footage]) -> list[tuple[int, int]]:
-    """The first and the last position of each clip."""
-    return [(0, clip.info.frames - 1) for clip in clips]
-
-
-def _span(clip: dict[str, Any]) -> tuple[int, int]:
-    """The positions of a clip that the document says were looked at; without a range, all."""
-    if "range" not in clip:
-        return 0, clip["frames"] - 1
-    return clip["range"]["first"] - clip["first"], clip["range"]["last"] - clip["first"]

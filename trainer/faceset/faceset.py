@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nodes.types import Float, Image8, Int
 
 SCHEMA = "faceplate.faceset/2"  # version 1 had `tones.npy` as well, the luma at each landmark
 DOCUMENT, ENTRIES = "faceset.json", "entries.npz"
-ARRAYS = ("crops", "masks", "landmarks")
+FILES = ("crops.npy", "masks.npy", "landmarks.npy", ENTRIES)
 _MAKE = "Make the faceset again with faceplate faceset"
 # name → type and shape after the first axis, for a crop each
 _ENTRIES: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -33,14 +33,6 @@ _ENTRIES: dict[str, tuple[str, tuple[int, ...]]] = {
     "sharpness": ("f4", ()),
     "score": ("f4", ()),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """One file of a faceset. stamp: inode, time of change (ns) and size when it was opened; sha256: of what it should hold."""
-
-    stamp: tuple[int, int, int]
-    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,21 +64,10 @@ class Faceset:
     sharpness: Float
     score: Float
     digest: str
-    files: Mapping[str, FileFacts] = field(default_factory=dict)
     provenance: Provenance | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
-
-    def changed(self) -> bool:
-        """Whether the files on disk are other than those that were opened: replaced, written to, or gone. Reads none."""
-        return any(_stamp(self.folder / name) != facts.stamp for name, facts in self.files.items())
-
-    def verify(self) -> None:
-        """Read every file and compare it with what was written; raises SchemaError for the first that differs."""
-        for name, facts in self.files.items():
-            if facts.sha256 and sha256_of(self.folder / name) != facts.sha256:
-                raise SchemaError("does not hold what was written into it", file=self.folder / name, remedy=_MAKE)
 
 
 def read_document(folder: Path | str) -> dict[str, Any]:
@@ -109,7 +90,7 @@ def open_faceset(folder: Path | str) -> Faceset:
     folder = Path(folder)
     document = read_document(folder)
     try:
-        listed = {str(name): (int(f["bytes"]), str(f["sha256"])) for name, f in document["files"].items()}
+        sizes = {name: int(document["files"][name]["bytes"]) for name in FILES}
         count, size, clips = int(document["count"]), int(document["size"]), document["clips"]
         points = int(document["landmarks"])
         facts: dict[str, Any] = {
@@ -135,52 +116,23 @@ def open_faceset(folder: Path | str) -> Faceset:
         "masks": ("u1", (count, size, size)),
         "landmarks": ("f4", (count, points, 3)),
     }
-    files = {
-        name: FileFacts(_checked(folder / name, listed), listed[name][1]) for name in (*map(_npy, shapes), ENTRIES)
-    }
-    files[DOCUMENT] = FileFacts(_stamp(folder / DOCUMENT), "")
-    arrays = {name: _mapped(folder / _npy(name), *like) for name, like in shapes.items()}
+    for name, wanted in sizes.items():
+        try:
+            found = (folder / name).stat().st_size
+        except OSError as e:
+            raise SchemaError("is missing", file=folder / name, remedy=_MAKE) from e
+        if found != wanted:
+            raise SchemaError(f"is damaged: {found} bytes instead of {wanted}", file=folder / name, remedy=_MAKE)
+    arrays = {name: _mapped(folder / f"{name}.npy", *like) for name, like in shapes.items()}
     arrays |= _entries(folder / ENTRIES, count, len(clips))
-    return Faceset(folder, size=size, digest=digest_of(document), files=files, **facts, **arrays)
+    return Faceset(folder, size=size, digest=digest_of(document), **facts, **arrays)
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
-    """Digest what training depends on, from the digests in the document; SHA-256, hex."""
+    """SHA-256 of all that training depends on, from the digests in the document."""
     what = [document[key] for key in ("schema", "subject", "template", "coverage", "size")]
     what += [(name, facts["sha256"]) for name, facts in sorted(document["files"].items())]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a whole file, hex; raises SchemaError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as e:
-        raise SchemaError(f"cannot be read ({e.strerror or e})", file=path, remedy=_MAKE) from e
-
-
-def _npy(name: str) -> str:
-    return f"{name}.npy"
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (0, 0, -1)
-    return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _checked(path: Path, listed: Mapping[str, tuple[int, str]]) -> tuple[int, int, int]:
-    """The stamp of a file that the document lists and that has the size it should have."""
-    stamp = _stamp(path)
-    if stamp[2] < 0:
-        raise SchemaError("is missing", file=path, remedy=_MAKE)
-    if path.name not in listed or stamp[2] != listed[path.name][0]:
-        wanted = listed.get(path.name, ("no", ""))[0]
-        raise SchemaError(f"is damaged: {stamp[2]} bytes instead of {wanted}", file=path, remedy=_MAKE)
-    return stamp
 
 
 def _mapped(path: Path, kind: str, shape: tuple[int, ...]) -> Any:

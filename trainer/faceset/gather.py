@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nodes.align.pose import take_performance
+from nodes.align.pose import Performance, take_performance
 from nodes.definitions import ALIGN, AlignParameters, DetectParameters
 from nodes.detect import main_tracks
 from nodes.footage.footage import Footage
@@ -23,22 +22,11 @@ from nodes.geometry.sampling import crop
 from nodes.graph import run
 from nodes.progress import Progress
 from nodes.subjects.subject import Subject
-from nodes.types import Bool, Float, Image8, Int, Track
+from nodes.types import Float, Image8, Int, Track
 from trainer.faceset.parameters import FacesetParameters
-from trainer.faceset.select import (
-    Cover,
-    cover,
-    describe,
-    describe_light,
-    find_blurred,
-    jump_limit,
-    look,
-    median_shape,
-    odd_limit,
-    oddness,
-)
+from trainer.faceset.select import Cover, cover, describe, describe_light, find_blurred, look, oddness, usual_limit
 
-_HEADER = 128  # bytes: enough for any array of ours, and what numpy itself writes for them
+_HEADER = 128  # bytes, that numpy writes for any array of ours
 _WRITTEN = 32 << 20
 
 
@@ -49,20 +37,15 @@ class GrowingArray:
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], kind: str) -> None:
-        self.path, self.shape, self.dtype = path, shape, np.dtype(kind)
+        self.shape, self.dtype = shape, np.dtype(kind)
         self.length = 0
         self._row = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
         self._file = path.open("w+b")
-        self._file.write(bytes(_HEADER))
 
     def append(self, rows: npt.NDArray[Any]) -> None:
         """Add rows [n, *shape]."""
-        block = np.ascontiguousarray(rows, self.dtype)
-        if block.shape[1:] != self.shape:
-            raise ValueError(f"rows of {self.shape}, not {block.shape[1:]}")
-        self._file.seek(_HEADER + self.length * self._row)
-        self._file.write(block.data)
-        self.length += len(block)
+        self._write(rows, self.length)
+        self.length += len(rows)
 
     def read(self, rows: Int) -> npt.NDArray[Any]:
         """Read rows by number."""
@@ -75,25 +58,17 @@ class GrowingArray:
     def keep(self, rows: Int, start: int = 0) -> None:
         """Keep of the rows from `start` on only those numbered `rows`, ascending, and close the gaps."""
         step = max(_WRITTEN // self._row, 1)
-        end = start
         for at in range(0, len(rows), step):
-            block = self.read(rows[at : at + step])
-            self._file.seek(_HEADER + end * self._row)
-            self._file.write(block.data)
-            end += len(block)
-        self.length = end
+            self._write(self.read(rows[at : at + step]), start + at)
+        self.length = start + len(rows)
 
     def finish(self) -> None:
         """Write the header, cut off what is no longer needed, and see the bytes on disk."""
-        header = io.BytesIO()
-        facts = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.length, *self.shape)}
-        np.lib.format.write_array_header_1_0(header, facts)
-        if len(header.getvalue()) != _HEADER:
-            raise ValueError(f"a header of {len(header.getvalue())} bytes")
         self._file.seek(0)
-        self._file.write(header.getvalue())
-        self._file.flush()
+        facts = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.length, *self.shape)}
+        np.lib.format.write_array_header_1_0(self._file, facts)
         self._file.truncate(_HEADER + self.length * self._row)
+        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
@@ -101,17 +76,33 @@ class GrowingArray:
         """Close the file as it is."""
         self._file.close()
 
+    def _write(self, rows: npt.NDArray[Any], at: int) -> None:
+        self._file.seek(_HEADER + at * self._row)
+        self._file.write(np.ascontiguousarray(rows, self.dtype).data)
 
-_SHAPES = 500  # of a clip that say how the performer usually looks
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One crop that was left out. frame: position in the clip. what, figure: by which measure. like: clip and frame of the kept one."""
+
+    clip: int
+    frame: int
+    reason: str
+    what: str
+    figure: float
+    like: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """T faces of one clip, in the order of frames, at most one a frame.
 
-    span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3]. landmarks: [T, L, 3] in crop pixels. jump: [T], how far the landmarks are from their smooth path, in crop sides. cut: [T], share of the landmarks that lie outside the picture. others: tracks of other people.
+    number: of the clip. span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3].
+    landmarks: [T, L, 3] in crop pixels. performance: of these. jump: [T], how far the landmarks are from their smooth path, in crop
+    sides. cut: [T], share of the landmarks that lie outside the picture. others: tracks of other people.
     """
 
+    number: int
     subject: Subject
     footage: Footage
     span: tuple[int, int]
@@ -120,6 +111,7 @@ class Candidates:
     score: Float
     to_plate: Float
     landmarks: Float
+    performance: Performance
     jump: Float
     cut: Float
     others: tuple[Track, ...] = ()
@@ -127,22 +119,17 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def shapes(self, rows: slice | Int = slice(None)) -> Float:
-        """Shapes with the pose taken out, template units, [n, L, 3]."""
-        return take_performance(self.landmarks[rows], self.subject).shape
-
-    def some_shapes(self) -> Float:
-        """Some of the shapes, spread over the clip."""
-        return self.shapes(np.unique(np.linspace(0, len(self) - 1, min(len(self), _SHAPES)).astype(np.int64)))
-
-    def views(self) -> tuple[Float, Float]:
-        """Yaw and pitch in degrees [T, 2], and descriptors of pose and expression [T, D]."""
-        performance = take_performance(self.landmarks, self.subject)
-        return performance.yaw_pitch, describe(performance.shape, performance.yaw_pitch, self.subject)
+    def leave_out(self, rows: Int, reason: str, what: str, figures: Float) -> list[LeftOut]:
+        """Note for each of some rows why it is left out, and by which figure [n]."""
+        return [
+            LeftOut(self.number, int(frame), reason, what, float(figure))
+            for frame, figure in zip(self.frame[rows], figures, strict=True)
+        ]
 
 
 def find_candidates(
     footage: Footage,
+    number: int,
     parameters: FacesetParameters,
     detect: DetectParameters,
     progress: Progress,
@@ -161,21 +148,23 @@ def find_candidates(
     aligned = sorted(made["crops"], key=lambda a: int(a.track.frames[0]))
     landmarks, jumps, cuts = [], [], []
     for a in aligned:
-        found = tracks[a.track.id].landmarks
-        steady = a.landmarks
+        detected, steady = tracks[a.track.id].landmarks, a.landmarks
         landmarks.append(steady)
-        jumps.append(np.linalg.norm((a.to_crop(found) - steady)[..., :2], axis=-1).mean(1) / a.size)
-        xy = found[..., :2]
+        jumps.append(np.linalg.norm((a.to_crop(detected) - steady)[..., :2], axis=-1).mean(1) / a.size)
+        xy = detected[..., :2]
         cuts.append(((xy < 0) | (xy > (info.width, info.height))).any(-1).mean(1))
+    subject, points = aligned[0].subject, np.concatenate(landmarks)
     return Candidates(
-        aligned[0].subject,
+        number,
+        subject,
         footage,
         span,
         np.concatenate([a.track.frames for a in aligned]),
-        np.concatenate([np.full(len(a.track), a.track.id, np.int64) for a in aligned]),
+        np.repeat([a.track.id for a in aligned], [len(a.track) for a in aligned]),
         np.concatenate([a.track.scores for a in aligned]).astype(np.float32),
         np.concatenate([a.to_plate for a in aligned]),
-        np.concatenate(landmarks),
+        points,
+        take_performance(points, subject),
         np.concatenate(jumps).astype(np.float32),
         np.concatenate(cuts).astype(np.float32),
         () if wanted else tuple(t for t in main_tracks(made["found"]) if t.id not in tracks),
@@ -185,22 +174,10 @@ def find_candidates(
 REASONS = ("blurred", "misdetected", "duplicate", "blank", "another person")
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """One crop that was left out. frame: position in the clip. what, figure: by which measure. like: clip and frame of the kept one."""
-
-    clip: int
-    frame: int
-    reason: str
-    what: str
-    figure: float
-    like: tuple[int, int] | None = None
-
-
 def count_reasons(left_out: Sequence[LeftOut], clip: int | None = None) -> dict[str, int]:
     """How many were left out for each reason, of one clip or of all."""
-    found = Counter(one.reason for one in left_out if clip is None or one.clip == clip)
-    return {reason: found[reason] for reason in REASONS}
+    counts = Counter(one.reason for one in left_out if clip is None or one.clip == clip)
+    return {reason: counts[reason] for reason in REASONS}
 
 
 def write_left_out(path: Path, left_out: Sequence[LeftOut], numbers: Sequence[int]) -> None:
@@ -214,7 +191,9 @@ def write_left_out(path: Path, left_out: Sequence[LeftOut], numbers: Sequence[in
 
 
 _BLOCK = 64  # crops that are measured at once
+_SHAPES = 500  # of a clip that say how the performer usually looks
 _LEAST_SCORE, _MOST_CUT, _LEAST_CONTRAST = 0.5, 0.1, 3.0
+_ODD, _JUMP = 0.08, 0.03  # below which no shape is odd (template units), and no movement a jump (crop sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +209,15 @@ class Selection:
         return Selection(self.rows[which], self.sharpness[which], self.view[which])
 
 
-def judge(found: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
+def judge(clips: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
     """Sort out, before anything is decoded, what is not the performer's whole face; gives the usable rows of each clip."""
-    usual = median_shape(np.concatenate([c.some_shapes() for c in found]))
-    odd = [oddness(c.shapes(), usual, c.subject) for c in found]
-    most_odd = odd_limit(np.concatenate(odd))
-    most_jump = jump_limit(np.concatenate([c.jump for c in found]))
+    some = [np.unique(np.linspace(0, len(c) - 1, min(len(c), _SHAPES)).astype(np.int64)) for c in clips]
+    usual = np.median(np.concatenate([c.performance.shape[rows] for c, rows in zip(clips, some, strict=True)]), axis=0)
+    odd = [oddness(c.performance.shape, usual, c.subject) for c in clips]
+    most_odd = usual_limit(np.concatenate(odd), _ODD)
+    most_jump = usual_limit(np.concatenate([c.jump for c in clips]), _JUMP)
     usable = []
-    for number, (c, how_odd) in enumerate(zip(found, odd, strict=True)):
+    for c, how_odd in zip(clips, odd, strict=True):
         wrong = np.zeros(len(c), bool)
         for what, figure, bad in (
             ("score", c.score, c.score < _LEAST_SCORE),
@@ -245,28 +225,24 @@ def judge(found: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
             ("unusual shape", how_odd, how_odd > most_odd),
             ("jumping landmarks", c.jump, c.jump > most_jump),
         ):
-            _leave_out(left_out, number, c, np.flatnonzero(bad & ~wrong), "misdetected", what, figure)
+            rows = np.flatnonzero(bad & ~wrong)
+            left_out += c.leave_out(rows, "misdetected", what, figure[rows])
             wrong |= bad
         usable.append(np.flatnonzero(~wrong))
         for track in c.others:
-            left_out += [LeftOut(number, int(f), "another person", "track", track.id) for f in track.frames]
+            left_out += [LeftOut(c.number, int(f), "another person", "track", track.id) for f in track.frames]
     return usable
 
 
 def take(
-    number: int,
     candidates: Candidates,
     rows: Int,
-    view: Float,
     crops: GrowingArray,
     parameters: FacesetParameters,
     left_out: list[LeftOut],
     tell: Callable[[int], None],
 ) -> Selection:
-    """Decode clip `number` once, append the crops of `rows`, and keep of them what is sharp and differs.
-
-    view: [T, D], descriptors of pose and expression of all candidates.
-    """
+    """Decode a clip once, append the crops of `rows`, and keep of them what is sharp and differs."""
     start = crops.length
     tell(0)
     looks = []
@@ -280,25 +256,25 @@ def take(
         np.concatenate([getattr(seen, name) for seen in looks]) for name in ("sharpness", "contrast")
     )
     light = describe_light(np.concatenate([seen.thumbnails for seen in looks]))
-
-    def sort_out(good: Int, bad: Bool, reason: str, what: str, figure: Float) -> Int:
-        gone = good[bad]
-        _leave_out(left_out, number, candidates, rows[gone], reason, what, figure, gone)
-        return good[~bad]
-
     good = np.arange(len(rows))
-    good = sort_out(good, contrast < _LEAST_CONTRAST, "blank", "contrast", contrast)
-    good = sort_out(good, find_blurred(sharpness[good]), "blurred", "sharpness", sharpness)
-    full = np.concatenate([view[rows[good]], light[good]], axis=1)
+    for reason, what, figure, bad_of in (
+        ("blank", "contrast", contrast, lambda figures: figures < _LEAST_CONTRAST),
+        ("blurred", "sharpness", sharpness, find_blurred),
+    ):
+        bad = bad_of(figure[good])
+        left_out += candidates.leave_out(rows[good[bad]], reason, what, figure[good[bad]])
+        good = good[~bad]
+    shape, yaw_pitch = candidates.performance.shape[rows[good]], candidates.performance.yaw_pitch[rows[good]]
+    full = np.concatenate([describe(shape, yaw_pitch, candidates.subject), light[good]], axis=1)
     chosen = cover(full, parameters.most, parameters.least_change)
-    left_out += _duplicates([(number, int(frame)) for frame in candidates.frame[rows[good]]], chosen)
+    left_out += _duplicates([(candidates.number, frame) for frame in candidates.frame[rows[good]].tolist()], chosen)
     stay = good[chosen.kept]
     crops.keep(start + stay, start)
     return Selection(rows[stay], sharpness[stay], full[chosen.kept])
 
 
 def join(
-    found: Sequence[Candidates],
+    clips: Sequence[Candidates],
     kept: list[Selection],
     crops: GrowingArray,
     parameters: FacesetParameters,
@@ -309,8 +285,9 @@ def join(
     if len(there) < 2:
         return kept
     chosen = cover(np.concatenate([k.view for k in there]), parameters.most, parameters.least_change)
-    places = [(i, int(f)) for i, (c, k) in enumerate(zip(found, kept, strict=True)) for f in c.frame[k.rows]]
-    fresh = _duplicates(places, chosen)
+    fresh = _duplicates(
+        [(c.number, frame) for c, k in zip(clips, kept, strict=True) for frame in c.frame[k.rows].tolist()], chosen
+    )
     instead = {(one.clip, one.frame): one.like for one in fresh}
     # Whoever was like one that goes now is like the one that this one is like.
     left_out[:] = [replace(one, like=instead[one.like]) if one.like in instead else one for one in left_out]
@@ -325,35 +302,16 @@ def _blocks(candidates: Candidates, rows: Int, size: int) -> Iterator[tuple[Int,
     """Yield rows and their crops uint8 [n, size, size, 3], decoding the clip once."""
     if not len(rows):
         return
-    wanted = candidates.frame[rows]
-    done = 0
+    row_of = dict(zip(candidates.frame[rows].tolist(), rows.tolist(), strict=True))
+    at: list[int] = []
     block: list[Image8] = []
-    for frame in candidates.footage.frames(int(wanted[0]), int(wanted[-1]), prepare=lambda frame: frame.rgb8()):
-        at = done + len(block)
-        if frame.index != wanted[at]:
-            continue
-        block.append(crop(frame.rgb8(), candidates.to_plate[rows[at] : rows[at] + 1], size)[0])
-        if len(block) == _BLOCK or at + 1 == len(rows):
-            yield rows[done : at + 1], np.stack(block)
-            done, block = at + 1, []
-
-
-def _leave_out(
-    left_out: list[LeftOut],
-    number: int,
-    candidates: Candidates,
-    rows: Int,
-    reason: str,
-    what: str,
-    figure: Float,
-    at: Int | None = None,
-) -> None:
-    """Note candidates; the figure of each is that of its row, or that `at` another place."""
-    figures = figure[rows if at is None else at]
-    left_out += [
-        LeftOut(number, int(frame), reason, what, float(value))
-        for frame, value in zip(candidates.frame[rows], figures, strict=True)
-    ]
+    for frame in candidates.footage.frames(min(row_of), max(row_of), prepare=lambda frame: frame.rgb8()):
+        if (row := row_of.get(frame.index)) is not None:
+            at.append(row)
+            block.append(crop(frame.rgb8(), candidates.to_plate[row : row + 1], size)[0])
+            if len(block) == _BLOCK or row == rows[-1]:
+                yield np.array(at), np.stack(block)
+                at, block = [], []
 
 
 def _duplicates(places: Sequence[tuple[int, int]], chosen: Cover) -> list[LeftOut]:

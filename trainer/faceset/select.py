@@ -17,7 +17,7 @@ _INNER = 0.72  # of the face, about its middle: no hair, no background
 _SMALL = 12  # side of the thumbnails
 _FEWEST = 8  # crops that make a distribution
 _BLURRED, _FAINTER, _SHARE = 3.5, 0.5, 1 / 3
-_ODD, _ODD_FLOOR, _JUMP_FLOOR = 8.0, 0.08, 0.03
+_ODD = 8.0  # spreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,6 @@ def find_blurred(sharpness: Float) -> Bool:
     return blurred
 
 
-def median_shape(shapes: Float) -> Float:
-    """The performer's usual shape [L, 3], of shapes [T, L, 3]."""
-    return np.asarray(np.median(shapes, axis=0), np.float32)
-
-
 def oddness(shapes: Float, usual: Float, subject: Subject) -> Float:
     """How far shapes [T, L, 3] are from the performer's usual one where expression does not move it, in template units: [T]."""
     weights = subject.weights / subject.weights.sum()
@@ -79,17 +74,8 @@ def oddness(shapes: Float, usual: Float, subject: Subject) -> Float:
     return np.asarray(np.sqrt(square), np.float32)
 
 
-def odd_limit(values: Float) -> float:
-    """The oddness of a shape beyond which it is no longer the performer's."""
-    return _limit(values, _ODD_FLOOR)
-
-
-def jump_limit(values: Float) -> float:
-    """The distance of landmarks from their smooth path, in crop sides, beyond which they are on something else."""
-    return _limit(values, _JUMP_FLOOR)
-
-
-def _limit(values: Float, floor: float) -> float:
+def usual_limit(values: Float, floor: float) -> float:
+    """The value beyond which one is no longer like the others; at least `floor`."""
     if len(values) < _FEWEST:
         return np.inf
     median, spread = _robust(values)

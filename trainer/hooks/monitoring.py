@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nodes.errors import FaceplateError, OutputError, writing
+from nodes.errors import OutputError, writing
 from nodes.files import whole_file
 from nodes.types import Float
 from trainer.distributed import Group
-from trainer.faceset import Faceset
 from trainer.loop import Clock, Every, Hook, Loop
 from trainer.watcher import TrainingProgress, Watcher
 
@@ -260,21 +259,3 @@ def recent(record: LossRecord, steps: int = _SMOOTH) -> dict[str, float]:
     if not len(rows):
         return {}
     return dict(zip(("all", *record.names), rows[:, 1:].mean(axis=0).tolist(), strict=False))
-
-
-class FacesetGuard(Hook):
-    """Looks every few seconds, and raises FaceplateError: what is learned from half-changed crops is worth nothing."""
-
-    def __init__(self, facesets: Sequence[Faceset], seconds: float = 5.0) -> None:
-        self._facesets, self._every = facesets, Every(seconds)
-
-    def after_step(self, loop: Loop) -> None:
-        """Look, if it is time."""
-        if self._every.due:
-            for faceset in self._facesets:
-                if faceset.changed():
-                    raise FaceplateError(
-                        f"the faceset was changed while it was trained on, noticed after step {loop.step}; the last checkpoint is kept",
-                        file=faceset.folder,
-                        remedy="Go on from it with --resume once the faceset is complete",
-                    )

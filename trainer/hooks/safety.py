@@ -83,7 +83,7 @@ class Guard(Hook):
         if not self._record.fresh:
             return
         rows, known = self._record.rows, self.snapshot.step
-        what = trouble(rows[:known], rows[known:], scaled=loop.scaler is not None)
+        what = trouble(rows[:known], rows[known:], scaled=loop.scaler.is_enabled())
         if what:
             self._roll_back(loop, what)
         else:
@@ -101,14 +101,12 @@ class Guard(Hook):
             self._device = torch.device("cpu")
             tensors = self._state.take(None, self._device)
         self._tensors = tensors
-        scaler = {} if loop.scaler is None else dict(loop.scaler.state_dict())
-        self.snapshot = Snapshot(loop.step, tensors, scaler)
+        self.snapshot = Snapshot(loop.step, tensors, dict(loop.scaler.state_dict()))
 
     def _roll_back(self, loop: Loop, what: str) -> None:
         at, to = loop.step, self.snapshot.step
         self._state.put(self.snapshot.tensors)
-        if loop.scaler is not None and self.snapshot.scaler:
-            loop.scaler.load_state_dict(self.snapshot.scaler)
+        loop.scaler.load_state_dict(self.snapshot.scaler)
         self._record.cut(to)
         loop.step, self._since = to, 0
         self.rollbacks += 1

@@ -35,7 +35,10 @@ class Book(Paired):
         self.options = options
         grid = options.size // 16
         self.encoder = nn.Sequential(Encoder(128), Bottleneck(1024, grid, 1024, grid, 1024, 512))
-        self.decoders = nn.ModuleList(_decoder() for _ in range(options.performers))
+        self.decoders = nn.ModuleList(
+            nn.Sequential(Up(512, 256), Up(256, 128), Up(128, 64), nn.Conv2d(64, 4, 5, padding=2), nn.Sigmoid())
+            for _ in range(options.performers)
+        )
         initialise(self)
 
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -43,7 +46,3 @@ class Book(Paired):
         codes = shares(self.encoder(crops), performers)
         drawn = torch.cat([self.decoders[k](code) for k, code in zip(performers, codes, strict=True)])
         return drawn[:, :3], drawn[:, 3:]
-
-
-def _decoder() -> nn.Module:
-    return nn.Sequential(Up(512, 256), Up(256, 128), Up(128, 64), nn.Conv2d(64, 4, 5, padding=2), nn.Sigmoid())

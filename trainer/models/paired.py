@@ -17,10 +17,10 @@ from torch import Tensor
 
 from nodes.errors import ModelError
 from trainer.augment import Amounts, amounts_for, colour, draw, identity, planes, sample, sampling_grid
-from trainer.data import FULL_WEIGHT, Ahead, Crops, draw_rows, to_device
+from trainer.data import FULL_WEIGHT, Ahead, Crops, draw_rows
 from trainer.faceset import Faceset
 from trainer.losses import mask_loss, picture_loss
-from trainer.network import Network, Options, Share, Views
+from trainer.network import Network, Options, Share
 from trainer.performers import roles
 
 
@@ -48,7 +48,7 @@ class Batch:
 class PairedBatches:
     """Makes batches of some performers' facesets for networks of `size` pixels.
 
-    limit: bytes of each faceset that may be kept on the device. Raises ModelError when the facesets do not go together.
+    limit: bytes of each faceset that may be kept on the device.
     """
 
     def __init__(
@@ -59,7 +59,6 @@ class PairedBatches:
         amounts: Amounts | None = None,
         limit: int | None = None,
     ) -> None:
-        same_framing(facesets)
         self.size, self.share, self._amounts = size, share, amounts or amounts_for(facesets[0].subject)
         self._crops = [Crops(faceset, size, share.device, limit) for faceset in facesets]
         resident = all(c.resident for c in self._crops)
@@ -72,7 +71,7 @@ class PairedBatches:
         parts = []
         for pictures in self._read(step):
             draws = draw(self.share.batch, generator, self._amounts).rows(self.share.rows, device)
-            whole = planes(to_device(pictures, device))
+            whole = planes(pictures.to(device, non_blocking=True))
             warped = sample(whole[:, :3], sampling_grid(draws, self.size, warped=True))
             still = sample(whole, sampling_grid(draws, self.size, warped=False))
             parts.append(torch.cat([colour(warped, draws), colour(still[:, :3], draws), still[:, 3:]], 1))
@@ -84,7 +83,7 @@ class PairedBatches:
         grid = sampling_grid(level, self.size, warped=False)
         for crops in self._crops:
             chosen = torch.linspace(0, len(crops) - 1, rows).round().long()
-            still = sample(planes(to_device(crops(chosen), self.share.device)), grid)
+            still = sample(planes(crops(chosen).to(self.share.device)), grid)
             parts.append(torch.cat([still[:, :3], still], 1))
         return _batch(parts)
 
@@ -124,20 +123,18 @@ class Paired(Network):
         return self.generate(inputs["crop"], (0,))
 
     @torch.no_grad()
-    def views(self, batches: PairedBatches, rows: int) -> Views:
+    def views(self, batches: PairedBatches, rows: int) -> dict[str, Tensor]:
         """The first two performers, each drawn as itself and as the other, over its own crop."""
         shown = batches.plain(rows).target[: 2 * rows]
         (source, target), own = shown.chunk(2), self._over(shown, (0, 1)).chunk(2)
-        return Views(
-            {
-                "source": source,
-                "source drawn": own[0],
-                "target": target,
-                "target drawn": own[1],
-                "target as source": self._over(target, (0,)),
-                "source as target": self._over(source, (1,)),
-            }
-        )
+        return {
+            "source": source,
+            "source drawn": own[0],
+            "target": target,
+            "target drawn": own[1],
+            "target as source": self._over(target, (0,)),
+            "source as target": self._over(source, (1,)),
+        }
 
     def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the weights of a base over any number of performers so that they fit this network's performers.
@@ -168,22 +165,6 @@ class Paired(Network):
 def shares(rows: Tensor, performers: Sequence[int]) -> Sequence[Tensor]:
     """The rows of each performer; of one alone all of them, without a word about their number, which an export leaves open."""
     return rows.chunk(len(performers)) if len(performers) > 1 else (rows,)
-
-
-def same_framing(facesets: Sequence[Faceset]) -> None:
-    """Raise ModelError unless all facesets show the same subject, cut by the same template and coverage, and none is empty."""
-    first = facesets[0]
-    for other in facesets:
-        if not len(other):
-            raise ModelError("has no crops", file=other.folder, remedy="Make it again from footage that shows the face")
-        for what in ("subject", "template", "coverage"):
-            mine, its = getattr(first, what), getattr(other, what)
-            if mine != its:
-                raise ModelError(
-                    f"was made with {what} {its}, {first.folder} with {mine}",
-                    file=other.folder,
-                    remedy="Make the facesets again in the same way",
-                )
 
 
 def _batch(parts: list[Tensor]) -> Batch:

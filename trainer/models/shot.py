@@ -23,8 +23,7 @@ from nodes.subjects.subject import load_subject
 from trainer.drawing import Areas, Lines, Openings
 from trainer.faceset import Faceset
 from trainer.losses import blur, dssim, weighted_mean
-from trainer.models.paired import same_framing
-from trainer.network import Network, Options, Share, Views
+from trainer.network import Network, Options, Share
 from trainer.observers import Observers
 from trainer.rehearsal import Rehearsal, RehearsalBatch, grey, whole
 from trainer.target import TargetFrames
@@ -95,7 +94,6 @@ class ShotModel(Network):
 
     def batches(self, facesets: Sequence[Faceset], share: Share) -> Rehearsal:
         """Frames of the source to rebuild; those of the target for the preview."""
-        same_framing(facesets)
         source, target = facesets
         return Rehearsal(source, target, self.options.size, share, self.options.base, self.observers)
 
@@ -155,20 +153,18 @@ class ShotModel(Network):
         return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
 
     @torch.no_grad()
-    def views(self, batches: Rehearsal, rows: int) -> Views:
+    def views(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
         """Source frames, their references, and rebuilt; target frames, and swapped."""
         own, other = batches.rehearsed(rows), batches.swapped(rows)
         swapped, _ = self.swap(crop=other.crop, **_inputs(other))
-        return Views(
-            {
-                "source": own.target,
-                "its reference": own.reference[:, :3],
-                "drawn": self._over(own),
-                "target": other.crop,
-                "its reference ": other.reference[:, :3],
-                "swapped, in its own colours": swapped,
-            }
-        )
+        return {
+            "source": own.target,
+            "its reference": own.reference[:, :3],
+            "drawn": self._over(own),
+            "target": other.crop,
+            "its reference ": other.reference[:, :3],
+            "swapped, in its own colours": swapped,
+        }
 
     def examples(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
         """The target's crops with all that goes with them."""

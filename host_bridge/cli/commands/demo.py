@@ -13,7 +13,7 @@ from host_bridge.jobs.swap import SwapRequest, SwapResult
 from host_bridge.jobs.train import FacesetRequest, TrainRequest, require_trainer, resumed
 from install.samples import SamplesError, fetch_samples, samples_folder
 from nodes.definitions import Settings, SwapParameters
-from nodes.errors import FootageError, SchemaError
+from nodes.errors import FaceplateError, FootageError, SchemaError
 from nodes.report.document import Report
 from nodes.shot_document import load_shot
 from trainer.settings import TrainSettings
@@ -71,13 +71,13 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
 
 
 def _faceset(clip: Path, out: Path) -> Path:
-    from nodes.footage.footage import open_footage
-    from trainer.faceset.build import kept_faceset
+    """The faceset of a sample clip, made once; its folder."""
+    from trainer.faceset import open_faceset
 
     folder = out / clip.stem
-    with open_footage(clip) as footage:
-        kept = kept_faceset([footage], folder, clip.stem)
-    if kept is None:
+    try:
+        open_faceset(folder)
+    except FaceplateError:
         perform("faceset", FacesetRequest(clips=(clip,), performer=clip.stem, out=folder))
     return folder
 

@@ -24,7 +24,6 @@ from trainer.checkpoint import checkpoints
 from trainer.faceset import Faceset, open_faceset
 from trainer.faceset.build import build_faceset
 from trainer.faceset.parameters import FacesetParameters
-from trainer.performers import check_together
 from trainer.settings import TrainSettings
 from trainer.train import MODEL, train
 
@@ -59,7 +58,6 @@ def _train(
 ) -> None:
     """Train in a folder, or go on there, and leave the mark that it is finished."""
     (folder / MARK).unlink(missing_ok=True)
-    check_together([source, target])
     trained = train(
         [source, target],
         folder,

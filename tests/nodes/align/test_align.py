@@ -15,7 +15,7 @@ from nodes.align.pose import take_performance
 from nodes.definitions import AlignParameters
 from nodes.geometry.sampling import crop, transform_points
 from nodes.geometry.similarity import apply_similarity, fit_similarity, remove_similarity
-from nodes.subject_tool.estimate import estimate_template, make_upright
+from nodes.subject_tool.estimate import estimate_template, mirror_pairs
 from nodes.subjects.subject import load_subject
 from nodes.swap.reference.surface import surface_of
 from nodes.types import Faces, Track
@@ -247,10 +247,10 @@ def test_the_template_that_ships_can_be_estimated_from_fewer_frames(plate_faces,
     subject = FACE
     people = [plate_faces.tracks[0].landmarks[::4], source_faces.tracks[0].landmarks[::4]]
     template, weights = estimate_template(people)
-    template, mirror = make_upright(template, subject.contours["midline"], 10, 152, 33, 263)
+    mirror = mirror_pairs(template)
     assert (mirror == subject.mirror).mean() > 0.97
-    scale, rotation, _ = fit_similarity(template, subject.template)
-    assert scale == pytest.approx(1, abs=0.02) and np.trace(rotation) > 2.99
+    scale, _, _ = fit_similarity(template, subject.template)
+    assert scale == pytest.approx(1, abs=0.02)
     level = remove_similarity(subject.template, *fit_similarity(template, subject.template))
     assert np.linalg.norm(level - template, axis=1).mean() < 0.06
     surface = subject.weights > 0  # the irises are left out of the fit by hand

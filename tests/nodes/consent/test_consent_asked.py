@@ -30,12 +30,12 @@ from tests.support.consents import add_consent, apart
 from tests.support.facesets import tiny_faceset
 from tests.support.live_engine import Live, engine_without_project
 from tests.support.reports import without_report
-from tests.support.tiny_training import Tiny, settings
+from tests.support.tiny_training import Tiny, fit, settings
 from trainer.checkpoint import read_checkpoint
 from trainer.faceset import Faceset, open_faceset
 from trainer.faceset.build import build_faceset
 from trainer.faceset.parameters import FacesetParameters
-from trainer.train import fit, train
+from trainer.train import train
 
 pytestmark = pytest.mark.slow
 

@@ -213,9 +213,6 @@ def test_a_dfm_is_read(tmp_path, batch):
     np.testing.assert_allclose(masks, 0.25)
 
 
-def test_a_morphing_dfm_takes_its_value_and_its_framing(tmp_path):
-    model = load_model(dfm(tmp_path / "amp.dfm", morph=True), morph=0.5, framing="head")
-    np.testing.assert_allclose(model.run(crops(1))[0], crops(1) * [0.5, 0.5, 0.25], atol=1e-6)
-    assert model.coverage > 1
-    with pytest.raises(ModelError, match="whole_face"):
-        load_model(tmp_path / "amp.dfm", framing="nose")
+def test_a_morphing_dfm_takes_its_value(tmp_path):
+    model = load_model(dfm(tmp_path / "amp.dfm", morph=True))
+    np.testing.assert_allclose(model.run(crops(1))[0], crops(1) * [0.75, 0.75, 0.375], atol=1e-6)
