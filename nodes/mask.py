@@ -14,9 +14,10 @@ from nodes.definitions import MaskParameters
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
 from nodes.subjects.subject import Region, Subject, load_subject
-from nodes.types import Bool, Faces, Float, Image8, Patch
+from nodes.types import Faces, Float, Image8, Patch
 
 _SUBPIXEL = 4  # bits
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 def _fill(canvas: Image8, polygon: Float, value: int) -> None:
@@ -88,7 +89,8 @@ def grow_and_feather(mask: Float, grow: float | Float, feather: float | Float) -
     count, size = mask.shape[0], mask.shape[-1]
     grows = np.broadcast_to(np.asarray(grow, np.float32) * size, (count,))
     feathers = np.broadcast_to(np.asarray(feather, np.float32) * size, (count,))
-    border = _distance_to_border(*mask.shape[-2:])
+    inward = np.minimum(np.arange(size), np.arange(size)[::-1]) + np.float32(0.5)
+    border = np.minimum(inward, inward[:, None]).astype(np.float32)
     out = np.zeros(mask.shape, np.float32)
     for one, moved, width, into in zip(mask, grows, feathers, out, strict=True):
         if one.max(initial=0) < 0.5:
@@ -111,7 +113,7 @@ def signed_distance(mask: Float, least: float = -np.inf, most: float = np.inf) -
     level: Float = np.pad(np.asarray(mask, np.float32), 1) - np.float32(0.5)
     within = level >= 0
     distance = np.where(within, np.float32(np.inf), np.float32(-np.inf))
-    seeds = _at_outline(within)
+    seeds = cv2.morphologyEx(within.astype(np.uint8), cv2.MORPH_GRADIENT, _CROSS) > 0  # beside one of the other side
     if seeds.any():
         rough, labels = cv2.distanceTransformWithLabels(
             (~seeds).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
@@ -128,17 +130,6 @@ def signed_distance(mask: Float, least: float = -np.inf, most: float = np.inf) -
         distance.ravel()[here] = np.where(within.ravel()[here], length, -length)
         distance.ravel()[seed] = depth
     return np.asarray(distance[1:-1, 1:-1], np.float32)
-
-
-def _at_outline(within: Bool) -> Bool:
-    """Pixels one of whose four neighbours is on the other side of the outline."""
-    seeds = np.zeros_like(within)
-    down, right = within[1:] != within[:-1], within[:, 1:] != within[:, :-1]
-    seeds[1:] |= down
-    seeds[:-1] |= down
-    seeds[:, 1:] |= right
-    seeds[:, :-1] |= right
-    return seeds
 
 
 def _outline(level: Float, at: npt.NDArray[np.intp]) -> tuple[Float, Float, Float]:
@@ -158,13 +149,6 @@ def _outline(level: Float, at: npt.NDArray[np.intp]) -> tuple[Float, Float, Floa
     x: Float = (column - depth * dx / steepness).astype(np.float32)
     y: Float = (row - depth * dy / steepness).astype(np.float32)
     return depth, x, y
-
-
-def _distance_to_border(height: int, width: int) -> Float:
-    x = np.minimum(np.arange(width), np.arange(width)[::-1]) + 0.5
-    y = np.minimum(np.arange(height), np.arange(height)[::-1]) + 0.5
-    border: Float = np.minimum(x, y[:, None]).astype(np.float32)
-    return border
 
 
 @dataclass(frozen=True, slots=True)

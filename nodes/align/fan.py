@@ -60,13 +60,13 @@ def refine(faces: Faces, plate: Footage | None) -> Faces:
         there = [
             (t, frame.index - int(t.frames[0])) for t in faces.tracks if t.frames[0] <= frame.index <= t.frames[-1]
         ]
-        seen = [(t, i) for t, i in there if _in_picture(t.boxes[i], frame.width, frame.height)]
+        seen = [
+            (t, i)
+            for t, i in there
+            if (t.boxes[i, :2] < (frame.width, frame.height)).all() and (t.boxes[i, 2:] > 0).all()
+        ]
         if seen:
             found = network.get_landmarks_from_image(frame.rgb8(), [t.boxes[i].tolist() for t, i in seen])
             for (track, i), points in zip(seen, found, strict=True):
                 meshes[track.id][i] = bend(track.landmarks[i], np.asarray(points, np.float32) + 0.5)
     return replace(faces, tracks=tuple(replace(t, landmarks=meshes[t.id]) for t in faces.tracks))
-
-
-def _in_picture(box: Float, width: int, height: int) -> bool:
-    return bool(box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0)

@@ -41,6 +41,13 @@ def corners_of(width: float, height: float) -> Double:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
 
 
+def roi_around(points: Double, size: tuple[int, int], margin: float | Double = 0.0) -> Roi:
+    """The pixels of a picture of `size` (width, height) that points [N, 2] with a margin around them span."""
+    low = np.clip(np.floor(points.min(0) - margin), 0, None).astype(int)
+    high = np.minimum(np.ceil(points.max(0) + margin), size).astype(int)
+    return Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
 def nearest_similarity(corners: Double, to: Double) -> Double:
     """The similarities [..., 3, 3] that take corners [4, 2] as near to [..., 4, 2] as one can; last row 0 0 1."""
     scale, rotation, shift = umeyama(corners, to)

@@ -1,25 +1,14 @@
-"""Estimate a subject's template, the stability of its landmarks and its mirror pairs from clips of several people.
-
-    python -m nodes.subject_tool.estimate CLIP CLIP ...
-
-rewrites the shipped `face.json`; its contours and triangles are kept. The one that ships was estimated from
-two of the sample clips, `franck` and `cap12_edit`; the third is kept for judging.
-"""
+"""Estimate a subject's template, the stability of its landmarks and its mirror pairs from footage of several individuals."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from nodes.errors import GeometryError
 from nodes.geometry.similarity import apply_similarity, fit_similarity, mean_shape, remove_similarity
-from nodes.subjects.subject import BUILT_IN
 from nodes.types import Float, Int
 
 _ROUNDS = 8
@@ -107,58 +96,8 @@ def _trust(residual: Float, individual: Int) -> Float:
     return trust
 
 
-def make_upright(template: Float, midline: Int, top: int, bottom: int, right: int, left: int) -> tuple[Float, Int]:
-    """Turn a template to face the camera and make it symmetric; also the mirror pairs [L].
-
-    midline: landmarks on the plane of symmetry. top, bottom: two of them. right, left: a mirrored pair, to start from.
-    """
-    shape = np.asarray(template, np.float64)
-    down = shape[bottom] - shape[top]
-    across = shape[left] - shape[right]
-    for _ in range(10):
-        across = across / np.linalg.norm(across)
-        down = down - across * (across @ down)
-        down = down / np.linalg.norm(down)
-        shape = shape @ np.stack([across, down, np.cross(across, down)]).T
-        shape = shape - [shape[midline, 0].mean(), 0, 0]
-        distance = ((shape[:, None] - (shape * [-1, 1, 1])[None]) ** 2).sum(-1)
-        mirror = linear_sum_assignment(distance)[1]
-        across = np.linalg.svd(shape - shape[mirror])[2][0]
-        across = across * np.sign(across[0])
-        down = np.array([0.0, 1.0, 0.0])
-    symmetric = (shape + shape[mirror] * [-1, 1, 1]) / 2
-    return symmetric.astype(np.float32), mirror.astype(np.int64)
-
-
-def main() -> None:
-    """Rewrite `face.json` from the clips on the command line."""
-    from nodes.detect import detect
-    from nodes.footage.footage import open_footage
-
-    path = BUILT_IN / "face.json"
-    document = json.loads(path.read_text())
-    people = [detect(open_footage(clip)).tracks[0].landmarks[::7] for clip in sys.argv[1:]]
-    template, weights = estimate_template(people)
-    template, mirror = make_upright(template, np.array(document["contours"]["midline"]), 10, 152, 33, 263)
-    document["template"] = np.round(template, 5).tolist()
-    document["weights"] = [float(f"{w:.4g}") for w in weights]
-    document["mirror"] = mirror.tolist()
-    path.write_text(json.dumps(document, indent=None, separators=(",", ":")).replace('],"', '],\n"') + "\n")
-
-
-if __name__ == "__main__":
-    main()
-
-
-_NORMALS = {2: 36, 3: 300}  # planes of symmetry to start from: one every 5 degrees in 2-D, some 8 in 3-D
 _SETTLE = 6  # rounds after which a plane lies where the pairs it makes want it
-_TRIED = 8  # planes that are paired one to one, which is the slow part
-_SAME = 0.999  # cosine between normals of one plane
-_SIDEWAYS = (
-    0.5  # largest depth of a normal: a thin subject mirrors itself front to back, which no flip of a picture does
-)
-
-Double = npt.NDArray[np.float64]
+_SIDEWAYS = 0.6  # largest depth of a normal: a thin subject mirrors itself front to back, as no flip of a picture does
 
 
 def mirror_pairs(template: Float, tolerance: float = 0.1) -> Int:
@@ -171,58 +110,19 @@ def mirror_pairs(template: Float, tolerance: float = 0.1) -> Int:
     flat = template.shape[1] == 2 or not np.any(template[:, 2])
     shape = np.asarray(template[:, : 2 if flat else 3], np.float64)
     shape = shape - shape.mean(0)
-    tree = cKDTree(shape)
-    normals = _directions(shape.shape[1])
-    for _ in range(_SETTLE):  # the nearest landmarks bring every plane to the symmetry that it is close to
-        normals = _settled(shape, np.asarray(tree.query(_mirrored(shape, normals))[1]))
-    off = (np.asarray(tree.query(_mirrored(shape, normals))[0]) ** 2).mean(1)
-    best, side = np.arange(len(shape)), -1.0
-    for normal in _different(normals[np.argsort(off)])[:_TRIED]:
-        mirror, distance = _paired(shape, normal)
-        both_ways = (mirror[mirror] == np.arange(len(shape))).all()
-        if both_ways and distance < tolerance and abs(normal[0]) > side:
+    itself = np.arange(len(shape))
+    best, side = itself, -1.0
+    # What is symmetric has its plane's normal among its principal axes; where those are open, as of a square, the picture's will do.
+    for normal in (*np.linalg.svd(shape, full_matrices=False)[2], *np.eye(shape.shape[1])):
+        before = itself
+        for _ in range(_SETTLE):
+            mirrored = shape - 2 * np.outer(shape @ normal, normal)
+            distance = ((mirrored[:, None] - shape) ** 2).sum(-1)
+            mirror = linear_sum_assignment(distance)[1]
+            if (mirror == before).all():
+                break
+            before, normal = mirror, np.linalg.svd(shape - shape[mirror])[2][0]
+        both_ways = (mirror[mirror] == itself).all() and np.sqrt(distance[itself, mirror].mean()) < tolerance
+        if both_ways and abs(normal[0]) > side and (flat or abs(normal[2]) <= _SIDEWAYS):
             best, side = mirror, abs(normal[0])
     return best.astype(np.int64)
-
-
-def _directions(dimensions: int) -> Double:
-    """Unit vectors [N, D] spread over half the circle, or over the part of the sphere that may be the normal of a flip."""
-    steps = np.arange(_NORMALS[dimensions])
-    if dimensions == 2:
-        angle = np.pi * steps / len(steps)
-        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    depth = _SIDEWAYS * (2 * (steps + 0.5) / len(steps) - 1)
-    angle = steps * np.pi * (3 - np.sqrt(5))  # a golden-angle spiral
-    return np.stack([*(np.sqrt(1 - depth**2) * [np.cos(angle), np.sin(angle)]), depth], axis=1)
-
-
-def _mirrored(shape: Double, normals: Double) -> Double:
-    """A shape [L, D] behind the mirrors through its centre with normals [N, D]: [N, L, D]."""
-    return np.asarray(shape - 2 * (shape @ normals.T).T[..., None] * normals[:, None])
-
-
-def _settled(shape: Double, mirrors: npt.NDArray[np.intp]) -> Double:
-    """The normals [N, D] that best explain pairs [N, L]: along what lies between a landmark and its counterpart."""
-    return np.linalg.svd(shape - shape[mirrors], full_matrices=False)[2][:, 0]
-
-
-def _different(normals: Double) -> Double:
-    """The first of each bundle of normals [N, D] of the same plane, without those that point too much at the camera."""
-    kept: list[Double] = []
-    for normal in normals:
-        sideways = len(normal) == 2 or abs(normal[2]) <= _SIDEWAYS
-        if sideways and all(abs(normal @ k) < _SAME for k in kept):
-            kept.append(normal)
-    return np.reshape(kept, (-1, normals.shape[1]))
-
-
-def _paired(shape: Double, normal: Double) -> tuple[npt.NDArray[np.intp], float]:
-    """One-to-one pairs [L] under the mirror with this normal, and their root-mean-square distance."""
-    before = np.arange(len(shape))
-    for _ in range(_SETTLE):
-        distance = ((_mirrored(shape, normal[None])[0][:, None] - shape) ** 2).sum(-1)
-        mirror = linear_sum_assignment(distance)[1]
-        if (mirror == before).all():
-            break
-        before, normal = mirror, _settled(shape, mirror[None])[0]
-    return mirror, float(np.sqrt(distance[np.arange(len(mirror)), mirror].mean()))

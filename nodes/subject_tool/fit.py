@@ -59,7 +59,8 @@ def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet)
             groups.append(_shapes(clip, draft, document["name"], stage, progress))
     if all(not group[..., 2].any() for group in groups):
         groups = [group[..., :2] for group in groups]
-    template, weights = estimate_template([group[_evenly(len(group), _MOST)] for group in groups])
+    rows = [np.linspace(0, len(g) - 1, min(len(g), _MOST)).round().astype(np.int64) for g in groups]
+    template, weights = estimate_template([group[some] for group, some in zip(groups, rows, strict=True)])
     told = document.get("fit", {})  # a document may be written by hand
     if rigid := told.get("rigid"):
         weights *= np.isin(np.arange(len(weights)), rigid)
@@ -96,10 +97,6 @@ def _shapes(clip: Footage, draft: Path, name: str, stage: str, progress: Progres
             remedy=f"Check with `faceplate subject show {name} CLIP` what the network finds, or give other footage",
         )
     return np.concatenate(found)
-
-
-def _evenly(count: int, most: int) -> Int:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _rest(template: Float, shapes: Float, weights: Float) -> Float:

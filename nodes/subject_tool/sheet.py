@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.mask import draw_regions
 from nodes.progress import Progress, quiet
 from nodes.shot.sheet import pick, window
-from nodes.subject_tool.document import document_network, draft_of, read_document
+from nodes.subject_tool.document import draft_of, read_document
 from nodes.subjects.subject import find_subject, load_subject
 from nodes.types import Float, Image8, Roi, Track
 
@@ -38,11 +37,10 @@ def subject_sheet(footage: Footage, name: str, count: int = 6, progress: Progres
     regions, which a subject that is not fitted has not. Raises NoFaceError where nothing is found, and what detection raises.
     """
     path = find_subject(name)
-    with ExitStack() as stack:
-        subject = load_subject(str(path))
-        fitted = _is_fitted(path)
-        detected = name if fitted else str(stack.enter_context(draft_of(path)))
-        faces = analyse(footage, DetectParameters(subject=detected), progress=progress)
+    subject, names = load_subject(name), read_document(path).get("landmarks")
+    fitted = subject.finder.get("fitted", True)
+    with nullcontext(name) if fitted else draft_of(path) as document:
+        faces = analyse(footage, DetectParameters(subject=str(document)), progress=progress)
     tracks = main_tracks(faces)
     if not tracks:
         raise NoFaceError(
@@ -52,12 +50,7 @@ def subject_sheet(footage: Footage, name: str, count: int = 6, progress: Progres
     part = window(tracks, faces.width, faces.height)
     shown = _columns(footage, tracks, aligned, part, count)
     sheet = np.concatenate([np.pad(c, ((0, 0), (0, _GAP), (0, 0)), constant_values=24) for c in shown], 1)
-    return np.concatenate([sheet, _legend(_names(path), sheet.shape[1])])
-
-
-def _is_fitted(path: Path) -> bool:
-    document = read_document(path)
-    return document["finder"].get("kind") != "keypoints" or document_network(document, path).fitted
+    return np.concatenate([sheet, _legend(names if isinstance(names, list) else [], sheet.shape[1])])
 
 
 def _columns(
@@ -100,14 +93,12 @@ def _column(number: int, frame: Frame, points: Float, part: Roi, aligned: Alignm
         cut.dots(own)
         pictures.append(cut)
     plate.dots(shown(points))
-    cells = [np.full((_LABEL, _CELL, 3), 24, np.uint8), *(_filled(p.picture()) for p in pictures)]
+    cells = [np.full((_LABEL, _CELL, 3), 24, np.uint8)]
+    for picture in (p.picture() for p in pictures):
+        rest = _CELL - picture.shape[1]
+        cells.append(np.pad(picture, ((0, 0), (rest // 2, rest - rest // 2), (0, 0)), constant_values=24))
     cv2.putText(cells[0], str(number), (2, _LABEL - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _WHITE, 1, cv2.LINE_AA)
     return np.concatenate([np.pad(c, ((0, _GAP), (0, 0), (0, 0)), constant_values=24) for c in cells])
-
-
-def _filled(picture: Image8) -> Image8:
-    rest = _CELL - picture.shape[1]
-    return np.pad(picture, ((0, 0), (rest // 2, rest - rest // 2), (0, 0)), constant_values=24)
 
 
 def _colours(count: int) -> list[tuple[int, int, int]]:
@@ -153,11 +144,6 @@ class _Canvas:
     def _fixed(self, points: Float) -> np.ndarray:
         finite = np.clip(points * _FINER - 0.5, -(1 << 14), 1 << 14)
         return np.asarray(np.round(finite * (1 << _SHIFT)), np.int32)
-
-
-def _names(path: Path) -> list[str]:
-    told = read_document(path).get("landmarks")
-    return [str(name) for name in told] if isinstance(told, list) else []
 
 
 def _legend(names: list[str], width: int) -> Image8:

@@ -298,13 +298,7 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
         return tuple(tuple(contours[one] if isinstance(one, str) else points(one) for one in group) for group in named)
 
     regions = tuple(
-        Region(
-            name=r["name"],
-            outlines=groups([r["outlines"]])[0],
-            hull=bool(r.get("hull")),
-            margin=float(r.get("margin", 0)),
-            of=r.get("of"),
-        )
+        Region(r["name"], groups([r["outlines"]])[0], bool(r.get("hull")), float(r.get("margin", 0)), r.get("of"))
         for r in document["regions"]
     )
     surface = document.get("triangles", [])
@@ -336,10 +330,8 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
             Opening(o["name"], contours[o["contour"]], float(o["closed"]), points(o.get("ball", [])), o.get("fill"))
             for o in document.get("openings", [])
         ),
-        likeness=tuple(
-            Likeness(
-                np.unique(np.concatenate([contours[n] for n in names]))[::2], float(unit)
-            )  # neighbours say the same
+        likeness=tuple(  # every second landmark: neighbours say the same
+            Likeness(np.unique(np.concatenate([contours[n] for n in names]))[::2], float(unit))
             for names, unit in document.get("likeness", [])
         ),
         lines=groups(document.get("lines", [])) or _dots(count),

