@@ -89,8 +89,8 @@ def grow_and_feather(mask: Float, grow: float | Float, feather: float | Float) -
     count, size = mask.shape[0], mask.shape[-1]
     grows = np.broadcast_to(np.asarray(grow, np.float32) * size, (count,))
     feathers = np.broadcast_to(np.asarray(feather, np.float32) * size, (count,))
-    inward = np.minimum(np.arange(size), np.arange(size)[::-1]) + np.float32(0.5)
-    border = np.minimum(inward, inward[:, None]).astype(np.float32)
+    y, x = (np.minimum(np.arange(side), np.arange(side)[::-1]) + np.float32(0.5) for side in mask.shape[-2:])
+    border = np.minimum(x, y[:, None]).astype(np.float32)
     out = np.zeros(mask.shape, np.float32)
     for one, moved, width, into in zip(mask, grows, feathers, out, strict=True):
         if one.max(initial=0) < 0.5:
