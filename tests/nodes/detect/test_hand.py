@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from nodes.detect.hand import (
 from nodes.geometry.sampling import invert, transform_points
 from nodes.runtime import read_manifest
 from tests.support.clips import pictures
-from tests.support.hands import HANDS, fetch_hands, hands_folder
+from tests.support.hands import HANDS, hands_folder
 
 PHOTOGRAPHS = ("nocurl", "halfcurl", "fullcurl")  # a fist, of which the index finger is straight, half or wholly bent
 EVERY_PICTURE = (*PHOTOGRAPHS, "thumb up", "victory")
@@ -28,20 +26,15 @@ WRIST, INDEX, MIDDLE, INDEX_TIP = 0, [5, 6, 7, 8], 9, 8
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    return fetch_hands()
-
-
-@pytest.fixture(scope="module")
-def clip(folder) -> list[np.ndarray]:
+def clip(hand_footage) -> list[np.ndarray]:
     """43 frames [240, 320, 3] of a man who shows thumb and victory by turns."""
-    return list(pictures(folder / "fingers-lq.gif", 0, 43))
+    return list(pictures(hand_footage / "fingers-lq.gif", 0, 43))
 
 
 @pytest.fixture(scope="module")
-def shown(folder, clip) -> dict[str, np.ndarray]:
+def shown(hand_footage, clip) -> dict[str, np.ndarray]:
     """The photographs, [640, 480, 3], and two frames of the clip."""
-    read = {name: cv2.imread(str(folder / f"{name}.jpg"))[..., ::-1].copy() for name in PHOTOGRAPHS}
+    read = {name: cv2.imread(str(hand_footage / f"{name}.jpg"))[..., ::-1].copy() for name in PHOTOGRAPHS}
     return {**read, "thumb up": clip[0], "victory": clip[5]}
 
 
@@ -81,8 +74,8 @@ def bend(landmarks: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip((bones[1:] * bones[:-1]).sum(1), -1, 1))).sum())
 
 
-def test_the_pictures_of_hands_are_as_published(folder):
-    assert damaged(folder, HANDS) == []
+def test_the_pictures_of_hands_are_as_published(hand_footage):
+    assert damaged(hand_footage, HANDS) == []
 
 
 def test_a_folder_of_ones_own_may_hold_the_hands_else_they_lie_in_the_checkout(tmp_path, monkeypatch):

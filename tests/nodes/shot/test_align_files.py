@@ -27,10 +27,9 @@ from nodes.shot.aligned.put_back import put_back
 from nodes.subjects.subject import load_subject
 from nodes.swap.place import place
 from tests.support.clips import cut, decoded, pictures
-from tests.support.hands import fetch_hands
 from tests.support.scenes import lay, signs, similarity, tilted
 
-KINDS = ("face", "hand", "sign")
+KINDS = ("face", pytest.param("hand", marks=pytest.mark.network), "sign")
 HARD = MaskParameters(feather=0)
 HAND = "hand"
 HANDS = ("nocurl", "halfcurl", "fullcurl")
@@ -98,12 +97,12 @@ def face(samples, tmp_path_factory) -> Aligned:
 
 
 @pytest.fixture(scope="module")
-def hand(tmp_path_factory) -> Aligned:
+def hand(hand_footage, tmp_path_factory) -> Aligned:
     """Three photographs of a left hand."""
     folder = tmp_path_factory.mktemp("hand")
     (folder / "plate").mkdir()
     for name in HANDS:
-        shutil.copy(fetch_hands() / f"{name}.jpg", folder / "plate")
+        shutil.copy(hand_footage / f"{name}.jpg", folder / "plate")
     write_pictures(folder / "plate", folder / "out", DetectParameters(subject=HAND), AlignParameters(size=512))
     return Aligned(folder / "plate", folder / "out")
 
@@ -154,8 +153,8 @@ def placed_sign(scene, reference, tmp_path_factory) -> Aligned:
 
 
 @pytest.fixture(params=KINDS)
-def aligned(request, face, hand, placed_sign) -> Aligned:
-    return {"face": face, "hand": hand, "sign": placed_sign}[request.param]
+def aligned(request) -> Aligned:
+    return request.getfixturevalue({"sign": "placed_sign"}.get(request.param, request.param))
 
 
 def test_a_transform_and_its_inverse_compose_to_identity(aligned):
@@ -182,10 +181,9 @@ def test_every_image_has_a_mask_of_its_size_and_a_row_that_says_where_it_is(alig
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_goes_out_and_comes_back_is_within_a_code_value_of_what_was_there(
-    face, one_hand, placed_sign, kind, tmp_path
-):
-    mine = {"face": face, "hand": one_hand, "sign": placed_sign}[kind].copy(tmp_path / "in")
+def test_what_goes_out_and_comes_back_is_within_a_code_value_of_what_was_there(request, kind, tmp_path):
+    whole = request.getfixturevalue({"hand": "one_hand", "sign": "placed_sign"}.get(kind, kind))
+    mine = whole.copy(tmp_path / "in")
     entries = mine.transforms["images"]
     for i in range(len(entries)):
         mine.edit(i, barely)

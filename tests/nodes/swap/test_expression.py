@@ -15,7 +15,6 @@ from nodes.swap.reference.expression import common_poses, neutral_shape, part_nu
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp
 from tests.support.clips import pictures
-from tests.support.hands import fetch_hands
 from tests.support.memory import clip_of
 
 FACE, HAND = load_subject(), load_subject("hand")
@@ -127,8 +126,8 @@ def test_without_coefficients_the_shape_against_its_own_neutral_is_the_expressio
 # ---- what is usual of a performer
 
 
-def test_the_neutral_shape_of_a_hand_hardly_depends_on_which_frames_are_seen():
-    clip = clip_of(list(pictures(fetch_hands() / "fingers-lq.gif", 0, 43)))
+def test_the_neutral_shape_of_a_hand_hardly_depends_on_which_frames_are_seen(hand_footage):
+    clip = clip_of(list(pictures(hand_footage / "fingers-lq.gif", 0, 43)))
     (track,) = detect(clip, DetectParameters(subject="hand")).tracks
     shape = take_performance(track.landmarks, HAND, mirrored=track.mirrored).shape
     neutral = neutral_shape(shape)

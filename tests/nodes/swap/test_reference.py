@@ -26,7 +26,6 @@ from nodes.swap.reference.surface import surface_of
 from nodes.swap.reference.warp import MeshWarp, visible_triangles
 from nodes.types import Faces
 from tests.support.clips import pictures
-from tests.support.hands import fetch_hands
 from tests.support.memory import clip_of
 
 FACE = load_subject()
@@ -409,8 +408,8 @@ def test_the_plate_is_smoothed_at_its_own_rate_whatever_the_source_s_is(alignmen
 # ---- a subject without coefficients
 
 
-def test_a_hand_plays_with_its_landmarks_alone():
-    clip = clip_of(list(pictures(fetch_hands() / "fingers-lq.gif", 0, 43)), 5)
+def test_a_hand_plays_with_its_landmarks_alone(hand_footage):
+    clip = clip_of(list(pictures(hand_footage / "fingers-lq.gif", 0, 43)), 5)
     faces = detect(clip, DetectParameters(subject="hand"))
     found = align(faces, AlignParameters(size=SIZE)).crops[0]
     taken = take_source(clip, faces)
