@@ -14,11 +14,11 @@ import opentimelineio as otio
 from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.read.edl import KEY, is_drop_frame, speed_of_m2
 from host_bridge.timeline.read.edl_text import BARS, RATE, SOURCE_IN, SOURCE_RATE
-from host_bridge.timeline.read.model import SLACK, exact, nearest, samples_down, seconds, start_of
+from host_bridge.timeline.read.model import SLACK, exact, nearest, samples_down, seconds, start_of, start_of_edit
 from host_bridge.timeline.read.places import Header, Places, read_header
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Shot
-from host_bridge.timeline.write.writer import TimelineWriter, cannot_hold, start_of_edit
+from host_bridge.timeline.write.writer import TimelineWriter, cannot_hold
 from nodes.footage.rates import nominal, timecode_of
 
 _PLACE = re.compile(r"%0?(\d*)d")

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 import opentimelineio as otio
 
 from host_bridge.timeline.read.fcp7 import TICKS
-from host_bridge.timeline.read.model import from_whole_hour, keys_in, nearest, seconds, start_of
+from host_bridge.timeline.read.model import from_whole_hour, keys_in, nearest, seconds, start_of, start_of_edit
 from host_bridge.timeline.read.places import Places, read_header
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write import writer
@@ -30,7 +30,7 @@ def fcp7_of(timeline: Any, places: Places, name: str) -> bytes:
     """
     root = Element("xmeml", version="5")
     made = _Fcp7Writer(places, sequence_rate(timeline))
-    root.append(made.sequence(timeline.tracks, xml_text(timeline.name or name), writer.start_of_edit(timeline)))
+    root.append(made.sequence(timeline.tracks, xml_text(timeline.name or name), start_of_edit(timeline)))
     return writer.xml_bytes(root)
 
 

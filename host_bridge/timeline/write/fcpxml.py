@@ -25,6 +25,7 @@ from host_bridge.timeline.read.model import (
     samples_down,
     seconds,
     start_of,
+    start_of_edit,
 )
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import sequence_rate
@@ -51,7 +52,7 @@ def fcpxml_of(timeline: Any, places: Places, name: str) -> bytes:
     event = SubElement(SubElement(root, "library"), "event", name="Faceplate")
     project = SubElement(event, "project", name=xml_text(timeline.name or name))
     made = _FcpxmlWriter(resources, places, sequence_rate(timeline))
-    project.append(made.sequence(timeline.tracks, writer.start_of_edit(timeline)))
+    project.append(made.sequence(timeline.tracks, start_of_edit(timeline)))
     heard = {asset.get("id") for asset in resources.iter("asset") if asset.get("hasAudio")}
     for clip in root.iter("asset-clip"):  # the sound of these has clips of its own
         if clip.get("ref") in heard and not clip.get("srcEnable"):

@@ -112,12 +112,6 @@ def is_sound(child: Any) -> bool:
     return isinstance(child, otio.schema.Track) and bool(child.kind == otio.schema.TrackKind.Audio)
 
 
-def start_of_edit(timeline: Any) -> Fraction:
-    """Return the timecode that an edit begins with, in seconds."""
-    begin = timeline.global_start_time
-    return ZERO if begin is None else seconds(begin, "the start of the edit")
-
-
 def stack_of(item: Any) -> Any:
     """Return a nested stack or track as a stack of its whole content."""
     if not isinstance(item, otio.schema.Track):
