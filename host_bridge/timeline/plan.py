@@ -43,6 +43,7 @@ from nodes.detect import detect
 from nodes.detect.kept import is_analysed
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage, open_footage
+from nodes.footage.numbering import has_place
 from nodes.footage.rates import timecode_of
 from nodes.parts import DOCUMENT
 from nodes.text import page_template
@@ -217,15 +218,17 @@ def _looks(
     shots: Sequence[Shot], look: bool, pictures: bool, progress: Callable[[int, int], None]
 ) -> dict[str, _QuickLook]:
     looks: dict[str, _QuickLook] = {}
-    seen: dict[object, _QuickLook] = {}
+    looked: dict[object, _QuickLook] = {}
     began = time.monotonic()
     for number, shot in enumerate(sorted(shots, key=lambda s: not (s.cast and s.enabled)), 1):
         place = (shot.media.path, shot.span, shot.frames[len(shot.frames) // 2])
         if not (look or pictures) or time.monotonic() - began > _LOOKING:
             looks[shot.id] = _QuickLook(problem="media missing" if shot.media.path is None else "")
-        else:
-            looks[shot.id] = seen[place] if place in seen else seen.setdefault(place, _look_at(shot, look))
-            progress(number, len(shots))
+            continue
+        if place not in looked:
+            looked[place] = _look_at(shot, look)
+        looks[shot.id] = looked[place]
+        progress(number, len(shots))
     return looks
 
 
@@ -258,10 +261,9 @@ def _problems(
     problems = [look.problem] if look.problem and look.problem != "media missing" else []
     if state in ("to do", "failed"):
         nobody = [c.source for c in shot.cast if not performers.get(c.source)]
-        problems += [
-            f"no footage of {name}: name it with --source {name}=FOOTAGE or in the cast file" for name in nobody
-        ]
-        absent = [p for c in shot.cast for p in performers.get(c.source, ()) if not _is_there(p)]
+        for name in nobody:
+            problems.append(f"no footage of {name}: name it with --source {name}=FOOTAGE or in the cast file")
+        absent = [p for c in shot.cast for p in performers.get(c.source, ()) if not (p.exists() or has_place(p.name))]
         problems += [f"footage is missing: {path}" for path in dict.fromkeys(absent)]
         refusal = consent.refusal(shot) if not nobody and not absent else None
         problems += [refusal] if refusal else []
@@ -270,13 +272,6 @@ def _problems(
         if len(shot.cast) > 1 and not all(c.tracks for c in shot.cast):
             problems.append("several people are replaced, and it is not said which track is whose")
     return (*problems, *shot.notes)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists() or "%" in path.name or "#" in path.name
-    except (OSError, ValueError):
-        return False
 
 
 # --- a quick look ---

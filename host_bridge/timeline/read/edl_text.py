@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -309,10 +309,14 @@ def choose_rate(text: EdlText, sources: Sequence[EventMedia], path: Path, rate: 
         possible = [c for c in possible if c.drop]
     if not possible:
         raise _no_rate(EdlRate(_KNOWN[-1] if marked else Fraction(120)), text, path)
-    best = _best(possible, lambda c: _agreeing(c, sources))
-    best = _best(best, lambda c: _agreeing(c, sources, as_media=True))
-    votes = [c for c in best if media[c.rate]]
-    chosen = max(votes, key=lambda c: media[c.rate]) if votes else min(best, key=lambda c: (_order(c, media), c.rate))
+    alike = {(nominal(c.rate), c.drop): c for c in possible}  # 24 and 23.976 count alike
+    agreeing = {key: (_agreeing(c, sources), _agreeing(c, sources, as_media=True)) for key, c in alike.items()}
+
+    def rank(c: EdlRate) -> tuple[object, ...]:
+        plain, as_media = agreeing[nominal(c.rate), c.drop]
+        return -plain, -as_media, -media[c.rate], () if media[c.rate] else (*_order(c, media), c.rate)
+
+    chosen = min(possible, key=rank)
     return replace(chosen, notes=(_why(chosen, media),))
 
 
@@ -349,12 +353,6 @@ def _sources_exist(chosen: EdlRate, text: EdlText) -> bool:
         return all(frame_number(label, chosen.rate, drop=False) >= 0 for e in text.events for label in e.source)
     except ValueError:
         return False
-
-
-def _best(possible: Sequence[EdlRate], score: Callable[[EdlRate], int]) -> list[EdlRate]:
-    """Those with the highest score; 24 and 23.976 count alike."""
-    scores = {key: score(c) for key, c in {(nominal(c.rate), c.drop): c for c in possible}.items()}
-    return [c for c in possible if scores[nominal(c.rate), c.drop] == max(scores.values())]
 
 
 def _agreeing(chosen: EdlRate, sources: Sequence[EventMedia], *, as_media: bool = False) -> int:
