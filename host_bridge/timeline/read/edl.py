@@ -21,13 +21,12 @@ from host_bridge.timeline.read.edl_text import (
     BLACK,
     EdlEvent,
     EdlRate,
-    EventMedia,
     choose_rate,
     frame_number,
     parse_edl,
 )
 from host_bridge.timeline.read.model import EditDocument, add_note, block_of, speed_effects
-from host_bridge.timeline.read.places import Header, Places, begin_of, read_header
+from host_bridge.timeline.read.places import Places, begin_of, read_header
 from nodes.errors import FootageError, SchemaError
 from nodes.footage.formats import IMAGES
 from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of, timecode_of
@@ -45,13 +44,14 @@ def read_edl(document: EditDocument) -> Any:
     SchemaError, which names the event.
     """
     text = parse_edl(document.data, document.path)
-    sources = [_find_media(event, document.places) for event in text.events]
-    chosen = choose_rate(text, sources, document.path, document.rate)
+    for event in text.events:
+        _find_media(event, document.places)
+    chosen = choose_rate(text, document.path, document.rate)
     timeline = otio.schema.Timeline(text.title)
     if chosen.drop:
         timeline.metadata[KEY] = {"drop": True}
     add_note(timeline, *chosen.notes)
-    _EdlBuilder(document.path, chosen, sources, timeline).build()
+    _EdlBuilder(document.path, chosen, text.events, timeline).build()
     return timeline
 
 
@@ -60,46 +60,45 @@ def is_drop_frame(timeline: Any) -> bool:
     return bool(block_of(timeline, KEY).get("drop"))
 
 
-def _find_media(event: EdlEvent, places: Places) -> EventMedia:
-    """The media of an event: the first of its names that is found; else the likeliest name."""
+def _find_media(event: EdlEvent, places: Places) -> None:
+    """Find the media of an event by the first of its names that is there."""
+    event.media = event.names[0] if event.names else ""
     for name in event.names:
         name = _RANGE.sub(lambda m: f"{m[1]}%0{len(m[2])}d{m[3]}", name)
         known = Path(name).suffix.lower() in (*_MOVIES, *IMAGES) or len(Path(name).suffix) == 4
         for suffix in ("",) if known else ("", *_MOVIES):
             file, _ = places.find(name + suffix)
             if file is not None:
-                header = None
+                event.media = name + suffix
                 with suppress(FootageError):
-                    header = read_header(file)
-                return EventMedia(event, name + suffix, header)
-    return EventMedia(event, event.names[0] if event.names else "")
+                    event.header = read_header(file)
+                return
 
 
 class _EdlBuilder:
     """Puts the events of an EDL on tracks."""
 
-    def __init__(self, path: Path, chosen: EdlRate, sources: Sequence[EventMedia], timeline: Any) -> None:
-        self._path, self._chosen, self._sources, self._timeline = path, chosen, sources, timeline
+    def __init__(self, path: Path, chosen: EdlRate, events: Sequence[EdlEvent], timeline: Any) -> None:
+        self._path, self._chosen, self._events, self._timeline = path, chosen, events, timeline
         self._rate = float(chosen.rate)
-        self._as_media = _counted_as_media(sources, chosen)
+        self._as_media = _counted_as_media(events, chosen)
 
     def build(self) -> None:
         """Fill the timeline."""
         day, begins = self._chosen.day, list[int]()
-        for source in self._sources:
-            begin = self._chosen.number(source.event.record[0], source.event)
+        for event in self._events:
+            begin = self._chosen.number(event.record[0], event)
             before = begins[-1] if begins else begin
             begins.append(begin + day * round(Fraction(before - begin, day)))  # over midnight it goes on
         start = min(begins)
         self._timeline.global_start_time = RationalTime(start % day, self._rate)
         layers: dict[str, _Layer] = {}
         after = dict(pairwise(sorted(set(begins))))
-        for begin, source in sorted(zip(begins, self._sources, strict=True), key=lambda pair: pair[0]):
-            event = source.event
-            possible = _frames_of_source(source, self._chosen, as_media=self._as_media)
+        for begin, event in sorted(zip(begins, self._events, strict=True), key=lambda pair: pair[0]):
+            possible = _frames_of_source(event, self._chosen, as_media=self._as_media)
             length, notes = self._length(event, possible, after.get(begin, begin) - begin)
             if length and event.channels:
-                clip = self._clip(source, possible, length, notes)
+                clip = self._clip(event, possible, length, notes)
                 for channel in event.channels:
                     self._lay(layers.setdefault(channel, []), channel, deepcopy(clip), begin - start, event)
             elif event.source[0] != event.source[1]:  # not the first line of a transition
@@ -139,8 +138,7 @@ class _EdlBuilder:
         track.append(clip)
         layer[free] = (track, at + int(clip.source_range.duration.value))
 
-    def _clip(self, source: EventMedia, possible: Sequence[_SourceFrames], length: int, notes: list[str]) -> Any:
-        event = source.event
+    def _clip(self, event: EdlEvent, possible: Sequence[_SourceFrames], length: int, notes: list[str]) -> Any:
         if not possible:
             labels = " or ".join(event.source)
             what = f"{event.label}: {labels} exists neither at {self._rate:.5g} frames/s nor in its media"
@@ -148,8 +146,8 @@ class _EdlBuilder:
         frames, speed, start, more = self._speed(event, possible, length)
         begin = Fraction(start) if event.source_in is None else event.source_in
         clip = otio.schema.Clip(
-            event.name or Path(source.name).stem or event.number,
-            _reference(source, frames, begin, length),
+            event.name or Path(event.media).stem or event.number,
+            _reference(event, frames, begin, length),
             TimeRange(RationalTime(float(begin), float(frames.rate)), RationalTime(length, self._rate)),
         )
         clip.effects.extend(speed_effects(speed))
@@ -217,17 +215,16 @@ def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
     return sign * (min(candidates)[2] if candidates else fps / base), open_by / base
 
 
-def _reference(source: EventMedia, frames: _SourceFrames, begin: Fraction, length: int) -> Any:
+def _reference(event: EdlEvent, frames: _SourceFrames, begin: Fraction, length: int) -> Any:
     """The media reference of an event. begin: of its source; length: of its record."""
-    event, at = source.event, float(frames.rate)
-    reel = event.reel.upper()
+    at, reel = float(frames.rate), event.reel.upper()
     if reel in (*BLACK, BARS):
         return otio.schema.GeneratorReference(generator_kind="SMPTEBars" if reel == BARS else "black")
-    if not source.name:
+    if not event.media:
         return otio.schema.MissingReference()
     numbers = next(filter(None, map(_RANGE.match, event.names)), None)
-    if numbers is None or "%" not in source.name:
-        return otio.schema.ExternalReference(source.name, _available(event, source.header, frames, begin))
+    if numbers is None or "%" not in event.media:
+        return otio.schema.ExternalReference(event.media, _available(event, frames, begin))
     folder, _, prefix = numbers[1].rpartition("/")
     return otio.schema.ImageSequenceReference(
         target_url_base=folder,
@@ -240,9 +237,9 @@ def _reference(source: EventMedia, frames: _SourceFrames, begin: Fraction, lengt
     )
 
 
-def _available(event: EdlEvent, header: Header | None, frames: _SourceFrames, used: Fraction) -> TimeRange | None:
+def _available(event: EdlEvent, frames: _SourceFrames, used: Fraction) -> TimeRange | None:
     """The range of media that are counted otherwise than they say themselves. used: a frame that lies in it."""
-    at, drop = frames.rate, frames.drop
+    at, drop, header = frames.rate, frames.drop, event.header
     if header is None or header.still or header.rate == at or not (header.rate or event.source_rate):
         return None
     start, count, own = Fraction(header.start or 0), Fraction(header.frames), at
@@ -271,10 +268,10 @@ class _SourceFrames:
     drop: bool
 
 
-def _counted_as_media(sources: Sequence[EventMedia], chosen: EdlRate) -> bool:
+def _counted_as_media(events: Sequence[EdlEvent], chosen: EdlRate) -> bool:
     """Whether sources are counted as their media are, whose rate is not the edit's: one of them has a length that says so."""
-    for source in sources:
-        event, rate = source.event, source.rate_beside(chosen.rate)
+    for event in events:
+        rate = event.rate_beside(chosen.rate)
         if rate == chosen.rate or event.retimed:
             continue
         with suppress(ValueError):
@@ -289,22 +286,23 @@ def _counted_as_media(sources: Sequence[EventMedia], chosen: EdlRate) -> bool:
     return False
 
 
-def _frames_of_source(source: EventMedia, chosen: EdlRate, *, as_media: bool) -> list[_SourceFrames]:
+def _frames_of_source(event: EdlEvent, chosen: EdlRate, *, as_media: bool) -> list[_SourceFrames]:
     """Return the source of an event in frames at each rate at which it may be counted, the likeliest first; empty where its timecodes exist at none.
 
     as_media: see `_counted_as_media`.
     """
-    event, rate, own = source.event, chosen.rate, source.rate_beside(chosen.rate)
+    rate, own = chosen.rate, event.rate_beside(chosen.rate)
     rates = (event.source_rate,) if event.source_rate else (own, rate) if as_media else (rate, own)
     frames: list[_SourceFrames] = []
     for at in dict.fromkeys(rates):
         with suppress(ValueError):
-            frames.append(_frames_at(event, source.header, at, chosen))
+            frames.append(_frames_at(event, at, chosen))
     return frames
 
 
-def _frames_at(event: EdlEvent, header: Header | None, rate: Fraction, chosen: EdlRate) -> _SourceFrames:
+def _frames_at(event: EdlEvent, rate: Fraction, chosen: EdlRate) -> _SourceFrames:
     """The source of an event in frames; raises ValueError where its timecodes do not exist."""
+    header = event.header
     drops = [True, False] if chosen.by_fcm and event.drop else [is_drop(event.source[0])]
     if header is not None and header.start is not None and header.rate and nominal(header.rate) == nominal(rate):
         drops.insert(0, header.drop)  # they are labels of the media's own timecode

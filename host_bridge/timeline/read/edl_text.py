@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -59,7 +59,8 @@ class EdlEvent:
     """One line of an event, with what the comments below say of it.
 
     kind: C, D, W001, K, KB or KO. length: of the transition, in frames. source, record: labels of first frame and of the one after the last.
-    drop: the FCM line above says so. names: what its media may be called, the likeliest first.
+    drop: the FCM line above says so. names: what its media may be called, the likeliest first. media: the name that was found, or the likeliest;
+    header: of their file, where it was found.
     """
 
     number: str
@@ -73,6 +74,8 @@ class EdlEvent:
     drop: bool
     name: str = ""
     names: list[str] = field(default_factory=list)
+    media: str = ""
+    header: Header | None = None
     speed: EdlSpeed | None = None
     freeze: bool = False
     source_rate: Fraction | None = None
@@ -90,6 +93,11 @@ class EdlEvent:
     def retimed(self) -> bool:
         """Whether it has a speed of its own."""
         return self.freeze or self.speed is not None
+
+    def rate_beside(self, rate: Fraction) -> Fraction:
+        """The rate of its media where their timecode counts otherwise than at `rate`; else `rate`."""
+        own = None if self.header is None else self.header.rate
+        return rate if own is None or nominal(own) == nominal(rate) else own
 
 
 @dataclass(slots=True)
@@ -247,20 +255,6 @@ def _number(
 
 
 @dataclass(frozen=True, slots=True)
-class EventMedia:
-    """An event, the name of its media, and the header of their file where it was found."""
-
-    event: EdlEvent
-    name: str
-    header: Header | None = None
-
-    def rate_beside(self, rate: Fraction) -> Fraction:
-        """The rate of the media where their timecode counts otherwise than at `rate`; else `rate`."""
-        own = None if self.header is None else self.header.rate
-        return rate if own is None or nominal(own) == nominal(rate) else own
-
-
-@dataclass(frozen=True, slots=True)
 class EdlRate:
     """A rate in frames per second, and how timecode is counted at it.
 
@@ -291,7 +285,7 @@ def frame_number(label: str, rate: Fraction, *, drop: bool) -> int:
     return int(label) if label.isdigit() else number_of(label, rate, drop=drop)
 
 
-def choose_rate(text: EdlText, sources: Sequence[EventMedia], path: Path, rate: Fraction | None) -> EdlRate:
+def choose_rate(text: EdlText, path: Path, rate: Fraction | None) -> EdlRate:
     """Return the rate at which an EDL is read, with a note that says why unless the user or the EDL says it.
 
     rate: as the user says it. Raises SchemaError where a timecode does not exist at it, or at any.
@@ -300,7 +294,7 @@ def choose_rate(text: EdlText, sources: Sequence[EventMedia], path: Path, rate: 
         if (only := _counting(rate, text)) is None:
             raise _no_rate(EdlRate(rate), text, path)
         return only
-    media = Counter(source.header.rate for source in sources if source.header is not None and source.header.rate)
+    media = Counter(e.header.rate for e in text.events if e.header is not None and e.header.rate)
     possible = [c for r in dict.fromkeys((*_KNOWN, *sorted(media))) if (c := _counting(r, text)) is not None]
     if not media:
         possible = [c for c in possible if _sources_exist(c, text)] or possible
@@ -310,7 +304,7 @@ def choose_rate(text: EdlText, sources: Sequence[EventMedia], path: Path, rate: 
     if not possible:
         raise _no_rate(EdlRate(_KNOWN[-1] if marked else Fraction(120)), text, path)
     alike = {(nominal(c.rate), c.drop): c for c in possible}  # 24 and 23.976 count alike
-    agreeing = {key: (_agreeing(c, sources), _agreeing(c, sources, as_media=True)) for key, c in alike.items()}
+    agreeing = {key: (_agreeing(c, text), _agreeing(c, text, as_media=True)) for key, c in alike.items()}
 
     def rank(c: EdlRate) -> tuple[object, ...]:
         plain, as_media = agreeing[nominal(c.rate), c.drop]
@@ -355,14 +349,14 @@ def _sources_exist(chosen: EdlRate, text: EdlText) -> bool:
         return False
 
 
-def _agreeing(chosen: EdlRate, sources: Sequence[EventMedia], *, as_media: bool = False) -> int:
+def _agreeing(chosen: EdlRate, text: EdlText, *, as_media: bool = False) -> int:
     """Count the events that are as long in the source as in the record. At a wrong rate, an event over the end of a second is not; events with a speed are left out.
 
     as_media: where media have another rate, their source may be counted at that.
     """
     count = 0
-    for source in sources:
-        event, at = source.event, source.rate_beside(chosen.rate) if as_media else chosen.rate
+    for event in text.events:
+        at = event.rate_beside(chosen.rate) if as_media else chosen.rate
         with suppress(ValueError):
             needed = chosen.length(event.record, event) * at / chosen.rate
             own = EdlRate(at, by_fcm=chosen.by_fcm).length(event.source, event)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -20,19 +19,16 @@ from opentimelineio.opentime import RationalTime
 from host_bridge.timeline.read.fcpxml_parts import (
     PICTURE,
     SOUND,
+    Composition,
     Resources,
     Retime,
     StoryItem,
     Storyline,
-    end_of,
     is_filled,
     label_of,
     markers_of,
-    note_marker,
     retime_of,
     seconds_of,
-    stack_of,
-    tracks_of,
 )
 from host_bridge.timeline.read.model import EditDocument, add_note, start_of, time_range
 
@@ -53,7 +49,7 @@ def read_fcpxml(document: EditDocument) -> Any:
     try:
         story = _Story(Resources(root))
         timelines = [
-            _timeline(story.sequence(sequence, project.get("name", "")), project.get("name", ""))
+            _timeline(story.sequence(sequence), project.get("name", ""))
             for project in root.iter("project")
             if (sequence := project.find("sequence")) is not None
         ]
@@ -79,22 +75,11 @@ def _looks(root: Element) -> list[str]:
     return [f"{looks}: not read, and not in what export writes"] if looks else []
 
 
-@dataclass(frozen=True, slots=True)
-class _ComposedSequence:
-    """A composition as a stack. begin: its first timecode; length: in seconds. rate: None where it has none of its own."""
-
-    stack: Any
-    begin: Fraction
-    length: Fraction
-    rate: Fraction | None
-
-
-def _timeline(composed: _ComposedSequence, name: str) -> Any:
-    rate = composed.rate or Fraction(24)
-    begin = RationalTime(float(composed.begin * rate), float(rate))  # its rate is that of the edit
+def _timeline(composition: Composition, name: str) -> Any:
+    rate = composition.rate
+    begin = RationalTime(float(composition.begin * rate), float(rate))  # its rate is that of the edit
     timeline = otio.schema.Timeline(name, global_start_time=begin)
-    timeline.tracks = composed.stack
-    timeline.tracks.name = "tracks"
+    timeline.tracks = composition.stack("tracks")
     return timeline
 
 
@@ -104,31 +89,24 @@ class _Story:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    def sequence(self, element: Element, name: str) -> _ComposedSequence:
+    def sequence(self, element: Element) -> Composition:
         """Return a sequence; raises ValueError that says what in it cannot be read."""
         rate = self._resources.rate(element.get("format")) or self._first_rate(element)
         begin = seconds_of(element, "tcStart")
-        lines, ahead = self._lines(element.findall("spine"), rate, begin)
-        stack = stack_of(lines, rate, name, whole=True)
-        length = end_of(lines)
-        stack.markers.extend(note_marker(note, rate, length) for note in element.findall("note"))
-        return _ComposedSequence(stack, begin - ahead, length, rate)
+        lines = self._content(element.findall("spine"), rate, begin)
+        return Composition(lines, begin, rate, whole=True, notes=element.findall("note"))
 
-    def alone(self, element: Element) -> _ComposedSequence:
+    def alone(self, element: Element) -> Composition:
         """Return a clip that is in no project as a sequence that begins at 0; raises ValueError."""
         resource = self._resources.get(element.get("ref"))
         holders = [element] if resource is None else [*resource.iter("sequence"), *resource.iter("multicam"), resource]
         rate = self._resources.rate(holders[0].get("format")) or self._first_rate(element)
-        lines = self._storylines([element], rate, _ZERO, None, 0)
-        return _ComposedSequence(stack_of(lines, rate, "", whole=True), _ZERO, end_of(lines), rate)
+        return Composition(self._storylines([element], rate, _ZERO, None, 0), _ZERO, rate, whole=True)
 
     # --- compositions ---
 
-    def _lines(self, content: Iterable[Element], rate: Fraction, begin: Fraction) -> tuple[list[Storyline], Fraction]:
-        """The storylines of a composition, and how many seconds before `begin`, as its time counts, the first of them begins.
-
-        content: what has no lane in it: spines, or clips.
-        """
+    def _content(self, content: Iterable[Element], rate: Fraction, begin: Fraction) -> list[Storyline]:
+        """The storylines of a composition: of its spines or clips, and of all that is connected to them."""
         lines: list[Storyline] = []
         loose: list[Element] = []
         for element in content:
@@ -136,11 +114,7 @@ class _Story:
                 lines += self._storylines(list(element), rate, _ZERO, begin - seconds_of(element, "offset"), 0)
             else:
                 loose.append(element)
-        lines += self._storylines(loose, rate, _ZERO, begin, 0)
-        ahead = max((-line.begin for line in lines if line.begin < 0), default=_ZERO)
-        for piece in (piece for line in lines for piece in line.pieces):
-            piece.begin += ahead
-        return lines, ahead
+        return lines + self._storylines(loose, rate, _ZERO, begin, 0)
 
     def _storylines(
         self, elements: Sequence[Element], rate: Fraction, at: Fraction, begin: Fraction | None, lane: int
@@ -251,17 +225,17 @@ class _Story:
         offsets = [_content_begin(e) for e in content]
         start = seconds_of(element, "start", min(offsets, default=_ZERO))
         begin = min([start, *offsets])
-        lines, ahead = self._lines(content, inside, begin)
         own = next(filter(None, map(self._own_rate, content)), None)
-        stack = stack_of(lines, inside, element.get("name", ""))
-        return self._used(element, rate, _ComposedSequence(stack, begin - ahead, end_of(lines), own), start, lines)
+        composition = Composition(self._content(content, inside, begin), begin, inside)
+        return self._used(element, rate, composition, element.get("name", ""), own, start, flat=True)
 
     def _compound(self, element: Element, rate: Fraction) -> StoryItem:
         resource = self._resources.get(element.get("ref"))
         sequence = None if resource is None else resource.find("sequence")
         if resource is None or sequence is None:
             return self._absent(element, rate, "sequence")
-        return self._used(element, rate, self.sequence(sequence, resource.get("name", "")))
+        composition = self.sequence(sequence)
+        return self._used(element, rate, composition, resource.get("name", ""), composition.rate)
 
     def _multicam(self, element: Element, rate: Fraction) -> StoryItem:
         resource = self._resources.get(element.get("ref"))
@@ -271,51 +245,49 @@ class _Story:
         inside = self._resources.rate(multicam.get("format")) or rate
         begin = seconds_of(multicam, "tcStart")
         angles, sources = multicam.findall("mc-angle"), element.findall("mc-source")
-        chosen = {
-            kind: next((s.get("angleID") for s in sources if kind in _enabled(s)), None) for kind in (PICTURE, SOUND)
-        }
-        if not sources:
-            chosen = dict.fromkeys(chosen, angles[0].get("angleID") if angles else None)
-        parts: list[tuple[str, list[Storyline], Fraction]] = []
-        for kind, id in chosen.items():
-            angle = next((angle for angle in angles if angle.get("angleID") == id), None)
-            if angle is not None:
-                lines, ahead = self._lines(list(angle), inside, begin)
-                parts.append((kind, lines, ahead))
-        most = max((ahead for _, _, ahead in parts), default=_ZERO)
-        stack = otio.schema.Stack(resource.get("name", ""))
-        for kind, lines, ahead in parts:
-            for piece in (piece for line in lines for piece in line.pieces):
-                piece.begin += most - ahead
-            stack.extend(track for track in tracks_of(lines, inside) if track.kind == kind)
-        length = max((end_of(lines) for _, lines, _ in parts), default=_ZERO)
-        piece = self._used(element, rate, _ComposedSequence(stack, begin - most, length, inside))
-        if chosen[PICTURE] and not any(kind == PICTURE for kind, _, _ in parts):
-            piece.add_note(f"its angle '{chosen[PICTURE]}' is not in the document")
+        lines, absent = list[Storyline](), ""
+        for kind in (PICTURE, SOUND):
+            chosen = [source.get("angleID") for source in sources if kind in _enabled(source)]
+            chosen = chosen if sources else [angle.get("angleID") for angle in angles]
+            angle = next((angle for angle in angles if angle.get("angleID") in chosen[:1]), None)
+            if angle is None and chosen and kind == PICTURE:
+                absent = f"its angle '{chosen[0]}' is not in the document"
+            for line in self._content(angle, inside, begin) if angle is not None else ():
+                lines.append(line)
+                for piece in line.pieces:
+                    piece.items = {k: item for k, item in piece.items.items() if k == kind}
+                    piece.markers = piece.markers if kind == PICTURE else []
+        piece = self._used(element, rate, Composition(lines, begin, inside), resource.get("name", ""), inside)
+        if absent:
+            piece.add_note(absent)
         return piece
 
     def _used(
         self,
         element: Element,
         rate: Fraction,
-        composed: _ComposedSequence,
+        composition: Composition,
+        name: str,
+        own: Fraction | None,
         start: Fraction | None = None,
-        lines: list[Storyline] | None = None,
+        *,
+        flat: bool = False,
     ) -> StoryItem:
-        """A use of a composition. start: by default as its element says. lines: of one that is used here alone."""
-        begin = composed.begin
+        """A use of a composition. own: rate of its media. start: by default as its element says. flat: as the one clip in it, where it is no more than that."""
+        begin = composition.begin
         start = seconds_of(element, "start", begin) if start is None else start
         if start < begin:  # it counts from 0
             begin = _ZERO
-        length = seconds_of(element, "duration", max(composed.length + begin - start, _ZERO))
-        retime, scale = retime_of(element, start, length, rate, composed.rate, (begin, None))
+        length = seconds_of(element, "duration", max(composition.length + begin - start, _ZERO))
+        retime, scale = retime_of(element, start, length, rate, own, (begin, None))
         retime = retime.shifted(-begin)
-        items = _flat(lines or [], retime, rate)
-        kinds = {track.kind for track in composed.stack if is_filled(track)} & _enabled(element)
-        if kinds and not items:
-            retime.put_on(composed.stack, rate)
-            composed.stack.name = element.get("name") or composed.stack.name
-            items[PICTURE if PICTURE in kinds else SOUND] = composed.stack
+        items = _flat(composition.lines, retime, rate) if flat else {}
+        if not items:
+            stack = composition.stack(element.get("name") or name)
+            kinds = {track.kind for track in stack if is_filled(track)} & _enabled(element)
+            if kinds:
+                retime.put_on(stack, rate)
+                items = {PICTURE if PICTURE in kinds else SOUND: stack}
         return StoryItem(_ZERO, length, start, scale, items)
 
     # --- rates ---
@@ -377,7 +349,7 @@ def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, A
     if len(sources) != 1:
         return {}
     ((_, ahead),) = sources
-    clips = {kind: item.deepcopy() for _, kind, item in reversed(items)}  # the first of each kind
+    clips = {kind: item for _, kind, item in reversed(items)}  # the first of each kind
     for clip in clips.values():
         retime.shifted(ahead).put_on(clip, rate)
     return {kind: clips[kind] for kind in dict.fromkeys(kind for _, kind, _ in items)}

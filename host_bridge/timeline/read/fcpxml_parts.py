@@ -272,7 +272,7 @@ def markers_of(element: Element, begin: Fraction, end: Fraction, rate: Fraction)
     markers, notes = [], []
     for child in element:
         if child.tag == "note":
-            markers.append(note_marker(child, rate, end - begin, begin))
+            markers.append(_note_marker(child, rate, end - begin, begin))
         elif child.tag in _MARKERS:
             at, length = seconds_of(child, "start", begin), seconds_of(child, "duration")
             name, comment = child.get("value", ""), child.get("note", "")
@@ -283,7 +283,7 @@ def markers_of(element: Element, begin: Fraction, end: Fraction, rate: Fraction)
     return markers, notes
 
 
-def note_marker(element: Element, rate: Fraction, length: Fraction, begin: Fraction = _ZERO) -> Any:
+def _note_marker(element: Element, rate: Fraction, length: Fraction, begin: Fraction = _ZERO) -> Any:
     """A note as a marker over all of what it is about."""
     return otio.schema.Marker("", time_range(begin, length, rate), comment=(element.text or "").strip())
 
@@ -337,35 +337,48 @@ class Storyline:
         return self.pieces[-1].begin + self.pieces[-1].length
 
 
-def end_of(lines: list[Storyline]) -> Fraction:
-    """The second at which the last of some storylines is over."""
-    return max((line.end for line in lines), default=_ZERO)
+@dataclass
+class Composition:
+    """Storylines together. begin: the second of its own time with which it begins. rate: in frames per second.
 
-
-def stack_of(lines: list[Storyline], rate: Fraction, name: str, *, whole: bool = False) -> Any:
-    """A stack of the tracks of storylines; for `whole` see `tracks_of`."""
-    stack = otio.schema.Stack(name)
-    stack.extend(tracks_of(lines, rate, whole=whole))
-    return stack
-
-
-def tracks_of(lines: list[Storyline], rate: Fraction, *, whole: bool = False) -> list[Any]:
-    """The tracks of storylines: pictures from the lowest lane up, then sound.
-
-    Storylines of one lane share a track where they do not touch in a transition. whole: with the primary one though it be empty, for its length.
+    whole: the primary storyline is shown though it be empty, for its length. notes: about all of it.
     """
-    rows: list[list[Storyline]] = []
-    for lane in sorted({line.lane for line in lines}):
-        here: list[list[Storyline]] = []
-        for line in sorted((line for line in lines if line.lane == lane), key=lambda line: line.begin):
-            row = next((row for row in here if _fits(row[-1], line)), None)
-            if row is None:
-                here.append(row := [])
-            row.append(line)
-        rows += here
-    tracks = [_track(row, kind, rate) for kind in (PICTURE, SOUND) for row in rows]
-    primary = tracks[next(i for i, row in enumerate(rows) if lines[0] in row)] if whole and lines else None
-    return [track for track in tracks if track is primary or track.markers or is_filled(track)]
+
+    lines: list[Storyline]
+    begin: Fraction
+    rate: Fraction
+    whole: bool = False
+    notes: Sequence[Element] = ()
+
+    def __post_init__(self) -> None:
+        """Have the first storyline begin at 0."""
+        ahead = max((-line.begin for line in self.lines if line.begin < 0), default=_ZERO)
+        self.begin -= ahead
+        for piece in (piece for line in self.lines for piece in line.pieces):
+            piece.begin += ahead
+
+    @property
+    def length(self) -> Fraction:
+        """Its seconds."""
+        return max((line.end for line in self.lines), default=_ZERO)
+
+    def stack(self, name: str) -> Any:
+        """A stack of its tracks: pictures from the lowest lane up, then sound. Storylines of one lane share a track where they do not touch in a transition."""
+        rows: list[list[Storyline]] = []
+        for lane in sorted({line.lane for line in self.lines}):
+            here: list[list[Storyline]] = []
+            for line in sorted((line for line in self.lines if line.lane == lane), key=lambda line: line.begin):
+                row = next((row for row in here if _fits(row[-1], line)), None)
+                if row is None:
+                    here.append(row := [])
+                row.append(line)
+            rows += here
+        tracks = [_track(row, kind, self.rate) for kind in (PICTURE, SOUND) for row in rows]
+        primary = tracks[next(i for i, row in enumerate(rows) if self.lines[0] in row)] if self.whole and rows else None
+        stack = otio.schema.Stack(name)
+        stack.extend(track for track in tracks if track is primary or track.markers or is_filled(track))
+        stack.markers.extend(_note_marker(note, self.rate, self.length) for note in self.notes)
+        return stack
 
 
 def is_filled(track: Any) -> bool:
