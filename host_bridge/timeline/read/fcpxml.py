@@ -24,7 +24,9 @@ from host_bridge.timeline.read.fcpxml_parts import (
     Retime,
     StoryItem,
     Storyline,
+    clip_of,
     is_filled,
+    kinds_of,
     label_of,
     markers_of,
     retime_of,
@@ -191,16 +193,17 @@ class _Story:
             if element.tag == "audio":
                 piece.items = {}
             return piece
-        asset = self._resources.asset(resource)
-        length = seconds_of(element, "duration", asset.length or _ZERO)
+        own = self._resources.rate(resource.get("format"))
+        origin, whole = seconds_of(resource, "start"), seconds_of(resource, "duration")
+        length = seconds_of(element, "duration", whole)
         start = seconds_of(element, "start") if element.get("start") else None
         if not element.get("duration") and start is not None:
-            length = max(length + asset.start - start, _ZERO)
-        retime, scale = retime_of(element, start, length, rate, asset.rate, (asset.start, asset.length))
-        kinds = [kind for kind in asset.kinds if kind in _enabled(element)]
+            length = max(length + origin - start, _ZERO)
+        retime, scale = retime_of(element, start, length, rate, own, (origin, whole or None))
+        kinds = [kind for kind in kinds_of(resource) if kind in _enabled(element)]
         if element.tag in ("video", "audio"):
             kinds = [PICTURE if element.tag == "video" else SOUND]
-        items = {kind: asset.clip(name, rate) for kind in kinds}
+        items = {kind: clip_of(resource, name, own or rate) for kind in kinds}
         for clip in items.values():
             retime.put_on(clip, rate)
         return StoryItem(_ZERO, length, retime.begin if start is None else start, scale, items)
@@ -294,7 +297,7 @@ class _Story:
 
     def _own_rate(self, element: Element) -> Fraction | None:
         resource = self._resources.get(element.get("ref"))
-        return None if resource is None or resource.tag != "asset" else self._resources.asset(resource).rate
+        return None if resource is None or resource.tag != "asset" else self._resources.rate(resource.get("format"))
 
     def _first_rate(self, element: Element) -> Fraction:
         """The rate of a sequence whose format says none: that of the first clip that says one, else 24."""

@@ -64,33 +64,6 @@ def label_of(element: Element) -> str:
 # --- resources ---
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A media file. rate: None for stills and sound. start, length: in seconds of its own timecode; length None where it is not said. kinds: of track."""
-
-    name: str
-    rate: Fraction | None
-    start: Fraction
-    length: Fraction | None
-    kinds: tuple[str, ...]
-    urls: dict[str, str]
-
-    def clip(self, name: str, fallback: Fraction) -> Any:
-        """A clip of its files: the original, and a proxy beside it. fallback: a rate for sound."""
-        available = None
-        if self.length:
-            rate = self.rate or fallback
-            length = RationalTime(float(self.length * rate), float(rate))
-            available = TimeRange(rational_time(self.start, rate), length)
-        references = {key: otio.schema.ExternalReference(url, available) for key, url in self.urls.items()}
-        references = references or {"DEFAULT_MEDIA": otio.schema.MissingReference(available_range=available)}
-        for reference in references.values():
-            reference.name = self.name
-        clip = otio.schema.Clip(name or self.name)
-        clip.set_media_references(references, "DEFAULT_MEDIA")
-        return clip
-
-
 class Resources:
     """All elements of a document that have an id."""
 
@@ -117,25 +90,34 @@ class Resources:
         rate = Fraction(int(digits), 100 if len(digits) > 3 or digits in ("2398", "4795") else 1)
         return snap_rate(rate / 2 if named[1] == "i" else rate)
 
-    def asset(self, element: Element) -> Asset:
-        """The media file of an asset element."""
-        named = [(rep.get("kind"), rep.get("src")) for rep in element.findall("media-rep")]
-        named.append((None, element.get("src")))
-        proxies = [src for kind, src in named if src and kind == "proxy-media"]
-        originals = [src for kind, src in named if src and kind != "proxy-media"]
-        urls = {"DEFAULT_MEDIA": (originals or proxies)[0]} if originals or proxies else {}
-        if originals and proxies:
-            urls["proxy"] = proxies[-1]
-        sound = element.get("hasAudio") == "1"
-        pictures = element.get("hasVideo") == "1" or (not sound and element.get("hasVideo") != "0")
-        return Asset(
-            name=element.get("name", ""),
-            rate=self.rate(element.get("format")),
-            start=seconds_of(element, "start"),
-            length=seconds_of(element, "duration") or None,
-            kinds=tuple(kind for kind, there in ((PICTURE, pictures), (SOUND, sound)) if there),
-            urls=urls,
-        )
+
+def kinds_of(asset: Element) -> list[str]:
+    """The kinds of track that an asset is for."""
+    sound = asset.get("hasAudio") == "1"
+    pictures = asset.get("hasVideo") == "1" or (not sound and asset.get("hasVideo") != "0")
+    return [kind for kind, there in ((PICTURE, pictures), (SOUND, sound)) if there]
+
+
+def clip_of(asset: Element, name: str, rate: Fraction) -> Any:
+    """Return a clip of an asset's files: the original, and a proxy beside it. rate: of the asset, or one for sound."""
+    named = [(rep.get("kind"), rep.get("src")) for rep in asset.findall("media-rep")]
+    named.append((None, asset.get("src")))
+    proxies = [src for kind, src in named if src and kind == "proxy-media"]
+    originals = [src for kind, src in named if src and kind != "proxy-media"]
+    urls = {"DEFAULT_MEDIA": (originals or proxies)[0]} if originals or proxies else {}
+    if originals and proxies:
+        urls["proxy"] = proxies[-1]
+    available = None
+    if length := seconds_of(asset, "duration"):
+        begin = rational_time(seconds_of(asset, "start"), rate)
+        available = TimeRange(begin, RationalTime(float(length * rate), float(rate)))
+    references = {key: otio.schema.ExternalReference(url, available) for key, url in urls.items()}
+    references = references or {"DEFAULT_MEDIA": otio.schema.MissingReference(available_range=available)}
+    for reference in references.values():
+        reference.name = asset.get("name", "")
+    clip = otio.schema.Clip(name or asset.get("name", ""))
+    clip.set_media_references(references, "DEFAULT_MEDIA")
+    return clip
 
 
 # --- speeds ---
