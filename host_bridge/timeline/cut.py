@@ -126,7 +126,12 @@ class _StripReader:
         if end + tail <= begin - head:
             return None, length
         inside = tuple(self._nested(item, base + begin)) if isinstance(item, otio.core.Composition) else ()
-        kind = str(block.get("kind") or _kind(footage, audible, bool(inside)))
+        if footage is None:
+            kind = "META" if inside else ""
+        else:
+            still = footage.frames == 1 or has_place(footage.path.name)
+            kind = "SOUND" if audible else "IMAGE" if still else "MOVIE"
+        kind = str(block.get("kind") or kind)
         if not kind:
             self.notes.append(f"'{item.name}' is a title or a generator, which becomes no strip")
             return None, length
@@ -220,14 +225,6 @@ class _StripReader:
 
 def _audible(row: Sequence[Any]) -> bool:
     return bool(getattr(row, "kind", "") == otio.schema.TrackKind.Audio)
-
-
-def _kind(footage: StripFootage | None, audible: bool, nested: bool) -> str:
-    if footage is None:
-        return "META" if nested else ""
-    if audible:
-        return "SOUND"
-    return "IMAGE" if footage.frames == 1 or has_place(footage.path.name) else "MOVIE"
 
 
 def _length(item: Any) -> Fraction:

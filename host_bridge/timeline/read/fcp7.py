@@ -177,7 +177,9 @@ class _SequenceReader:
             return self._stack(whole, inner), _ClipContent(None, end=_number(whole, "duration") / inner or None)
         notes = []
         file = element.find("file")
-        angle = _angle(element)
+        angles = list(element.iter("angle"))
+        active = [a for a in angles if _text(a, "activevideoangle").upper() == "TRUE"]
+        angle = next(iter(active or angles), None)
         if file is None and angle is not None:
             file = angle.find(".//file")
             notes.append("multiclip: the media of its active angle are shown, in step with its first frame")
@@ -335,12 +337,6 @@ def _stated_length(element: Element, rate: Fraction) -> Fraction | None:
     first, last = _number(element, "in", -1), _number(element, "out", -1)
     partly = _edge(element, "start") < 0 or _edge(element, "end") < 0  # they reach into a transition
     return (last - first) / rate if 0 <= first < last and not partly else None
-
-
-def _angle(element: Element) -> Element | None:
-    angles = list(element.iter("angle"))
-    active = [a for a in angles if _text(a, "activevideoangle").upper() == "TRUE"]
-    return next(iter(active or angles), None)
 
 
 def _rate(element: Element) -> Fraction | None:

@@ -348,17 +348,15 @@ def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, A
     items = [(piece, kind, item) for piece in filled for kind, item in piece.items.items()]
     if not all(isinstance(item, otio.schema.Clip) and not item.effects and item.enabled for _, _, item in items):
         return {}
-    sources = {_media_and_lead(piece, item) for piece, _, item in items}
-    if len(sources) != 1:
+    shown = [item.media_reference for _, _, item in items]
+    media = {getattr(reference, "target_url", "") or reference.name for reference in shown}
+    leads = {
+        start_of(item) - piece.begin for piece, _, item in items
+    }  # how far their time is ahead of the composition's
+    if len(media) > 1 or len(leads) > 1:
         return {}
-    ((_, ahead),) = sources
+    ahead = leads.pop()
     clips = {kind: item for _, kind, item in reversed(items)}  # the first of each kind
     for clip in clips.values():
         retime.shifted(ahead).put_on(clip, rate)
     return {kind: clips[kind] for kind in dict.fromkeys(kind for _, kind, _ in items)}
-
-
-def _media_and_lead(piece: StoryItem, clip: Any) -> tuple[str, Fraction]:
-    """The media of a clip, and how far their time is ahead of the composition's."""
-    reference = clip.media_reference
-    return str(getattr(reference, "target_url", "") or reference.name), start_of(clip) - piece.begin

@@ -159,10 +159,10 @@ def speed_effects(speed: Fraction) -> list[Any]:
     return [otio.schema.LinearTimeWarp(time_scalar=float(speed)) if speed else otio.schema.FreezeFrame()]
 
 
-def time_effect(keys: Sequence[MapKey], name: str = "Time map") -> Any:
+def time_effect(keys: Sequence[MapKey]) -> Any:
     """Return a time effect that holds keys exactly; two or more, whose record times rise."""
     rows = [[str(k.record), str(k.source), str(k.before), str(k.after)] for k in keys]
-    return otio.schema.TimeEffect(name, "TimeMap", {TIME: {"schema": TIME_SCHEMA, "keys": rows}})
+    return otio.schema.TimeEffect("Time map", "TimeMap", {TIME: {"schema": TIME_SCHEMA, "keys": rows}})
 
 
 def keys_in(effect: Any) -> list[MapKey]:

@@ -51,7 +51,8 @@ def sequence_rate(timeline: Any) -> Fraction:
     rates = [timeline.global_start_time.rate] if timeline.global_start_time is not None else []
     counted: Counter[float] = Counter()
     for item in timeline.tracks.find_children() if not rates else ():
-        if isinstance(item, otio.core.Item) and item.source_range is not None and not _is_audio(item):
+        audible = getattr(item.parent(), "kind", "") == otio.schema.TrackKind.Audio
+        if isinstance(item, otio.core.Item) and item.source_range is not None and not audible:
             counted[item.source_range.duration.rate] += 1
     try:
         rate = snap_rate((rates + [rate for rate, _ in counted.most_common(1)] + [24.0])[0])
@@ -65,10 +66,6 @@ def sequence_rate(timeline: Any) -> Fraction:
 def is_result_track(row: Any) -> bool:
     """Tell whether Faceplate put a track in, for results."""
     return isinstance(row, otio.schema.Track) and block_of(row, OURS).get("schema") == "faceplate.track/1"
-
-
-def _is_audio(item: Any) -> bool:
-    return bool(getattr(item.parent(), "kind", "") == otio.schema.TrackKind.Audio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +244,10 @@ class _Finder:
         marked = [in_marker(marker) for marker in clip.markers if self._touches(marker, ways)]
         own, unclear = in_metadata(clip)
         near = [casting for castings, _ in marked for casting in castings]
-        outer = [[casting for window, casting in level if _overlap(window, record)] for level in context.castings]
+        end = sum(record)
+        outer = [
+            [c for window, c in level if window[0] < end and record[0] < sum(window)] for level in context.castings
+        ]
         notes += [note for _, unread in marked for note in unread] + unclear
         name = clip.name or context.id
         return Shot(
@@ -317,7 +317,3 @@ def _offset(transition: Any, name: str) -> Fraction:
     if length < 0:
         raise SchemaError(f"transition '{transition.name}' is {float(length):g} s long", remedy=REMEDY)
     return length
-
-
-def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    return a[0] < sum(b) and b[0] < sum(a)

@@ -51,7 +51,8 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
     references = dict(clip.media_references())
     active = clip.active_media_reference_key
     keys = [key for key in dict.fromkeys((active, "DEFAULT_MEDIA", *sorted(references))) if key in references]
-    keys = [key for key in keys if results or not _is_ours(key, references[key])] or list(references)
+    ours = {key for key in keys if key == OURS or block_of(references[key], OURS).get("schema") == MEDIA}
+    keys = [key for key in keys if results or key not in ours] or list(references)
     missing: list[ClipMedia] = []
     for key in keys:
         shown = _look(clip, key, references[key], places, rate)
@@ -65,10 +66,6 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
         missing.append(shown)
     nothing = ClipMedia(Media("", None, rate, 0, None), Fraction(0), None, ("media has no reference",))
     return missing[0] if missing else nothing
-
-
-def _is_ours(key: str, reference: Any) -> bool:
-    return key == OURS or block_of(reference, OURS).get("schema") == MEDIA
 
 
 def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> ClipMedia:
