@@ -158,7 +158,7 @@ class _Finder:
 
     def _in_track(self, track: Any, context: _Context) -> Iterator[Shot]:
         if track.source_range is not None:
-            end = context.view.frame(self._length(track, context.where))
+            end = nearest(self._length(track, context.where) * self.rate)
             seen = View(context.view.warp, context.view.window(0, end), self.rate)
             context = replace(context, view=seen.shifted(start_of(track)))
         if any(isinstance(e, otio.schema.TimeEffect) for e in track.effects):
@@ -182,7 +182,7 @@ class _Finder:
         if isinstance(item, otio.schema.Gap):
             return
         view, length = context.view, self._length(item, where)
-        begin, end = view.frame(at), view.frame(at + length)
+        begin, end = nearest(at * self.rate), nearest((at + length) * self.rate)
         head, tail = (nearest(o * self.rate) for o in overlaps)
         record = view.window(begin - head, end + tail)
         if begin >= end or not record[1]:
@@ -284,7 +284,7 @@ class _Finder:
             length = seconds(marker.marked_range.duration, f"marker '{marker.name}'")
             if 0 < origin <= begin:
                 begin -= origin
-            first = context.view.frame(begin)
+            first = nearest(begin * self.rate)
             last = first + max(nearest(length * self.rate), 1)
             window = context.view.record if whole else context.view.window(first, last)
             level += [(window, replace(casting, said=said)) for casting in castings]

@@ -260,8 +260,6 @@ def _frames_through(
     if step.denominator == 1 and step:
         begin = nearest(start)
         return range(begin, begin + int(step) * count, int(step))
-    if not step:
-        return (nearest(start),) * count
     # As whole numbers over one denominator, which is much faster than fractions: nearest() of (a + b i) / d.
     d = start.denominator * step.denominator
     a, b = start.numerator * step.denominator, step.numerator * start.denominator
@@ -279,10 +277,6 @@ class View:
     def shifted(self, start: Fraction) -> View:
         """The same, with time inside beginning at `start`."""
         return View(self.warp.then(Affine(offset=start)), self.record, self.rate)
-
-    def frame(self, time: Fraction) -> int:
-        """The frame inside at which something begins that is said to begin at a time."""
-        return nearest(time * self.rate)
 
     def window(self, first: int, end: int) -> tuple[int, int]:
         """The frames of the sequence in which one of the frames first..end - 1 inside is seen, as (first, count)."""
