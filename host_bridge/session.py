@@ -6,6 +6,7 @@ A host adds menus, its own nodes or clips, and a place for results; docs/new-hos
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,10 @@ NOT_INTACT = 11  # status in a result of the job `credentials`: changed, or stri
 _EVERY, _AT_FIRST = 0.1, 0.01  # seconds between two calls of `pump`; a job that has just begun may be a preview
 _AT_ONCE = {"preview": 1.0}  # seconds for which the engine may hold back its answer: these jobs are that short
 _SHOWN = 20  # jobs
-_OLD = 30.0  # seconds after which an answer about consent may have changed
+_OLD, _SOON = (
+    30.0,
+    3.0,
+)  # seconds after which an answer about consent may have changed, and after which an engine may be there
 
 
 @cache
@@ -217,13 +221,11 @@ class Session:
         then: Sequence[Ask] = (),
         on_change: Listener = lambda job: None,
         on_end: Listener = lambda job: None,
-        after: Callable[[Job], Steps[Any]] | None = None,
     ) -> Ticket:
         """Ask for a job, and return at once. The engine is started if there is none; while it is gone, the job waits for it.
 
         then: jobs that follow, each when the one before has finished. on_end: is given the last; one that the engine refuses is `failed`, its
-        `error` with a message and a remedy, without an id. after: steps to do with the results of the last before that; what they come to is in
-        the job under `made`. Where they raise OSError the job is a failed one.
+        `error` with a message and a remedy, without an id.
         """
         ticket = Ticket(kind)
         self._tickets.append(ticket)
@@ -235,13 +237,7 @@ class Session:
                     break
                 ticket.kind, ticket.id = next_kind, None
                 job = yield from self._follow(ticket, next_request, on_change)
-            if after is None or job["state"] != "finished":
-                return job
-            try:
-                return {**job, "made": (yield from after(job))}
-            except OSError as e:
-                error = {"message": str(e), "remedy": "Check the disk, then run it again"}
-                return {**job, "state": "failed", "error": error}
+            return job
 
         def ended(job: Job) -> None:
             if ticket in self._tickets:
@@ -257,6 +253,7 @@ class Session:
         """Ask an engine that runs something short, unseen by panels. Without an engine the job is a failed one, whose `error` says so."""
 
         def steps() -> Steps[Job]:
+            yield  # a panel that asks while it is drawn must not wait
             try:
                 client, state = yield from self._find()
                 if client is None:
@@ -366,6 +363,20 @@ def progress_of(job: Job) -> tuple[float, str]:
     return 0.0, f"{job['kind']}: waiting" if job["state"] == "queued" else str(job["kind"])
 
 
+# ---- the nodes' definitions
+
+
+def parameters_of(node: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parameters of a node as `faceplate nodes --json` defines it: name → JSON Schema, references resolved, `open` where null will do."""
+    schema, fields = node["parameters"], {}
+    for name, field in schema["properties"].items():
+        kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+        refs = [schema["$defs"][each["$ref"].rpartition("/")[2]] for each in (field, *kinds) if "$ref" in each]
+        more = {key: value for each in (*kinds, *refs) for key, value in each.items() if key != "description"}
+        fields[name] = {**field, **more, "open": bool(kinds)}
+    return fields
+
+
 # ---- consent, in the engine's words
 
 
@@ -416,50 +427,45 @@ def consent_summary(answers: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[b
 
 @dataclass(slots=True)
 class ConsentAnswer:
-    """What was asked, when, and the job that answered, None until one has."""
+    """When it was asked last, and the job that answered, None until one has."""
 
-    request: dict[str, Any]
     asked: float = -math.inf
-    waiting: bool = False
     job: Job | None = None
 
 
 class ConsentMonitor:
-    """Answers about consent, by the host's own keys; asked anew when the request has changed, or the answer may have."""
+    """Answers about consent for what a host shows: asked when it is looked at, and again when the answer may have changed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.answers: dict[str, ConsentAnswer] = {}
 
-    def ask(self, questions: Mapping[str, dict[str, Any]]) -> None:
-        """Ask these, each by a key, where that was not done lately; what is not among them is forgotten."""
-        for key in self.answers.keys() - questions.keys():
-            del self.answers[key]
-        for key, request in questions.items():
-            known = self.answers.get(key)
-            if known is None or known.request != request:
-                known = self.answers[key] = ConsentAnswer(request)
-            if time.monotonic() - known.asked > _OLD:
-                known.asked, known.waiting = time.monotonic(), True
-                self._session.ask("performers", request, lambda job, known=known: self._answered(known, job))  # type: ignore[misc]
+    def look(self, request: dict[str, Any]) -> ConsentAnswer:
+        """The answer to a request of the job `performers`, as far as it is known; it is asked unless that was done lately."""
+        answer = self.answers.setdefault(json.dumps(request, sort_keys=True), ConsentAnswer())
+        if time.monotonic() - answer.asked > _OLD:
+            answer.asked = time.monotonic()
+            self._session.ask("performers", request, lambda job: self._answered(answer, job))
+        return answer
 
     def again(self) -> None:
-        """Let the next `ask` ask all of it anew."""
+        """Ask all that is looked at anew."""
         for answer in self.answers.values():
             answer.asked = -math.inf
 
-    def differs(self, key: str, job: Job) -> bool:
-        """Whether what was asked about under this key was refused where it was said to be allowed, or the other way round."""
-        known, refused = self.answers.get(key), forbidden(job)
-        said = known.job if known else None
-        allowed = bool(said and said["state"] == "finished" and said["result"]["allowed"])
-        return known is not None and (refused or job.get("state") == "finished") and refused == allowed
+    def ended(self, job: Job) -> None:
+        """Ask anew where a job was refused and the answer was yes, or the other way round."""
+        refused, finished = forbidden(job), job["state"] == "finished"
+        for answer in self.answers.values():
+            allowed = bool(answer.job and answer.job["result"] and answer.job["result"]["allowed"])
+            if (refused and allowed) or (finished and not allowed):
+                answer.asked = -math.inf
 
     @staticmethod
-    def _answered(known: ConsentAnswer, job: Job) -> None:
-        known.job, known.waiting = job, False
-        if job["id"] is None:  # no engine took it: one may with the next change
-            known.asked = -math.inf
+    def _answered(answer: ConsentAnswer, job: Job) -> None:
+        answer.job = job
+        if job["id"] is None:  # there was no engine; soon there may be one
+            answer.asked += _SOON - _OLD
 
 
 # ---- training
@@ -503,14 +509,7 @@ def training_jobs(
 # ---- verification
 
 
-def verdict(job: Job, host: str = "the host") -> tuple[bool, str]:
-    """Whether a job `credentials` found a change, and what it says.
-
-    Its `made` names the files that the host made of verified ones, and that changed since.
-    """
-    result, differing = job["result"], job.get("made", [])
-    said = [str(result["said"])]
-    if differing:
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
-        said.append(f"What {host} reads was changed after it was made of them: {', '.join(differing[:5])}{more}.")
-    return result["status"] == NOT_INTACT or bool(differing), " ".join(said)
+def verdict(job: Job) -> tuple[bool, str]:
+    """Whether a job `credentials` found a change, and what it says."""
+    result = job["result"]
+    return result["status"] == NOT_INTACT, str(result["said"])

@@ -16,6 +16,7 @@ PartOfShot = Literal[
     "matte",
     "overlay",
     "over",
+    "whole",
     "fusion",
     "still",
     "render",
@@ -44,6 +45,7 @@ PARTS: dict[PartOfShot, ShotPart] = {
     "matte": ShotPart("where the new face is", None, r"matte\.\d+\.exr", kept=True),
     "overlay": ShotPart("the new face as a host lays it over the plate", None, r"overlay\.\d+\.\w+"),
     "over": ShotPart("the new face as a compositor lays it over the plate", None, r"over\.\d+\.exr"),
+    "whole": ShotPart("the new face alone, in a frame of the plate's size", None, r"whole\.\d+\.exr"),
     "fusion": ShotPart(
         "the new face and where it is, as Fusion reads them", None, r"index\.lua|\d+\.(?:patch|matte)\.png"
     ),

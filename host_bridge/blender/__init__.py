@@ -12,9 +12,10 @@ from typing import Any
 
 import bpy
 
-from . import consent, cut, link, migration, panels, sequencer, tree
+from . import consent, cut, link, migration, panels, properties, sequencer, tree
 
-_CLASSES = (*link.CLASSES, *panels.CLASSES, *consent.CLASSES, *tree.CLASSES, *sequencer.CLASSES, *cut.CLASSES)
+_PARTS = (link, panels, consent, tree, sequencer, cut)
+_CLASSES = (*properties.SETTINGS.values(), *(each for part in _PARTS for each in part.CLASSES))
 _MENUS = (("NODE_MT_add", tree.draw_menu), ("SEQUENCER_MT_editor_menus", sequencer.draw_menu))
 
 
@@ -24,7 +25,7 @@ def register() -> None:
         bpy.utils.register_class(each)
     for menu, draw in _MENUS:
         getattr(bpy.types, menu).append(draw)
-    consent.listen(tree.questions, sequencer.questions)
+    consent.register()
     migration.register(_owners)
 
 

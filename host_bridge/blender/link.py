@@ -7,11 +7,7 @@ undo, can end it (docs/decisions/0007). Callbacks hold names, never Blender's da
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,8 +15,6 @@ from typing import Any
 import bpy
 
 from .session import Session
-
-_HERE = Path(__file__).parent
 
 
 def _wake() -> None:
@@ -43,34 +37,9 @@ def engine_python() -> str | None:
     return (bpy.path.abspath(path) if path else "") or os.environ.get("FACEPLATE_PYTHON") or None
 
 
-_manifest = tomllib.loads((_HERE / "blender_manifest.toml").read_text("utf-8"))
+_manifest = tomllib.loads(Path(__file__).with_name("blender_manifest.toml").read_text("utf-8"))
 session = Session(engine_python, _manifest["version"], wake=_wake, redraw=_redraw)
 pump = session.pump  # one object, by which Blender knows the timer
-
-
-def in_process(*arguments: Any) -> Any:
-    """Steps that do a word of `pictures.__main__` in a process of Blender's own Python: pictures cannot be cut into steps. Raises OSError."""
-    quiet: dict[str, Any] = {}
-    if sys.platform == "win32":
-        quiet = {"creationflags": subprocess.CREATE_NO_WINDOW}
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        command = [sys.executable, "-m", "pictures", *map(str, arguments)]
-        child = subprocess.Popen(
-            command, cwd=_HERE, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **quiet
-        )
-        try:
-            while child.poll() is None:
-                yield
-        finally:
-            child.kill()
-            child.wait()
-        if child.returncode:
-            err.seek(0)
-            lines = err.read().decode(errors="replace").splitlines()
-            raise OSError(lines[-1] if lines else f"a process ended with status {child.returncode}")
-        out.seek(0)
-        return json.loads(out.read())
 
 
 class FaceplatePreferences(bpy.types.AddonPreferences):
@@ -87,7 +56,6 @@ class FaceplatePreferences(bpy.types.AddonPreferences):
     }
 
     def draw(self, context: Any) -> None:
-        """Show it."""
         self.layout.prop(self, "python")
 
 

@@ -72,10 +72,22 @@ def absolute(path: str, library: Any = None) -> str:
     return str(Path(bpy.path.abspath(path, library=library)).absolute())
 
 
+def results_folder(path: str) -> Path:
+    """The folder for results that a property names. Raises MediaError while the .blend has no place."""
+    if path.startswith("//") and not bpy.data.filepath:
+        raise MediaError("the folder for results is beside a .blend that is not saved", "Save it, or choose a folder")
+    return Path(absolute(path))
+
+
 def pattern_of(file: str) -> str:
     """The pattern of a sequence by the name of one of its files; no other is looked at. Raises MediaError."""
     head, digits, tail = _parts(file)
     return str(Path(file).with_name(f"{head}%0{len(digits)}d{tail}"))
+
+
+def number_of(file: str) -> int:
+    """The frame number in a file's name. Raises MediaError."""
+    return int(_parts(file)[1])
 
 
 def sequence_of(file: str) -> tuple[str, int, int]:
@@ -131,8 +143,7 @@ def of_clip(clip: Any, scene: Any) -> Plate:
         rate = Fraction(clip.fps).limit_denominator(1001)
         return Plate(file, 0, clip.frame_duration, rate, clip.frame_start - clip.frame_offset, False)
     pattern, first, count = sequence_of(file)
-    named = _NUMBERED.match(Path(file).name)
-    shown_first = (int(named[2]) if named else first) + clip.frame_offset
+    shown_first = number_of(file) + clip.frame_offset
     return Plate(pattern, first, count, scene_rate(scene), clip.frame_start + first - shown_first, True)
 
 
@@ -153,9 +164,7 @@ def of_strip(strip: Any, scene: Any) -> Plate:
             _there(file)
             return Plate(file, 0, 1, scene_rate(scene), start, True)
         pattern, first, count = sequence_of(file)
-        named = _NUMBERED.match(names[0])
-        number = int(named[2]) if named else first
-        return Plate(pattern, first, count, scene_rate(scene), start + first - number, True)
+        return Plate(pattern, first, count, scene_rate(scene), start + first - number_of(file), True)
     raise MediaError(f"the strip {strip.name} has no footage of its own", "Select a movie or image strip")
 
 

@@ -19,9 +19,7 @@ NEWER = MediaError("this node is of a newer Faceplate", REMEDY)
 SCHEMA = 2  # of what nodes and scenes keep in the .blend
 
 
-def version_property() -> Any:
-    """The property in which a node or the settings of a scene say their version."""
-    return bpy.props.IntProperty(default=1, options={"HIDDEN"})
+VERSION = bpy.props.IntProperty(default=1, options={"HIDDEN"})  # in which a node or the settings of a scene say theirs
 
 
 def is_newer(owner: Any) -> bool:

@@ -59,7 +59,6 @@ class FACEPLATE_OT_cancel_job(bpy.types.Operator):
     __annotations__ = {"job": bpy.props.StringProperty(options={"HIDDEN"})}
 
     def execute(self, context: Any) -> set[str]:
-        """Ask for its end."""
         for ticket in session.tickets():
             if ticket.id == self.job:
                 ticket.cancel()
@@ -73,7 +72,6 @@ class FACEPLATE_OT_refresh(bpy.types.Operator):
     bl_label = "Refresh"
 
     def execute(self, context: Any) -> set[str]:
-        """Begin to look."""
         session.refresh()
         return {"FINISHED"}
 
@@ -88,53 +86,45 @@ class FACEPLATE_OT_copy(bpy.types.Operator):
     __annotations__ = {"text": bpy.props.StringProperty(options={"HIDDEN"})}
 
     def execute(self, context: Any) -> set[str]:
-        """Copy it."""
         context.window_manager.clipboard = self.text
         return {"FINISHED"}
 
 
-class FACEPLATE_PT_compositor(bpy.types.Panel):
-    """The engine, in the compositor."""
-
-    bl_space_type, bl_region_type, bl_category = "NODE_EDITOR", "UI", "Faceplate"
-    bl_label = "Faceplate"
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        """Not in other node editors."""
-        return bool(context.space_data.tree_type == "CompositorNodeTree")
+class _Panel(bpy.types.Panel):
+    bl_region_type, bl_category = "UI", "Faceplate"
 
     def draw(self, context: Any) -> None:
-        """Show it."""
         draw_engine(self.layout)
 
 
-class FACEPLATE_PT_node(bpy.types.Panel):
-    """The active node."""
+class FACEPLATE_PT_compositor(_Panel):
+    """The engine, in the compositor."""
 
-    bl_space_type, bl_region_type, bl_category = "NODE_EDITOR", "UI", "Faceplate"
-    bl_label = "Node"
+    bl_space_type, bl_label = "NODE_EDITOR", "Faceplate"
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Only where it is one of ours."""
+        return bool(context.space_data.tree_type == "CompositorNodeTree")
+
+
+class FACEPLATE_PT_node(_Panel):
+    """The active node, where it is one of ours."""
+
+    bl_space_type, bl_label = "NODE_EDITOR", "Node"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
         node = context.active_node
         return node is not None and node.bl_idname.startswith("Faceplate")
 
     def draw(self, context: Any) -> None:
-        """Show its buttons and parameters."""
         context.active_node.draw_buttons_ext(context, self.layout)
 
 
-class FACEPLATE_PT_sequencer(bpy.types.Panel):
+class FACEPLATE_PT_sequencer(_Panel):
     """The engine, in the sequencer."""
 
-    bl_space_type, bl_region_type, bl_category = "SEQUENCE_EDITOR", "UI", "Faceplate"
-    bl_label = "Faceplate"
-
-    def draw(self, context: Any) -> None:
-        """Show it."""
-        draw_engine(self.layout)
+    bl_space_type, bl_label = "SEQUENCE_EDITOR", "Faceplate"
 
 
 CLASSES = (

@@ -7,59 +7,48 @@ A number that may be left open has a switch beside it, `NAME_auto`; of texts and
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import consent
+from .session import parameters_of
 
-SCHEMA = "faceplate.nodes/1"
 _OPEN = "_auto"
+_document = json.loads(Path(__file__).with_name("nodes.json").read_text("utf-8"))
+DEFINITIONS: dict[str, dict[str, Any]] = {node["name"]: node for node in _document["nodes"]}
+PARAMETERS = {name: parameters_of(node) for name, node in DEFINITIONS.items()}
+PERFORMERS = [name for name, field in PARAMETERS["Swap"].items() if field["consent"] and field["per_shot"]]
 
-
-@cache
-def definitions() -> dict[str, dict[str, Any]]:
-    """The nodes by name, each with ports and the JSON Schema of its parameters."""
-    document = json.loads((Path(__file__).parent / "nodes.json").read_text("utf-8"))
-    if document["schema"] != SCHEMA:
-        raise ValueError(f"nodes.json is {document['schema']}, not {SCHEMA}: build the extension again")
-    return {node["name"]: node for node in document["nodes"]}
-
-
-def parameters(node: str) -> dict[str, dict[str, Any]]:
-    """The parameters of a node: name → JSON Schema with what is referred to put in its place, `open` where null will do."""
-    schema = definitions()[node]["parameters"]
-    fields = {}
-    for name, field in schema["properties"].items():
-        kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-        referred = [field, *kinds]
-        refs = [schema["$defs"][each["$ref"].rpartition("/")[2]] for each in referred if "$ref" in each]
-        fields[name] = {**field, **{k: v for each in (*kinds, *refs) for k, v in each.items() if k != "description"}}
-        fields[name] |= {"open": bool(kinds)}
-    return fields
-
-
-def settings_class(node: str) -> type:
-    """A property group with all parameters of a node that are not sockets."""
-    annotations: dict[str, Any] = {}
-    for name, field in parameters(node).items():
-        if field["live"]:  # a socket of the node: it acts in the compositor, at once
-            continue
-        annotations[name] = _property(name, field)
-        if _has_switch(field):
-            annotations[name + _OPEN] = bpy.props.BoolProperty(
-                name="Automatic", description=field["description"], default=field["default"] is None, options=set()
-            )
-    return type(f"Faceplate{node}Settings", (bpy.types.PropertyGroup,), {"__annotations__": annotations})
+# What nodes and the sequencer's settings share.
+SOURCE = bpy.props.StringProperty(
+    name="Source",
+    description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures; in the sequencer, empty for the strips marked as such",
+    subtype="FILE_PATH",
+    options=set(),
+)
+FOLDER = bpy.props.StringProperty(
+    name="Folder",
+    description="Where results are written; // is the folder of the .blend",
+    default="//faceplate",
+    subtype="DIR_PATH",
+    options=set(),
+)
+TRAINING_MINUTES = bpy.props.FloatProperty(
+    name="Training Minutes",
+    description="How long to train, all runs counted",
+    default=15,
+    min=0.1,
+    soft_max=600,
+    options=set(),
+)
 
 
 def values(node: str, group: Any) -> dict[str, Any]:
     """The parameters as a request takes them; what is left open is left out."""
     request: dict[str, Any] = {}
-    for name, field in parameters(node).items():
-        if field["live"] or (_has_switch(field) and getattr(group, name + _OPEN)):
+    for name, field in _shown(node):
+        if _has_switch(field) and getattr(group, name + _OPEN):
             continue
         value = getattr(group, name)
         if field["type"] == "array":
@@ -76,8 +65,8 @@ def values(node: str, group: Any) -> dict[str, Any]:
 
 def draw(layout: Any, node: str, group: Any) -> None:
     """Show the parameters, one below the other; who the performers are is shown where consent is."""
-    for name, field in parameters(node).items():
-        if field["live"] or name in performers():
+    for name, field in _shown(node):
+        if name in PERFORMERS:
             continue
         if _has_switch(field):
             row = layout.row(align=True)
@@ -89,20 +78,10 @@ def draw(layout: Any, node: str, group: Any) -> None:
             layout.prop(group, name)
 
 
-def performers() -> list[str]:
-    """The parameters of Swap that say who is replaced by whom, empty for whom the footage shows."""
-    return [name for name, field in parameters("Swap").items() if field["consent"] and field["per_shot"]]
-
-
 def of_consent(swap: dict[str, Any]) -> dict[str, Any]:
     """Those of Swap's values on which it depends whether a shot may be made."""
-    traits = parameters("Swap")
+    traits = PARAMETERS["Swap"]
     return {name: value for name, value in swap.items() if traits[name]["consent"] or traits[name]["per_shot"]}
-
-
-def words(name: str) -> str:
-    """A name as people read it."""
-    return name.replace("_", " ").title()
 
 
 def explained(field: dict[str, Any]) -> str:
@@ -111,33 +90,48 @@ def explained(field: dict[str, Any]) -> str:
     return f"{text} ({field['unit']})" if field.get("unit") else text
 
 
+def _shown(node: str) -> list[tuple[str, dict[str, Any]]]:
+    """All that are no sockets of the node: those act in the compositor, at once."""
+    return [(name, field) for name, field in PARAMETERS[node].items() if not field["live"]]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").title()
+
+
 def _has_switch(field: dict[str, Any]) -> bool:
     return bool(field["open"]) and field["type"] in ("number", "integer")
 
 
+def _settings(node: str) -> type:
+    """A property group with all parameters of a node."""
+    annotations: dict[str, Any] = {}
+    for name, field in _shown(node):
+        annotations[name] = _property(name, field)
+        if _has_switch(field):
+            annotations[name + _OPEN] = bpy.props.BoolProperty(
+                name="Automatic", description=field["description"], default=field["default"] is None, options=set()
+            )
+    return type(f"Faceplate{node}Settings", (bpy.types.PropertyGroup,), {"__annotations__": annotations})
+
+
 def _property(name: str, field: dict[str, Any]) -> Any:
-    common: dict[str, Any] = {
-        "name": words(name),
-        "description": explained(field),
-        "options": {"ANIMATABLE"} if field.get("keyframeable") else set(),
-        **({"update": consent.changed} if field["consent"] or field["per_shot"] else {}),
-    }
-    default = field["default"]
+    kind, default = field["type"], field["default"]
+    options = {"ANIMATABLE"} if field.get("keyframeable") else set()
+    common: dict[str, Any] = {"name": _words(name), "description": explained(field), "options": options}
     limits = {b: field[a] for a, b in (("minimum", "min"), ("maximum", "max")) if a in field}
-    kind = field["type"]
     if "enum" in field:
-        items = [(value, words(value), "") for value in field["enum"]]
+        items = [(value, _words(value), "") for value in field["enum"]]
         return bpy.props.EnumProperty(items=items, default=default, **common)
     if kind == "boolean":
         return bpy.props.BoolProperty(default=default, **common)
-    if kind == "integer":
-        step = {"step": field["multipleOf"]} if "multipleOf" in field else {}
-        return bpy.props.IntProperty(default=limits["min"] if default is None else default, **limits, **step, **common)
-    if kind == "number":
-        shown = {"precision": 3, "step": 1}
-        return bpy.props.FloatProperty(
-            default=limits["min"] if default is None else default, **limits, **shown, **common
-        )
+    if kind in ("integer", "number"):
+        make = bpy.props.IntProperty if kind == "integer" else bpy.props.FloatProperty
+        shown = {"step": field.get("multipleOf", 1)} if kind == "integer" else {"precision": 3, "step": 1}
+        return make(default=limits["min"] if default is None else default, **limits, **shown, **common)
     if field.get("format") == "path":
-        return bpy.props.StringProperty(default=default or "", subtype="FILE_PATH", **common)
+        common["subtype"] = "FILE_PATH"
     return bpy.props.StringProperty(default=" ".join(default or ()) if kind == "array" else default or "", **common)
+
+
+SETTINGS = {name: _settings(name) for name in DEFINITIONS}

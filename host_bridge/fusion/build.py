@@ -10,7 +10,7 @@ from pathlib import Path
 from host_bridge.fusion.faceplate_resolve.timeline import Config
 from host_bridge.fusion.fuse import render_fuse
 from host_bridge.fusion.lua import to_lua
-from host_bridge.fusion.macro import EFFECT, draw_icon, swap_effect
+from host_bridge.fusion.macro import EFFECT, icon, swap_effect
 from nodes.definitions import NODES
 from nodes.files import whole_file
 
@@ -41,7 +41,7 @@ def build(folder: Path, python: str = sys.executable, watched: str | None = None
     """
     files = {f"Fuses/Faceplate{node.name}.fuse": render_fuse(node, python, watched).encode() for node in NODES}
     effect = f"Templates/Edit/Effects/Faceplate/{EFFECT}"
-    return write_files(folder, files | {f"{effect}.setting": swap_effect().encode(), f"{effect}.png": draw_icon()})
+    return write_files(folder, files | {f"{effect}.setting": swap_effect(), f"{effect}.png": icon()})
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from host_bridge.fusion.lua import to_lua
+from host_bridge.fusion.lua import templates
+from host_bridge.session import parameters_of
 from nodes.definitions import NODES
 from nodes.spec import Node
 
@@ -26,6 +25,7 @@ _LABELS = {
 }
 _OF_ALL = ("analyse", "monitor")  # the others are of what has a patch
 ControlKind = Literal["number", "integer", "flag", "choice", "text", "path", "list"]
+_KINDS: dict[str, ControlKind] = {"number": "number", "integer": "integer", "boolean": "flag", "array": "list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,20 @@ class Control:
     switch: str | None = None
     step: int | None = None
 
+    @property
+    def field(self) -> dict[str, Any]:
+        """What a button must know to ask for it."""
+        known = ("name", "id", "kind", "option", "default", "choices", "switch", "step")
+        return {key: value for key in known if (value := getattr(self, key)) not in (None, ())}
+
 
 def controls(node: Node) -> list[Control]:
     """The controls of a node, in the order in which its parameters are defined."""
-    schema = node.schema()["parameters"]
-    return [_control(name, field, schema.get("$defs", {})) for name, field in schema["properties"].items()]
+    return [_control(name, field) for name, field in parameters_of(node.schema()).items()]
 
 
-def _control(name: str, field: dict[str, Any], shared: dict[str, Any]) -> Control:
-    allowed = [_resolved(a, shared) for a in field.get("anyOf", [field])]
-    optional = any(a.get("type") == "null" for a in allowed)
-    allowed_value = next(a for a in allowed if a.get("type") != "null")
-    kind, default = _kind(allowed_value), field.get("default")
-    choices = tuple(allowed_value.get("enum", ()))
+def _control(name: str, field: dict[str, Any]) -> Control:
+    kind, default, choices = _kind(field), field.get("default"), tuple(field.get("enum", ()))
     unit = f" ({field['unit']})" if field.get("unit") else ""
     help_text = field["description"] + (f" Unit: {field['unit']}." if unit else "")
     words = name.split("_")
@@ -68,7 +69,7 @@ def _control(name: str, field: dict[str, Any], shared: dict[str, Any]) -> Contro
     # Part of what a job is asked for: the picture that is shown does not change by it, but undo takes it back.
     attributes |= {"INPS_StatusText": help_text, "INP_InteractivePassive": True, "INP_External": False}
     if kind in ("number", "integer"):
-        low, high = allowed_value["minimum"], allowed_value["maximum"]
+        low, high = field["minimum"], field["maximum"]
         attributes |= {"INPID_InputControl": "SliderControl", "INP_Default": low if default is None else default}
         attributes |= {"INP_MinScale": low, "INP_MaxScale": high, "INP_MinAllowed": low, "INP_MaxAllowed": high}
         attributes |= {"INP_Integer": kind == "integer"}
@@ -82,34 +83,25 @@ def _control(name: str, field: dict[str, Any], shared: dict[str, Any]) -> Contro
     else:
         text = ", ".join(default) if isinstance(default, list) else default or ""
         attributes |= {"INPID_InputControl": "TextEditControl", "INPS_DefaultText": text, "TEC_Lines": 1}
-    switch = f"Own{id}" if optional and kind in ("number", "integer") else None
-    option = field.get("option") or name.replace("_", "-")
     return Control(
-        name,
-        kind,
-        label + unit,
-        id,
-        option,
-        default,
-        choices,
-        attributes,
-        help_text,
-        switch,
-        allowed_value.get("multipleOf"),
+        name=name,
+        kind=kind,
+        label=label + unit,
+        id=id,
+        option=field.get("option") or name.replace("_", "-"),
+        default=default,
+        choices=choices,
+        attributes=attributes,
+        help=help_text,
+        switch=f"Own{id}" if field["open"] and kind in ("number", "integer") else None,
+        step=field.get("multipleOf"),
     )
-
-
-def _resolved(field: dict[str, Any], shared: dict[str, Any]) -> Any:
-    return shared[field["$ref"].rsplit("/", 1)[1]] if "$ref" in field else field
 
 
 def _kind(field: dict[str, Any]) -> ControlKind:
     if "enum" in field:
         return "choice"
-    if field.get("format") == "path":
-        return "path"
-    kinds: dict[str, ControlKind] = {"number": "number", "integer": "integer", "boolean": "flag", "array": "list"}
-    return kinds.get(field["type"], "text")
+    return "path" if field.get("format") == "path" else _KINDS.get(field["type"], "text")
 
 
 def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
@@ -117,32 +109,16 @@ def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
 
     watched: folder of `faceplate engine watch`, where answers lie in editions that let buttons start nothing.
     """
-    environment = Environment(
-        loader=PackageLoader("host_bridge.fusion", "fuses"),
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        autoescape=False,
-    )
-    environment.filters["lua"] = to_lua
-    environment.filters["long"] = long_string
-    fields = {each.name.lower(): [_field(c) for c in controls(each)] for each in NODES}
+    environment = templates("fuses")
+    fields = {each.name.lower(): [control.field for control in controls(each)] for each in NODES}
     button = environment.get_template("button.lua.jinja").render(
         node=node.name.lower(), fields=fields, python=python, watched=watched and watched.replace("\\", "/")
     )
     made = {port.type for port in node.outputs}
     has_patch = "patch" in made
-    help_text = (node.parameters.__doc__ or "").strip()
     return environment.get_template("fuse.lua.jinja").render(
         node=node,
-        help=help_text,
+        help=(node.parameters.__doc__ or "").strip(),
         controls=controls(node),
         cast=node.parameters.having("consent"),
         has_patch=has_patch,
@@ -150,18 +126,3 @@ def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
         buttons=[(action, label) for action, label in _LABELS.items() if has_patch or action in _OF_ALL],
         button=button,
     )
-
-
-def long_string(text: str) -> str:
-    """A text as a long string of Lua, as it is."""
-    level = "="
-    while f"]{level}]" in text:
-        level += "="
-    return f"[{level}[\n{text}]{level}]"
-
-
-def _field(control: Control) -> dict[str, Any]:
-    """What a button must know of a parameter to ask for it."""
-    known: dict[str, Any] = {"name": control.name, "id": control.id, "kind": control.kind, "option": control.option}
-    more = {"default": control.default, "choices": control.choices, "switch": control.switch, "step": control.step}
-    return known | {key: value for key, value in more.items() if value not in (None, ())}

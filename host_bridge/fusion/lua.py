@@ -1,34 +1,19 @@
-"""Values as Lua source, in the order in which they are given."""
+"""Lua source: values, in the order in which they are given, and the templates of Fuses and macros."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nodes.shot.fuse import quoted
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORDS = frozenset(
-    ("and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil")
+_WORDS = (
+    "and|break|do|else|elseif|end|false|for|function|goto|if|in|local|nil|not|or|repeat|return|then|true|until|while"
 )
-_WORDS |= {"not", "or", "repeat", "return", "then", "true", "until", "while"}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A constructor as a .setting has it: `Input { Value = 1 }`, `ordered() { ... }`."""
-
-    name: str
-    content: Mapping[str, Any] | list[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """Lua as it is."""
-
-    text: str
+_NAME = re.compile(rf"(?!(?:{_WORDS})$)[A-Za-z_][A-Za-z0-9_]*")
 
 
 def to_lua(value: Any, indent: int = 0) -> str:
@@ -41,10 +26,6 @@ def to_lua(value: Any, indent: int = 0) -> str:
         return format(value, ".15g")
     if isinstance(value, str):
         return quoted(value)
-    if isinstance(value, Raw):
-        return value.text
-    if isinstance(value, Call):
-        return f"{value.name} {to_lua(value.content, indent)}"
     if isinstance(value, Mapping):
         parts = [f"{_key(k)} = {to_lua(v, indent + 1)}" for k, v in value.items() if k != ""]
         parts += [to_lua(v, indent + 1) for v in value.get("", ())]
@@ -60,4 +41,32 @@ def to_lua(value: Any, indent: int = 0) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _NAME.fullmatch(name) and name not in _WORDS else f"[{quoted(name)}]"
+    return name if _NAME.fullmatch(name) else f"[{quoted(name)}]"
+
+
+def long_string(text: str) -> str:
+    """A text as a long string of Lua, as it is."""
+    level = "="
+    while f"]{level}]" in text:
+        level += "="
+    return f"[{level}[\n{text}]{level}]"
+
+
+def templates(folder: str) -> Environment:
+    """The templates of a folder beside this file, in brackets that Lua has no use for."""
+    environment = Environment(
+        loader=PackageLoader("host_bridge.fusion", folder),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        autoescape=False,
+    )
+    environment.filters |= {"lua": to_lua, "long": long_string}
+    return environment

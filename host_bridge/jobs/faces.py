@@ -31,6 +31,7 @@ class DetectRequest(Request):
         default=False,
         description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` beside --out.",
     )
+    marks: bool = Field(default=False, description="Draw boxes and ids too, to lay over the plate, beside --out.")
 
     @property
     def title(self) -> str:
@@ -65,6 +66,7 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
     from nodes.detect.files import save_faces
     from nodes.detect.kept import analyse
     from nodes.shot.fuse import write_boxes
+    from nodes.shot.marks import mark_boxes
 
     if request.fusion and request.out is None:
         raise UsageError("--fusion: needs a place", remedy="Give --out FOLDER/faces.npz")
@@ -79,6 +81,8 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
         save_faces(out, faces, absolute(info.path))
         if request.fusion:
             write_boxes(out.parent, faces, info)
+        if request.marks:
+            mark_boxes(out.parent, faces, info)
     tracks = [
         DetectedTrack.of(
             track,
@@ -139,6 +143,7 @@ class AlignRequest(Request):
         default=False,
         description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out; of a clip only.",
     )
+    marks: bool = Field(default=False, description="Draw landmarks too, to lay over the plate, into --out.")
 
     @property
     def title(self) -> str:
@@ -250,6 +255,7 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
     from nodes.shot.aligned.folder import check_replaceable
     from nodes.shot.aligned.images import write_clip
     from nodes.shot.fuse import write_crops
+    from nodes.shot.marks import mark_landmarks
     from nodes.shot.results import check_writable
     from nodes.subjects.subject import load_subject
 
@@ -273,7 +279,9 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
         crops = run({"plate": footage, "found": faces}, {"align": request.align}, upto=ALIGN, tracks=wanted)["crops"]
         written = write_clip(footage, crops, out, regions, watch.progress)
         if request.fusion:
-            write_crops(out, footage.info)
+            write_crops(out, info)
+        if request.marks:
+            mark_landmarks(out, info)
     return written
 
 

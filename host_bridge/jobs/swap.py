@@ -42,6 +42,7 @@ class SwapRequest(Request):
     )
     settings: Settings = Settings()
     overlay: bool = Field(default=False, description="Write pictures too for hosts that blend what is displayed.")
+    whole: bool = Field(default=False, description="Write patches too in whole frames, for hosts that forget a window.")
     fusion: bool = Field(
         default=False, description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out."
     )
@@ -54,12 +55,13 @@ class SwapRequest(Request):
 
 
 class SwapResult(Result):
-    """A shot: its folder, its document `faceplate.shot/1` and its report; overlay, frames: patterns of pictures; fusion: a folder for Fuses."""
+    """A shot: its folder, its document `faceplate.shot/1` and its report; overlay, whole, frames: patterns of pictures; fusion: a folder for Fuses."""
 
     folder: Path
     shot: ShotDocument
     report: Report
     overlay: str | None = None
+    whole: str | None = None
     fusion: str | None = None
     frames: str | None = None
 
@@ -67,7 +69,7 @@ class SwapResult(Result):
 def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     """Replace a face in a shot: composite, patch, matte, preview and report."""
     from nodes.shot.fuse import write_patches
-    from nodes.shot.layers import write_frames, write_overlays
+    from nodes.shot.layers import write_frames, write_overlays, write_whole
     from nodes.shot.render import render_shot
     from nodes.shot.write import sign_parts
 
@@ -95,25 +97,31 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
         more = {}
         if request.overlay:
             more["overlay"] = str(write_overlays(done.folder, plate, first, last, watch.progress))
+        if request.whole:
+            more["whole"] = str(write_whole(done.folder, plate, first, last, watch.progress))
         if request.fusion:
             more["fusion"] = str(write_patches(done.folder, plate.info, first, last, watch.progress).parent)
         if request.frames:
             more["frames"] = str(write_frames(done.folder, plate, first, last, watch.progress))
-    parts: dict[str, PartOfShot] = {"overlay": "overlay", "fusion": "fusion", "frames": "composite"}
+    parts: dict[str, PartOfShot] = {"overlay": "overlay", "whole": "whole", "fusion": "fusion", "frames": "composite"}
     shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
     watch.preview(done.folder / "sheet.png")
     return SwapResult(folder=done.folder, shot=shot, report=done.report, **more)
 
 
 class PreviewRequest(Request):
-    """A frame of the plate by its own number. out: the composite, .png, None for none; patch: the new face, premultiplied, .exr. fusion: a folder for what Fuses read."""
+    """A frame of the plate by its own number. out: the composite, .png, None for none; patch: the new face, premultiplied, .exr; whole: the same in a whole frame.
 
-    written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "fusion"})
+    fusion: a folder for what Fuses read.
+    """
+
+    written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "whole", "fusion"})
 
     plate: Path
     frame: int = Field(ge=0)
     out: Path | None = None
     patch: Path | None = None
+    whole: Path | None = None
     fusion: Path | None = None
     source: Path | None = None
     tracks: tuple[int, ...] = ()
@@ -140,12 +148,14 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     from nodes.credentials.sign import forget, ready
     from nodes.footage.patch_files import write_patch
     from nodes.shot.fuse import write_still
+    from nodes.shot.layers import in_frame
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
     from nodes.shot.still import sign_still
 
     plate, source = absolute(request.plate), request.source and absolute(request.source)
     out, file, fusion = (path and absolute(path) for path in (request.out, request.patch, request.fusion))
+    whole = request.whole and absolute(request.whole)
     place = next(iter(request.writes()), None)
     still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
     by = ready(place, plate, source, told=request.settings.swap.project)
@@ -158,6 +168,11 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
         forget(file)
         write_patch(file, patch, frame.width, frame.height)
         made["patch"] = file
+    if whole is not None:
+        forget(whole)
+        # Larger, and sooner written and read.
+        write_patch(whole, in_frame(patch, frame.width, frame.height), frame.width, frame.height, "none")
+        made["whole"] = whole
     if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):
         made["fusion"] = pictures
     sign_still(made, still.origin, by)

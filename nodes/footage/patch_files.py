@@ -43,14 +43,14 @@ def half_rounded(values: Float) -> Float:
     return rounded
 
 
-def write_patch(path: Path, patch: Patch, width: int, height: int) -> None:
+def write_patch(path: Path, patch: Patch, width: int, height: int, compression: str = "zip:1") -> None:
     """Write a patch in a frame of `width` x `height`; an empty one as a transparent pixel that reads back as empty.
 
-    Values beyond half float are clipped to +-65504. Raises OutputError.
+    Values beyond half float are clipped to +-65504. compression: as OpenImageIO calls it. Raises OutputError.
     """
     pixels = np.zeros((1, 1, 4), np.float32) if patch.roi.empty else patch.rgba
     spec = _windows(
-        half_spec(pixels.shape[1], pixels.shape[0], ("R", "G", "B", "A"), "zip:1"), patch.roi, width, height
+        half_spec(pixels.shape[1], pixels.shape[0], ("R", "G", "B", "A"), compression), patch.roi, width, height
     )
     spec.alpha_channel = 3
     spec.attribute("faceplate:frame", patch.frame)

@@ -3,7 +3,8 @@
 A patch is blended in scene-linear light. A host that blends code values instead would make its soft edges darker or brighter. So for each
 pixel of the matte an overlay has the colour and the coverage that give exactly Faceplate's composite when they are laid over the plate's
 own code values: out = a·F + (1 - a)·plate. The coverage is that of the patch, and more only where F would else lie outside of what can be
-shown. `overlay` is PNG or EXR of the plate's size, for Blender; `over` is EXR with a data window, for a Loader and a Merge in Fusion.
+shown. `overlay` is PNG or EXR of the plate's size, for Blender's sequencer; `over` is EXR with a data window, for a Loader and a Merge in Fusion.
+`whole` is the patch itself in a frame of the plate's size, for Blender's compositor, which forgets where in the frame a data window is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from nodes.footage.composite import inside
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.images import Pixels, half_spec, write_image
-from nodes.footage.patch_files import read_patch
+from nodes.footage.patch_files import read_patch, write_patch
 from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
@@ -143,6 +144,29 @@ def _layer(frame: Frame, patch: Patch) -> tuple[Roi, Float]:
     roi, part = cut
     colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
     return roi, np.dstack([colour * coverage[..., None], coverage])
+
+
+def write_whole(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
+    """Write the patches of the plate's frames first..last (positions) of the shot rendered into `folder` in whole frames; returns their pattern.
+
+    Raises FootageError and OutputError.
+    """
+    info = plate.info
+    tell = stage(progress, "whole frames", last - first + 1)
+    for done, number in enumerate(range(info.first + first, info.first + last + 1), 1):
+        patch = in_frame(read_patch(frame_file(folder, "patch", number)), info.width, info.height)
+        write_patch(frame_file(folder, "whole", number), patch, info.width, info.height)
+        tell(done)
+    return folder / "whole" / "whole.%04d.exr"
+
+
+def in_frame(patch: Patch, width: int, height: int) -> Patch:
+    """The same patch with the whole frame as its region, transparent around it."""
+    rgba = np.zeros((height, width, 4), np.float32)
+    if cut := inside(patch, width, height):
+        roi, part = cut
+        rgba[roi.slices] = part
+    return Patch(patch.frame, Roi(0, 0, width, height), rgba)
 
 
 COMPOSITE = "composite"

@@ -15,6 +15,7 @@ from nodes.mask import check_regions
 from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
+from nodes.shot.layers import in_frame
 from nodes.subjects.subject import load_subject
 from nodes.swap import in_plate
 
@@ -30,7 +31,7 @@ def write_mattes(
     tracks: Sequence[int] = (),
     progress: Progress = quiet,
 ) -> int:
-    """Write `matte/matte.NNNN.exr` of frames first..last (inclusive positions) into the folder `out`; how many show the subject.
+    """Write `matte/matte.NNNN.exr`, each of the whole frame, of frames first..last (inclusive positions) into the folder `out`; how many show the subject.
 
     Frames without it get an empty matte. Interrupted, the same call goes on. Raises FootageError, NoFaceError, OutputError.
     """
@@ -68,7 +69,8 @@ def _mattes(
     for done, (frame, patch) in enumerate(in_plate(made["mattes"]).patches(plate.frames(first, last)), 1):
         file = frame_file(folder, "matte", info.first + frame.index)
         if not file.is_file():
-            write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height)
+            whole = in_frame(patch, info.width, info.height)
+            write_matte(file, whole.rgba[..., 3], whole.roi, info.width, info.height)
         found += not patch.roi.empty
         tell(done)
     results.publish(folder, out)

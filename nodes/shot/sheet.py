@@ -79,8 +79,9 @@ def contact_sheet(columns: list[Column]) -> Image8:
 
 
 def write_png(path: Path, picture: Image8) -> None:
-    """Write display-referred sRGB uint8 or uint16 [H, W, 3], or grey [H, W], as PNG; raises OutputError."""
-    _, data = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    """Write display-referred sRGB uint8 or uint16 [H, W, 3], with alpha [H, W, 4], or grey [H, W], as PNG; raises OutputError."""
+    channels = [2, 1, 0, 3][: picture.shape[-1]]
+    _, data = cv2.imencode(".png", picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., channels]))
     with whole_file(path, sync=False) as temporary:
         temporary.write_bytes(data.tobytes())
 

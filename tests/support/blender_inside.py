@@ -60,10 +60,9 @@ def part(name: str):
 
 def pump(until, seconds: float = 60) -> None:
     """Do what Blender's own loop does with the timers, until something is true."""
-    session, consent, end = part("link").session, part("consent"), time.monotonic() + seconds
+    session, end = part("link").session, time.monotonic() + seconds
     while not until():
         session.pump()
-        consent.look()
         assert time.monotonic() < end, session.state
         time.sleep(0.02)
 

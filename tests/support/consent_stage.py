@@ -44,11 +44,9 @@ def swap_node(show: Path, movie: str = "plate.mp4", source: str = "source.mp4") 
 
 
 def settle() -> None:
-    """Blender is left alone until all is asked and answered."""
-    consent, session = part("consent"), part("link").session  # noqa: F821
-    bpy.context.view_layer.update()  # tells of changes, as the main loop does
-    known = consent.monitor.answers
-    pump(lambda: session.pump() is None and not consent._due and not any(a.waiting for a in known.values()))  # noqa: F821
+    """Blender is left alone until all that was drawn is answered."""
+    session = part("link").session  # noqa: F821
+    pump(lambda: session.pump() is None)  # noqa: F821
 
 
 def shown(node: Any, *, brief: bool = False) -> list[list[Any]]:
@@ -77,6 +75,7 @@ def refusals(shows: dict[str, tuple[str, list[str]]]) -> dict[str, Any]:
     for name, (folder, actions) in shows.items():
         show = Path(folder)
         swap = swap_node(show)
+        shown(swap)  # it is drawn once before it knows
         settle()
         said, brief = shown(swap), shown(swap, brief=True)
         pressed = {action: press(swap, action) for action in actions}
@@ -92,6 +91,7 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def look(name: str) -> None:
+        shown(swap, brief=True)  # it is drawn once before it knows
         settle()
         seen[name] = shown(swap, brief=True)
 
@@ -114,14 +114,17 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     tree.links.remove(swap.inputs["Image"].links[0])
     look("no plate is linked")
     tree.links.new(tree.nodes["Plate"].outputs["Image"], swap.inputs["Image"])
+    shown(swap)
     settle()
     before = [each.asked for each in known.values()]
     for light in range(5):
         swap.settings.light = light / 10
+        shown(swap)
         settle()
     seen["nothing is asked twice"] = before == [each.asked for each in known.values()]
     jobs = part("link").session.look().list()["jobs"]  # noqa: F821
-    part("consent").again()  # noqa: F821
+    part("consent").monitor.again()  # noqa: F821
+    shown(swap)
     settle()
     seen["no job when it is"] = jobs == part("link").session.look().list()["jobs"]  # noqa: F821
     bpy.ops.wm.save_mainfile()
@@ -135,6 +138,7 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     look("revoked")
     records(told, "add", told["ben"], "--self", "--use", "replaced,train")
     bpy.ops.faceplate.ask_again()
+    settle()
     look("asked again")
     link = part("link").session  # noqa: F821
     link.look().stop()
@@ -144,6 +148,7 @@ def kept_current(told: dict[str, Any]) -> dict[str, Any]:
     seen["started"] = link.look() is not None  # nobody has pressed anything
     bpy.ops.faceplate.start_engine()
     pump(lambda: link.state.engine == "running")  # noqa: F821
+    settle()
     look("an engine")
     return seen
 
@@ -180,7 +185,6 @@ def in_sequencer(told: dict[str, Any]) -> dict[str, Any]:
     known.select, plate.select = True, False
     look("known")
     plate.select, known.select = True, False
-    part("consent")._due = 0.0  # noqa: F821  # a click on a strip tells nobody
     look("not known")
     seen["refused"] = run(bpy.ops.faceplate.replace_face)
     cast.swap.target_performer = "Ben"
@@ -226,9 +230,9 @@ def tampered_node(told: dict[str, Any]) -> dict[str, Any]:
     look("movie changed", lambda: flip(place / "shot/composite.mkv"))
     look(
         "changed where Blender reads",
-        lambda: shutil.copy(place / "patch/patch.0000.exr", place / "patch/patch.0001.exr"),
+        lambda: shutil.copy(place / "shot/whole/whole.0000.exr", place / "shot/whole/whole.0001.exr"),
     )
-    look("gone where Blender reads", lambda: (place / "patch/patch.0002.exr").unlink())
+    look("gone where Blender reads", lambda: (place / "shot/whole/whole.0002.exr").unlink())
     look("as it was", lambda: None)
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
     swap = next(part("tree").all_nodes())  # noqa: F821
@@ -268,7 +272,7 @@ def tampered_strip(told: dict[str, Any]) -> dict[str, Any]:
     strip.select, scene.faceplate_strips.as_modifier = True, True
     run(bpy.ops.faceplate.replace_face)
     seen["modifier intact"] = run(bpy.ops.faceplate.verify_strips)
-    whole = sorted((place / "whole").glob("patch.*.exr"))
+    whole = sorted((place / "whole").glob("whole.*.exr"))
     shutil.copy(whole[0], whole[1])
     seen["modifier changed"] = run(bpy.ops.faceplate.verify_strips)
     return seen

@@ -15,8 +15,8 @@ import bpy
 from .. import media
 from ..link import session
 from ..media import MediaError
-from ..sequencer import settings, strips
-from ..sequencer.panel import note
+from ..sequencer import settings
+from ..sequencer.panel import Asks, finished, note
 from ..session import Job
 from .gather import gather
 from .rebuild import rebuild
@@ -30,7 +30,7 @@ _PROFILES = (
 )
 
 
-class FACEPLATE_OT_export_otio(bpy.types.Operator):
+class FACEPLATE_OT_export_otio(Asks, bpy.types.Operator):
     """Write the scene's strips as an edit."""
 
     bl_idname = "faceplate.export_otio"
@@ -38,7 +38,6 @@ class FACEPLATE_OT_export_otio(bpy.types.Operator):
     bl_description = (
         "Write the strips as an OpenTimelineIO edit, or by its suffix as .otioz, .edl, .xml, .fcpxml or .aaf"
     )
-    bl_options = {"REGISTER"}  # noqa: RUF012
 
     __annotations__ = {
         "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
@@ -48,37 +47,27 @@ class FACEPLATE_OT_export_otio(bpy.types.Operator):
     }
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
-        """Ask for the file, by default named as the .blend."""
         if not self.filepath:
             self.filepath = str(Path(bpy.data.filepath or "untitled").with_suffix(".otio"))
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: Any) -> set[str]:
-        """Ask for it, and return at once."""
-        scene = strips.scene_of(context)
+    def ask(self: Any, scene: Any) -> str:
         if scene.sequence_editor is None or not len(scene.sequence_editor.strips):
-            self.report({"ERROR"}, "There are no strips in this scene")
-            return {"CANCELLED"}
+            raise MediaError("there are no strips in this scene", "Add some")
         out = media.absolute(self.filepath)
-        try:
-            cut = _cuts(scene) / f"{settings.file_name(scene.name)}.json"
-            cut.write_text(json.dumps(gather(scene)), "utf-8")
-        except (MediaError, OSError) as e:
-            self.report({"ERROR"}, str(e))
-            return {"CANCELLED"}
+        cut = _cuts(scene) / f"{settings.file_name(scene.name)}.json"
+        cut.write_text(json.dumps(gather(scene)), "utf-8")
         session.submit("export_cut", {"cut": str(cut), "out": out, "profile": self.profile}, on_end=_written)
-        self.report({"INFO"}, f"Asked the engine to write {Path(out).name}")
-        return {"FINISHED"}
+        return f"Asked the engine to write {Path(out).name}"
 
 
-class FACEPLATE_OT_import_otio(bpy.types.Operator):
+class FACEPLATE_OT_import_otio(Asks, bpy.types.Operator):
     """Make a scene of an edit."""
 
     bl_idname = "faceplate.import_otio"
     bl_label = "Import OTIO"
     bl_description = "Make a new scene with the strips of an edit: OpenTimelineIO, EDL, Final Cut XML or AAF"
-    bl_options = {"REGISTER"}  # noqa: RUF012
 
     __annotations__ = {
         "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
@@ -87,22 +76,15 @@ class FACEPLATE_OT_import_otio(bpy.types.Operator):
     }
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
-        """Ask for the file."""
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: Any) -> set[str]:
-        """Ask for it, and return at once."""
+    def ask(self: Any, scene: Any) -> str:
         edit = media.absolute(self.filepath)
-        try:
-            out = _cuts(strips.scene_of(context)) / f"{Path(edit).stem}.read.json"
-        except (MediaError, OSError) as e:
-            self.report({"ERROR"}, str(e))
-            return {"CANCELLED"}
+        out = _cuts(scene) / f"{Path(edit).stem}.read.json"
         request = {"edit": edit, "out": str(out), "media_roots": [self.media_root] if self.media_root else []}
         session.submit("import_cut", request, on_end=_read)
-        self.report({"INFO"}, f"Asked the engine to read {Path(edit).name}")
-        return {"FINISHED"}
+        return f"Asked the engine to read {Path(edit).name}"
 
 
 def _cuts(scene: Any) -> Path:
@@ -113,7 +95,7 @@ def _cuts(scene: Any) -> Path:
 
 
 def _written(job: Job) -> None:
-    if _finished(job):
+    if finished(job):
         result = job["result"]
         note(f"{result['edit']} is written")
         for line in result["unsaid"]:
@@ -121,7 +103,7 @@ def _written(job: Job) -> None:
 
 
 def _read(job: Job) -> None:
-    if not _finished(job):
+    if not finished(job):
         return
     result = job["result"]
     cut = json.loads(Path(result["cut"]).read_text("utf-8"))
@@ -133,12 +115,6 @@ def _read(job: Job) -> None:
     for line in (*result["unsaid"], *said):
         note(line)
     note(f"The scene {scene.name} has {len(scene.sequence_editor.strips_all)} strips of {Path(result['cut']).stem}")
-
-
-def _finished(job: Job) -> bool:
-    if job.get("state") == "failed":
-        note(job["error"]["message"], job["error"].get("remedy") or "")
-    return bool(job.get("state") == "finished")
 
 
 CLASSES = (FACEPLATE_OT_export_otio, FACEPLATE_OT_import_otio)

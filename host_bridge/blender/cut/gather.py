@@ -125,7 +125,7 @@ def _pace(strip: Any, scene: Any, plate: media.Plate) -> tuple[float, float]:
         return 0.0, 0.0
     first, count = strip.animation_offset_start, plate.count
     if strip.type == "IMAGE":
-        first += (strips.file_number(strip.elements[0].filename) or 0) - plate.first
+        first += media.number_of(strip.elements[0].filename) - plate.first
         count = len(strip.elements)
     count -= strip.animation_offset_start + strip.animation_offset_end
     step = strips.speed(strip, scene, count)

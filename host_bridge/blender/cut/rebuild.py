@@ -151,21 +151,12 @@ class _Missing(Exception):
     """What a strip needs and is not there."""
 
 
-def _there(wanted: dict[str, Any]) -> str:
-    path = str(wanted["footage"]["path"])
-    files = _files(wanted) if "%" in Path(path).name else [path]
-    if not Path(files[0]).is_file():
-        raise _Missing(f"{files[0]} is not there")
-    return path
-
-
 def _movie(into: Any, wanted: dict[str, Any], _: Any) -> Any:
-    return into.new_movie(wanted["name"], _there(wanted), _ASIDE, wanted["left"], fit_method="ORIGINAL")
+    return into.new_movie(wanted["name"], _files(wanted)[0], _ASIDE, wanted["left"], fit_method="ORIGINAL")
 
 
 def _image(into: Any, wanted: dict[str, Any], _: Any) -> Any:
-    path = _there(wanted)
-    files = _files(wanted) if "%" in Path(path).name else [path]
+    files = _files(wanted)
     strip = into.new_image(wanted["name"], files[0], _ASIDE, wanted["left"], fit_method="ORIGINAL")
     for file in files[1:]:
         strip.elements.append(Path(file).name)
@@ -173,20 +164,25 @@ def _image(into: Any, wanted: dict[str, Any], _: Any) -> Any:
 
 
 def _files(wanted: dict[str, Any]) -> list[str]:
-    """The files of a sequence, of a still the one that it shows."""
-    footage, first = wanted["footage"], wanted["footage"]["first"]
-    numbers = range(first, first + (footage["frames"] or 1))
-    if wanted["step"] == 0:
-        numbers = range(first + round(wanted["source"]), first + round(wanted["source"]) + 1)
-    return [str(Path(footage["path"]).with_name(Path(footage["path"]).name % number)) for number in numbers]
+    """The file of a movie or a sound, the files of a sequence, of a still the one that it shows. Raises _Missing where the first is not there."""
+    footage, path = wanted["footage"], Path(wanted["footage"]["path"])
+    files = [str(path)]
+    if "%" in path.name:
+        first, count = footage["first"], footage["frames"] or 1
+        if wanted["step"] == 0:
+            first, count = first + round(wanted["source"]), 1
+        files = [str(path.with_name(path.name % number)) for number in range(first, first + count)]
+    if not Path(files[0]).is_file():
+        raise _Missing(f"{files[0]} is not there")
+    return files
 
 
 def _sound(into: Any, wanted: dict[str, Any], _: Any) -> Any:
-    return into.new_sound(wanted["name"], _there(wanted), _ASIDE, wanted["left"])
+    return into.new_sound(wanted["name"], _files(wanted)[0], _ASIDE, wanted["left"])
 
 
 def _clip(into: Any, wanted: dict[str, Any], _: Any) -> Any:
-    clip = bpy.data.movieclips.load(_there(wanted), check_existing=True)
+    clip = bpy.data.movieclips.load(_files(wanted)[0], check_existing=True)
     return into.new_clip(wanted["name"], clip, _ASIDE, wanted["left"])
 
 

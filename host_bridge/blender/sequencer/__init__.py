@@ -9,8 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from . import operators, panel, settings
-from .panel import draw_menu, questions, unregister
+from .panel import draw_menu
 
-__all__ = ["CLASSES", "draw_menu", "questions", "unregister"]
+__all__ = ["CLASSES", "draw_menu", "unregister"]
 
 CLASSES: tuple[Any, ...] = (*settings.CLASSES, *operators.CLASSES, *panel.CLASSES)
+
+
+def unregister() -> None:
+    """Forget what was said."""
+    panel.notes.clear()

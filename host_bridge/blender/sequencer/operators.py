@@ -11,34 +11,24 @@ from typing import Any
 
 import bpy
 
-from .. import consent, media, properties
-from ..link import in_process, session
+from .. import media, properties
+from ..link import session
 from ..media import MediaError
-from ..session import Job, forbidden, training_jobs, verdict
+from ..session import Job, training_jobs, verdict
 from . import place, settings, strips
-from .panel import key, note
+from .panel import Asks, finished, note
 from .strips import Target
 
 _BLENDS_IN = "sRGB"  # the sequencer's space in which overlays give exactly the composite
 Clip = tuple[str, str | None]  # footage, and its frames A-B, None for all
 
 
-class _OnSelected:
-    """A mixin: what is done with the selected strips that show footage, patches left alone."""
-
-    bl_options = {"REGISTER"}  # noqa: RUF012
+class _OnSelected(Asks):
+    """What is done with the selected strips that show footage, patches left alone."""
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """Something is selected."""
         return bool(strips.selected(strips.scene_of(context)))
-
-
-def _finished(job: Job, what: str) -> bool:
-    """Whether a job has finished; why it has failed is noted."""
-    if job.get("state") == "failed":
-        note(f"{what}: {job['error']['message']}", job["error"].get("remedy") or "")
-    return bool(job.get("state") == "finished")
 
 
 # ---- replace
@@ -51,27 +41,21 @@ class FACEPLATE_OT_replace_face(_OnSelected, bpy.types.Operator):
     bl_label = "Replace Face"
     bl_description = "Put the source's face into the selected movie and image strips, as a patch on a channel above"
 
-    def execute(self, context: Any) -> set[str]:
-        """Ask for all of it, and return at once."""
-        scene = strips.scene_of(context)
-        try:
-            shared = _shared(scene)
-        except MediaError as e:
-            self.report({"ERROR"}, str(e))
-            return {"CANCELLED"}
+    def ask(self: Any, scene: Any) -> str:
+        shared = _shared(scene)
         asked, refused = 0, []
         for strip in strips.selected(scene):
             try:
                 _replace(scene, strip, shared)
                 asked += 1
             except MediaError as e:
-                refused.append(str(e))
+                refused.append(e)
+        failed = None if asked else refused.pop()
         for why in refused:
-            self.report({"WARNING"} if asked else {"ERROR"}, why)
-        if not asked:
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"Asked the engine for {asked} strip{'s' if asked > 1 else ''}")
-        return {"FINISHED"}
+            self.report({"WARNING"}, str(why))
+        if failed:
+            raise failed
+        return f"Asked the engine for {asked} strip{'s' if asked > 1 else ''}"
 
 
 def _shared(scene: Any) -> dict[str, Any]:
@@ -105,10 +89,7 @@ def _replace(scene: Any, strip: Any, shared: dict[str, Any]) -> None:
     target = strips.target_of(scene, strip, shown, handles)
     if scene.faceplate_strips.as_modifier and place.has_modifiers():
         place.check_order(strip, shown)
-        whole = "whole", out / "patch", out / "whole", "patch"
-        session.submit(
-            "swap", request, on_end=modifying(target, out, first, last), after=lambda job: in_process(*whole)
-        )
+        session.submit("swap", {**request, "whole": True}, on_end=modifying(target, first, last))
     else:
         session.submit("swap", {**request, "overlay": True}, on_end=landing(target, first, last))
 
@@ -123,11 +104,11 @@ def landing(target: Target, first: int, last: int) -> Callable[[Job], None]:
     return _placing(target, put)
 
 
-def modifying(target: Target, out: Path, first: int, last: int) -> Callable[[Job], None]:
+def modifying(target: Target, first: int, last: int) -> Callable[[Job], None]:
     """A listener that puts the whole frames of a job that has ended into the strip, as a modifier."""
 
     def put(job: Job) -> list[str]:
-        strip, remarks = place.modify(target, out, first, last)
+        strip, remarks = place.modify(target, job["result"]["whole"], first, last)
         return [f"{strip.name} has its new face as a modifier", *remarks]
 
     return _placing(target, put)
@@ -137,8 +118,7 @@ def _placing(target: Target, put: Callable[[Job], list[str]]) -> Callable[[Job],
     """A listener that puts the pictures of a job where they belong, and notes what came of it."""
 
     def ended(job: Job) -> None:
-        consent.ended(key(target.uid, target.path), job)
-        if not _finished(job, target.strip):
+        if not finished(job, target.strip):
             return
         try:
             said = put(job)
@@ -161,30 +141,21 @@ class FACEPLATE_OT_train_on_strips(_OnSelected, bpy.types.Operator):
     bl_label = "Train on Strips"
     bl_description = "Gather both performers' faces from what the strips show, handles included, and train a model"
 
-    def execute(self, context: Any) -> set[str]:
-        """Ask for both facesets and the model, and return at once. They go on whatever becomes of the file."""
-        scene = strips.scene_of(context)
-        try:
-            settings.check(scene)
-            clips = {"source": _sources(scene), "target": _targets(scene)}
-            nodes = settings.node_settings(scene)
-            detect, swap = nodes["detect"], nodes["swap"]
-            named = [swap[name] for name in properties.performers() if name in swap]
-            out = settings.results_folder(scene) / "training" / _name(clips, detect, named)
-        except MediaError as e:
-            self.report({"ERROR"}, str(e))
-            return {"CANCELLED"}
+    def ask(self, scene: Any) -> str:
+        settings.check(scene)
+        clips = {"source": _sources(scene), "target": _targets(scene)}
+        nodes = settings.node_settings(scene)
+        detect, swap = nodes["detect"], nodes["swap"]
+        named = [swap[name] for name in properties.PERFORMERS if name in swap]
+        out = settings.results_folder(scene) / "training" / _name(clips, detect, named)
         minutes, rate = round(float(scene.faceplate_strips.training_minutes), 3), str(media.scene_rate(scene))
         (kind, request), *then = training_jobs(out, clips, swap, minutes, detect=detect, rate=rate)
         session.submit(kind, request, then=then, on_end=_trained)
-        self.report({"INFO"}, "Asked the engine for the faces of both performers; the training follows")
-        return {"FINISHED"}
+        return "Asked the engine for the faces of both performers; the training follows"
 
 
 def _trained(job: Job) -> None:
-    if forbidden(job):
-        consent.again()  # it may have been shown otherwise
-    if _finished(job, "Training"):
+    if finished(job, "Training"):
         note(f"The model is {job['result']['model']}", "Choose it as Model, with the method Model")
 
 
@@ -238,24 +209,13 @@ class FACEPLATE_OT_verify_strips(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """A result is selected."""
         return bool(_results(strips.scene_of(context)))
 
     def execute(self, context: Any) -> set[str]:
-        """Ask for each, and return at once; the panel says what was found."""
         for strip in _results(strips.scene_of(context)):
             shown = place.shown_by(strip)
-            if shown is None:
-                session.submit("credentials", {"path": media.path_of_strip(strip)}, on_end=_verified(strip.name))
-            else:  # whole frames, which were made here of the patches that are signed
-                made = shown.parent.parent / "patch"
-                path, compare = media.pattern_of(str(made / shown.name)), ("differ", made, shown.parent)
-                session.submit(
-                    "credentials",
-                    {"path": path},
-                    on_end=_verified(strip.name),
-                    after=lambda job, compare=compare: in_process(*compare),
-                )
+            path = media.pattern_of(str(shown)) if shown else media.path_of_strip(strip)
+            session.submit("credentials", {"path": path}, on_end=_verified(strip.name))
         return {"FINISHED"}
 
 
@@ -266,8 +226,8 @@ def _results(scene: Any) -> list[Any]:
 
 def _verified(name: str) -> Callable[[Job], None]:
     def ended(job: Job) -> None:
-        if _finished(job, name):
-            changed, said = verdict(job, "Blender")
+        if finished(job, name):
+            changed, said = verdict(job)
             note(f"{name}: {said}", "Replace Face makes it anew" if changed else "")
 
     return ended

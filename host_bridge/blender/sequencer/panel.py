@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sequencer's panel in the sidebar: settings, buttons, whether the faces in the selected strips may be used, and what came of the work.
-
-Selecting a strip is no change of data that Blender would tell of, so the panel notes what it shows when it is drawn, and no more; what is to be asked is
-collected later, by the timer of `consent`.
-"""
+"""The sequencer's panel in the sidebar: settings, buttons, whether the faces in the selected strips may be used, and what came of the work."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,14 +13,12 @@ import bpy
 from .. import consent, media, properties
 from ..media import MediaError
 from ..panels import draw_text
-from ..session import consent_request
+from ..session import Job, consent_request
 from . import place, settings, strips
 
 _MOST = 4  # clips that are asked about; the others of a large selection are when the button is pressed
-_shown: dict[int, tuple[str, ...]] = {}  # scenes by their session_uid: the strips of which a panel shows consent
-notes: deque[tuple[str, str]] = deque(
-    maxlen=6
-)  # what came of work that ended after its operator had returned, and remedies; newest first
+# What came of work that ended after its operator had returned, and remedies; newest first.
+notes: deque[tuple[str, str]] = deque(maxlen=6)
 
 
 def note(text: str, remedy: str = "") -> None:
@@ -35,44 +28,45 @@ def note(text: str, remedy: str = "") -> None:
     notes.appendleft((text, remedy))
 
 
-def key(scene: int, clip: str, *, train: bool = False) -> str:
-    """Under which the consent for a clip of a scene, by its session_uid, is asked."""
-    return f"{scene} {clip}" + (" train" if train else "")
+def finished(job: Job, what: str = "") -> bool:
+    """Whether a job has finished; why it has failed is noted. what: was done."""
+    consent.monitor.ended(job)
+    if job["state"] == "failed":
+        note(
+            f"{what}: {job['error']['message']}" if what else job["error"]["message"], job["error"].get("remedy") or ""
+        )
+    return bool(job["state"] == "finished")
 
 
-def questions() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is to be known of consent: of the clips that a panel shows, whether they may be swapped, and trained on."""
-    for scene in bpy.data.scenes:
-        if names := _shown.get(scene.session_uid):
-            with suppress(MediaError):
-                yield from _of_scene(scene, names)
+class Asks:
+    """A mixin for operators that ask the engine for something, and return at once."""
 
+    bl_options = {"REGISTER"}  # noqa: RUF012
 
-def _of_scene(scene: Any, names: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    near, swap = settings.results_folder(scene), properties.of_consent(settings.node_settings(scene)["swap"])
-    source = next(iter(settings.sources(scene)), None)
-    for clip in _clips(scene, names):
-        yield key(scene.session_uid, clip), consent_request(clip, source, near, swap)
-        if source:
-            yield key(scene.session_uid, clip, train=True), consent_request(clip, source, near, swap, train=True)
+    def ask(self: Any, scene: Any) -> str:
+        """Ask for it, and return what is reported. Raises MediaError, OSError."""
+        raise NotImplementedError
 
-
-def _clips(scene: Any, names: tuple[str, ...]) -> list[str]:
-    """The footage of these strips, each once, a few at the most; no file is looked at."""
-    paths: dict[str, None] = {}
-    for strip in scene.sequence_editor.strips_all if scene.sequence_editor else ():
-        if strip.name in names:
-            with suppress(MediaError):
-                paths[media.path_of_strip(strip)] = None
-    return list(paths)[:_MOST]
+    def execute(self: Any, context: Any) -> set[str]:
+        try:
+            self.report({"INFO"}, self.ask(strips.scene_of(context)))
+        except (MediaError, OSError) as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        return {"FINISHED"}
 
 
 def _draw_consent(layout: Any, scene: Any, *, train: bool = False) -> None:
-    clips = _clips(scene, _shown.get(scene.session_uid, ()))
-    for clip in clips:
-        if len(clips) > 1:
-            layout.label(text=Path(clip).name, icon="FILE_MOVIE")
-        consent.draw(layout, key(scene.session_uid, clip, train=train))
+    """For the footage of the selected strips, each once; no plate's file is looked at."""
+    shown = (s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source)
+    clips = list(dict.fromkeys(media.path_of_strip(strip) for strip in shown))[:_MOST]
+    with suppress(MediaError):  # results have no place, or the source is not there
+        near, source = settings.results_folder(scene), next(iter(settings.sources(scene)), None)
+        swap = properties.of_consent(settings.node_settings(scene)["swap"])
+        for clip in clips if source or not train else ():
+            if len(clips) > 1:
+                layout.label(text=Path(clip).name, icon="FILE_MOVIE")
+            consent.draw(layout, consent_request(clip, source, near, swap, train=train))
 
 
 class FACEPLATE_PT_strips(bpy.types.Panel):
@@ -86,11 +80,9 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        """There are strips."""
         return strips.scene_of(context).sequence_editor is not None
 
     def draw(self, context: Any) -> None:
-        """Show them."""
         scene, layout = strips.scene_of(context), self.layout
         own = scene.faceplate_strips
         layout.use_property_split = True
@@ -99,12 +91,8 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
         if active is not None and active.type in strips.KINDS:
             layout.prop(active, "faceplate_source")
         layout.prop(own, "source")
-        for name in properties.performers():
+        for name in properties.PERFORMERS:
             layout.prop(own.swap, name)
-        selected = (s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source)
-        if _shown.get(scene.session_uid) != (now := tuple(s.name for s in selected)):
-            _shown[scene.session_uid] = now
-            consent.changed()
         for name in ("folder", "handles"):
             layout.prop(own, name)
         if place.has_modifiers():
@@ -145,7 +133,6 @@ class FACEPLATE_MT_strips(bpy.types.Menu):
     bl_label = "Faceplate"
 
     def draw(self, context: Any) -> None:
-        """List the operators."""
         for operator in ("replace_face", "train_on_strips", "verify_strips"):
             self.layout.operator(f"faceplate.{operator}")
         self.layout.separator()
@@ -161,11 +148,5 @@ def draw_menu(menu: Any, context: Any) -> None:
 CLASSES = (
     FACEPLATE_MT_strips,
     FACEPLATE_PT_strips,
-    *(_node_panel(node) for node in reversed(settings.NODES)),
+    *(_node_panel(node) for node in reversed(properties.SETTINGS)),
 )
-
-
-def unregister() -> None:
-    """Forget what was said and shown."""
-    notes.clear()
-    _shown.clear()

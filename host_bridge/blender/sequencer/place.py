@@ -115,20 +115,20 @@ def check_order(strip: Any, shown: strips.StripFrames) -> None:
         )
 
 
-def modify(target: Target, folder: Path, first: int, last: int) -> tuple[Any, list[str]]:
-    """Give the strip a modifier that shows the patches in `folder`, numbered first..last; returns the strip, and what should be said of it.
+def modify(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
+    """Give the strip a modifier that shows the pictures `pattern`, numbered first..last; returns the strip, and what should be said of it.
 
     An earlier patch of the same strip gives way. Raises MediaError where there is nothing to put them into.
     """
-    scene, strip, shown = look_up(target, folder)
+    scene, strip, shown = look_up(target, Path(pattern).parent)
     check_order(strip, shown)
-    rendered(target, shown, first, last, folder)
+    rendered(target, shown, first, last, Path(pattern).parent)
     clear(scene, strip, shown)
     footage = media.of_strip(strip, scene)
     plate = replace(footage, at=shown.start - shown.numbers[0] + footage.first, shown=(first, last))
     with _edited(scene):
         modifier = strip.modifiers.new(_MODIFIER, "COMPOSITOR")
-        modifier.node_group = _group(folder / "whole" / f"patch.{first:04d}.exr", plate)
+        modifier.node_group = _group(Path(pattern % first), plate)
     with suppress(RuntimeError):  # there is nothing to undo without a window
         bpy.ops.ed.undo_push(message="Replace Face")
     outside = sum(not first <= number <= last for number in shown.numbers)

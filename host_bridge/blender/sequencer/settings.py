@@ -4,46 +4,25 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import bpy
 
-from .. import consent, media, migration, properties
+from .. import media, migration, properties
 from ..media import MediaError
 from . import strips
 
 _PICTURES = (".exr", ".dpx", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".tga", ".webp")
-NODES = ("Detect", "Align", "Mask", "Swap")
-
-
-def _group(node: str) -> type:
-    made = properties.settings_class(node)
-    return type(f"FaceplateStrip{node}", (bpy.types.PropertyGroup,), {"__annotations__": dict(made.__annotations__)})
-
-
-_GROUPS = {node: _group(node) for node in NODES}
 
 
 class FaceplateStrips(bpy.types.PropertyGroup):
     """Settings of Replace Face and Train on Strips."""
 
     __annotations__ = {
-        "source": bpy.props.StringProperty(
-            name="Source",
-            description="Footage of the performer whose face is put in; empty for the strips marked as such",
-            subtype="FILE_PATH",
-            options=set(),
-            update=consent.changed,
-        ),
-        "folder": bpy.props.StringProperty(
-            name="Folder",
-            description="Where results go, a folder a strip; // is the folder of this .blend",
-            default="//faceplate/",
-            subtype="DIR_PATH",
-            options=set(),
-            update=consent.changed,
-        ),
+        "source": properties.SOURCE,
+        "folder": properties.FOLDER,
         "handles": bpy.props.IntProperty(
             name="Handles",
             description="Frames more on either side of each strip, to trim with later",
@@ -56,34 +35,24 @@ class FaceplateStrips(bpy.types.PropertyGroup):
             description="Put the new face into the strip itself, as a compositor modifier, instead of into a strip above it",
             options=set(),
         ),
-        "schema_version": migration.version_property(),
-        "training_minutes": bpy.props.FloatProperty(
-            name="Training Minutes",
-            description="How long to train",
-            default=15.0,
-            min=0.1,
-            soft_max=600.0,
-            options=set(),
-        ),
-        **{node.lower(): bpy.props.PointerProperty(type=group) for node, group in _GROUPS.items()},
+        "schema_version": migration.VERSION,
+        "training_minutes": properties.TRAINING_MINUTES,
+        **{node.lower(): bpy.props.PointerProperty(type=group) for node, group in properties.SETTINGS.items()},
     }
 
     migrations: ClassVar[dict[int, Any]] = {1: lambda told: migration.rename(told, "minutes", "training_minutes")}
 
     @classmethod
     def register(cls) -> None:
-        """Put them where scenes and strips keep them."""
         bpy.types.Scene.faceplate_strips = bpy.props.PointerProperty(type=cls)
         bpy.types.Strip.faceplate_source = bpy.props.BoolProperty(
             name="Source Performer",
             description="This strip shows the performer whose face is put in",
             options=set(),
-            update=consent.changed,
         )
 
     @classmethod
     def unregister(cls) -> None:
-        """Take them away again; what files hold stays in them."""
         del bpy.types.Scene.faceplate_strips, bpy.types.Strip.faceplate_source
 
 
@@ -96,8 +65,8 @@ def check(scene: Any) -> None:
 
 def node_settings(scene: Any) -> dict[str, Any]:
     """The parameters of the nodes as a request takes them."""
-    strip_settings = scene.faceplate_strips
-    return {node.lower(): properties.values(node, getattr(strip_settings, node.lower())) for node in NODES}
+    own = scene.faceplate_strips
+    return {node.lower(): properties.values(node, getattr(own, node.lower())) for node in properties.SETTINGS}
 
 
 def file_name(name: str) -> str:
@@ -107,27 +76,23 @@ def file_name(name: str) -> str:
 
 def results_folder(scene: Any) -> Path:
     """Where results go. Raises MediaError while the .blend has no place."""
-    folder = scene.faceplate_strips.folder or "//"
-    if folder.startswith("//") and not bpy.data.filepath:
-        raise MediaError("the folder for results is beside a .blend that is not saved", "Save it, or choose a folder")
-    return Path(media.absolute(folder))
+    return media.results_folder(scene.faceplate_strips.folder or "//")
 
 
 def sources(scene: Any) -> list[str]:
     """Footage of the source performer, each once: what was chosen, else that of the strips marked as such. Raises MediaError."""
     source = scene.faceplate_strips.source
-    if source:
-        file = Path(media.absolute(source))
-        if not file.is_file():
-            if file.is_dir() or "%" in file.name or "#" in file.name:
-                return [str(file)]
-            raise MediaError(f"{file} is not there", "Choose the source's footage again")
-        try:
-            pattern, _, count = media.sequence_of(str(file))
-        except MediaError:
+    if not source:
+        return list(dict.fromkeys(media.path_of_strip(strip) for strip in marked(scene)))
+    file = Path(media.absolute(source))
+    if not file.is_file():
+        if file.is_dir() or "%" in file.name or "#" in file.name:
             return [str(file)]
-        return [pattern if count > 1 and file.suffix.lower() in _PICTURES else str(file)]
-    return list(dict.fromkeys(media.of_strip(strip, scene).path for strip in marked(scene)))
+        raise MediaError(f"{file} is not there", "Choose the source's footage again")
+    with suppress(MediaError):  # it has no number, or others are missing
+        if file.suffix.lower() in _PICTURES and (found := media.sequence_of(str(file)))[2] > 1:
+            return [found[0]]
+    return [str(file)]
 
 
 def marked(scene: Any) -> list[Any]:
@@ -135,4 +100,4 @@ def marked(scene: Any) -> list[Any]:
     return [s for s in scene.sequence_editor.strips_all if s.type in strips.KINDS and s.faceplate_source]
 
 
-CLASSES = (*_GROUPS.values(), FaceplateStrips)
+CLASSES = (FaceplateStrips,)

@@ -7,8 +7,8 @@ Cuts, offsets, reversed and strobed strips, another frame rate and one retimed s
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from ..media import MediaError
 
 KINDS = ("MOVIE", "IMAGE")
 OF = "faceplate_footage"  # on a patch's strip: which footage it belongs to
-_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]+)$")
 _META = "Remove {0}, replace the face, make a meta strip of both strips, and put {0} on that"
 
 
@@ -100,12 +99,6 @@ def numbers(strip: Any, scene: Any, plate: media.Plate, frames: Iterable[int]) -
         yield number(strip, scene, plate, frame, seen)
 
 
-def file_number(name: str) -> int | None:
-    """The frame number in a file's name."""
-    match = _NUMBERED.match(name)
-    return None if match is None else int(match[2])
-
-
 def length(strip: Any) -> int:
     """Frames of the scene that the whole footage takes."""
     frames: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
@@ -157,11 +150,11 @@ def _check(strip: Any, scene: Any) -> None:
 def _image_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:
     if len(strip.elements) == 1:
         return plate.first
-    named = _NUMBERED.match(strip.strip_elem_from_frame(frame).filename)
-    pattern = plate.path.replace("\\", "/").rpartition("/")[2]
-    if named is None or f"{named[1]}%0{len(named[2])}d{named[3]}" != pattern:
-        raise MediaError(f"{strip.name} holds files of several sequences", "Make a strip of each of them")
-    return int(named[2])
+    name = strip.strip_elem_from_frame(frame).filename
+    with suppress(MediaError):  # it has no number
+        if media.pattern_of(name) == Path(plate.path).name:
+            return media.number_of(name)
+    raise MediaError(f"{strip.name} holds files of several sequences", "Make a strip of each of them")
 
 
 def _movie_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:

@@ -6,20 +6,14 @@ Nothing here computes a picture: the buttons ask the engine (`node`), and the gr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import bpy
 
-from ..media import MediaError
-from . import node
-from .node import OPERATORS, all_nodes, settings_classes
-from .nodes import FaceplateAlignNode, FaceplateDetectNode, FaceplateMaskNode, FaceplateSwapNode
+from .node import OPERATORS, all_nodes, unregister
+from .nodes import NODES
 
-__all__ = ["CLASSES", "all_nodes", "draw_menu", "questions", "unregister"]
-
-_NODES: tuple[Any, ...] = (FaceplateDetectNode, FaceplateAlignNode, FaceplateMaskNode, FaceplateSwapNode)
+__all__ = ["CLASSES", "all_nodes", "draw_menu", "unregister"]
 
 
 class NODE_MT_faceplate(bpy.types.Menu):
@@ -29,13 +23,12 @@ class NODE_MT_faceplate(bpy.types.Menu):
     bl_label = "Faceplate"
 
     def draw(self, context: Any) -> None:
-        """List them."""
-        for each in _NODES:
+        for each in NODES:
             button = self.layout.operator("node.add_node", text=each.bl_label)
             button.type, button.use_transform = each.bl_idname, True
 
 
-CLASSES: tuple[Any, ...] = (*settings_classes().values(), *_NODES, *OPERATORS, NODE_MT_faceplate)
+CLASSES: tuple[Any, ...] = (*NODES, *OPERATORS, NODE_MT_faceplate)
 
 
 def draw_menu(menu: Any, context: Any) -> None:
@@ -43,16 +36,3 @@ def draw_menu(menu: Any, context: Any) -> None:
     if getattr(context.space_data, "tree_type", "") == "CompositorNodeTree":
         menu.layout.separator()
         menu.layout.menu(NODE_MT_faceplate.bl_idname)
-
-
-def questions() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is to be known of consent, of all nodes that use faces."""
-    for each in all_nodes():
-        if each.defined == FaceplateSwapNode.defined:
-            with suppress(MediaError):
-                yield from each.questions()
-
-
-def unregister() -> None:
-    """Nothing is under way any more."""
-    node.forget()

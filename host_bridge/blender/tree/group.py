@@ -81,23 +81,18 @@ def port_outputs(tree: Any, ports: Any, results: Mapping[str, Any], **shown: Any
 
 def colour_input(tree: Any, name: str, default: tuple[float, ...] = (0, 0, 0, 0)) -> Any:
     """Give the group an input for pictures; returns where it comes out inside."""
-    _socket(tree, name, "NodeSocketColor", default_value=default)
-    return tree.nodes["Group Input"].outputs[name]
+    return _input(tree, name, "NodeSocketColor", default_value=default)
 
 
 def number_input(tree: Any, name: str, default: float, least: float, most: float, help: str) -> Any:
     """Give the group an input for a number or a matte; returns where it comes out inside."""
-    subtype = "FACTOR" if (least, most) == (0, 1) else "NONE"
-    _socket(
-        tree, name, "NodeSocketFloat", help, min_value=least, max_value=most, default_value=default, subtype=subtype
-    )
-    return tree.nodes["Group Input"].outputs[name]
+    kind, subtype = "NodeSocketFloat", "FACTOR" if (least, most) == (0, 1) else "NONE"
+    return _input(tree, name, kind, help, min_value=least, max_value=most, default_value=default, subtype=subtype)
 
 
 def pixels_input(tree: Any, name: str, least: int, most: int, help: str) -> Any:
     """Give the group an input for a whole number of pixels, 0 by default; returns where it comes out inside."""
-    _socket(tree, name, "NodeSocketInt", help, min_value=least, max_value=most, default_value=0)
-    return tree.nodes["Group Input"].outputs[name]
+    return _input(tree, name, "NodeSocketInt", help, min_value=least, max_value=most, default_value=0)
 
 
 def output(tree: Any, name: str, result: Any, *, matte: bool = False) -> None:
@@ -180,12 +175,12 @@ def red(tree: Any, picture: Any) -> Any:
     return node.outputs[0]
 
 
-def _socket(tree: Any, name: str, kind: str, help: str = "", **limits: Any) -> None:
-    if name in tree.nodes["Group Input"].outputs:
-        return
-    socket = tree.interface.new_socket(name, in_out="INPUT", socket_type=kind, description=help)
-    for key, value in limits.items():
-        setattr(socket, key, value)
+def _input(tree: Any, name: str, kind: str, help: str = "", **limits: Any) -> Any:
+    if name not in tree.nodes["Group Input"].outputs:
+        socket = tree.interface.new_socket(name, in_out="INPUT", socket_type=kind, description=help)
+        for key, value in limits.items():
+            setattr(socket, key, value)
+    return tree.nodes["Group Input"].outputs[name]
 
 
 def _feed(tree: Any, node: Any, values: Any) -> None:

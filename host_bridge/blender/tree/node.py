@@ -7,19 +7,17 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .. import consent, media, migration, properties
-from ..link import in_process, session
+from ..link import session
 from ..session import progress_of
 from . import group
 
 _STATES = [(name, name.title(), "") for name in ("IDLE", "BUSY", "DONE", "ERROR")]
-_ASKS_CONSENT = {"swap": "{}", "preview": "{}", "faceset": "{} train", "train": "{} train"}  # job: under which key
 _tickets: dict[str, Any] = {}  # what is under way, by the ids of nodes
 ACTIONS = {
     "PREVIEW": "the current frame",
@@ -33,21 +31,13 @@ ACTIONS = {
 class Task:
     """What a button asks for. done: is given the node and the finished job, and returns what to say; raises MediaError where something is wrong.
 
-    then: jobs that follow. after: the word of `pictures.__main__` and its arguments that make of a finished job's results what Blender reads.
-    None of them may hold Blender's data.
+    then: jobs that follow. None of them may hold Blender's data.
     """
 
     kind: str
     request: dict[str, Any]
     done: Callable[[Any, dict[str, Any]], str]
-    after: Callable[[dict[str, Any]], Sequence[Any]] | None = None
     then: Sequence[Any] = ()
-
-
-@cache
-def settings_classes() -> dict[str, type]:
-    """The property groups of the nodes' parameters, by node."""
-    return {name: properties.settings_class(name) for name in properties.definitions()}
 
 
 def all_nodes() -> Iterator[Any]:
@@ -71,16 +61,9 @@ class FaceNode:
 
     # Given as a dictionary: Blender wants the properties themselves here, not the words of their code.
     __annotations__ = {
-        "schema_version": migration.version_property(),
+        "schema_version": migration.VERSION,
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
-        "folder": bpy.props.StringProperty(
-            name="Folder",
-            description="Where results are written; // is the folder of the .blend",
-            default="//faceplate",
-            subtype="DIR_PATH",
-            options=set(),
-            update=consent.changed,
-        ),
+        "folder": properties.FOLDER,
         "tracks": bpy.props.StringProperty(
             name="Tracks", description="Ids of the tracks that are meant, as 1 3; empty for the main one", options=set()
         ),
@@ -92,11 +75,9 @@ class FaceNode:
 
     @classmethod
     def poll(cls, tree: Any) -> bool:
-        """Only the compositor has them."""
         return bool(tree.bl_idname == "CompositorNodeTree")
 
     def init(self: Any, context: Any) -> None:
-        """A new node."""
         self.uid, self.width, self.schema_version = uuid.uuid4().hex, 220, migration.SCHEMA
         tree = group.new_tree(self.bl_label)
         self.inside(tree)
@@ -130,18 +111,16 @@ class FaceNode:
     # ---- drawing
 
     def draw_buttons(self: Any, context: Any, layout: Any) -> None:
-        """On the node: buttons, whose faces, progress, what is wrong."""
         FaceNode.draw_top(self, layout, brief=True)
 
     def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
-        """In the sidebar: all parameters, too."""
         FaceNode.draw_top(self, layout, brief=False)
         self.draw_more(layout)
         properties.draw(layout, self.defined, self.settings)
         layout.prop(self, "folder")
 
     def draw_top(self: Any, layout: Any, *, brief: bool) -> None:
-        """The same on the node, brief, and in the sidebar."""
+        """Buttons, whose faces, progress, what is wrong: on the node, brief, and in the sidebar."""
         row = layout.row(align=True)
         for action, label in self.buttons:
             button = row.operator("faceplate.run", text=label)
@@ -176,10 +155,13 @@ class FaceNode:
 
     def place(self: Any) -> Path:
         """The folder of this node's results. Raises MediaError."""
-        if self.folder.startswith("//") and not bpy.data.filepath:
-            raise media.MediaError("the .blend has no folder yet", "Save it, or name another folder on the node")
         name = re.sub(r"[^\w-]+", "_", self.name).strip("_") or self.defined
-        return Path(media.absolute(self.folder)) / f"{name}-{self.uid[:6]}"
+        return media.results_folder(self.folder) / f"{name}-{self.uid[:6]}"
+
+    def plate_in(self: Any, scene: Any) -> tuple[media.Plate, str, int]:
+        """The plate that is linked, its frames A-B in the scene's range, and the number of the first. Raises MediaError."""
+        plate = media.of_socket(self.inputs["Image"], scene)
+        return plate, plate.range(scene.frame_start, scene.frame_end), plate.number(scene.frame_start)
 
     def chosen(self: Any) -> list[int]:
         """The tracks as a request has them. Raises MediaError."""
@@ -216,12 +198,11 @@ class FaceNode:
             return False
         self.say("BUSY", f"{task.kind}: asking the engine")
         self.progress = 0.0
-        uid, after = self.uid, task.after
+        uid = self.uid
         _tickets[uid] = session.submit(
             task.kind,
             task.request,
             then=task.then,
-            after=after and (lambda job: in_process(*after(job))),
             on_change=lambda job: _changed(uid, job),
             on_end=lambda job: _ended(uid, task, job),
         )
@@ -242,11 +223,10 @@ def _changed(uid: str, job: dict[str, Any]) -> None:
 
 def _ended(uid: str, task: Task, job: dict[str, Any]) -> None:
     _tickets.pop(uid, None)
+    consent.monitor.ended(job)
     node = find(uid)
     if node is None:
         return
-    if key := _ASKS_CONSENT.get(job["kind"]):
-        consent.ended(key.format(uid), job)
     if job["state"] == "cancelled":
         node.say("IDLE", "Cancelled")
     elif job["state"] == "failed":
@@ -268,18 +248,14 @@ class FACEPLATE_OT_run(bpy.types.Operator):
 
     __annotations__ = {
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
-        "action": bpy.props.EnumProperty(
-            items=[(action, action.title(), f"Ask for {what}") for action, what in ACTIONS.items()], default="RENDER"
-        ),
+        "action": bpy.props.EnumProperty(items=[(each, each.title(), "") for each in ACTIONS], default="RENDER"),
     }
 
     @classmethod
     def description(cls, context: Any, button: Any) -> str:
-        """What this button does."""
         return f"Ask the engine for {ACTIONS[button.action]}; Blender goes on meanwhile"
 
     def execute(self, context: Any) -> set[str]:
-        """Begin."""
         node = find(self.uid)
         if node is None:
             self.report({"ERROR"}, "The node is gone.")
@@ -299,7 +275,6 @@ class FACEPLATE_OT_cancel(bpy.types.Operator):
     __annotations__ = {"uid": bpy.props.StringProperty(options={"HIDDEN"})}
 
     def execute(self, context: Any) -> set[str]:
-        """Ask for its end."""
         if ticket := _tickets.get(self.uid):
             ticket.cancel()
         return {"FINISHED"}
@@ -308,6 +283,6 @@ class FACEPLATE_OT_cancel(bpy.types.Operator):
 OPERATORS: tuple[Any, ...] = (FACEPLATE_OT_run, FACEPLATE_OT_cancel)
 
 
-def forget() -> None:
+def unregister() -> None:
     """Nothing is under way any more."""
     _tickets.clear()

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .. import consent, media, migration, panels, properties
-from ..pictures import whole
 from ..session import consent_request, training_jobs, verdict
 from . import controls, group
-from .node import FaceNode, Task, settings_classes
+from .node import FaceNode, Task
 
 _LANDMARKS = "Landmarks"  # the node inside Align that reads their pictures
 
@@ -26,11 +25,10 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_icon = "VIEWZOOM"
     defined = "Detect"
 
-    __annotations__ = {"settings": bpy.props.PointerProperty(type=settings_classes()["Detect"])}
+    __annotations__ = {"settings": bpy.props.PointerProperty(type=properties.SETTINGS["Detect"])}
 
     def inside(self, tree: Any) -> None:
-        """Boxes over the plate."""
-        ports = properties.definitions()[self.defined]
+        ports = properties.DEFINITIONS[self.defined]
         plate = group.port_inputs(tree, ports["inputs"])["Image"]
         shown = group.number_input(tree, "Boxes", 1, 0, 1, "How much of the boxes is seen")
         boxes = group.picture(tree)
@@ -38,23 +36,17 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         group.port_outputs(tree, ports["outputs"], {"faces": boxes.outputs["Alpha"]}, Image=over)
 
     def task(self, action: str, scene: Any) -> Task:
-        """Find the faces of the scene's range. Raises MediaError."""
-        plate = media.of_socket(self.inputs["Image"], scene)
-        frames, first = plate.range(scene.frame_start, scene.frame_end), plate.number(scene.frame_start)
+        plate, frames, first = self.plate_in(scene)
         place = self.place()
-        request = {**plate.request("clip"), "range": frames, "out": str(place / "faces.npz")}
+        request = {**plate.request("clip"), "range": frames, "out": str(place / "faces.npz"), "marks": True}
         request |= self.parameters("Detect")
 
-        def after(job: dict[str, Any]) -> tuple[Any, ...]:
-            span = job["result"]["range"]
-            return "boxes", place / "faces.npz", place / "boxes", span["first"], span["last"]
-
         def done(node: Any, job: dict[str, Any]) -> str:
-            group.show(node, place / "boxes" / f"boxes.{first:04d}.png", plate, linear=False)
+            group.show(node, place / "marks" / f"marks.{first:04d}.png", plate, linear=False)
             ids = ", ".join(str(track["id"]) for track in job["result"]["tracks"])
             return f"Frames {frames}: tracks {ids}" if ids else f"Frames {frames}: no face"
 
-        return Task("detect", request, done, after)
+        return Task("detect", request, done)
 
 
 class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
@@ -65,11 +57,10 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_icon = "CON_ROTLIKE"
     defined = "Align"
 
-    __annotations__ = {"settings": bpy.props.PointerProperty(type=settings_classes()["Align"])}
+    __annotations__ = {"settings": bpy.props.PointerProperty(type=properties.SETTINGS["Align"])}
 
     def inside(self, tree: Any) -> None:
-        """The crop as it was written, the landmarks over the plate; Faces goes through."""
-        ports = properties.definitions()[self.defined]
+        ports = properties.DEFINITIONS[self.defined]
         sockets = group.port_inputs(tree, ports["inputs"])
         shown = group.number_input(tree, "Landmarks", 1, 0, 1, "How much of the landmarks is seen")
         crop, drawn = group.picture(tree).outputs["Image"], group.picture(tree, _LANDMARKS).outputs["Image"]
@@ -77,26 +68,22 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         group.port_outputs(tree, ports["outputs"], {"faces": sockets["Faces"], "crops": crop}, Image=over)
 
     def draw_more(self, layout: Any) -> None:
-        """Whose crops."""
         layout.prop(self, "tracks")
 
     def task(self, action: str, scene: Any) -> Task:
-        """Find landmarks and cut crops in the scene's range. Raises MediaError."""
-        plate = media.of_socket(self.inputs["Image"], scene)
-        frames, place = plate.range(scene.frame_start, scene.frame_end), self.place()
-        first, last = plate.number(scene.frame_start), plate.number(scene.frame_end)
-        made, drawn = place / "crops", place / "landmarks"
-        request = {**plate.request("clip"), "range": frames, "out": str(made), "tracks": self.chosen()}
+        plate, frames, first = self.plate_in(scene)
+        made = self.place() / "crops"
+        request = {**plate.request("clip"), "range": frames, "out": str(made), "tracks": self.chosen(), "marks": True}
         request |= self.parameters("Detect", "Align")
 
         def done(node: Any, job: dict[str, Any]) -> str:
             track = max(job["result"]["tracks"], key=lambda track: track["last"] - track["first"])
             file = made / "images" / str(track["id"]) / f"{track['first']:04d}.png"
             group.show(node, file, plate, linear=False)
-            group.show(node, drawn / f"landmarks.{first:04d}.png", plate, linear=False, inside=_LANDMARKS)
+            group.show(node, made / "marks" / f"marks.{first:04d}.png", plate, linear=False, inside=_LANDMARKS)
             return f"Track {track['id']}, frames {track['first']}-{track['last']}"
 
-        return Task("align", request, done, lambda job: ("landmarks", made, drawn, first, last))
+        return Task("align", request, done)
 
 
 class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
@@ -107,33 +94,28 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_icon = "MOD_MASK"
     defined = "Mask"
 
-    __annotations__ = {"settings": bpy.props.PointerProperty(type=settings_classes()["Mask"])}
+    __annotations__ = {"settings": bpy.props.PointerProperty(type=properties.SETTINGS["Mask"])}
 
     def inside(self, tree: Any) -> None:
-        """The matte, by the artist's own."""
-        ports = properties.definitions()[self.defined]
+        ports = properties.DEFINITIONS[self.defined]
         mask = group.port_inputs(tree, ports["inputs"])["Mask"]
         matte = group.times(tree, group.picture(tree).outputs["Image"], mask)
         group.port_outputs(tree, ports["outputs"], {"mattes": matte}, Faces=matte)
 
     def draw_more(self, layout: Any) -> None:
-        """Whose matte."""
         layout.prop(self, "tracks")
 
     def task(self, action: str, scene: Any) -> Task:
-        """Write the mattes of the scene's range. Raises MediaError."""
-        plate = media.of_socket(self.inputs["Image"], scene)
-        frames, first = plate.range(scene.frame_start, scene.frame_end), plate.number(scene.frame_start)
-        place = self.place()
-        made, shown = place / "mattes", place / "matte"
+        plate, frames, first = self.plate_in(scene)
+        made = self.place() / "mattes"
         request = {**plate.request(), "range": frames, "out": str(made), "tracks": self.chosen()}
         request |= self.parameters("Detect", "Align", "Mask")
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            group.show(node, shown / f"matte.{first:04d}.exr", plate)
+            group.show(node, made / "matte" / f"matte.{first:04d}.exr", plate)
             return f"Frames {frames}, a face in {job['result']['frames_with_face']}"
 
-        return Task("mask", request, done, lambda job: ("whole", made / "matte", shown, "matte"))
+        return Task("mask", request, done)
 
 
 class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
@@ -146,26 +128,12 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"), ("VERIFY", "Verify"))
 
     __annotations__ = {
-        "settings": bpy.props.PointerProperty(type=settings_classes()["Swap"]),
-        "source": bpy.props.StringProperty(
-            name="Source",
-            description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures",
-            subtype="FILE_PATH",
-            options=set(),
-            update=consent.changed,
-        ),
-        "training_minutes": bpy.props.FloatProperty(
-            name="Training Minutes",
-            description="How long Train trains, all of its runs counted",
-            default=15,
-            min=0.1,
-            soft_max=600,
-            options=set(),
-        ),
+        "settings": bpy.props.PointerProperty(type=properties.SETTINGS["Swap"]),
+        "source": properties.SOURCE,
+        "training_minutes": properties.TRAINING_MINUTES,
     }
 
     def inside(self, tree: Any) -> None:
-        """The patch over the plate."""
         fill_swap(tree)
 
     def from_first(self) -> None:
@@ -176,64 +144,49 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     def draw_who(self, layout: Any, *, brief: bool) -> None:
         """Who is put in, and for whom, and how consent stands; in the sidebar of a training too."""
         layout.prop(self, "source")
-        for name in properties.performers():
+        for name in properties.PERFORMERS:
             layout.prop(self.settings, name)
-        consent.draw(layout, self.uid, brief=brief, width=int(self.width / 6) if brief else panels.WIDTH)
-        if not brief:
-            consent.draw(layout, f"{self.uid} train")
+        with suppress(media.MediaError):  # no plate is linked, or results have no place
+            swap = properties.of_consent(self.parameters("Swap")["swap"])
+            of = media.path_of_socket(self.inputs["Image"]), self.source and media.absolute(self.source), self.place()
+            width = int(self.width / 6) if brief else panels.WIDTH
+            consent.draw(layout, consent_request(*of, swap), brief=brief, width=width)
+            if self.source and not brief:
+                consent.draw(layout, consent_request(*of, swap, train=True))
 
     def draw_more(self, layout: Any) -> None:
-        """Whose face in the plate, and for how long Train trains."""
         layout.prop(self, "tracks")
         layout.prop(self, "training_minutes")
 
-    def questions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What is to be known of consent: of a swap, and of a training. Raises MediaError where no plate is linked, or results have no place."""
-        plate, near = media.path_of_socket(self.inputs["Image"]), self.place()
-        source = self.source and media.absolute(self.source)
-        swap = properties.of_consent(self.parameters("Swap")["swap"])
-        yield self.uid, consent_request(plate, source, near, swap)
-        if source:
-            yield f"{self.uid} train", consent_request(plate, source, near, swap, train=True)
-
     def task(self, action: str, scene: Any) -> Task:
-        """What a button asks for. Raises MediaError."""
-        plate = media.of_socket(self.inputs["Image"], scene)
+        plate, frames, first = self.plate_in(scene)
         place, source = self.place(), self.source and media.absolute(self.source)
         if action == "VERIFY":
             return self._verify(place)
         if action == "TRAIN":
             return self._train(plate, source, place)
         request: dict[str, Any] = {**plate.request(), "settings": self.parameters("Detect", "Align", "Mask", "Swap")}
-        if source:
-            request["source"] = source
-        if tracks := self.chosen():
-            request["tracks"] = tracks
+        request |= {"source": source} if source else {}
+        request |= {"tracks": self.chosen()}
         if action == "PREVIEW":
             return self._preview(request, plate, plate.number(scene.frame_current), place)
-        frames, first = plate.range(scene.frame_start, scene.frame_end), plate.number(scene.frame_start)
-        shot, shown = place / "shot", place / "patch"
-        request |= {"range": frames, "out": str(shot)}
+        request |= {"range": frames, "out": str(place / "shot"), "whole": True}
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            group.show(node, shown / f"patch.{first:04d}.exr", plate)
+            group.show(node, Path(job["result"]["whole"] % first), plate)
             return f"Frames {frames}, a face in {job['result']['shot']['results']['frames_with_face']}"
 
-        return Task("swap", request, done, lambda job: ("whole", shot / "patch", shown, "patch"))
+        return Task("swap", request, done)
 
     def _preview(self, request: dict[str, Any], plate: media.Plate, number: int, place: Path) -> Task:
-        made = place / "preview" / f"patch.{number:04d}.exr"
-        shown = place / "preview" / "whole" / made.name
-        request |= {"frame": number, "patch": str(made)}
+        shown = place / "preview" / f"patch.{number:04d}.exr"
+        request |= {"frame": number, "whole": str(shown)}
         request.pop("rate", None)
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            try:  # of one frame it is sooner done here than a process is begun
-                for old in shown.parent.glob("patch.*.exr"):
+            for old in shown.parent.glob("patch.*"):  # of other frames, which show the plate
+                if old.stem != shown.stem:
                     old.unlink()
-                whole.whole_frame(made, shown, pack=False)
-            except (OSError, whole.WholeError) as e:
-                raise media.MediaError(str(e), "Check the disk, then press Preview again") from e
             group.show(node, shown, plate)
             return f"Preview of frame {number}" + ("" if job["result"]["face"] else ": no face")
 
@@ -261,34 +214,34 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         return Task(kind, request, done, then=then)
 
     def _verify(self, place: Path) -> Task:
-        """Whether what is shown is still what was signed: the engine verifies patches, the whole frames made of them are made again and compared."""
+        """Whether what is shown is still what was signed."""
         image = self.node_tree.nodes[group.PICTURE].image
         if image is None:
             raise media.MediaError("there is nothing to verify", "Press Preview or Render Range")
-        shown = Path(media.absolute(image.filepath_raw, image.library))
-        if shown.parent == place / "patch":
-            path, made, shown = place / "shot", place / "shot" / "patch", shown.parent
-        else:  # of a preview
-            path = made = place / "preview" / shown.name
+        shown, shot = Path(media.absolute(image.filepath_raw, image.library)), place / "shot"
+        path = shot if shot in shown.parents else shown  # of a preview
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            changed, said = verdict(job, "Blender")
+            changed, said = verdict(job)
             if changed:
                 raise media.MediaError(said.rstrip("."), "Render Range makes it anew")
             return str(said)
 
-        return Task("credentials", {"path": str(path)}, done, lambda job: ("differ", made, shown))
+        return Task("credentials", {"path": str(path)}, done)
 
 
 def fill_swap(tree: Any) -> None:
     """Image ← patch over plate, by the live parameters and the artist's mask, with colour and edge as they are set here."""
-    ports = properties.definitions()["Swap"]
+    ports = properties.DEFINITIONS["Swap"]
     plate = group.port_inputs(tree, ports["inputs"])["Image"]
     mask = group.number_input(tree, "Mask", 1, 0, 1, "A mask of your own: the new face is seen where it is white")
-    opacity = properties.parameters("Swap")["opacity"]
+    opacity = properties.PARAMETERS["Swap"]["opacity"]
     limits = opacity["default"], opacity["minimum"], opacity["maximum"]
     share = group.times(tree, mask, group.number_input(tree, "Opacity", *limits, properties.explained(opacity)))
     patch, matte = controls.controlled(tree, plate, group.picture(tree))
     over = group.over(tree, plate, patch, share)
     results = {"patch": group.over(tree, None, patch, share), "matte": group.times(tree, matte, share)}
     group.port_outputs(tree, ports["outputs"], results, Image=over)
+
+
+NODES: tuple[Any, ...] = (FaceplateDetectNode, FaceplateAlignNode, FaceplateMaskNode, FaceplateSwapNode)

@@ -9,7 +9,7 @@ from host_bridge.jobs.faces import AlignRequest
 from nodes.text import counted
 
 
-@request_options(argument="clip")
+@request_options(argument="clip", hidden=("marks",))
 def align(request: AlignRequest, *, engine: InEngine = False, json: Json = False) -> None:
     """Write aligned images of a subject with masks, a table and exact transforms; or put edited ones back."""
     result = perform("align", request, engine=engine)

@@ -9,7 +9,7 @@ from host_bridge.jobs.faces import DetectRequest
 from nodes.text import counted
 
 
-@request_options(argument="clip")
+@request_options(argument="clip", hidden=("marks",))
 def detect(request: DetectRequest, *, engine: InEngine = False, json: Json = False) -> None:
     """Find and follow the faces of a clip, and list them."""
     result = perform("detect", request, engine=engine)

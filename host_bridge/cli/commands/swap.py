@@ -8,7 +8,7 @@ from host_bridge.cli.perform import perform
 from host_bridge.jobs.swap import SwapRequest
 
 
-@request_options(hidden=("overlay", "frames"))
+@request_options(hidden=("overlay", "whole", "frames"))
 def swap(request: SwapRequest, *, engine: InEngine = False, json: Json = False) -> None:
     """Replace a face in a shot. Interrupted, the same command goes on from where it stopped."""
     result = perform("swap", request, engine=engine)

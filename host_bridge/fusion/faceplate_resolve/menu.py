@@ -10,7 +10,7 @@ from typing import Any
 
 from host_bridge.client import EngineError, connect
 
-from .place import PLACES, TimelineClip, take_away
+from .place import PLACES, clip_of, take_away
 from .timeline import Config, MenuProblem, Timeline
 
 
@@ -116,7 +116,7 @@ def _replace(timeline: Timeline, place: str) -> None:
         job = engine.wait(id, max(end - time.monotonic(), 0))
         if job["state"] == "finished":
             try:
-                PLACES[place](timeline, TimelineClip.of(item, spans), job["result"])
+                PLACES[place](timeline, clip_of(item, spans), job["result"])
                 done += 1
             except MenuProblem as e:
                 said.append(str(e))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from .timeline import VIDEO, MenuProblem, Timeline, media_path, number, pattern_of, slash
@@ -12,28 +12,15 @@ BIN = "Faceplate"
 PATCH, OVER = "FaceplatePatch", "FaceplateOver"
 
 
-@dataclass(frozen=True)
-class TimelineClip:
-    """A clip that gets a result. begin, duration: in the timeline; first, low, high: frames of its footage, shown first, and rendered; rate: its own."""
+def clip_of(item: Any, spans: dict[str, Any]) -> SimpleNamespace:
+    """A clip that gets a result: its item, and its name, begin and duration in the timeline, with its frames as the engine counts them.
 
-    item: Any
-    name: str
-    begin: int
-    duration: int
-    first: int
-    low: int
-    high: int
-    count: int
-    rate: float
-
-    @classmethod
-    def of(cls, item: Any, spans: dict[str, Any]) -> TimelineClip:
-        """A clip of the timeline with its frames as the engine counts them."""
-        known = {name: spans[name] for name in ("name", "first", "low", "high", "count", "rate")}
-        return cls(item=item, begin=item.GetStart(False), duration=item.GetDuration(False), **known)
+    first, low, high: frames of its footage, shown first, and rendered; count: of those shown; rate: its own.
+    """
+    return SimpleNamespace(**spans, item=item, begin=item.GetStart(False), duration=item.GetDuration(False))
 
 
-def _import_pictures(timeline: Timeline, pattern: str, clip: TimelineClip) -> tuple[Any, int]:
+def _import_pictures(timeline: Timeline, pattern: str, clip: Any) -> tuple[Any, int]:
     """The rendered pictures in the Media Pool, once, and the number of the first one as Resolve counts."""
     root, before = timeline.pool.GetRootFolder(), timeline.pool.GetCurrentFolder()
     named = [folder for folder in root.GetSubFolderList() or [] if folder.GetName() == BIN]
@@ -82,7 +69,7 @@ def _remove_above(timeline: Timeline, item: Any) -> int:
     return gone
 
 
-def _free_track(timeline: Timeline, clip: TimelineClip) -> int:
+def _free_track(timeline: Timeline, clip: Any) -> int:
     """The lowest track above with nothing in the way; a new one if there is none."""
     for track in timeline.tracks(above=_track(timeline, clip.item, clip.name)):
         taken = any(_overlaps(item, clip.begin, clip.duration) for item in timeline.items(track))
@@ -92,7 +79,7 @@ def _free_track(timeline: Timeline, clip: TimelineClip) -> int:
     return int(timeline.current.GetTrackCount(VIDEO))
 
 
-def _put_above(timeline: Timeline, clip: TimelineClip, result: dict[str, Any]) -> None:
+def _put_above(timeline: Timeline, clip: Any, result: dict[str, Any]) -> None:
     """Lay the overlay above. Users disagree whether the end of a range counts: so look how long the clip is, and try the other."""
     pictures, start = _import_pictures(timeline, result["overlay"], clip)
     _remove_above(timeline, clip.item)
@@ -116,7 +103,7 @@ def _put_above(timeline: Timeline, clip: TimelineClip, result: dict[str, Any]) -
     )
 
 
-def _put_take(timeline: Timeline, clip: TimelineClip, result: dict[str, Any]) -> None:
+def _put_take(timeline: Timeline, clip: Any, result: dict[str, Any]) -> None:
     pictures, start = _import_pictures(timeline, result["frames"], clip)
     first = start + clip.first - clip.low
     if not clip.item.AddTake(pictures, first, first + clip.count - 1):
@@ -131,7 +118,7 @@ def _our_comps(item: Any) -> list[str]:
     return [name for name, comp in comps if comp and comp.FindTool(PATCH)]
 
 
-def _put_comp(timeline: Timeline, clip: TimelineClip, result: dict[str, Any]) -> None:
+def _put_comp(timeline: Timeline, clip: Any, result: dict[str, Any]) -> None:
     """MediaIn > Merge > MediaOut, with the pictures in front. One step to undo."""
     for name in _our_comps(clip.item):
         clip.item.DeleteFusionCompByName(name)
@@ -170,7 +157,7 @@ def take_away(timeline: Timeline, item: Any) -> int:
     return gone
 
 
-PLACES: dict[str, Callable[[Timeline, TimelineClip, dict[str, Any]], None]] = {
+PLACES: dict[str, Callable[[Timeline, Any, dict[str, Any]], None]] = {
     "above": _put_above,
     "take": _put_take,
     "comp": _put_comp,

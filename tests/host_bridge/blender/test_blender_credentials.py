@@ -20,8 +20,8 @@ def test_a_node_says_of_its_results_what_was_done_to_them(scenes: Scenes) -> Non
         "manifest removed": "patch: its Content Credentials are gone",
         "manifest of another": "patch: not intact: the manifest beside it is that of another file",
         "movie changed": "composite.mkv: not intact: the file was changed after it was signed",
-        "changed where Blender reads": "What Blender reads was changed after it was made of them: patch.0001.exr",
-        "gone where Blender reads": "What Blender reads was changed after it was made of them: patch.0002.exr",
+        "changed where Blender reads": "a frame was exchanged for other frames of the sequence: whole.0001.exr",
+        "gone where Blender reads": "whole.0002.exr",
         "a preview changed": "the file was changed after it was signed",
     }.items():
         state, said = seen[name]
@@ -41,7 +41,7 @@ def test_a_patch_above_a_strip_or_inside_it_is_verified(scenes: Scenes) -> None:
         "a byte flipped": "a frame was changed after signing: overlay.0001.png",
         "manifest removed": "its Content Credentials are gone",
         "manifest of another": "there is no manifest of it",
-        **({"modifier changed": "What Blender reads was changed"} if modifier else {}),
+        **({"modifier changed": "a frame was exchanged for other frames of the sequence: whole.0001.exr"} if modifier else {}),
     }.items():
         found = [text for text, remedy in seen[name] if remedy == "Replace Face makes it anew"]
         assert any(words in text for text in found), (name, seen[name])

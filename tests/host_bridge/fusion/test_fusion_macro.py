@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from host_bridge.fusion.lua import Call, to_lua
+from host_bridge.fusion.lua import to_lua
 from tests.support.fusion_host.setting import Evaluator, faults, group_of, parse, tools_of
 from tests.support.fusion_host.stage import COUNT, FIRST, Stage, prepared
 
@@ -154,9 +154,9 @@ def test_what_is_no_shot_is_refused(tmp_path: Path, stage: Stage, run: Any) -> N
 
 
 def test_lua_is_written_so_that_lua_reads_the_same() -> None:
-    value = {"a": [1, 2.5, True], "end": 'C:\\x\n"é"', "b.c": Call("Input", {"Value": -1e-7}), "none": None}
+    value = {"a": [1, 2.5, True], "end": 'C:\\x\n"é"', "b.c": {"Value": -1e-7}, "none": None}
     found = parse(to_lua({"content": value}))["content"]
     assert found["a"] == {1: 1, 2: 2.5, 3: True} and found["end"] == 'C:\\x\n"é"'
-    assert found["b.c"] == {"Value": -1e-7, "__kind": "Input"} and "none" not in found
+    assert found["b.c"] == {"Value": -1e-7} and "none" not in found
     with pytest.raises(TypeError):
         to_lua(object())
