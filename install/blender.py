@@ -162,5 +162,5 @@ client.py and session.py are under the Apache License, Version 2.0, at www.apach
 """
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT)]
+    sys.path[0] = str(ROOT)
     sys.exit(main(sys.argv[1:]))

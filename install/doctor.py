@@ -13,7 +13,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -74,13 +73,8 @@ def worst(findings: list[Check]) -> Status:
 
 def check_python() -> Iterator[Check]:
     """The interpreter and Faceplate's own version."""
-    ok = sys.version_info >= (3, 11)
-    yield Check(
-        "Python",
-        "ok" if ok else "fail",
-        f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        None if ok else "Install Python 3.11 or newer, then run install/bootstrap.py with it",
-    )
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    yield Check("Python", "ok", f"{platform.python_version()}, {machine}")
     try:
         yield Check("Faceplate", "ok", version("faceplate"))
     except PackageNotFoundError:
@@ -117,15 +111,15 @@ def _cuda_starts(ort: Any) -> bool:
 
 def nvidia_gpu() -> str | None:
     """Name the NVIDIA GPUs with driver and memory, as nvidia-smi tells; None when there is none or no driver."""
+    facts = (line.split(", ") for line in _ask_gpus("name,driver_version,memory.total"))
+    return "; ".join(f"{f[0]} (driver {f[1]}, {f[2]})" for f in facts if len(f) == 3) or None
+
+
+def _ask_gpus(fields: str) -> list[str]:
+    """What nvidia-smi tells of each GPU; nothing where there is none."""
     tool = shutil.which("nvidia-smi")
-    said = tool and _output([tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"])
-    lines = said.splitlines() if said else []
-    named = [
-        f"{f[0]} (driver {f[1]}, {f[2]})"
-        for f in ([x.strip() for x in line.split(",")] for line in lines)
-        if len(f) == 3
-    ]
-    return "; ".join(named) or None
+    said = tool and _output([tool, f"--query-gpu={fields}", "--format=csv,noheader"])
+    return said.splitlines() if said else []
 
 
 def check_trainer() -> Iterator[Check]:
@@ -154,9 +148,7 @@ def check_trainer() -> Iterator[Check]:
 
 def _gpu_has_bf16() -> bool:
     """Whether all NVIDIA GPUs compute in bfloat16: those of capability 8.0 (Ampere) and newer."""
-    tool = shutil.which("nvidia-smi")
-    said = (tool and _output([tool, "--query-gpu=compute_cap", "--format=csv,noheader"])) or ""
-    majors = [int(line.split(".")[0]) for line in said.split() if line[:1].isdigit()]
+    majors = [int(line.split(".")[0]) for line in _ask_gpus("compute_cap") if line[:1].isdigit()]
     return bool(majors) and min(majors) >= 8
 
 
@@ -173,15 +165,9 @@ def check_codecs() -> Iterator[Check]:
     av = import_module("av")
     for way, mode, wanted in (("decode", "r", _DECODERS), ("encode", "w", _ENCODERS)):
         missing = [codec for codec in wanted if not _has_codec(av, codec, mode)]
-        there = ", ".join(codec for codec in wanted if codec not in missing)
         needed = any((way, codec) in _REQUIRED for codec in missing)
-        yield Check(
-            f"Video and audio: {way}",
-            "fail" if needed else "warn" if missing else "ok",
-            f"{there} (PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info})"
-            + (f"; missing: {', '.join(missing)}" if missing else ""),
-            REINSTALL if missing else None,
-        )
+        library = f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
+        yield _formats(f"Video and audio: {way}", wanted, missing, library, "fail" if needed else "warn")
 
 
 def check_image_formats() -> Iterator[Check]:
@@ -191,14 +177,14 @@ def check_image_formats() -> Iterator[Check]:
         set(str(oiio.get_string_attribute(f"{way}_format_list")).split(",")) for way in ("input", "output")
     )
     missing = [name for name, format in _IMAGES.items() if format not in reads & writes]
-    yield Check(
-        "Image sequences",
-        "fail" if missing else "ok",
-        ", ".join(n for n in _IMAGES if n not in missing)
-        + f" (OpenImageIO {oiio.VERSION_STRING})"
-        + (f"; missing: {', '.join(missing)}" if missing else ""),
-        REINSTALL if missing else None,
-    )
+    yield _formats("Image sequences", tuple(_IMAGES), missing, f"OpenImageIO {oiio.VERSION_STRING}", "fail")
+
+
+def _formats(name: str, wanted: tuple[str, ...], missing: list[str], library: str, without: Status) -> Check:
+    there = f"{', '.join(each for each in wanted if each not in missing)} ({library})"
+    if missing:
+        return Check(name, without, f"{there}; missing: {', '.join(missing)}", REINSTALL)
+    return Check(name, "ok", there)
 
 
 def check_colour() -> Iterator[Check]:
@@ -207,16 +193,12 @@ def check_colour() -> Iterator[Check]:
     named = os.environ.get("OCIO")
     try:
         config = ocio.Config.CreateFromFile(named or BUILTIN_OCIO_CONFIG)
-        name = config.getName() or "unnamed"
-        yield Check("OpenColorIO", "ok", f"{ocio.GetVersion()}, {named or 'built-in'}: {name}")
+        yield Check("OpenColorIO", "ok", f"{ocio.GetVersion()}, {named or 'built-in'}: {config.getName() or 'unnamed'}")
     except Exception as e:
         _log.exception("OpenColorIO")
-        yield Check(
-            "OpenColorIO",
-            "fail",
-            f"{ocio.GetVersion()}, cannot read {named or BUILTIN_OCIO_CONFIG}: {_first_line(e)}",
-            "Point the environment variable OCIO to a readable config.ocio, or unset it" if named else REINSTALL,
-        )
+        what = f"{ocio.GetVersion()}, cannot read {named or BUILTIN_OCIO_CONFIG}: {_first_line(e)}"
+        remedy = "Point the environment variable OCIO to a readable config.ocio, or unset it"
+        yield Check("OpenColorIO", "fail", what, remedy if named else REINSTALL)
 
 
 def check_weights(folder: Path | None = None) -> Iterator[Check]:
@@ -239,14 +221,11 @@ def check_weights(folder: Path | None = None) -> Iterator[Check]:
         except OSError as e:
             yield Check(f"Weights: {name}", "fail", f"{path}: {e.strerror or e}", restore)
             continue
-        same = hashlib.sha256(data).hexdigest() == digest
-        detail = f"{path.name}, {len(data) / 1e6:.1f} MB, sha256 {digest[:12]}"
-        yield Check(
-            f"Weights: {name}",
-            "ok" if same else "fail",
-            detail if same else f"{path} is corrupt: its SHA-256 is not the manifest's",
-            None if same else restore,
-        )
+        if hashlib.sha256(data).hexdigest() == digest:
+            yield Check(f"Weights: {name}", "ok", f"{path.name}, {len(data) / 1e6:.1f} MB, sha256 {digest[:12]}")
+        else:
+            what = f"{path} is corrupt: its SHA-256 is not the manifest's"
+            yield Check(f"Weights: {name}", "fail", what, restore)
 
 
 def _weights_folder() -> Path:

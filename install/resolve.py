@@ -80,8 +80,8 @@ def choose(roots: Sequence[FusionRoot], *, all_users: bool) -> list[FusionRoot]:
 def built(root: Path, watched: Path, results: Path) -> dict[str, bytes]:
     """All files by their place below a root, made by the Faceplate of this Python. Raises ResolveProblem."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-P", "-m", "host_bridge.fusion", folder, "--root", str(root)]
-        command += ["--watched", watched.as_posix(), "--results", results.as_posix()]
+        command = [sys.executable, "-P", "-m", "host_bridge.fusion", folder, str(root)]
+        command += [watched.as_posix(), results.as_posix()]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         ran = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
         if ran.returncode:

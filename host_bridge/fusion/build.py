@@ -11,6 +11,7 @@ from host_bridge.fusion.faceplate_resolve.timeline import Config
 from host_bridge.fusion.fuse import render_fuse
 from host_bridge.fusion.lua import to_lua
 from host_bridge.fusion.macro import EFFECT, icon, swap_effect
+from nodes import __version__
 from nodes.definitions import NODES
 from nodes.files import whole_file
 
@@ -34,14 +35,8 @@ SCRIPTS: Mapping[str, str] = {
 
 
 def build(folder: Path, python: str = sys.executable, watched: str | None = None) -> list[Path]:
-    """Write the folder tree of a Fusion root (Fuses, Templates) below `folder`, and return the files. Raises OutputError.
-
-    python: the interpreter of Faceplate's environment, which the Fuses' buttons start. watched: the folder in which they find answers where
-    they may start nothing. The same input gives the same bytes.
-    """
-    files = {f"Fuses/Faceplate{node.name}.fuse": render_fuse(node, python, watched).encode() for node in NODES}
-    effect = f"Templates/Edit/Effects/Faceplate/{EFFECT}"
-    return write_files(folder, files | {f"{effect}.setting": swap_effect(), f"{effect}.png": icon()})
+    """Write the Fuses and the effect below `folder`, as in a Fusion root, and return the files. Raises OutputError."""
+    return write_files(folder, fuses(python, watched))
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
@@ -50,6 +45,23 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
         with whole_file(folder / name) as temporary:
             temporary.write_bytes(content)
     return [folder / name for name in files]
+
+
+def fuses(python: str, watched: str | None) -> dict[str, bytes]:
+    """Fuses and the effect by their place below a Fusion root; the same input gives the same bytes.
+
+    python: the interpreter of Faceplate's environment, which the Fuses' buttons start. watched: the folder in which they find answers where
+    they may start nothing.
+    """
+    files = {f"Fuses/Faceplate{node.name}.fuse": render_fuse(node, python, watched).encode() for node in NODES}
+    effect = f"Templates/Edit/Effects/Faceplate/{EFFECT}"
+    return files | {f"{effect}.setting": swap_effect(), f"{effect}.png": icon()}
+
+
+def installation(root: str, watched: str, results: str) -> dict[str, bytes]:
+    """All that `install/resolve.py` installs below a Fusion root, by its place there. watched, results: folders, which the scripts use."""
+    config = Config(watched, results, sys.executable, __version__)
+    return fuses(sys.executable, watched) | scripts(Path(root).as_posix(), config)
 
 
 def lua_script(name: str, config: Config) -> str:

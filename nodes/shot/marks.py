@@ -42,11 +42,11 @@ def mark_landmarks(folder: Path, info: FootageInfo) -> None:
     """Draw the landmarks of the aligned images in `folder`, and the outlines of their crops, as `mark_boxes` does. Raises SchemaError and OutputError."""
     transforms = load_transforms(folder)
     marks: dict[int, list[Mark]] = defaultdict(list)
-    for image, points in zip(transforms.entries, np.load(folder / LANDMARKS, allow_pickle=False), strict=True):
+    for image, points in zip(transforms.images, np.load(folder / LANDMARKS, allow_pickle=False), strict=True):
         outline, landmarks = (apply_homography(image.to_plate, p) for p in (corners_of(*image.size), points[:, :2]))
-        marks[image.frame].append(Mark(int(image.file.split("/")[1]), outline, landmarks))
-    first, last = transforms.span
-    _write(folder, info, range(first, last + 1), marks)
+        marks[image.frame].append(Mark(image.track, outline, landmarks))
+    assert transforms.range is not None  # of a clip
+    _write(folder, info, range(transforms.range.first, transforms.range.last + 1), marks)
 
 
 def _write(folder: Path, info: FootageInfo, numbers: range, marks: dict[int, list[Mark]]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import bpy
 
+from ..sequencer.strips import on_view
 from .gather import set_look
 
 _ASIDE = 128  # the channel on which a strip is made, so that before it is trimmed it pushes none away
@@ -124,23 +125,8 @@ class _Maker:
         for each in self._scene.sequence_editor.strips_all:
             each.select = each == strip
         self._scene.sequence_editor.active_strip = strip
-        with _shown(self._scene) as window, bpy.context.temp_override(window=window, scene=self._scene):
+        with on_view(self._scene):
             bpy.ops.sequencer.retiming_segment_speed_set(speed=100 * step)
-
-
-@contextmanager
-def _shown(scene: Any) -> Iterator[Any]:
-    """A window whose sequencer shows a scene for as long as an operator needs it."""
-    window = bpy.context.window_manager.windows[0]
-    holders = [(window, "scene"), (window.workspace, "sequencer_scene")]
-    before = [(of, name, getattr(of, name)) for of, name in holders if hasattr(of, name)]
-    for of, name, _ in before:
-        setattr(of, name, scene)
-    try:
-        yield window
-    finally:
-        for of, name, value in before:
-            setattr(of, name, value)
 
 
 def _near(a: float, b: float) -> bool:

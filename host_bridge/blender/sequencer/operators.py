@@ -87,45 +87,30 @@ def _replace(scene: Any, strip: Any, shared: dict[str, Any]) -> None:
     out = settings.results_folder(scene) / settings.file_name(scene.name) / settings.file_name(strip.name)
     request = {**shown.plate, **shared, "range": f"{first}-{last}", "out": str(out)}
     target = strips.target_of(scene, strip, shown, handles)
-    if scene.faceplate_strips.as_modifier and place.has_modifiers():
+    inside = scene.faceplate_strips.as_modifier and place.has_modifiers()
+    if inside:
         place.check_order(strip, shown)
-        session.submit("swap", {**request, "whole": True}, on_end=modifying(target, first, last))
-    else:
-        session.submit("swap", {**request, "overlay": True}, on_end=landing(target, first, last))
+    request["whole" if inside else "overlay"] = True
+    session.submit("swap", request, on_end=landing(target, first, last, inside=inside))
 
 
-def landing(target: Target, first: int, last: int) -> Callable[[Job], None]:
-    """A listener that puts the overlay of a job that has ended above the strip."""
-
-    def put(job: Job) -> list[str]:
-        patch, remarks = place.land(target, job["result"]["overlay"], first, last)
-        return [f"{patch.name} is on channel {patch.channel}", *remarks]
-
-    return _placing(target, put)
-
-
-def modifying(target: Target, first: int, last: int) -> Callable[[Job], None]:
-    """A listener that puts the whole frames of a job that has ended into the strip, as a modifier."""
-
-    def put(job: Job) -> list[str]:
-        strip, remarks = place.modify(target, job["result"]["whole"], first, last)
-        return [f"{strip.name} has its new face as a modifier", *remarks]
-
-    return _placing(target, put)
-
-
-def _placing(target: Target, put: Callable[[Job], list[str]]) -> Callable[[Job], None]:
-    """A listener that puts the pictures of a job where they belong, and notes what came of it."""
+def landing(target: Target, first: int, last: int, *, inside: bool = False) -> Callable[[Job], None]:
+    """A listener that puts the pictures of a job that has ended above the strip, or inside it, and notes what came of it."""
 
     def ended(job: Job) -> None:
         if not finished(job, target.strip):
             return
         try:
-            said = put(job)
+            if inside:
+                strip, remarks = place.modify(target, job["result"]["whole"], first, last)
+                note(f"{strip.name} has its new face as a modifier")
+            else:
+                patch, remarks = place.land(target, job["result"]["overlay"], first, last)
+                note(f"{patch.name} is on channel {patch.channel}")
         except MediaError as e:
             note(e.message, e.remedy)
             return
-        for text in said:
+        for text in remarks:
             note(text)
 
     return ended

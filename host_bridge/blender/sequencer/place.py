@@ -8,7 +8,7 @@ one picture a frame, in order: a strip that is retimed, reversed or held cannot 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -126,7 +126,7 @@ def modify(target: Target, pattern: str, first: int, last: int) -> tuple[Any, li
     clear(scene, strip, shown)
     footage = media.of_strip(strip, scene)
     plate = replace(footage, at=shown.start - shown.numbers[0] + footage.first, shown=(first, last))
-    with _edited(scene):
+    with strips.on_view(scene):
         modifier = strip.modifiers.new(_MODIFIER, "COMPOSITOR")
         modifier.node_group = _group(Path(pattern % first), plate)
     with suppress(RuntimeError):  # there is nothing to undo without a window
@@ -165,21 +165,5 @@ def _group(file: Path, plate: media.Plate) -> Any:
 
 def _remove_modifier(scene: Any, strip: Any) -> None:
     if modifier := strip.modifiers.get(_MODIFIER):
-        with _edited(scene):
+        with strips.on_view(scene):
             strip.modifiers.remove(modifier)
-
-
-@contextmanager
-def _edited(scene: Any) -> Iterator[None]:
-    """Let the first window's workspace show the strips of a scene meanwhile.
-
-    Blender ends where the modifiers of a strip are changed by a script while the workspace shows no scene's strips.
-    """
-    window = bpy.context.window_manager.windows[0]
-    before = window.workspace.sequencer_scene
-    window.workspace.sequencer_scene = scene
-    try:
-        with bpy.context.temp_override(window=window):
-            yield
-    finally:
-        window.workspace.sequencer_scene = before

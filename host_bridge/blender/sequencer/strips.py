@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,25 @@ def siblings(scene: Any, strip: Any) -> Any:
     """The collection that a strip lies in, into which more can be put."""
     meta = strip.parent_meta()
     return meta.strips if meta else scene.sequence_editor.strips
+
+
+@contextmanager
+def on_view(scene: Any) -> Iterator[None]:
+    """Let the first window show a scene and its strips meanwhile, for operators.
+
+    Blender ends where the modifiers of a strip are changed by a script while the workspace shows no scene's strips.
+    """
+    window = bpy.context.window_manager.windows[0]
+    holders = [(window, "scene"), (window.workspace, "sequencer_scene")]
+    before = [(of, name, getattr(of, name)) for of, name in holders if hasattr(of, name)]
+    for of, name, _ in before:
+        setattr(of, name, scene)
+    try:
+        with bpy.context.temp_override(window=window, scene=scene):
+            yield
+    finally:
+        for of, name, value in before:
+            setattr(of, name, value)
 
 
 def read(strip: Any, scene: Any, handles: int = 0) -> StripFrames:

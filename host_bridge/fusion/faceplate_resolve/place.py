@@ -54,19 +54,16 @@ def _overlaps(item: Any, start: int, duration: int) -> bool:
 
 def _remove_above(timeline: Timeline, item: Any) -> int:
     """Take away what an earlier run has put above a clip."""
-    start, duration, gone = item.GetStart(False), item.GetDuration(False), 0
-    for track in timeline.tracks(above=_track(timeline, item, item.GetName())):
-        old = [
-            other
-            for other in timeline.items(track)
-            if timeline.is_ours(media_path(other))
-            and other.GetStart(False) >= start
-            and _overlaps(other, start, duration)
-        ]
-        if old:
-            timeline.current.DeleteClips(old, False)
-            gone += len(old)
-    return gone
+    start, duration = item.GetStart(False), item.GetDuration(False)
+    old = [
+        other
+        for track in timeline.tracks(above=_track(timeline, item, item.GetName()))
+        for other in timeline.items(track)
+        if timeline.is_ours(media_path(other)) and other.GetStart(False) >= start and _overlaps(other, start, duration)
+    ]
+    if old:
+        timeline.current.DeleteClips(old, False)
+    return len(old)
 
 
 def _free_track(timeline: Timeline, clip: Any) -> int:

@@ -214,15 +214,24 @@ end
 
 -- ---- what is open
 
--- Resolve tells no script which clips of a timeline are selected. So those of one colour are meant, and if there are none, the one at the playhead.
-local function chosen()
-  local timeline, found = context.timeline, {}
-  for track = 1, timeline:GetTrackCount(VIDEO) do
-    for _, item in ipairs(timeline:GetItemListInTrack(VIDEO, track) or {}) do
-      if item:GetClipColor() == CONFIG.colour then found[#found + 1] = item end
+-- The clips of the video tracks above one, and the track of each.
+local function items_above(track)
+  local items, tracks = {}, {}
+  for number = track + 1, context.timeline:GetTrackCount(VIDEO) do
+    for _, item in ipairs(context.timeline:GetItemListInTrack(VIDEO, number) or {}) do
+      items[#items + 1], tracks[#items + 1] = item, number
     end
   end
-  if #found == 0 then found[1] = timeline:GetCurrentVideoItem() end
+  return items, tracks
+end
+
+-- Resolve tells no script which clips of a timeline are selected. So those of one colour are meant, and if there are none, the one at the playhead.
+local function chosen()
+  local found = {}
+  for _, item in ipairs((items_above(0))) do
+    if item:GetClipColor() == CONFIG.colour then found[#found + 1] = item end
+  end
+  if #found == 0 then found[1] = context.timeline:GetCurrentVideoItem() end
   if #found == 0 then
     problem("no clip is chosen", "Give clips the colour " .. CONFIG.colour .. ", or put the playhead on one")
   end
@@ -236,10 +245,8 @@ end
 
 local function is_ours(path)
   path = slash(path)
-  for _, part in ipairs(OURS) do
-    if path:sub(1, #CONFIG.results) == slash(CONFIG.results) and path:find(part, 1, true) then return true end
-  end
-  return false
+  if path:sub(1, #CONFIG.results) ~= slash(CONFIG.results) then return false end
+  return (path:find(OURS[1], 1, true) or path:find(OURS[2], 1, true)) ~= nil
 end
 
 -- The number in a property, which may be text.

@@ -63,11 +63,8 @@ end
 
 -- Give the whole timeline to Faceplate, with who is put in. Resolve itself writes it as OpenTimelineIO, which the sandbox allows.
 local function export()
-  local items, path = {}, edit_path() .. ".otio"
-  for track = 1, context.timeline:GetTrackCount(VIDEO) do
-    for _, item in ipairs(context.timeline:GetItemListInTrack(VIDEO, track) or {}) do items[#items + 1] = item end
-  end
-  local plan = decide("export", with_footage(items))
+  local path = edit_path() .. ".otio"
+  local plan = decide("export", with_footage((items_above(0))))
   if not context.timeline:Export(path, context.resolve.EXPORT_OTIO, context.resolve.EXPORT_NONE) then
     problem("Resolve could not write " .. path, "Export it by hand, File > Export > Timeline as OTIO, into " .. CONFIG.folder)
   end

@@ -34,29 +34,22 @@ local function overlaps(item, clip)
 end
 
 local function track_of(clip)
-  for track = 1, context.timeline:GetTrackCount(VIDEO) do
-    for _, item in ipairs(context.timeline:GetItemListInTrack(VIDEO, track) or {}) do
-      if item == clip.item or item:GetUniqueId() == clip.item:GetUniqueId() then return track end
-    end
+  local items, tracks = items_above(0)
+  for index, item in ipairs(items) do
+    if item == clip.item or item:GetUniqueId() == clip.item:GetUniqueId() then return tracks[index] end
   end
   problem(clip.name .. ": is not in the timeline any more", "Choose it again")
 end
 
 -- Take away what an earlier run has put above a clip.
 local function remove_above(clip)
-  local gone = 0
-  for track = track_of(clip) + 1, context.timeline:GetTrackCount(VIDEO) do
-    local old = {}
-    for _, item in ipairs(context.timeline:GetItemListInTrack(VIDEO, track) or {}) do
-      local path = media_path(item)
-      if path and is_ours(path) and item:GetStart(false) >= clip.begin and overlaps(item, clip) then old[#old + 1] = item end
-    end
-    if #old > 0 then
-      context.timeline:DeleteClips(old, false)
-      gone = gone + #old
-    end
+  local old = {}
+  for _, item in ipairs((items_above(track_of(clip)))) do
+    local path = media_path(item)
+    if path and is_ours(path) and item:GetStart(false) >= clip.begin and overlaps(item, clip) then old[#old + 1] = item end
   end
-  return gone
+  if #old > 0 then context.timeline:DeleteClips(old, false) end
+  return #old
 end
 
 -- The lowest track above with nothing in the way; a new one if there is none.

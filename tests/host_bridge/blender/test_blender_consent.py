@@ -122,7 +122,11 @@ def test_a_node_shows_what_is_true_of_whom_it_would_use_now(scenes: Scenes, samp
         "INFO The model does not say whom it was trained on; results are marked so",
     ]
     assert seen["no plate is linked"] == [] and seen["nothing is asked twice"] and seen["no job when it is"]
-    assert said("just opened") == ["SORTTIME Consent: asking the engine"] and said("opened") == [ben, anna] and not seen["kept in the file"]
+    assert (
+        said("just opened") == ["SORTTIME Consent: asking the engine"]
+        and said("opened") == [ben, anna]
+        and not seen["kept in the file"]
+    )
     assert seen["pressed"][0] == "ERROR" and " was revoked on " in seen["pressed"][1]
     assert "CANCEL Ben may not be replaced: c-" in said("revoked")[0] and said("revoked")[0].endswith("!")
     assert said("asked again") == [ben, anna]

@@ -78,7 +78,7 @@ for name in ("Detect", "Align", "Mask", "Swap"):
 groups = [tree.nodes.new(f"Faceplate{name}Node") for name in told]
 groups += [scene.faceplate_strips, *(getattr(scene.faceplate_strips, name.lower()) for name in told)]
 groups += [node.settings for node in groups[:4]]
-ours = {f"{type(g).__name__}.{key}": p for g in groups for key, p in g.bl_rna.properties.items() if key in g.__annotations__}
+ours = {f"{n} {type(g).__name__}.{key}": p for n, g in enumerate(groups) for key, p in g.bl_rna.properties.items() if key in g.__annotations__}
 ours["source"] = bpy.types.Strip.bl_rna.properties["faceplate_source"]
 told["read once"] = sorted(key for key, p in ours.items() if p.type != "POINTER" and p.is_animatable)
 told["looked at"] = len(ours)
