@@ -31,7 +31,6 @@ from nodes.footage.rates import number_of, snap_rate
 TICKS = 254_016_000_000  # of a second, in which Premiere counts
 _ZERO = Fraction(0)
 _MOST = 10**12
-_HOLDERS = {"project", "bin", "children", "xmeml"}
 _ITEMS = ("clipitem", "generatoritem")
 _CURVES = ("inbez", "outbez", "pproRampStart", "pproRampEnd")
 
@@ -74,8 +73,9 @@ class _SequenceReader:
 
     def timelines(self) -> list[Any]:
         """The sequences that stand in no other."""
-        used = {s.get("id") for item in self._root.iter("clipitem") for s in item.findall("sequence")}
-        sequences = list(_sequences(self._root))
+        nested = {sequence for item in self._root.iter("clipitem") for sequence in item.iter("sequence")}
+        sequences = [sequence for sequence in self._root.iter("sequence") if sequence not in nested]
+        used = {sequence.get("id") for sequence in nested}
         outer = [sequence for sequence in sequences if sequence.get("id") not in used]
         return [self._timeline(self._whole(sequence)) for sequence in outer or sequences]
 
@@ -119,9 +119,8 @@ class _SequenceReader:
                 track.append(_transition(item, cuts[i], rate))
                 continue
             start, end, lead = _edge(item, "start"), _edge(item, "end"), 0
-            if (
-                start < 0 and i - 1 in cuts
-            ):  # it lies in the transition: `in` counts from its start, and the clip's own part begins at the cut
+            # In a transition `in` counts from its start, and the clip's own part begins at the cut.
+            if start < 0 and i - 1 in cuts:
                 start = cuts[i - 1]
                 lead = start - _edge(elements[i - 1], "start")
             start = at if start < 0 else start
@@ -211,15 +210,6 @@ class _SequenceReader:
             begin += _number(subclip, "startoffset") / fallback
             end = end - _number(subclip, "endoffset") / fallback if end is not None else None
         return _ClipContent(reference, begin, end)
-
-
-def _sequences(element: Element) -> Iterator[Element]:
-    """The sequences in projects and bins."""
-    for child in element:
-        if child.tag == "sequence":
-            yield child
-        elif child.tag in _HOLDERS:
-            yield from _sequences(child)
 
 
 def _transition(element: Element, cut: int, rate: Fraction) -> Any:

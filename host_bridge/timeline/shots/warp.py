@@ -78,11 +78,11 @@ class RampKey:
     after: tuple[Number, Number] = (0.0, 0.0)
 
 
+@dataclass(frozen=True, slots=True)
 class Curve:
-    """A speed ramp: keys, straight between them or along cubic Bézier curves; before and behind them the speed stays."""
+    """A speed ramp: keys in the order of their record, straight between them or along cubic Bézier curves; before and behind them the speed stays."""
 
-    def __init__(self, keys: Sequence[RampKey]) -> None:
-        self.keys = sorted(keys, key=lambda key: key.record)
+    keys: Sequence[RampKey]
 
     def __call__(self, t: Fraction) -> Fraction:
         """The source second at a record second."""
