@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
@@ -18,32 +19,10 @@ from trainer.faceset import Faceset
 
 T = TypeVar("T")
 
-HOST_BUDGET = 2 << 30  # bytes of crops that are kept in memory; more stay on disk
+_HOST_BUDGET = 2 << 30  # bytes of crops that are kept in memory; more stay on disk
 FULL_WEIGHT = 3.0  # of eyes and mouth, against 1 of the rest of the face; what 255 stands for in a map of weights
 _CHUNK = 256  # rows
 _RIM = 0.02  # of the crop, around the mask, where the face is learned too: a mask a little too large then shows skin
-
-
-def budget(device: torch.device) -> int:
-    """How many bytes of crops may be kept on a device: on a GPU, up to a third of what is free."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] // 3)
-    return HOST_BUDGET
-
-
-def draw_rows(count: int, batch: int, generator: torch.Generator) -> Tensor:
-    """Draw which of `count` rows a joint batch takes: int64 [batch], on the CPU."""
-    return torch.randint(count, (batch,), generator=generator)
-
-
-def _fill(make: Callable[[Tensor], Tensor], count: int, device: torch.device) -> Tensor:
-    """Keep all `count` rows that `make` (index → rows) gives on a device, made a part at a time."""
-    parts = [torch.arange(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-    first = make(parts[0])
-    kept = torch.empty((count, *first.shape[1:]), dtype=first.dtype, device=device)
-    for part in parts:
-        kept[part[0] : part[-1] + 1] = make(part) if part[0] else first
-    return kept
 
 
 class Ahead(Generic[T]):
@@ -66,7 +45,8 @@ class Crops:
     """The crops, masks and weights of a faceset as one array of bytes, shrunk to what a network of `size` pixels needs.
 
     Rows are uint8 [n, F, F, 5]: RGB, coverage of the face, and weight (see FULL_WEIGHT). F is the faceset's size over the
-    largest whole factor that leaves `size` or more. resident: kept on the device; else a call gives rows in host memory.
+    largest whole factor that leaves `size` or more. resident: kept on the device, of a GPU where they take up to a third of what is free;
+    else a call gives rows in host memory. limit: bytes that may be kept.
     """
 
     def __init__(self, faceset: Faceset, size: int, device: torch.device, limit: int | None = None) -> None:
@@ -75,8 +55,13 @@ class Crops:
             f for f in range(1, faceset.size + 1) if faceset.size % f == 0 and (faceset.size // f >= size or f == 1)
         )
         side = faceset.size // self._factor
-        fits = len(faceset) * side * side * 5 <= (budget(device) if limit is None else limit)
-        self._kept = _fill(self._paint, len(faceset), device) if fits else None
+        shape = len(faceset), side, side, 5
+        if limit is None:
+            limit = torch.cuda.mem_get_info(device)[0] // 3 if device.type == "cuda" else _HOST_BUDGET
+        self._kept = torch.empty(shape, dtype=torch.uint8, device=device) if math.prod(shape) <= limit else None
+        if self._kept is not None:
+            for rows in torch.split(torch.arange(len(faceset)), _CHUNK):
+                self._kept[rows[0] : rows[-1] + 1] = self._paint(rows)
 
     def __len__(self) -> int:
         return len(self._faceset)

@@ -86,7 +86,7 @@ class Network(nn.Module, ABC):
         """Pictures of `rows` fixed crops by name, each [rows, 3, S, S], 0..1 RGB: source, target, their reconstructions, both swaps."""
 
     def examples(self, batches: Any, rows: int) -> dict[str, Tensor]:
-        """Real inputs of `swap` by name, `rows` of each, to check the export on; none by default, and none are needed for crops alone."""
+        """Real inputs of `swap` by name, `rows` of each, to check the export on; by default none, and it is not checked."""
         return {}
 
     def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,11 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import torch
 from pydantic import ValidationError
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from nodes.consent.gate import Earlier, of_training, permit
 from nodes.consent.provenance import KEY
@@ -34,6 +30,7 @@ from trainer.watcher import Watcher
 __all__ = ["MODEL", "Trained", "train"]
 
 MODEL = "model.onnx"
+_EXAMPLES = 8  # rows that an export is checked on
 
 
 def train(
@@ -94,7 +91,7 @@ def _export(trained: Trained, facesets: Sequence[Faceset], out: Path, watcher: W
     metadata = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
     metadata[KEY] = trained.provenance.model_dump_json()
     export(trained.network, out / MODEL, {**facts_of(*facesets), **metadata})
-    if examples := _examples(trained, facesets[1]):
+    if examples := trained.network.examples(trained.batches, _EXAMPLES):
         check_export(trained.network, out / MODEL, examples)
     return replace(trained, model=out / MODEL)
 
@@ -115,16 +112,6 @@ def finished_model(folder: Path, settings: TrainSettings, facesets: Sequence[Fac
     enough = settings.steps is not None and facts.step >= settings.steps
     enough |= settings.seconds is not None and facts.seconds >= settings.seconds
     return model if asked and exported and enough else None
-
-
-def _examples(trained: Trained, target: Faceset, rows: int = 8) -> dict[str, Tensor]:
-    """Real inputs of the network, as many as there are up to `rows`."""
-    network = trained.network
-    if network.inputs != ("crop",):
-        return network.examples(trained.batches, rows)
-    chosen = np.linspace(0, len(target) - 1, min(rows, len(target))).astype(int)
-    crops = torch.from_numpy(np.array(target.crops[chosen])).permute(0, 3, 1, 2).float() / 255
-    return {"crop": interpolate(crops, size=(network.options.size,) * 2, mode="area")}
 
 
 def _check_number(kind: type[Network], performers: int) -> None:

@@ -6,13 +6,14 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from nodes.detect.keypoints import NetworkRunner
 from nodes.errors import OutputError, SchemaError, writing
@@ -20,10 +21,33 @@ from nodes.files import whole_file
 from nodes.subjects.keypoint_network import KeypointNetwork, faults, read_network
 from nodes.subjects.subject import BUILT_IN, SCHEMA, read_subject, subjects_folder
 
-_Point = str | int
-_Outline = str | tuple[_Point, ...]  # a contour, or landmarks
 _LEAST = 3
 AROUND = 1.4  # side of a crop over the extent of the landmarks
+
+
+def _landmark(value: Any, info: ValidationInfo) -> int:
+    names: list[str] = info.context["landmarks"] if info.context else []
+    if value in names or (isinstance(value, int) and 0 <= value < len(names)):
+        return value if isinstance(value, int) else names.index(value)
+    raise ValueError(f"names the landmark '{value}', which is not there (there are {', '.join(names[:40])})")
+
+
+def _outline(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, list):
+        return [_landmark(one, info) for one in value]
+    if info.context and value not in info.context["contours"]:
+        raise ValueError(f"names '{value}', which is not under [contours]")
+    return value
+
+
+def _network(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, dict) and isinstance(upright := value.get("upright"), list):
+        return value | {"upright": [_landmark(one, info) for one in upright]}
+    return value
+
+
+Landmark = Annotated[int, BeforeValidator(_landmark)]  # told by its name or number
+Outline = Annotated[str | tuple[int, ...], BeforeValidator(_outline)]  # the name of a contour, or landmarks
 
 
 class _StrictModel(BaseModel):
@@ -34,7 +58,7 @@ class RegionConfig(_StrictModel):
     """A region of masks, see :class:`nodes.subjects.subject.Region`."""
 
     name: str
-    outlines: tuple[_Outline, ...] = Field(min_length=1)
+    outlines: tuple[Outline, ...] = Field(min_length=1)
     hull: bool = False
     margin: float = Field(0, ge=0, le=0.5)
     of: str | None = None
@@ -47,103 +71,49 @@ class SubjectConfig(_StrictModel):
     all, by how steady they are. around: side of the crop over the landmarks' extent. The rest is as in the document.
     """
 
-    landmarks: tuple[str, ...] = ()
-    mirror: tuple[tuple[_Point, _Point], ...] | None = None
-    rigid: tuple[_Point, ...] = ()
+    landmarks: tuple[str, ...]
+    mirror: tuple[tuple[Landmark, Landmark], ...] | None = None
+    rigid: tuple[Landmark, ...] = ()
     around: float = Field(AROUND, ge=1, le=10)
-    contours: dict[str, tuple[_Point, ...]] = {}
+    contours: dict[str, tuple[Landmark, ...]] = {}
     regions: tuple[RegionConfig, ...] = ()
     emphasis: tuple[str, ...] = ()
-    lines: tuple[tuple[_Outline, ...], ...] = ()
-    features: tuple[tuple[_Outline, ...], ...] = ()
-    triangles: tuple[tuple[_Point, _Point, _Point], ...] = ()
-    network: dict[str, Any]
+    lines: tuple[tuple[Outline, ...], ...] = ()
+    features: tuple[tuple[Outline, ...], ...] = ()
+    triangles: tuple[tuple[Landmark, Landmark, Landmark], ...] = ()
+    network: Annotated[dict[str, Any], BeforeValidator(_network)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SubjectConfig:
+        names = self.landmarks
+        if len(names) < _LEAST or len(set(names)) != len(names):
+            different = f"names {len(names)} landmarks, {len(set(names))} of them different"
+            raise ValueError(f"{different}; at least {_LEAST} are needed, under 'landmarks' or with --landmarks")
+        paired = Counter(point for pair in self.mirror or () for point in pair)
+        if twice := [names[point] for point, count in paired.items() if count > 1]:
+            raise ValueError(f"'mirror' pairs '{twice[0]}' twice")
+        regions = [r.name for r in self.regions]
+        if len(set(regions)) != len(regions):
+            raise ValueError("names a region twice")
+        wanted = (*self.emphasis, *(r.of for r in self.regions if r.of))
+        if unknown := [name for name in wanted if name not in regions]:
+            raise ValueError(f"has no region '{unknown[0]}'")
+        return self
 
 
-def read_config(file: Path, landmarks: Sequence[str] = ()) -> tuple[SubjectConfig, tuple[str, ...]]:
-    """Read a configuration, and the names of the landmarks, which may be given beside it; raises SchemaError."""
+def read_config(file: Path, landmarks: Sequence[str] = ()) -> SubjectConfig:
+    """Read a configuration; the names of the landmarks may be given beside it. Raises SchemaError."""
     try:
         told = tomllib.loads(file.read_text("utf-8"))
-        config = SubjectConfig.model_validate(told)
+        told["landmarks"] = list(landmarks) or told.get("landmarks", [])
+        context = {"landmarks": list(map(str, told["landmarks"])), "contours": told.get("contours", ())}
+        return SubjectConfig.model_validate(told, context=context)
     except OSError as e:
         raise SchemaError(f"cannot be read: {e.strerror}", file=file, remedy="Check the path of --config") from e
     except ValidationError as e:
         raise SchemaError(f"does not describe a subject ({faults(e)})", file=file, remedy="See docs/subjects.md") from e
-    except ValueError as e:  # no UTF-8, no TOML
+    except (ValueError, TypeError) as e:  # no UTF-8, no TOML
         raise SchemaError(f"is no TOML ({e})", file=file, remedy="Correct it; see docs/subjects.md") from e
-    names = tuple(landmarks) or config.landmarks
-    if len(names) < _LEAST or len(set(names)) != len(names):
-        raise SchemaError(
-            f"names {len(names)} landmarks, {len(set(names))} of them different; at least {_LEAST} are needed",
-            file=file,
-            remedy="Name each landmark once, in the network's order, under 'landmarks' or with --landmarks",
-        )
-    return config, names
-
-
-def describe(config: SubjectConfig, names: Sequence[str], file: Path) -> dict[str, Any]:
-    """What of a subject's document the configuration says, landmarks by their numbers; raises SchemaError for an unknown name."""
-    index = {name: i for i, name in enumerate(names)}
-
-    def points(told: Iterable[_Point], where: str) -> list[int]:
-        found = [index.get(one, -1) if isinstance(one, str) else one for one in told]
-        for one, at in zip(told, found, strict=True):
-            if not 0 <= at < len(names):
-                raise SchemaError(
-                    f"'{where}' names the landmark '{one}', which is not there",
-                    file=file,
-                    remedy=f"There are {', '.join(names[:40])}",
-                )
-        return found
-
-    def outlines(told: Iterable[_Outline], where: str) -> list[Any]:
-        found = [one if isinstance(one, str) else points(one, where) for one in told]
-        for one in found:
-            if isinstance(one, str) and one not in config.contours:
-                raise SchemaError(f"'{where}' names '{one}', which is not under [contours]", file=file, remedy="Add it")
-        return found
-
-    upright = config.network.get("upright", False)
-    told: dict[str, Any] = {
-        "landmarks": list(names),
-        "finder": config.network | {"upright": upright if isinstance(upright, bool) else points(upright, "upright")},
-        "contours": {name: points(indices, f"contours.{name}") for name, indices in config.contours.items()},
-        "regions": [
-            r.model_dump(exclude_none=True) | {"outlines": outlines(r.outlines, f"regions.{r.name}")}
-            for r in config.regions
-        ],
-        "emphasis": list(config.emphasis),
-        "lines": [outlines(group, "lines") for group in config.lines],
-        "features": [outlines(group, "features") for group in config.features],
-        "triangles": [points(triangle, "triangles") for triangle in config.triangles],
-        "fit": {
-            "rigid": points(config.rigid, "rigid"),
-            "around": config.around,
-            "mirror": None if config.mirror is None else _mirror(config.mirror, len(names), points, file),
-        },
-    }
-    _check_regions(config, file)
-    return {key: value for key, value in told.items() if value != [] and value != {}}
-
-
-def _mirror(
-    pairs: Iterable[tuple[_Point, _Point]], count: int, points: Callable[[Iterable[_Point], str], list[int]], file: Path
-) -> list[int]:
-    mirror = list(range(count))
-    for pair in pairs:
-        a, b = points(pair, "mirror")
-        if a == b or mirror[a] != a or mirror[b] != b:
-            raise SchemaError(f"'mirror' pairs '{pair[0]}' or '{pair[1]}' twice", file=file, remedy="Name each once")
-        mirror[a], mirror[b] = b, a
-    return mirror
-
-
-def _check_regions(config: SubjectConfig, file: Path) -> None:
-    names = [r.name for r in config.regions]
-    wanted = [*config.emphasis, *(r.of for r in config.regions if r.of)]
-    if len(set(names)) != len(names) or (unknown := [n for n in wanted if n not in names]):
-        what = "names a region twice" if len(set(names)) != len(names) else f"has no region '{unknown[0]}'"
-        raise SchemaError(what, file=file, remedy="Correct the [[regions]], what they lie in, and 'emphasis'")
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -183,26 +153,30 @@ def new_subject(
     folder = (out or subjects_folder()).expanduser().absolute() / name
     path = folder / f"{name}.json"
     _check_name(name, path, replace)
-    told, names = read_config(config, landmarks)
-    document = {"schema": SCHEMA, "name": name, **describe(told, names, config)}
-    if "model" in document["finder"]:
+    told = read_config(config, landmarks)
+    names, mirror = told.landmarks, list(range(len(told.landmarks)))
+    for one, other in told.mirror or ():
+        mirror[one], mirror[other] = other, one
+    if "model" in told.network:
         raise SchemaError("'network.model' is said by --model", file=config, remedy="Take it out")
-    finder = document["finder"] | {"model": f"{name}.onnx", "fitted": False}
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": name,
+        **told.model_dump(mode="json", exclude={"network", "rigid", "around", "mirror"}, exclude_defaults=True),
+        "fit": {"rigid": told.rigid, "around": told.around, "mirror": None if told.mirror is None else mirror},
+    }
+    finder = told.network | {"model": f"{name}.onnx", "fitted": False}
     network = read_network(finder, config, len(names))
     width, height = network.size
     NetworkRunner(network, model, len(names))(np.zeros((1, height, width, 3), np.uint8))
     document["finder"] = network.model_dump(mode="json", exclude_none=True)
     document |= _provisional(len(names))
-    document.setdefault("regions", [whole_region(name, len(names))])
+    if not told.regions:  # the hull of all its landmarks, and a little around it
+        document["regions"] = [{"name": name, "outlines": [list(range(len(names)))], "hull": True, "margin": 0.06}]
     write_subject(document, path)
     with whole_file(folder / network.model) as temporary, writing(folder):
         shutil.copyfile(model, temporary)
     return path
-
-
-def whole_region(name: str, landmarks: int) -> dict[str, Any]:
-    """The region of a subject that names none: the hull of all its landmarks, and a little around it."""
-    return {"name": name, "outlines": [list(range(landmarks))], "hull": True, "margin": 0.06}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from tests.support.facesets import tiny_faceset
 from trainer.faceset import Faceset
 from trainer.models import find_model, model_names
 from trainer.models.df import DF, DFOptions
-from trainer.models.liae import LIAE, LIAEOptions
+from trainer.models.liae import LIAE
 from trainer.models.paired import Paired
 from trainer.network import Share
 
@@ -151,7 +151,7 @@ def test_views_show_real_crops_and_what_is_drawn_of_them(facesets):
     torch.testing.assert_close(views["source"], expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("kind", "options"), [(DF, DFOptions), (LIAE, LIAEOptions)])
+@pytest.mark.parametrize(("kind", "options"), [(DF, DFOptions), (LIAE, DFOptions)])
 def test_a_base_over_many_performers_is_fitted_to_a_new_pair(kind, options, facesets):
     base = kind(options(size=32, performers=4, **SMALL))
     losses = base(base.batches([*facesets, *facesets], Share(2, CPU))(0))

@@ -33,9 +33,8 @@ class LossRecord(Hook):
         self.names: tuple[str, ...] = ()
         self._rows = np.zeros((0, 0), np.float32) if rows is None else rows
         self._count = len(self._rows)
-        self._block: Tensor | None = None
+        self._unread: list[Tensor] = []  # a step each, still on the device
         self._norm: Tensor | None = None
-        self._filled = 0
         self.fresh = False
 
     @property
@@ -51,12 +50,8 @@ class LossRecord(Hook):
         """Put the step's losses with the others, and read them when it is time."""
         assert loop.loss is not None and self._norm is not None
         self.names = tuple(loop.losses)
-        found = torch.stack([self._norm, loop.loss, *loop.losses.values()])
-        if self._block is None:
-            self._block = torch.zeros((self._every, len(found)), device=found.device)
-        self._block[self._filled] = found
-        self._filled += 1
-        self.fresh = loop.step % self._every == 0 or bool(loop.stop) or self._filled == self._every
+        self._unread.append(torch.stack([self._norm, loop.loss, *loop.losses.values()]))
+        self.fresh = loop.step % self._every == 0 or bool(loop.stop) or len(self._unread) == self._every
         if self.fresh:
             self._read()
 
@@ -69,14 +64,10 @@ class LossRecord(Hook):
         self._count = min(self._count, steps)
 
     def _read(self) -> None:
-        assert self._block is not None
-        block = self._group.mean(self._block[: self._filled])
-        new = np.asarray(block.cpu().numpy(), np.float32)
-        self._filled = 0
-        if self._rows.shape[1] != new.shape[1]:
-            self._rows = np.full(
-                (self._count, new.shape[1]), np.nan, np.float32
-            )  # resumed with other losses than before
+        new = np.asarray(self._group.mean(torch.stack(self._unread)).cpu().numpy(), np.float32)
+        self._unread.clear()
+        if self._rows.shape[1] != new.shape[1]:  # resumed with other losses than before
+            self._rows = np.full((self._count, new.shape[1]), np.nan, np.float32)
         while self._count + len(new) > len(self._rows):  # doubled, so that a million steps cost a million copies
             self._rows = np.concatenate([self._rows, np.zeros((max(1024, len(self._rows)), new.shape[1]), np.float32)])
         self._rows[self._count : self._count + len(new)] = new

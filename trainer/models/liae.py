@@ -13,19 +13,15 @@ from trainer.models.df import DFOptions
 from trainer.models.paired import Paired, shares
 
 
-class LIAEOptions(DFOptions):
-    """As those of DF."""
-
-
 class LIAE(Paired):
     """Every performer's picture is [own code, common code]; the source's own is the common one. Suits unlike faces and light."""
 
     name = "liae"
-    options_type = LIAEOptions
+    options_type = DFOptions
     own: ClassVar[str] = "others"
-    options: LIAEOptions
+    options: DFOptions
 
-    def __init__(self, options: LIAEOptions) -> None:
+    def __init__(self, options: DFOptions) -> None:
         super().__init__()
         o = self.options = options
         self.encoder = Encoder(o.e_dims)

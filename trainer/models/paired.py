@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nodes.errors import ModelError
 from trainer.augment import Amounts, amounts_for, colour, draw, identity, planes, sample, sampling_grid
-from trainer.data import FULL_WEIGHT, Ahead, Crops, draw_rows
+from trainer.data import FULL_WEIGHT, Ahead, Crops
 from trainer.faceset import Faceset
 from trainer.losses import mask_loss, picture_loss
 from trainer.network import Network, Options, Share
@@ -88,7 +88,8 @@ class PairedBatches:
         return _batch(parts)
 
     def _choose(self, generator: torch.Generator) -> list[Tensor]:
-        return [draw_rows(len(c), self.share.batch, generator)[self.share.rows] for c in self._crops]
+        joint = [torch.randint(len(c), (self.share.batch,), generator=generator) for c in self._crops]
+        return [rows[self.share.rows] for rows in joint]
 
     def _gather(self, step: int) -> list[Tensor]:
         chosen = self._choose(self.share.generator(step))
@@ -135,6 +136,10 @@ class Paired(Network):
             "target as source": self._over(target, (0,)),
             "source as target": self._over(source, (1,)),
         }
+
+    def examples(self, batches: PairedBatches, rows: int) -> dict[str, Tensor]:
+        """The target's crops."""
+        return {"crop": batches.plain(rows).target[rows : 2 * rows]}
 
     def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the weights of a base over any number of performers so that they fit this network's performers.

@@ -85,7 +85,6 @@ def match_near(one: Features, other: Features, places: Double, radius: float) ->
 SIDE = 800  # pixels of the object's longer side in which points are looked for
 _POINTS = 4000
 _FEWEST = 24  # points; fewer are not found again in a frame that is blurred or half hidden
-_SMALLEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +102,10 @@ class ReferencePicture:
 
 
 def prepare(picture: Image8, mask: Image8 | None = None, *, file: Path | str | None = None) -> ReferencePicture:
-    """Prepare a reference from an RGB picture [H, W, 3]; mask: [H, W], not zero where the object is.
+    """Prepare a reference from an RGB picture [H, W, 3], uint8; mask: [H, W], not zero where the object is.
 
-    Raises FaceplateError, naming `file`, for a picture or mask of another shape, one too small, or one with too little to
-    recognise it by.
+    Raises FaceplateError, naming `file`, for a picture with too little to recognise it by.
     """
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or min(picture.shape[:2]) < _SMALLEST:
-        raise FaceplateError(
-            f"is no reference: {picture.dtype} {list(picture.shape)} is given",
-            file=file,
-            remedy=f"Give an RGB picture of 8 bits and of at least {_SMALLEST} x {_SMALLEST} pixels",
-        )
-    if mask is not None and mask.shape != picture.shape[:2]:
-        raise FaceplateError(
-            f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the reference {picture.shape[1]} x {picture.shape[0]}",
-            file=file,
-            remedy="Give a mask of the reference's own size",
-        )
     grey: Image8 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
     counts = np.full(grey.shape, 255, np.uint8) if mask is None else (mask > 0).astype(np.uint8) * 255
     features = features_of(grey, SIDE / max(grey.shape), _POINTS, counts)

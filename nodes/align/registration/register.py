@@ -45,11 +45,6 @@ class Registration:
         return len(self.frames)
 
     @property
-    def to_reference(self) -> Double:
-        """Plate pixels → reference pixels, [T, 3, 3]."""
-        return np.asarray(np.linalg.inv(self.to_plate), np.float64)
-
-    @property
     def corners(self) -> Double:
         """The reference's corners in plate pixels, [T, 4, 2], clockwise from its top left."""
         return apply_homography(self.to_plate, corners_of(*self.size))
