@@ -301,8 +301,8 @@ def report(
         html: Write it as a page, ready to print, to this file.
     """
     from host_bridge.timeline.read.places import media_root as root
+    from host_bridge.timeline.report.document import page
     from host_bridge.timeline.report.gather import gather
-    from host_bridge.timeline.report.page import page
 
     with show_progress() as watch:
         gathered = gather(
@@ -376,7 +376,7 @@ def _show_run(result: RunResult) -> None:
 
 
 def _show_report(report: EditReport) -> None:
-    from host_bridge.timeline.report.page import COVERED, SAID
+    from host_bridge.timeline.report.document import COVERED, SAID
 
     print(f"{report.edit.path}, SHA-256 {report.edit.digest}")
     rows = []

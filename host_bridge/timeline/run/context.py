@@ -67,7 +67,7 @@ class ShotWatch(PassingWatch):
 
 
 def digest_of(path: Path) -> str:
-    """The digest of footage; that of a movie is taken once as long as it stays the same file. Raises FootageError."""
+    """Return the digest of footage; that of a movie is taken once as long as it stays the same file. Raises FootageError."""
     with suppress(OSError):
         status = path.stat()
         if path.is_file():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from host_bridge.timeline.document import (
     load,
     save,
 )
-from host_bridge.timeline.run.context import SHOTS, PlateRange, RunContext, ShotWatch
-from host_bridge.timeline.run.shot import FinishedShot, do_shot, key_of_shot, plate_range
+from host_bridge.timeline.run.context import SHOTS, RunContext, ShotWatch
+from host_bridge.timeline.run.shot import do_shot, key_of_shot, plate_range
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Shot
 from nodes.errors import FaceplateError
@@ -49,15 +50,15 @@ def in_order(shots: Iterable[Shot]) -> list[Shot]:
 
     So the model that the others of a pair start from has seen the most.
     """
+
+    def pair(shot: Shot) -> tuple[str, str]:
+        return shot.cast[0].source, shot.cast[0].target
+
     shots = list(shots)
     first: dict[tuple[str, str], int] = {}
     for number, shot in enumerate(shots):
-        first.setdefault(_pair(shot), number)
-    return sorted(shots, key=lambda shot: (first[_pair(shot)], shot.span[0] - shot.span[1]))
-
-
-def _pair(shot: Shot) -> tuple[str, str]:
-    return shot.cast[0].source, shot.cast[0].target
+        first.setdefault(pair(shot), number)
+    return sorted(shots, key=lambda shot: (first[pair(shot)], shot.span[0] - shot.span[1]))
 
 
 def run_shots(context: RunContext, cast_edit: CastEdit) -> RunResult:
@@ -66,65 +67,59 @@ def run_shots(context: RunContext, cast_edit: CastEdit) -> RunResult:
     Raises FaceplateError if nobody is replaced, OutputError where another run is at work in the folder or it cannot be written to, SchemaError for
     a state of a newer Faceplate, KeyboardInterrupt.
     """
-    edit, todo = cast_edit.edit, in_order(wanted(cast_edit.shots))
-    if not todo:
+    edit, shots, out = cast_edit.edit, wanted(cast_edit.shots), context.out
+    if not shots:
         raise FaceplateError(
             f"has {counted(len(cast_edit.shots), 'shot')}, and nobody is said to be replaced in any that is seen",
             file=edit.path,
             remedy="Say whose face is put in with --source FOOTAGE, with a cast file, or with markers: FACE target=NAME source=NAME",
         )
-    done: dict[str, FinishedShot] = {}
-    with only_one(context.out / ".timeline.lock", "run of a timeline", context.out):
-        before = load(context.out) if document_path(context.out).exists() else None
-        begun = {shot.id: _begun(context, shot, before) for shot in todo}
+    how: dict[str, str] = {}  # the models of the shots that this run does came about
+    with only_one(out / ".timeline.lock", "run of a timeline", out):
+        before = load(out) if document_path(out).exists() else None
+        begun = {shot.id: _begun(context, shot, before) for shot in in_order(shots)}
         run = TimelineRun(
             edit=EditRecord(path=edit.path, digest=edit.digest, rate=sequence_rate(edit.timeline)),
             performers={n: PerformerFootage(footage=f) for n, f in context.performers.items()},
-            shots=tuple(begun[shot.id].record for shot in wanted(cast_edit.shots)),
+            shots=tuple(begun[shot.id] for shot in shots),
         )
-        save(context.out, run)
+        save(out, run)
         taken = {s.folder for s in run.shots if s.folder is not None}
-        waiting = [shot for shot in todo if begun[shot.id].record.state == "waiting"]
-        _announce(context, run, waiting)
-        together = _together(waiting, begun)
+        waiting = [shot for shot in in_order(shots) if begun[shot.id].state == "waiting"]
+        _announce(context, run)
+        together: dict[Path | None, list[tuple[int, int]]] = {}  # spans that may be analysed together, by their media
+        for shot in waiting:
+            if not any(c.tracks for c in shot.cast):  # named tracks are of an analysis of their own
+                together.setdefault(shot.media.path, []).append(begun[shot.id].span)
         for number, shot in enumerate(waiting, 1):
-            watch, one = ShotWatch(context.watch, f"shot {number} of {len(waiting)}", shot.id), begun[shot.id]
-            assert one.plate is not None
-            if same := _kept(context.out, run, one.record.key):
-                record = _as(same, one.record)
+            record, watch = begun[shot.id], ShotWatch(context.watch, f"shot {number} of {len(waiting)}", shot.id)
+            if same := _kept(out, run, record.key):
+                record = _as(same, record)
                 watch.message(f"the same as {same.id}")
             else:
                 folder = Path(SHOTS) / shot.id
                 if folder in taken:  # by another shot's results, which are kept
-                    folder = folder.with_name(f"{shot.id}-{one.record.key[:8]}")
+                    folder = folder.with_name(f"{shot.id}-{record.key[:8]}")
                 taken.add(folder)
-                spans = together.pop(one.plate.digest, ())
-                record, finished = _tried(context, shot, one.record, spans, folder, watch)
-                if finished:
-                    done[shot.id] = finished
+                record, model = _try_shot(context, shot, record, together.pop(shot.media.path, ()), folder, watch)
+                how |= {shot.id: model} if model else {}
             run = run.with_shot(record)
-            save(context.out, run)
+            save(out, run)
     notes = {shot.id: list(shot.notes) for shot in cast_edit.shots}
     return RunResult(
-        document=document_path(context.out),
+        document=document_path(out),
         notes=list(edit.notes),
-        shots=[_result(shot, done.get(shot.id), context.out, notes[shot.id]) for shot in run.shots],
+        shots=[_result(shot, how.get(shot.id), out, notes[shot.id]) for shot in run.shots],
         done=sum(shot.state == "done" for shot in run.shots),
         failed=sum(shot.state == "failed" for shot in run.shots),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _BegunShot:
-    """A shot before the run has come to it. plate: None where it cannot be begun."""
-
-    record: ShotRecord
-    plate: PlateRange | None = None
-
-
-def _begun(context: RunContext, shot: Shot, before: TimelineRun | None) -> _BegunShot:
+def _begun(context: RunContext, shot: Shot, before: TimelineRun | None) -> ShotRecord:
     """The shot as done if an earlier run did the same, else as waiting, or as failed where it cannot even be begun."""
-    record = _record(shot)
+    path = None if shot.media.path is None else shot.media.path.absolute()
+    media = replace(shot.media, path=path)
+    record = ShotRecord(id=shot.id, name=shot.name, where=shot.where, media=media, span=shot.span, cast=shot.cast)
     old = next((s for s in before.shots if s.id == shot.id), None) if before else None
     try:
         plate = plate_range(shot, context.watch, context.settings.detect.layer)
@@ -135,10 +130,10 @@ def _begun(context: RunContext, shot: Shot, before: TimelineRun | None) -> _Begu
     except FaceplateError as e:
         # Its media may only be away for now, or its consent: what was made before is not forgotten.
         stays = {"key": old.key, "model": old.model, "folder": old.folder} if old else {}
-        return _BegunShot(_failed(record.model_copy(update=stays), e))
+        return _failed(record.model_copy(update=stays), e)
     if kept and kept.folder and still_counts(context, context.out / kept.folder, plate, context.watch):
         record = _as(kept, record)
-    return _BegunShot(record, plate)
+    return record
 
 
 def _kept(out: Path, run: TimelineRun, key: str) -> ShotRecord | None:
@@ -152,36 +147,15 @@ def _as(same: ShotRecord, record: ShotRecord) -> ShotRecord:
     return record.model_copy(update={"state": "done", "model": same.model, "folder": same.folder})
 
 
-def _together(shots: Sequence[Shot], begun: Mapping[str, _BegunShot]) -> dict[str, list[tuple[int, int]]]:
-    """The spans that may be analysed together, by the media's digest: not those whose cast names tracks, which are of an analysis of their own."""
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for shot in shots:
-        if (plate := begun[shot.id].plate) and not any(c.tracks for c in shot.cast):
-            spans.setdefault(plate.digest, []).append(plate.span)
-    return spans
-
-
-def _record(shot: Shot) -> ShotRecord:
-    path = None if shot.media.path is None else shot.media.path.absolute()
-    return ShotRecord(
-        id=shot.id,
-        name=shot.name,
-        where=shot.where,
-        media=replace(shot.media, path=path),
-        span=shot.span,
-        cast=shot.cast,
-    )
-
-
-def _tried(
+def _try_shot(
     context: RunContext,
     shot: Shot,
     record: ShotRecord,
     spans: Sequence[tuple[int, int]],
     folder: Path,
     watch: ShotWatch,
-) -> tuple[ShotRecord, FinishedShot | None]:
-    """Do one shot; whatever is wrong with it is its own affair."""
+) -> tuple[ShotRecord, str | None]:
+    """Do one shot, and say how its model came about; whatever is wrong with it is its own affair."""
     began = time.monotonic()
     who = " and ".join(f"{c.source} on {c.target}" for c in shot.cast)
     watch.message(f"{shot.name or shot.id}, {who}, {counted(shot.span[1] - shot.span[0] + 1, 'frame')}")
@@ -197,7 +171,7 @@ def _tried(
         return _failed(record, FaceplateError(f"internal error: {type(e).__name__}: {what}")), None
     watch.message(f"done in {time.monotonic() - began:.0f} s, {done.how}")
     model = done.model and done.model.relative_to(context.out)
-    return record.model_copy(update={"state": "done", "folder": folder, "model": model}), done
+    return record.model_copy(update={"state": "done", "folder": folder, "model": model}), done.how
 
 
 def _failed(record: ShotRecord, error: FaceplateError) -> ShotRecord:
@@ -206,15 +180,15 @@ def _failed(record: ShotRecord, error: FaceplateError) -> ShotRecord:
     return record.model_copy(update={"state": "failed", "error": fault})
 
 
-def _announce(context: RunContext, run: TimelineRun, waiting: Sequence[Shot]) -> None:
-    done, failed = (sum(shot.state == state for shot in run.shots) for state in ("done", "failed"))
-    parts = [f"{len(waiting)} of {counted(len(run.shots), 'shot')} to do"]
-    parts += [f"{done} done before"] if done else []
-    parts += [f"{failed} that cannot be begun"] if failed else []
+def _announce(context: RunContext, run: TimelineRun) -> None:
+    counts = Counter(shot.state for shot in run.shots)
+    parts = [f"{counts['waiting']} of {counted(len(run.shots), 'shot')} to do"]
+    parts += [f"{counts['done']} done before"] if counts["done"] else []
+    parts += [f"{counts['failed']} that cannot be begun"] if counts["failed"] else []
     context.watch.message(", ".join(parts))
 
 
-def _result(shot: ShotRecord, done: FinishedShot | None, out: Path, notes: list[str]) -> ShotResult:
+def _result(shot: ShotRecord, how: str | None, out: Path, notes: list[str]) -> ShotResult:
     report: dict[str, Any] = {}
     if shot.folder is not None:
         with suppress(OSError, ValueError, TypeError):  # an older one, or a shot that failed
@@ -225,8 +199,8 @@ def _result(shot: ShotRecord, done: FinishedShot | None, out: Path, notes: list[
         cast=shot.cast,
         frames=shot.span[1] - shot.span[0] + 1,
         state=shot.state,
-        now=done is not None,
-        how=None if done is None else done.how,
+        now=how is not None,
+        how=how,
         folder=None if shot.folder is None else out / shot.folder,
         verdict=report.get("verdict"),
         summary=report.get("summary"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -14,15 +13,14 @@ from host_bridge.timeline.consent import parameters_of, still_counts
 from host_bridge.timeline.run.context import PlateRange, RunContext, digest_of, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.cache import digest_file, key_of
-from nodes.definitions import Method, Settings
-from nodes.detect import main_tracks
-from nodes.detect.files import load_faces
+from nodes.definitions import Method
 from nodes.detect.kept import analyse_together
 from nodes.errors import FaceplateError, FootageError
+from nodes.files import whole_file
 from nodes.footage.footage import open_beside, open_footage
-from nodes.shot_document import load_shot
 from nodes.text import counted
 
+_NOTE = ".timeline.key"  # of all that the swap in a folder was made of
 _LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}
 
 
@@ -104,7 +102,7 @@ def do_shot(context: RunContext, shot: Shot, spans: Sequence[tuple[int, int]], o
 def _replace_one(
     context: RunContext, shot: Shot, casting: Casting, plate: PlateRange, out: Path, watch: Watch
 ) -> FinishedShot:
-    """Replace one person in a shot's span, in the folder `out`, unless just that is there already.
+    """Replace one person in a shot's span, in the folder `out`, unless a run that was killed has left just that there.
 
     The source's own frames come from the first of the performer's clips.
     """
@@ -119,7 +117,15 @@ def _replace_one(
     by = {"method": Method.MODEL if model else Method.REFERENCE, "model": model}
     parameters = parameters_of(context, casting, plate).model_copy(update=by)
     settings = context.settings.model_copy(update={"swap": parameters})
-    if not (_is_swapped(plate, source, casting, settings, out) and still_counts(context, out, plate, watch)):
+    key = key_of(
+        plate=[plate.digest, plate.range],
+        source=source and digest_of(source),
+        model=model and digest_file(model),
+        tracks=casting.tracks,
+        settings=settings.model_dump(mode="json"),
+    )
+    note = out / _NOTE
+    if not (note.is_file() and note.read_text("utf-8") == key and still_counts(context, out, plate, watch)):
         from nodes.shot.render import render_shot
 
         rate, layer = shot.media.rate, context.settings.detect.layer
@@ -131,28 +137,10 @@ def _replace_one(
             )
         for line in done.document.remarks(tracks_given=bool(casting.tracks)):
             watch.message(line)
+        with whole_file(note) as temporary:
+            temporary.write_text(key, "utf-8")
         watch.preview(done.folder / "sheet.png")
     return FinishedShot(out, model, how)
-
-
-def _is_swapped(plate: PlateRange, source: Path | None, casting: Casting, settings: Settings, out: Path) -> bool:
-    """Tell whether a swap of the same was finished when the run was killed."""
-    try:
-        digests = {"plate": plate.digest} | ({"source": digest_of(source)} if source else {})
-        digests |= {"model": digest_file(settings.swap.model)} if settings.swap.model else {}
-        shot = load_shot(out)
-        json.loads((out / "report.json").read_bytes())
-        tracks = set(casting.tracks or (t.id for t in main_tracks(load_faces(out / "faces.npz").faces)))
-        others = () if casting.tracks else shot.results.not_replaced
-        first, last = (int(number) for number in plate.range.split("-"))
-        return (
-            shot.settings.model_dump(mode="json", exclude_unset=True) == settings.model_dump(mode="json")
-            and (shot.range.first, shot.range.last) == (first, last)
-            and {track.id for track in (*shot.tracks, *others)} == tracks
-            and {name: one.digest for name, one in shot.inputs.items()} == digests
-        )
-    except (FaceplateError, OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _check_cast(context: RunContext, shot: Shot) -> None:

@@ -38,10 +38,11 @@ def model_for(context: RunContext, casting: Casting, plate: PlateRange, watch: W
     )
     home = context.out / MODELS / f"{file_name(casting.source)} on {file_name(casting.target)}"
     base = home / f"base-{built[:8]}"
-    source, mark = _faceset_of_source(context, casting.source, watch), _finished(base, settings)
+    source = _faceset(context, casting.source, source_of(context, casting.source), watch)
+    mark = _finished(base, settings)
     if mark and not context.run.fine_tune:
         return base / MODEL, AS_IT_IS
-    target = _faceset_of_target(context, casting, plate, watch)
+    target = _faceset(context, casting.target, target_of(context, casting, plate), watch, plate, casting.tracks)
     if mark is None:
         _train(context, base, settings, source, target, watch)
     if mark is None or mark.facesets == (source.digest, target.digest):
@@ -98,37 +99,25 @@ def _tuned(settings: TrainSettings, share: float, seconds: float) -> TrainSettin
     return settings.model_copy(update=changes)
 
 
-# --- facesets ---
-
-
-def _faceset_of_source(context: RunContext, name: str, watch: Watch) -> Faceset:
-    """The faceset of a performer whose face is put in, from all footage that the cast names."""
-    clips = context.performers[name]
-    made_from = [digest_of(path) for path in clips]
-    return _faceset(context, name, source_of(context, name), clips, made_from, watch)
-
-
-def _faceset_of_target(context: RunContext, casting: Casting, plate: PlateRange, watch: Watch) -> Faceset:
-    """The faceset of the performer in a shot, from the shot's own frames with their handles."""
-    who = target_of(context, casting, plate)
-    return _faceset(context, casting.target, who, [plate.path], [plate.digest], watch, plate, casting.tracks)
-
-
 def _faceset(
     context: RunContext,
     performer: str,
     who: str,
-    clips: Sequence[Path],
-    made_from: Sequence[str],
     watch: Watch,
     plate: PlateRange | None = None,
     tracks: Sequence[int] = (),
 ) -> Faceset:
-    """Open a faceset, or make it if it is not there or damaged. who: the performer in the records of consent. Raises FaceplateError."""
+    """Open a faceset, or make it if it is not there or damaged. Raises FaceplateError.
+
+    who: the performer in the records of consent. plate: of the performer in a shot, whose own frames with their handles it is made of; else it is
+    made of all footage that the cast names.
+    """
+    clips = [plate.path] if plate else context.performers[performer]
+    made_from = [plate.digest] if plate else [digest_of(path) for path in clips]
     detect, rate = context.settings.detect, plate.rate if plate else None
     parameters = FacesetParameters(size=max(context.train.size or 0, FacesetParameters().size))
     key = key_of(
-        made_from=list(made_from),
+        made_from=made_from,
         performer=performer,
         rate=rate,
         ranges=[] if plate is None else [plate.range],

@@ -1,7 +1,14 @@
-"""Put the results of a run into its edit, and write that as a file."""
+"""Put the results of a run into its edit, and write that as a file.
+
+A result goes into a media reference of its clip, or into a clip on a track above. Item for item such a track has the lengths of the track below: gaps
+for what is not replaced, a clip with the shot's own source range and effects for what is, and the transitions that touch one. So whatever the
+track's clips do (retimes, reverses, freezes, moves, dissolves), the results do with them.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,17 +23,21 @@ from host_bridge.timeline.consent import permitted
 from host_bridge.timeline.document import ExportResult, LeftShot, ShotRecord, TimelineRun, default_folder, load
 from host_bridge.timeline.origin import ShotOrigin
 from host_bridge.timeline.read.edit import Edit, read_edit
+from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.read.places import media_root
 from host_bridge.timeline.settings import ExportSettings, Mode
 from host_bridge.timeline.shots.cast import people_named
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.write.formats import format_of, write_document
 from host_bridge.timeline.write.media import Kind, ResultMedia, result_media
-from host_bridge.timeline.write.placing import add_reference, layer_above, reference_to, result_clip
 from host_bridge.timeline.write.profiles import PROFILES, Profile, adapt
 from host_bridge.timeline.write.tree import (
     CLIP,
+    DEFAULT_KEY,
     EXPORT,
+    MEDIA,
+    NAME,
+    TRACK,
     BlockCast,
     BlockCredentials,
     BlockMedia,
@@ -36,19 +47,25 @@ from host_bridge.timeline.write.tree import (
     Node,
     active_reference,
     at,
+    copied,
     document_of,
+    free_key,
     mark,
     node_of,
     schema,
     text_of,
+    time_range,
+    written_rate,
 )
 from nodes.consent.provenance import Role
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.errors import FaceplateError, OutputError
+from nodes.footage.rates import snap_rate
 from nodes.progress import Progress, quiet
 
 MediaOf = Callable[[ShotRecord, Kind], ResultMedia]
 _RUN = "faceplate timeline run"
+_PLACE = re.compile(r"%0(\d+)d")
 
 
 def export(
@@ -180,7 +197,7 @@ class Exported:
         clip = self._clip(shot)
         reference, about = self._result(shot, clip)
         show, default_only = self.mode == "swap", self.profile.default_only
-        add_reference(clip, reference, about, show=show, default_only=default_only)
+        _add_reference(clip, reference, about, show=show, default_only=default_only)
 
     def lay_above(self, place: tuple[int, ...], shots: list[ShotRecord]) -> None:
         """Put a track with the results of the shots of one track above it."""
@@ -199,18 +216,18 @@ class Exported:
             reference, about = self._result(shot, clip)
             shown = clip.get("source_range") or node_of(row[index].trimmed_range())
             enabled = self.mode == "layer" and clip.get("enabled", True)
-            results[index] = result_clip(clip, shown, reference["name"], reference, enabled=enabled)
+            results[index] = _result_clip(clip, shown, reference["name"], reference, enabled=enabled)
             mark(results[index], CLIP, about)
         by: Node = {"mode": self.mode}
         if alone:
             for i in sorted(results, reverse=True):
                 one = {"children": [None], "metadata": results[i]["metadata"]}
                 name = f"{results[i]['name']} Faceplate"
-                track["children"].insert(i + 1, layer_above(one, [None], {0: results[i]}, name, by))
+                track["children"].insert(i + 1, _layer_above(one, [None], {0: results[i]}, name, by))
             return
         durations = [None if isinstance(c, otio.schema.Transition) else c.duration() for c in row]
         name = f"{track.get('name') or f'Video {place[-1] + 1}'} Faceplate"
-        stack["children"].insert(place[-1] + 1, layer_above(track, durations, results, name, by))
+        stack["children"].insert(place[-1] + 1, _layer_above(track, durations, results, name, by))
 
     def _clip(self, shot: ShotRecord) -> Node:
         try:
@@ -246,5 +263,107 @@ class Exported:
         if made is not None:
             about.provenance, about.credentials = made.provenance, BlockCredentials(**made.signed)
             about.models = tuple(BlockModel(sha256=m.sha256, digest=m.digest) for m in made.models)
-        reference = reference_to(media, active_reference(clip), self.profile)
+        reference = _reference_to(media, active_reference(clip), self.profile)
         return reference, about.model_dump(mode="json", exclude={"key"})
+
+
+# --- where a result goes ---
+
+
+def _reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> Node:
+    """Return a media reference to a result. like: that of the plate."""
+    name, rate = media.path.name, written_rate(like, media.rate)
+    about = {NAME: {"schema": MEDIA, "kind": media.kind} | ({"alpha": media.alpha} if media.alpha else {})}
+    start = ((like or {}).get("available_range") or {}).get("start_time")
+    # Where the plate's media begin beside a whole frame, the result's do so too.
+    began = exact(start["value"]) / snap_rate(start["rate"]) * media.rate if start else Fraction(0)
+    available = time_range(media.start + float(began - nearest(began)), media.frames, rate)
+    place = _PLACE.search(name)
+    if media.number is None or place is None:
+        reference = otio.schema.ExternalReference(profile.url(media.path), available, about)
+    else:
+        reference = otio.schema.ImageSequenceReference(
+            target_url_base=profile.url(media.path.parent, folder=True),
+            name_prefix=name[: place.start()],
+            name_suffix=name[place.end() :],
+            start_frame=media.number,
+            rate=rate,
+            frame_zero_padding=int(place[1]),
+            available_range=available,
+            metadata=about,
+        )
+    return node_of(reference) | {"name": name}
+
+
+def _add_reference(clip: Node, reference: Node, about: Node, *, show: bool, default_only: bool) -> None:
+    """Add a media reference to a clip, under the key `faceplate`.
+
+    about: for the clip's block. show: the clip shows it from now on. default_only: what is shown stands under the usual key, and
+    the plate's reference moves to the key `plate`.
+    """
+    undo: Node = {}
+    if schema(clip) == "Clip" and "media_references" not in clip:
+        undo["was"] = clip["OTIO_SCHEMA"]
+        clip["OTIO_SCHEMA"] = "Clip.2"
+        clip["media_references"] = {DEFAULT_KEY: clip.pop("media_reference", None)}
+    references = clip["media_references"]
+    shown = clip.get("active_media_reference_key", DEFAULT_KEY)
+    undo["was_active"] = shown
+    key = free_key(references, NAME)
+    if show and default_only:
+        undo["moved"] = free_key(references, "plate")
+        references[undo["moved"]] = references.pop(shown)
+        key = shown
+    references[key] = reference
+    clip["active_media_reference_key"] = key if show else shown
+    mark(clip, CLIP, about | {"key": key} | undo)
+
+
+def _result_clip(clip: Node, source_range: Node, name: str, reference: Node, *, enabled: bool) -> Node:
+    """Return a clip that shows a result as `clip` shows its plate. source_range: the part of it that is shown."""
+    return node_of(otio.schema.Clip(name)) | {
+        "metadata": {"Resolve_OTIO": {}} if _is_resolves(clip) else {},
+        "source_range": copied(source_range),
+        "effects": copied(clip.get("effects") or []),
+        "enabled": enabled,
+        "media_references": {DEFAULT_KEY: reference},
+    }
+
+
+def _layer_above(track: Node, durations: Sequence[Any], results: Mapping[int, Node], name: str, about: Node) -> Node:
+    """Return the track of results. durations: RationalTimes of the track's items, None for transitions. results: clips by the index of what they replace."""
+    children: list[Node] = []
+    for i, (child, duration) in enumerate(zip(track["children"], durations, strict=True)):
+        if i in results:
+            children.append(results[i])
+        elif duration is not None:
+            _pad(children, duration.value, duration.rate)
+        elif i - 1 in results or i + 1 in results:
+            children.append(copied(child))
+    if not track.get("source_range"):
+        # A gap that a transition fades to stays.
+        while children and schema(children[-1]) == "Gap" and schema(children[-2:][0]) != "Transition":
+            children.pop()
+    layer = node_of(otio.schema.Track(name, kind="Video")) | {
+        "metadata": {"Resolve_OTIO": {"Locked": False}} if _is_resolves(track) else {},
+        "source_range": copied(track.get("source_range")),
+        "effects": copied(track.get("effects") or []),
+        "enabled": track.get("enabled", True),
+        "children": children,
+    }
+    mark(layer, TRACK, about)
+    return layer
+
+
+def _is_resolves(node: Node) -> bool:
+    return "Resolve_OTIO" in (node.get("metadata") or {})
+
+
+def _pad(children: list[Node], value: float, rate: float) -> None:
+    """Append a gap, or lengthen the one that is last, where both count alike and no transition needs the cut between them."""
+    if children and schema(children[-1]) == "Gap":
+        held = children[-1]["source_range"]["duration"]
+        if math.isclose(held["rate"], rate, rel_tol=1e-12):
+            held["value"] += value
+            return
+    children.append(node_of(otio.schema.Gap(source_range=time_range(0, value, rate))))

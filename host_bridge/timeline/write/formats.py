@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
+import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import opentimelineio as otio
 
@@ -18,18 +22,20 @@ from host_bridge.timeline.read.edit import Edit, read_edit
 from host_bridge.timeline.read.places import Places
 from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.shots.shot import Shot
-from host_bridge.timeline.write.bundle import Bundle, write_bundle
 from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
 from host_bridge.timeline.write.fcp7 import fcp7_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
-from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, clips, document_of, text_of
+from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, clips, document_of, references, schema, text_of
 from host_bridge.timeline.write.writer import cannot_hold
-from nodes.errors import FaceplateError, MissingDependencyError, OutputError
-from nodes.files import whole_file
-from nodes.progress import Progress, quiet
+from nodes.credentials.binding import sidecars
+from nodes.errors import FaceplateError, MissingDependencyError, OutputError, writing
+from nodes.files import beside, flush, whole_file
+from nodes.footage.formats import EMBEDS
+from nodes.progress import Progress, quiet, stage
 
 _log = logging.getLogger(__name__)
+_CONTENT, _VERSION, _MEDIA = "content.otio", "version.txt", "media"  # names in a bundle
 _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 
@@ -78,7 +84,7 @@ def write_document(
     format = format_of(target)
     if format.media:
         bundle = Bundle(document, places)
-        write_bundle(target, bundle, progress)
+        _write_bundle(target, bundle, progress)
         return [], [f"{url}: is not there, and not in the bundle" for url in bundle.missing]
     with whole_file(target) as temporary:
         if format.everything:
@@ -138,8 +144,8 @@ def _lost(document: Node, written: Node) -> list[str]:
     document = deepcopy(document)
     for track in clips(document["tracks"], "Track"):
         (track.get("metadata") or {}).pop(NAME, None)  # a track of ours is there, if not as one of ours
-    count = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, written) if c.kind != "added")
-    return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in count.most_common()]
+    losses = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, written) if c.kind != "added")
+    return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in losses.most_common()]
 
 
 def _as_shown(timeline: Any) -> Any:
@@ -173,3 +179,119 @@ def _check_frames(before: Edit, after: Edit, *, missing_too: bool) -> None:
         shot = dict(shots[0] + shots[1])[differing[0]]
         first, last = shot.record[0], sum(shot.record) - 1
         raise cannot_hold(f"cannot hold shot '{shot.name}' (frames {first} to {last} of the edit) to the frame")
+
+
+# --- bundles ---
+
+
+class Bundle:
+    """For hand-over: a copy of a document that leads to media beside it. places: finds what the document names.
+
+    Every media reference that leads to a file here takes it along, alternatives too; of a sequence all images; and the Content Credentials that
+    lie beside them. What is missing stays as it was written, and is told. Two files of one name get names that tell them apart.
+
+    files: names in the bundle, and what they are copied from. missing: what the document names and is not there.
+    """
+
+    def __init__(self, document: Node, places: Places) -> None:
+        self.document, self.files = deepcopy(document), dict[str, Path]()
+        self._places, self._names, self._missing = places, dict[Path, str](), dict[str, None]()
+        for clip in clips(self.document["tracks"]):
+            for _, reference in references(clip):
+                if schema(reference) == "ExternalReference":
+                    self._take_file(reference)
+                elif schema(reference) == "ImageSequenceReference":
+                    self._take_images(reference)
+        self.missing = list(self._missing)
+
+    def _take_file(self, reference: Node) -> None:
+        """Take a file, and the Content Credentials beside one whose kind carries none, under the name by which they are found there."""
+        url = reference.get("target_url") or ""
+        file, _ = self._places.find(url)
+        if file is None or not file.is_file():
+            self._missing |= {url: None} if url else {}
+            return
+        if file not in self._names:
+            name = Path(_MEDIA, self._name(file, file.name))
+            self.files[name.as_posix()] = file
+            sidecar = next((place for place in sidecars(file) if place.is_file()), None)
+            if file.suffix.lower() not in EMBEDS and sidecar:
+                other, usual = (place.as_posix() for place in sidecars(name))
+                self.files[other if usual in self.files else usual] = sidecar
+        reference["target_url"] = f"{_MEDIA}/{quote(self._names[file])}"
+
+    def _take_images(self, reference: Node) -> None:
+        """Take all images of a sequence into a folder, and their Content Credentials; none where one is missing."""
+        base, prefix, files = reference.get("target_url_base") or "", reference.get("name_prefix", ""), []
+        for name in _image_names(reference):
+            file, _ = self._places.find(f"{base}{name}")
+            if file is None:
+                self._missing[f"{base}{name}"] = None
+                return
+            files.append((name, file))
+        if not files:
+            return
+        folder = files[0][1].parent / prefix
+        name = self._names.get(folder) or self._name(folder, prefix.strip("._- ") or "images")
+        manifests = [(place.name, place) for place in sidecars([files[0][1]]) if place.is_file()]
+        self.files |= {f"{_MEDIA}/{name}/{own}": file for own, file in [*files, *manifests]}
+        reference["target_url_base"] = f"{_MEDIA}/{quote(name)}/"
+
+    def _name(self, path: Path, name: str) -> str:
+        self._names[path] = free_name(name, set(self._names.values()))
+        return self._names[path]
+
+
+def _write_bundle(path: Path, bundle: Bundle, progress: Progress) -> None:
+    """Write an `.otioz` or `.otiod`, whole or not at all; raises OutputError."""
+    tell = stage(progress, "bundle", len(bundle.files))
+    with writing(path):
+        temporary = beside(path)
+        try:
+            if path.suffix.lower() == ".otiod":
+                _write_folder(temporary, bundle, tell)
+                if path.exists():
+                    remedy = "Choose another name with --out, or remove it"
+                    raise OutputError("is there already", file=path, remedy=remedy)
+            else:
+                _write_archive(temporary, bundle, tell)
+                flush(temporary)
+            temporary.replace(path)
+        finally:
+            if temporary.is_dir():
+                shutil.rmtree(temporary, ignore_errors=True)
+            else:
+                temporary.unlink(missing_ok=True)
+
+
+def _image_names(reference: Node) -> Iterator[str]:
+    start, step = int(reference.get("start_frame", 1)), int(reference.get("frame_step", 1))
+    there = reference.get("available_range")
+    for i in range(0, round(there["duration"]["value"]) if there else 0, max(step, 1)):
+        number = str(start + i).zfill(int(reference.get("frame_zero_padding", 0)))
+        yield f"{reference.get('name_prefix', '')}{number}{reference.get('name_suffix', '')}"
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """A file's name that no other file has, whatever the case."""
+    low, path = {t.lower() for t in taken}, Path(name)
+    numbered = (f"{path.stem}-{i}{path.suffix}" for i in count(2))
+    return name if name.lower() not in low else next(n for n in numbered if n.lower() not in low)
+
+
+def _write_folder(path: Path, bundle: Bundle, tell: Callable[[int], None]) -> None:
+    (path / _MEDIA).mkdir(parents=True)
+    (path / _CONTENT).write_text(text_of(bundle.document), "utf-8")
+    for done, (name, file) in enumerate(bundle.files.items(), 1):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, path / name)
+        tell(done)
+
+
+def _write_archive(path: Path, bundle: Bundle, tell: Callable[[int], None]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.writestr(_CONTENT, text_of(bundle.document), zipfile.ZIP_DEFLATED)
+        archive.writestr(_VERSION, "1.0.0")
+        for done, (name, file) in enumerate(bundle.files.items(), 1):
+            archive.write(file, name)
+            tell(done)

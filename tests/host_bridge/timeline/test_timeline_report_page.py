@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from host_bridge.timeline.document import ErrorRecord, ShotRecord
+from host_bridge.timeline.report.document import page as page_of
 from host_bridge.timeline.report.gather import gather
-from host_bridge.timeline.report.page import page as page_of
 from nodes.consent.edit import Added, revoke
 from nodes.consent.provenance import Provenance
 from nodes.text import css_string
