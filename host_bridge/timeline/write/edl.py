@@ -14,7 +14,7 @@ import opentimelineio as otio
 from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.read.edl import KEY, is_drop_frame, speed_of_m2
 from host_bridge.timeline.read.edl_text import BARS, RATE, SOURCE_IN, SOURCE_RATE
-from host_bridge.timeline.read.model import SLACK, exact, nearest, samples_down, seconds, start_of, start_of_edit
+from host_bridge.timeline.read.model import SLACK, block_of, exact, nearest, samples_down, seconds, start_of, start_of_edit
 from host_bridge.timeline.read.places import Header, Places, read_header
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Shot
@@ -124,19 +124,19 @@ class _EdlWriter(TimelineWriter):
 
     def _source(self, clip: Any, shot: Shot, length: int, ahead: int) -> _EventSource:
         """What a clip shows. length: of its event, which ends `ahead` frames before the clip itself, where the transition begins."""
-        reference, found = clip.media_reference, self.media(clip)
-        media = found.media
+        reference, source = clip.media_reference, self.media(clip)
+        media = source.media
         black = isinstance(reference, otio.schema.GeneratorReference)
         if black or (media.path is None and not media.url):
             reel = {"black": "BL", "SMPTEBars": BARS}.get(reference.generator_kind, "AX") if black else "AX"
-            told = [f"* COMMENT: {_line(clip.name)}"] if reel == "AX" and clip.name else []
-            return _EventSource(reel, (timecode_of(0, self._rate), timecode_of(length, self._rate)), told)
+            comments = [f"* COMMENT: {_line(clip.name)}"] if reel == "AX" and clip.name else []
+            return _EventSource(reel, (timecode_of(0, self._rate), timecode_of(length, self._rate)), comments)
         header = None if media.path is None else read_header(media.path)
         at, speed = media.rate, Fraction(1)
         for effect in clip.effects:
             if isinstance(effect, otio.schema.LinearTimeWarp) and getattr(effect, "enabled", True):
                 speed *= exact(effect.time_scalar)
-        begin = (start_of(clip) - found.origin) * at if clip.source_range else Fraction(0)
+        begin = (start_of(clip) - source.origin) * at if clip.source_range else Fraction(0)
         # Played backwards an event shows its source from the end on, so that what is cut off there moves its beginning.
         begin += abs(speed) * at / self._rate * (ahead if speed < 0 else -shot.transitions[0])
         begin += SLACK - Fraction(1, 2) if samples_down(clip) else 0
@@ -144,7 +144,7 @@ class _EdlWriter(TimelineWriter):
         base = media.start if header is None else header.start or 0
         first = base + position
         count = max(1, round(abs(speed) * length * at / self._rate))
-        labels = (self._label(first, at, header), self._label(first + count, at, header))
+        labels = self._label(first, at, header), self._label(first + count, at, header)
         reel, comments = _reel(clip, media.url), [] if at == self._rate else [f"* {SOURCE_RATE}: {at}"]
         if begin != position or not 0 <= position < (media.frames or position + 1):
             comments.append(f"* {SOURCE_IN}: {base + begin}")
@@ -152,15 +152,14 @@ class _EdlWriter(TimelineWriter):
             shown = first + count - 1 if speed < 0 else first
             comments.insert(0, f"M2   {reel:8}       {_m2(speed, self._rate):21} {self._label(shown, at, header)}")
         comments += [self._locator(marker) for marker in clip.markers]
-        comments += [f"* {_line(c)}" for c in _about(clip).get("comments", ())]
-        if place := _PLACE.search(media.url):
+        comments += [f"* {_line(c)}" for c in block_of(clip, KEY).get("comments", ())]
+        url = re.sub(r"[\r\n]+", " ", media.url)
+        if place := _PLACE.search(url):
             number = position + (reference.start_frame if header is None else header.start or 0)
             numbers = "-".join(f"{n:0{place[1] or 1}}" for n in (number, number + count - 1))
-            url = f"{media.url[: place.start()]}[{numbers}]{media.url[place.end() :]}"
-        else:
-            url = media.url
+            url = f"{url[: place.start()]}[{numbers}]{url[place.end() :]}"
         names = [f"CLIP NAME: {_line(clip.name)}"] if clip.name else []
-        return _EventSource(reel, labels, comments, [*names, f"CLIP: {_one_line(url)}"])
+        return _EventSource(reel, labels, comments, [*names, f"CLIP: {url}"])
 
     def _label(self, number: int, at: Fraction, header: Header | None) -> str:
         """A label of the source: of the media's own timecode, where they have one."""
@@ -169,26 +168,20 @@ class _EdlWriter(TimelineWriter):
 
     def _locator(self, marker: Any) -> str:
         at = nearest(seconds(marker.marked_range.start_time, f"marker '{marker.name}'") * self._rate)
-        said = _line(f"{marker.name} {marker.comment}")
-        return f"* LOC: {timecode_of(at, self._rate, drop=self.drop)} {marker.color or 'RED':7} {said}"
-
-
-def _about(item: Any) -> Any:
-    """What an EDL said of an item, as its reader kept it."""
-    block = item.metadata.get(KEY)
-    return block if hasattr(block, "get") else {}
+        text = _line(f"{marker.name} {marker.comment}")
+        return f"* LOC: {timecode_of(at, self._rate, drop=self.drop)} {marker.color or 'RED':7} {text}"
 
 
 def _kind(fade: Any) -> str:
     """The code of a transition: as an EDL had it, else D for a dissolve."""
-    code = str(_about(fade).get("transition", ""))
+    code = str(block_of(fade, KEY).get("transition", ""))
     return code if re.fullmatch(r"D|W\d{3}", code) else "W001" if "Wipe" in fade.transition_type else "D"
 
 
 def _reel(clip: Any, url: str) -> str:
     """As an EDL had it, else eight letters of the media's name."""
     name = re.split(r"[/\\]", url)[-1].rpartition(".")[0] or clip.name
-    return _line(str(_about(clip).get("reel", ""))) or re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
+    return _line(str(block_of(clip, KEY).get("reel", ""))) or re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
 
 
 def _m2(speed: Fraction, rate: Fraction) -> str:
@@ -203,7 +196,3 @@ def _m2(speed: Fraction, rate: Fraction) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"[\r\n]+", " ", text)

@@ -49,7 +49,7 @@ from host_bridge.timeline.write.tree import (
     at,
     copied,
     document_of,
-    free_key,
+    free_name,
     mark,
     node_of,
     schema,
@@ -309,9 +309,9 @@ def _add_reference(clip: Node, reference: Node, about: Node, *, show: bool, defa
     references = clip["media_references"]
     shown = clip.get("active_media_reference_key", DEFAULT_KEY)
     undo["was_active"] = shown
-    key = free_key(references, NAME)
+    key = free_name(references, NAME)
     if show and default_only:
-        undo["moved"] = free_key(references, "plate")
+        undo["moved"] = free_name(references, "plate")
         references[undo["moved"]] = references.pop(shown)
         key = shown
     references[key] = reference

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +25,17 @@ from host_bridge.timeline.write.diff import diff
 from host_bridge.timeline.write.edl import edl_of, reduce_to_edl
 from host_bridge.timeline.write.fcp7 import fcp7_of
 from host_bridge.timeline.write.fcpxml import fcpxml_of
-from host_bridge.timeline.write.tree import DEFAULT_KEY, NAME, Node, clips, document_of, references, schema, text_of
+from host_bridge.timeline.write.tree import (
+    DEFAULT_KEY,
+    NAME,
+    Node,
+    clips,
+    document_of,
+    free_name,
+    references,
+    schema,
+    text_of,
+)
 from host_bridge.timeline.write.writer import cannot_hold
 from nodes.credentials.binding import sidecars
 from nodes.errors import FaceplateError, MissingDependencyError, OutputError, writing
@@ -238,7 +247,7 @@ class Bundle:
         reference["target_url_base"] = f"{_MEDIA}/{quote(name)}/"
 
     def _name(self, path: Path, name: str) -> str:
-        self._names[path] = free_name(name, set(self._names.values()))
+        self._names[path] = free_name(name, self._names.values())
         return self._names[path]
 
 
@@ -270,13 +279,6 @@ def _image_names(reference: Node) -> Iterator[str]:
     for i in range(0, round(there["duration"]["value"]) if there else 0, max(step, 1)):
         number = str(start + i).zfill(int(reference.get("frame_zero_padding", 0)))
         yield f"{reference.get('name_prefix', '')}{number}{reference.get('name_suffix', '')}"
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """A file's name that no other file has, whatever the case."""
-    low, path = {t.lower() for t in taken}, Path(name)
-    numbered = (f"{path.stem}-{i}{path.suffix}" for i in count(2))
-    return name if name.lower() not in low else next(n for n in numbered if n.lower() not in low)
 
 
 def _write_folder(path: Path, bundle: Bundle, tell: Callable[[int], None]) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
 from fractions import Fraction
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
@@ -110,10 +112,11 @@ def written_rate(reference: Node | None, rate: Fraction) -> float:
     return float(spelt) if same else float(rate)  # type: ignore[arg-type]
 
 
-def free_key(taken: Node, wanted: str) -> str:
-    """Return a key that is not taken: `faceplate`, `faceplate-2`."""
-    names = (wanted, *(f"{wanted}-{n}" for n in range(2, len(taken) + 2)))
-    return next(name for name in names if name not in taken)
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a file's name, or a key, that is not taken, whatever the case: `faceplate`, `faceplate-2`; `a.mov`, `a-2.mov`."""
+    low, path = {t.lower() for t in taken}, Path(name)
+    numbered = (f"{path.stem}-{i}{path.suffix}" for i in count(2))
+    return name if name.lower() not in low else next(n for n in numbered if n.lower() not in low)
 
 
 def put(document: Node, place: Sequence[str | int], value: Any) -> Node:

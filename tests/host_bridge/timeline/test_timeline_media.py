@@ -24,8 +24,8 @@ from host_bridge.timeline.read.edit import read_edit
 from host_bridge.timeline.shots.find import find_shots
 from host_bridge.timeline.shots.shot import Media, Shot
 from host_bridge.timeline.write.diff import diff_edits
-from host_bridge.timeline.write.formats import free_name
 from host_bridge.timeline.write.media import result_media
+from host_bridge.timeline.write.tree import free_name
 from nodes.credentials.identity import load_trust
 from nodes.credentials.verify import verify
 from nodes.errors import OutputError
