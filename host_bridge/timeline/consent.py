@@ -7,7 +7,7 @@ from pathlib import Path
 from host_bridge.reporting import Watch
 from host_bridge.timeline.cast_edit import PLATE
 from host_bridge.timeline.document import ShotRecord, TimelineRun
-from host_bridge.timeline.origin import ShotOrigin, models_in, performer_called, signed_in
+from host_bridge.timeline.origin import ShotOrigin, certificate_of, models_in, performer_called
 from host_bridge.timeline.run.context import PlateRange, RunContext, digest_of
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.consent.book import ConsentBook
@@ -104,7 +104,7 @@ def permitted(run: TimelineRun, out: Path, target: Path, consent: ConsentParamet
             faces = still(finished.provenance, folder, "Delete the folder, and run the timeline again")
             provenance = permit(faces, consent, target, out)
             made[shot.id] = ShotOrigin(
-                provenance, tuple(models_in(finished)), signed_in(finished), _ids(shot, provenance, book)
+                provenance, tuple(models_in(finished)), certificate_of(finished), _ids(shot, provenance, book)
             )
     return made
 

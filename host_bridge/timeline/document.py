@@ -13,6 +13,7 @@ from host_bridge.timeline.settings import MediaChoice, Mode, ProfileName
 from host_bridge.timeline.shots.shot import Casting, Media
 from nodes.errors import SchemaError
 from nodes.files import check_schema, whole_file
+from nodes.report.document import LookFirst
 
 SCHEMA = "faceplate.timeline/1"
 NAME = "timeline.json"
@@ -137,7 +138,7 @@ class ShotResult(DocumentPart):
     folder: Path | None
     verdict: str | None
     summary: str | None
-    look_first: list[dict[str, Any]]
+    look_first: list[LookFirst]
     error: ErrorRecord | None
     notes: list[str]
 

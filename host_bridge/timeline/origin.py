@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from host_bridge.timeline.document import DocumentPart
 from nodes.cache import digest_file
@@ -32,12 +31,12 @@ class UsedModel(DocumentPart):
 class ShotOrigin:
     """The origin of a shot, with nothing personal. ids: of performers, by role and the name that the cast has for them.
 
-    signed: whether its results carry Content Credentials, and by which certificate.
+    certificate: SHA-256 of the one by which its results carry Content Credentials; None for none.
     """
 
     provenance: Provenance
     models: tuple[UsedModel, ...] = ()
-    signed: Mapping[str, Any] = field(default_factory=dict)
+    certificate: str | None = None
     ids: Mapping[tuple[Role, str], str] = field(default_factory=dict)
 
 
@@ -46,10 +45,9 @@ def models_in(shot: ShotDocument) -> list[UsedModel]:
     return [_model(model.path, model.digest, model.sha256) for _, model in shot.people if model is not None]
 
 
-def signed_in(shot: ShotDocument) -> dict[str, Any]:
-    """Return what a shot's document says of Content Credentials, without names: whether there are any, by which certificate."""
-    signed = shot.credentials if isinstance(shot.credentials, SignedShot) else None
-    return {"signed": signed is not None, "by": signed and signed.by.sha256}
+def certificate_of(shot: ShotDocument) -> str | None:
+    """Return the SHA-256 of the certificate by which a shot's results are signed; None where they are not."""
+    return shot.credentials.by.sha256 if isinstance(shot.credentials, SignedShot) else None
 
 
 def performer_called(name: str, role: Role, parts: Iterable[PerformerPart], book: ConsentBook | None) -> str | None:

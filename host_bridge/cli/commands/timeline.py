@@ -370,7 +370,7 @@ def _show_run(result: RunResult) -> None:
             remedy = f". {shot.error.remedy}" if shot.error.remedy else ""
             print(f"{shot.id} failed: {shot.error.message}{remedy}", file=sys.stderr)
         elif shot.verdict not in (None, "pass"):
-            frames = ", ".join(str(look["frame"]) for look in shot.look_first)
+            frames = ", ".join(str(look.frame) for look in shot.look_first)
             where = f"; first at frame {frames}" if frames else ""
             print(f"{shot.id}: look at {shot.folder}/report.html{where}", file=sys.stderr)
 

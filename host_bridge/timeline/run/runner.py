@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import Counter
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from host_bridge.timeline.cast_edit import CastEdit
 from host_bridge.timeline.consent import check_allowed, still_counts
@@ -34,6 +32,7 @@ from nodes.errors import FaceplateError
 from nodes.files import only_one
 from nodes.log import log_failure
 from nodes.parts import DOCUMENT
+from nodes.report.document import Report
 from nodes.text import counted
 
 _log = logging.getLogger(__name__)
@@ -189,10 +188,10 @@ def _announce(context: RunContext, run: TimelineRun) -> None:
 
 
 def _result(shot: ShotRecord, how: str | None, out: Path, notes: list[str]) -> ShotResult:
-    report: dict[str, Any] = {}
+    report = None
     if shot.folder is not None:
-        with suppress(OSError, ValueError, TypeError):  # an older one, or a shot that failed
-            report = dict(json.loads((out / shot.folder / "report.json").read_bytes()))
+        with suppress(OSError, ValueError):  # an older one, or a shot that failed
+            report = Report.model_validate_json((out / shot.folder / "report.json").read_bytes())
     return ShotResult(
         id=shot.id,
         name=shot.name,
@@ -202,9 +201,9 @@ def _result(shot: ShotRecord, how: str | None, out: Path, notes: list[str]) -> S
         now=how is not None,
         how=how,
         folder=None if shot.folder is None else out / shot.folder,
-        verdict=report.get("verdict"),
-        summary=report.get("summary"),
-        look_first=report.get("look_first", [])[:_FRAMES],
+        verdict=report.verdict if report else None,
+        summary=report.summary if report else None,
+        look_first=report.look_first[:_FRAMES] if report else [],
         error=shot.error,
         notes=notes,
     )

@@ -261,7 +261,8 @@ class Exported:
             media=BlockMedia(kind=media.kind, sha256=media.sha256),
         )
         if made is not None:
-            about.provenance, about.credentials = made.provenance, BlockCredentials(**made.signed)
+            about.provenance = made.provenance
+            about.credentials = BlockCredentials(signed=made.certificate is not None, by=made.certificate)
             about.models = tuple(BlockModel(sha256=m.sha256, digest=m.digest) for m in made.models)
         reference = _reference_to(media, active_reference(clip), self.profile)
         return reference, about.model_dump(mode="json", exclude={"key"})
