@@ -1,8 +1,9 @@
-"""The tables of node options in docs/cli.md, made from the definitions: `python -m host_bridge.cli.reference docs/cli.md`."""
+"""The tables of docs/cli.md and docs/engine.md, made from the definitions: `python -m host_bridge.cli.reference docs/cli.md docs/engine.md`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from nodes.spec import Parameters
 from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings
 
-HEADING = "## The options of the nodes, of facesets and of training\n"
+
+def written_into(page: str) -> str:
+    """Return a page with its tables made anew: all that follows the paragraph under the heading."""
+    heading = next(heading for heading in TABLES if heading in page)
+    head, _, rest = page.partition(heading)
+    return head + heading + rest.partition("\n\n")[0].rstrip("\n") + "\n\n" + TABLES[heading]()
 
 
 def option_tables() -> str:
@@ -26,29 +32,95 @@ def option_tables() -> str:
         TrainSettings,
         RunSettings,
     ]
-    return "\n".join(map(_table, models))
+    lines = []
+    for model in models:
+        rows = [
+            (
+                f"`--{option_of(name, field.json_schema_extra)}`",
+                _default(field.get_default()),
+                explained(field.description or "", field.json_schema_extra, field.metadata),
+            )
+            for name, field in model.model_fields.items()
+        ]
+        lines += [f"### {title(model)}", *_table(("option", "default", "what"), rows)]
+    return "\n".join(lines)
 
 
-def written_into(page: str) -> str:
-    """Return a page with its tables made anew: what follows the paragraph under the heading."""
-    head, heading, rest = page.partition(HEADING)
-    return head + heading + rest.partition("\n\n")[0].rstrip("\n") + "\n\n" + option_tables()
+def api_tables() -> str:
+    """Describe every address, parameter, kind and refusal of the engine, as Markdown."""
+    from host_bridge.engine.api import REFUSALS, make_app
+    from host_bridge.jobs import KINDS
 
-
-def _table(parameters: type[Parameters]) -> str:
-    rows = [
-        f"| `--{option_of(name, f.json_schema_extra)}` | {_shown(f.get_default())} | {explained(f.description or '', f.json_schema_extra, f.metadata)} |"
-        for name, f in parameters.model_fields.items()
+    document = make_app().openapi()
+    operations = [
+        (f"`{method.upper()} {path}`", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
     ]
-    return "\n".join([f"### {title(parameters)}", "| option | default | what |", "| --- | --- | --- |", *rows, ""])
+    parameters = [
+        (name, f"`{one['name']}`", _type(one["schema"]), one.get("description", ""))
+        for name, operation in operations
+        for one in operation.get("parameters", ())
+        if one["in"] == "query"
+    ]
+    fields = document["components"]["schemas"]["Job"]["properties"].items()
+    kinds = [(f"`{k.name}`", k.help, ", ".join(f"`{n}`" for n in k.request.model_fields)) for k in KINDS.values()]
+    return "\n".join(
+        [
+            *_table(("request", "what", "answers"), [(name, o["description"], _answers(o)) for name, o in operations]),
+            "### Parameters in the address",
+            *_table(("request", "name", "values", "what"), parameters),
+            "### Kinds of jobs",
+            *_table(("kind", "what", "fields of its request"), kinds),
+            "### A job",
+            *_table(
+                ("field", "type", "what"), [(f"`{n}`", _type(one), one.get("description", "")) for n, one in fields]
+            ),
+            "### Refusals",
+            'A refusal is `{"error": {"message": "...", "remedy": "..."}}`.\n',
+            *_table(("status", "when"), [(str(status), when) for status, when in REFUSALS.items()]),
+        ]
+    )
 
 
-def _shown(value: Any) -> str:
+TABLES = {
+    "## The options of the nodes, of facesets and of training\n": option_tables,
+    "## What can be asked over HTTP\n": api_tables,
+}
+
+
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = [titles, tuple("---" for _ in titles), *rows]
+    cells = ([" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in lines)
+    return [*("| " + " | ".join(line) + " |" for line in cells), ""]
+
+
+def _default(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
         return " ".join(f"`{v}`" for v in value)
     return "" if value is None else f"`{value}`"
+
+
+def _answers(operation: dict[str, Any]) -> str:
+    answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    media = dict.fromkeys(kind for answer in answers.values() for kind in answer.get("content", ()))
+    return f"{', '.join(sorted(answers))}; {', '.join(media)}"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The values of a field or parameter: `integer, 1 to 1000, by default 100`."""
+    if "anyOf" in schema:
+        return " or ".join(_type(one) for one in schema["anyOf"] if one.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    parts = [schema.get("type") or schema["$ref"].rpartition("/")[2]]
+    if "minimum" in schema and "maximum" in schema:
+        parts.append(f"{schema['minimum']:g} to {schema['maximum']:g}")
+    if schema.get("default"):
+        parts.append(f"by default {schema['default']}")
+    return ", ".join(parts)
 
 
 if __name__ == "__main__":

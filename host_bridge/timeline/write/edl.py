@@ -14,7 +14,16 @@ import opentimelineio as otio
 from host_bridge.timeline.read.edit import Edit
 from host_bridge.timeline.read.edl import KEY, is_drop_frame, speed_of_m2
 from host_bridge.timeline.read.edl_text import BARS, RATE, SOURCE_IN, SOURCE_RATE
-from host_bridge.timeline.read.model import SLACK, block_of, exact, nearest, samples_down, seconds, start_of, start_of_edit
+from host_bridge.timeline.read.model import (
+    SLACK,
+    block_of,
+    exact,
+    nearest,
+    samples_down,
+    seconds,
+    start_of,
+    start_of_edit,
+)
 from host_bridge.timeline.read.places import Header, Places, read_header
 from host_bridge.timeline.shots.find import find_shots, sequence_rate
 from host_bridge.timeline.shots.shot import Shot

@@ -310,9 +310,9 @@ def _add_reference(clip: Node, reference: Node, about: Node, *, show: bool, defa
     references = clip["media_references"]
     shown = clip.get("active_media_reference_key", DEFAULT_KEY)
     undo["was_active"] = shown
-    key = free_name(references, NAME)
+    key = free_name(NAME, references)
     if show and default_only:
-        undo["moved"] = free_name(references, "plate")
+        undo["moved"] = free_name("plate", references)
         references[undo["moved"]] = references.pop(shown)
         key = shown
     references[key] = reference

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from host_bridge.cli import reference
 from host_bridge.client import Client, EngineError, connect, read_address, running
-from host_bridge.engine import reference
 from host_bridge.engine.api import make_app
 from host_bridge.jobs import KINDS
 from nodes.definitions import NODES
@@ -264,4 +264,4 @@ def test_the_openapi_document_has_every_kind_and_every_node(live: Live) -> None:
 
 def test_the_page_in_the_docs_is_made_from_it() -> None:
     page = (ROOT / "docs/engine.md").read_text("utf-8")
-    assert reference.written_into(page) == page, "run: python -m host_bridge.engine.reference docs/engine.md"
+    assert reference.written_into(page) == page, "run: python -m host_bridge.cli.reference docs/engine.md"
