@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from host_bridge.jobs.footage import frame_rate, opened, positions
 from host_bridge.jobs.job import Request, Result, absolute
 from host_bridge.reporting import TrainingReports, Watch
+from nodes.consent.provenance import Provenance
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import MissingDependencyError
 from nodes.text import command_line, counted
@@ -100,9 +101,9 @@ class FacesetResult(Result):
     coverage: float
     size: int
     count: int
-    parameters: dict[str, Any]
+    parameters: FacesetParameters
     clips: list[FacesetClip]
-    provenance: Any
+    provenance: Provenance | None
     yaw: PoseSpan
     pitch: PoseSpan
     folder: Path
