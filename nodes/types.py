@@ -86,6 +86,15 @@ class Roi:
         """Rows and columns, to index an image with."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def within(self, outer: Roi) -> tuple[slice, slice]:
+        """Rows and columns of this rectangle in an image of the `outer` one, which holds it."""
+        return slice(self.y0 - outer.y0, self.y1 - outer.y0), slice(self.x0 - outer.x0, self.x1 - outer.x0)
+
+    def grown(self, margin: int, width: int, height: int) -> Roi:
+        """Larger by a margin on all sides, cut to an image of `width` x `height`."""
+        x0, y0 = max(self.x0 - margin, 0), max(self.y0 - margin, 0)
+        return Roi(x0, y0, min(self.x1 + margin, width), min(self.y1 + margin, height))
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:

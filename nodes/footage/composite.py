@@ -45,7 +45,7 @@ def inside(patch: Patch, width: int, height: int) -> tuple[Roi, Float] | None:
     x0, y0, x1, y1 = max(roi.x0, 0), max(roi.y0, 0), min(roi.x1, width), min(roi.y1, height)
     if x1 <= x0 or y1 <= y0:
         return None
-    rgba = patch.rgba[y0 - roi.y0 : y1 - roi.y0, x0 - roi.x0 : x1 - roi.x0]
+    rgba = patch.rgba[Roi(x0, y0, x1, y1).within(roi)]
     covered = rgba[..., 3] > 0
     rows, columns = np.flatnonzero(covered.any(1)), np.flatnonzero(covered.any(0))
     if not len(rows):

@@ -181,11 +181,9 @@ def _pictures_of(patch: Patch, width: int, height: int) -> tuple[Roi, Float, Flo
         return EMPTY, np.zeros((0, 0, 3), np.float32), np.zeros((0, 0), np.float32)
     roi, rgba = cut
     margin = max(_LEAST, round(_MARGIN * max(roi.width, roi.height)))
-    window = Roi(
-        max(roi.x0 - margin, 0), max(roi.y0 - margin, 0), min(roi.x1 + margin, width), min(roi.y1 + margin, height)
-    )
+    window = roi.grown(margin, width, height)
     wide = np.zeros((window.height, window.width, 4), np.float32)
-    wide[roi.y0 - window.y0 :, roi.x0 - window.x0 :][: roi.height, : roi.width] = rgba
+    wide[roi.within(window)] = rgba
     alpha = wide[..., 3]
     seen = alpha > _SEEN
     colour = np.where(seen[..., None], wide[..., :3] / np.where(seen, alpha, 1)[..., None], 0).astype(np.float32)

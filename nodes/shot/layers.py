@@ -9,6 +9,7 @@ shown. `overlay` is PNG or EXR of the plate's size, for Blender's sequencer; `ov
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -26,8 +27,18 @@ from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.types import Float, Patch, Roi
 
-OVERLAY = "overlay"
 _AROUND = 8  # pixels around the matte with the plate's colour, unseen: a host that scales pictures mixes neighbours
+
+
+def patched(
+    folder: Path, plate: Footage, first: int, last: int, progress: Progress, name: str
+) -> Iterator[tuple[int, Frame, Patch]]:
+    """Yield the plate's frames first..last (positions) of the shot rendered into `folder`: number, frame and patch. Raises FootageError."""
+    tell = stage(progress, name, last - first + 1)
+    for done, frame in enumerate(plate.frames(first, last), 1):
+        number = plate.info.first + frame.index
+        yield number, frame, read_patch(frame_file(folder, "patch", number))
+        tell(done)
 
 
 def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
@@ -36,21 +47,49 @@ def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress
     They have the plate's size and its frame numbers: PNG with straight alpha, of 8 bits for a plate of 8 and else of 16, or, for a plate in
     float, EXR, premultiplied and scene-linear. Raises FootageError and OutputError.
     """
-    info = plate.info
-    suffix = ".exr" if info.is_float else ".png"
-    tell = stage(progress, "overlay", last - first + 1)
-    for done, frame in enumerate(plate.frames(first, last), 1):
-        number = info.first + frame.index
-        patch = read_patch(frame_file(folder, "patch", number))
-        write_overlay(folder / OVERLAY / f"overlay.{number:04d}{suffix}", frame, patch)
-        tell(done)
-    return folder / OVERLAY / f"overlay.%04d{suffix}"
+    suffix = ".exr" if plate.info.is_float else ".png"
+    for number, frame, patch in patched(folder, plate, first, last, progress, "overlay"):
+        write_overlay(frame_file(folder, "overlay", number, suffix), frame, patch)
+    return folder / "overlay" / f"overlay.%04d{suffix}"
 
 
 def write_overlay(path: Path, frame: Frame, patch: Patch) -> None:
     """Write one overlay, as `write_overlays` says. Raises OutputError."""
+    width, height, depth = frame.width, frame.height, frame.info.bit_depth
+    if not frame.info.is_float:
+        _write(path, *_png(straight(frame, patch, 255 if depth <= 8 else 65535), depth))
+        return
+    rgba = np.zeros((height, width, 4), np.float32)
+    if cut := inside(patch, width, height):
+        roi, part = cut
+        colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
+        linear = to_linear(np.ascontiguousarray(colour), "srgb", exact=True)
+        rgba[roi.slices] = np.dstack([linear * coverage[..., None], coverage])
+    _write(path, rgba.astype(np.float16), _half_rgba(width, height))
+
+
+def _write(path: Path, pixels: Pixels, spec: oiio.ImageSpec) -> None:
     with whole_file(path, sync=False) as temporary:
-        write_image(temporary, *_picture(frame, patch))
+        write_image(temporary, pixels, spec)
+
+
+def _png(values: Float, bit_depth: int) -> tuple[Pixels, oiio.ImageSpec]:
+    """What is displayed, [H, W, 3 or 4], 0..1, with straight alpha, as code values of 8 bits, or of 16 for deeper plates."""
+    kind, type, top = (np.uint8, oiio.UINT8, 255) if bit_depth <= 8 else (np.uint16, oiio.UINT16, 65535)
+    height, width, channels = values.shape
+    spec = oiio.ImageSpec(width, height, channels, type)
+    spec.attribute("png:compressionLevel", 3)
+    if channels == 4:
+        spec.alpha_channel = 3
+        spec.attribute("oiio:UnassociatedAlpha", 1)
+        spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
+    return (values * np.float32(top) + np.float32(0.5)).astype(kind), spec
+
+
+def _half_rgba(width: int, height: int) -> oiio.ImageSpec:
+    spec: oiio.ImageSpec = half_spec(width, height, ("R", "G", "B", "A"), "zip:1")
+    spec.alpha_channel = 3
+    return spec
 
 
 def overlay(plate: Float, composite: Float, alpha: Float, steps: int | None = None) -> tuple[Float, Float]:
@@ -77,73 +116,30 @@ def straight(frame: Frame, patch: Patch, steps: int) -> Float:
     found = np.zeros((height, width, 4), np.float32)
     if cut := inside(patch, width, height):
         roi, part = cut
-        wide = Roi(
-            max(roi.x0 - _AROUND, 0),
-            max(roi.y0 - _AROUND, 0),
-            min(roi.x1 + _AROUND, width),
-            min(roi.y1 + _AROUND, height),
-        )
+        wide = roi.grown(_AROUND, width, height)
         alpha = np.zeros((wide.height, wide.width), np.float32)
-        alpha[roi.y0 - wide.y0 :, roi.x0 - wide.x0 :][: roi.height, : roi.width] = part[..., 3]
+        alpha[roi.within(wide)] = part[..., 3]
         colour, coverage = overlay(frame.rgb(wide), frame.over(patch).rgb(wide), alpha, steps)
         near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8)) > 0
         found[wide.slices] = np.clip(np.dstack([colour * near[..., None], coverage]), 0, 1)
     return found
 
 
-def _picture(frame: Frame, patch: Patch) -> tuple[Pixels, oiio.ImageSpec]:
-    """Pixels of the whole frame and how they are written."""
-    height, width = frame.height, frame.width
-    if frame.info.is_float:
-        rgba = np.zeros((height, width, 4), np.float32)
-        if cut := inside(patch, width, height):
-            roi, part = cut
-            colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
-            linear = to_linear(np.ascontiguousarray(colour), "srgb", exact=True)
-            rgba[roi.slices] = np.dstack([linear * coverage[..., None], coverage])
-        spec = half_spec(width, height, ("R", "G", "B", "A"), "zip:1")
-        spec.alpha_channel = 3
-        return rgba.astype(np.float16), spec
-    kind, top = (np.uint8, 255) if frame.info.bit_depth <= 8 else (np.uint16, 65535)
-    codes = (straight(frame, patch, top) * np.float32(top) + np.float32(0.5)).astype(kind)
-    spec = oiio.ImageSpec(width, height, 4, oiio.UINT8 if kind is np.uint8 else oiio.UINT16)
-    spec.alpha_channel = 3
-    spec.attribute("oiio:UnassociatedAlpha", 1)
-    spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
-    spec.attribute("png:compressionLevel", 3)
-    return codes, spec
-
-
-OVER = "over"
-
-
 def write_layers(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
     """Write a layer for each of the plate's frames first..last (positions) of the shot rendered into `folder`; returns the first file.
 
-    Raises FootageError and OutputError.
+    A frame without a face gets a transparent pixel. Raises FootageError and OutputError.
     """
-    tell = stage(progress, "layers", last - first + 1)
-    for done, frame in enumerate(plate.frames(first, last), 1):
-        number = plate.info.first + frame.index
-        patch = read_patch(frame_file(folder, "patch", number))
-        roi, rgba = _layer(frame, patch)
-        spec = half_spec(roi.width, roi.height, ("R", "G", "B", "A"), "zip:1")
+    for number, frame, patch in patched(folder, plate, first, last, progress, "layers"):
+        roi, rgba = Roi(0, 0, 1, 1), np.zeros((1, 1, 4), np.float32)
+        if cut := inside(patch, frame.width, frame.height):
+            roi, part = cut
+            colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
+            rgba = np.dstack([colour * coverage[..., None], coverage])
+        spec = _half_rgba(roi.width, roi.height)
         spec.x, spec.y, spec.full_width, spec.full_height = roi.x0, roi.y0, frame.width, frame.height
-        spec.alpha_channel = 3
-        with whole_file(folder / OVER / f"over.{number:04d}.exr", sync=False) as temporary:
-            write_image(temporary, rgba.astype(np.float16), spec)
-        tell(done)
-    return folder / OVER / f"over.{plate.info.first + first:04d}.exr"
-
-
-def _layer(frame: Frame, patch: Patch) -> tuple[Roi, Float]:
-    """Its window and its pixels; a transparent one where there is no face."""
-    cut = inside(patch, frame.width, frame.height)
-    if cut is None:
-        return Roi(0, 0, 1, 1), np.zeros((1, 1, 4), np.float32)
-    roi, part = cut
-    colour, coverage = overlay(frame.rgb(roi), frame.over(patch).rgb(roi), part[..., 3])
-    return roi, np.dstack([colour * coverage[..., None], coverage])
+        _write(frame_file(folder, "over", number), rgba.astype(np.float16), spec)
+    return frame_file(folder, "over", plate.info.first + first)
 
 
 def write_whole(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
@@ -169,28 +165,15 @@ def in_frame(patch: Patch, width: int, height: int) -> Patch:
     return Patch(patch.frame, Roi(0, 0, width, height), rgba)
 
 
-COMPOSITE = "composite"
-
-
 def write_frames(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
     """Write the composite of the plate's frames first..last (positions), by its own numbers; returns their pattern.
 
     PNG, of 8 bits for a plate of 8 and else of 16. A plate of pictures has its composite as pictures already, and nothing is written.
     Raises FootageError and OutputError.
     """
-    there = sorted((folder / COMPOSITE).glob("composite.*"))
+    there = sorted((folder / "composite").glob("composite.*"))
     if there and not (folder / "composite.mkv").exists():
-        return folder / COMPOSITE / f"composite.%04d{there[0].suffix}"
-    info = plate.info
-    kind, top = (np.uint8, 255) if info.bit_depth <= 8 else (np.uint16, 65535)
-    tell = stage(progress, "frames", last - first + 1)
-    for done, frame in enumerate(plate.frames(first, last), 1):
-        number = info.first + frame.index
-        composite = frame.over(read_patch(frame_file(folder, "patch", number)))
-        codes = (composite.rgb() * np.float32(top) + np.float32(0.5)).astype(kind)
-        spec = oiio.ImageSpec(info.width, info.height, 3, oiio.UINT8 if kind is np.uint8 else oiio.UINT16)
-        spec.attribute("png:compressionLevel", 3)
-        with whole_file(folder / COMPOSITE / f"composite.{number:04d}.png", sync=False) as temporary:
-            write_image(temporary, codes, spec)
-        tell(done)
-    return folder / COMPOSITE / "composite.%04d.png"
+        return folder / "composite" / f"composite.%04d{there[0].suffix}"
+    for number, frame, patch in patched(folder, plate, first, last, progress, "frames"):
+        _write(frame_file(folder, "composite", number, ".png"), *_png(frame.over(patch).rgb(), plate.info.bit_depth))
+    return folder / "composite" / "composite.%04d.png"

@@ -1,46 +1,38 @@
-"""Render a shot: plate and source in, a folder with composite, patches, mattes, pictures and a report out."""
+"""Render a shot: plate and source in, a folder with composite, patches, mattes, pictures and a report out; one person's, or several laid together."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from nodes.cache import digest_code, digest_file, digest_footage, key_of
-from nodes.choice import check_range
-from nodes.consent.gate import Clip, of_swap, permit
+from nodes.choice import check_fits, check_range
+from nodes.consent.gate import Clip, of_swap, permit, still
 from nodes.credentials.binding import sha256
 from nodes.credentials.sign import ready
-from nodes.definitions import Method, Settings
+from nodes.definitions import ALIGN, Method, Settings
 from nodes.detect import main_tracks
+from nodes.detect.files import load_faces
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
+from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import half_rounded, read_patch
 from nodes.graph import run
+from nodes.parts import DOCUMENT, frame_file
 from nodes.progress import Progress, quiet
 from nodes.shot import results
 from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
-from nodes.shot_document import FootageInput, ModelInput, TrackSpan
+from nodes.shot_document import FootageInput, ModelInput, TrackSpan, load_shot
 from nodes.swap import PatchStream
+from nodes.swap.place import merge
 from nodes.text import counted
 from nodes.types import Patch
 
-
-@dataclass(frozen=True)
-class _RenderRequest:
-    """What is rendered: the plate's frames first..last, by position."""
-
-    plate: Footage
-    source: Footage | None
-    roto: Footage | None
-    first: int
-    last: int
-    settings: Settings
-    tracks: tuple[int, ...]
+Inputs = dict[str, FootageInput | ModelInput]
 
 
 def render_shot(
@@ -65,100 +57,125 @@ def render_shot(
     began = time.monotonic()
     out = Path(out).expanduser().resolve()
     settings = settings or Settings()
-    last = plate.info.frames - 1 if last is None else last
-    shot = _RenderRequest(plate, source, roto, first or 0, last, settings, tuple(tracks))
-    _check(shot)
+    swap, first, last = settings.swap, first or 0, plate.info.frames - 1 if last is None else last
+    check_range(plate.info, first, last)
+    if roto is not None:
+        _check_roto(roto.info, plate.info, last)
+    if swap.method is Method.REFERENCE and source is None:
+        raise FaceplateError("the method 'reference' needs a source", remedy="Give one with --source")
+    if swap.method is Method.MODEL and swap.model is None:
+        raise FaceplateError("the method 'model' needs a model", remedy="Give one with --model")
     results.check_writable(out)
     with results.only_run(out):
-        return _rendered(shot, out, began, progress)
+        inputs: Inputs = {
+            name: FootageInput.of(footage.info, digest_footage(footage.info.path))
+            for name, footage in (("plate", plate), ("source", source), ("roto", roto))
+            if footage is not None
+        }
+        if swap.model is not None and swap.model.is_file():
+            model = swap.model
+            inputs["model"] = ModelInput(path=model.absolute(), digest=digest_file(model), sha256=sha256(model))
+        clips = {name: Clip(i.path, i.digest) for name, i in inputs.items()}
+        asked = clips.get("model") if swap.method is Method.MODEL else None
+        provenance = permit(of_swap(clips["plate"], clips.get("source"), asked, swap), swap, out)
+        by = ready(out, plate.info.path, source.info.path if source else None, told=swap.project)
+        given = {"plate": plate, "source": source, "roto": roto}
+        made = run(given, settings, tracks=tracks, first=first, last=last, progress=progress)
+        if source is not None:
+            used = {track.id for track in made["source_faces"].tracks}
+            others = [track for track in main_tracks(made["source_found"]) if track.id not in used]
+            unused = tuple(TrackSpan.of(track, source.info.first) for track in others)
+            inputs["source"] = inputs["source"].model_copy(update={"not_used": unused})
+        # Whatever changes a patch changes the key.
+        key = key_of(
+            inputs={n: (i.digest, str(i.rate) if isinstance(i, FootageInput) else None) for n, i in inputs.items()},
+            range=(first, last),
+            settings=settings.model_dump(mode="json", exclude={"swap": swap.having("consent")}),
+            tracks=tuple(tracks),
+            code=digest_code("nodes"),
+        )
+        folder = results.open_partial(out, key)
+        written = ShotFolder(plate, first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
+        return write_shot(written, _patches(plate, first, last, made["patch"], folder), folder, out, progress)
 
 
-def _rendered(shot: _RenderRequest, out: Path, began: float, progress: Progress) -> Rendered:
-    plate, source, settings, last, tracks = shot.plate, shot.source, shot.settings, shot.last, shot.tracks
-    inputs = _inputs(shot)
-    clips = {name: Clip(i.path, i.digest) for name, i in inputs.items()}
-    model = clips.get("model") if settings.swap.method is Method.MODEL else None
-    provenance = permit(of_swap(clips["plate"], clips.get("source"), model, settings.swap), settings.swap, out)
-    by = ready(out, plate.info.path, source.info.path if source else None, told=settings.swap.project)
-    given = {"plate": plate, "source": source, "roto": shot.roto}
-    made = run(given, settings, tracks=tracks, first=shot.first, last=last, progress=progress)
-    if source is not None:
-        used = {track.id for track in made["source_faces"].tracks}
-        others = [track for track in main_tracks(made["source_found"]) if track.id not in used]
-        unused = tuple(TrackSpan.of(track, source.info.first) for track in others)
-        inputs["source"] = inputs["source"].model_copy(update={"not_used": unused})
-    folder = results.open_partial(out, _key(shot, inputs))
-    written = ShotFolder(plate, shot.first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
-    return write_shot(written, _patches(shot, made["patch"], folder), folder, out, progress)
+def merge_shots(
+    plate: Footage, shots: Sequence[Path], out: Path, first: int, last: int, *, progress: Progress = quiet
+) -> Rendered:
+    """Write a shot of the plate's frames first..last (inclusive positions) that holds the patches of `shots`, the later ones above.
+
+    shots: folders that `render_shot` has written of the same frames, found with the same parameters of Detect; each keeps its own patches and
+    mattes. Settings in the new document are the first one's. Raises ConsentError, FootageError, SchemaError,
+    OutputError.
+    """
+    with results.only_run(out):
+        began, documents = time.monotonic(), [load_shot(folder) for folder in shots]
+        faces = load_faces(shots[0] / "faces.npz").faces
+        check_fits(faces, plate.info)
+        settings = documents[0].settings
+        tracks = [track.id for document in documents for track in document.tracks]
+        crops = run({"plate": plate, "found": faces}, settings, upto=ALIGN, tracks=tracks)["crops"]
+        inputs = dict(documents[0].inputs)
+        for number, document in enumerate(documents[1:], 2):
+            inputs |= {f"{name}_{number}": one for name, one in document.inputs.items() if name != "plate"}
+        made = [
+            each
+            for document, shot in zip(documents, shots, strict=True)
+            for each in still(document.provenance, shot, "Render it again")
+        ]
+        provenance = permit(made, settings.swap, out)
+        by = ready(out, told=settings.swap.project)
+        key = key_of(shots=[digest_file(folder / DOCUMENT) for folder in shots], range=(first, last))
+        folder = results.open_partial(out, key)
+        written = ShotFolder(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
+        return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
 
 
 def as_written(patch: Patch) -> Patch:
     """Round a patch to the half floats of its file, so that plate and file give exactly the composite."""
-    if patch.roi.empty:
-        return patch
-    return Patch(patch.frame, patch.roi, half_rounded(patch.rgba))
+    return patch if patch.roi.empty else Patch(patch.frame, patch.roi, half_rounded(patch.rgba))
 
 
-def _check(shot: _RenderRequest) -> None:
-    check_range(shot.plate.info, shot.first, shot.last)
-    roto, info = shot.roto and shot.roto.info, shot.plate.info
-    if roto and ((roto.width, roto.height) != (info.width, info.height) or roto.frames <= shot.last):
+def _check_roto(roto: FootageInfo, plate: FootageInfo, last: int) -> None:
+    if (roto.width, roto.height) != (plate.width, plate.height) or roto.frames <= last:
         raise FootageError(
-            f"is {roto.width}x{roto.height} with {counted(roto.frames, 'frame')}; the plate is {info.width}x{info.height} "
-            f"and frame {info.first + shot.last} is its {shot.last + 1}. one",
+            f"is {roto.width}x{roto.height} with {counted(roto.frames, 'frame')}; the plate is {plate.width}x{plate.height} "
+            f"and frame {plate.first + last} is its {last + 1}. one",
             file=roto.path,
             remedy="Give a matte that goes with the plate frame by frame, from its first one on",
         )
-    method = shot.settings.swap.method
-    if method is Method.REFERENCE and shot.source is None:
-        raise FaceplateError("the method 'reference' needs a source", remedy="Give one with --source")
-    if method is Method.MODEL and shot.settings.swap.model is None:
-        raise FaceplateError("the method 'model' needs a model", remedy="Give one with --model")
 
 
-def _inputs(shot: _RenderRequest) -> dict[str, FootageInput | ModelInput]:
-    inputs: dict[str, FootageInput | ModelInput] = {}
-    for name, footage in (("plate", shot.plate), ("source", shot.source), ("roto", shot.roto)):
-        if footage is not None:
-            inputs[name] = FootageInput.of(footage.info, digest_footage(footage.info.path))
-    model = shot.settings.swap.model
-    if model is not None and model.is_file():
-        inputs["model"] = ModelInput(path=model.absolute(), digest=digest_file(model), sha256=sha256(model))
-    return inputs
-
-
-def _key(shot: _RenderRequest, inputs: dict[str, FootageInput | ModelInput]) -> str:
-    """The key of the patches: whatever changes one of them changes it."""
-    return key_of(
-        inputs={name: (i.digest, str(i.rate) if isinstance(i, FootageInput) else None) for name, i in inputs.items()},
-        range=(shot.first, shot.last),
-        settings=shot.settings.model_dump(mode="json", exclude={"swap": shot.settings.swap.having("consent")}),
-        tracks=shot.tracks,
-        code=digest_code("nodes"),
-    )
-
-
-def _patches(shot: _RenderRequest, plan: PatchStream, folder: Path) -> Iterator[tuple[Frame, Patch, bool]]:
+def _patches(
+    plate: Footage, first: int, last: int, stream: PatchStream, folder: Path
+) -> Iterator[tuple[Frame, Patch, bool]]:
     """Yield each frame with its patch as written and whether that is new: first those on disk, then swap from there on."""
-    frames = shot.plate.frames(shot.first, shot.last, prepare=Frame.rgb8)
-    before: deque[Frame] = deque(maxlen=plan.lookahead)
+    frames = plate.frames(first, last, prepare=Frame.rgb8)
+    before: deque[Frame] = deque(maxlen=stream.lookahead)
     for frame in frames:
-        patch = _kept(shot, folder, frame.index)
+        patch = _kept(folder, plate.info.first + frame.index)
         if patch is None:
             rest: Iterable[Frame] = chain(tuple(before), (frame,), frames)
-            for found, new in plan.patches(rest):
-                if found.index >= frame.index:
-                    yield found, as_written(new), True
+            for done, new in stream.patches(rest):
+                if done.index >= frame.index:
+                    yield done, as_written(new), True
             return
         before.append(frame)
         yield frame, patch, False
 
 
-def _kept(shot: _RenderRequest, folder: Path, index: int) -> Patch | None:
-    patch, matte = patch_files(folder, shot.plate.info.first + index)
+def _kept(folder: Path, number: int) -> Patch | None:
+    patch, matte = patch_files(folder, number)
     if not (patch.is_file() and matte.is_file()):
         return None
     try:
         return read_patch(patch)
     except FootageError:
         return None  # cut off by a power failure, say
+
+
+def _merged(plate: Footage, shots: Sequence[Path], first: int, last: int) -> Iterator[tuple[Frame, Patch, bool]]:
+    for frame in plate.frames(first, last, prepare=Frame.rgb8):
+        number = plate.info.first + frame.index
+        patches = [read_patch(frame_file(folder, "patch", number)) for folder in shots]
+        yield frame, as_written(merge(patches, frame.index)), True

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from nodes.files import whole_file
+from nodes.footage.composite import inside
 from nodes.footage.frame import Frame
 from nodes.types import Image8, Patch, Roi, Track
 
@@ -50,11 +51,9 @@ def column(number: int, plate: Frame, composite: Frame, patch: Patch, part: Roi)
     scale = min(_CELL / max(part.width, part.height), 1.0)
     size = max(round(part.width * scale), 1), max(round(part.height * scale), 1)
     matte = np.zeros((plate.height, plate.width), np.float32)
-    if not patch.roi.empty:
-        inside = Roi(max(patch.roi.x0, 0), max(patch.roi.y0, 0), patch.roi.x1, patch.roi.y1)
-        alpha = patch.rgba[inside.y0 - patch.roi.y0 :, inside.x0 - patch.roi.x0 :, 3]
-        there = matte[inside.slices]
-        there[:] = alpha[: there.shape[0], : there.shape[1]]
+    if cut := inside(patch, plate.width, plate.height):
+        roi, rgba = cut
+        matte[roi.slices] = rgba[..., 3]
     grey = (np.clip(matte[part.slices], 0, 1) * 255 + 0.5).astype(np.uint8)
     pictures = (plate.rgb8()[part.slices], composite.rgb8()[part.slices], np.dstack([grey] * 3))
     small = (np.asarray(cv2.resize(p, size, interpolation=cv2.INTER_AREA), np.uint8) for p in pictures)

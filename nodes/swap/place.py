@@ -53,7 +53,6 @@ def merge(patches: list[Patch], frame: int) -> Patch:
     roi = Roi(min(r.x0 for r in rois), min(r.y0 for r in rois), max(r.x1 for r in rois), max(r.y1 for r in rois))
     rgba = np.zeros((roi.height, roi.width, 4), np.float32)
     for patch in patches:
-        r = patch.roi
-        into = rgba[r.y0 - roi.y0 : r.y1 - roi.y0, r.x0 - roi.x0 : r.x1 - roi.x0]
+        into = rgba[patch.roi.within(roi)]
         into[:] = patch.rgba + into * (1 - patch.rgba[..., 3:])
     return Patch(frame, roi, rgba)

@@ -86,7 +86,7 @@ def do_shot(context: RunContext, shot: Shot, spans: Sequence[tuple[int, int]], o
         analyse_together(footage, spans, context.settings.detect, watch.progress, "detect")
     if len(shot.cast) == 1:
         return _replace_one(context, shot, shot.cast[0], plate, out, watch)
-    from nodes.shot.merge import merge_shots
+    from nodes.shot.render import merge_shots
 
     # Each person has results of their own, which lie beside.
     beside = out.with_name(f"{out.name}.people")

@@ -20,8 +20,7 @@ from nodes.consent.records import USES, Use
 from nodes.definitions import Settings, SwapParameters
 from nodes.errors import ConsentError
 from nodes.footage.footage import open_footage
-from nodes.shot.merge import merge_shots
-from nodes.shot.render import render_shot
+from nodes.shot.render import merge_shots, render_shot
 from nodes.shot.still import Stills
 from nodes.shot_document import ShotDocument, load_shot
 from tests.nodes.swap.test_model import identity

@@ -30,8 +30,7 @@ from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot import results, write
 from nodes.shot.mattes import write_mattes
-from nodes.shot.merge import merge_shots
-from nodes.shot.render import render_shot
+from nodes.shot.render import merge_shots, render_shot
 from nodes.shot.sheet import side_by_side
 from nodes.shot.worker import Worker
 from nodes.shot.write import Rendered
