@@ -8,8 +8,9 @@ from host_bridge.reporting import Watch
 from host_bridge.timeline.cast_edit import PLATE
 from host_bridge.timeline.document import ShotRecord, TimelineRun
 from host_bridge.timeline.origin import ShotOrigin, certificate_of, models_in, performer_called
-from host_bridge.timeline.run.context import PlateRange, RunContext, digest_of
+from host_bridge.timeline.run.context import PlateRange, RunContext
 from host_bridge.timeline.shots.shot import Casting, Shot
+from nodes.cache import digest_footage
 from nodes.consent.book import ConsentBook
 from nodes.consent.gate import Clip, Face, of_swap, permit, project_book, still
 from nodes.consent.provenance import Provenance, Role
@@ -33,7 +34,7 @@ def target_of(context: RunContext, casting: Casting, plate: PlateRange) -> str:
 def source_of(context: RunContext, name: str) -> str:
     """Who is put in, by the name that somebody gave; else, where it is but that of a clip, the performer whom the clip shows. Raises ConsentError."""
     path = context.performers[name][0]
-    face = Face("replacement", "source", "--source NAME=FOOTAGE", None, Clip(path, digest_of(path)))
+    face = Face("replacement", "source", "--source NAME=FOOTAGE", None, Clip(path, digest_footage(path)))
     book = project_book([face], records_of(context), context.out) if name == path.stem.split(".")[0] else None
     return name if name != path.stem.split(".")[0] or (book and book.named(name)) else _shown(context, face)
 
@@ -51,7 +52,7 @@ def check_allowed(context: RunContext, shot: Shot, plate: PlateRange) -> None:
     """See that all in a shot may be replaced and put in. Of the models its swap asks, when they are known. Raises ConsentError."""
     for casting in shot.cast:
         source, parameters = context.performers[casting.source][0], parameters_of(context, casting, plate)
-        clips = Clip(plate.path, plate.digest), Clip(source, digest_of(source))
+        clips = Clip(plate.path, plate.digest), Clip(source, digest_footage(source))
         permit(of_swap(*clips, None, parameters), parameters, context.out)
 
 
@@ -124,4 +125,4 @@ def _shown(context: RunContext, face: Face) -> str:
 
 def _plate(shot: Shot) -> PlateRange:
     assert shot.media.path is not None
-    return PlateRange(shot.media.path, digest_of(shot.media.path), "", shot.span, "")
+    return PlateRange(shot.media.path, digest_footage(shot.media.path), "", shot.span, "")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from host_bridge.reporting import PassingWatch, Watch
 from host_bridge.timeline.settings import RunSettings
-from nodes.cache import digest_footage
 from nodes.definitions import Settings
 from trainer.settings import TrainSettings
 from trainer.watcher import TrainingProgress
@@ -64,20 +61,6 @@ class ShotWatch(PassingWatch):
     def message(self, line: str) -> None:
         """Pass it on, with the shot's name."""
         super().message(f"{self._name}: {line}")
-
-
-def digest_of(path: Path) -> str:
-    """Return the digest of footage; that of a movie is taken once as long as it stays the same file. Raises FootageError."""
-    with suppress(OSError):
-        status = path.stat()
-        if path.is_file():
-            return _digest(path, status.st_mtime_ns, status.st_size)
-    return digest_footage(path)
-
-
-@lru_cache(1024)
-def _digest(path: Path, changed: int, size: int) -> str:
-    return digest_footage(path)
 
 
 def file_name(name: str) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from host_bridge.reporting import Watch
 from host_bridge.timeline.consent import parameters_of, still_counts
-from host_bridge.timeline.run.context import PlateRange, RunContext, digest_of, file_name
+from host_bridge.timeline.run.context import PlateRange, RunContext, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
-from nodes.cache import digest_file, key_of
+from nodes.cache import digest_file, digest_footage, key_of
 from nodes.definitions import Method
 from nodes.detect.kept import analyse_together
 from nodes.errors import FaceplateError, FootageError
@@ -53,7 +53,7 @@ def plate_range(shot: Shot, watch: Watch, layer: str | None) -> PlateRange:
                 remedy="Give the media that the edit was made with, with --media-root FROM=TO",
             )
     numbers = f"{info.first + first}-{info.first + last}"
-    return PlateRange(media.path, digest_of(media.path), str(media.rate), (first, last), numbers)
+    return PlateRange(media.path, digest_footage(media.path), str(media.rate), (first, last), numbers)
 
 
 def key_of_shot(context: RunContext, shot: Shot, plate: PlateRange) -> str:
@@ -67,7 +67,7 @@ def key_of_shot(context: RunContext, shot: Shot, plate: PlateRange) -> str:
         rate=plate.rate,
         span=plate.span,
         cast=[(c.source, c.target, c.tracks) for c in shot.cast],
-        sources=[[digest_of(path) for path in context.performers[c.source]] for c in shot.cast],
+        sources=[[digest_footage(path) for path in context.performers[c.source]] for c in shot.cast],
         run=context.run.model_dump(mode="json"),
         train=context.train.model_dump(mode="json", include=_LEARNED) if trained else None,
         settings=context.settings.model_dump(mode="json", exclude={"swap": context.settings.swap.having("consent")}),
@@ -119,7 +119,7 @@ def _replace_one(
     settings = context.settings.model_copy(update={"swap": parameters})
     key = key_of(
         plate=[plate.digest, plate.range],
-        source=source and digest_of(source),
+        source=source and digest_footage(source),
         model=model and digest_file(model),
         tracks=casting.tracks,
         settings=settings.model_dump(mode="json"),

@@ -14,9 +14,9 @@ from typing import Any
 from host_bridge.reporting import TrainingReports, Watch
 from host_bridge.timeline.consent import records_of, source_of, target_of
 from host_bridge.timeline.document import MARK, TrainingMark, TrainingResult, read_mark
-from host_bridge.timeline.run.context import FACESETS, MODELS, PlateRange, RunContext, digest_of, file_name
+from host_bridge.timeline.run.context import FACESETS, MODELS, PlateRange, RunContext, file_name
 from host_bridge.timeline.shots.shot import Casting
-from nodes.cache import key_of
+from nodes.cache import digest_footage, key_of
 from nodes.errors import FaceplateError
 from nodes.files import whole_file
 from nodes.footage.footage import open_beside, open_footage
@@ -113,7 +113,7 @@ def _faceset(
     made of all footage that the cast names.
     """
     clips = [plate.path] if plate else context.performers[performer]
-    made_from = [plate.digest] if plate else [digest_of(path) for path in clips]
+    made_from = [plate.digest] if plate else [digest_footage(path) for path in clips]
     detect, rate = context.settings.detect, plate.rate if plate else None
     parameters = FacesetParameters(size=max(context.train.size or 0, FacesetParameters().size))
     key = key_of(
