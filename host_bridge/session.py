@@ -32,10 +32,7 @@ NOT_INTACT = 11  # status in a result of the job `credentials`: changed, or stri
 _EVERY, _AT_FIRST = 0.1, 0.01  # seconds between two calls of `pump`; a job that has just begun may be a preview
 _AT_ONCE = {"preview": 1.0}  # seconds for which the engine may hold back its answer: these jobs are that short
 _SHOWN = 20  # jobs
-_OLD, _SOON = (
-    30.0,
-    3.0,
-)  # seconds after which an answer about consent may have changed, and after which an engine may be there
+_PAUSE = 3.0  # seconds after which a use that was not allowed is asked again
 
 
 @cache
@@ -432,40 +429,39 @@ class ConsentAnswer:
     asked: float = -math.inf
     job: Job | None = None
 
+    @property
+    def allowed(self) -> bool:
+        """Whether the faces may be used so."""
+        return bool(self.job and (self.job["result"] or {}).get("allowed"))
+
+    def take(self, job: Job) -> None:
+        """Note what was answered."""
+        self.job = job
+
 
 class ConsentMonitor:
-    """Answers about consent for what a host shows: asked when it is looked at, and again when the answer may have changed."""
+    """Answers about consent for what a host shows: asked when it is looked at, and again as long as the use is not allowed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.answers: dict[str, ConsentAnswer] = {}
 
     def look(self, request: dict[str, Any]) -> ConsentAnswer:
-        """The answer to a request of the job `performers`, as far as it is known; it is asked unless that was done lately."""
+        """The answer to a request of the job `performers`, as far as it is known."""
         answer = self.answers.setdefault(json.dumps(request, sort_keys=True), ConsentAnswer())
-        if time.monotonic() - answer.asked > _OLD:
+        if not answer.allowed and time.monotonic() - answer.asked > _PAUSE:
             answer.asked = time.monotonic()
-            self._session.ask("performers", request, lambda job: self._answered(answer, job))
+            self._session.ask("performers", request, answer.take)
         return answer
 
     def again(self) -> None:
         """Ask all that is looked at anew."""
-        for answer in self.answers.values():
-            answer.asked = -math.inf
+        self.answers.clear()
 
     def ended(self, job: Job) -> None:
-        """Ask anew where a job was refused and the answer was yes, or the other way round."""
-        refused, finished = forbidden(job), job["state"] == "finished"
-        for answer in self.answers.values():
-            allowed = bool(answer.job and answer.job["result"] and answer.job["result"]["allowed"])
-            if (refused and allowed) or (finished and not allowed):
-                answer.asked = -math.inf
-
-    @staticmethod
-    def _answered(answer: ConsentAnswer, job: Job) -> None:
-        answer.job = job
-        if job["id"] is None:  # there was no engine; soon there may be one
-            answer.asked += _SOON - _OLD
+        """Ask all anew where a job was refused."""
+        if forbidden(job):
+            self.again()
 
 
 # ---- training

@@ -56,12 +56,12 @@ class CastResult(PerformersResult, CastStanding):
 
 
 def look_up_performers(request: PerformersRequest, watch: Watch) -> CastResult | PerformersResult:
-    """Say who may be used for what, by the records of consent; of a plate, how it stands."""
+    """Say who may be used for what, by the records of consent."""
     from nodes.cache import digest_file, digest_footage
 
     swap, paths = request.swap, [path and absolute(path) for path in (request.plate, request.source)]
     plate, source = (Clip(path, digest_footage(path)) if path else None for path in paths)
-    book = project_book([], swap, request.near, *paths)
+    book = project_book(swap, request.near, *paths)
     if plate is None:
         return PerformersResult.of(book)
     file = absolute(swap.model) if swap.model and swap.method is Method.MODEL and not request.train else None

@@ -34,9 +34,10 @@ def target_of(context: RunContext, casting: Casting, plate: PlateRange) -> str:
 def source_of(context: RunContext, name: str) -> str:
     """Who is put in, by the name that somebody gave; else, where it is but that of a clip, the performer whom the clip shows. Raises ConsentError."""
     path = context.performers[name][0]
-    face = Face("replacement", "source", "--source NAME=FOOTAGE", None, Clip(path, digest_footage(path)))
-    book = project_book([face], records_of(context), context.out) if name == path.stem.split(".")[0] else None
-    return name if name != path.stem.split(".")[0] or (book and book.named(name)) else _shown(context, face)
+    if name != path.stem.split(".")[0]:
+        return name
+    clip = Clip(path, digest_footage(path))
+    return _shown(context, Face("replacement", "source", "--source NAME=FOOTAGE", None, clip, label=name))
 
 
 def parameters_of(context: RunContext, casting: Casting, plate: PlateRange) -> SwapParameters:
@@ -96,7 +97,7 @@ class Refusals:
 
 def permitted(run: TimelineRun, out: Path, target: Path, consent: ConsentParameters) -> dict[str, ShotOrigin]:
     """By what each finished shot was made, by its id. out: the run's folder. target: what is to be written. Raises ConsentError, SchemaError."""
-    book = project_book([], consent, target, out)
+    book = project_book(consent, target, out)
     made = {}
     for shot in run.shots:
         if shot.state == "done" and shot.folder is not None:

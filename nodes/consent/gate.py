@@ -182,15 +182,13 @@ def permit(
 
     places: where the project is looked for: around the result, what it is made of, then the clips and the current folder.
     """
-    return _permit(wanted, project_book(wanted, request, *places, now=now))
-
-
-def project_book(
-    wanted: Sequence[Face | Earlier], request: ConsentRequest, *places: Path | None, now: datetime | None = None
-) -> ConsentBook | None:
-    """The records that count for these faces; None where there is no project. Raises ConsentError."""
     clips = [face.clip.path for face in wanted if isinstance(face, Face) and face.clip]
-    project = find_project(*places, *clips, Path.cwd(), told=request.project)
+    return _permit(wanted, project_book(request, *places, *clips, now=now))
+
+
+def project_book(request: ConsentRequest, *places: Path | None, now: datetime | None = None) -> ConsentBook | None:
+    """The records that count around these places and the current folder; None where there is no project. Raises ConsentError."""
+    project = find_project(*places, Path.cwd(), told=request.project)
     return open_book(project, request.production, now) if project else None
 
 

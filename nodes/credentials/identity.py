@@ -118,7 +118,8 @@ class Identity:
     @property
     def name(self) -> str:
         """The name in the certificate, else a part of its fingerprint."""
-        return _name_of(self.certificate) or self.fingerprint[:16]
+        names = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(names[0].value) if names else self.fingerprint[:16]
 
     @property
     def fingerprint(self) -> str:
@@ -136,22 +137,20 @@ def load_identity() -> Identity:
     if certificate is None or private_key is None:
         leaf, key = _local_certificate()
         return Identity(leaf, key, "es256", local=True, time_stamp=configured.time_stamp)
-    remedy = f"Set it right in {configuration_file()}"
-    chain = _read(certificate, remedy)
+    chain = _read_certificates(certificate, "holds no certificate", "Give the chain in PEM, the signing one first")
     try:
-        public = x509.load_pem_x509_certificates(chain.encode())[0].public_key()
-    except (ValueError, IndexError) as e:
-        raise CredentialsError("holds no certificate", file=certificate, remedy="Give the chain in PEM") from e
-    key = _read(private_key, remedy)
-    check_private(private_key, CredentialsError)
-    try:
+        key = private_key.read_text("ascii")
         private = load_pem_private_key(key.encode(), None)
+    except OSError as e:
+        remedy = f"Set it right in {configuration_file()}"
+        raise CredentialsError(f"cannot be read ({e.strerror or e})", file=private_key, remedy=remedy) from e
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:
         remedy = "Give one in PEM, without a password"
         raise CredentialsError("is no private key that can be used", file=private_key, remedy=remedy) from e
-    if private.public_key() != public:
+    check_private(private_key, CredentialsError)
+    if private.public_key() != x509.load_pem_x509_certificates(chain.encode())[0].public_key():
         what = "is not the key of the first certificate of the chain"
-        raise CredentialsError(what, file=private_key, remedy=remedy)
+        raise CredentialsError(what, file=private_key, remedy=f"Set it right in {configuration_file()}")
     match private:
         case EllipticCurvePrivateKey() if private.curve.name in _CURVES:
             algorithm = _CURVES[private.curve.name]
@@ -165,17 +164,9 @@ def load_identity() -> Identity:
     return Identity(chain, key, algorithm, local=False, time_stamp=configured.time_stamp)
 
 
-def _read(path: Path, remedy: str) -> str:
-    try:
-        return path.expanduser().read_text("ascii")
-    except (OSError, ValueError) as e:
-        what = f"cannot be read ({getattr(e, 'strerror', None) or e})"
-        raise CredentialsError(what, file=path, remedy=remedy) from e
-
-
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The roots that this user trusts, PEM. own: the name that this machine's own certificates have, None where it has none."""
+    """The roots that this user trusts, PEM. own: serial number of this machine's own certificate, None where it has none."""
 
     roots: tuple[str, ...] = ()
     own: str | None = None
@@ -183,16 +174,23 @@ class Trust:
 
 def load_trust(further: Sequence[Path] = ()) -> Trust:
     """Load this machine's own root, the configured ones and `further` PEM files. Raises CredentialsError for one that is not a certificate."""
-    own, roots = local_root(), list[str]()
-    for path in (*read_configuration().trust, *further):
-        try:
-            text = path.expanduser().read_text("ascii")
-            x509.load_pem_x509_certificates(text.encode())
-        except (OSError, ValueError) as e:
-            remedy = "Give a root certificate, in PEM"
-            raise CredentialsError("holds no certificate to trust", file=path, remedy=remedy) from e
-        roots.append(text)
-    return Trust((own, *roots) if own else tuple(roots), _signer_under(own) if own else None)
+    what, remedy = "holds no certificate to trust", "Give a root certificate, in PEM"
+    roots = [_read_certificates(path, what, remedy) for path in (*read_configuration().trust, *further)]
+    local = _read_local()
+    if local is None:
+        return Trust(tuple(roots))
+    root, _, leaf = local
+    return Trust((root, *roots), str(x509.load_pem_x509_certificate(leaf.encode()).serial_number))
+
+
+def _read_certificates(path: Path, what: str, remedy: str) -> str:
+    """Read PEM that holds at least one certificate; raises CredentialsError, which says `what`."""
+    try:
+        text = path.expanduser().read_text("ascii")
+        x509.load_pem_x509_certificates(text.encode())
+    except (OSError, ValueError) as e:
+        raise CredentialsError(what, file=path, remedy=remedy) from e
+    return text
 
 
 def local_file() -> Path:
@@ -286,13 +284,3 @@ def _certificate(
         extended = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
         builder = builder.add_extension(extended, critical=False).add_extension(issuer, critical=False)
     return builder.sign(root_key, SHA256())
-
-
-def _signer_under(root: str) -> str:
-    """The name in the certificates under a local root (PEM)."""
-    return f"{_name_of(x509.load_pem_x509_certificate(root.encode()))} signer"
-
-
-def _name_of(certificate: x509.Certificate) -> str:
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,11 +32,12 @@ def sign_stream(
     kind: str = "application/c2pa",
     source: BinaryIO | None = None,
     target: BinaryIO | None = None,
-) -> bytes:
-    """Sign what `source` holds into `target`, and return the manifest; by default one beside its file, bound by its `c2pa.hash.data`.
+) -> tuple[bytes, bool]:
+    """Sign what `source` holds into `target`; return the manifest, by default one beside its file, and whether a server stamped the time.
 
-    carried: as of :func:`carried`. Raises CredentialsError.
+    A time-stamp server that does not answer is no reason to lose a result. carried: as of :func:`carried`. Raises CredentialsError.
     """
+    source, target = source or io.BytesIO(), target or io.BytesIO()
     stamp = identity.time_stamp.encode() if identity.time_stamp else None
     info = c2pa.C2paSignerInfo(identity.algorithm, identity.chain.encode(), identity.key.encode(), stamp)
     try:
@@ -47,22 +48,15 @@ def sign_stream(
         ):
             if carried is not None:
                 builder.add_ingredient_from_archive(io.BytesIO(carried))
-            return bytes(builder.sign(signer, kind, source or io.BytesIO(), target or io.BytesIO()))
+            return bytes(builder.sign(signer, kind, source, target)), stamp is not None
     except c2pa.C2paError as e:
-        remedy = "Check the certificate, the key and the time-stamp server that are configured"
-        raise CredentialsError(f"cannot be signed ({e})", remedy=remedy) from e
-
-
-def stamped(sign: Callable[[Identity], object], identity: Identity) -> bool:
-    """Sign with the time stamped, else without; tell which."""
-    if identity.time_stamp is not None:
-        try:
-            sign(identity)
-            return True
-        except CredentialsError:
-            pass  # if it was not the server's fault, it fails again
-    sign(replace(identity, time_stamp=None))
-    return False
+        if stamp is None:
+            remedy = "Check the certificate, the key and the time-stamp server that are configured"
+            raise CredentialsError(f"cannot be signed ({e})", remedy=remedy) from e
+    for stream in (source, target):
+        stream.seek(0)
+    target.truncate()
+    return sign_stream(definition, carried, replace(identity, time_stamp=None), kind, source, target)
 
 
 def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:

@@ -19,8 +19,9 @@ from nodes.consent.provenance import Provenance
 from nodes.consent.records import FOLDER, find_project
 from nodes.credentials.binding import hash_files, listing, sha256, sidecar_for
 from nodes.credentials.identity import Identity, configuration_file, load_identity
-from nodes.credentials.library import BYTES, carried, check, sign_stream, stamped
+from nodes.credentials.library import BYTES, carried, check, sign_stream
 from nodes.credentials.manifest import Claim, bound_to, definition, frames_of, plate_ingredient
+from nodes.credentials.verdict import sentence
 from nodes.errors import CredentialsError, SchemaError, writing
 from nodes.files import check_schema, whole_file
 from nodes.footage.formats import EMBEDS
@@ -78,12 +79,10 @@ def ready(*places: Path | None, told: Path | None = None) -> Identity | Switched
 @lru_cache(8)
 def _fault(identity: Identity, _holds: bool) -> str | None:
     """Why it cannot sign. Tried once, and again when it has ended: previews must be quick."""
-    from nodes.credentials.verify import sentence
-
     trial = Claim("plate", "2000-01-01T00:00:00Z", "00" * 32)
     bound = bound_to(hashlib.sha256(b"trial").hexdigest(), "")
     try:
-        manifest = sign_stream(definition(trial, bound), None, replace(identity, time_stamp=None))
+        manifest, _ = sign_stream(definition(trial, bound), None, replace(identity, time_stamp=None))
         checked = check(BYTES, io.BytesIO(b"trial"), manifest)
     except CredentialsError as e:
         return e.what
@@ -107,26 +106,20 @@ def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> 
     CredentialsError, FootageError, OutputError; the file is then as it was.
     """
     if isinstance(made, Path) and (kind := EMBEDS.get(made.suffix.lower())):
-        return Signed(made, None, stamped(lambda by: _embed(made, kind, claim, by), identity))
+        with whole_file(made, sync=False) as temporary, made.open("rb") as source, temporary.open("w+b") as target:
+            _, stamped = sign_stream(definition(claim), claim.carried, identity, kind, source, target)
+        return Signed(made, None, stamped)
     if isinstance(made, Path):
         assertions = [bound_to(sha256(made), "the whole file")]
     else:
         hashes = hash_files(made)
         bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
         assertions = [bound, frames_of(hashes)]
+    manifest, stamped = sign_stream(definition(claim, *assertions), claim.carried, identity)
     sidecar = sidecar_for(made)
-
-    def write(by: Identity) -> None:
-        manifest = sign_stream(definition(claim, *assertions), claim.carried, by)
-        with whole_file(sidecar, sync=False) as temporary:
-            temporary.write_bytes(manifest)
-
-    return Signed(made if isinstance(made, Path) else made[0], sidecar, stamped(write, identity))
-
-
-def _embed(path: Path, kind: str, claim: Claim, identity: Identity) -> None:
-    with whole_file(path, sync=False) as temporary, path.open("rb") as source, temporary.open("w+b") as target:
-        sign_stream(definition(claim), claim.carried, identity, kind, source, target)
+    with whole_file(sidecar, sync=False) as temporary:
+        temporary.write_bytes(manifest)
+    return Signed(made if isinstance(made, Path) else made[0], sidecar, stamped)
 
 
 def forget(made: Path | Sequence[Path]) -> None:

@@ -23,6 +23,20 @@ STATES: dict[VerdictState, str] = {
 }
 # For scripts.
 EXIT: dict[VerdictState, int] = {"trusted": 0, "own": 0, "unknown": 13, "none": 12, "removed": 11, "changed": 11}
+_SENTENCES = {
+    "assertion.dataHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
+    "assertion.bmffHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
+    "assertion.hashedURI.mismatch": "the manifest itself was changed after it was signed",
+    "assertion.missing": "a part of the manifest was taken out",
+    "claimSignature.mismatch": "the signature does not fit: the manifest was changed, or signed with a key that is not the certificate's",
+    "claimSignature.missing": "the manifest has no signature",
+    "claimSignature.outsideValidity": "it was signed at a time at which the certificate did not hold",
+    "signingCredential.expired": "the certificate had expired, and no time-stamp says that it was signed before",
+    "signingCredential.invalid": "the certificate is none that C2PA allows for signing",
+    "signingCredential.revoked": "the certificate was revoked",
+    "timeStamp.mismatch": "the time-stamp is that of another signature",
+    "timeStamp.untrusted": "the time-stamp is by a server that this machine does not know",
+}
 
 
 class Verdict(BaseModel):
@@ -88,3 +102,8 @@ def in_words(verdicts: Sequence[Verdict]) -> str:
 def exit_status(verdicts: Sequence[Verdict]) -> int:
     """0 where all is well, else the worst: 11 before 12 before 13."""
     return min((status for verdict in verdicts if (status := EXIT[verdict.state])), default=0)
+
+
+def sentence(code: str, explanation: str) -> str:
+    """A fault that the library found, in a sentence without its full stop; by its C2PA code where we have no words for it."""
+    return _SENTENCES.get(code, f"{explanation or 'it does not hold'} ({code})")

@@ -13,37 +13,18 @@ from nodes.credentials.binding import SIDECAR, around_number, hash_files, listin
 from nodes.credentials.identity import Trust
 from nodes.credentials.library import BYTES, Checked, check
 from nodes.credentials.manifest import summary_of
-from nodes.credentials.verdict import Verdict, VerdictState
+from nodes.credentials.verdict import Verdict, VerdictState, sentence
 from nodes.errors import FootageError
 from nodes.footage.formats import EMBEDS
 from nodes.footage.numbering import has_place, numbered
 from nodes.parts import DOCUMENT
 from nodes.progress import Progress, quiet, stage
 
-_SENTENCES = {
-    "assertion.dataHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
-    "assertion.bmffHash.mismatch": "the file was changed after it was signed, or the manifest is that of another file",
-    "assertion.hashedURI.mismatch": "the manifest itself was changed after it was signed",
-    "assertion.missing": "a part of the manifest was taken out",
-    "claimSignature.mismatch": "the signature does not fit: the manifest was changed, or signed with a key that is not the certificate's",
-    "claimSignature.missing": "the manifest has no signature",
-    "claimSignature.outsideValidity": "it was signed at a time at which the certificate did not hold",
-    "signingCredential.expired": "the certificate had expired, and no time-stamp says that it was signed before",
-    "signingCredential.invalid": "the certificate is none that C2PA allows for signing",
-    "signingCredential.revoked": "the certificate was revoked",
-    "timeStamp.mismatch": "the time-stamp is that of another signature",
-    "timeStamp.untrusted": "the time-stamp is by a server that this machine does not know",
-}
 # A sound manifest that is bound to something has these faults when it is read alone.
 _OF_NOTHING = tuple(f"assertion.{kind}Hash.mismatch" for kind in ("data", "bmff", "boxes", "collection"))
 _LARGEST = 256 << 20  # bytes of a manifest
 _REMOVED = f"{DOCUMENT} says that it was signed, but there is no manifest of it in it or beside it"
 _NAMED = 5  # frames named in a sentence
-
-
-def sentence(code: str, explanation: str) -> str:
-    """A fault that the library found, in a sentence without its full stop; by its C2PA code where we have no words for it."""
-    return _SENTENCES.get(code, f"{explanation or 'it does not hold'} ({code})")
 
 
 def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict]:
@@ -155,14 +136,14 @@ def _verify_result(subject: Path, sidecar: Path, trust: Trust, progress: Progres
     """Verify what a shot's document says was signed: a file, or the folder of a sequence."""
     if not subject.exists():
         return Verdict(file=subject, state="removed", faults=(f"{DOCUMENT} says that it was signed; it is gone",))
-    if sidecar.is_file() and subject.is_dir():
-        return _verify_frames(subject, sidecar, trust, progress)
-    if sidecar.is_file() and sidecar != subject:
-        return verify_sidecar(sidecar, trust, progress, only=subject)
-    verdict = verify_file(subject, trust, progress) if sidecar.is_file() else None
-    if verdict is None or verdict.state == "none":
-        return Verdict(file=subject, state="removed", faults=(_REMOVED,))
-    return verdict
+    removed = Verdict(file=subject, state="removed", faults=(_REMOVED,))
+    if not sidecar.is_file():
+        return removed
+    is_sequence = subject.is_dir()
+    verdict = (
+        _verify_frames(subject, sidecar, trust, progress) if is_sequence else verify_file(subject, trust, progress)
+    )
+    return removed if verdict.state == "none" else verdict
 
 
 def _judged(
@@ -170,7 +151,7 @@ def _judged(
 ) -> Verdict:
     manifest = summary_of(checked.manifest)
     faults = tuple(dict.fromkeys([*(sentence(*fault) for fault in checked.faults), *further]))
-    intact: VerdictState = "unknown" if not checked.trusted else "own" if manifest.signer == trust.own else "trusted"
+    intact: VerdictState = "unknown" if not checked.trusted else "own" if manifest.serial == trust.own else "trusted"
     return Verdict(
         file=path,
         state="changed" if faults else intact,

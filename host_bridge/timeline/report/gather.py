@@ -116,7 +116,7 @@ def gather(
         run = None  # it is that of the edit which was exported, or of another: what this one shows, it says itself
     if run is not None and run.edit.rate is not None:
         check_rate(run.edit.rate, rate, edit)
-    book = project_book([], consent, out, edit)
+    book = project_book(consent, out, edit)
     gatherer = _Gatherer(book, load_trust() if verify else None)
     shots: list[ReportedShot] = []
     unexplained: list[str] = []

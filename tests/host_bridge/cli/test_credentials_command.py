@@ -72,7 +72,7 @@ def test_a_strangers_words_cannot_steer_the_terminal_and_a_strange_form_is_no_er
     told["title"] = "\x1b[31mred\x07"
     swap = next(a for a in told["assertions"] if a["label"] == "org.faceplate.swap")
     swap["data"] = {"part": ["x"], "consents": ["y", {"records": 3}], "unknown": "z", "plate": {"\x1b": 1}, "models": 7}
-    (tmp_path / "a.c2pa").write_bytes(sign_stream(told, None, load_identity()))
+    (tmp_path / "a.c2pa").write_bytes(sign_stream(told, None, load_identity())[0])
     status, out, _ = run("credentials", "show", path)
     assert status == 0 and "\x1b" not in out and "[31mred" in out
 
