@@ -326,7 +326,7 @@ class MaskResult(Result):
 def mask(request: MaskRequest, watch: Watch) -> MaskResult:
     """Write the mattes of a shot."""
     from nodes.shot.fuse import write_mattes_of
-    from nodes.shot.mattes import write_mattes
+    from nodes.shot.render import write_mattes
 
     out = absolute(request.out).resolve()
     settings = Settings(detect=request.detect, align=request.align, mask=request.mask)

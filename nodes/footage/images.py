@@ -97,6 +97,19 @@ def read_window(path: Path, frame: int | None = None, part: int = 0) -> tuple[An
         image.close()
 
 
+def display_window(header: Any, pixels: Pixels) -> Pixels:
+    """Place the data window, pixels [h, w, C], in the display window; overscan is cut off, what is not there is 0."""
+    x, y = header.x - header.full_x, header.y - header.full_y
+    width, height = header.full_width, header.full_height
+    if (x, y, header.width, header.height) == (0, 0, width, height):
+        return pixels
+    full = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + header.width, width), min(y + header.height, height)
+    if x1 > x0 and y1 > y0:
+        full[y0:y1, x0:x1] = pixels[y0 - y : y1 - y, x0 - x : x1 - x]
+    return full
+
+
 def write_image(path: Path, pixels: Pixels, spec: Any) -> None:
     """Write pixels [h, w, C] to a file as `spec` says; raises OSError when that fails."""
     output = oiio.ImageOutput.create(str(path))

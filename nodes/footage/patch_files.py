@@ -15,7 +15,7 @@ import numpy as np
 
 from nodes.errors import FootageError
 from nodes.files import whole_file
-from nodes.footage.images import Pixels, half_spec, read_window, white, write_image
+from nodes.footage.images import Pixels, display_window, half_spec, read_window, white, write_image
 from nodes.types import Float, Patch, Roi
 
 _HALF_MAX = 65504.0
@@ -95,12 +95,7 @@ def read_matte(path: Path) -> Float:
     if names[index] == "A" and len(names) > 1 and bool((pixels[..., index] == white(pixels)).all()):
         index = 0
     value = pixels[..., index].astype(np.float32) / np.float32(white(pixels))
-    full = np.zeros((spec.full_height, spec.full_width), np.float32)
-    x, y = spec.x - spec.full_x, spec.y - spec.full_y
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + spec.width, spec.full_width), min(y + spec.height, spec.full_height)
-    if x1 > x0 and y1 > y0:
-        full[y0:y1, x0:x1] = value[y0 - y : y1 - y, x0 - x : x1 - x]
-    return full
+    return np.asarray(display_window(spec, value[..., None])[..., 0], np.float32)
 
 
 def _windows(spec: Any, roi: Roi, width: int, height: int) -> Any:

@@ -26,6 +26,7 @@ from nodes.footage.images import (
     Pixels,
     channels_of,
     choose_layer,
+    display_window,
     read_headers,
     read_window,
     white,
@@ -126,7 +127,7 @@ class SequenceReader:
     def _frame(self, index: int) -> ImageFrame:
         path, number = self._files[index], self.info.first + index
         header, pixels = read_window(path, number, self._layer.part)
-        pixels = _upright(_display_window(header, pixels), header)
+        pixels = _upright(display_window(header, pixels), header)
         height, width = pixels.shape[:2]
         if (width, height, tuple(header.channelnames)) != (self.info.width, self.info.height, self.info.channels):
             raise FootageError(
@@ -204,19 +205,6 @@ def _rate(header: Any) -> Fraction | None:
     return snap_rate(rate) if isinstance(rate, (int, float, Fraction)) and 0 < rate < 1000 else None
 
 
-def _display_window(header: Any, pixels: Pixels) -> Pixels:
-    """Place the data window in the display window; overscan is cut off, what is not there is 0."""
-    x, y = header.x - header.full_x, header.y - header.full_y
-    width, height = header.full_width, header.full_height
-    if (x, y, header.width, header.height) == (0, 0, width, height):
-        return pixels
-    full = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + header.width, width), min(y + header.height, height)
-    if x1 > x0 and y1 > y0:
-        full[y0:y1, x0:x1] = pixels[y0 - y : y1 - y, x0 - x : x1 - x]
-    return full
-
-
 def _upright(pixels: Pixels, header: Any) -> Pixels:
     mirrored, quarter = _TURNS.get(int(header.get_int_attribute("Orientation", 1)), (False, 0))
     if not mirrored and not quarter:
@@ -258,24 +246,12 @@ class SequenceWriter:
         self._written.append(path)
         self._number += 1
 
-    def close(self) -> None:
-        """Finish; every file already stands."""
-        self._written.clear()
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        for path in self._written:
-            path.unlink(missing_ok=True)
-        self._written.clear()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
+        for path in self._written if kind else ():
+            path.unlink(missing_ok=True)
 
 
 def write_frame(path: Path, frame: Frame | Image8, rate: Fraction | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Render a shot: plate and source in, a folder with composite, patches, mattes, pictures and a report out; one person's, or several laid together."""
+"""Render a shot: plate and source in, a folder with composite, patches, mattes, pictures and a report out; one person's, several laid together, or mattes alone."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from nodes.choice import check_fits, check_range
 from nodes.consent.gate import Clip, of_swap, permit, still
 from nodes.credentials.binding import sha256
 from nodes.credentials.sign import ready
-from nodes.definitions import ALIGN, Method, Settings
+from nodes.definitions import ALIGN, MASK, Method, Settings
 from nodes.detect import main_tracks
 from nodes.detect.files import load_faces
 from nodes.errors import FaceplateError, FootageError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.footage.info import FootageInfo
-from nodes.footage.patch_files import half_rounded, read_patch
+from nodes.footage.patch_files import half_rounded, read_patch, write_matte
 from nodes.graph import run
+from nodes.mask import check_regions
 from nodes.parts import DOCUMENT, frame_file
-from nodes.progress import Progress, quiet
+from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
 from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
 from nodes.shot_document import FootageInput, ModelInput, TrackSpan, load_shot
-from nodes.swap import PatchStream
+from nodes.subjects.subject import load_subject
+from nodes.swap import PatchStream, in_plate
 from nodes.swap.place import merge
 from nodes.text import counted
 from nodes.types import Patch
@@ -129,6 +131,48 @@ def merge_shots(
         folder = results.open_partial(out, key)
         written = ShotFolder(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
         return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
+
+
+def write_mattes(
+    plate: Footage,
+    out: Path,
+    settings: Settings,
+    first: int,
+    last: int,
+    *,
+    roto: Footage | None = None,
+    tracks: Sequence[int] = (),
+    progress: Progress = quiet,
+) -> int:
+    """Write mattes alone, `matte/matte.NNNN.exr` of frames first..last (inclusive positions), into the folder `out`; how many show the subject.
+
+    Frames without it get an empty matte. Interrupted, the same call goes on. Raises FootageError, NoFaceError, OutputError.
+    """
+    info = plate.info
+    check_range(info, first, last)
+    check_regions(load_subject(settings.detect.subject), settings.mask.regions)
+    results.check_writable(out)
+    with results.only_run(out):
+        given = {"plate": plate, "roto": roto}
+        made = run(given, settings, upto=MASK, tracks=tracks, first=first, last=last, progress=progress)
+        key = key_of(
+            plate=digest_footage(info.path),
+            roto=None if roto is None else digest_footage(roto.info.path),
+            range=(first, last),
+            settings=settings.model_dump(mode="json", exclude={"swap"}),
+            tracks=sorted(track.id for track in made["faces"].tracks),
+            code=digest_code("nodes"),
+        )
+        folder = results.open_partial(out, key)
+        tell, shown = stage(progress, "mask", last - first + 1), 0
+        for done, (frame, patch) in enumerate(in_plate(made["mattes"]).patches(plate.frames(first, last)), 1):
+            file = frame_file(folder, "matte", info.first + frame.index)
+            if not file.is_file():
+                write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height)
+            shown += not patch.roi.empty
+            tell(done)
+        results.publish(folder, out)
+        return shown
 
 
 def as_written(patch: Patch) -> Patch:

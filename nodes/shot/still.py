@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,11 +27,12 @@ from nodes.types import Patch
 _KEPT = 3  # shots
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _KeptShot:
     plate: Footage
     source: Footage | None
     plan: SwapPlan
+    opened: ExitStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +106,20 @@ class Stills:
         if key in self._shots:
             self._shots.move_to_end(key)
             return self._shots[key]
-        footage = open_footage(plate, layer=settings.detect.layer)
-        performer = None if source is None else open_beside(source, layer=settings.detect.layer)
-        try:
+        with ExitStack() as stack:
+            footage = stack.enter_context(open_footage(plate, layer=settings.detect.layer))
+            performer = None
+            if source is not None:
+                performer = stack.enter_context(open_beside(source, layer=settings.detect.layer))
             made = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
-            shot = _KeptShot(footage, performer, made["patch"])
-        except BaseException:
-            footage.close()
-            if performer is not None:
-                performer.close()
-            raise
-        self._shots[key] = shot
+            shot = self._shots[key] = _KeptShot(footage, performer, made["patch"], stack.pop_all())
         if len(self._shots) > _KEPT:
             self._drop()
         return shot
 
     def _drop(self) -> None:
         _, shot = self._shots.popitem(last=False)
-        shot.plate.close()
-        if shot.source is not None:
-            shot.source.close()
+        shot.opened.close()
 
     def _digest(self, path: Path) -> str:
         """The digest of footage or of a model, computed again when a file of it has another size or time of change."""

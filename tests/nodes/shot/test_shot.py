@@ -29,8 +29,7 @@ from nodes.errors import NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte, read_patch
 from nodes.shot import results, write
-from nodes.shot.mattes import write_mattes
-from nodes.shot.render import merge_shots, render_shot
+from nodes.shot.render import merge_shots, render_shot, write_mattes
 from nodes.shot.sheet import side_by_side
 from nodes.shot.worker import Worker
 from nodes.shot.write import Rendered
