@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,19 @@ def sentence(text: str) -> str:
 
 
 class EngineError(Exception):
-    """What the engine refuses, or why there is none: a message, what to do about it, and the HTTP status if it has answered."""
+    """What the engine refuses, or why there is none: a message, what to do about it, and the HTTP status if it has answered.
+
+    plain: the message as a sentence. exit_status: of a command that ends by it.
+    """
+
+    names_log = False
 
     def __init__(self, message: str, *, remedy: str | None = None, status: int | None = None) -> None:
         self.message, self.remedy, self.status = message, remedy, status
-        super().__init__(sentence(message) + (f" {sentence(remedy)}" if remedy else ""))
+        self.plain = sentence(message)
+        # A wrong request ends a command like a wrong option.
+        self.exit_status = 2 if status in (400, 403, 404, 409, 422) else 1
+        super().__init__(self.plain + (f" {sentence(remedy)}" if remedy else ""))
 
 
 class EngineGone(EngineError):
@@ -56,10 +65,6 @@ class Address:
     token: str
     pid: int
     version: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The document `faceplate.engine/1`."""
-        return {"schema": SCHEMA, **asdict(self)}
 
 
 def state_folder() -> Path:
@@ -144,14 +149,6 @@ class Client:
         """Version, process, uptime in seconds, how many jobs run and wait."""
         return self._json("GET", "/v1/status")
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """The nodes, each with ports and the JSON Schema of its parameters."""
-        return list(self._json("GET", "/v1/nodes")["nodes"])
-
-    def kinds(self) -> list[dict[str, Any]]:
-        """The kinds of jobs, each with the JSON Schema of its request."""
-        return list(self._json("GET", "/v1/kinds")["kinds"])
-
     def submit(
         self, kind: str, request: dict[str, Any], *, priority: int | None = None, wait: float = 0
     ) -> dict[str, Any]:
@@ -169,29 +166,20 @@ class Client:
 
     def show(self, id: str) -> dict[str, Any]:
         """One job, with its loss curve."""
-        return self._json("GET", f"/v1/jobs/{quote(id, safe='')}")
+        return self._json("GET", _job(id))
 
     def cancel(self, id: str) -> dict[str, Any]:
         """End a job that waits or runs."""
-        return self._json("POST", f"/v1/jobs/{quote(id, safe='')}/cancel")
+        return self._json("POST", _job(id, "cancel"))
 
     def retry(self, id: str) -> dict[str, Any]:
         """Queue a job again that has failed or was cancelled."""
-        return self._json("POST", f"/v1/jobs/{quote(id, safe='')}/retry")
+        return self._json("POST", _job(id, "retry"))
 
     def log(self, id: str, start: int = 0) -> tuple[str, int]:
         """What a job has printed from this byte on, and the byte from which to go on."""
-        path = f"/v1/jobs/{quote(id, safe='')}/log?from={start}"
-        body, headers = self._ask("GET", path)
-        return body.decode("utf-8", "replace"), int(headers.get("x-next", start))
-
-    def preview(self, id: str) -> bytes:
-        """The latest picture of a job, a PNG."""
-        return self._ask("GET", f"/v1/jobs/{quote(id, safe='')}/preview")[0]
-
-    def picture(self, id: str, name: str) -> bytes:
-        """One of a job's pictures, a PNG."""
-        return self._ask("GET", f"/v1/jobs/{quote(id, safe='')}/pictures/{quote(name, safe='')}")[0]
+        body, headers = self._ask("GET", f"{_job(id, 'log')}?from={start}")
+        return body.decode("utf-8", "replace"), int(headers.get("X-Next", start))
 
     def wait(
         self, id: str, seconds: float | None = None, told: Callable[[dict[str, Any]], None] | None = None
@@ -206,16 +194,6 @@ class Client:
                 return job
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
-
-    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What happens, as it happens: ("hello", the engine), then ("job", job) for each change. Ends when the engine does."""
-        with closing(self._connection(60.0)) as connection:
-            response = self._send(connection, "GET", "/v1/events", None)
-            self._refused(response)
-            try:
-                yield from _parsed(response)
-            except (OSError, HTTPException) as e:
-                raise EngineGone("the engine has gone") from e
 
     def stop(self, seconds: float = 20.0) -> None:
         """End the engine and wait until it is gone. Jobs that run are queued again at its next start."""
@@ -235,94 +213,75 @@ class Client:
         except EngineGone:
             return False
 
-    def _json(self, method: str, path: str, body: Any = None, *, seconds: float | None = None) -> dict[str, Any]:
-        told = json.loads(self._ask(method, path, body, seconds)[0])
-        if not isinstance(told, dict):
-            raise EngineError(f"{path}: the engine's answer cannot be understood")
-        return told
-
     def steps(self, method: str, path: str, body: Any = None) -> Generator[None, None, dict[str, Any]]:
         """Ask, and yield as long as there is no answer: for a host that must not wait, and has no thread for it."""
-        with closing(self._connection(1.0)) as connection:
-            self._request(connection, method, path, body)
+        with self._asking(method, path, body, 1.0) as connection, _answering():
             end = time.monotonic() + self._seconds
             while not select.select([connection.sock], [], [], 0)[0]:
                 if time.monotonic() > end:
-                    raise _silent()
+                    raise TimeoutError
                 yield
-            try:
-                response = connection.getresponse()
-                self._refused(response)
-                told: dict[str, Any] = json.loads(response.read())
-            except (OSError, HTTPException, ValueError) as e:
-                raise EngineGone("the engine has gone") from e
-        return told
+            return _document(_accepted(connection.getresponse()).read())
 
-    def _ask(
-        self, method: str, path: str, body: Any = None, seconds: float | None = None
-    ) -> tuple[bytes, dict[str, str]]:
-        with closing(self._connection(seconds or self._seconds)) as connection:
-            response = self._send(connection, method, path, body)
-            self._refused(response)
-            try:
-                return response.read(), {name.lower(): value for name, value in response.getheaders()}
-            except (OSError, HTTPException) as e:
-                raise EngineGone("the engine has gone") from e
+    def _json(self, method: str, path: str, body: Any = None, *, seconds: float | None = None) -> dict[str, Any]:
+        return _document(self._ask(method, path, body, seconds)[0])
 
-    def _connection(self, seconds: float) -> HTTPConnection:
-        # http.client and not urllib: a proxy that the environment names must not see this.
-        return HTTPConnection(self._host, self._port, timeout=seconds)
+    def _ask(self, method: str, path: str, body: Any = None, seconds: float | None = None) -> tuple[bytes, Message]:
+        with self._asking(method, path, body, seconds or self._seconds) as connection, _answering():
+            response = _accepted(connection.getresponse())
+            return response.read(), response.headers
 
-    def _send(self, connection: HTTPConnection, method: str, path: str, body: Any) -> HTTPResponse:
-        self._request(connection, method, path, body)
-        try:
-            return connection.getresponse()
-        except TimeoutError as e:
-            raise _silent() from e
-        except (OSError, HTTPException) as e:
-            raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
-
-    def _request(self, connection: HTTPConnection, method: str, path: str, body: Any) -> None:
+    @contextmanager
+    def _asking(self, method: str, path: str, body: Any, seconds: float) -> Iterator[HTTPConnection]:
+        """A connection on which a request was sent."""
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
         if content is not None and len(content) > LARGEST_REQUEST:
             raise EngineError("the request is larger than 1 MiB", remedy="Ask for less at once", status=413)
         headers = {"Authorization": f"Bearer {self.address.token}", "Content-Type": "application/json"}
-        try:
-            connection.connect()
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.request(method, path, content, headers)
-        except TimeoutError as e:
-            raise _silent() from e
-        except (OSError, HTTPException) as e:
-            raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
-
-    def _refused(self, response: HTTPResponse) -> None:
-        if response.status < 400:
-            return
-        try:
-            error = json.loads(response.read(LARGEST_REQUEST))["error"]
-            message, remedy = str(error["message"]), error.get("remedy")
-        except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
-            message, remedy = f"the engine answers {response.status} {response.reason}", None
-        raise EngineError(message, remedy=remedy, status=response.status)
+        # http.client and not urllib: a proxy that the environment names must not see this.
+        with closing(HTTPConnection(self._host, self._port, timeout=seconds)) as connection:
+            with _answering():
+                connection.connect()
+                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.request(method, path, content, headers)
+            yield connection
 
 
-def _silent() -> EngineError:
-    return EngineError("the engine does not answer in time", remedy="Look into its log, engine.log")
+def _job(*parts: str) -> str:
+    return "/".join(("/v1/jobs", *(quote(part, safe="") for part in parts)))
 
 
-def _parsed(stream: HTTPResponse) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read server-sent events: fields a line, an empty line after each event, comments that keep the connection."""
-    name, data = "message", ""
-    for raw in stream:
-        line = raw.decode("utf-8").rstrip("\r\n")
-        if line.startswith("event:"):
-            name = line[6:].strip()
-        elif line.startswith("data:"):
-            data += line[5:].strip()
-        elif not line and data:
-            yield name, json.loads(data)
-            name, data = "message", ""
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn the errors of a connection into EngineError, and into EngineGone if nobody answers."""
+    try:
+        yield
+    except TimeoutError as e:
+        raise EngineError("the engine does not answer in time", remedy="Look into its log, engine.log") from e
+    except (OSError, HTTPException) as e:
+        raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
+
+
+def _accepted(response: HTTPResponse) -> HTTPResponse:
+    """The response, unless it refuses: raises EngineError with what it says."""
+    if response.status < 400:
+        return response
+    try:
+        error = json.loads(response.read(LARGEST_REQUEST))["error"]
+        message, remedy = str(error["message"]), error.get("remedy")
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
+        message, remedy = f"the engine answers {response.status} {response.reason}", None
+    raise EngineError(message, remedy=remedy, status=response.status)
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise EngineError("the engine's answer cannot be understood")
+    return document
 
 
 def start(
@@ -354,15 +313,11 @@ def start(
         ) from e
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        # It returns when the engine is ready, where processes can fork; elsewhere it is the engine.
-        failed = child.poll()
-        if client := running(folder):
-            if os.name != "nt":
-                # Somebody else's may have been quicker: ours is to find that out before anybody can stop it, and must not be next.
-                while child.poll() is None and time.monotonic() < end:
-                    yield
+        # It returns when the engine is ready, its own or somebody else's, where processes can fork; elsewhere it is the engine.
+        status = child.poll()
+        if (status == 0 or os.name == "nt") and (client := running(folder)):
             return client
-        if failed:
+        if status:
             raise EngineError("the engine did not start: " + _last_line(folder / "engine.log", begin))
         yield
     raise EngineError(f"the engine did not start in {seconds:g} s", remedy=f"Look into {folder / 'engine.log'}")

@@ -59,6 +59,14 @@ def _shown(character: str) -> bool:
     return character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
 
 
+def quoted(text: str) -> str:
+    """A string as Lua reads it, with nothing but ASCII in it."""
+    escaped = "".join(
+        chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else "\\n" if b == 10 else f"\\{b:03d}" for b in text.encode()
+    )
+    return f'"{escaped}"'
+
+
 @cache
 def page_template(package: str, name: str) -> Template:
     """The jinja template of an HTML page that lies in a package's folder: values are escaped, and a missing one is an error."""

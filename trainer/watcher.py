@@ -25,7 +25,7 @@ class TrainingProgress:
 class Watcher:
     """Is told of a training; a terminal, a log or an engine overrides what it shows."""
 
-    def progress(self, now: TrainingProgress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         """Take note of how far it is."""
 
     def message(self, line: str) -> None:

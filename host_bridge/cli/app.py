@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from host_bridge.client import state_folder
+from host_bridge.client import EngineError, state_folder
 from nodes import __version__
 from nodes.errors import FaceplateError
 from nodes.log import RunLog, log_failure, log_to_stderr, logging_to
@@ -95,7 +95,7 @@ def _run(tokens: list[str], log: RunLog) -> int:
     try:
         status = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except FaceplateError as e:
+    except (FaceplateError, EngineError) as e:
         if e.names_log or e.exit_status == USAGE:  # of an option that is wrong the message says all
             return _end(e.plain, e.exit_status, remedy=e.remedy)
         log_failure(_log, e)
@@ -149,17 +149,12 @@ def _command(tokens: list[str]) -> str | None:
 
 def _usage(error: CycloptsError, tokens: list[str]) -> str:
     command = _command(tokens)
-    cause = error.__cause__
-    details = getattr(cause, "errors", None)
-    if callable(details):  # pydantic's: one line for each value that it refuses
-        message = "; ".join(f"--{_field(d['loc'])} {d['input']}: {d['msg']}" for d in details())
-    else:
-        message = " ".join(str(error).split())
+    message = " ".join(str(error).split())
+    if callable(getattr(error.__cause__, "errors", None)):  # pydantic's, which names every value that it refuses
+        from host_bridge.cli.options import faults
+
+        message = faults(error.__cause__)  # type: ignore[arg-type]
     return f"{message.rstrip('.')}. See faceplate {command + ' ' if command else ''}--help."
-
-
-def _field(place: tuple[str | int, ...]) -> str:
-    return [part for part in place if isinstance(part, str)][-1].replace("_", "-")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from functools import cache, wraps
-from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from host_bridge.jobs.footage import RATE_HELP
-from nodes.definitions import NODES, DetectParameters, MaskParameters
-from nodes.spec import Parameters
+from nodes.definitions import NODES
+from nodes.errors import UsageError
 
-DETECT, MASK = DetectParameters(), MaskParameters()  # of a command when no option is given
 _ENGINE = "Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it."
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -31,11 +31,9 @@ _GROUPS: dict[type[BaseModel], Group] = {
 
 
 def node_options(command: F) -> F:
-    """Turn each argument of `command` that is a node's parameters, or other Parameters, into options."""
+    """Turn each argument of `command` that is a model, such as a node's parameters, into options."""
     hints = get_type_hints(command, include_extras=True)
-    flat = {
-        name: _flat(hint) for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Parameters)
-    }
+    flat = {n: _flat(hint) for n, hint in hints.items() if isinstance(hint, type) and issubclass(hint, BaseModel)}
     command.__annotations__ = hints | flat
     return command
 
@@ -45,27 +43,31 @@ def request_options(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Turn the first argument of a command, a Request, into options, one for each field that is not `hidden`.
 
-    argument: the field that is given without an option's name. The fields' descriptions are their help.
+    argument: the field that is given without an option's name, all of a tuple's items one after the other. hidden: fields that keep their
+    defaults, those of parameters by their path, as `settings.align`. The fields' descriptions are their help.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         request, *others = inspect.signature(command, eval_str=True).parameters.values()
+        model = request.annotation
+        fields = [
+            _option(name, field, name == argument, _below(name, hidden))
+            for name, field in model.model_fields.items()
+            if name not in hidden
+        ]
+        many = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in fields)
 
         @wraps(command)
         def run(*given: Any, **options: Any) -> Any:
             own = {p.name: options.pop(p.name) for p in others if p.name in options}
-            return command(request.annotation(**options, **dict(zip([argument], given, strict=False))), **own)
+            if given or many:
+                options[argument] = given if many else given[0]
+            try:
+                asked = model(**options)
+            except ValidationError as e:
+                raise UsageError(faults(e), remedy=f"See faceplate {command.__name__} --help") from e
+            return command(asked, **own)
 
-        fields = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.POSITIONAL_ONLY if name == argument else inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.is_required() else field.get_default(),
-                annotation=_option(name, field, argument=name == argument),
-            )
-            for name, field in request.annotation.model_fields.items()
-            if name not in hidden
-        ]
         signature = inspect.Signature([*sorted(fields, key=lambda p: p.kind), *others])
         vars(run).update(
             __signature__=signature, __annotations__={p.name: p.annotation for p in signature.parameters.values()}
@@ -75,17 +77,24 @@ def request_options(
     return decorate
 
 
-def limits(metadata: list[Any]) -> tuple[float | None, float | None]:
-    """Lowest and highest value that pydantic's limits allow."""
-    low = next((m.ge for m in metadata if hasattr(m, "ge")), None)
-    high = next((m.le for m in metadata if hasattr(m, "le")), None)
-    return low, high
+def faults(error: ValidationError) -> str:
+    """What pydantic refuses, by the names of the options."""
+    return "; ".join(map(_fault, error.errors()))
+
+
+def _fault(fault: ErrorDetails) -> str:
+    names = [part for part in fault["loc"] if isinstance(part, str)]
+    what = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "too_short":  # of what has no option's name
+        return f"{names[-1]}: {what}"
+    return f"--{names[-1].replace('_', '-')} {fault['input']}: {what}" if names else what
 
 
 def explained(description: str, extra: object, metadata: list[Any]) -> str:
     """A parameter's help with its range and unit: `Opacity of the patch (0 to 1).`"""
     unit = str(extra.get("unit") or "") if isinstance(extra, dict) else ""
-    low, high = limits(metadata)
+    low = next((m.ge for m in metadata if hasattr(m, "ge")), None)
+    high = next((m.le for m in metadata if hasattr(m, "le")), None)
     allowed = "" if low is None or high is None else f"{low:g} to {high:g}"
     told = " ".join(part for part in (allowed, unit) if part)
     return f"{description.rstrip('.')}{f' ({told})' if told else ''}."
@@ -102,31 +111,47 @@ def title(model: type[BaseModel]) -> str:
     return model.__name__.removesuffix("Parameters").removesuffix("Settings")
 
 
-def _option(name: str, field: FieldInfo, *, argument: bool) -> Any:
+def _option(name: str, field: FieldInfo, positional: bool, hidden: frozenset[str]) -> inspect.Parameter:
     """A field of a request as cyclopts takes it; parameters of a node become options of their own."""
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return _flat(kind)
-    spelt = () if argument else f"--{option_of(name, field.json_schema_extra)}"
-    return Annotated[field.annotation, Parameter(name=spelt, help=field.description, negative=(), show_default=False)]
+    default = inspect.Parameter.empty if field.is_required() else field.get_default()
+    for model in (field.annotation, *get_args(field.annotation)):
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            flat = _flat(model, hidden)
+            return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=flat)
+    spelt: str | tuple[()] = f"--{option_of(name, field.json_schema_extra)}"
+    kind, value = inspect.Parameter.KEYWORD_ONLY, field.annotation
+    if positional:
+        many = get_origin(value) is tuple
+        kind = inspect.Parameter.VAR_POSITIONAL if many else inspect.Parameter.POSITIONAL_ONLY  # type: ignore[assignment]
+        spelt, value = (name.removesuffix("s").upper(), get_args(value)[0]) if many else ((), value)
+        default = inspect.Parameter.empty if many else default
+    option = Parameter(name=spelt, help=field.description, negative=(), show_default=type(default) is int)
+    return inspect.Parameter(name, kind, default=default, annotation=Annotated[value, option])
 
 
-def _flat(model: type[BaseModel]) -> Any:
+def _below(name: str, paths: Iterable[str]) -> frozenset[str]:
+    """The paths that lie below a field, from there on."""
+    return frozenset(path.partition(".")[2] for path in paths if path.startswith(f"{name}."))
+
+
+def _flat(model: type[BaseModel], hidden: frozenset[str] = frozenset()) -> Any:
     """A model each of whose fields is an option, under a heading."""
     group = _GROUPS.get(model) or Group(title(model), sort_key=5)
     spelling: dict[str, Any] = {"negative_iterable": (), "negative_none": (), "name_transform": _plain}
-    return Annotated[_described(model), Parameter(name="*", group=group, consume_multiple=True, **spelling)]
+    return Annotated[_described(model, hidden), Parameter(name="*", group=group, consume_multiple=True, **spelling)]
 
 
 @cache
-def _described(model: type[BaseModel]) -> type[BaseModel]:
+def _described(model: type[BaseModel], hidden: frozenset[str]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         twin, kind = copy(field), cast(Any, field.annotation)
         twin.description = explained(field.description or "", field.json_schema_extra, field.metadata)
         spelt = option_of(name, field.json_schema_extra)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = _flat(kind)
+        if name in hidden:
+            kind = Annotated[kind, Parameter(parse=False)]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = _flat(kind, _below(name, hidden))
         elif spelt != _plain(name):
             kind = Annotated[kind, Parameter(name=f"--{spelt}")]
         fields[name] = (kind, twin)

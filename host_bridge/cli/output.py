@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nodes.parts import PARTS
 from nodes.text import printable
 
 if TYPE_CHECKING:
     from host_bridge.jobs.swap import SwapResult
     from nodes.report.document import KeyFigure, Report
 
-_FILES = {
-    "composite.mkv": "the finished picture, lossless",
-    "plate.mkv": "the same frames of the plate, lossless",
-    "preview.mp4": "plate and composite beside each other",
-    "patch": "the new face, premultiplied half-float EXR",
-    "matte": "where it is, half-float EXR",
-    "composite": "the finished picture in the plate's own format",
-    "sheet.png": "a few frames at a glance",
-    "report.html": "how good it is",
-}
-
 
 def print_json(value: Any) -> None:
     """Print a value, or the result of a job, as JSON; NaN and infinity become null."""
-    if hasattr(value, "model_dump"):
-        value = value.model_dump(mode="json")
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
+    from host_bridge.jobs.job import as_document
+
+    print(json.dumps(as_document(value), indent=2, ensure_ascii=False))
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stderr: bool = False) -> None:
@@ -52,7 +41,9 @@ def print_shot(result: SwapResult, untrained: Report | None = None) -> None:
     results, span, folder = result.shot.results, result.shot.range, result.folder
     print(folder)
     print(f"frames {span.first}-{span.last}: {results.frames_with_face} of {results.frames} with a new face")
-    print_table(("file", "what"), ((name, what) for name, what in _FILES.items() if (folder / name).exists()))
+    files = [(file, part.meaning) for name, part in PARTS.items() for file in (part.file, part.frames and name) if file]
+    files.append(("report.html", "how good it is"))
+    print_table(("file", "what"), [(file, meaning) for file, meaning in files if (folder / file).exists()])
     print_figures(result.report, untrained)
 
 
@@ -68,11 +59,3 @@ def print_figures(report: Report, untrained: Report | None = None) -> None:
 
 def _value(figure: KeyFigure | None) -> str:
     return figure.shown if figure else "-"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,15 +1,14 @@
-"""Jobs as commands run them: here or in the engine, shown on stderr while they last; an engine's refusal is an error like any other."""
+"""Jobs as commands run them: here or in the engine, shown on stderr while they last."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import fields
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from host_bridge.client import Client, EngineError, EngineGone, connect
+from host_bridge.client import EngineError, EngineGone, connect
 from nodes.errors import FaceplateError
 
 if TYPE_CHECKING:  # commands that only speak to the engine load no jobs
@@ -17,38 +16,12 @@ if TYPE_CHECKING:  # commands that only speak to the engine load no jobs
 
     from host_bridge.jobs import Request
     from host_bridge.reporting import Watch
-    from trainer.watcher import TrainingProgress
 
 _log = logging.getLogger(__name__)
 
 
-class EngineRefusal(FaceplateError):
-    """The engine refuses a request, or there is no engine."""
-
-    def __init__(self, error: EngineError) -> None:
-        super().__init__(error.message, remedy=error.remedy)
-        # A wrong request ends a command like a wrong option.
-        self.exit_status = 2 if error.status in (400, 403, 404, 409, 422) else 1
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Raise EngineRefusal, a FaceplateError, for errors of the client."""
-    try:
-        yield
-    except EngineError as e:
-        raise EngineRefusal(e) from e
-
-
-@contextmanager
-def engine() -> Iterator[Client]:
-    """The engine, started if there is none."""
-    with refusals():
-        yield connect()
-
-
 def perform(kind: str, request: Request, *, engine: bool = False, quiet: bool = False) -> Any:
-    """Run a job, in this process or in the engine, and return its result; raises FaceplateError. quiet: show no line for each stage."""
+    """Run a job, in this process or in the engine, and return its result; raises FaceplateError and EngineError. quiet: show no line for each stage."""
     from host_bridge.cli.progress import show_progress
     from host_bridge.jobs import KINDS
 
@@ -59,33 +32,32 @@ def perform(kind: str, request: Request, *, engine: bool = False, quiet: bool = 
 
 
 def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:
-    """Run a job in the engine, shown like one that runs here, and return its result; raises FaceplateError as the job would here.
+    """Run a job in the engine, shown like one that runs here, and return its result; raises FaceplateError as the job would here, and EngineError.
 
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
     """
     from nodes.consent.records import find_project
 
-    with refusals():
-        client, mirror = connect(), _Mirror(watch, request.writes())
-        # The records of consent that count are those of the project of whoever asks here.
-        document = _from_anywhere(request, find_project(*request.writes(), *request.reads(), Path.cwd()))
-        id = None
-        try:
-            id = client.submit(kind, document)["id"]
-            _log.info("job %s of the engine; faceplate jobs logs %s prints its log", id, id)
-            while True:
-                try:
-                    job = client.wait(id, told=mirror.show)
-                    break
-                except EngineGone:
-                    client = connect()
-        except KeyboardInterrupt:
-            with suppress(EngineError):  # it may have ended just now
-                # The engine may have it though its answer has not come: asked for the same, it says which job that is.
-                id = id or client.submit(kind, document)["id"]
-                client.cancel(id)
-                client.wait(id, 10)
-            raise
+    client, mirror = connect(), _Mirror(watch, request.writes())
+    # The records of consent that count are those of the project of whoever asks here.
+    document = _from_anywhere(request, find_project(*request.writes(), *request.reads(), Path.cwd()))
+    id = None
+    try:
+        id = client.submit(kind, document)["id"]
+        _log.info("job %s of the engine; faceplate jobs logs %s prints its log", id, id)
+        while True:
+            try:
+                job = client.wait(id, told=mirror.show)
+                break
+            except EngineGone:
+                client = connect()
+    except KeyboardInterrupt:
+        with suppress(EngineError):  # it may have ended just now
+            # The engine may have it though its answer has not come: asked for the same, it says which job that is.
+            id = id or client.submit(kind, document)["id"]
+            client.cancel(id)
+            client.wait(id, 10)
+        raise
     if job["state"] == "finished":
         return dict(job["result"])
     if job["state"] == "cancelled":
@@ -104,12 +76,15 @@ class _Mirror:
 
     def show(self, job: dict[str, Any]) -> None:
         """Pass on what has changed since the last time."""
+        from trainer.watcher import TrainingProgress
+
         before, self._before = self._before, job
         for line in _new_lines(before["messages"], job["messages"]):
             self._watch.message(line)
         if job["metrics"]:
             if job["metrics"] != before.get("metrics"):
-                self._watch.training(_training(job["metrics"]))
+                loss = job["metrics"]["loss"]  # null for one that is not a number
+                self._watch.training(TrainingProgress(**job["metrics"] | {"loss": math.nan if loss is None else loss}))
         elif job["progress"] and job["progress"] != before.get("progress"):
             self._watch.progress(*(job["progress"][name] for name in ("stage", "done", "total")))
         if job["preview"] and job["preview"] != before.get("preview"):
@@ -122,17 +97,6 @@ def _new_lines(before: list[str], now: list[str]) -> list[str]:
     """The lines that were added to a list that forgets its oldest."""
     most = min(len(before), len(now))
     return next(now[n:] for n in range(most, -1, -1) if before[len(before) - n :] == now[:n])
-
-
-def _training(metrics: dict[str, Any]) -> TrainingProgress:
-    """The state of a training, from JSON; a loss that is not a number is null there."""
-    from trainer.watcher import TrainingProgress
-
-    values: dict[str, Any] = {field.name: metrics.get(field.name) for field in fields(TrainingProgress)}
-    loss = values["loss"]
-    return TrainingProgress(
-        **values | {"loss": float("nan") if loss is None else loss, "losses": metrics.get("losses") or {}}
-    )
 
 
 def _from_anywhere(request: BaseModel, project: Path | None) -> dict[str, Any]:

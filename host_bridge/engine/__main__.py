@@ -9,30 +9,17 @@ from collections.abc import Callable
 
 from host_bridge.client import state_folder
 
-USAGE = 2
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until the engine ends, and return an exit status; 0 also if one runs already."""
-    options = _options(arguments)
-    ready: Callable[[], None] = lambda: None  # noqa: E731
-    if options.detach and hasattr(os, "fork"):
-        outcome = _detached()
-        if isinstance(outcome, int):
-            return outcome
-        ready = outcome
+    options = _parser().parse_args(arguments)
+    ready = _detach() if options.detach and hasattr(os, "fork") else lambda: None
     from host_bridge.engine.server import AlreadyRunning, serve
     from nodes.errors import FaceplateError
 
     devices = [name for name in options.devices.split(",") if name]
     try:
-        serve(
-            state_folder(),
-            idle_stop=options.idle_stop,
-            devices=devices,
-            ready=ready,
-            log_to_file=options.detach,
-        )
+        serve(state_folder(), options.idle_stop, devices, ready, log_to_file=options.detach)
     except AlreadyRunning as e:
         print(f"faceplate engine: {e}", file=sys.stderr)
         ready()
@@ -42,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m host_bridge.engine", description="Faceplate's engine.")
     parser.add_argument("--detach", action="store_true", help="return when it is ready, log to engine.log")
     parser.add_argument(
@@ -57,7 +44,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=os.environ.get("FACEPLATE_DEVICES", "cpu"),
         help="one job at a time runs on each: cpu, or cuda:0,cuda:1 (default cpu, or FACEPLATE_DEVICES)",
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _minutes(text: str) -> float:
@@ -67,21 +54,14 @@ def _minutes(text: str) -> float:
     return value
 
 
-def _detached() -> int | Callable[[], None]:
-    """Fork. The parent waits until the engine is ready, and gets an exit status; the child gets the function that says it is ready."""
+def _detach() -> Callable[[], object]:
+    """Fork, and go on as the child. The parent ends when the child has failed, or calls the function that is returned."""
     reading, writing = os.pipe()
     if child := os.fork():
         os.close(writing)
-        if os.read(reading, 1):
-            return 0
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or 1
+        sys.exit(0 if os.read(reading, 1) else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or 1)
     os.close(reading)
-
-    def ready() -> None:
-        os.write(writing, b"1")
-        os.close(writing)
-
-    return ready
+    return lambda: os.write(writing, b"1")
 
 
 if __name__ == "__main__":

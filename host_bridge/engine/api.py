@@ -48,19 +48,13 @@ REFUSALS: Final = {
 
 @dataclass
 class Context:
-    """One engine. folder: its state; idle_stop: minutes, 0 for never; stop: ends it."""
+    """One engine. idle_stop: minutes, 0 for never; stop: ends it."""
 
     supervisor: Supervisor
     roots: Roots
-    folder: Path
     idle_stop: float
     stop: Callable[[], None]
     started: float = field(default_factory=time.monotonic)
-    last_request: float = field(default_factory=time.monotonic)
-
-    def touch(self) -> None:
-        """Note that a client is there."""
-        self.last_request = time.monotonic()
 
 
 class EngineStatus(BaseModel):
@@ -231,10 +225,9 @@ async def retry(here: Here, id: Id) -> Job:
 @router.get("/events", response_class=EventSourceResponse)
 async def events(here: Here) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `hello`, then `job` for each change, at most five a second of each job."""
-    with here.supervisor.subscribe() as changes:
-        yield ServerSentEvent(event="hello", data={"version": __version__})
-        while job := await changes.get():
-            yield ServerSentEvent(event="job", raw_data=job.model_dump_json(exclude={"curve"}))
+    yield ServerSentEvent(event="hello", data={"version": __version__})
+    async for job in here.supervisor.changes():
+        yield ServerSentEvent(event="job", raw_data=job.model_dump_json(exclude={"curve"}))
 
 
 @router.post("/stop", status_code=202)
@@ -273,11 +266,11 @@ def preview(
 
 
 @router.get("/jobs/{id}/pictures/{name}", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def picture(here: Here, id: Id, name: Annotated[str, PathParameter(max_length=255)]) -> Response:
+async def picture(here: Here, id: Id, name: Annotated[str, PathParameter(max_length=255)]) -> Response:
     """One of the pictures that a job names."""
     if name not in here.supervisor.queue.get(id).pictures or Path(name).name != name:
         raise NotFound(f"job {id} has no picture '{name}'")
-    return _picture(here, id, f"{PICTURES}/{name}")
+    return await run_in_threadpool(_picture, here, id, f"{PICTURES}/{name}")
 
 
 def _picture(here: Context, id: str, name: str) -> Response:
@@ -327,4 +320,4 @@ def guarded_app(context: Context, token: str) -> ASGIApp:
     """The application of one engine, behind its guard."""
     app = make_app()
     app.state.context = context
-    return RequestGuard(app, token, OPEN_PATHS, context.touch)
+    return RequestGuard(app, token, OPEN_PATHS, context.supervisor.touch)

@@ -8,65 +8,63 @@ engine, and what it started never outlives the process. Nothing heavy is importe
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
+import select
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
-from queue import SimpleQueue
-
-_PR_SET_PDEATHSIG = 1
+from pathlib import Path
 
 
 def main() -> int:
     """Run the job that comes, and exit as the command line would; with --stay run the next one as well, until stdin closes."""
-    die_with_engine()
     unguard = guard_group()
-    # The events' pipe gets a number of its own, which nothing that the job starts will inherit.
-    events = os.dup(1)
+    # Both pipes get numbers of their own, which nothing that the job starts will inherit.
+    jobs, events = os.fdopen(os.dup(0), "rb"), os.dup(1)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    lines: SimpleQueue[bytes] = SimpleQueue()
-    read_lines(lines.put)
 
     from host_bridge.engine.runner import STOPPED, Runner
 
+    status = 0
     try:
         runner = Runner(sys.argv[sys.argv.index("--kinds") + 1], events)
-        while True:
-            status = runner.run(lines.get())
+        for line in jobs:
+            status = runner.run(line)
             if "--stay" not in sys.argv or status == STOPPED:
-                return status
+                break
+        return status
     except KeyboardInterrupt:
         return STOPPED
     finally:
         unguard()
 
 
-def die_with_engine() -> None:
-    """On Linux, have the kernel kill this process when the engine is gone, even while it hangs in a library. Elsewhere the end of stdin does."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
 def guard_group() -> Callable[[], None]:
-    """Fork a small process that waits for this one to end, however it does, and then kills its process group. POSIX only.
+    """Fork a small process that waits for this one to end, or for the engine, and then kills this one's process group.
 
-    Must be called while this process is small and has one thread. Returns a function that ends the guard before its time.
+    Must be called while this process is small and has one thread. Returns a function that ends the guard before its time. On Windows a
+    thread waits for the engine, and ends this process alone.
     """
-    if sys.platform == "win32" or os.getpgrp() != os.getpid():
+    if sys.platform == "win32":
+        threading.Thread(target=_end_with_parent, name="faceplate-engine", daemon=True).start()
         return lambda: None
     watched = os.getpid()
+    if os.getpgrp() != watched:  # not started by an engine
+        return lambda: None
     guard = os.fork()
     if guard:
         return lambda: _end(guard)
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.closerange(0, 256)  # among them the pipe whose end tells the engine that the job is over
-        while os.getppid() == watched:
-            time.sleep(0.2)
+        os.closerange(1, 256)  # among them the pipe whose end tells the engine that the job is over
+        engine = select.poll()
+        engine.register(0, 0)  # says alone when the engine's end of the pipe is closed
+        while os.getppid() == watched and not engine.poll(200):
+            pass
         os.killpg(watched, signal.SIGKILL)
     finally:
         os._exit(0)
@@ -78,28 +76,12 @@ def _end(guard: int) -> None:
         os.waitpid(guard, 0)
 
 
-def read_lines(take: Callable[[bytes], object]) -> None:
-    """Pass on the lines of stdin, on a thread; end this process and its group once the engine has closed stdin.
+def _end_with_parent() -> None:
+    import psutil
 
-    For everything else stdin is empty from now on.
-    """
-    fd = os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-
-    def read() -> None:
-        # Not through sys.stdin, whose lock this thread would hold while the interpreter ends.
-        rest = b""
-        while chunk := os.read(fd, 65536):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                take(line)
-        if sys.platform != "win32" and os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(1)
-
-    threading.Thread(target=read, name="faceplate-stdin", daemon=True).start()
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(os.getppid()).wait()
+    os._exit(1)
 
 
 if __name__ == "__main__":

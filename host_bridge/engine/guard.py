@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import sqlite3
 from collections.abc import Callable, Collection
 from urllib.parse import parse_qsl
 
@@ -150,11 +149,6 @@ def handle_errors(app: FastAPI) -> None:
         headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
         message, remedy = str(error.detail).lower(), "See docs/engine.md for what can be asked"
         return refusal(error.status_code, message, remedy, **headers)
-
-    @app.exception_handler(sqlite3.Error)
-    async def of_queue(_: Request, error: sqlite3.Error) -> Response:
-        _log.error("the queue cannot be read or written: %s", error)
-        return refusal(507, f"the queue cannot be read or written: {error}", "See whether the disk is full")
 
     @app.exception_handler(Exception)
     async def internal(request: Request, error: Exception) -> Response:

@@ -25,11 +25,6 @@ class Conflict(FaceplateError):
     exit_status = 2
 
 
-def no_job(id: str) -> NotFound:
-    """The error for an identifier that names no job."""
-    return NotFound(f"there is no job '{id}'", remedy="List what there is with faceplate jobs list")
-
-
 class JobProgress(BaseModel):
     """How much of a stage is done. rate: units a second; left: seconds."""
 
@@ -105,10 +100,6 @@ class Job(BaseModel):
     def changed(self, **fields: Any) -> Job:
         """The job with some fields changed."""
         return Job.model_validate({**vars(self), **fields})
-
-    def as_json(self, curve: bool = False) -> dict[str, Any]:
-        """The job as everyone sees it; its curve only where it is asked for."""
-        return self.model_dump(mode="json", exclude=None if curve else {"curve"})
 
     @field_serializer("preview")
     def _address(self, number: int | None) -> str | None:

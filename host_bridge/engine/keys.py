@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from glob import escape, iglob
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -45,29 +47,22 @@ def untouched(outputs: dict[str, Any]) -> bool:
 def _stamps(path: Path, depth: int) -> Any:
     """[size, mtime_ns] of a file, {name: ...} of a folder or of a sequence's files, null of what is not there."""
     path = path.expanduser()
-    try:
-        info = path.stat()
-        if not path.is_dir():
-            return [info.st_size, info.st_mtime_ns]
-        return dict(islice(_below(path, depth, ""), MOST_FILES))
-    except OSError:
-        pass
-    if not _PATTERN.search(path.name):
-        return None
-    try:
-        return dict(islice(_below(path.parent, 1, path.suffix), MOST_FILES)) or None
-    except OSError:
-        return None
+    if path.is_dir():
+        return _below(path, *("*", "*/*")[:depth])
+    if (stamp := _stamp(path)) or not _PATTERN.search(path.name):
+        return stamp
+    return _below(path.parent, f"*{escape(path.suffix)}") or None
 
 
-def _below(folder: Path, depth: int, suffix: str) -> Iterator[tuple[str, list[int]]]:
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda e: e.name):
-            if entry.name.startswith("."):  # temporary files, and those of the system
-                continue
-            if entry.is_dir():
-                if depth > 1:
-                    yield from ((f"{entry.name}/{name}", seen) for name, seen in _below(Path(entry), depth - 1, suffix))
-            elif entry.name.endswith(suffix):
-                info = entry.stat()
-                yield entry.name, [info.st_size, info.st_mtime_ns]
+def _below(folder: Path, *patterns: str) -> dict[str, list[int]]:
+    """The files that match; neither hidden ones, which are temporary or the system's, nor folders."""
+    names = (name for pattern in patterns for name in iglob(pattern, root_dir=folder))  # noqa: PTH207, that yields hidden ones
+    stamped = ((name, _stamp(folder / name)) for name in islice(names, MOST_FILES))
+    return {name: stamp for name, stamp in stamped if stamp}
+
+
+def _stamp(file: Path) -> list[int] | None:
+    with suppress(OSError):
+        info = file.stat()
+        return None if stat.S_ISDIR(info.st_mode) else [info.st_size, info.st_mtime_ns]
+    return None

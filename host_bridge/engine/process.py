@@ -28,8 +28,7 @@ Event = dict[str, Any]
 class JobProcess:
     """Runs `host_bridge.engine.child`. module: where it finds its KINDS. log: file for its output. stay: for more than one job.
 
-    on_event is called with each event; on_exit once, after all of them, with the exit status, -N for signal N.
-    Must be started in the engine's main thread: on Linux the child dies with the thread that made it. Raises OSError when it cannot start.
+    on_event is called with each event; on_exit once, after all of them, with the exit status, -N for signal N. Raises OSError when it cannot start.
     """
 
     def __init__(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,12 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from host_bridge.engine.job import ACTIVE, Conflict, Job, State, no_job
+from host_bridge.engine.job import ACTIVE, Conflict, Job, NotFound, State
 from nodes.errors import FaceplateError, OutputError, SchemaError
 
 VERSION = 1
 COLUMNS: Final = tuple(Job.model_fields)
+_SET: Final = tuple(name for name in COLUMNS if name != "seq")
 _JSON: Final = frozenset(
     {"request", "progress", "metrics", "curve", "pictures", "error", "result", "messages", "outputs"}
 )
@@ -36,18 +36,16 @@ Ids: TypeAlias = list[str]
 
 
 class Queue:
-    """All jobs. Safe to use from several threads; only one process at a time can have it open.
+    """All jobs. Only one process at a time can have it open.
 
     Every method raises OutputError when the disk is full or read-only, and SchemaError when the file is damaged. A `change` is on disk when
     the call returns; a `note` is seen by everyone at once, and written with the next change or flush.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or create it; raises Conflict while another process has it, SchemaError for one that a newer Faceplate wrote."""
+        """Open or create it; raises Conflict while another process has it."""
         self.path = path
-        self._lock = threading.RLock()
-        self._live: dict[str, Job] = {}  # running jobs, and those with changes that are not written yet
-        self._noted: dict[str, set[str]] = {}
+        self._noted: dict[str, Job] = {}  # newer here than on disk
         with writable(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # SQLite would open one that is read-only, and stumble later. (Opening it here would drop the locks on it in the end.)
@@ -57,7 +55,7 @@ class Queue:
             self._db = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(self.path, timeout=1, isolation_level=None)
         try:
             # An exclusive lock keeps a second engine out, and WAL then needs no shared memory, which network homes lack.
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -85,94 +83,81 @@ class Queue:
 
     def close(self) -> None:
         """Write what was noted, and release the file."""
-        with self._lock:
-            try:
-                self.flush()
-            finally:
-                self._db.close()
+        try:
+            self.flush()
+        finally:
+            self._db.close()
 
     def add(self, **fields: Any) -> Job:
         """Add a queued job; id, kind, title, request, key, lane and device must be given."""
         job = Job(**{"created": time.time(), **fields})
-        row = _to_row(job, set(COLUMNS) - {"seq"})
         with self._writing() as db:
-            names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
-            seq = db.execute(f"INSERT INTO jobs ({names}) VALUES ({places})", row).lastrowid
+            seq = db.execute(
+                f"INSERT INTO jobs ({', '.join(_SET)}) VALUES (:{', :'.join(_SET)})", _to_row(job)
+            ).lastrowid
         return job.changed(seq=seq)
 
     def find(self, id: str) -> Job | None:
         """One job; None if it does not exist."""
-        with self._lock:
-            return self._live.get(id) or next(iter(self._select("WHERE id = ?", id)), None)
+        return self._noted.get(id) or next(iter(self._select("WHERE id = ?", id)), None)
 
     def get(self, id: str) -> Job:
         """One job; raises NotFound."""
         job = self.find(id)
         if job is None:
-            raise no_job(id)
+            raise NotFound(f"there is no job '{id}'", remedy="List what there is with faceplate jobs list")
         return job
 
     def list(self, state: State | None = None, limit: int = 100, before: str | None = None) -> Jobs:
         """Jobs, the newest first; before: only those older than this id."""
-        with self._lock:
-            where = "WHERE (:state IS NULL OR state = :state)"
-            where += " AND (:before IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :before))"
-            jobs = self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
-            return [job for job in jobs if state in (None, job.state)]  # newer states may be noted
+        where = "WHERE (:state IS NULL OR state = :state)"
+        where += " AND (:before IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :before))"
+        jobs = self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
+        return [job for job in jobs if state in (None, job.state)]  # newer states may be noted
 
     def active(self) -> Jobs:
         """Queued and running jobs, the oldest first."""
-        with self._lock:
-            return [job for job in self._select(f"WHERE {_ACTIVE} ORDER BY seq") if job.active]
+        return [job for job in self._select(f"WHERE {_ACTIVE} ORDER BY seq") if job.active]
 
     def count(self, state: State) -> int:
         """How many jobs are in a state."""
-        with self._lock, self._explained():
+        with self._explained():
             (number,) = self._db.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()
             return int(number)
 
     def by_key(self, kind: str, key: str) -> Job | None:
         """The newest job with the same content key."""
-        with self._lock:
-            return next(iter(self._select("WHERE key = ? AND kind = ? ORDER BY seq DESC LIMIT 1", key, kind)), None)
+        return next(iter(self._select("WHERE key = ? AND kind = ? ORDER BY seq DESC LIMIT 1", key, kind)), None)
 
     def next(self, lane: str) -> Job | None:
         """The queued job of a lane that runs next: of the highest priority the oldest."""
-        with self._lock:
-            order = "WHERE state = 'queued' AND lane = ? ORDER BY priority DESC, seq LIMIT ?"
-            jobs = self._select(order, lane, len(self._live) + 1)
-            return next((job for job in jobs if job.state == "queued"), None)
+        order = "WHERE state = 'queued' AND lane = ? ORDER BY priority DESC, seq LIMIT ?"
+        jobs = self._select(order, lane, len(self._noted) + 1)
+        return next((job for job in jobs if job.state == "queued"), None)
 
     def change(self, id: str, **fields: Any) -> Job:
         """Change a job on disk; raises NotFound. When the disk refuses, nothing has changed."""
-        with self._lock:
-            job = self.get(id).changed(**fields)
-            with self._writing():
-                self._update(job, self._noted.get(id, set()) | set(fields))
-            self._settle(job)
-            return job
+        job = self.get(id).changed(**fields)
+        with self._writing():
+            self._update(job)
+        self._noted.pop(id, None)
+        return job
 
     def note(self, id: str, **fields: Any) -> Job:
         """Change a job in memory; raises NotFound."""
-        with self._lock:
-            job = self._live[id] = self.get(id).changed(**fields)
-            self._noted.setdefault(id, set()).update(fields)
-            return job
+        job = self._noted[id] = self.get(id).changed(**fields)
+        return job
 
     def flush(self) -> None:
         """Write what was noted."""
-        with self._lock:
-            if not self._noted:
-                return
+        if self._noted:
             with self._writing():
-                for id, names in self._noted.items():
-                    self._update(self._live[id], names)
-            for id in tuple(self._noted):
-                self._settle(self._live[id])
+                for job in self._noted.values():
+                    self._update(job)
+            self._noted.clear()
 
     def requeue_running(self) -> Jobs:
         """After an engine has died: queue again what ran, cancel what was to be cancelled. Returns the queued ones."""
-        self._live.clear()
         self._noted.clear()
         with self._writing() as db:
             db.execute(
@@ -191,15 +176,9 @@ class Queue:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # some errors of SQLite have ended it already
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._explained(), self._db as db:  # which commits, or rolls back
+            db.execute("BEGIN IMMEDIATE")
+            yield db
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -211,34 +190,20 @@ class Queue:
         except sqlite3.DatabaseError as e:
             raise _explain(e, self.path) from e
 
-    def _update(self, job: Job, names: set[str]) -> None:
-        row = _to_row(job, names)
-        self._db.execute(
-            f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in row)} WHERE id = :id", {**row, "id": job.id}
-        )
-
-    def _settle(self, job: Job) -> None:
-        """All of it is on disk; a running job is kept at hand, for it will change often."""
-        self._noted.pop(job.id, None)
-        if job.state == "running":
-            self._live[job.id] = job
-        else:
-            self._live.pop(job.id, None)
+    def _update(self, job: Job) -> None:
+        row = {**_to_row(job), "id": job.id}
+        self._db.execute(f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _SET)} WHERE id = :id", row)
 
     def _select(self, rest: str, *values: Any, **named: Any) -> Jobs:
         with self._explained():
             rows = self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM jobs {rest}", named or values).fetchall()
-        return [self._live.get(job.id, job) for job in map(_from_row, rows)]
+        return [self._noted.get(job.id, job) for job in map(_from_row, rows)]
 
 
-def _to_row(job: Job, names: set[str]) -> dict[str, Any]:
+def _to_row(job: Job) -> dict[str, Any]:
     """Fields as SQLite keeps them: documents as JSON, an empty list as NULL."""
-    values = {name: getattr(job, name) for name in names}
-    return {n: _as_text(v) if n in _JSON else v for n, v in values.items()}
-
-
-def _as_text(value: Any) -> str | None:
-    return None if value is None or value == [] else to_json(value).decode()
+    values = {name: getattr(job, name) for name in _SET}
+    return {n: (None if v is None or v == [] else to_json(v).decode()) if n in _JSON else v for n, v in values.items()}
 
 
 def _from_row(row: tuple[Any, ...]) -> Job:

@@ -1,8 +1,7 @@
-"""A running job: turns what its process reports into the job's state, progress and curve."""
+"""How a running job changes: by what its process reports, and by the end of its process."""
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import time
 from collections import deque
@@ -12,100 +11,65 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.engine.job import Job
-from host_bridge.engine.keys import stamps
-from host_bridge.engine.process import Event, JobProcess
-from host_bridge.engine.queue import Queue
-from host_bridge.jobs import Kind
+from host_bridge.engine.process import Event
 
 MOST_MESSAGES, MOST_PICTURES, MOST_POINTS, LONGEST = 50, 20, 200, 500
 RETRIES = 1
 _WINDOW = 15.0  # seconds over which a rate is measured
 
 
-class JobRun:
-    """A job in its process. All is noted in the queue at once; the supervisor decides when it is written.
+def after_event(job: Job, event: Event, rate: Rate, log: Path) -> dict[str, Any]:
+    """The fields of a running job that an event changes. log: its log, which every error names."""
+    values = dict(event)
+    match values.pop("event"):
+        case "progress":
+            return {"progress": rate.progress(**values)}
+        case "training":
+            progress = {"stage": "train", "done": values["step"], "total": values["of"]}
+            progress |= {"rate": values["rate"], "left": values["left"]}
+            curve = job.curve if values["loss"] is None else extended(job.curve, values["step"], values["loss"])
+            return {"metrics": values, "curve": curve, "progress": progress}
+        case "message":
+            return {"messages": _messages(job, values["line"])}
+        case "preview":
+            others = [name for name in job.pictures if name != values["name"]]
+            return {"preview": (job.preview or 0) + 1, "pictures": [*others, values["name"]][-MOST_PICTURES:]}
+        case "finished":
+            return _end(job, log, "finished", result=values["result"])
+        case "failed":
+            return _end(job, log, "failed", error=values)
+    return {}  # that it stopped is told by the end of its process
 
-    log: its log, which every error names. gone: its process is done with it, and the device is free.
-    """
 
-    def __init__(self, job: Job, kind: Kind | None, process: JobProcess, queue: Queue, log: Path) -> None:
-        self.id, self.process = job.id, process
-        self.gone = asyncio.Event()
-        self._kind, self._queue, self._rate, self._log = kind, queue, Rate(), log
+def after_death(job: Job, status: int, stopping: bool, log: Path) -> dict[str, Any]:
+    """The fields that change when the process has ended before the job. status: -N for signal N. stopping: the engine ends, and asked for it."""
+    again = {"state": "queued", "again": True, "started": None}
+    if job.cancelling:
+        return _end(job, log, "cancelled")
+    if stopping:
+        return again
+    if job.kills < RETRIES:
+        messages = _messages(job, f"Its process {_how(status)}; it is run once more.")
+        return {**again, "messages": messages, "kills": job.kills + 1, "attempt": job.attempt + 1}
+    memory = status == -signal.SIGKILL  # the system's doing, mostly, when there is none left
+    error = {
+        "message": f"its process {_how(status)}, twice.",
+        "remedy": "Perhaps the memory was used up: close other programs, and retry it" if memory else "See its log",
+        "exit_status": 128 - status if status < 0 else status or 1,
+    }
+    return _end(job, log, "failed", error=error)
 
-    @property
-    def job(self) -> Job:
-        """The job as it is now."""
-        return self._queue.get(self.id)
 
-    @property
-    def over(self) -> bool:
-        """Whether the job has ended, or is queued again."""
-        return self.job.state != "running"
+def _end(job: Job, log: Path, state: str, **fields: Any) -> dict[str, Any]:
+    if job.cancelling:  # its user knows why it ended, whatever it said last
+        state, fields = "cancelled", {}
+    if state == "failed":
+        fields["error"]["message"] += f" (log: {log})"
+    return {"state": state, "ended": time.time(), "cancelling": False, **fields}
 
-    def take(self, event: Event) -> None:
-        """Apply an event; one that comes after the job's end is ignored."""
-        job, values = self.job, dict(event)
-        if job.state != "running":
-            return
-        match values.pop("event"):
-            case "progress":
-                self._note(progress=self._rate.progress(**values))
-            case "training":
-                self._training(values)
-            case "message":
-                self._message(values["line"])
-            case "preview":
-                others = [name for name in job.pictures if name != values["name"]]
-                self._note(preview=(job.preview or 0) + 1, pictures=[*others, values["name"]][-MOST_PICTURES:])
-            case "finished":
-                written = self._kind.request.model_validate(job.request).writes() if self._kind else []
-                self._end("finished", result=values["result"], outputs=stamps(written))
-            case "failed":
-                self._end("failed", error=values)
 
-    def died(self, status: int, stopping: bool) -> None:
-        """Apply that the process has ended before the job. status: -N for signal N. stopping: the engine ends, and asked for it."""
-        job = self.job
-        if job.state != "running":
-            return
-        if job.cancelling:
-            self._end("cancelled")
-        elif stopping:
-            self._wait_again()
-        elif job.kills < RETRIES:
-            self._message(f"Its process {_how(status)}; it is run once more.")
-            self._wait_again(kills=job.kills + 1, attempt=job.attempt + 1)
-        else:
-            memory = status == -signal.SIGKILL  # the system's doing, mostly, when there is none left
-            remedy = "Perhaps the memory was used up: close other programs, and retry it" if memory else "See its log"
-            code = 128 - status if status < 0 else status or 1
-            message = f"its process {_how(status)}, twice."
-            self._end("failed", error={"message": message, "remedy": remedy, "exit_status": code})
-
-    def _training(self, metrics: dict[str, Any]) -> None:
-        progress = {"stage": "train", "done": metrics["step"], "total": metrics["of"]}
-        curve = self.job.curve
-        if metrics["loss"] is not None:
-            curve = extended(curve, metrics["step"], metrics["loss"])
-        rate = {"rate": metrics["rate"], "left": metrics["left"]}
-        self._note(metrics=metrics, curve=curve, progress=progress | rate)
-
-    def _message(self, line: str) -> None:
-        self._note(messages=[*self.job.messages, line[:LONGEST]][-MOST_MESSAGES:])
-
-    def _wait_again(self, **fields: Any) -> None:
-        self._note(state="queued", again=True, started=None, **fields)
-
-    def _end(self, state: str, **fields: Any) -> None:
-        if self.job.cancelling:  # its user knows why it ended, whatever it said last
-            state, fields = "cancelled", {}
-        if state == "failed":
-            fields["error"]["message"] += f" (log: {self._log})"
-        self._note(state=state, ended=time.time(), cancelling=False, **fields)
-
-    def _note(self, **fields: Any) -> None:
-        self._queue.note(self.id, **fields)
+def _messages(job: Job, line: str) -> list[str]:
+    return [*job.messages, line[:LONGEST]][-MOST_MESSAGES:]
 
 
 class Rate:

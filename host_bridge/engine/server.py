@@ -12,15 +12,17 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from filelock import FileLock, Timeout
 
-from host_bridge.client import Address, read_address, running
+from host_bridge.client import SCHEMA, Address, read_address, running
 from host_bridge.engine.api import Context, guarded_app
 from host_bridge.engine.queue import Queue
 from host_bridge.engine.roots import Roots
@@ -30,8 +32,8 @@ from nodes.errors import FaceplateError, writing
 from nodes.files import whole_file
 from nodes.log import FORMAT, LONGEST, logging_to
 
-IDLE_MINUTES = 30.0
 _GRACE = 3  # seconds that open requests have when the engine ends
+_START = 20  # seconds that another engine may take to start or to end
 _MOST_AT_ONCE = 500  # connections, before uvicorn answers 503
 _log = logging.getLogger(__name__)
 
@@ -41,32 +43,33 @@ class AlreadyRunning(FaceplateError):
 
 
 def serve(
-    folder: Path,
-    *,
-    idle_stop: float = IDLE_MINUTES,
-    devices: Sequence[str] = ("cpu",),
-    ready: Callable[[], None] = lambda: None,
-    log_to_file: bool = True,
+    folder: Path, idle_stop: float, devices: Sequence[str], ready: Callable[[], object], *, log_to_file: bool
 ) -> None:
-    """Be the engine of this state folder until it ends. ready: called when it answers.
+    """Be the engine of this state folder until it ends. idle_stop: minutes, 0 for never; ready: called when it answers.
 
     Raises AlreadyRunning if there is one, SchemaError for a queue of a newer Faceplate, OutputError if the folder cannot be written.
     """
     with writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-    with _owned(folder):
-        token = secrets.token_urlsafe(32)
-        with logging_to(_log_handler(folder / "engine.log" if log_to_file else None, token)):
-            try:
-                asyncio.run(_serve(folder, token, idle_stop, devices, ready))
-            except Exception:
-                _log.exception("the engine ends by an error")
-                raise
-            _log.info("the engine has ended")
+        try:
+            # The lock goes with the process, however it ends.
+            lock = FileLock(folder / "engine.lock").acquire(_START, cancel_check=lambda: running(folder) is not None)
+        except Timeout as e:
+            raise AlreadyRunning("an engine runs already", file=folder) from e
+    token = secrets.token_urlsafe(32)
+    with lock, logging_to(_log_handler(folder / "engine.log" if log_to_file else None, token)):
+        try:
+            asyncio.run(_serve(folder, token, idle_stop, devices, ready))
+        except Exception:
+            _log.exception("the engine ends by an error")
+            raise
+        _log.info("the engine has ended")
 
 
-async def _serve(folder: Path, token: str, idle_stop: float, devices: Sequence[str], ready: Callable[[], None]) -> None:
+async def _serve(
+    folder: Path, token: str, idle_stop: float, devices: Sequence[str], ready: Callable[[], object]
+) -> None:
     # With its protocol named, asyncio sends answers at once; else their second part waits 40 ms for the first to be acknowledged.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -75,24 +78,31 @@ async def _serve(folder: Path, token: str, idle_stop: float, devices: Sequence[s
 
     def stop() -> None:
         server.should_exit = True
+        supervisor.release()
 
-    context = Context(supervisor, Roots(folder), folder, idle_stop, stop)
-    config = uvicorn.Config(
-        guarded_app(context, token),
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=_MOST_AT_ONCE,
-        timeout_graceful_shutdown=_GRACE,
+    context = Context(supervisor, Roots(folder), idle_stop, stop)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            guarded_app(context, token),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_MOST_AT_ONCE,
+            timeout_graceful_shutdown=_GRACE,
+        )
     )
-    server = _Server(config, supervisor)
-    # uvicorn raises the signal once more when all is closed: by then it says nothing new.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop())
+    loop = asyncio.get_running_loop()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+
+    server.handle_exit = end  # type: ignore[assignment]
+    for number in (signal.SIGINT, signal.SIGTERM):  # before it serves, too
+        signal.signal(number, end)
     address = Address(f"http://127.0.0.1:{listener.getsockname()[1]}", token, os.getpid(), __version__)
     await supervisor.start()
     idle = asyncio.create_task(_stop_when_idle(context))
@@ -110,54 +120,17 @@ async def _serve(folder: Path, token: str, idle_stop: float, devices: Sequence[s
         queue.close()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which releases the clients that listen or wait before it ends."""
-
-    def __init__(self, config: uvicorn.Config, supervisor: Supervisor) -> None:
-        super().__init__(config)
-        self._supervisor = supervisor
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close what is open."""
-        self._supervisor.release()
-        await super().shutdown(sockets)
-
-
 async def _stop_when_idle(context: Context) -> None:
     """End the engine when nothing has run, waited or been asked for `idle_stop` minutes. Listening does not count."""
     limit = context.idle_stop * 60
     while limit > 0:
         await asyncio.sleep(min(limit / 4, 15.0))
-        supervisor = context.supervisor
-        if supervisor.busy:
-            context.touch()
-        elif time.monotonic() - max(context.last_request, supervisor.last_activity) >= limit:
+        if context.supervisor.busy:
+            context.supervisor.touch()
+        elif time.monotonic() - context.supervisor.last_activity >= limit:
             _log.info("nothing to do for %g minutes", context.idle_stop)
             context.stop()
             return
-
-
-@contextmanager
-def _owned(folder: Path, seconds: float = 20.0) -> Iterator[None]:
-    """Own the queue in `folder`; the lock goes with the process, however it ends.
-
-    Raises AlreadyRunning at once if an engine answers there, and after `seconds` if one is about to start or to end.
-    """
-    lock = FileLock(folder / "engine.lock")
-    end = time.monotonic() + seconds
-    while True:
-        with writing(folder / "engine.lock"):
-            try:
-                lock.acquire(timeout=0.1)
-                break
-            except Timeout:
-                pass
-        if running(folder) or time.monotonic() >= end:
-            raise AlreadyRunning("an engine runs already", file=folder)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def publish(folder: Path, address: Address) -> None:
@@ -167,7 +140,7 @@ def publish(folder: Path, address: Address) -> None:
         if os.name == "nt":  # replace the inherited access list by one that names the user
             grant = ["icacls", str(temporary), "/inheritance:r", "/grant:r", f"{getpass.getuser()}:F"]
             subprocess.run(grant, check=True, capture_output=True)
-        temporary.write_text(json.dumps(address.as_json()), "utf-8")
+        temporary.write_text(json.dumps({"schema": SCHEMA, **asdict(address)}), "utf-8")
 
 
 class _WithoutToken(logging.Formatter):

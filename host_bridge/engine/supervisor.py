@@ -9,78 +9,42 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from host_bridge.engine.job import LOG, Conflict, Job
-from host_bridge.engine.keys import content_key, untouched
+from host_bridge.engine.keys import content_key, stamps, untouched
 from host_bridge.engine.process import Event, JobProcess, kill_marked
 from host_bridge.engine.queue import Queue, writable
-from host_bridge.engine.run import JobRun
-from host_bridge.jobs import KINDS, Kind, Request
+from host_bridge.engine.run import Rate, after_death, after_event
+from host_bridge.jobs import KINDS, Kind, Request, parse
 from nodes.errors import FaceplateError, OutputError
 
 DEVICE = "device"  # the lane of jobs that need one
 PRUNE_EVERY = 100
 # Seconds: of a cancelled job, of an engine that stops, of a warm process without work, of a job's process after its last word.
 CANCEL_GRACE, STOP_GRACE, IDLE, LEAVE = 1.5, 5.0, 600.0, 5.0
-WRITE_EVERY, TRY_AGAIN, TELL_EVERY = 0.5, 2.0, 0.2
+WRITE_EVERY, TELL_EVERY = 0.5, 0.2
 _log = logging.getLogger(__name__)
 
 
 class Slot:
-    """A place for one job at a time: a device, or the warm process of a kind, which stays when its job is done."""
+    """A place for one job at a time: a device, or the warm process of a kind, which stays when its job is done.
+
+    id: the job that runs here. gone: set when the process is done with it. rest: until a warm process without work ends.
+    """
 
     def __init__(self, lane: str, device: str) -> None:
         self.lane, self.device, self.warm = lane, device, lane != DEVICE
         self.process: JobProcess | None = None
-        self.run: JobRun | None = None
-        self.rest: asyncio.TimerHandle | None = None  # until a warm process without work ends
+        self.id: str | None = None
+        self.gone, self.rate = asyncio.Event(), Rate()
+        self.rest: asyncio.TimerHandle | None = None
 
     @property
     def free(self) -> bool:
         """Whether a job can be started here."""
-        return self.run is None and (self.process is None or (self.warm and not self.process.leaving))
-
-
-class Subscription:
-    """Coalesced job updates: a listener gets a job's latest state, at most five times a second."""
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-        self._changed: dict[str, None] = {}
-        self._told: dict[str, float] = {}
-        self._some, self._closed = asyncio.Event(), False
-
-    def put(self, id: str) -> None:
-        """Note that a job has changed."""
-        self._changed[id] = None
-        self._some.set()
-
-    def close(self) -> None:
-        """Note that the engine ends."""
-        self._closed = True
-        self._some.set()
-
-    async def get(self) -> Job | None:
-        """Wait for the next job that has changed; None when the engine ends."""
-        while True:
-            await self._some.wait()
-            if self._closed:
-                return None
-            now = time.monotonic()
-            self._told = {id: when for id, when in self._told.items() if now - when < TELL_EVERY}
-            due = next((id for id in self._changed if id not in self._told), None)
-            if due is None:
-                await asyncio.sleep(min(when + TELL_EVERY - now for when in self._told.values()))
-                continue
-            del self._changed[due]
-            if not self._changed:
-                self._some.clear()
-            self._told[due] = now
-            if job := self._queue.find(due):
-                return job
+        return self.id is None and (self.process is None or (self.warm and not self.process.leaving))
 
 
 class Supervisor:
@@ -88,7 +52,7 @@ class Supervisor:
 
     folder: the state folder; a job's own is `jobs/ID` in it. devices: each runs one job at a time. kinds: what can be submitted; `module`
     is where job processes find the same as KINDS. idle: seconds after which a warm process ends. trouble: why nothing can be started or
-    written just now, such as a full disk; what has come of jobs meanwhile is kept, and tried again every two seconds.
+    written just now, such as a full disk; what has come of jobs meanwhile is kept, and tried again twice a second.
     """
 
     def __init__(
@@ -103,16 +67,14 @@ class Supervisor:
     ) -> None:
         self.queue, self.devices, self.kinds = queue, tuple(devices), kinds
         self.trouble: str | None = None
-        self.last_activity = time.monotonic()
+        self.touch()
         self._folder, self._module, self._idle = folder, module, idle
         self._mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
         self._slots = [Slot(DEVICE, device) for device in devices]
         self._slots += [Slot(kind.name, devices[0]) for kind in kinds.values() if kind.warm]
-        self._runs: dict[str, JobRun] = {}
-        self._timer: asyncio.TimerHandle | None = None  # until what was noted is written
-        self._retry: asyncio.TimerHandle | None = None  # until what failed is tried again
-        self._stopping = False
-        self._listeners: set[Subscription] = set()
+        self._tending: asyncio.Task[None] | None = None
+        self._stopping = self._released = False
+        self._listeners: list[dict[str, None]] = []
         self._ends: dict[str, asyncio.Event] = {}
         self._ended = 0
 
@@ -125,31 +87,34 @@ class Supervisor:
                 self.queue.change(job.id, lane=self._lane(job.kind))
         self._prune()
         self._go()
+        self._tending = asyncio.create_task(self._tend())
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
         """End in good order: running jobs are asked to stop, and wait for the next engine. No process is left."""
         self._stopping = True
-        for timer in (self._timer, self._retry):
-            if timer:
-                timer.cancel()
+        if self._tending:
+            self._tending.cancel()
         for slot in self._slots:
             if slot.process:
-                slot.process.terminate(grace if slot.run else 0)
+                slot.process.terminate(grace if slot.id else 0)
         while any(slot.process for slot in self._slots):
             await asyncio.sleep(0.02)
         self.queue.flush()
 
     def release(self) -> None:
-        """Release all who listen to jobs or wait for one: the engine ends."""
-        for listener in self._listeners:
-            listener.close()
+        """Release all who listen to jobs or wait for one, also from now on: the engine ends."""
+        self._released = True
         for end in self._ends.values():
             end.set()
+
+    def touch(self) -> None:
+        """Note that something was done or asked for."""
+        self.last_activity = time.monotonic()
 
     @property
     def busy(self) -> bool:
         """Whether anything runs or waits."""
-        return bool(self._runs) or self.queue.count("queued") > 0
+        return any(slot.id for slot in self._slots) or self.queue.count("queued") > 0
 
     def folder(self, id: str) -> Path:
         """The folder of a job: its log and its pictures."""
@@ -161,7 +126,6 @@ class Supervisor:
         Submitting a request that is queued or running already returns the existing job; so does one that is finished, unless its kind is
         uncacheable or a file that it read or wrote has changed since.
         """
-        self.last_activity = time.monotonic()
         wanted = self.kinds[kind]
         key = await asyncio.to_thread(content_key, kind, request)  # looks at up to thousands of files
         same = self.queue.by_key(kind, key)
@@ -187,14 +151,13 @@ class Supervisor:
 
     async def cancel(self, id: str) -> Job:
         """End a queued or running job, within two seconds, with all that it has started."""
-        self.last_activity = time.monotonic()
         job = self.queue.get(id)
         if job.state == "cancelled":
             return job
         if not job.active:
             raise Conflict(f"job {id} has {job.state} already", remedy="There is nothing to cancel")
-        run = self._runs.get(id)
-        if run is None:
+        slot = next((slot for slot in self._slots if slot.id == id), None)
+        if slot is None or slot.process is None:
             job = self.queue.change(id, state="cancelled", ended=time.time())
             self._tell(id)
             return job
@@ -203,18 +166,14 @@ class Supervisor:
         except Exception:
             _log.exception("a request to cancel cannot be written")
             self.queue.note(id, cancelling=True)  # a full disk is no reason to let it run on
-        run.process.terminate(CANCEL_GRACE)
-        await run.gone.wait()
+        slot.process.terminate(CANCEL_GRACE)
+        await slot.gone.wait()
         return self.queue.get(id)
 
     async def retry(self, id: str) -> Job:
         """Queue a failed or cancelled job again; it continues what it has left, where its kind can."""
-        self.last_activity = time.monotonic()
         job = self.queue.get(id)
-        kind = self.kinds.get(job.kind)
-        if kind is None:
-            raise Conflict(f"there is no job '{job.kind}' any more", remedy=f"Ask for one of {', '.join(self.kinds)}")
-        key = await asyncio.to_thread(content_key, job.kind, kind.request.model_validate(job.request))
+        key = await asyncio.to_thread(content_key, job.kind, parse(job.kind, job.request, self.kinds))
         job = self.queue.get(id)
         if job.state not in ("failed", "cancelled"):
             raise Conflict(f"job {id} is {job.state}", remedy="Only what has failed or was cancelled can be retried")
@@ -231,28 +190,29 @@ class Supervisor:
 
     async def wait(self, id: str, seconds: float) -> Job:
         """Wait until a job has ended, or the time is over."""
-        if self.queue.get(id).active:
+        if self.queue.get(id).active and not self._released:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ends.setdefault(id, asyncio.Event()).wait(), seconds)
         return self.queue.get(id)
 
-    @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
-        """Listen to jobs that change, as long as the block lasts."""
-        listener = Subscription(self.queue)
-        self._listeners.add(listener)
+    async def changes(self) -> AsyncIterator[Job]:
+        """Coalesced job updates: the latest state of each job that changes, at most five times a second, until the engine ends."""
+        changed: dict[str, None] = {}  # in the order in which they have changed
+        self._listeners.append(changed)
         try:
-            yield listener
+            while not self._released:
+                for id in tuple(changed):
+                    del changed[id]
+                    if job := self.queue.find(id):
+                        yield job
+                await asyncio.sleep(TELL_EVERY)
         finally:
-            self._listeners.discard(listener)
+            self._listeners = [other for other in self._listeners if other is not changed]
 
     def _go(self) -> None:
         """Start all jobs that can be started now."""
         if self._stopping:
             return
-        if self._retry:
-            self._retry.cancel()
-            self._retry = None
         try:
             self.queue.flush()
             for slot in self._slots:
@@ -281,7 +241,7 @@ class Supervisor:
         except OSError as e:
             self.queue.note(job.id, state="queued", started=None)  # the disk may be full too
             raise OutputError(f"no process can be started ({e.strerror or e})", remedy="Close other programs") from e
-        slot.run = self._runs[job.id] = JobRun(job, self.kinds.get(job.kind), process, self.queue, log)
+        slot.id, slot.gone, slot.rate = job.id, asyncio.Event(), Rate()
         if slot.rest:
             slot.rest.cancel()
         order = {"id": job.id, "kind": job.kind, "request": job.request, "folder": str(folder), "again": job.again}
@@ -301,45 +261,51 @@ class Supervisor:
         )
 
     def _event(self, slot: Slot, event: Event) -> None:
-        run, process, loop = slot.run, slot.process, asyncio.get_running_loop()
-        if run is None or run.over:
+        if slot.id is None or (job := self.queue.get(slot.id)).state != "running":
             return
-        run.take(event)
-        if not run.over:
-            self._tell(run.id)
-            self._timer = self._timer or loop.call_later(WRITE_EVERY, self._write)
+        changed = after_event(job, event, slot.rate, self.folder(job.id) / LOG)
+        if changed.get("state") == "finished" and job.kind in self.kinds:
+            changed["outputs"] = stamps(self.kinds[job.kind].request.model_validate(job.request).writes())
+        job, loop = self.queue.note(job.id, **changed), asyncio.get_running_loop()
+        if job.state == "running":
+            self._tell(job.id)
         elif slot.warm:
             self._leave(slot)
             slot.rest = loop.call_later(self._idle, self._end_idle, slot)
             self._go()
-        elif process:
+        elif slot.process:
             self._write()
-            self._tell(run.id)
-            loop.call_later(LEAVE, process.kill)
+            self._tell(job.id)
+            loop.call_later(LEAVE, slot.process.kill)
 
     def _exit(self, slot: Slot, status: int) -> None:
         slot.process = None
-        if slot.run:
-            slot.run.died(status, self._stopping)
+        if slot.id:
+            job = self.queue.get(slot.id)
+            if job.state == "running":
+                log = self.folder(job.id) / LOG
+                self.queue.note(job.id, **after_death(job, status, self._stopping, log))
             self._leave(slot)
         self._go()
 
     def _leave(self, slot: Slot) -> None:
-        run, slot.run = slot.run, None
-        if run:
-            del self._runs[run.id]
+        id, slot.id = slot.id, None
+        if id:
             self._write()
-            self._tell(run.id)
-            run.gone.set()
+            self._tell(id)
+            slot.gone.set()
 
     def _end_idle(self, slot: Slot) -> None:
-        if slot.process and slot.run is None:
+        if slot.process and slot.id is None:
             slot.process.terminate(0)
 
+    async def _tend(self) -> None:
+        """Write what was noted, twice a second, and start what could not be started."""
+        while True:
+            await asyncio.sleep(WRITE_EVERY)
+            self._go() if self.trouble else self._write()
+
     def _write(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
         try:
             self.queue.flush()
         except FaceplateError as e:
@@ -349,7 +315,6 @@ class Supervisor:
         if str(error) != self.trouble:
             _log.error("%s", error)
         self.trouble = str(error)
-        self._retry = self._retry or asyncio.get_running_loop().call_later(TRY_AGAIN, self._go)
 
     def _lane(self, kind: str) -> str:
         return kind if kind in self.kinds and self.kinds[kind].warm else DEVICE
@@ -357,10 +322,10 @@ class Supervisor:
     def _tell(self, id: str) -> None:
         """Tell listeners that a job has changed, and those who wait that it has ended."""
         for listener in self._listeners:
-            listener.put(id)
+            listener[id] = None
         job = self.queue.find(id)
         if job and not job.active:
-            self.last_activity = time.monotonic()
+            self.touch()
             if end := self._ends.pop(id, None):
                 end.set()
             self._ended += 1

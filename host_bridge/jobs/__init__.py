@@ -5,6 +5,7 @@ Nothing here knows of terminals, queues or HTTP, and nothing heavy is imported b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,12 +34,12 @@ _KINDS = (
 KINDS = {kind.name: kind for kind in _KINDS}
 
 
-def parse(kind: str, data: Any) -> Request:
+def parse(kind: str, data: Any, kinds: Mapping[str, Kind] = KINDS) -> Request:
     """Check a request that came as JSON; raises UsageError, which names every field that is wrong."""
-    if kind not in KINDS:
-        raise UsageError(f"there is no job '{kind}'", remedy=f"Ask for one of {', '.join(KINDS)}")
+    if kind not in kinds:
+        raise UsageError(f"there is no job '{kind}'", remedy=f"Ask for one of {', '.join(kinds)}")
     try:
-        return KINDS[kind].request.model_validate(data)
+        return kinds[kind].request.model_validate(data)
     except ValidationError as e:
         faults = (f"{'.'.join(map(str, f['loc'])) or kind}: {f['msg']}" for f in e.errors(include_url=False))
         raise UsageError(f"the request for '{kind}' cannot be understood: {'; '.join(faults)}") from e

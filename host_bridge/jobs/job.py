@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic_core import to_jsonable_python
 
-from host_bridge.reporting import PassingWatch, Watch
+from host_bridge.reporting import Watch
 from trainer.watcher import TrainingProgress
 
 _EVERY = 60.0  # seconds between two lines about a training
@@ -47,7 +48,7 @@ class Result(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
 
-class _LoggedWatch(PassingWatch):
+class _LoggedWatch(Watch):
     """Passes on what a job reports, and logs it: its stages with their times, its messages, a training once a minute."""
 
     def __init__(self, watch: Watch) -> None:
@@ -122,9 +123,10 @@ class Kind:
         return TypeAdapter(get_type_hints(self.run)["return"]).validate_python(document)
 
 
-def as_document(result: Any) -> Any:
-    """A result as JSON has it."""
-    return result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+def as_document(value: Any) -> Any:
+    """A value or a result as JSON has it: a number that is not finite is null, and what JSON does not know is text."""
+    document = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
+    return to_jsonable_python(document, inf_nan_mode="null", fallback=str)
 
 
 def absolute(path: Path) -> Path:

@@ -23,20 +23,32 @@ if TYPE_CHECKING:
 class TimelineRequest(Request):
     """An edit, and who is put into its shots.
 
-    out: folder of the run, by default EDIT.faceplate beside the edit. cast: a cast file. performers: footage by name. source: who of
-    them is put into every shot, in place of `target`; by default the cast file and the edit say it. media_roots: FROM=TO, or a
-    folder to search. handles: frames on either side of a shot. rate: of an EDL, such as 24000/1001. export: write the edit with the results too.
+    performers: footage by name. source: who of them is put into every shot; by default the cast file and the edit say it. export: write
+    the edit with the results too.
     """
 
-    edit: Path
-    out: Path | None = None
-    cast: Path | None = None
+    edit: Path = Field(description="The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .fcpxmld, .aaf.")
+    out: Path | None = Field(default=None, description="Folder of the run; by default EDIT.faceplate beside the edit.")
+    cast: Path | None = Field(
+        default=None, description="Cast file, .toml, .yaml, .json or .csv: who is replaced by whom in which shots."
+    )
     performers: dict[str, tuple[Path, ...]] = Field(default_factory=dict)
     source: str | None = None
-    target: str | None = None
-    media_roots: tuple[str, ...] = ()
-    handles: int = 8
-    rate: str | None = None
+    target: str | None = Field(
+        default=None, description="What the performer in the plate is called, who is replaced in every shot."
+    )
+    media_roots: tuple[str, ...] = Field(
+        default=(),
+        description="Where the edit's media are now, FROM=TO or a folder to search; can be repeated.",
+        json_schema_extra={"option": "media-root"},
+    )
+    handles: int = Field(
+        default=8, description="Frames that are rendered before and behind each shot, where its media have them."
+    )
+    rate: str | None = Field(
+        default=None,
+        description="Frames per second of an EDL, such as 25 or 23.976; by default its media say it. Other edits say their own.",
+    )
     run: RunSettings = RunSettings()
     train: TrainSettings = TrainSettings()
     settings: Settings = Settings()

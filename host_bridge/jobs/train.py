@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from host_bridge.jobs.footage import frame_rate, opened, positions
+from host_bridge.jobs.footage import Rate, frame_rate, opened, positions
 from host_bridge.jobs.job import Request, Result, absolute
-from host_bridge.reporting import TrainingReports, Watch
+from host_bridge.reporting import Watch
 from nodes.consent.provenance import Provenance
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import MissingDependencyError
@@ -31,19 +31,30 @@ _INSTALL = "Install what training needs: pip install 'faceplate[train]'"
 
 
 class FacesetRequest(Request):
-    """Clips in which this performer's face is the main one; rate: of sequences that do not say; out: a folder.
+    """Clips in which this performer's face is the main one, by several of which one faceset is made. A clip may be named more than once.
 
-    ranges: of each clip the frames A-B by its own numbers, None for all; none for all of all. A clip may be named more than once.
-    tracks: ids of the performer's tracks in the only clip, where others are seen too. performer: what the faceset is called; named: the
-    performer in the records of consent, by name or id; where it is not said, `performer` if it is one, else the footage tells.
+    named: the performer in the records of consent, by name or id; where it is not said, `performer` if it is one, else the footage tells.
     """
 
-    clips: tuple[Path, ...] = Field(min_length=1)
-    performer: str
-    out: Path
-    rate: str | None = None
-    ranges: tuple[str | None, ...] = ()
-    tracks: tuple[int, ...] = ()
+    clips: tuple[Path, ...] = Field(
+        min_length=1,
+        description="Footage in which this performer's face is the main one; several clips make one faceset.",
+    )
+    performer: str = Field(
+        description="The performer, by name or id, whose consent `faceplate performer add` has recorded."
+    )
+    out: Path = Field(
+        description="Folder of the faceset; an earlier faceset there is replaced when the new one is finished."
+    )
+    rate: Rate = None
+    ranges: tuple[str | None, ...] = Field(
+        default=(),
+        description="Frames A-B to look at, both included, by the clip's own numbers, by default all; given once for each clip, in their order.",
+        json_schema_extra={"option": "range"},
+    )
+    tracks: tuple[int, ...] = Field(
+        default=(), description="Ids of the performer's tracks in the only clip, where others are seen too."
+    )
     named: str | None = None
     faceset: FacesetParameters = FacesetParameters()
     consent: ConsentParameters = DEFAULT_CONSENT
@@ -59,9 +70,8 @@ class FacesetRequest(Request):
     @model_validator(mode="after")
     def _ranges_for_all(self) -> Self:
         if self.ranges and len(self.ranges) != len(self.clips):
-            raise ValueError(
-                f"{counted(len(self.ranges), 'range')} for {counted(len(self.clips), 'clip')}: give one for each clip"
-            )
+            counts = f"{counted(len(self.ranges), 'time')} for {counted(len(self.clips), 'clip')}"
+            raise ValueError(f"--range is given {counts}: give one for each clip, or none")
         if self.tracks and len(self.clips) > 1:
             raise ValueError("tracks are those of one clip: give only one")
         return self
@@ -140,14 +150,14 @@ def gather_faceset(request: FacesetRequest, watch: Watch) -> FacesetResult:
 
 
 class TrainRequest(Request):
-    """Facesets: the source's and the target's; of three and more a base is made, for which no ONNX is written. out: a folder.
+    """Facesets of a source and a target, for which a model is trained; of three and more a base is made, without an ONNX file."""
 
-    resume: go on with the training in that folder.
-    """
-
-    facesets: tuple[Path, ...] = Field(min_length=2)
-    out: Path
-    resume: bool = False
+    facesets: tuple[Path, ...] = Field(
+        min_length=2,
+        description="Folders that `faceplate faceset` has made: of the performer whose face is put in, then of the one whose face is replaced. Those of further performers make a base over all of them, for which no ONNX is written.",
+    )
+    out: Path = Field(description="Folder of the training: model.onnx, preview.png, losses, checkpoints.")
+    resume: bool = Field(default=False, description="Go on with the training in that folder.")
     train: TrainSettings = TrainSettings()
     consent: ConsentParameters = DEFAULT_CONSENT
 
@@ -193,7 +203,7 @@ def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
     find_model(request.train.model)
     out = absolute(request.out).resolve()
     # Of several that torchrun started the first one speaks.
-    watcher = TrainingReports(watch) if os.environ.get("RANK", "0") == "0" else Watcher()
+    watcher = watch if os.environ.get("RANK", "0") == "0" else Watcher()
     trained = train(facesets, out, request.train, watcher, resume=request.resume, consent=request.consent)
     base = len(facesets) > 2
     return TrainResult(

@@ -83,7 +83,7 @@ def absolute_root(text: str) -> str:
     return str(root.folder) if root.before is None else f"{root.before}={root.folder}"
 
 
-def sources(options: Iterable[str], target: str | None = None) -> tuple[dict[str, list[Path]], str | None]:
+def read_sources(options: Iterable[str], target: str | None = None) -> tuple[dict[str, list[Path]], str | None]:
     """Read `FOOTAGE` and `NAME=FOOTAGE`; returns footage by name, and the name of the performer who is put into every shot, if any.
 
     Footage without a name is of one person, called like the first clip, who is put into every shot. target: who is replaced in every shot; then the

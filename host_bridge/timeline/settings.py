@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from nodes.definitions import Method
 from nodes.spec import Parameters, parameter
 
@@ -30,22 +28,29 @@ class RunSettings(Parameters):
     )
 
 
-class ExportSettings(BaseModel):
-    """How the results of a run are put into its edit.
+class ExportSettings(Parameters):
+    """How the results of a run are put into its edit."""
 
-    mode: swap: clips show the result; layer: tracks above hold the patches; versions: clips have the result as an alternative. profile: the program
-    that the edit is for. media: of results, by default what fits the profile. out: the document, by default beside the edit. bundle: an .otioz with
-    all media. for_otio: the version of OpenTimelineIO that is to read it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mode: Mode = "swap"
-    profile: ProfileName = "otio"
-    media: MediaChoice | None = None
-    out: Path | None = None
-    bundle: bool = False
-    for_otio: str | None = None
+    mode: Mode = parameter(
+        "swap",
+        option="as",
+        help="swap: clips show the result, and keep the plate as an alternative. layer: tracks above hold the new faces with alpha. versions: clips go on showing the plate, and have the result as an alternative.",
+    )
+    profile: ProfileName = parameter(
+        "otio", help="Where it goes: resolve, otio (anything that reads OpenTimelineIO), blender or kdenlive."
+    )
+    media: MediaChoice | None = parameter(
+        None,
+        help="What the results are: written (what the swap wrote), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve and kdenlive, written for otio, and for blender written, of layers sequence.",
+    )
+    out: Path | None = parameter(
+        None,
+        help="The document to write, .otio, .otioz, .otiod, .edl, .xml, .fcpxml or .aaf; by default beside the edit, as EDIT.swap.otio.",
+    )
+    bundle: bool = parameter(False, help="Write an .otioz with all media, for hand-over.")
+    for_otio: str | None = parameter(
+        None, help="Write it for an older OpenTimelineIO, such as 0.14.0 for Resolve 18.5."
+    )
 
     @property
     def choice(self) -> MediaChoice:

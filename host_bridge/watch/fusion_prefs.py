@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import sys
@@ -17,20 +18,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field
+from pydantic_core import from_json
+
 from host_bridge.client import Client, EngineError
 from nodes.errors import FaceplateError
 from nodes.files import whole_file
 
 _POST = re.compile(rb'FaceplatePost"?\]?\s*=\s*"([0-9A-Za-z-]{8,64}):((?:[0-9a-f]{2})*)"')
-_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_NAME = r"^[0-9A-Za-z_-]{1,64}$"
 _ASKS = "performers"  # the kind of job that says who may be used
 _LARGEST = 16 << 20  # bytes of preferences
-_MOST_JOBS = 64
 _KEPT = 200  # posts that are remembered
 _NOTES = ".faceplate-posts.json"
 MONITOR = {"open": "monitor"}
-PostedJob = tuple[str, Any, Any]  # name, kind and request
 REPORT = "Faceplate self-check.txt"
+_log = logging.getLogger(__name__)
+
+
+class PostedJob(BaseModel):
+    """A job of a post, and the name that its files get."""
+
+    name: str = Field(pattern=_NAME)
+    kind: str
+    request: dict[str, Any]
+
+
+class Post(BaseModel):
+    """The jobs of one press of a button."""
+
+    id: str = Field(pattern=_NAME)
+    jobs: list[PostedJob] = Field(min_length=1)
 
 
 class FusionPosts:
@@ -66,18 +84,16 @@ class FusionPosts:
 
     def _open(self, id: str, content: bytes) -> None:
         try:
-            post = json.loads(content)
-            if post == MONITOR:
+            posted = from_json(content)
+            if posted == MONITOR:
                 open_monitor(self._connect)
-                return
-            if isinstance(post.get("report"), str):
+            elif isinstance(text := posted.get("report"), str):
                 with whole_file(self._folder / REPORT) as temporary:
-                    temporary.write_text(post["report"] + "\n", "utf-8")
-                return
-            jobs = read_jobs({"id": id, "jobs": post["jobs"]})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return
-        write_jobs(self._folder, *jobs)
+                    temporary.write_text(text + "\n", "utf-8")
+            else:
+                write_jobs(self._folder, Post.model_validate({"id": id, **posted}))
+        except (ValueError, TypeError, AttributeError) as e:
+            _log.warning("a post cannot be understood: %s", e)
 
     def _known(self) -> list[str]:
         try:
@@ -92,32 +108,16 @@ class FusionPosts:
             temporary.write_text(json.dumps(notes), "utf-8")
 
 
-def read_jobs(post: Any) -> tuple[str, list[PostedJob]]:
-    """The id of a post, {"id", "jobs"}, and its jobs. Raises ValueError if it is invalid."""
-    try:
-        id, jobs = str(post["id"]), [(str(j["name"]), j["kind"], j["request"]) for j in post["jobs"][:_MOST_JOBS]]
-    except (KeyError, TypeError, AttributeError) as e:
-        raise ValueError("is not a post") from e
-    if not all(map(_NAME.fullmatch, (id, *(name for name, _, _ in jobs)))):
-        raise ValueError("has an invalid name")
-    return id, jobs
-
-
-def write_jobs(folder: Path, id: str, jobs: list[PostedJob]) -> None:
+def write_jobs(folder: Path, post: Post) -> None:
     """Write the job files of a post: all, or the first that asks who may be used, which carries the others. Raises OutputError."""
-    later: list[PostedJob] = []
-    if {kind == _ASKS for _, kind, _ in jobs} == {True, False}:
-        first, *later = sorted(jobs, key=lambda job: job[1] != _ASKS)
-        jobs = [first]
-    for name, kind, request in jobs:
-        job = {"kind": kind, "request": request, "answer": "lua"}
-        if later:
-            job["then"] = {
-                "id": id,
-                "jobs": [dict(zip(("name", "kind", "request"), one, strict=True)) for one in later],
-            }
-        with whole_file(folder / f"{id}-{name}.json") as temporary:
-            temporary.write_text(json.dumps(job, indent=1), "utf-8")
+    first, *later = sorted(post.jobs, key=lambda job: job.kind != _ASKS)
+    asks = bool(later) and first.kind == _ASKS
+    for job in [first] if asks else post.jobs:
+        document = {"kind": job.kind, "request": job.request, "answer": "lua"}
+        if asks:
+            document["then"] = Post(id=post.id, jobs=later).model_dump()
+        with whole_file(folder / f"{post.id}-{job.name}.json") as temporary:
+            temporary.write_text(json.dumps(document, indent=1), "utf-8")
 
 
 def open_monitor(connect: Callable[[], Client]) -> None:

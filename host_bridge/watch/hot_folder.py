@@ -7,20 +7,19 @@ files, so a watcher that is killed goes on where it was: a known job is looked u
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
-from host_bridge.client import ENDED as JOB_ENDED
 from host_bridge.client import LARGEST_REQUEST, Client, EngineError, EngineGone
-from host_bridge.watch.fusion_prefs import MONITOR, FusionPosts, PostedJob, open_monitor, read_jobs, write_jobs
+from host_bridge.watch.fusion_prefs import MONITOR, FusionPosts, Post, open_monitor, write_jobs
 from host_bridge.watch.status import (
     ANSWER,
     ENDED,
@@ -45,19 +44,31 @@ _BEAT = 5.0  # seconds between two signs of life
 _MOST_FILES = 1000  # that are looked at
 MOST_AT_ONCE = 64
 _NUMBERS = 10_000  # of files of one name that have been put away
+_EXAMPLE = '{"kind": "swap", "request": {...}}'
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedJob:
-    """A job to submit. lua: answer a script that can only load Lua. then: further jobs of its post, done if this one is allowed."""
+class DroppedJob(BaseModel):
+    """A job to submit. answer: "lua" for a script that can only load Lua. then: further jobs of its post, done if this one is allowed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     request: dict[str, Any]
-    lua: bool = False
-    then: tuple[str, list[PostedJob]] | None = None
+    answer: Literal["json", "lua"] = "json"
+    then: Post | None = None
 
 
-OPEN_MONITOR = DroppedJob("monitor", {})
+@dataclass(slots=True)
+class _Running:
+    """A dropped file whose job is under way. stamp: of the file as it was taken."""
+
+    stamp: FileStamp
+    id: str
+    wanted: DroppedJob
+    status: dict[str, Any]
+
+
+OPEN_MONITOR = DroppedJob(kind="monitor", request={})
 
 
 def read_drop(file: Path, method: str = "model") -> DroppedJob | None:
@@ -71,26 +82,23 @@ def _job(file: Path) -> DroppedJob | None:
     if len(text) > LARGEST_REQUEST:
         raise UsageError(f"{file.name}: is larger than a job may be, 1 MiB", remedy="Ask for less at once")
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        raise UsageError(
-            f"{file.name}: is no JSON ({e})", remedy='Write {"kind": "swap", "request": {...}}, in UTF-8'
-        ) from e
+        document = from_json(text)
+    except ValueError as e:
+        raise UsageError(f"{file.name}: is no JSON ({e})", remedy=f"Write {_EXAMPLE}, in UTF-8") from e
     if document == MONITOR:
         return OPEN_MONITOR
     if not isinstance(document, dict) or not {"kind", "request"} & document.keys():
         return None
-    unknown = document.keys() - {"kind", "request", "answer", "then"}
-    if unknown or not isinstance(document.get("kind"), str) or not isinstance(document.get("request"), dict):
-        what = f"does not know '{min(unknown)}'" if unknown else "needs the name of a kind and a request"
-        raise UsageError(f"{file.name}: a job {what}", remedy='Write {"kind": "swap", "request": {...}}')
-    if document.get("answer", "json") not in ("json", "lua"):
-        raise UsageError(f"{file.name}: answers are 'json' or 'lua'", remedy="Leave 'answer' out")
     try:
-        then = read_jobs(document["then"]) if "then" in document else None
-    except ValueError as e:
-        raise UsageError(f"{file.name}: then {e}", remedy="Leave 'then' out") from e
-    return DroppedJob(document["kind"], document["request"], lua=document.get("answer") == "lua", then=then)
+        return DroppedJob.model_validate(document)
+    except ValidationError as e:
+        fault = e.errors()[0]
+        what = f"has a wrong '{fault['loc'][0]}': {fault['msg']}"
+        if fault["type"] == "extra_forbidden":
+            what = f"does not know '{fault['loc'][0]}'"
+        elif fault["loc"][0] in ("kind", "request"):
+            what = "needs the name of a kind and a request"
+        raise UsageError(f"{file.name}: a job {what}", remedy=f"Write {_EXAMPLE}") from e
 
 
 def _timeline(file: Path, method: str) -> DroppedJob:
@@ -100,24 +108,18 @@ def _timeline(file: Path, method: str) -> DroppedJob:
     request: dict[str, Any] = {"edit": str(file), "out": str(base), "export": export, "run": {"method": method}}
     if cast := cast_of(file):
         request["cast"] = str(cast)
-    return DroppedJob("timeline", request)
+    return DroppedJob(kind="timeline", request=request)
 
 
-def dropped(folder: Path) -> Iterator[tuple[Path, FileStamp]]:
+def dropped(folder: Path) -> list[tuple[Path, FileStamp]]:
     """The files that may be jobs, oldest first: no folders, no links, nothing hidden, nothing of ours."""
     seen = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not is_meant(entry.name):
-                continue
-            try:
-                info = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # taken away meanwhile
-                continue
+    for path in filter(lambda path: is_meant(path.name), folder.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # taken away meanwhile
+            info = path.lstat()
             if stat.S_ISREG(info.st_mode) and info.st_size:
-                seen.append((folder / entry.name, FileStamp(info.st_size, info.st_mtime_ns)))
-    seen.sort(key=lambda file: (file[1].time, file[0].name))
-    yield from seen[:_MOST_FILES]
+                seen.append((path, FileStamp(info.st_size, info.st_mtime_ns)))
+    return sorted(seen, key=lambda file: (file[1].time, file[0].name))[:_MOST_FILES]
 
 
 def is_meant(name: str) -> bool:
@@ -132,23 +134,6 @@ def cast_of(timeline: Path) -> Path | None:
     """The cast file of the same stem that lies beside a timeline."""
     beside = (timeline.with_name(timeline.stem + suffix) for suffix in CAST)
     return next((path for path in beside if path.is_file() and not path.is_symlink()), None)
-
-
-class Settling:
-    """Files whose size and time have stopped changing: a copy under way grows, a file that was renamed in does not."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._since: dict[Path, tuple[FileStamp, float]] = {}
-
-    def whole(self, files: list[tuple[Path, FileStamp]], now: float) -> list[tuple[Path, FileStamp]]:
-        """Those that have been the same for long enough."""
-        since = {}
-        for path, mark in files:
-            before = self._since.get(path)
-            since[path] = before if before is not None and before[0] == mark else (mark, now)
-        self._since = since
-        return [(path, mark) for path, mark in files if now - since[path][1] >= self._seconds]
 
 
 class HotFolder:
@@ -168,9 +153,10 @@ class HotFolder:
             raise FaceplateError("is no folder", file=folder, remedy="Make it first")
         self.folder = folder.resolve()
         self._connect, self._say, self._method = connect, say, method
-        self._settling = Settling(settle)
+        self._settle = settle
         self._posts = FusionPosts(self.folder, list(prefs), connect)
-        self._running: dict[Path, tuple[FileStamp, str, DroppedJob, dict[str, Any]]] = {}
+        self._running: dict[Path, _Running] = {}
+        self._since: dict[Path, tuple[FileStamp, float]] = {}  # when each file was first seen as it is
         self._ignored: dict[Path, FileStamp] = {}
         self._beaten: float | None = None
         self.waiting = False  # whether files are there that are not taken yet
@@ -197,15 +183,21 @@ class HotFolder:
         self._posts.collect()
         with contextlib.suppress(EngineGone):  # the next pass starts it again
             self._follow()
-            files = list(dropped(self.folder))
-            whole = self._settling.whole(files, now)
+            whole = self._whole(now)
             self._ignored = {path: mark for path, mark in whole if self._ignored.get(path) == mark}
             for path, mark in whole:
                 if path not in self._running and path not in self._ignored and len(self._running) < MOST_AT_ONCE:
                     self._take(path, mark)
-            self.waiting = any(
-                path not in self._ignored and path not in self._running and path.exists() for path, _ in files
-            )
+            taken = self._ignored.keys() | self._running.keys()
+            self.waiting = any(path.exists() for path in self._since.keys() - taken)
+
+    def _whole(self, now: float) -> list[tuple[Path, FileStamp]]:
+        """Files whose size and time have stopped changing: a copy under way grows, a file that was renamed in does not."""
+        before, self._since = self._since, {}
+        for path, mark in dropped(self.folder):
+            seen = before.get(path)
+            self._since[path] = seen if seen and seen[0] == mark else (mark, now)
+        return [(path, mark) for path, (mark, since) in self._since.items() if now - since >= self._settle]
 
     @property
     def busy(self) -> bool:
@@ -213,8 +205,8 @@ class HotFolder:
         return bool(self._running)
 
     def _take(self, path: Path, mark: FileStamp) -> None:
-        known = read_status(path, mark)
-        if known is not None and known.get("state") in ENDED:  # it ended, but was not put away
+        known = read_status(path, mark) or {}
+        if known.get("state") in ENDED:  # it ended, but was not put away
             self._put_away(path, mark, known)
             return
         try:
@@ -222,7 +214,7 @@ class HotFolder:
         except FileNotFoundError:
             return
         except (FaceplateError, OSError) as e:
-            self._end(path, mark, of_failure(e), DroppedJob("", {}))
+            self._end(path, mark, of_failure(e))
             return
         if wanted is None:
             self._ignored[path] = mark
@@ -231,52 +223,35 @@ class HotFolder:
             path.unlink()
             open_monitor(self._connect)
             return
-        try:
-            id = self._known_job(known) or self._connect().submit(wanted.kind, wanted.request)["id"]
-        except EngineGone:
-            raise
+        try:  # the job that an earlier watcher has submitted for this file, or a new one
+            id = known.get("job") or self._connect().submit(wanted.kind, wanted.request)["id"]
         except EngineError as e:
             if e.status is None:
                 raise
             self._end(path, mark, of_failure(e), wanted)
             return
         status = {"state": "running", "kind": wanted.kind, "job": id}
-        write_status(path, mark, status, lua=wanted.lua)
-        self._running[path] = (mark, id, wanted, status)
+        write_status(path, mark, status, lua=wanted.answer == "lua")
+        self._running[path] = _Running(mark, id, wanted, status)
         self._say(f"{path.name}: {wanted.kind}, job {id}")
 
-    def _known_job(self, status: dict[str, Any] | None) -> str | None:
-        """The job that an earlier watcher has submitted for this file, if the engine still knows it."""
-        id = None if status is None else status.get("job")
-        if not isinstance(id, str):
-            return None
-        try:
-            return str(self._connect().show(id)["id"])
-        except EngineGone:
-            raise
-        except EngineError:
-            return None
-
     def _follow(self) -> None:
-        for path, (mark, id, wanted, before) in list(self._running.items()):
+        for path, run in list(self._running.items()):
             try:
-                job = self._connect().show(id)
+                status = of_job(self._connect().show(run.id))
             except EngineGone:
                 raise
             except EngineError as e:  # its queue was thrown away
+                status = of_failure(e)
+            if status["state"] in ENDED:
                 del self._running[path]
-                self._end(path, mark, of_failure(e), wanted)
-                continue
-            status = of_job(job)
-            if job["state"] in JOB_ENDED:
-                del self._running[path]
-                self._end(path, mark, status, wanted)
-            elif status != before:
-                write_status(path, mark, status, lua=wanted.lua)
-                self._running[path] = (mark, id, wanted, status)
+                self._end(path, run.stamp, status, run.wanted)
+            elif status != run.status:
+                write_status(path, run.stamp, status, lua=run.wanted.answer == "lua")
+                run.status = status
 
-    def _end(self, path: Path, mark: FileStamp, status: dict[str, Any], wanted: DroppedJob) -> None:
-        write_status(path, mark, status, lua=wanted.lua)
+    def _end(self, path: Path, mark: FileStamp, status: dict[str, Any], wanted: DroppedJob | None = None) -> None:
+        write_status(path, mark, status, lua=wanted is not None and wanted.answer == "lua")
         error = status.get("error")
         self._say(f"{path.name}: {error['message'] if error else 'done'}")
         self._put_away(path, mark, status)
@@ -285,7 +260,7 @@ class HotFolder:
         """Write the jobs that waited for this one to be allowed; what was refused never runs, whatever is agreed to later."""
         wanted = read_drop(path, self._method)
         if wanted and wanted.then and (status.get("result") or {}).get("allowed") is not False:
-            write_jobs(self.folder, *wanted.then)
+            write_jobs(self.folder, wanted.then)
 
     def _put_away(self, path: Path, mark: FileStamp, status: dict[str, Any]) -> None:
         """Move what was dropped, a timeline with its cast; if it is another file by now, that is new, and stays."""

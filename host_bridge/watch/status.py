@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from host_bridge.client import EngineError
+from host_bridge.fusion.lua import to_lua
 from nodes.errors import FaceplateError
 from nodes.files import check_schema, whole_file
 from nodes.log import log_failure, log_file
@@ -19,16 +19,11 @@ ENDED = ("finished", "failed")
 STATUS, ERROR, ANSWER = ".status.json", ".error.txt", ".answer.lua"
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
+class FileStamp(NamedTuple):
     """Size and time of a file: tells one content from another without reading it."""
 
     size: int
     time: int
-
-    def as_json(self) -> list[int]:
-        """For a status file."""
-        return [self.size, self.time]
 
 
 def read_status(file: Path, mark: FileStamp) -> dict[str, Any] | None:
@@ -38,12 +33,12 @@ def read_status(file: Path, mark: FileStamp) -> dict[str, Any] | None:
         check_schema(status["schema"], SCHEMA, file)
     except (OSError, ValueError, KeyError, TypeError, FaceplateError):
         return None
-    return status if status.get("mark") == mark.as_json() else None
+    return status if status.get("mark") == list(mark) else None
 
 
 def write_status(file: Path, mark: FileStamp, status: dict[str, Any], *, lua: bool) -> None:
     """Write NAME.status.json, NAME.error.txt of an error and, with `lua`, STEM.answer.lua; raises OutputError."""
-    document = {"schema": SCHEMA, "file": file.name, "mark": mark.as_json(), **status}
+    document = {"schema": SCHEMA, "file": file.name, "mark": mark, **status}
     with whole_file(_beside(file, STATUS)) as temporary:
         temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
     error = status.get("error")
@@ -87,25 +82,3 @@ def of_failure(e: Exception) -> dict[str, Any]:
     message = e.message if isinstance(e, EngineError) else getattr(e, "what", None) or str(e)
     message += f" (log: {file})" if (file := log_file()) else ""
     return {"state": "failed", "error": {"message": message, "remedy": getattr(e, "remedy", None)}}
-
-
-def to_lua(value: Any) -> str:
-    """A JSON value as a Lua expression; null and numbers that are not finite become nil."""
-    if value is None:
-        return "nil"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        if value != value or value in (float("inf"), float("-inf")):
-            return "nil"
-        return repr(value)
-    if isinstance(value, str):
-        return '"' + "".join(_escaped(byte) for byte in value.encode("utf-8")) + '"'
-    if isinstance(value, dict):
-        return "{" + ",".join(f"[{to_lua(str(k))}]={to_lua(v)}" for k, v in value.items()) + "}"
-    return "{" + ",".join(map(to_lua, value)) + "}"
-
-
-def _escaped(byte: int) -> str:
-    # Numbers of three digits: what follows may be a digit too.
-    return chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03d}"

@@ -27,6 +27,7 @@ from nodes.parts import frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot.aligned.document import load_transforms
 from nodes.shot.sheet import write_png
+from nodes.text import quoted
 from nodes.types import Faces, Float, Patch, Roi
 
 SCHEMA = "faceplate.fuse/1"
@@ -76,14 +77,6 @@ def write_index(
         told = "".join(f"  {name} = {value},\n" for name, value in fields.items())
         temporary.write_text(f"return {{\n{told}}}\n", "utf-8", newline="\n")
     return path
-
-
-def quoted(text: str) -> str:
-    """A string as Lua reads it, with nothing but ASCII in it."""
-    escaped = "".join(
-        chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else "\\n" if b == 10 else f"\\{b:03d}" for b in text.encode()
-    )
-    return f'"{escaped}"'
 
 
 def _window(roi: Roi) -> str:

@@ -16,7 +16,7 @@ import pytest
 from host_bridge import client as client_module
 from host_bridge.client import Address, Client, EngineError, EngineGone, connect, read_address, running, state_folder
 from host_bridge.engine.server import publish
-from tests.support.live_engine import Live
+from tests.support.live_engine import Live, events
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="permissions and process numbers are POSIX's")
 
@@ -142,8 +142,8 @@ class Odd(BaseHTTPRequestHandler):
     body = b""
 
     def do_GET(self) -> None:
-        self.send_response(500 if self.path == "/v1/nodes" else 200)
-        self.send_header("Content-Length", str(len(self.body) + 5 * (self.path == "/v1/kinds")))
+        self.send_response(500 if self.path == "/v1/status" else 200)
+        self.send_header("Content-Length", str(len(self.body) + 5 * (self.path == "/v1/jobs/a")))
         self.end_headers()
         self.wfile.write(self.body)
 
@@ -157,7 +157,7 @@ def test_something_else_at_the_port_is_an_error_and_no_traceback(body: bytes) ->
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         other = Client(Address(f"http://127.0.0.1:{server.server_port}", "t", 1, "0"))
         try:
-            for call in (other.nodes, other.kinds):
+            for call in (other.status, lambda: other.show("a")):
                 with pytest.raises(EngineError):
                     call()
         finally:
@@ -165,7 +165,7 @@ def test_something_else_at_the_port_is_an_error_and_no_traceback(body: bytes) ->
 
 
 def test_events_say_hello_and_then_what_happens(live: Live) -> None:
-    seen = live.client.events()
+    seen = events(live.client)
     name, hello = next(seen)
     assert name == "hello" and hello["version"]
     clip = live.work / "none.mov"

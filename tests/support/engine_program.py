@@ -36,19 +36,19 @@ async def answer(supervisor: Supervisor, do: str, **told: Any) -> dict[str, Any]
         case "submit":
             request = KINDS[told["kind"]].request.model_validate(told["request"])
             job, created = await supervisor.submit(told["kind"], request, told.get("priority"))
-            return {**job.as_json(), "new": created}
+            return {**job.model_dump(mode="json", exclude={"curve"}), "new": created}
         case "show":
             job = supervisor.queue.find(told["id"])
-            return {} if job is None else job.as_json(curve=True)
+            return {} if job is None else job.model_dump(mode="json")
         case "wait":
-            return (await supervisor.wait(told["id"], told["seconds"])).as_json(curve=True)
+            return (await supervisor.wait(told["id"], told["seconds"])).model_dump(mode="json")
         case "cancel":
-            return (await supervisor.cancel(told["id"])).as_json()
+            return (await supervisor.cancel(told["id"])).model_dump(mode="json", exclude={"curve"})
         case "retry":
-            return (await supervisor.retry(told["id"])).as_json()
+            return (await supervisor.retry(told["id"])).model_dump(mode="json", exclude={"curve"})
         case "list":
             begin = time.perf_counter()
-            jobs = [job.as_json() for job in supervisor.queue.list(limit=10_000)]
+            jobs = [job.model_dump(mode="json", exclude={"curve"}) for job in supervisor.queue.list(limit=10_000)]
             return {"jobs": jobs, "busy": supervisor.busy, "took": time.perf_counter() - begin}
         case "trouble":
             return {"trouble": supervisor.trouble}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,23 @@ class Live:
         }
         head = f"{line} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in told.items()) + "\r\n"
         return self.raw(head.encode("latin-1") + body)
+
+
+def events(client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What happens, as it happens: ("hello", the engine), then ("job", job) for each change. Ends when the engine does."""
+    connection = HTTPConnection(*client.address.url.removeprefix("http://").split(":"), timeout=60)
+    connection.request("GET", "/v1/events", headers={"Authorization": f"Bearer {client.address.token}"})
+    name, data = "", ""
+    with closing(connection):
+        for line in connection.getresponse():
+            field, _, value = line.decode("utf-8").strip().partition(":")
+            if field == "event":
+                name = value.strip()
+            elif field == "data":
+                data += value.strip()
+            elif not field and data:
+                yield name, json.loads(data)
+                data = ""
 
 
 def answer(plug: socket.socket) -> tuple[int, dict[str, str], bytes]:

@@ -131,7 +131,7 @@ class Listener(Watcher):
     told: list[TrainingProgress] = field(default_factory=list)
     previews: list[Path] = field(default_factory=list)
 
-    def progress(self, now: TrainingProgress) -> None:
+    def training(self, now: TrainingProgress) -> None:
         self.told.append(now)
 
     def message(self, line: str) -> None:

@@ -226,7 +226,7 @@ class Tell(Hook):
     def after_step(self, loop: Loop) -> None:
         """Tell, if it is time."""
         if loop.stop or self._every.due:
-            self._watcher.progress(self._now(loop))
+            self._watcher.training(self._now(loop))
 
     def _now(self, loop: Loop) -> TrainingProgress:
         seconds = self._clock.seconds

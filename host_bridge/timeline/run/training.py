@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from host_bridge.reporting import TrainingReports, Watch
+from host_bridge.reporting import Watch
 from host_bridge.timeline.consent import records_of, source_of, target_of
 from host_bridge.timeline.document import MARK, TrainingMark, TrainingResult, read_mark
 from host_bridge.timeline.run.context import FACESETS, MODELS, PlateRange, RunContext, file_name
@@ -63,7 +63,7 @@ def _train(
         [source, target],
         folder,
         settings,
-        TrainingReports(watch),
+        watch,
         resume=bool(checkpoints(folder)),
         consent=records_of(context),
     )

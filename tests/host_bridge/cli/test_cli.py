@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 import nodes.errors
-from host_bridge.cli import app, reference
+from docs.reference import made_anew
+from host_bridge.cli import app
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import ProgressLines
 from host_bridge.client import EngineError
@@ -103,7 +104,7 @@ def test_choices_are_spelt_as_they_are_defined(run: Run) -> None:
 
 def test_the_page_of_the_command_line_tells_every_option_and_status() -> None:
     page = (ROOT / "docs/cli.md").read_text("utf-8")
-    assert reference.written_into(page) == page, "run: python -m host_bridge.cli.reference docs/cli.md"
+    assert made_anew(ROOT / "docs/cli.md") == page, "run: python -m docs.reference docs/cli.md"
     listed = {int(s) for s in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
     errors = [e for e in vars(nodes.errors).values() if isinstance(e, type) and issubclass(e, FaceplateError)]
     assert listed == {e.exit_status for e in errors} | {0, app.USAGE, app.INTERRUPTED, app.TERMINATED}

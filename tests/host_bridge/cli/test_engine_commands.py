@@ -103,7 +103,7 @@ def test_work_that_fails_in_the_engine_ends_as_it_would_here(live: Live) -> None
         perform("detect", request, engine=True)
     told = re.sub(r" \(log: .+?/log\.txt\)\.", "", str(there.value))  # of the job
     assert (told, there.value.exit_status) == (str(here.value), here.value.exit_status)
-    with pytest.raises(FaceplateError, match="faceplate engine allow") as refused:
+    with pytest.raises(EngineError, match="faceplate engine allow") as refused:
         perform("detect", DetectRequest(clip=Path("/somewhere/else.mov")), engine=True)
     assert refused.value.exit_status == 2
 

@@ -221,26 +221,25 @@ def test_listeners_hear_of_a_job_five_times_a_second_and_the_disk_twice(tmp_path
             Queue(tmp_path / "jobs.sqlite"), tmp_path, kinds=KINDS, module="tests.support.engine_kinds"
         )
         await supervisor.start()
-        with supervisor.subscribe() as jobs:
-            request = Plain(reads_from=tmp_path / "sheet.png", steps=2000, seconds=2)
-            job, _ = await supervisor.submit("tell", request)
+        request = Plain(reads_from=tmp_path / "sheet.png", steps=2000, seconds=2)
+        job, _ = await supervisor.submit("tell", request)
 
-            async def listen() -> None:
-                while True:
-                    heard.append(((await jobs.get()), time.monotonic()))
+        async def listen() -> None:
+            async for changed in supervisor.changes():
+                heard.append((changed, time.monotonic()))
 
-            async def look() -> None:
-                while True:
-                    written.add(wal.stat().st_size)
-                    await asyncio.sleep(0.005)
+        async def look() -> None:
+            while True:
+                written.add(wal.stat().st_size)
+                await asyncio.sleep(0.005)
 
-            tasks = [asyncio.create_task(listen()), asyncio.create_task(look())]
-            job = await supervisor.wait(job.id, 20)
-            assert job.state == "finished"
-            while heard[-1][0].state != "finished":
-                await asyncio.sleep(0.01)
-            for task in tasks:
-                task.cancel()
+        tasks = [asyncio.create_task(listen()), asyncio.create_task(look())]
+        job = await supervisor.wait(job.id, 20)
+        assert job.state == "finished"
+        while heard[-1][0].state != "finished":
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
         while supervisor.busy:
             await asyncio.sleep(0.01)
         await supervisor.stop()

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from host_bridge.cli import reference
+from docs.reference import made_anew
 from host_bridge.client import Client, EngineError, connect, read_address, running
 from host_bridge.engine.api import make_app
 from host_bridge.jobs import KINDS
 from nodes.definitions import NODES
 from tests import ROOT
 from tests.support.clips import cut
-from tests.support.live_engine import Live, gone, live_engine
+from tests.support.live_engine import Live, events, gone, live_engine
 from tests.support.waiting import wait_for
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
@@ -59,7 +59,7 @@ def test_an_engine_that_was_killed_leaves_a_file_that_fools_nobody(tmp_path: Pat
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, None])
 def test_it_ends_in_good_order_however_it_is_told_to(tmp_path: Path, how: signal.Signals | None) -> None:
     client = connect(tmp_path)
-    listening = threading.Thread(target=lambda: list(client.events()))
+    listening = threading.Thread(target=lambda: list(events(client)))
     listening.start()
     if how is None:
         client.stop()
@@ -77,7 +77,7 @@ def test_it_ends_in_good_order_however_it_is_told_to(tmp_path: Path, how: signal
 def test_it_ends_by_itself_when_nobody_wants_anything_even_if_somebody_listens(tmp_path: Path) -> None:
     client = connect(tmp_path, idle_stop=1 / 60)
     assert client.status()["idle_stop"] == pytest.approx(1 / 60, abs=1e-4)
-    seen = client.events()
+    seen = events(client)
     assert next(seen)[0] == "hello"
     began = time.monotonic()
     wait_for(lambda: gone(client.address.pid), 10)
@@ -91,7 +91,7 @@ def test_it_does_not_end_while_a_job_runs(samples: Path, tmp_path: Path) -> None
     with live_engine(tmp_path, FACEPLATE_IDLE_STOP="0.01", FACEPLATE_CACHE=str(tmp_path / "cache")) as live:
         clip = made.rename(live.work / "clip.mp4")
         job = live.client.submit("detect", {"clip": str(clip)})
-        states = [told["state"] for _, told in live.client.events() if told.get("id") == job["id"]]
+        states = [told["state"] for _, told in events(live.client) if told.get("id") == job["id"]]
         assert states[-1] == "finished", "it worked for longer than it may be idle, and ended the stream when it ended"
         wait_for(lambda: gone(live.client.address.pid))
 
@@ -187,7 +187,8 @@ def test_a_job_that_has_ended_cannot_be_cancelled_and_a_failed_one_can_be_retrie
     assert caught.value.status == 409
     assert live.client.retry(job["id"])["attempt"] == 2
     assert live.client.wait(job["id"], 30)["state"] == "failed"
-    for call in (live.client.show, live.client.cancel, live.client.retry, live.client.preview):
+    assert live.ask(f"GET /v1/jobs/{'f' * 16}/preview")[0] == 404
+    for call in (live.client.show, live.client.cancel, live.client.retry):
         with pytest.raises(EngineError) as caught:
             call("f" * 16)
         assert caught.value.status == 404
@@ -232,15 +233,16 @@ def test_a_picture_is_served_and_nothing_beside_it(live: Live, clip: Path) -> No
     job = live.client.submit("align", {"clip": str(clip), "out": str(out), "align": {"size": 64}}, wait=60)
     assert job["state"] == "finished", job
     assert job["preview"].startswith(f"/v1/jobs/{job['id']}/preview")
-    assert live.client.preview(job["id"]).startswith(b"\x89PNG")
-    assert live.client.picture(job["id"], "sheet.png") == (out / "sheet.png").read_bytes()
+    assert live.ask(f"GET {job['preview']}")[2].startswith(b"\x89PNG")
+    assert live.ask(f"GET /v1/jobs/{job['id']}/pictures/sheet.png")[2] == (out / "sheet.png").read_bytes()
     for name in ("log.txt", "../log.txt", "..%2Flog.txt", "%2e%2e%2flog.txt", "nothing.png", ".", "%00"):
         assert live.ask(f"GET /v1/jobs/{job['id']}/pictures/{name}")[0] in (404, 422), name
 
 
 def test_nodes_and_kinds_are_those_of_the_definitions(live: Live) -> None:
-    assert live.client.nodes() == [json.loads(json.dumps(node.schema())) for node in NODES]
-    assert [kind["name"] for kind in live.client.kinds()] == list(KINDS)
+    nodes, kinds = (json.loads(live.ask(f"GET /v1/{what}")[2])[what] for what in ("nodes", "kinds"))
+    assert nodes == [json.loads(json.dumps(node.schema())) for node in NODES]
+    assert [kind["name"] for kind in kinds] == list(KINDS)
 
 
 def test_the_openapi_document_has_every_kind_and_every_node(live: Live) -> None:
@@ -263,5 +265,5 @@ def test_the_openapi_document_has_every_kind_and_every_node(live: Live) -> None:
 
 
 def test_the_page_in_the_docs_is_made_from_it() -> None:
-    page = (ROOT / "docs/engine.md").read_text("utf-8")
-    assert reference.written_into(page) == page, "run: python -m host_bridge.cli.reference docs/engine.md"
+    page = ROOT / "docs/engine.md"
+    assert made_anew(page) == page.read_text("utf-8"), "run: python -m docs.reference docs/engine.md"

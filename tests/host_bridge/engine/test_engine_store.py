@@ -54,7 +54,7 @@ def test_a_failed_job_of_an_earlier_version_whose_remedy_was_in_its_message_is_r
     id = add(store)
     store.change(id, state="failed", error={"message": "is damaged. Record it again.", "exit_status": 3})
     read = store.get(id)
-    assert read and read.as_json()["error"] == {
+    assert read and read.model_dump(mode="json")["error"] == {
         "message": "is damaged. Record it again.",
         "remedy": None,
         "exit_status": 3,
@@ -185,6 +185,7 @@ def test_a_disk_that_stays_full_is_tried_once_at_a_time(tmp_path: Path, monkeypa
 
     async def main() -> None:
         supervisor = Supervisor(Full(tmp_path / "jobs.sqlite"), tmp_path, kinds={}, module="none")
+        await supervisor.start()
         for _ in range(10):
             supervisor._go()
         tried.clear()
@@ -193,5 +194,5 @@ def test_a_disk_that_stays_full_is_tried_once_at_a_time(tmp_path: Path, monkeypa
         tried.extend([0.0] * 30)
         await supervisor.stop(0)
 
-    monkeypatch.setattr("host_bridge.engine.supervisor.TRY_AGAIN", 0.02)
+    monkeypatch.setattr("host_bridge.engine.supervisor.WRITE_EVERY", 0.02)
     asyncio.run(main())

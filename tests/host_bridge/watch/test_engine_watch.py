@@ -17,9 +17,9 @@ import opentimelineio as otio
 import pytest
 
 from host_bridge.client import connect
+from host_bridge.fusion.lua import to_lua
 from host_bridge.watch.fusion_prefs import fusion_prefs
 from host_bridge.watch.hot_folder import HotFolder, is_meant
-from host_bridge.watch.status import to_lua
 from nodes.errors import FaceplateError
 from tests.support.clips import cut
 from tests.support.consents import in_project
@@ -299,7 +299,7 @@ def test_what_consent_refuses_never_runs_later_and_what_it_allows_does(live: Liv
         step_until(watcher, (hot / "done" / "refused-1-performers.json").exists)
         for _ in range(5):
             watcher.step()
-        assert '["allowed"]=false' in (hot / "refused-1-performers.answer.lua").read_text()
+        assert "allowed = false" in (hot / "refused-1-performers.answer.lua").read_text()
         assert not watcher.busy and not watcher.waiting and len(jobs(live)) == len(before) + 1
     finally:
         watcher.close()
