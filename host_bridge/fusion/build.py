@@ -68,7 +68,7 @@ def lua_script(name: str, config: Config) -> str:
     """One script of the menu, whole: `require` is missing in the sandbox of the free edition."""
     action, _, place = SCRIPTS[name].partition(":")
     known = {k: v.replace("\\", "/") if k in ("folder", "results") else v for k, v in asdict(config).items()}
-    parts = ("library", "place", "selfcheck" if action == "selfcheck" else "menu")
+    parts = ("common", "library", "place", "selfcheck" if action == "selfcheck" else "menu")
     head = f"-- Faceplate {config.version}: {name}. Written by install/resolve.py, which takes it away again."
     values = {"CONFIG": known, "ACTION": action, "PLACE": place}
     lines = [head, *(f"local {variable} = {to_lua(value)}" for variable, value in values.items())]

@@ -109,7 +109,7 @@ def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
 
     watched: folder of `faceplate engine watch`, where answers lie in editions that let buttons start nothing.
     """
-    environment = templates("fuses")
+    environment = templates()
     fields = {each.name.lower(): [control.field for control in controls(each)] for each in NODES}
     button = environment.get_template("button.lua.jinja").render(
         node=node.name.lower(), fields=fields, python=python, watched=watched and watched.replace("\\", "/")

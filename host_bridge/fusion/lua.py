@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nodes.text import quoted
 
@@ -52,10 +53,10 @@ def long_string(text: str) -> str:
     return f"[{level}[\n{text}]{level}]"
 
 
-def templates(folder: str) -> Environment:
-    """The templates of a folder beside this file, in brackets that Lua has no use for."""
+def templates() -> Environment:
+    """The templates of the folders beside this file, in brackets that Lua has no use for."""
     environment = Environment(
-        loader=PackageLoader("host_bridge.fusion", folder),
+        loader=FileSystemLoader([Path(__file__).with_name(name) for name in ("fuses", "macros", "scripts")]),
         block_start_string="<%",
         block_end_string="%>",
         variable_start_string="<<",

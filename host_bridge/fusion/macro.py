@@ -40,7 +40,7 @@ def write_macro(folder: Path, name: str, layers: Layers, starts_at: int) -> list
 
     def text(template: str, **more: Any) -> bytes:
         given = {"name": name, "layers": layers, "starts_at": starts_at, "plate": None, **more}
-        return templates("macros").get_template(f"{template}.jinja").render(given).encode()
+        return templates().get_template(f"{template}.jinja").render(given).encode()
 
     setting, comp, effect = (folder / f"{name}{suffix}" for suffix in (".setting", ".comp", ".drfx"))
     with whole_file(setting) as temporary:

@@ -54,9 +54,13 @@ def find(uid: str) -> Any:
 
 
 class FaceNode:
-    """A mixin. `defined`: the node's name in the definitions; `buttons`: what can be asked of it, as (action, label)."""
+    """A mixin. `defined`: the node's name in the definitions; `fields`: what the sidebar shows beside the parameters.
+
+    `buttons`: what can be asked of it, as (action, label).
+    """
 
     defined = ""
+    fields: tuple[str, ...] = ("tracks", "folder")
     buttons: Any = (("RENDER", "Analyse"),)
 
     # Given as a dictionary: Blender wants the properties themselves here, not the words of their code.
@@ -101,9 +105,6 @@ class FaceNode:
     def draw_who(self: Any, layout: Any, *, brief: bool) -> None:
         """Whose faces, and whether they may be used so, where a node uses any."""
 
-    def draw_more(self: Any, layout: Any) -> None:
-        """What only one kind of node has."""
-
     def from_first(self: Any) -> None:
         """Version 2 has more in its group."""
         group.again(self)
@@ -115,9 +116,9 @@ class FaceNode:
 
     def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
         FaceNode.draw_top(self, layout, brief=False)
-        self.draw_more(layout)
         properties.draw(layout, self.defined, self.settings)
-        layout.prop(self, "folder")
+        for name in self.fields:
+            layout.prop(self, name)
 
     def draw_top(self: Any, layout: Any, *, brief: bool) -> None:
         """Buttons, whose faces, progress, what is wrong: on the node, brief, and in the sidebar."""

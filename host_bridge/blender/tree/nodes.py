@@ -24,6 +24,7 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_label = "Face Detect"
     bl_icon = "VIEWZOOM"
     defined = "Detect"
+    fields = ("folder",)
 
     __annotations__ = {"settings": bpy.props.PointerProperty(type=properties.SETTINGS["Detect"])}
 
@@ -67,9 +68,6 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         over = group.over(tree, sockets["Image"], drawn, shown)
         group.port_outputs(tree, ports["outputs"], {"faces": sockets["Faces"], "crops": crop}, Image=over)
 
-    def draw_more(self, layout: Any) -> None:
-        layout.prop(self, "tracks")
-
     def task(self, action: str, scene: Any) -> Task:
         plate, frames, first = self.plate_in(scene)
         made = self.place() / "crops"
@@ -102,9 +100,6 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         matte = group.times(tree, group.picture(tree).outputs["Image"], mask)
         group.port_outputs(tree, ports["outputs"], {"mattes": matte}, Faces=matte)
 
-    def draw_more(self, layout: Any) -> None:
-        layout.prop(self, "tracks")
-
     def task(self, action: str, scene: Any) -> Task:
         plate, frames, first = self.plate_in(scene)
         made = self.place() / "mattes"
@@ -125,6 +120,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_label = "Face Swap"
     bl_icon = "COMMUNITY"
     defined = "Swap"
+    fields = ("tracks", "training_minutes", "folder")
     buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"), ("VERIFY", "Verify"))
 
     __annotations__ = {
@@ -153,10 +149,6 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             consent.draw(layout, consent_request(*of, swap), brief=brief, width=width)
             if self.source and not brief:
                 consent.draw(layout, consent_request(*of, swap, train=True))
-
-    def draw_more(self, layout: Any) -> None:
-        layout.prop(self, "tracks")
-        layout.prop(self, "training_minutes")
 
     def task(self, action: str, scene: Any) -> Task:
         plate, frames, first = self.plate_in(scene)

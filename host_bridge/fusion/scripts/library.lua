@@ -13,65 +13,13 @@ local SYSTEM = (jit and jit.os) or "Other"
 local can_write = type(io) == "table" and type(io.open) == "function" and type(os.rename) == "function"
 local can_run = type(os.execute) == "function"
 
-local function fusion_object()
-  local found = fusion or fu or app
-  if not found and resolve then found = resolve:Fusion() end
-  return found
-end
-
 local function wait(seconds)
   if bmd and bmd.wait then bmd.wait(seconds) return end
   local stop = os.clock() + seconds
   while os.clock() < stop do end
 end
 
-local function exists(path)
-  if bmd and bmd.fileexists then return bmd.fileexists(path) and true or false end
-  local chunk = loadfile(path) -- says so of Lua files only
-  return chunk ~= nil
-end
-
--- Load a file that holds data: it sees nothing but the clock.
-local function load_data(path)
-  local chunk = exists(path) and loadfile(path)
-  if not chunk then return nil end
-  setfenv(chunk, { os = { time = os.time } })
-  local done, value = pcall(chunk)
-  if done then return value end
-  return nil
-end
-
 -- ---- text
-
-local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
-
-local function escape(char)
-  return ESCAPES[char] or string.format("\\u%04x", string.byte(char))
-end
-
--- A value as JSON: a table with 1..n is a list, any other an object. Numbers are whole or have a fraction; nothing else is taken.
-local function json(value)
-  local kind = type(value)
-  if kind == "string" then return '"' .. value:gsub('[%c"\\]', escape) .. '"' end
-  if kind == "boolean" then return tostring(value) end
-  if kind == "number" then
-    if value == math.floor(value) then return string.format("%.0f", value) end
-    return string.format("%.17g", value)
-  end
-  assert(kind == "table", "a " .. kind .. " is no JSON")
-  local parts = {}
-  if #value > 0 then
-    for _, one in ipairs(value) do parts[#parts + 1] = json(one) end
-    return "[" .. table.concat(parts, ",") .. "]"
-  end
-  for key, one in pairs(value) do parts[#parts + 1] = json(tostring(key)) .. ":" .. json(one) end
-  table.sort(parts)
-  return "{" .. table.concat(parts, ",") .. "}"
-end
-
-local function hex(text)
-  return (text:gsub(".", function(char) return string.format("%02x", string.byte(char)) end))
-end
 
 local function slash(path)
   return (path:gsub("\\", "/"))
@@ -122,7 +70,6 @@ end
 
 -- ---- jobs: a file for `faceplate engine watch`, or where none can be written, a post in Fusion's preferences
 
-
 local function is_watched()
   return load_data(CONFIG.folder .. "/.faceplate-watching.lua") == true
 end
@@ -155,20 +102,11 @@ local function need_watching()
   end
 end
 
-local count = 0
-
-local function new_id()
-  count = count + 1
-  local random = bmd and bmd.createuuid and bmd.createuuid() or tostring({})
-  return (os.time() .. "-" .. count .. "-" .. tostring(random):gsub("[^%w]", "")):sub(1, 60)
-end
-
 -- By SetPrefs to an empty text it is taken back: nothing of ours stays in the user's preferences.
 local function post(id, told)
-  local fusion = fusion_object()
-  if not fusion then problem("this Lua may neither write files nor set preferences", "Use the hot folder: docs/resolve.md") end
-  fusion:SetPrefs("Global.FaceplatePost", id .. ":" .. hex(json(told)))
-  fusion:SavePrefs()
+  if not leave_post(id, told) then
+    problem("this Lua may neither write files nor set preferences", "Use the hot folder: docs/resolve.md")
+  end
 end
 
 local function take_back()

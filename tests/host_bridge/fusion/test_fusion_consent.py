@@ -37,7 +37,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory, samples: Path) -> Iterator[S
     """An engine whose keys, and so its memory of projects, are the tests' too; no project but those that they make."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("fusion-consent")
-        (folder / "tmp").mkdir()
         patch.setenv("TMPDIR", str(folder / "tmp"))
         patch.setenv("FACEPLATE_KEYS", str(folder / "keys"))
         patch.delenv("FACEPLATE_PROJECT")

@@ -13,7 +13,7 @@ from host_bridge.watch.fusion_prefs import _POST
 from tests.support.resolve_host import Host
 from tests.support.resolve_lua import GONE, GONE_OF_OS, Lua
 
-LIBRARY = (SCRIPTS_FOLDER / "library.lua").read_text("utf-8")
+LIBRARY = "".join((SCRIPTS_FOLDER / f"{part}.lua").read_text("utf-8") for part in ("common", "library"))
 
 
 @pytest.fixture
