@@ -15,7 +15,6 @@ from nodes.consent.edit import Terms, revoke
 from tests.support.clips import cut
 from tests.support.consents import add_consent, apart
 from tests.support.edits import QUICK, UNTRAINED, clip, performer, plate, write_edit
-from tests.support.reports import without_report
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +33,6 @@ def clips(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: tuple[Path, Path, Path]) -> Path:
     """A project in which Anna is put in, for Ben in one plate and for Carl in the other."""
     monkeypatch.setenv("FACEPLATE_STATE", str(tmp_path / "nobody"))
-    without_report(monkeypatch)
     folder = apart(monkeypatch, tmp_path)
     for name, use, file in zip(("franck", "Ben", "Carl"), ("replacement", "replaced", "replaced"), clips, strict=True):
         agrees(folder, name, use, file)

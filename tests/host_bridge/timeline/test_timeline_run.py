@@ -24,7 +24,6 @@ from tests.support.clips import pictures, write_movie
 from tests.support.consents import agreed
 from tests.support.edits import QUICK, UNTRAINED, blank, clip, gap, performer, plate, write_edit
 from tests.support.live_engine import live_engine
-from tests.support.reports import without_report
 
 pytestmark = pytest.mark.slow
 
@@ -33,12 +32,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module", autouse=True)
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One thread of torch's, no engine of anybody's, and no reports of shots, which take longer than the shots."""
+    """One thread of torch's, and no engine of anybody's."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEPLATE_STATE", str(tmp_path_factory.mktemp("state")))
-        without_report(patch)
         who = {"franck": ("replacement", "train"), "ben": ("replaced", "train")}
         patch.setenv("FACEPLATE_PROJECT", str(agreed(tmp_path_factory.mktemp("project"), who)))
         yield
