@@ -98,7 +98,6 @@ def is_analysed(footage: Footage, first: int, last: int, parameters: DetectParam
 
 
 def _connected(spans: Iterable[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Put sorted spans into groups that overlap or touch."""
     groups: list[list[tuple[int, int]]] = []
     end = 0
     for first, last in spans:

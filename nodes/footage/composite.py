@@ -172,7 +172,6 @@ def _grown(rgba: Float, roi: Roi, group: Roi, info: FootageInfo) -> Float:
 
 
 def _whole_groups(roi: Roi, lay: Layout) -> Roi:
-    """Grow a region to whole groups of luma pixels that share a chroma sample."""
     gx, gy = 1 << lay.shift[0], 1 << lay.shift[1]
     return Roi(roi.x0 // gx * gx, roi.y0 // gy * gy, -(-roi.x1 // gx) * gx, -(-roi.y1 // gy) * gy)
 
@@ -222,7 +221,6 @@ def _downsample(full: Float, lay: Layout) -> Float:
 
 
 def _channel(array: Float, i: int) -> Float:
-    """Return channel i of [h, w, C] as contiguous [h, w]."""
     return cast(Float, cv2.extractChannel(array, i))
 
 
@@ -232,6 +230,5 @@ def _merge(parts: Sequence[npt.NDArray[Any]]) -> Float:
 
 
 def _pad(array: Float, top: int, bottom: int, left: int, right: int, *, repeat: bool = False) -> Float:
-    """Pad with zeros, or by repeating the edge."""
     kind = cv2.BORDER_REPLICATE if repeat else cv2.BORDER_CONSTANT
     return cast(Float, cv2.copyMakeBorder(array, top, bottom, left, right, kind, value=(0, 0, 0, 0)))

@@ -69,7 +69,6 @@ def _keeps(options: dict[str, str], name: str, width: int, height: int) -> bool:
 
 
 def _pattern(lay: Layout, width: int, height: int) -> av.VideoFrame:
-    """Draw a picture in which every sample is unlike its neighbours."""
     picture = new_frame(lay.name, width, height, ColourTags())
     for i, plane in enumerate(views(picture)):
         plane[...] = (np.arange(plane.size).reshape(plane.shape) * (7 + i)) % 251

@@ -162,7 +162,6 @@ class MovieWriter:
         return stream
 
     def _picture(self, frame: Frame | Image8 | Float) -> av.VideoFrame:
-        """Return a picture in a format that the codec takes, with its colour tags."""
         if self.codec == "ffv1":
             return lossless_picture(cast(Frame | Image8, frame), self._convert)
         if self.codec == "h264":
@@ -182,7 +181,6 @@ def _opaque(frame: Frame) -> bool:
 
 @contextmanager
 def _coding(path: Path) -> Iterator[None]:
-    """Turn the refusals of the system and of the coder into OutputError."""
     with writing(path):
         try:
             yield

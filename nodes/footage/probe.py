@@ -257,7 +257,6 @@ def _without_ragged_end(pts: Int) -> Int:
 
 
 def _refuse_if_cut_off(path: Path, container: InputContainer, promised: int, count: int, end: float) -> None:
-    """Raise FootageError where the container promises more than the file holds."""
     remedy = "Copy or export it again"
     if promised > count + 2:
         raise FootageError(f"is cut off: {count} of {promised} frames are there", file=path, remedy=remedy)

@@ -179,7 +179,6 @@ def describe(sequence: ImageSequence, rate: Fraction | None, wanted: str | None 
 
 
 def _notes(parts: list[Any], layer: Layer) -> Iterator[str]:
-    """Say what of a file is not in a composite of the same format."""
     header = parts[layer.part]
     x, y = header.x - header.full_x, header.y - header.full_y
     if x < 0 or y < 0 or x + header.width > header.full_width or y + header.height > header.full_height:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,23 +57,21 @@ class Sound:
 
 
 class _Track:
-    """Packets of one track, the next one looked at before it is due. Making one adds its stream to the output."""
+    """Packets of one track, the one that is not due yet kept. Making one adds its stream to the output."""
 
     def __init__(self, packets: Generator[Packet[Any] | None, None, None]) -> None:
         self._packets = packets
         self._next = next(packets, None)
 
     def drain(self, mux: Callable[[Packet[Any]], None], time: Fraction | None) -> None:
-        while True:
-            packet = self._next
+        for packet in chain((self._next,), self._packets):
             if packet is None:
-                packet = self._next = next(self._packets, None)
-                if packet is None:
-                    return
+                continue
             if time is not None and packet.pts is not None and packet.pts * packet.time_base > time:
+                self._next = packet
                 return
             mux(packet)
-            self._next = None
+        self._next = None
 
     def close(self) -> None:
         self._packets.close()

@@ -134,5 +134,4 @@ def _median(values: Float) -> float:
 
 
 def _above(values: Float) -> Float:
-    """Values above 0; NaN for the others."""
     return np.where(values > 0, values, np.float32(np.nan))

@@ -210,7 +210,6 @@ def _replacement(
 
 
 def _coefficients(landmarks: Float, subject: Subject) -> Float:
-    """Coefficients [N, C] of landmarks [N, L, 3], NaN where these are."""
     known = np.isfinite(landmarks[:, 0, 0])
     coefficients = read_coefficients(landmarks[known], subject)
     out = np.full((len(landmarks), coefficients.shape[1]), np.nan, np.float32)

@@ -98,7 +98,6 @@ def _groups(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
 
 
 def _expression(shot: MeasuredShot, faces: Sequence[ReplacedFace]) -> dict[str, list[str]]:
-    """Plots of each group."""
     drawings: dict[str, list[str]] = {}
     for face in faces if shot.coefficients else ():
         for group in compare_expression(face.plate_coefficients, face.composite_coefficients, shot.coefficients):
@@ -120,7 +119,6 @@ def runs(numbers: Sequence[int]) -> str:
 
 
 def _flat(document: object, name: str = "") -> Any:
-    """Yield the plain values of a document as (name, text)."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield from _flat(value, f"{name} · {key}" if name else str(key))

@@ -136,7 +136,6 @@ def _at_samples(outside: Bool, shift_x: int, shift_y: int) -> Bool:
 
 
 def _inner_crops(alignment: Alignment) -> Float:
-    """Transforms [N, 2, 3] from the crop of flicker to the plate."""
     return alignment.at(measure.CROP, measure.INNER / alignment.subject.half_side).to_plate
 
 

@@ -112,7 +112,6 @@ class Panel:
         return self.base - (value - self.y0) * self.per_y
 
     def _points(self, x: Float, y: Float) -> Iterator[list[tuple[float, float]]]:
-        """Runs of finite values as points of the picture."""
         for start, end in _runs(np.isfinite(y)):
             yield [(self._x(a), self._y(b)) for a, b in zip(x[start:end], y[start:end], strict=True)]
 
@@ -229,7 +228,6 @@ def _numbers(shot: MeasuredShot) -> Float:
 
 
 def _span(x: Float) -> tuple[float, float]:
-    """The range of an axis of frames, with half a frame more at both ends."""
     return float(x[0]) - 0.5, float(x[-1]) + 0.5
 
 
@@ -240,7 +238,6 @@ def _from_zero(*values: Float) -> tuple[float, float]:
 
 
 def _range(*values: Float) -> tuple[float, float]:
-    """The range of an axis that holds all values with some room."""
     known = np.concatenate([v[np.isfinite(v)] for v in values]).astype(np.float64)
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     room = 0.05 * (high - low) or max(0.05 * abs(high), 0.05)

@@ -97,8 +97,6 @@ class ShotFolder:
 
 @dataclass
 class _Tally:
-    """What is counted while frames go by."""
-
     with_face: int = 0
     rendered: int = 0
     columns: list[Column] = field(default_factory=list)
@@ -211,7 +209,6 @@ def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folde
 
 
 def _image_suffix(info: FootageInfo) -> str:
-    """Tell the kind of files of an image sequence; empty for a movie."""
     if not info.channels:
         return ""
     sequence = find_sequence(info.path)

@@ -90,7 +90,6 @@ def put_back(
 
 
 def _editor(folder: Path, images: Iterable[AlignedImage], edge: MaskParameters, returned: Returned) -> Edit:
-    """Lays the edited images of a frame, or of a picture, over it."""
     entries: dict[str | int, list[AlignedImage]] = {}
     for entry in images:
         entries.setdefault(entry.key, []).append(entry)
@@ -170,7 +169,6 @@ def _named(frames: Iterable[Frame], footage: Footage) -> Iterator[tuple[str, Fra
 
 
 def _names(known: Transforms, folder: Path) -> dict[str, Path]:
-    """What pictures are written as, and the pictures."""
     files = [folder / source.name for source in known.sources]
     return {_written_as(f, name): f for f, name in zip(files, names_of(files), strict=True)}
 
@@ -207,7 +205,6 @@ def _to_folder(frames: Iterable[tuple[str, Frame]], out: Path, sign: Callable[[l
 
 
 def _check_place(plate: Path, out: Path, folder: Path) -> None:
-    """Raise OutputError where what is written would lie over the plate or among the aligned images."""
     taken = {p.resolve() for p in (plate, folder)} | (
         {plate.parent.resolve()} if "%" in plate.name or "#" in plate.name else set()
     )
