@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from nodes.detect import main_tracks
@@ -12,7 +11,7 @@ from nodes.footage.info import FootageInfo
 from nodes.recognise import of_one_person
 from nodes.spec import Parameters, parameter
 from nodes.text import counted
-from nodes.types import Faces, Track
+from nodes.types import Faces
 
 
 class ChooseParameters(Parameters):
@@ -42,33 +41,23 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
         )
 
 
-def choose_tracks(faces: Faces, wanted: Sequence[int], footage: Footage) -> tuple[Track, ...]:
-    """Choose the tracks with the ids `wanted`; by default one face at a time (`nodes.detect.main_tracks`), of one person.
+def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
+    """Of the faces that were found in footage those that are meant, by default one face at a time (`nodes.detect.main_tracks`), of one person.
 
-    So a performer who is seen again after a cut, or lost and found, is replaced throughout, and a second person is not.
-    footage: that the faces are of. Raises NoFaceError.
+    So a performer who is seen again after a cut, or lost and found, is replaced throughout, and a second person is not. Raises NoFaceError.
     """
-    file, number = footage.info.path, footage.info.first
-    if not faces.tracks:
+    file, number = plate.info.path, plate.info.first
+    if not found.tracks:
         raise NoFaceError(
             "shows no face that can be found",
             file=file,
             remedy="Try --detector full or a lower --min-score, or choose another --range",
         )
-    if wanted:
-        there = {t.id: t for t in faces.tracks}
-        missing = [w for w in wanted if w not in there]
-        if missing:
-            listed = ", ".join(
-                f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in faces.tracks[:8]
-            )
-            raise NoFaceError(f"has no track {missing[0]}", file=file, remedy=f"There are: {listed}")
-        return tuple(there[w] for w in dict.fromkeys(wanted))
-    main = main_tracks(faces)
-    return tuple(of_one_person(footage, main) if faces.subject == "face" else main)
-
-
-def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
-    """Of the faces that were found in footage those that are meant, in the order in which they were found; raises NoFaceError."""
-    wanted = {track.id for track in choose_tracks(found, parameters.tracks, plate)}
+    wanted = set(parameters.tracks)
+    if missing := [w for w in parameters.tracks if w not in {t.id for t in found.tracks}]:
+        listed = ", ".join(f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in found.tracks[:8])
+        raise NoFaceError(f"has no track {missing[0]}", file=file, remedy=f"There are: {listed}")
+    if not wanted:
+        main = main_tracks(found)
+        wanted = {t.id for t in (of_one_person(plate, main) if found.subject == "face" else main)}
     return replace(found, tracks=tuple(track for track in found.tracks if track.id in wanted))

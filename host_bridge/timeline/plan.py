@@ -326,7 +326,7 @@ def _picture(footage: Footage, place: int, boxes: Sequence[np.ndarray]) -> bytes
     width, height = _WIDTH, max(round(_WIDTH / aspect), 1)
     if height > _WIDTH:  # upright pictures
         width, height = max(round(_WIDTH * aspect), 1), _WIDTH
-    small = footage.frame(place).thumbnail(width, height).copy()
+    small = cv2.resize(footage.frame(place).rgb8(), (width, height), interpolation=cv2.INTER_AREA)
     scale = np.array([width / info.width, height / info.height] * 2)
     for box in boxes:
         x0, y0, x1, y1 = (int(v) for v in np.asarray(box)[:4] * scale)

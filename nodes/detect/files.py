@@ -57,12 +57,12 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
         "landmarks": np.zeros((0, 0, 3), np.float32),
     }
     arrays = {name: np.concatenate([getattr(t, name) for t in tracks]) if tracks else empty[name] for name in empty}
-    save_document(path, header, arrays)
+    save_arrays(path, header, arrays)
 
 
 def load_faces(path: Path | str) -> FacesFile:
     """Read faces; raises SchemaError for a file that is missing, damaged, of another kind or newer, or has no irises."""
-    header, arrays = load_document(path, FACES)
+    header, arrays = load_arrays(path, FACES)
     if check_schema(header["schema"], FACES, path) == 1 and header.get("subject", "face") == "face":
         raise SchemaError(
             "holds faces without irises, as an earlier Faceplate found them",
@@ -95,15 +95,15 @@ def load_faces(path: Path | str) -> FacesFile:
     return FacesFile(faces, Path(footage) if footage else None)
 
 
-def save_document(path: Path | str, header: dict[str, Any], arrays: Arrays) -> None:
+def save_arrays(path: Path | str, header: dict[str, Any], arrays: Arrays) -> None:
     """Write a JSON header and arrays as one .npz; raises OutputError."""
     text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
     with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, header=text, **cast(Any, arrays))
 
 
-def load_document(path: Path | str, schema: str) -> tuple[dict[str, Any], Arrays]:
-    """Read what :func:`save_document` wrote; raises SchemaError for what is missing, damaged, of another kind, or newer."""
+def load_arrays(path: Path | str, schema: str) -> tuple[dict[str, Any], Arrays]:
+    """Read what :func:`save_arrays` wrote; raises SchemaError for what is missing, damaged, of another kind, or newer."""
     try:
         with np.load(Path(path), allow_pickle=False) as document:
             arrays: Arrays = {name: document[name] for name in document.files}
@@ -147,12 +147,12 @@ def save_state(path: Path, state: TrackerState) -> None:
     """Write the state of a tracker; raises OutputError."""
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     arrays = {name: fields.pop(name) for name in _STATE_ARRAYS}
-    save_document(path, {"schema": TRACKER, **fields}, arrays)
+    save_arrays(path, {"schema": TRACKER, **fields}, arrays)
 
 
 def load_state(path: Path) -> TrackerState:
     """Read the state of a tracker; raises SchemaError when there is none that can be used."""
-    header, arrays = load_document(path, TRACKER)
+    header, arrays = load_arrays(path, TRACKER)
     try:
         if header.pop("schema") != TRACKER:
             raise ValueError("of an earlier version")

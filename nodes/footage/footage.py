@@ -74,18 +74,6 @@ class Reader(Protocol):
         """Let go of the file."""
 
 
-def _prepared(
-    frames: Generator[Frame, None, None], prepare: Callable[[Frame], object] | None
-) -> Generator[Frame, None, None]:
-    try:
-        for frame in frames:
-            if prepare is not None:
-                prepare(frame)
-            yield frame
-    finally:
-        frames.close()
-
-
 class Footage:
     """A clip. Frames are addressed by their position, 0 .. info.frames - 1. A context manager; safe to use from several threads."""
 
@@ -118,7 +106,7 @@ class Footage:
         self._check(end)
         if end < start:
             raise FootageError(f"has no frames {start}-{end}", file=self.info.path, remedy="Give the first frame first")
-        return run_ahead(_prepared(self._read_all(start, end), prepare), ahead)
+        return run_ahead(self._read_all(start, end, prepare), ahead)
 
     def frame(self, index: int) -> Frame:
         """Return one frame, exactly as reading the clip in order gives it; fast for the same, the next and near frames."""
@@ -158,10 +146,15 @@ class Footage:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read_all(self, first: int, last: int) -> Generator[Frame, None, None]:
+    def _read_all(
+        self, first: int, last: int, prepare: Callable[[Frame], object] | None
+    ) -> Generator[Frame, None, None]:
         reader = self._open()
         try:
-            yield from reader.read(first, last)
+            for frame in reader.read(first, last):
+                if prepare is not None:
+                    prepare(frame)
+                yield frame
         finally:
             reader.close()
 

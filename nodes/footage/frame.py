@@ -54,10 +54,6 @@ class Frame(ABC):
     def _convert_rgb8(self) -> Image8: ...
 
     @abstractmethod
-    def thumbnail(self, width: int, height: int) -> Image8:
-        """Return the whole picture scaled to uint8 [height, width, 3] display-referred sRGB, averaging what it drops."""
-
-    @abstractmethod
     def rgb(self, roi: Roi | None = None) -> Float:
         """Return display-referred sRGB, float32 [h, w, 3], 0..1 (pictures beyond white may exceed it), exact to the bit depth."""
 
@@ -85,12 +81,22 @@ class MovieFrame(Frame):
         self.picture = picture
 
     def _convert_rgb8(self) -> Image8:
-        return self._scaled("rgb8", self.width, self.height, Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT)
-
-    def thumbnail(self, width: int, height: int) -> Image8:
-        """Return the picture scaled by swscale straight from its planes, uint8 [height, width, 3]."""
-        with self.lock:
-            return self._scaled("thumbnail", width, height, Interpolation.AREA | Interpolation.FULL_CHR_H_INT)
+        lay = self.layout
+        source = {}
+        if lay.family == "yuv":
+            source = {
+                "src_colorspace": SWS_MATRIX[resolved_space(self.info)],
+                "src_color_range": ColorRange.JPEG if is_full_range(lay, self.info.tags) else ColorRange.MPEG,
+            }
+        picture = _scaler((lay.name, self.width, self.height)).reformat(
+            self.picture,
+            format="rgb24",
+            interpolation=Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT,
+            threads=_THREADS,
+            **source,
+        )
+        array: Image8 = np.ascontiguousarray(picture.to_ndarray(), np.uint8)
+        return array
 
     def rgb(self, roi: Roi | None = None) -> Float:
         """Return display-referred sRGB, float32 [h, w, 3], clipped to 0..1; chroma is interpolated bilinearly."""
@@ -126,26 +132,6 @@ class MovieFrame(Frame):
         assert lay is not None
         return lay
 
-    def _scaled(self, purpose: str, width: int, height: int, interpolation: int) -> Image8:
-        lay = self.layout
-        source = {}
-        if lay.family == "yuv":
-            source = {
-                "src_colorspace": SWS_MATRIX[resolved_space(self.info)],
-                "src_color_range": ColorRange.JPEG if is_full_range(lay, self.info.tags) else ColorRange.MPEG,
-            }
-        picture = _scaler((purpose, lay.name, width, height)).reformat(
-            self.picture,
-            width=width,
-            height=height,
-            format="rgb24",
-            interpolation=interpolation,
-            threads=_THREADS,
-            **source,
-        )
-        array: Image8 = np.ascontiguousarray(picture.to_ndarray(), np.uint8)
-        return array
-
 
 SWS_MATRIX: dict[int, Any] = {
     1: Colorspace.ITU709,
@@ -157,8 +143,8 @@ SWS_MATRIX: dict[int, Any] = {
 }
 
 
-def _scaler(key: tuple[str, str, int, int]) -> VideoReformatter:
-    """Keep a scaler for each purpose and thread: setting one up costs more than a thumbnail."""
+def _scaler(key: tuple[str, int, int]) -> VideoReformatter:
+    """Keep a scaler for each kind of picture and thread: setting one up takes long."""
     kept = _scalers.__dict__.setdefault("kept", {})
     if key not in kept:
         if len(kept) > 16:

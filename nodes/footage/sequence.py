@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
 import numpy as np
 import OpenImageIO as oiio
 
@@ -62,15 +61,6 @@ class ImageFrame(Frame):
         if self.pixels.dtype == np.uint8 and self.info.colour == "srgb":
             return np.ascontiguousarray(self.pixels[..., self.channels.rgb])
         return _eight_bit(self.rgb())
-
-    def thumbnail(self, width: int, height: int) -> Image8:
-        """Return the picture scaled by averaging, in its own encoding, uint8 [height, width, 3]."""
-        picked = self.pixels[..., self.channels.rgb]
-        picked = picked.astype(np.float32) if picked.dtype == np.float16 else np.ascontiguousarray(picked)
-        small = np.asarray(cv2.resize(picked, (width, height), interpolation=cv2.INTER_AREA))
-        if small.dtype == np.uint8 and self.info.colour == "srgb":
-            return small.astype(np.uint8, copy=False)
-        return _eight_bit(to_srgb(_unit(small), self.info.colour))
 
     def rgb(self, roi: Roi | None = None) -> Float:
         """Return display-referred sRGB, float32 [h, w, 3]; EXR may exceed 0..1."""

@@ -19,7 +19,7 @@ from nodes.credentials.identity import Identity
 from nodes.credentials.sign import sign_added, sign_shot
 from nodes.definitions import Settings
 from nodes.detect import main_tracks
-from nodes.detect.files import save_document, save_faces
+from nodes.detect.files import save_arrays, save_faces
 from nodes.footage.footage import Footage
 from nodes.footage.formats import WRITABLE
 from nodes.footage.frame import Frame
@@ -238,7 +238,7 @@ def save_alignments(path: Path, alignments: Sequence[Alignment]) -> None:
     }
     arrays = {name: np.concatenate([getattr(a, name) for a in alignments]) for name in ("raw", "smoothed", "to_plate")}
     arrays |= {name: np.concatenate([getattr(a.track, name) for a in alignments]) for name in ("frames", "landmarks")}
-    save_document(path, header, arrays)
+    save_arrays(path, header, arrays)
 
 
 def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> ShotDocument:

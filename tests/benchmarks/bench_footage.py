@@ -88,7 +88,6 @@ def main() -> None:
         for name, use in (
             ("decode", lambda f: None),
             ("decode + rgb8", lambda f: f.rgb8()),
-            ("decode + thumbnail 256", lambda f: f.thumbnail(256, 144)),
         ):
             took = per_frame(lambda use=use: read(hd, use))
             print(f"1080p {name:25} {1e3 / took:7.0f} frames/s  {took / alone:5.2f} x decoding alone")

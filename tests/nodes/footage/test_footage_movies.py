@@ -181,14 +181,6 @@ def test_hdr_is_told_and_its_tags_stay(tmp_path: Path, transfer: int, name: str 
     assert all(str(name) in note for note in info.notes)
 
 
-def test_thumbnails_are_the_picture_made_small(tmp_path: Path) -> None:
-    frame = open_footage(encode(tmp_path / "a.mkv", count=1, size=(640, 360))).frame(0)
-    small = frame.thumbnail(64, 36).astype(int)
-    assert small.shape == (36, 64, 3)
-    expected = frame.rgb8().reshape(36, 10, 64, 10, 3).mean((1, 3))
-    assert np.abs(small - expected).mean() < 2
-
-
 def test_pictures_are_read_only_and_kept(tmp_path: Path) -> None:
     frame = open_footage(encode(tmp_path / "a.mp4", count=1)).frame(0)
     assert frame.rgb8() is frame.rgb8()

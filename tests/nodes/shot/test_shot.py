@@ -20,7 +20,7 @@ import pytest
 
 from host_bridge.jobs import swap
 from host_bridge.reporting import Watch
-from nodes.choice import choose_tracks
+from nodes.choice import ChooseParameters, choose
 from nodes.definitions import DetectParameters, Settings, SwapParameters
 from nodes.detect import kept as analysis
 from nodes.detect.files import load_faces, save_faces
@@ -352,12 +352,12 @@ def test_one_face_at_a_time_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nodes.choice.of_one_person", lambda _, tracks: tracks)  # nobody is in this picture
     clip = clip_of([np.zeros((300, 400, 3), np.uint8)], first=1000)
     faces = Faces(400, 300, Fraction(25), 0, 100, (), (track(0, 0, 50), track(1, 10, 45), track(2, 60, 30)))
-    assert [t.id for t in choose_tracks(faces, (), clip)] == [0, 2]
-    assert [t.id for t in choose_tracks(faces, (1, 1), clip)] == [1]
+    assert [t.id for t in choose(clip, faces, ChooseParameters()).tracks] == [0, 2]
+    assert [t.id for t in choose(clip, faces, ChooseParameters(tracks=(1, 1))).tracks] == [1]
     with pytest.raises(NoFaceError, match=r"has no track 7\. There are: 0 \(frames 1000-1049\)"):
-        choose_tracks(faces, (7,), clip)
+        choose(clip, faces, ChooseParameters(tracks=(7,)))
     with pytest.raises(NoFaceError, match="shows no face"):
-        choose_tracks(Faces(400, 300, Fraction(25), 0, 100), (), clip)
+        choose(clip, Faces(400, 300, Fraction(25), 0, 100), ChooseParameters())
 
 
 @pytest.mark.usefixtures("no_report")
