@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import opentimelineio as otio
 from pydantic import ValidationError
 
 from host_bridge.timeline.cast_edit import check_rate
@@ -40,6 +41,7 @@ from host_bridge.timeline.report.document import (
     remarks,
     worst,
 )
+from host_bridge.timeline.shots.media import url_of_reference
 from host_bridge.timeline.write.tree import (
     CLIP,
     EXPORT,
@@ -51,7 +53,6 @@ from host_bridge.timeline.write.tree import (
     clips,
     marked,
     references,
-    schema,
 )
 from nodes import __version__
 from nodes.consent import records as clock
@@ -286,7 +287,8 @@ class _Gatherer:
             frames, rate = _frames(reference, block.span)
             name = str(clip.get("name") or "")  # that of the media, on a track of ours
             people = [self.person(part) for part in block.provenance.performers]
-            address = None if reference is None else _address(reference)
+            shown = None if reference is None else otio.core.deserialize_json_from_string(json.dumps(reference))
+            address = None if shown is None else url_of_reference(shown)
             if places is None:
                 integrity = _integrity("unverified")
             else:
@@ -372,15 +374,6 @@ def _exported_edit(data: bytes, file: Path) -> tuple[Node, ExportBlock] | None:
 def _is_ours(reference: Node) -> bool:
     block = (reference.get("metadata") or {}).get(NAME)
     return isinstance(block, dict) and block.get("schema") == MEDIA
-
-
-def _address(reference: Node) -> str:
-    """The address of the media, a sequence as name.%04d.exr."""
-    if schema(reference) != "ImageSequenceReference":
-        return str(reference.get("target_url") or "")
-    base, digits = str(reference.get("target_url_base") or ""), int(reference.get("frame_zero_padding") or 0)
-    number = f"%0{digits}d" if digits else "%d"
-    return f"{base}{reference.get('name_prefix', '')}{number}{reference.get('name_suffix', '')}"
 
 
 def _frames(reference: Node | None, span: tuple[int, int]) -> tuple[FrameCount, Fraction]:

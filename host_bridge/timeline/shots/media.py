@@ -70,7 +70,7 @@ def media_of(clip: Any, places: Places, rate: Fraction, *, results: bool = False
 
 def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -> ClipMedia:
     """The media that one reference of a clip names."""
-    url = _url(reference)
+    url = url_of_reference(reference)
     name = "" if url or not isinstance(reference, otio.schema.MissingReference) else reference.name or clip.name
     path, note = places.find(url, name) if url or name else (None, "is not named")
     notes = [f"media {note}"] if note else []
@@ -121,7 +121,8 @@ def _look(clip: Any, key: str, reference: Any, places: Places, rate: Fraction) -
     return ClipMedia(media, began - ahead / media_rate, length, tuple(notes))
 
 
-def _url(reference: Any) -> str:
+def url_of_reference(reference: Any) -> str:
+    """Return the address of a media reference, a sequence as name.%04d.exr; empty where it has none."""
     if isinstance(reference, otio.schema.ImageSequenceReference):
         base = reference.target_url_base
         slash = "" if not base or base.endswith(("/", "\\")) else "\\" if "\\" in base and "/" not in base else "/"
