@@ -57,13 +57,20 @@ def nearest_similarity(corners: Double, to: Double) -> Double:
     return matrices
 
 
-def from_corners(corners: Double, to: Double) -> Double:
-    """The homographies [..., 3, 3] that take four corners [4, 2] exactly to [..., 4, 2]; the last entry is 1."""
-    u, v = to[..., 0], to[..., 1]
+def linear_rows(points: Double, to: Double) -> Double:
+    """The rows of the direct linear transform, [..., N, 2, 8]: of points [N, 2] that homographies take to [..., N, 2].
+
+    Columns: the eight entries of a homography whose last is 1.
+    """
+    x, y, u, v = np.broadcast_arrays(points[:, 0], points[:, 1], to[..., 0], to[..., 1])
     one, none = np.ones_like(u), np.zeros_like(u)
-    x, y = np.broadcast_to(corners[:, 0], u.shape), np.broadcast_to(corners[:, 1], u.shape)
     rows = np.stack([x, y, one, none, none, none, -u * x, -u * y], -1)
     more = np.stack([none, none, none, x, y, one, -v * x, -v * y], -1)
-    system, wanted = np.concatenate([rows, more], -2), np.concatenate([u, v], -1)
-    solved = np.linalg.solve(system, wanted[..., None])[..., 0]
-    return np.concatenate([solved, np.ones_like(solved[..., :1])], -1).reshape(*to.shape[:-2], 3, 3)
+    return np.stack([rows, more], -2)
+
+
+def from_corners(corners: Double, to: Double) -> Double:
+    """The homographies [..., 3, 3] that take four corners [4, 2] exactly to [..., 4, 2]; the last entry is 1."""
+    head = to.shape[:-2]
+    solved = np.linalg.solve(linear_rows(corners, to).reshape(*head, 8, 8), to.reshape(*head, 8, 1))[..., 0]
+    return np.concatenate([solved, np.ones((*head, 1))], -1).reshape(*head, 3, 3)

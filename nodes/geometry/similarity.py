@@ -96,6 +96,13 @@ def remove_similarity(points: Float, scale: Float, rotation: Float, translation:
     return np.asarray(back / np.asarray(scale)[..., None, None], np.float32)
 
 
+def nearest_rotation(matrices: Float) -> Float:
+    """The rotations nearest to matrices [..., D, D], never reflections."""
+    u, _, vt = np.linalg.svd(matrices)
+    u[..., -1] *= np.linalg.det(u @ vt)[..., None]
+    return np.asarray(u @ vt, np.float32)
+
+
 def mean_shape(shapes: Float, weights: Float | None = None, rounds: int = 5) -> Float:
     """Mean [N, D] of shapes [B, N, D] up to similarity, in the frame and scale of their first estimate.
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 from scipy.signal import savgol_filter
 
+from nodes.geometry.similarity import nearest_rotation
 from nodes.types import Float
 
 _ORDER = 3
@@ -35,11 +36,7 @@ def smooth(values: Float, window: int) -> Float:
 
 def smooth_rotations(rotations: Float, window: int) -> Float:
     """Smooth rotation matrices [T, D, D]: entry by entry, then back to the nearest rotation."""
-    u, _, vt = np.linalg.svd(smooth(rotations, window))
-    sign = np.linalg.det(u @ vt)
-    u[..., -1] *= sign[:, None]
-    nearest: Float = (u @ vt).astype(np.float32)
-    return nearest
+    return nearest_rotation(smooth(rotations, window))
 
 
 def blur(values: Float, sigma: float) -> Float:

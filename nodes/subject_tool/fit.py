@@ -13,7 +13,7 @@ from nodes.detect import main_tracks
 from nodes.detect.kept import analyse
 from nodes.errors import GeometryError, NoFaceError
 from nodes.footage.footage import Footage
-from nodes.geometry.similarity import fit_similarity, remove_similarity
+from nodes.geometry.similarity import fit_similarity, nearest_rotation, remove_similarity
 from nodes.progress import Progress, quiet
 from nodes.subject_tool.document import AROUND, document_network, draft_of, read_document, write_subject
 from nodes.subject_tool.estimate import estimate_template, mirror_pairs
@@ -110,12 +110,9 @@ def _as_usual(template: Float, shapes: Float, weights: Float) -> Float:
     dimensions = shapes.shape[2]
     residual = np.sqrt((_rest(template, shapes, weights) ** 2).sum(-1) @ weights)
     good = shapes[residual <= _GOOD * np.median(residual)]
-    rotation = fit_similarity(template[None, :, :dimensions], good, weights)[1].mean(0)
-    u, _, vt = np.linalg.svd(rotation)
-    sign = np.ones(dimensions)
-    sign[-1] = np.sign(np.linalg.det(u @ vt))
+    rotations = fit_similarity(template[None, :, :dimensions], good, weights)[1]
     whole = np.eye(3)
-    whole[:dimensions, :dimensions] = (u * sign) @ vt
+    whole[:dimensions, :dimensions] = nearest_rotation(rotations.mean(0))
     return np.asarray(template @ whole.T, np.float32)
 
 

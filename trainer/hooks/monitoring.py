@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -122,15 +121,16 @@ class Metrics(Hook):
 
     def _append(self) -> None:
         rows, known = self._record.rows, self._written
-        table = self._folder / TABLE
+        table, start = self._folder / TABLE, known if self._begun else 0
+        numbered = np.column_stack([np.arange(start + 1, len(rows) + 1), rows[start:]])
         if not self._begun:
-            head = ",".join(("step", "gradient", "loss", *self._record.names)) + "\n"
+            head = ",".join(("step", "gradient", "loss", *self._record.names))
             with whole_file(table, sync=False) as temporary:
-                temporary.write_text(head + _lines(rows, 0), "utf-8")
+                np.savetxt(temporary, numbered, "%.9g", ",", header=head, comments="")
             self._begun = True
         else:
             with table.open("a", encoding="utf-8") as file:
-                file.write(_lines(rows[known:], known))
+                np.savetxt(file, numbered, "%.9g", ",")
         if self._events is not None and len(rows) > known:
             for name, value in zip(("loss", *self._record.names), rows[known:, 1:].mean(axis=0), strict=True):
                 self._events.add_scalar(f"loss/{name}" if name != "loss" else name, float(value), len(rows))
@@ -153,13 +153,6 @@ def draw(path: Path, record: LossRecord) -> None:
     axes.legend(frameon=False, ncols=4)
     with whole_file(path, sync=False) as temporary:
         figure.savefig(temporary, dpi=110)
-
-
-def _lines(rows: Float, first: int) -> str:
-    text = io.StringIO()
-    for number, row in enumerate(rows.tolist(), first + 1):
-        text.write(f"{number}," + ",".join(f"{value:.9g}" for value in row) + "\n")
-    return text.getvalue()
 
 
 def _writer(folder: Path, step: int) -> Any:

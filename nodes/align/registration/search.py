@@ -9,7 +9,7 @@ import numpy as np
 
 from nodes.align.registration.features import SIDE, Features, ReferencePicture, features_of, match, match_near
 from nodes.definitions import Transform
-from nodes.geometry.homography import apply_homography, corners_of, roi_around, stretch
+from nodes.geometry.homography import apply_homography, corners_of, linear_rows, roi_around, stretch
 from nodes.geometry.similarity import Double
 from nodes.types import Bool, Image8, Roi
 
@@ -63,28 +63,20 @@ def polish(matrix: Double, points: Double, to: Double, model: Transform) -> Doub
     """
     centre, unit = points.mean(0), float(points.std()) or 1.0
     normal = np.array([[unit, 0, centre[0]], [0, unit, centre[1]], [0, 0, 1]])
-    x, y = ((points - centre) / unit).T
+    places = (points - centre) / unit
     now = matrix @ normal
     now /= now[2, 2]
-    one, none = np.ones_like(x), np.zeros_like(x)
     for _ in range(_STEPS):
-        u, v, w = now @ np.stack([x, y, one])
-        u, v = u / w, v / w
-        rows = np.stack([x, y, one, none, none, none, -u * x, -u * y], 1) / w[:, None]
-        more = np.stack([none, none, none, x, y, one, -v * x, -v * y], 1) / w[:, None]
-        jacobian = np.stack([rows, more], 1) @ _FREE[model]
-        error = to - np.stack([u, v], 1)
+        seen = apply_homography(now, places)
+        depth = places @ now[2, :2] + now[2, 2]
+        jacobian = linear_rows(places, seen) / depth[:, None, None] @ _FREE[model]
+        error = to - seen
         distance = np.linalg.norm(error, axis=1)
         scale = max(float(np.median(distance)), 1e-9)
-        weight = 1 / (1 + (distance / (2 * scale)) ** 2)
-        weighted = jacobian * weight[:, None, None]
-        step = (
-            _FREE[model]
-            @ np.linalg.lstsq(
-                np.einsum("nij,nik->jk", weighted, jacobian), np.einsum("nij,ni->j", weighted, error), rcond=None
-            )[0]
-        )
-        now = now + np.append(step, 0).reshape(3, 3)
+        weighted = jacobian / (1 + (distance / (2 * scale)) ** 2)[:, None, None]
+        normal_matrix = np.einsum("nij,nik->jk", weighted, jacobian)
+        step = np.linalg.lstsq(normal_matrix, np.einsum("nij,ni->j", weighted, error), rcond=None)[0]
+        now = now + np.append(_FREE[model] @ step, 0).reshape(3, 3)
     found = now @ np.linalg.inv(normal)
     return np.asarray(found / found[2, 2], np.float64)
 
