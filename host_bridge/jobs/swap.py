@@ -148,7 +148,6 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     from nodes.credentials.sign import forget, ready
     from nodes.footage.patch_files import write_patch
     from nodes.shot.fuse import write_still
-    from nodes.shot.layers import in_frame
     from nodes.shot.render import as_written
     from nodes.shot.sheet import write_png
     from nodes.shot.still import sign_still
@@ -171,7 +170,7 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     if whole is not None:
         forget(whole)
         # Larger, and sooner written and read.
-        write_patch(whole, in_frame(patch, frame.width, frame.height), frame.width, frame.height, "none")
+        write_patch(whole, patch, frame.width, frame.height, whole=True, compression="none")
         made["whole"] = whole
     if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):
         made["fusion"] = pictures

@@ -43,19 +43,21 @@ def half_rounded(values: Float) -> Float:
     return rounded
 
 
-def write_patch(path: Path, patch: Patch, width: int, height: int, compression: str = "zip:1") -> None:
+def write_patch(
+    path: Path, patch: Patch, width: int, height: int, *, whole: bool = False, compression: str = "zip:1"
+) -> None:
     """Write a patch in a frame of `width` x `height`; an empty one as a transparent pixel that reads back as empty.
 
-    Values beyond half float are clipped to +-65504. compression: as OpenImageIO calls it. Raises OutputError.
+    Values beyond half float are clipped to +-65504. whole: with all of the frame as its data window, for readers that forget where that is.
+    compression: as OpenImageIO calls it. Raises OutputError.
     """
-    pixels = np.zeros((1, 1, 4), np.float32) if patch.roi.empty else patch.rgba
-    spec = _windows(
-        half_spec(pixels.shape[1], pixels.shape[0], ("R", "G", "B", "A"), compression), patch.roi, width, height
-    )
+    pixels = _half(np.zeros((1, 1, 4), np.float32) if patch.roi.empty else patch.rgba)
+    roi, pixels = _in_frame(pixels, patch.roi, width, height) if whole else (patch.roi, pixels)
+    spec = _windows(half_spec(pixels.shape[1], pixels.shape[0], ("R", "G", "B", "A"), compression), roi, width, height)
     spec.alpha_channel = 3
     spec.attribute("faceplate:frame", patch.frame)
     with whole_file(Path(path), sync=False) as temporary:
-        write_image(temporary, _half(pixels), spec)
+        write_image(temporary, pixels, spec)
 
 
 def read_patch(path: Path) -> Patch:
@@ -72,16 +74,17 @@ def read_patch(path: Path) -> Patch:
     return Patch(int(frame) if frame is not None else 0, roi, rgba)
 
 
-def write_matte(path: Path, matte: Float, roi: Roi, width: int, height: int) -> None:
+def write_matte(path: Path, matte: Float, roi: Roi, width: int, height: int, *, whole: bool = False) -> None:
     """Write coverage 0..1, float32 [roi.height, roi.width], as a single-channel EXR of a frame of `width` x `height`.
 
-    The channel is `Y`, luminance, which viewers and readers show as grey. An empty region is written as a pixel of 0.
+    The channel is `Y`, luminance, which viewers and readers show as grey. An empty region is written as a pixel of 0. whole: see `write_patch`.
     Raises OutputError.
     """
-    pixels = np.zeros((1, 1, 1), np.float32) if roi.empty else matte[..., None]
+    pixels = _half(np.zeros((1, 1, 1), np.float32) if roi.empty else matte[..., None])
+    roi, pixels = _in_frame(pixels, roi, width, height) if whole else (roi, pixels)
     spec = _windows(half_spec(pixels.shape[1], pixels.shape[0], ("Y",), "zip:1"), roi, width, height)
     with whole_file(Path(path), sync=False) as temporary:
-        write_image(temporary, _half(pixels), spec)
+        write_image(temporary, pixels, spec)
 
 
 def read_matte(path: Path) -> Float:
@@ -103,6 +106,15 @@ def _windows(spec: Any, roi: Roi, width: int, height: int) -> Any:
     spec.full_x, spec.full_y, spec.full_width, spec.full_height = 0, 0, width, height
     spec.attribute("oiio:ColorSpace", "lin_rec709_scene")
     return spec
+
+
+def _in_frame(pixels: Pixels, roi: Roi, width: int, height: int) -> tuple[Roi, Pixels]:
+    """All of a frame with these pixels in it, and zeros around them."""
+    part = Roi(max(roi.x0, 0), max(roi.y0, 0), min(roi.x1, width), min(roi.y1, height))
+    frame = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+    if not part.empty:
+        frame[part.slices] = pixels[part.within(roi)]
+    return Roi(0, 0, width, height), frame
 
 
 def _half(pixels: Float) -> Pixels:

@@ -150,19 +150,10 @@ def write_whole(folder: Path, plate: Footage, first: int, last: int, progress: P
     info = plate.info
     tell = stage(progress, "whole frames", last - first + 1)
     for done, number in enumerate(range(info.first + first, info.first + last + 1), 1):
-        patch = in_frame(read_patch(frame_file(folder, "patch", number)), info.width, info.height)
-        write_patch(frame_file(folder, "whole", number), patch, info.width, info.height)
+        patch = read_patch(frame_file(folder, "patch", number))
+        write_patch(frame_file(folder, "whole", number), patch, info.width, info.height, whole=True)
         tell(done)
     return folder / "whole" / "whole.%04d.exr"
-
-
-def in_frame(patch: Patch, width: int, height: int) -> Patch:
-    """The same patch with the whole frame as its region, transparent around it."""
-    rgba = np.zeros((height, width, 4), np.float32)
-    if cut := inside(patch, width, height):
-        roi, part = cut
-        rgba[roi.slices] = part
-    return Patch(patch.frame, Roi(0, 0, width, height), rgba)
 
 
 def write_frames(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:

@@ -168,7 +168,7 @@ def write_mattes(
         for done, (frame, patch) in enumerate(in_plate(made["mattes"]).patches(plate.frames(first, last)), 1):
             file = frame_file(folder, "matte", info.first + frame.index)
             if not file.is_file():
-                write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height)
+                write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height, whole=True)
             shown += not patch.roi.empty
             tell(done)
         results.publish(folder, out)

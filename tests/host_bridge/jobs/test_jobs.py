@@ -80,6 +80,21 @@ def test_a_masks_mattes_are_those_of_the_swap_without_one(clips: dict[str, Path]
     assert len(files) == 12
     matte = read_window(files[3])[1]
     assert matte.max() == pytest.approx(1, abs=1e-3) and float((matte > 0.5).mean()) > 0.01
+    with open_footage(clips["plate"]) as plate:
+        assert matte.shape[:2] == (plate.info.height, plate.info.width)  # Blender forgets where a window is
+
+
+def test_what_was_found_is_drawn_for_hosts_to_lay_over_the_plate(clips: dict[str, Path], tmp_path: Path) -> None:
+    found, aligned = tmp_path / "found", tmp_path / "aligned"
+    run("detect", {"clip": str(clips["plate"]), "out": str(found / "faces.npz"), "marks": True, "range": "2-5"})
+    run("align", {"clip": str(clips["plate"]), "out": str(aligned), "marks": True, "range": "2-5"})
+    for folder in (found, aligned):
+        files = sorted((folder / "marks").iterdir())
+        assert [file.name for file in files] == [f"marks.{n:04d}.png" for n in range(2, 6)]
+        picture = read_window(files[1])[1]
+        with open_footage(clips["plate"]) as plate:
+            assert picture.shape == (plate.info.height, plate.info.width, 4)
+        assert 0.001 < (picture[..., 3] == 255).mean() < 0.1
 
 
 def test_one_frame_is_that_of_the_whole_render_but_for_its_own_colour_match(

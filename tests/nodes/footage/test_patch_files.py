@@ -10,7 +10,7 @@ import OpenImageIO as oiio
 import pytest
 
 from nodes.errors import FootageError, OutputError
-from nodes.footage.patch_files import half_rounded, read_matte, read_patch, write_matte, write_patch
+from nodes.footage.patch_files import EMPTY, half_rounded, read_matte, read_patch, write_matte, write_patch
 from nodes.types import Patch, Roi
 
 PLACE = Roi(30, 20, 94, 68)
@@ -135,3 +135,16 @@ def test_a_folder_that_cannot_be_written_is_an_output_error_and_nothing_is_left(
             probe.unlink()  # the administrator may write anywhere
     finally:
         locked.chmod(stat.S_IRWXU)
+
+
+@pytest.mark.parametrize("roi", [Roi(3, 2, 9, 7), Roi(-2, -1, 4, 4), Roi(30, 20, 36, 25), EMPTY])
+def test_a_patch_in_a_whole_frame_has_the_same_pixels_and_zeros_around_them(tmp_path: Path, roi: Roi) -> None:
+    rgba = np.random.default_rng(1).random((roi.height, roi.width, 4)).astype(np.float32)
+    write_patch(tmp_path / "whole.exr", Patch(7, roi, rgba), 32, 24, whole=True)
+    seen = read_patch(tmp_path / "whole.exr")
+    assert (seen.frame, seen.roi) == (7, Roi(0, 0, 32, 24))
+    expected = np.zeros((24, 32, 4), np.float32)
+    if not roi.empty:
+        inside = Roi(max(roi.x0, 0), max(roi.y0, 0), min(roi.x1, 32), min(roi.y1, 24))
+        expected[inside.slices] = rgba.astype(np.float16)[inside.within(roi)]
+    np.testing.assert_array_equal(seen.rgba, expected)
