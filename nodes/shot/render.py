@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from nodes.mask import check_regions
 from nodes.parts import DOCUMENT, frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
-from nodes.shot.write import Rendered, ShotFolder, patch_files, write_shot
+from nodes.shot.write import Rendered, ShotFolder, write_shot
 from nodes.shot_document import FootageInput, ModelInput, TrackSpan, load_shot
 from nodes.subjects.subject import load_subject
 from nodes.swap import PatchStream, in_plate
@@ -209,13 +210,11 @@ def _patches(
 
 
 def _kept(folder: Path, number: int) -> Patch | None:
-    patch, matte = patch_files(folder, number)
-    if not (patch.is_file() and matte.is_file()):
-        return None
-    try:
-        return read_patch(patch)
-    except FootageError:
-        return None  # cut off by a power failure, say
+    patch = frame_file(folder, "patch", number)
+    if patch.is_file() and frame_file(folder, "matte", number).is_file():
+        with suppress(FootageError):  # cut off by a power failure, say
+            return read_patch(patch)
+    return None
 
 
 def _merged(plate: Footage, shots: Sequence[Path], first: int, last: int) -> Iterator[tuple[Frame, Patch, bool]]:

@@ -124,11 +124,6 @@ def write_shot(
     return Rendered(out, finished, report)
 
 
-def patch_files(folder: Path, number: int) -> tuple[Path, Path]:
-    """The files of a frame's patch and matte; number: the plate's own of the frame."""
-    return frame_file(folder, "patch", number), frame_file(folder, "matte", number)
-
-
 def _describe(shot: ShotFolder, tally: _Tally) -> ShotDocument:
     info, replaced = shot.plate.info, {track.id for track in shot.tracks}
     others = [track for track in main_tracks(shot.faces) if track.id not in replaced]
@@ -217,10 +212,10 @@ def _image_suffix(info: FootageInfo) -> str:
 
 def _write_patch(shot: ShotFolder, folder: Path, index: int, patch: Patch) -> None:
     width, height = shot.plate.info.width, shot.plate.info.height
-    file, matte = patch_files(folder, shot.number(index))
+    number = shot.number(index)
     # The matte first: where there is a patch, there are both.
-    write_matte(matte, patch.rgba[..., 3], patch.roi, width, height)
-    write_patch(file, patch, width, height)
+    write_matte(frame_file(folder, "matte", number), patch.rgba[..., 3], patch.roi, width, height)
+    write_patch(frame_file(folder, "patch", number), patch, width, height)
 
 
 ALIGNMENT = "faceplate.alignment/1"

@@ -263,7 +263,7 @@ class _Gatherer:
         if credentials is None:
             return _integrity("none")
         if not isinstance(credentials, SignedShot):
-            return _integrity("off", why=f"{credentials.since[:10]}: {credentials.reason}")
+            return _integrity("off", why=f"{credentials.since[:10]}: {credentials.reason}".strip(": "))
         if self.trust is None:
             listed = [(folder / r.file, folder / r.manifest) for r in credentials.results]
             gone = [
