@@ -433,6 +433,13 @@ def taken_up(lost: list[float], found: list[float], followed: list[float] = ()) 
     }
 
 
+def test_two_faces_that_are_lost_in_the_same_frame_stay_two_tracks():
+    one, other = TrackBuilder(), TrackBuilder()
+    for builder, x in ((one, 0), (other, 40)):
+        builder.add(0, DetectedLandmarks(np.float32([box_at(x)]), np.ones(1), np.ones(1)), 0)
+    assert one in [one] and one not in [other]
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_faces_that_were_lost_are_taken_up_where_all_overlap_best(turned):
     order = (lambda xs: xs[::-1]) if turned else list
