@@ -35,10 +35,10 @@ def key_file(name: str) -> Path:
 def load_key(name: str) -> Ed25519PrivateKey | None:
     """Read a private key; None where this user has none. Raises ConsentError for one that others can read, or that is damaged."""
     path = key_file(name)
-    if not path.exists():
-        return None
     try:
         key = load_pem_private_key(path.read_bytes(), None)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as e:
         raise ConsentError("is not a private key that can be read", file=path, remedy="Restore it from a copy") from e
     if not isinstance(key, Ed25519PrivateKey):
