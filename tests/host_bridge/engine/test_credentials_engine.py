@@ -90,7 +90,7 @@ def shot(folder: Path) -> Path:
     signed = [sign_made(movie(folder / name), claim(part), identity) for name, part in claims.items()]
     signed.append(sign_made(write_picture(folder / "sheet.png"), claim("sheet"), identity))
     signed.append(sign_made(write_frames(folder / "patch"), claim("patch"), identity))
-    told = {"schema": "faceplate.shot/1", "credentials": told_of(folder, signed, identity)}
+    told = {"schema": "faceplate.shot/1", "credentials": told_of(folder, signed, identity).model_dump(mode="json")}
     (folder / "shot.json").write_text(json.dumps(told))
     return folder
 
