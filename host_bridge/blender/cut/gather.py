@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -21,20 +21,10 @@ _SHIFTS = (0.0, 0.001, -0.499, 0.499)
 
 _PLAIN = frozenset({"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"})
 _PARTS = ("transform", "crop", "colorspace_settings")
-_NOT = frozenset(
-    (
-        "channel",
-        "directory",
-        "filepath",
-        "lock",
-        "mute",
-        "name",
-        "type",
-        "animation_offset_start",
-        "animation_offset_end",
-    )
-)
-_NOT |= {"select", "select_left_handle", "select_right_handle", "show_retiming_keys", "use_proxy", "use_reverse_frames"}
+# Said elsewhere in the document, or of no use to another scene.
+_NOT = {"animation_offset_start", "animation_offset_end", "channel", "directory", "filepath", "lock", "mute", "name"}
+_NOT |= {"select", "select_left_handle", "select_right_handle", "show_retiming_keys", "type", "use_proxy"}
+_NOT |= {"use_reverse_frames"}
 _LATE = ("lock",)  # set when all else is
 
 
@@ -48,14 +38,10 @@ def gather(scene: Any) -> dict[str, Any]:
         "rate": str(media.scene_rate(scene)),
         "first": scene.frame_start,
         "last": scene.frame_end,
-        "strips": _all(editor.strips if editor else (), scene),
+        "strips": [_strip(strip, scene) for strip in (editor.strips if editor else ())],
         "markers": [{"name": marker.name, "frame": marker.frame} for marker in scene.timeline_markers],
         "host": {"resolution": [render.resolution_x, render.resolution_y], "blender": list(bpy.app.version)},
     }
-
-
-def _all(of: Iterable[Any], scene: Any) -> list[dict[str, Any]]:
-    return [_strip(strip, scene) for strip in of]
 
 
 def _strip(strip: Any, scene: Any) -> dict[str, Any]:
@@ -68,14 +54,11 @@ def _strip(strip: Any, scene: Any) -> dict[str, Any]:
         "muted": strip.mute,
     }
     host: dict[str, Any] = {"look": look(strip), "unsaid": list(_unsaid(strip, scene))}
-    if inputs := [
-        effect_input.name
-        for effect_input in (getattr(strip, f"input_{n}", None) for n in (1, 2))
-        if effect_input is not None
-    ]:
-        host["inputs"] = inputs
+    inputs = (getattr(strip, f"input_{n}", None) for n in (1, 2))
+    if names := [each.name for each in inputs if each is not None]:
+        host["inputs"] = names
     if strip.type == "META":
-        document["strips"] = _all(strip.strips, scene)
+        document["strips"] = [_strip(each, scene) for each in strip.strips]
     elif strip.type in ("SCENE", "MASK"):
         data = strip.scene if strip.type == "SCENE" else strip.mask
         host["data"] = data.name if data else ""
@@ -110,9 +93,7 @@ def _footage(strip: Any, scene: Any, unsaid: list[str]) -> dict[str, Any]:
     else:
         seen = list(strips.numbers(strip, scene, plate, range(left, right)))
         source, step = _pace(strip, scene, plate)
-    shift, wrong = min(
-        ((s, _wrong(seen, plate, source + s, step)) for s in _SHIFTS), key=lambda candidate: candidate[1]
-    )
+    wrong, shift = min(((_wrong(seen, plate, source + s, step), s) for s in _SHIFTS), key=lambda each: each[0])
     if wrong:
         unsaid.append(f"{wrong} of {right - left} frames, which other programs show one earlier or later")
     footage = {"path": plate.path, "rate": str(plate.rate), "frames": plate.count, "first": plate.first}
@@ -206,7 +187,5 @@ def _set(of: Any, name: str, value: Any) -> None:
     prop = of.bl_rna.properties.get(name)
     if prop is None or prop.is_readonly:
         return
-    with suppress(
-        TypeError, ValueError, AttributeError
-    ):  # an item of a list that this version or machine does not have
+    with suppress(TypeError, ValueError, AttributeError):  # this version or machine has no such item of a list
         setattr(of, name, set(value) if prop.type == "ENUM" and prop.is_enum_flag else value)

@@ -79,12 +79,10 @@ def _free_channel(around: Any, below: int, start: int, end: int) -> int:
 
 def _look_alike(plate: Any, patch: Any) -> None:
     """Place and grade the patch as the plate; its pictures have the plate's size, and the plate's code values."""
-    for name in _COPIED:
-        setattr(patch, name, getattr(plate, name))
-    for name in _PLACE:
-        setattr(patch.transform, name, getattr(plate.transform, name))
-    for name in _CROP:
-        setattr(patch.crop, name, getattr(plate.crop, name))
+    pairs = (plate, patch, _COPIED), (plate.transform, patch.transform, _PLACE), (plate.crop, patch.crop, _CROP)
+    for source, target, names in pairs:
+        for name in names:
+            setattr(target, name, getattr(source, name))
     with suppress(TypeError):  # a colour space that only the plate's kind of file may have
         patch.colorspace_settings.name = plate.colorspace_settings.name
 
