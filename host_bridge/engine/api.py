@@ -281,7 +281,6 @@ def _picture(here: Context, id: str, name: str) -> Response:
 
 
 def _page(name: str = "index.html") -> Response:
-    """The monitor page and its parts."""
     file = PAGE.get(name)
     if file is None:
         raise HTTPException(404, "not found")

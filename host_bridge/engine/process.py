@@ -107,15 +107,14 @@ class JobProcess:
 def kill_marked(mark: str, seconds: float = 2.0) -> None:
     """Kill all processes of this user whose mark begins with `mark`, in whatever session, and wait until they are gone."""
     end = time.monotonic() + seconds
-    while marked := [process for process in psutil.process_iter(["environ"]) if _is_marked(process, mark)]:
+    while marked := [
+        process
+        for process in psutil.process_iter(["environ"])
+        if process.pid != os.getpid() and (process.info["environ"] or {}).get(MARK, "").startswith(mark)
+    ]:
         for process in marked:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         if time.monotonic() > end:
             return
         psutil.wait_procs(marked, timeout=0.05)
-
-
-def _is_marked(process: psutil.Process, mark: str) -> bool:
-    environment = process.info["environ"] or {}  # None for another user's
-    return process.pid != os.getpid() and environment.get(MARK, "").startswith(mark)

@@ -207,7 +207,6 @@ def _to_row(job: Job) -> dict[str, Any]:
 
 
 def _from_row(row: tuple[Any, ...]) -> Job:
-    """A job from its row, in the order of COLUMNS."""
     values = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
     return Job.model_validate({n: from_json(v) if n in _JSON else v for n, v in values.items()})
 

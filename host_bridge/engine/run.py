@@ -116,7 +116,6 @@ def _short(value: float | None) -> float | None:
 
 
 def _how(status: int) -> str:
-    """How a process has ended, in words."""
     if status == 128 + signal.SIGTERM:
         return "was asked to end (SIGTERM)"
     if status >= 0:

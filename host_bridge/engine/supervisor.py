@@ -210,7 +210,6 @@ class Supervisor:
             self._listeners = [other for other in self._listeners if other is not changed]
 
     def _go(self) -> None:
-        """Start all jobs that can be started now."""
         if self._stopping:
             return
         try:
@@ -290,10 +289,10 @@ class Supervisor:
 
     def _leave(self, slot: Slot) -> None:
         id, slot.id = slot.id, None
-        if id:
-            self._write()
-            self._tell(id)
-            slot.gone.set()
+        assert id
+        self._write()
+        self._tell(id)
+        slot.gone.set()
 
     def _end_idle(self, slot: Slot) -> None:
         if slot.process and slot.id is None:
