@@ -224,9 +224,9 @@ def test_a_check_among_a_hundred_records_takes_milliseconds(tmp_path: Path, monk
         consent(folder, f"N{k}")
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         require("train", "N7", folder, now=LATER)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert min(times) < 0.1
 
 

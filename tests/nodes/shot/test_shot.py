@@ -369,12 +369,12 @@ def test_of_two_people_after_a_cut_one_is_replaced_and_the_other_is_named(sample
     watch.message = lines.append
     told = {"plate": two, "source": two, "out": tmp_path / "out"}
     shot = swap.swap(swap.SwapRequest.model_validate(told), watch).shot
-    assert [(t["first"], t["last"]) for t in shot["tracks"]] == [(0, 7), (14, 16)]
-    (left,) = shot["results"]["not_replaced"]
-    assert (left["first"], left["last"]) == (8, 13)
+    assert [(t.first, t.last) for t in shot.tracks] == [(0, 7), (14, 16)]
+    (left,) = shot.results.not_replaced
+    assert (left.first, left.last) == (8, 13)
     assert [read_patch(tmp_path / f"out/patch/patch.{n:04d}.exr").roi.empty for n in (7, 8, 13, 14)] == [0, 1, 1, 0]
-    assert len(lines) == 2 and f"as they were: track {left['id']} (frames 8-13)" in lines[0]
-    assert "--track 0 --track 1 --track 2" in lines[0] and f"Not used: track {left['id']}" in lines[1]
+    assert len(lines) == 2 and f"as they were: track {left.id} (frames 8-13)" in lines[0]
+    assert "--track 0 --track 1 --track 2" in lines[0] and f"Not used: track {left.id}" in lines[1]
 
 
 def test_what_fails_on_a_writers_thread_is_raised_where_the_items_come_from() -> None:
