@@ -58,7 +58,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
             file=path,
             remedy="Train a smaller size or smaller dimensions",
         )
-    side, points = network.options.size, len(load_subject(network.options.subject).template)
+    side, points = network.exported_size, len(load_subject(network.options.subject).template)
     shapes = {
         "reference": (4, side, side),
         "performance": (4, side, side),
@@ -146,7 +146,7 @@ def _as_swap_gives(values: Tensor) -> np.ndarray:
 def _metadata(network: Network, facts: Mapping[str, str]) -> dict[str, str]:
     own = {
         "schema": SCHEMA,
-        "size": str(network.options.size),
+        "size": str(network.exported_size),
         "colour": "rgb",
         "layout": "nchw",
         "inputs": json.dumps(list(network.inputs)),

@@ -66,6 +66,11 @@ class Network(nn.Module, ABC):
 
     options: Options
 
+    @property
+    def exported_size(self) -> int:
+        """Side of the crops that the exported model takes."""
+        return self.options.size
+
     @abstractmethod
     def batches(self, facesets: Sequence[Faceset], share: Share) -> Batches:
         """Prepare the performers' data, the source's first, then the target's; may take seconds, and keeps them on the device if they fit.
