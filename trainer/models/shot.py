@@ -1,12 +1,10 @@
-"""The model for a shot: it is given the reference method's picture, and learns what that lacks.
+"""The model for a shot: a network that moves and shades the reference method's picture until the face acts as the plate's does.
 
-From other frames of the source, warped onto the mesh of a frame, it rebuilds that frame: closes what the warp tore, draws teeth and
-lids that the mesh only hints at, and settles between references. The mesh is drawn for it as lines, and how far eyes and mouth are
-open is told as numbers; of the plate's own face it sees the eyes and the mouth alone, in grey and without their contrast, so that
-gaze and teeth come through and the target's looks do not.
+Inputs: the reference; its mesh, drawn as lines; how far eyes and mouth are open, as numbers; and the plate's eyes and mouth in grey, without
+their contrast. Output: a flow and a soft shade on a coarse grid. It draws nothing, so that every detail is the performer's own.
 
-How a face looks it learns from the source alone. How it acts it learns from the target's frames, as the shot will show them: what the landmarker
-sees in the new face must be what it sees in the plate, and the recogniser must know the source in it.
+It learns shade and flow by rebuilding frames of the source from other frames of the source, and the flow also on the target's frames as the
+shot will show them: the landmarker must see in the new face what it sees in the plate, and the recogniser must know the source.
 """
 
 from __future__ import annotations
@@ -66,7 +64,7 @@ class Drawn(NamedTuple):
 
 
 class ShotModel(Network):
-    """A U-Net (Ronneberger et al. 2015) on a coarse grid of many-channelled pixels, which corrects the warped reference."""
+    """A U-Net (Ronneberger et al. 2015) on a coarse grid of many-channelled pixels, which moves and shades the reference."""
 
     name: ClassVar[str] = "shot"
     options_type: ClassVar[type[Options]] = ShotOptions
@@ -99,7 +97,7 @@ class ShotModel(Network):
         self.out = nn.Conv2d(middle, 5, 3, padding=1)
         # It begins as the reference method: nothing moves, no shade changes.
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out.bias = nn.Parameter(torch.zeros(5))
 
     @property
     def exported_size(self) -> int:
@@ -133,7 +131,7 @@ class ShotModel(Network):
         return Drawn(moved + _enlarged(shade, picture.shape[-1]), moved, flow, shade)
 
     def forward(self, batch: RehearsalBatch) -> dict[str, Tensor]:
-        """How far structure, colour and texture are from the frame, inside the mesh; eyes and mouth count more."""
+        """Differences in structure and colour from the frame, inside the mesh, where eyes and mouth count more; and those of the performance."""
         inputs, count = _inputs(batch), len(batch.reference)
         if batch.shown:
             inputs = {name: torch.cat([value, getattr(batch.shown, name)]) for name, value in inputs.items()}
