@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a training needs to go on, as safetensors and JSON; a file appears whole or not at all."""
+"""Checkpoints: everything needed to resume a training, as safetensors and JSON; a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ class State:
         for number, values in self._optimiser.state_dict()["state"].items():
             tensors |= {f"{OPTIMISER}{number}.{name}": value for name, value in values.items()}
         old = [name for name in tensors if name in (into or {})]
-        kept = {name: (into or {})[name] for name in old}
+        copies = {name: (into or {})[name] for name in old}
         if old:
-            torch._foreach_copy_(list(kept.values()), [tensors[name].detach() for name in old])
+            torch._foreach_copy_(list(copies.values()), [tensors[name].detach() for name in old])
         return {
-            name: kept[name] if name in kept else value.detach().to(device, copy=True)
+            name: copies[name] if name in copies else value.detach().to(device, copy=True)
             for name, value in tensors.items()
         }
 
     @torch.no_grad()
     def put(self, tensors: Mapping[str, Tensor]) -> None:
-        """Set all of it to what `take` gave, here or in an earlier process. Raises KeyError or RuntimeError if it does not fit."""
+        """Set all of it from the tensors of `take`, of this or an earlier process. Raises KeyError or RuntimeError if it does not fit."""
         self._network.load_state_dict(part(tensors, NETWORK))
         for name, value in self._average.items():
             value.copy_(tensors[f"{AVERAGE}{name}"])
@@ -79,12 +79,12 @@ class State:
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
-    """Those whose names begin with `prefix`, without it."""
+    """Select the tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """A copy with the parameter's strides: a fused update walks both in memory order."""
+    """Copy a value with the parameter's strides: a fused update walks both in memory order."""
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
@@ -96,11 +96,11 @@ KEPT = 3
 
 
 class Facts(BaseModel):
-    """What a checkpoint says beside its tensors.
+    """Contents of a checkpoint beside its tensors.
 
-    seconds: trained so far, over all resumes. batch, seed: those in use now, which an emergency may have changed. rollbacks: of the guard. facesets: their
-    digests by role, in order: source and target, or those of a base. performers: their names so. losses: the names of the columns
-    of the tensor `rows`, and of the last ones their medians. provenance: whose faces, by which consents.
+    seconds: trained so far, over all resumes. batch, seed: those in use now; out-of-memory errors and rollbacks change them. rollbacks: of the guard. facesets: their
+    digests by role, in order: source and target, or those of a base. performers: their names by role. losses: mean of each loss over
+    the last steps, by name. provenance: the performers and the consents for them.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -122,7 +122,7 @@ class Facts(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint as read: `tensors` are those of `trainer.state`, and `rows` those of a LossRecord, on the CPU."""
+    """A checkpoint in memory: `tensors` are those of `State.take` and the `rows` of a LossRecord, on the CPU."""
 
     file: Path
     facts: Facts
@@ -139,7 +139,7 @@ def save_checkpoint(folder: Path, facts: Facts, tensors: Tensors) -> Path:
     try:
         with whole_file(weights) as temporary:
             size, digest = write_tensors(temporary, tensors)
-            file.unlink(missing_ok=True)  # one of the same step, which would not fit the new tensors for a moment
+            file.unlink(missing_ok=True)  # of the same step: it does not fit the new tensors
         document = {
             "schema": SCHEMA,
             **facts.model_dump(mode="json"),
@@ -150,21 +150,21 @@ def save_checkpoint(folder: Path, facts: Facts, tensors: Tensors) -> Path:
             temporary.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     except OutputError:
         if not file.exists():
-            weights.unlink(missing_ok=True)  # half of a checkpoint would only take up the room that is missing
+            weights.unlink(missing_ok=True)  # half a checkpoint only takes up disk space
         raise
     _drop(folder, KEPT)
     return file
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The JSON files of a training's checkpoints, the newest first."""
+    """List the JSON files of a training's checkpoints, the newest first."""
     return sorted((folder / FOLDER).glob("step-*.json"), reverse=True)
 
 
 def last_checkpoint(folder: Path, tell: Callable[[str], None]) -> Checkpoint:
-    """Read the newest checkpoint that is sound, telling of each that is not.
+    """Read the newest valid checkpoint, and report each damaged one through `tell`.
 
-    Raises SchemaError for one of a newer Faceplate, ModelError when none is sound, FootageError when there is none.
+    Raises SchemaError for one of a newer Faceplate, ModelError when all are damaged, FootageError when there is none.
     """
     files = checkpoints(folder)
     for file in files:
@@ -178,17 +178,17 @@ def last_checkpoint(folder: Path, tell: Callable[[str], None]) -> Checkpoint:
 
 
 def read_checkpoint(file: Path) -> Checkpoint:
-    """Read one checkpoint. Raises ModelError when a byte of it is not as written, SchemaError when it is of a newer Faceplate."""
+    """Read one checkpoint. Raises ModelError for a damaged file, SchemaError for one of a newer Faceplate."""
     try:
         document = json.loads(file.read_bytes())
         data = (file.parent / str(document["tensors"]["file"])).read_bytes()
-        known, told = str(document["tensors"]["sha256"]), str(document.pop("sha256"))
+        weights_digest, document_digest = str(document["tensors"]["sha256"]), str(document.pop("sha256"))
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise _damaged(file) from e
-    sound = told == _digest(document)
+    sound = document_digest == _digest(document)
     if sound or document.get("schema") == SCHEMA:
         check_schema(document.get("schema"), SCHEMA, file)
-    if not sound or hashlib.sha256(data).hexdigest() != known:
+    if not sound or hashlib.sha256(data).hexdigest() != weights_digest:
         raise _damaged(file)
     try:
         return Checkpoint(file, Facts.model_validate(document), load(data))
@@ -197,7 +197,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
 
 
 def learned_by(checkpoint: Checkpoint) -> Provenance:
-    """Whose faces a checkpoint has learned, by which consents; one that does not say is `unknown`."""
+    """Return the performers and consents that a checkpoint was trained on; `unknown` if it does not name them."""
     provenance = checkpoint.facts.provenance
     if provenance and provenance.tells:
         return provenance
@@ -205,15 +205,15 @@ def learned_by(checkpoint: Checkpoint) -> Provenance:
 
 
 def base_checkpoint(path: Path, tell: Callable[[str], None] = lambda message: None) -> Checkpoint:
-    """Read the checkpoint that a training from another one, its folder or a checkpoint in it, starts with; raises what :func:`last_checkpoint` raises."""
+    """Read the checkpoint of `--from`, a training's folder or a checkpoint in it; raises as :func:`last_checkpoint`."""
     return last_checkpoint(path, tell) if path.is_dir() else read_checkpoint(path.with_suffix(".json"))
 
 
 def load_weights(path: Path, network: Network, tell: Callable[[str], None]) -> None:
     """Start `network` from the averaged weights of an earlier training: its folder, or a checkpoint in it.
 
-    What fits is the network's to say (`fit_base`); it is told how much does not. Raises ModelError when the earlier model is
-    another one or nothing fits, and what :func:`last_checkpoint` raises.
+    The network selects the weights that fit (`fit_base`); `tell` gets the number of the others. Raises ModelError when the model is
+    another one or nothing fits, and as :func:`last_checkpoint`.
     """
     earlier = base_checkpoint(path, tell)
     if earlier.facts.model != network.name:
@@ -240,10 +240,10 @@ def _damaged(file: Path) -> ModelError:
     return ModelError("is damaged and not used", file=file, remedy="The one before it is used, if there is one")
 
 
-def _drop(folder: Path, kept: int) -> None:
-    """Drop the oldest, document first, and tensors that have none: a process was killed between the two."""
+def _drop(folder: Path, count: int) -> None:
+    """Drop the oldest, document first, and tensors without a document, left by a killed process."""
     with writing(folder):
-        for file in checkpoints(folder)[kept:]:
+        for file in checkpoints(folder)[count:]:
             file.unlink(missing_ok=True)
         for tensors in (folder / FOLDER).glob("step-*.safetensors"):
             if not tensors.with_suffix(".json").exists():

@@ -19,14 +19,14 @@ from trainer.faceset import Faceset
 
 T = TypeVar("T")
 
-_HOST_BUDGET = 2 << 30  # bytes of crops that are kept in memory; more stay on disk
-FULL_WEIGHT = 3.0  # of eyes and mouth, against 1 of the rest of the face; what 255 stands for in a map of weights
+_HOST_BUDGET = 2 << 30  # bytes of crops that are kept in memory; larger facesets stay on disk
+FULL_WEIGHT = 3.0  # of eyes and mouth, against 1 of the rest of the face; written as 255 in a map of weights
 _CHUNK = 256  # rows
 _RIM = 0.02  # of the crop, around the mask, where the face is learned too: a mask a little too large then shows skin
 
 
 class Ahead(Generic[T]):
-    """Makes the result of a step while the one before is being used, in one thread; any step may be asked for."""
+    """Reader that makes the next step's result in one thread while the current one is in use; any step may be requested."""
 
     def __init__(self, make: Callable[[int], T]) -> None:
         self._make = make
@@ -34,7 +34,7 @@ class Ahead(Generic[T]):
         self._next: tuple[int, Future[T]] | None = None
 
     def __call__(self, step: int) -> T:
-        """The result of `step`; that of the next is begun."""
+        """Return the result of `step`, and begin that of the next."""
         step_, future = self._next or (None, None)
         result = future.result() if future is not None and step_ == step else self._make(step)
         self._next = (step + 1, self._pool.submit(self._make, step + 1))
@@ -42,11 +42,11 @@ class Ahead(Generic[T]):
 
 
 class Crops:
-    """The crops, masks and weights of a faceset as one array of bytes, shrunk to what a network of `size` pixels needs.
+    """The crops, masks and weights of a faceset as one array of bytes, shrunk for a network of `size` pixels.
 
     Rows are uint8 [n, F, F, 5]: RGB, coverage of the face, and weight (see FULL_WEIGHT). F is the faceset's size over the
-    largest whole factor that leaves `size` or more. resident: kept on the device, of a GPU where they take up to a third of what is free;
-    else a call gives rows in host memory. limit: bytes that may be kept.
+    largest whole factor that leaves `size` or more. resident: kept on the device, if they fit in `limit`;
+    else a call gives rows in host memory. limit: bytes that may be kept; on a GPU by default a third of its free memory.
     """
 
     def __init__(self, faceset: Faceset, size: int, device: torch.device, limit: int | None = None) -> None:
@@ -58,32 +58,32 @@ class Crops:
         shape = len(faceset), side, side, 5
         if limit is None:
             limit = torch.cuda.mem_get_info(device)[0] // 3 if device.type == "cuda" else _HOST_BUDGET
-        self._kept = torch.empty(shape, dtype=torch.uint8, device=device) if math.prod(shape) <= limit else None
-        if self._kept is not None:
+        self._rows = torch.empty(shape, dtype=torch.uint8, device=device) if math.prod(shape) <= limit else None
+        if self._rows is not None:
             for rows in torch.split(torch.arange(len(faceset)), _CHUNK):
-                self._kept[rows[0] : rows[-1] + 1] = self._paint(rows)
+                self._rows[rows[0] : rows[-1] + 1] = self._paint(rows)
 
     def __len__(self) -> int:
         return len(self._faceset)
 
     @property
     def resident(self) -> bool:
-        """Whether all rows are on the device."""
-        return self._kept is not None
+        """True if all rows are on the device."""
+        return self._rows is not None
 
     def __call__(self, index: Tensor) -> Tensor:
-        """Rows by their numbers, int64 [n] on the CPU."""
-        if self._kept is None:
+        """Read rows by their numbers, int64 [n] on the CPU."""
+        if self._rows is None:
             return self._paint(index)
-        return self._kept.index_select(0, index.to(self._device, non_blocking=True))
+        return self._rows.index_select(0, index.to(self._device, non_blocking=True))
 
     def _paint(self, index: Tensor) -> Tensor:
         f, rows = self._faceset, index.numpy()
         pictures = np.concatenate([f.crops[rows], f.masks[rows][..., None]], -1)
         small = shrink(torch.from_numpy(pictures), self._factor)
         weight = torch.from_numpy(weigh(small[..., 3].numpy(), f.landmarks[rows] / self._factor, f.subject))
-        painted = torch.cat([small, weight[..., None]], -1)
-        return painted.pin_memory() if self._device.type == "cuda" else painted
+        pixels = torch.cat([small, weight[..., None]], -1)
+        return pixels.pin_memory() if self._device.type == "cuda" else pixels
 
 
 def shrink(pictures: Tensor, factor: int) -> Tensor:
@@ -95,7 +95,7 @@ def shrink(pictures: Tensor, factor: int) -> Tensor:
 
 
 def weigh(masks: npt.NDArray[np.uint8], landmarks: npt.NDArray[np.float32], subject: Subject) -> npt.NDArray[np.uint8]:
-    """How much each pixel counts, uint8 [N, S, S], 255 for FULL_WEIGHT: the mask and its rim, more where it shows.
+    """Compute the loss weight of each pixel, uint8 [N, S, S], 255 for FULL_WEIGHT: the mask and its rim, more at the features.
 
     masks: uint8 [N, S, S]. landmarks: [N, L, >=2] in pixels of the masks.
     """

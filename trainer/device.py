@@ -16,11 +16,11 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _KEPT = 2**31 - 1  # bytes
 
 
-def choose_device(asked: str) -> torch.device:
-    """The device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises FaceplateError when there is none such."""
-    if asked == "auto":
+def choose_device(name: str) -> torch.device:
+    """Choose the device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises FaceplateError when there is no such GPU."""
+    if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    device = torch.device(asked)
+    device = torch.device(name)
     if device.type == "cuda":
         number = device.index or 0
         if number >= (count := torch.cuda.device_count()):
@@ -32,14 +32,14 @@ def choose_device(asked: str) -> torch.device:
     return device
 
 
-def choose_precision(asked: Precision, device: torch.device) -> torch.dtype:
-    """The numbers to compute in; auto is bf16 where the processor computes in it, else fp16 on a GPU and float32 on a CPU."""
-    if asked is Precision.AUTO:
+def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """Choose the number format; auto is bf16 where the processor has it, else fp16 on a GPU and float32 on a CPU."""
+    if precision is Precision.AUTO:
         if device.type != "cuda":
             able = torch.cpu.get_capabilities()
             return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}[asked]
+    return {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}[precision]
 
 
 def place(network: nn.Module, device: torch.device) -> None:
@@ -52,13 +52,13 @@ def place(network: nn.Module, device: torch.device) -> None:
         if find_spec("triton"):
             network.compile()
     elif platform.libc_ver()[0] == "glibc":
-        # Let it keep what a step frees for the next one: else it hands every large block back to the system, which has to clear
-        # it page by page before it is used again, an eighth of a step.
+        # Keep freed blocks for the next step: glibc would return each large one to the system, which then clears it
+        # page by page, an eighth of a step.
         libc = ctypes.CDLL(None)
-        for what in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
-            libc.mallopt(what, _KEPT)
+        for option in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
+            libc.mallopt(option, _KEPT)
 
 
 def autocast_for(number: torch.dtype, device: torch.device) -> torch.autocast | None:
-    """The context that computes in `number`, or None for float32."""
+    """Return the context that computes in `number`, or None for float32."""
     return None if number is torch.float32 else torch.autocast(device.type, dtype=number)

@@ -19,7 +19,7 @@ from trainer.loop import Hook, Loop
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The processes that train together, and which of them this is; alone by default."""
+    """The processes that train together, and this one's rank among them; alone by default."""
 
     rank: int = 0
     world: int = 1
@@ -27,30 +27,30 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes."""
+        """True if this is the process that writes."""
         return self.rank == 0
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over all processes; all of them have to ask."""
+        """Return the mean over all processes; each of them must call this."""
         if self.world == 1:
             return values
-        shared = values.clone()
-        dist.all_reduce(shared)
-        return shared / self.world
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / self.world
 
     def first(self, reason: str) -> str:
-        """The first process's reason that is not empty, in all of them; all of them have to ask."""
+        """Return the reason of the first process that has one, in all processes; each of them must call this."""
         if self.world == 1:
             return reason
         text = torch.zeros(self.world, 256, dtype=torch.uint8, device=self.device)
-        written = torch.tensor(list(reason.encode()[:256]), dtype=torch.uint8, device=self.device)
-        text[self.rank, : len(written)] = written
+        encoded = torch.tensor(list(reason.encode()[:256]), dtype=torch.uint8, device=self.device)
+        text[self.rank, : len(encoded)] = encoded
         dist.all_reduce(text)  # each row has one writer
         reasons = [bytes(row).rstrip(b"\0").decode(errors="replace") for row in text.cpu().tolist()]
         return next((r for r in reasons if r), "")
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients are the means over all processes."""
+        """Wrap the network so that its gradients are the means over all processes."""
         if self.world == 1:
             return network
         ids = [self.device.index] if self.device.type == "cuda" else None
@@ -71,15 +71,15 @@ def joined(device: torch.device) -> Iterator[Group]:
     dist.init_process_group("nccl" if device.type == "cuda" else _one_thread())
     try:
         yield Group(dist.get_rank(), dist.get_world_size(), device)
-        dist.barrier()  # one that leaves while others still talk to it takes them down
+        dist.barrier()  # a process that leaves early makes the others fail
     finally:
         dist.destroy_process_group()
 
 
 def _one_thread() -> str:
-    """The name of gloo with a single thread, whose last barrier then ends after it has let go of every tensor.
+    """Register and name a single-threaded gloo, whose last barrier ends after it has released every tensor.
 
-    The second of gloo's usual two threads may let go of one while Python already ends, which aborts the process.
+    Of gloo's usual two threads, one may release a tensor while Python exits, which aborts the process.
     """
 
     def gloo(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
@@ -95,19 +95,19 @@ def _one_thread() -> str:
 
 
 class Together(Hook):
-    """Lets the processes stop at the same step: a wish that one of them has waits until the next step at which all are asked.
+    """Hook that stops all processes at the same step: a request of one waits until the next exchange, every `every` steps.
 
-    Stands after the hooks that decide by themselves (a clock, a key, a file), before those that decide alike everywhere.
+    Its place is after the hooks that decide locally (a clock, a signal), before those that decide alike in all processes.
     """
 
     def __init__(self, group: Group, every: int) -> None:
         self._group, self._every = group, every
 
     def before_training(self, loop: Loop) -> None:
-        """Nothing that one process alone asks for stops it."""
+        """Make the loop ignore requests of this process alone."""
         loop.shared = True
 
     def after_step(self, loop: Loop) -> None:
-        """Ask all, if it is time."""
+        """Exchange requests with all processes, if it is time."""
         if loop.step % self._every == 0 and (reason := self._group.first(loop.wish)):
             loop.ask_to_stop(reason, by_all=True)

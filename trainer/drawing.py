@@ -1,4 +1,4 @@
-"""What a network is told about a performance, read from a mesh by differentiable, exportable arithmetic: maps and numbers.
+"""Performance maps and numbers: a network's input, read from a mesh by differentiable, exportable arithmetic.
 
 The maps are Gaussians along lines and over areas, as in the landmark heat maps of Tompson et al. 2014, "Joint training of a convolutional
 network and a graphical model for human pose estimation". A Gaussian is separable, so that a map is one matrix product.
@@ -20,15 +20,15 @@ _GRAIN = 0.09  # template units, at most, between two points of a line
 _LEVEL = 0.11  # of a line's map where one line runs, before it is bounded
 _AREA_WIDTH = 1.6
 _AREA_LEVEL = 1.5
-_SPREAD = 0.03  # template units: how much an opening usually varies
-_MOST = 6.0  # spreads
-_ACROSS = (0.0, 0.25, 0.5, 0.75, 1.0)  # where points lie between one side of an area and the other
+_SPREAD = 0.03  # template units: usual variation of an opening
+_MOST = 6.0  # spreads, at most
+_ACROSS = (0.0, 0.25, 0.5, 0.75, 1.0)  # fractions of the way across an area, for its points
 
 
 class Points(nn.Module):
     """Points between pairs of landmarks, in groups; draws each group as one map.
 
-    rows: (landmark, landmark, how far between them, group, weight). groups: how many there are.
+    rows: (landmark, landmark, fraction of the way between them, group, weight). groups: their number.
     """
 
     first: Tensor
@@ -51,7 +51,7 @@ class Points(nn.Module):
         self.register_buffer("centres", (torch.arange(side) + 0.5) / side, persistent=False)
 
     def draw(self, vertices: Tensor, width: float) -> Tensor:
-        """Sums of Gaussians of σ `width` (0..1 across the map): [N, groups, side, side]; vertices [N, L, 2], 0..1."""
+        """Draw sums of Gaussians of σ `width` (0..1 across the map): [N, groups, side, side]; vertices [N, L, 2], 0..1."""
         places = torch.lerp(vertices[:, self.first], vertices[:, self.second], self.between)
         along = torch.exp(-0.5 * ((places[..., None] - self.centres) / width) ** 2)
         x, y = along[:, :, 0], along[:, :, 1]
@@ -66,7 +66,7 @@ class Lines(Points):
         self.channels = len(subject.lines) * len(_WIDTHS)
 
     def forward(self, vertices: Tensor) -> Tensor:
-        """Maps [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
+        """Draw maps [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
         maps = [torch.tanh(self.draw(vertices, w / 64) / (_LEVEL * w)) for w in _WIDTHS]
         return torch.cat(maps, 1)
 
@@ -79,14 +79,14 @@ class Areas(Points):
         self.channels = len(subject.features)
 
     def forward(self, vertices: Tensor) -> Tensor:
-        """Masks [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
+        """Draw masks [N, channels, side, side], 0..1; vertices [N, L, 2], 0..1 across the crop."""
         return (self.draw(vertices, _AREA_WIDTH / 64) * _AREA_LEVEL).clamp(0, 1)
 
 
 class Openings(nn.Module):
-    """How far a subject's openings are open: of a face, each eye and the mouth; and how wide they are.
+    """Heights and widths of a subject's openings: of a face, each eye and the mouth.
 
-    A line of a map that moves by less than a pixel is easily passed over; a number is not.
+    A network easily misses a line that moves by less than a pixel; a number it does not.
     """
 
     usual: Tensor
@@ -96,15 +96,15 @@ class Openings(nn.Module):
         self.sides = [tuple(side.tolist() for side in opening.sides) for opening in subject.openings]
         self.channels, self.scale = 2 * len(self.sides), 2 * subject.half_side
         template = torch.from_numpy(subject.template[None, :, :2])
-        self.register_buffer("usual", self._measured(template), persistent=False)
+        self.register_buffer("usual", self._measure(template), persistent=False)
 
     def forward(self, vertices: Tensor) -> Tensor:
-        """Numbers [N, channels], 0 as in the template, in spreads; vertices [N, L, 2], 0..1 across the crop."""
+        """Measure [N, channels], in spreads, 0 as in the template; vertices [N, L, 2], 0..1 across the crop."""
         with torch.autocast(vertices.device.type, enabled=False):
-            return ((self._measured(vertices.float() * self.scale) - self.usual) / _SPREAD).clamp(-_MOST, _MOST)
+            return ((self._measure(vertices.float() * self.scale) - self.usual) / _SPREAD).clamp(-_MOST, _MOST)
 
-    def _measured(self, points: Tensor) -> Tensor:
-        """Mean height and width of each opening: [N, channels], template units."""
+    def _measure(self, points: Tensor) -> Tensor:
+        """Measure the mean height and width of each opening: [N, channels], template units."""
         numbers = [
             torch.linalg.vector_norm(points[:, a] - points[:, b], dim=-1).mean(-1)
             for low, high in self.sides

@@ -1,4 +1,4 @@
-"""Export to ONNX after `docs/model-contract.md`, and the proof that the file does what the network does."""
+"""Export to ONNX after `docs/model-contract.md`, checked against the network."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from trainer.network import Network
 OPSET = 18
 TOLERANCE = 1e-3
 _LIMIT = 2**31 - 2**20  # bytes of one ONNX file, with some room for the graph
-# Of SwapModel.run, where they differ.
+# Arguments of SwapModel.run whose names differ from the model's inputs.
 _ARGUMENTS = {"crop": "crops", "reference": "references", "performance": "performances"}
 _PREFIX = "faceplate."
 
 
 def facts_of(source: Faceset, target: Faceset) -> dict[str, str]:
-    """What the metadata of an export says about the two facesets: framing, and from how many crops. Who it was says the provenance, by ids."""
+    """Return the metadata of an export about its two facesets: framing and numbers of crops. The provenance names the performers, by ids."""
     return {
         "subject": source.subject.name,
         "template": source.template,
@@ -48,7 +48,7 @@ def facts_of(source: Faceset, target: Faceset) -> dict[str, str]:
 def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
     """Write `network.swap` as an ONNX file with a dynamic batch, whole or not at all; the network is left as it was.
 
-    facts: metadata beside what the network says of itself; `subject`, `template` and `coverage` must be among them, see
+    facts: metadata beside the network's own; `subject`, `template` and `coverage` must be among them, see
     :func:`facts_of`; `faceplate.` is put before each name. Raises ModelError for a network too large for one file, OutputError.
     """
     size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
@@ -65,7 +65,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
         "landmarks": (points, 2),
         "vertices": (points, 2),
     }
-    # Two rows: of one, torch would conclude that the batch is always one.
+    # Two rows: from a single one, torch concludes that the batch is always one.
     example = tuple(torch.rand(2, *shapes.get(name, (3, side, side))) for name in network.inputs)
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     with whole_file(path) as temporary:
@@ -89,7 +89,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
 
 
 def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> float:
-    """The largest difference between an exported file and its network, on real inputs.
+    """Measure the largest difference between an exported file and its network, on real inputs.
 
     inputs: by name, NCHW as `network.swap` takes them, on any device. The file is loaded and run as Swap does it.
     Raises ModelError for a difference above 1e-3, and for a file of a fixed batch.
@@ -101,13 +101,13 @@ def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> 
             file=path,
             remedy="The network must not ask how many crops it is given: report this",
         )
-    here = {name: inputs[name].detach().float().cpu() for name in network.inputs}
+    tensors = {name: inputs[name].detach().float().cpu() for name in network.inputs}
     with torch.no_grad():
-        face, mask = _Swap(network)(*here.values())
-    arrays: dict[str, Any] = {_ARGUMENTS.get(name, name): _as_swap_gives(values) for name, values in here.items()}
-    got = model.run(**arrays)
-    wanted = _as_swap_gives(face.clamp(0, 1)), _as_swap_gives(mask.clamp(0, 1))[..., 0]
-    difference = max(float(np.abs(a - b).max()) for a, b in zip(got, wanted, strict=True))
+        face, mask = _Swap(network)(*tensors.values())
+    arrays: dict[str, Any] = {_ARGUMENTS.get(name, name): _to_swap_layout(values) for name, values in tensors.items()}
+    outputs = model.run(**arrays)
+    expected = _to_swap_layout(face.clamp(0, 1)), _to_swap_layout(mask.clamp(0, 1))[..., 0]
+    difference = max(float(np.abs(a - b).max()) for a, b in zip(outputs, expected, strict=True))
     if not difference <= TOLERANCE:
         raise ModelError(
             f"differs from the network by {difference:.2g}, more than {TOLERANCE:g}",
@@ -125,26 +125,26 @@ class _Swap(nn.Module):
         self.network = copy.deepcopy(network).cpu().eval()
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Faces and masks."""
+        """Return faces and masks."""
         face, mask = self.network.swap(**dict(zip(self.network.inputs, inputs, strict=True)))
         return face, mask
 
 
 def _remove_traces(model: onnx.ModelProto) -> None:
-    """Remove the exporter's notes on each node: they hold paths of this machine, and so its user's name."""
+    """Remove the exporter's notes on each node: they hold paths of this machine, with its user's name."""
     graph = model.graph
-    for noted in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
-        noted.ClearField("metadata_props")
-        noted.ClearField("doc_string")
+    for message in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        message.ClearField("metadata_props")
+        message.ClearField("doc_string")
 
 
-def _as_swap_gives(values: Tensor) -> np.ndarray:
-    """Pictures as [N, H, W, C]; points as they are."""
+def _to_swap_layout(values: Tensor) -> np.ndarray:
+    """Convert pictures to [N, H, W, C]; points stay as they are."""
     return np.asarray((values.permute(0, 2, 3, 1) if values.ndim == 4 else values).contiguous().numpy())
 
 
 def _metadata(network: Network, facts: Mapping[str, str]) -> dict[str, str]:
-    own = {
+    entries = {
         "schema": SCHEMA,
         "size": str(network.exported_size),
         "colour": "rgb",
@@ -153,12 +153,12 @@ def _metadata(network: Network, facts: Mapping[str, str]) -> dict[str, str]:
         "model": network.name,
         "options": network.options.model_dump_json(),
     }
-    return {_PREFIX + name.removeprefix(_PREFIX): value for name, value in {**facts, **own}.items()}
+    return {_PREFIX + name.removeprefix(_PREFIX): value for name, value in {**facts, **entries}.items()}
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the exporter's remarks about packages that nobody needs from the terminal."""
+    """Silence the exporter's remarks about packages that it does not need."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The training loop. It knows nothing of progress, previews, checkpoints or when to stop: those are hooks."""
+"""The training loop. Progress, previews, checkpoints and stopping are hooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.network import Batches, Share
 
 
 class Clock:
-    """Counts on from the seconds of earlier runs, once it is started."""
+    """Clock of a training: once started, it counts on from the seconds of earlier runs."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._before, self._started = seconds, 0.0
@@ -30,11 +30,11 @@ class Clock:
         return self._before + (time.monotonic() - self._started if self._started else 0.0)
 
 
-SHARE = 0.05  # of the time that what comes due may take
+SHARE = 0.05  # of all time that a periodic action may take
 
 
 class Every:
-    """Comes due each `seconds`, first after that time or, with `at_once`, immediately; less often when it takes long."""
+    """Timer that comes due each `seconds`, first after that time or, with `at_once`, immediately; less often for long actions."""
 
     def __init__(self, seconds: float, *, at_once: bool = False) -> None:
         self._seconds, self._began = seconds, 0.0
@@ -42,20 +42,20 @@ class Every:
 
     @property
     def due(self) -> bool:
-        """Whether it has come due; if so, the next time is counted from now."""
+        """True if it has come due; then the next time is counted from now."""
         if (now := time.monotonic()) < self._next:
             return False
         self._began, self._next = now, now + self._seconds
         return True
 
     def done(self) -> None:
-        """Say that what came due has been done: the next time waits until that is a small part of the whole."""
+        """Note the end of the due action: the next one waits until this one is a small share of the time."""
         now = time.monotonic()
         self._next = max(self._began + self._seconds, now + (now - self._began) / SHARE)
 
 
 class BatchSource:
-    """Batches that can be made anew. make: gives the batches of a share; may take seconds.
+    """Source of batches that can be remade. make: gives the batches of a share; may take seconds.
 
     Random numbers that the network itself draws are seeded here too, so that a step is the same after every resume.
     """
@@ -65,7 +65,7 @@ class BatchSource:
         self.batches: Batches = make(share)
 
     def __call__(self, step: int) -> Any:
-        """The batch of a step."""
+        """Return the batch of a step."""
         share = self.share
         seed = (share.seed * 1_000_003 + step) * share.world + share.rank
         # torch.manual_seed takes a millisecond, and without a GPU remembers every call.
@@ -75,7 +75,7 @@ class BatchSource:
         return self.batches(step)
 
     def halve(self) -> bool:
-        """Make the batch half as large; False when it cannot be."""
+        """Make the batch half as large; False if it cannot be halved."""
         half = self.share.batch // 2 // self.share.world * self.share.world
         if half < 1:
             return False
@@ -83,7 +83,7 @@ class BatchSource:
         return True
 
     def reseed(self) -> None:
-        """Let no batch that was made come again."""
+        """Change the seed, so that no earlier batch comes again."""
         self._anew(replace(self.share, seed=(self.share.seed + 7_919) % 2**31))
 
     def _anew(self, share: Share) -> None:
@@ -95,7 +95,7 @@ class BatchSource:
 
 
 class Hook:
-    """Looks on, and may call `loop.ask_to_stop`. No hook reads a loss more often than it has to: that waits for the device."""
+    """Observer of a loop that may call `ask_to_stop`. A hook reads losses as seldom as it can: each read waits for the device."""
 
     def before_training(self, loop: Loop) -> None:
         """Called once, before the first step."""
@@ -104,19 +104,19 @@ class Hook:
         """Called after each step; `loop.step` steps are done."""
 
     def after_out_of_memory(self, loop: Loop) -> bool:
-        """Called when the device had no memory for a step; True when it now needs less, and is to be tried again."""
+        """Called when the device had no memory for a step; returns True if the step can be tried again with less."""
         return False
 
     def after_training(self, loop: Loop) -> None:
-        """Called once, the last hook's first, also when something has raised: then `loop.error` is that."""
+        """Called once, the last hook's first, also after an exception, which is in `loop.error`."""
 
 
 @dataclass
 class Loop:
-    """Trains `network` (a Network, or DDP around one) from `step` on until a hook asks it to stop.
+    """Training of `network` (a Network, or DDP around one) from `step` on until a hook asks it to stop.
 
-    shared: several processes train together; one alone cannot stop them. clip: the gradient's norm is kept at or below this. losses: those of the last step, by name, detached, still on the device. loss: their sum. error: what ended the training
-    early, if anything did.
+    shared: several processes train together; one alone cannot stop them. clip: the gradient's norm is kept at or below this. losses: those of the last step, by name, detached, still on the device. loss: their sum. error: the exception that
+    ended the training early.
     """
 
     network: nn.Module
@@ -131,23 +131,23 @@ class Loop:
     losses: dict[str, Tensor] = field(default_factory=dict)
     loss: Tensor | None = None
     error: BaseException | None = None
-    _asked: dict[tuple[str, bool], int] = field(default_factory=dict, init=False)
+    _requests: dict[tuple[str, bool], int] = field(default_factory=dict, init=False)
     _unscaled: bool = field(default=False, init=False)
 
     def ask_to_stop(self, reason: str, *, step: int = 0, by_all: bool = False) -> None:
-        """Stop once `step` steps are done; nothing takes it back. by_all: every process of a shared training asks for the same."""
-        self._asked.setdefault((reason, by_all), step)
+        """Stop once `step` steps are done; this is final. by_all: every process of a shared training asks for the same."""
+        self._requests.setdefault((reason, by_all), step)
 
     @property
     def wish(self) -> str:
-        """The first reason to stop that holds after the steps that are done; empty to go on."""
-        return next((reason for (reason, _), step in self._asked.items() if step <= self.step), "")
+        """The first reason to stop after the steps done so far; empty to go on."""
+        return next((reason for (reason, _), step in self._requests.items() if step <= self.step), "")
 
     @property
     def stop(self) -> str:
-        """The same of those that this process need not share first."""
+        """The same, without reasons that this process must first share with the others."""
         alone = not self.shared
-        return next((r for (r, by_all), step in self._asked.items() if step <= self.step and (by_all or alone)), "")
+        return next((r for (r, by_all), step in self._requests.items() if step <= self.step and (by_all or alone)), "")
 
     def run(self) -> None:
         """Train until `stop` has a reason. Raises what a step or a hook raises, after every hook's `after_training`."""
@@ -169,13 +169,13 @@ class Loop:
             try:
                 return self._do_step()
             except torch.OutOfMemoryError as e:
-                failed = e.with_traceback(None)  # its frames hold the tensors of the step that failed
+                error = e.with_traceback(None)  # its frames hold the tensors of the step that failed
             self.optimiser.zero_grad(set_to_none=True)
             if self._unscaled:
                 self.scaler.update()  # it unscales gradients only once between two updates
                 self._unscaled = False
             if not any(hook.after_out_of_memory(self) for hook in self.hooks):
-                raise failed
+                raise error
 
     def _do_step(self) -> None:
         batch = self.batches(self.step)

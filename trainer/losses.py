@@ -1,6 +1,6 @@
 """Losses inside a mask: multi-scale DSSIM and L1, each normalised by the mask's area, row by row; always in fp32.
 
-A row's loss is a mean over its own mask, and a batch's is to be the mean over its rows: so the mean over equal shares of a
+A row's loss is a mean over its own mask, and a batch's is the mean over its rows: so the mean over equal shares of a
 batch, as DDP takes it, is that of the joint batch.
 """
 
@@ -21,17 +21,17 @@ SCALES = 3
 
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Mean of each row under its weight, [N]; values [N, C, H, W], weight [N, 1, H, W]. 0 where there is no weight at all."""
+    """Compute the mean of each row under its weight, [N]; values [N, C, H, W], weight [N, 1, H, W]. 0 where all weight is 0."""
     sums = (values * weight).sum((1, 2, 3))
     return sums / (weight.sum((1, 2, 3)) * values.shape[1]).clamp_min(1e-6)
 
 
 def dssim_map(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Half of 1 − SSIM at each pixel, [N, C, H, W], 0..1, of what lies inside the mask.
+    """Compute half of 1 − SSIM at each pixel inside the mask, [N, C, H, W], 0..1.
 
     prediction, target: [N, C, H, W], 0..1. mask: [N, 1, H, W], 0..1. Wang et al. 2004, "Image quality assessment: from error
     visibility to structural similarity"; window of σ 1.5. Means and variances are taken by normalised convolution (Knutsson &
-    Westin 1993) with the mask as certainty: what lies outside takes no part in them.
+    Westin 1993) with the mask as certainty: pixels outside do not count.
     """
     square = prediction.square() + target.square()
     moments = torch.cat([prediction, target, square, prediction * target], 1) * mask
@@ -45,7 +45,7 @@ def dssim_map(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def dssim(prediction: Tensor, target: Tensor, mask: Tensor, weight: Tensor, scales: int = SCALES) -> Tensor:
-    """DSSIM of each row, [N], the mean over `scales` octaves; shapes as in :func:`picture_loss`."""
+    """Compute the DSSIM of each row, [N], the mean over `scales` octaves; shapes as in :func:`picture_loss`."""
     total = prediction.new_zeros(len(prediction))
     for scale in range(scales):
         if scale:
@@ -58,7 +58,7 @@ def dssim(prediction: Tensor, target: Tensor, mask: Tensor, weight: Tensor, scal
 
 
 def picture_loss(prediction: Tensor, target: Tensor, weight: Tensor, scales: int = SCALES) -> Tensor:
-    """Multi-scale DSSIM + L1 of each row under its weight, [N].
+    """Compute multi-scale DSSIM + L1 of each row under its weight, [N].
 
     prediction, target: [N, C, H, W], 0..1. weight: [N, 1, H, W], 0 outside the mask, up to 1 at its soft edge, more than 1
     where it counts more. H and W are multiples of 2^(scales − 1).
@@ -70,7 +70,7 @@ def picture_loss(prediction: Tensor, target: Tensor, weight: Tensor, scales: int
 
 
 def mask_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of masks [N, 1, H, W] in each row, [N]."""
+    """Compute the mean absolute difference of masks [N, 1, H, W] in each row, [N]."""
     with torch.autocast(prediction.device.type, enabled=False):
         return (prediction.float() - target.float()).abs().mean((1, 2, 3))
 
@@ -82,7 +82,7 @@ def _window(device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 class _Blur(torch.autograd.Function):
-    """Its derivative is itself, since the window is symmetric; PyTorch would compute the window's derivative besides."""
+    """Gaussian blur, its own derivative, since the window is symmetric; PyTorch would also compute the window's derivative."""
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:

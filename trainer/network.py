@@ -15,9 +15,9 @@ from trainer.faceset import Faceset
 
 
 class Options(BaseModel):
-    """What a model can be asked for when it is built; kept in its checkpoints and in the metadata of its export.
+    """Options of a model, kept in its checkpoints and in the metadata of its export.
 
-    subject: what it draws, as :func:`nodes.subjects.subject.load_subject` takes it.
+    subject: a reference for :func:`nodes.subjects.subject.load_subject`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,7 +28,7 @@ class Options(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which part of each joint batch a process makes. batch: crops a performer and step, over all processes."""
+    """This process's part of each joint batch. batch: crops a performer and step, over all processes."""
 
     batch: int
     device: torch.device
@@ -43,19 +43,19 @@ class Share:
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def generator(self, step: int) -> torch.Generator:
-        """The random numbers of one step, the same in every process and after every resume."""
+        """Return the random numbers of one step, the same in every process and after every resume."""
         return torch.Generator().manual_seed((self.seed * 1_000_003 + step) & (2**63 - 1))
 
 
 class Batches(Protocol):
-    """Makes the batch of any step on the device: the same for the same seed and step, in whatever order they are asked."""
+    """Makes the batch of any step on the device: the same for the same seed and step, in any order of calls."""
 
     def __call__(self, step: int) -> Any:
-        """The batch of a step; what is in it is between the model and its batches."""
+        """Return the batch of a step; its contents are between the model and its batches."""
 
 
 class Network(nn.Module, ABC):
-    """A face swapper that learns from the facesets of a pair, or of more performers. `forward` gives its losses, so that DDP can wrap it."""
+    """A face swapper trained on the facesets of two or more performers. `forward` returns its losses, so that DDP can wrap it."""
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
@@ -73,28 +73,28 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def batches(self, facesets: Sequence[Faceset], share: Share) -> Batches:
-        """Prepare the performers' data, the source's first, then the target's; may take seconds, and keeps them on the device if they fit.
+        """Prepare the performers' data, the source's first, then the target's; may take seconds; data that fits stays on the device.
 
         More than two make a base; only a model whose options have `performers` is given them.
         """
 
     @abstractmethod
     def forward(self, batch: Any) -> dict[str, Tensor]:
-        """The losses of a batch by name, each a scalar, the mean over the batch's rows; their sum is minimised."""
+        """Compute the losses of a batch by name, each a scalar, the mean over the batch's rows; their sum is minimised."""
 
     @abstractmethod
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Target → source, as exported: `inputs` by name, NCHW; faces [N, 3, S, S] and masks [N, 1, S, S], both 0..1."""
+        """Swap target → source, as exported: `inputs` by name, NCHW; faces [N, 3, S, S] and masks [N, 1, S, S], both 0..1."""
 
     @abstractmethod
     def views(self, batches: Any, rows: int) -> dict[str, Tensor]:
-        """Pictures of `rows` fixed crops by name, each [rows, 3, S, S], 0..1 RGB: source, target, their reconstructions, both swaps."""
+        """Return pictures of `rows` fixed crops by name, each [rows, 3, S, S], 0..1 RGB: source, target, their reconstructions, both swaps."""
 
     def examples(self, batches: Any, rows: int) -> dict[str, Tensor]:
-        """Real inputs of `swap` by name, `rows` of each, to check the export on; by default none, and it is not checked."""
+        """Return real inputs of `swap` by name, `rows` of each, to check the export; by default nothing, and no check."""
         return {}
 
     def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of an earlier model that this one can begin with, by its own names; by default all that fit."""
+        """Select the weights of an earlier model that this one can begin with, by its own names; by default all that fit."""
         mine = self.state_dict()
         return {name: value for name, value in weights.items() if name in mine and mine[name].shape == value.shape}

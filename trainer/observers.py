@@ -26,8 +26,8 @@ _Operator = Callable[..., Any]
 class Embedded(nn.Module):
     """A network of `nodes/weights`, frozen, which gives gradients for its input.
 
-    Takes and gives what the ONNX file does (its first output). Raises ModelError as :func:`nodes.runtime.load_weights`, KeyError for an
-    operator that is not known here.
+    Input and (first) output are those of the ONNX file. Raises ModelError as :func:`nodes.runtime.load_weights`, KeyError for an
+    operator missing here.
     """
 
     def __init__(self, network: str) -> None:
@@ -49,40 +49,40 @@ class Embedded(nn.Module):
             )
             for node in graph.node
         ]
-        left: dict[str, int] = {name: i for i, (_, inputs, _, _) in enumerate(self._steps) for name in inputs}
+        last_use: dict[str, int] = {name: i for i, (_, inputs, _, _) in enumerate(self._steps) for name in inputs}
         self._last = [
-            [name for name in {*inputs} if left[name] == i] for i, (_, inputs, _, _) in enumerate(self._steps)
+            [name for name in {*inputs} if last_use[name] == i] for i, (_, inputs, _, _) in enumerate(self._steps)
         ]
 
     def forward(self, values: Tensor) -> Tensor:
-        """The first output [N, ...] of input [N, ...]."""
-        known: dict[str, Any] = {name: getattr(self, own) for name, own in self._names.items()}
-        known[self._input] = values
-        for (operator, inputs, output, attributes), done in zip(self._steps, self._last, strict=True):
-            known[output] = operator(*(known.get(name) for name in inputs), **attributes)
-            for name in done:
+        """Compute the first output [N, ...] of input [N, ...]."""
+        tensors: dict[str, Any] = {name: getattr(self, buffer) for name, buffer in self._names.items()}
+        tensors[self._input] = values
+        for (operator, inputs, output, attributes), unused in zip(self._steps, self._last, strict=True):
+            tensors[output] = operator(*(tensors.get(name) for name in inputs), **attributes)
+            for name in unused:
                 if name not in self._output:
-                    del known[name]
-        found: Tensor = known[self._output[0]]
-        return found
+                    del tensors[name]
+        result: Tensor = tensors[self._output[0]]
+        return result
 
 
 def _join_prelu(graph: onnx.GraphProto) -> None:
-    """Put together again what `nodes/weights/convert.py` splits for ONNX Runtime: a·x + b·relu(c·x) is a PReLU, one operator here."""
-    made = {node.output[0]: node for node in graph.node}
+    """Rejoin each PReLU that `nodes/weights/convert.py` splits for ONNX Runtime into a·x + b·relu(c·x)."""
+    producers = {node.output[0]: node for node in graph.node}
     values = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
 
     def slope(name: str, of: str) -> Any:
-        """The factor between two tensors that a 1×1 convolution of each channel by itself connects, else None."""
-        node = made.get(name)
+        """Return the factor between two tensors that a 1×1 convolution of each channel by itself connects, else None."""
+        node = producers.get(name)
         if name == of or node is None or node.op_type != "Conv" or node.input[0] != of or len(node.input) > 2:
             return 1.0 if name == of else None
         weight = values[node.input[1]]
         return weight.ravel() if weight.shape[1:] == (1, 1, 1) else None
 
     for node in [n for n in graph.node if n.op_type == "Add"]:
-        straight, bent = (made.get(name) for name in node.input)
-        relu = made.get(bent.input[0]) if bent and bent.input else None
+        straight, bent = (producers.get(name) for name in node.input)
+        relu = producers.get(bent.input[0]) if bent and bent.input else None
         if straight is None or bent is None or relu is None or relu.op_type != "Relu" or straight.op_type != "Conv":
             continue
         x = straight.input[0]
@@ -96,10 +96,10 @@ def _join_prelu(graph: onnx.GraphProto) -> None:
     for node in reversed(graph.node):
         if node.output[0] in used:
             used.update(node.input)
-    kept = [node for node in graph.node if node.output[0] in used]
+    nodes = [node for node in graph.node if node.output[0] in used]
     tensors = [t for t in graph.initializer if t.name in used]
     del graph.node[:], graph.initializer[:]
-    graph.node.extend(kept)
+    graph.node.extend(nodes)
     graph.initializer.extend(tensors)
 
 
@@ -143,7 +143,7 @@ def _sum(x: Tensor, axes: Tensor | None = None, *, keepdims: int = 1, **_: Any) 
 _OPERATORS: dict[str, _Operator] = {
     "Add": torch.add,
     "AveragePool": lambda x, *, kernel_shape, strides, **_: F.avg_pool2d(x, kernel_shape, strides),
-    "Cast": lambda x, *, to: x,  # weights are kept as halves, and are floats here from the start
+    "Cast": lambda x, *, to: x,  # weights are halves on disk, floats here
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Conv": _convolve,
     "Div": torch.div,
@@ -172,7 +172,7 @@ _OPERATORS: dict[str, _Operator] = {
 
 
 class Observers(nn.Module):
-    """The networks that look at faces of a subject that has coefficients."""
+    """The networks that look at faces of a subject with coefficients."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
@@ -183,21 +183,21 @@ class Observers(nn.Module):
         self.requires_grad_(False)
 
     def coefficients(self, pictures: Tensor, squares: Tensor) -> Tensor:
-        """Expression coefficients [n, C] of the faces in pictures [n, 3, S, S], 0..1, whose squares [n, 2, 3] are as :func:`looks` gives them."""
-        seen = _cut(pictures, squares, CLOSE_SIZE).permute(0, 2, 3, 1)
-        points = self.mesh(seen).reshape(len(seen), -1, 3)[:, self._points, :2]
-        found: Tensor = self.blend(points)
-        return found
+        """Compute expression coefficients [n, C] of faces in pictures [n, 3, S, S], 0..1; squares [n, 2, 3] come from :func:`looks`."""
+        crops = _cut(pictures, squares, CLOSE_SIZE).permute(0, 2, 3, 1)
+        points = self.mesh(crops).reshape(len(crops), -1, 3)[:, self._points, :2]
+        coefficients: Tensor = self.blend(points)
+        return coefficients
 
     def descriptors(self, pictures: Tensor, chips: Tensor) -> Tensor:
-        """Descriptors [n, 128] of faces; arguments as of :meth:`coefficients`."""
-        found: Tensor = self.recogniser(_cut(pictures, chips, CHIP).permute(0, 2, 3, 1))
-        return found
+        """Compute descriptors [n, 128] of faces; arguments as of :meth:`coefficients`."""
+        descriptors: Tensor = self.recogniser(_cut(pictures, chips, CHIP).permute(0, 2, 3, 1))
+        return descriptors
 
 
 def looks(landmarks: Float, size: int) -> tuple[Tensor, Tensor]:
-    """Where the landmarker and the recogniser look, given landmarks [n, L, >=2] in pixels of crops of `size`: [n, 2, 3] each, for :class:`Observers`."""
-    found = []
+    """Compute where landmarker and recogniser look, from landmarks [n, L, >=2] in pixels of crops of `size`: [n, 2, 3] each, for :class:`Observers`."""
+    transforms = []
     for squares, side in (
         (squares_from_landmarks(landmarks, CLOSE_SIZE), CLOSE_SIZE),
         (chip_transforms(landmarks), CHIP),
@@ -205,8 +205,8 @@ def looks(landmarks: Float, size: int) -> tuple[Tensor, Tensor]:
         # From places -1..1 in the network's picture to places -1..1 in the crop.
         matrix = squares[:, :, :2] * np.float32(side / size)
         middle = matrix.sum(2) + squares[:, :, 2] * np.float32(2 / size) - 1
-        found.append(torch.from_numpy(np.concatenate([matrix, middle[..., None]], 2).astype(np.float32)))
-    return found[0], found[1]
+        transforms.append(torch.from_numpy(np.concatenate([matrix, middle[..., None]], 2).astype(np.float32)))
+    return transforms[0], transforms[1]
 
 
 def _cut(pictures: Tensor, squares: Tensor, side: int) -> Tensor:

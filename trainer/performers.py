@@ -1,4 +1,4 @@
-"""The performers of a training: their names, and whether their facesets can be trained on together."""
+"""The performers of a training: their roles, and checks that their facesets go together."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from trainer.faceset import Faceset
 
 
 def roles(count: int) -> list[str]:
-    """What the performers of a training are called: source and target of a pair, numbers in a base over more."""
+    """Name the performers of a training: source and target of a pair, numbers in a base over more."""
     return ["source", "target"] if count == 2 else [f"performer {k}" for k in range(count)]
 
 
 def check_together(facesets: Sequence[Faceset]) -> None:
-    """Raise FaceplateError unless all hold crops of the same kind, one this Faceplate makes, and of different performers."""
+    """Raise FaceplateError unless all hold the same kind of crops, that of this Faceplate, of different performers."""
     first = facesets[0]
     for other in facesets:
         if not len(other):
@@ -31,17 +31,17 @@ def check_together(facesets: Sequence[Faceset]) -> None:
                     file=other.folder,
                     remedy=f"Make one of them again with faceplate faceset{option}",
                 )
-    known = first.subject.template_id
-    if first.template != known:
+    template_id = first.subject.template_id
+    if first.template != template_id:
         raise FaceplateError(
-            f"the facesets are made for the template {first.template}, this Faceplate has {known}",
+            f"the facesets are made for the template {first.template}, this Faceplate has {template_id}",
             file=first.folder,
             remedy="Make them again with faceplate faceset",
         )
-    for one, other in combinations(facesets, 2):
-        if one.digest == other.digest or one.performer == other.performer:
+    for faceset, other in combinations(facesets, 2):
+        if faceset.digest == other.digest or faceset.performer == other.performer:
             raise FaceplateError(
-                f"it and {one.folder} are the same performer, {one.performer}",
+                f"it and {faceset.folder} are the same performer, {faceset.performer}",
                 file=other.folder,
                 remedy="Give a faceset of each performer; of two, first the one whose face is put in, then the one in the plate",
             )

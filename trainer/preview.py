@@ -18,7 +18,7 @@ _BACKGROUND, _TEXT = 24, (220, 220, 220)
 
 
 def write_preview(views: Mapping[str, Tensor], path: Path) -> None:
-    """Write views as a PNG, whole or not at all: one column a picture with its name above, one row a crop.
+    """Write views as a PNG, whole or not at all: a column for each picture, its name above, and a row for each crop.
 
     Pictures smaller than 128 pixels are enlarged by a whole factor, pixel by pixel, so that nothing looks better than it is.
     Raises OutputError.
@@ -38,7 +38,7 @@ def write_preview(views: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _to_bytes(pictures: Tensor) -> Image8:
-    """[R, 3, S, S], 0..1, as uint8 [R, S', S', 3]; what is no number shows as black."""
+    """Convert [R, 3, S, S], 0..1, to uint8 [R, S', S', 3]; not-a-number shows as black."""
     values = torch.nan_to_num(pictures.detach().float(), nan=0.0).clamp(0, 1)
     small: Image8 = values.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     factor = -(-_LEAST // small.shape[1])

@@ -13,7 +13,7 @@ DEFAULT_MINUTES = 15.0
 
 
 class Precision(StrEnum):
-    """In what numbers the network computes; its weights are always float32."""
+    """Number format of the network's computations; its weights are always float32."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -22,7 +22,7 @@ class Precision(StrEnum):
 
 
 class Until(StrEnum):
-    """When a training may end by itself."""
+    """Condition that ends a training by itself."""
 
     PLATEAU = "plateau"
 
@@ -72,7 +72,7 @@ class TrainSettings(Parameters):
 
     @property
     def seconds(self) -> float | None:
-        """Seconds after which to stop, or None when that is not asked for."""
+        """Seconds after which to stop, or None without a time limit."""
         if self.minutes is None and (self.steps is not None or self.until is not None):
             return None
         return 60 * (DEFAULT_MINUTES if self.minutes is None else self.minutes)

@@ -1,4 +1,4 @@
-"""Train a model in a folder: from the start, or on from where an earlier run stopped, to the exported file."""
+"""Train a model in a folder, from the start or from its last checkpoint, to the exported file."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def train(
 
     facesets: the source's and the target's; or those of more performers, which makes a base to start pairs from (`settings.base`)
     and exports nothing. resume: model, its options, batch and seed are then the checkpoint's; the other settings are those given.
-    kind: the network's class, where it is none of `trainer.models`. consent: by which records the performers may be trained on.
+    kind: the network's class, if it is not in `trainer.models`. consent: records that allow training on the performers.
     exported: whether to write the ONNX file. Raises ConsentError, OutputError when the folder is taken or cannot be written,
-    ModelError for checkpoints that cannot be used, FaceplateError for facesets that do not go together and when training keeps failing.
+    ModelError for unusable checkpoints, FaceplateError for facesets that do not go together and when training keeps failing.
     """
     check_together(facesets)
     with ExitStack() as lock:
@@ -81,13 +81,13 @@ def train(
 
 
 def _export(trained: Trained, facesets: Sequence[Faceset], out: Path, watcher: Watcher) -> Trained:
-    ended = f"{trained.reason[:1].upper()}{trained.reason[1:]}"
+    reason = f"{trained.reason[:1].upper()}{trained.reason[1:]}"
     if len(facesets) != 2:
-        watcher.message(f"{ended}; a base puts nobody on anybody yet, so no {MODEL} is written.")
+        watcher.message(f"{reason}; a base puts nobody on anybody yet, so no {MODEL} is written.")
         return trained
     from trainer.export import check_export, export, facts_of
 
-    watcher.message(f"{ended}; writing {MODEL}.")
+    watcher.message(f"{reason}; writing {MODEL}.")
     metadata = {"steps": str(trained.step), "minutes": f"{trained.seconds / 60:.1f}", "loss": f"{trained.loss:.4g}"}
     metadata[KEY] = trained.provenance.model_dump_json()
     export(trained.network, out / MODEL, {**facts_of(*facesets), **metadata})
@@ -97,25 +97,25 @@ def _export(trained: Trained, facesets: Sequence[Faceset], out: Path, watcher: W
 
 
 def finished_model(folder: Path, settings: TrainSettings, facesets: Sequence[Faceset]) -> Path | None:
-    """The ONNX file of a training on these facesets that has all the steps or the time that are asked for, and was exported.
+    """Return the ONNX file of a finished training on these facesets, with the requested steps or time, and exported.
 
-    None when there is still something to do; so too for a training until a plateau, which only its losses can tell.
+    None when there is still something to do, and for a training until a plateau, which only its losses show.
     """
-    model, written = folder / MODEL, checkpoints(folder)
+    model, files = folder / MODEL, checkpoints(folder)
     try:
-        facts = Facts.model_validate(json.loads(written[0].read_bytes()))
-        exported = model.stat().st_mtime_ns >= written[0].stat().st_mtime_ns
+        facts = Facts.model_validate(json.loads(files[0].read_bytes()))
+        exported = model.stat().st_mtime_ns >= files[0].stat().st_mtime_ns
     except (OSError, ValueError, IndexError, ValidationError):
         return None
     digests = dict(zip(roles(len(facesets)), (s.digest for s in facesets), strict=True))
-    asked = facts.model == settings.model and facts.facesets == digests
+    matches = facts.model == settings.model and facts.facesets == digests
     enough = settings.steps is not None and facts.step >= settings.steps
     enough |= settings.seconds is not None and facts.seconds >= settings.seconds
-    return model if asked and exported and enough else None
+    return model if matches and exported and enough else None
 
 
 def _check_number(kind: type[Network], performers: int) -> None:
-    """Only what has something of each performer's own can learn more than a source and a target."""
+    """Raise ModelError for more than two performers unless the model has parts for each performer."""
     if performers != 2 and "performers" not in kind.options_type.model_fields:
         able = [name for name in model_names() if "performers" in find_model(name).options_type.model_fields]
         raise ModelError(
@@ -125,17 +125,17 @@ def _check_number(kind: type[Network], performers: int) -> None:
 
 
 def _compare(facts: Facts, model: str, facesets: Sequence[Faceset], out: Path, tell: Callable[[str], None]) -> None:
-    """A training goes on with its own model and performers; other crops are allowed, since footage is added for a reason."""
+    """Raise ModelError unless model and performers are the same as before; changed facesets are only reported through `tell`."""
     if facts.model != model:
         raise ModelError(f"is a training of '{facts.model}'", file=out, remedy=f"Choose --model {facts.model}")
-    before, now = list(facts.performers.values()), [s.performer for s in facesets]
-    if len(before) != len(now):
+    before, names = list(facts.performers.values()), [s.performer for s in facesets]
+    if len(before) != len(names):
         raise ModelError(
-            f"is a training on {counted(len(before), 'faceset')}, not {len(now)}",
+            f"is a training on {counted(len(before), 'faceset')}, not {len(names)}",
             file=out,
             remedy=f"Give those of {', '.join(before)}; or train into another folder, --from this one",
         )
-    if before != now and sorted(before) == sorted(now):
+    if before != names and sorted(before) == sorted(names):
         pair = f"that puts {before[0]} on {before[1]}, not the other way round"
         base = f"of {', '.join(before)}, in this order"
         raise ModelError(

@@ -29,15 +29,15 @@ from trainer.watcher import Watcher
 _log = logging.getLogger(__name__)
 PREVIEW = "preview.png"
 PREVIEW_ROWS = 6
-_READ_EVERY = {"cpu": 10, "cuda": 40}  # steps: a GPU is kept busy in between, a CPU has nothing to wait for
+_READ_EVERY = {"cpu": 10, "cuda": 40}  # steps: each read makes a GPU wait
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A training that has ended. network: with its averaged weights, in evaluation mode. reason: why it ended.
 
-    batches: that it learned from last. model: the ONNX file, once it is exported. loss, losses: means over the last steps.
-    rank: of this process. provenance: whose faces it learned, by which consents.
+    batches: those of the last steps. model: the ONNX file, once it is exported. loss, losses: means over the last steps.
+    rank: of this process. provenance: the performers, and the consents for them.
     """
 
     network: Network
@@ -54,7 +54,7 @@ class Trained:
 
 
 class Training:
-    """What the parts of one run have in common. facesets: one a performer. resumed: the checkpoint to go on from, if any."""
+    """Shared state of one run. facesets: one a performer. resumed: the checkpoint to go on from, if any."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Training:
         batch = -(-batch // group.world) * group.world
         seed = facts.seed if facts else settings.seed
         share = Share(batch, device, seed, group.rank, group.world)
-        self.supply = BatchSource(lambda share: network.batches(facesets, share), share)
+        self.source = BatchSource(lambda share: network.batches(facesets, share), share)
         optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate or kind.learning_rate, fused=True)
         self.average = Average(network)
         self.state = State(network, optimiser, self.average.tensors)
@@ -96,11 +96,11 @@ class Training:
             *(kind.name, device, number, group.world, batch, seed, facts.step if facts else 0, settings),
         )
         rollbacks = facts.rollbacks if facts else 0
-        self.guard = Guard(self.record, self.state, self.supply, watcher.message, rollbacks=rollbacks)
-        self.saved = Checkpoints(self._save, self.guard, settings.checkpoint_every, watcher.message)
+        self.guard = Guard(self.record, self.state, self.source, watcher.message, rollbacks=rollbacks)
+        self.checkpoints = Checkpoints(self._save, self.guard, settings.checkpoint_every, watcher.message)
         self.loop = Loop(
             group.wrap(network),
-            self.supply,
+            self.source,
             optimiser,
             self._hooks(every),
             autocast_for(number, device),
@@ -116,34 +116,34 @@ class Training:
             self.loop.run()
         except torch.OutOfMemoryError as e:
             raise FaceplateError(
-                f"the device has no memory for a batch of {self.supply.share.batch}",
+                f"the device has no memory for a batch of {self.source.share.batch}",
                 remedy="Choose a smaller --size or --batch, or close other programs that use the GPU",
             ) from e
 
     def result(self) -> Trained:
-        """What has come of it; from now on the network has its averaged weights."""
-        self.loop.network = self.network  # DDP goes before the group that it speaks through
+        """Return the result; from now on the network has its averaged weights."""
+        self.loop.network = self.network  # DDP must be released before its process group
         seconds, losses = self.clock.seconds, recent(self.record)
         self.average.put()
         self.network.eval()
         return Trained(
             network=self.network,
-            batches=self.supply.batches,
+            batches=self.source.batches,
             step=self.loop.step,
             seconds=seconds,
             reason=self.loop.stop,
             loss=losses.pop("all", float("nan")),
             losses=losses,
-            checkpoint=self.saved.file,
+            checkpoint=self.checkpoints.file,
             rank=self.group.rank,
             provenance=self.provenance,
         )
 
     def _hooks(self, every: int) -> list[Hook]:
-        """Their order matters: first who wishes to stop, then who reads, then who judges, and last who shows and keeps."""
+        """List the hooks; their order matters: stopping, reading losses, judging them, then reporting and saving."""
         s, group, tell = self.settings, self.group, self.watcher.message
         rate = s.learning_rate or self.network.learning_rate
-        hooks: list[Hook] = [SmallerBatch(self.supply, group, tell), self.average, StopOnSignal()]
+        hooks: list[Hook] = [SmallerBatch(self.source, group, tell), self.average, StopOnSignal()]
         hooks += [Schedule(rate, self.clock, s.steps, s.seconds, group, every)]
         hooks += [StopAfter(s.seconds, self.clock)] if s.seconds is not None else []
         hooks += [Together(group, every)] if group.world > 1 else []
@@ -155,23 +155,23 @@ class Training:
             hooks += [Tell(self.watcher, self.record, self.clock, s.steps, s.seconds), Metrics(self.out, self.record)]
             if s.preview_every:
                 hooks += [Preview(self._preview, self.record, s.preview_every, self.watcher.preview, tell)]
-            hooks += [self.saved]
+            hooks += [self.checkpoints]
         return hooks
 
     def _save(self, snapshot: Snapshot) -> Path:
-        named = dict(zip(roles(len(self.facesets)), self.facesets, strict=True))
+        by_role = dict(zip(roles(len(self.facesets)), self.facesets, strict=True))
         facts = Facts(
             model=self.network.name,
             options=self.network.options.model_dump(mode="json"),
             settings=self.settings.model_dump(mode="json"),
             step=snapshot.step,
             seconds=self.clock.seconds,
-            batch=self.supply.share.batch,
-            seed=self.supply.share.seed,
+            batch=self.source.share.batch,
+            seed=self.source.share.seed,
             rollbacks=self.guard.rollbacks,
             scaler=snapshot.scaler,
-            facesets={role: s.digest for role, s in named.items()},
-            performers={role: s.performer for role, s in named.items()},
+            facesets={role: s.digest for role, s in by_role.items()},
+            performers={role: s.performer for role, s in by_role.items()},
             losses=recent(self.record),
             provenance=self.provenance,
         )
@@ -182,7 +182,7 @@ class Training:
         from trainer.preview import write_preview
 
         with self.average.shown(), torch.no_grad():
-            views = self.network.views(self.supply.batches, PREVIEW_ROWS)
+            views = self.network.views(self.source.batches, PREVIEW_ROWS)
         write_preview(views, self.out / PREVIEW)
         return self.out / PREVIEW
 
@@ -200,13 +200,13 @@ class Training:
 
 
 def _build(kind: type[Network], settings: TrainSettings, facesets: Sequence[Faceset], facts: Facts | None) -> Network:
-    asked: dict[str, Any] = {} if settings.size is None else {"size": settings.size}
-    asked["subject"] = facesets[0].subject.reference
+    values: dict[str, Any] = {} if settings.size is None else {"size": settings.size}
+    values["subject"] = facesets[0].subject.reference
     if len(facesets) != 2:
-        asked["performers"] = len(facesets)
-    asked = facts.options if facts else asked
+        values["performers"] = len(facesets)
+    values = facts.options if facts else values
     try:
-        options = kind.options_type(**asked)
+        options = kind.options_type(**values)
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

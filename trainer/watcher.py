@@ -8,9 +8,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """Where a training stands. of: steps that it will have, if they are counted. seconds: trained so far, over all resumes.
+    """Progress of a training. of: its number of steps, if limited. seconds: trained so far, over all resumes.
 
-    rate: steps a second, lately. left: seconds still to come, if that can be known. loss, losses: means over the last steps.
+    rate: recent steps a second. left: remaining seconds, if known. loss, losses: means over the last steps.
     """
 
     step: int
@@ -23,13 +23,13 @@ class TrainingProgress:
 
 
 class Watcher:
-    """Is told of a training; a terminal, a log or an engine overrides what it shows."""
+    """Receiver of a training's progress, overridden by a terminal, a log or an engine."""
 
     def training(self, now: TrainingProgress) -> None:
-        """Take note of how far it is."""
+        """Take note of the progress."""
 
     def message(self, line: str) -> None:
-        """Take note of something out of the ordinary, a sentence."""
+        """Take note of a warning or notice, a sentence."""
 
     def preview(self, picture: Path) -> None:
         """Take note of a new preview."""

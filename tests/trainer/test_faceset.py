@@ -244,7 +244,7 @@ def test_a_faceset_is_replaced_and_the_arrays_that_were_mapped_stay(clip, tmp_pa
 
 def test_a_folder_that_is_no_faceset_is_left_alone(clip, tmp_path):
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(OutputError, match="no faceset"):
+    with pytest.raises(OutputError, match="not a faceset"):
         build([clip], tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["holiday.jpg"]
 

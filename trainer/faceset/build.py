@@ -51,7 +51,7 @@ _BIN = 5.0  # degrees
 def spread_over_pose(yaw_pitch: Float) -> Int:
     """Choose crops by pose: rows of [N, 2], laid out [rows, columns], yaw from left to right and pitch from top to bottom.
 
-    As many crops are on either side of each shown one; of fewer than the sheet holds, each is shown once at most.
+    The chosen crops divide the others evenly; no crop is chosen twice.
     """
     count = len(yaw_pitch)
     columns = min(COLUMNS, max(int(np.ceil(np.sqrt(count * COLUMNS / ROWS))), 1))
@@ -66,7 +66,7 @@ def spread_over_pose(yaw_pitch: Float) -> Int:
 def draw_sheet(crops: Image8, shown: Int, yaw_pitch: Float, performer: str, left_out: Mapping[str, int]) -> Image8:
     """Draw the sheet, uint8 [H, W, 3].
 
-    crops: [R·C, S, S, 3], those of `shown` [R, C] row by row. yaw_pitch: [N, 2] of all that is kept. left_out: reason → count.
+    crops: [R·C, S, S, 3], those of `shown` [R, C] row by row. yaw_pitch: [N, 2] of all kept crops. left_out: reason → count.
     """
     rows, columns = shown.shape
     cells = np.stack([cv2.resize(c, (_CELL, _CELL), interpolation=cv2.INTER_AREA) for c in crops])
@@ -74,21 +74,21 @@ def draw_sheet(crops: Image8, shown: Int, yaw_pitch: Float, performer: str, left
     sheet = np.full((rows * _CELL + _STRIP, max(grid.shape[1], COLUMNS * _CELL), 3), _DARK, np.uint8)
     sheet[: grid.shape[0], : grid.shape[1]] = grid
     strip = sheet[rows * _CELL :]
-    gone = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "nothing"
-    _write(strip, f"{performer}: {counted(len(yaw_pitch), 'crop')}.  Left out: {gone}.", _MARGIN, 20)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "nothing"
+    _write(strip, f"{performer}: {counted(len(yaw_pitch), 'crop')}.  Left out: {reasons}.", _MARGIN, 20)
     half = strip.shape[1] // 2
-    for i, (what, values) in enumerate(zip(("yaw", "pitch"), yaw_pitch.T, strict=True)):
-        _histogram(strip[28:, i * half + _MARGIN : (i + 1) * half - _MARGIN], what, values)
+    for i, (label, values) in enumerate(zip(("yaw", "pitch"), yaw_pitch.T, strict=True)):
+        _histogram(strip[28:, i * half + _MARGIN : (i + 1) * half - _MARGIN], label, values)
     return sheet
 
 
-def _histogram(canvas: Image8, what: str, values: Float) -> None:
-    """Draw how many crops there are of each few degrees, with the counts."""
+def _histogram(canvas: Image8, label: str, values: Float) -> None:
+    """Draw a histogram of crops over degrees, with the counts."""
     step = _BIN * max(np.ceil(np.ptp(values) / (12 * _BIN)), 1)
     edges = step * np.arange(np.floor(values.min() / step) - 1, np.floor(values.max() / step) + 3)
     counts = np.histogram(values, edges)[0]
     left, width, height = 46, canvas.shape[1] - 46, canvas.shape[0] - 34
-    _write(canvas, what, 0, 16 + height // 2)
+    _write(canvas, label, 0, 16 + height // 2)
     each = width // len(counts)
     for i, count in enumerate(counts):
         x, tall = left + i * each, round(height * int(count) / max(int(counts.max()), 1))
@@ -99,7 +99,7 @@ def _histogram(canvas: Image8, what: str, values: Float) -> None:
 
 
 def _write(canvas: Image8, text: str, x: int, y: int, size: float = 0.45) -> None:
-    plain = text.encode("ascii", "replace").decode()  # what the font has
+    plain = text.encode("ascii", "replace").decode()  # all that the font has
     cv2.putText(canvas, plain, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, _LIGHT, 1, cv2.LINE_AA)
 
 
@@ -109,20 +109,20 @@ _OURS = (DOCUMENT, *FILES, SHEET, LEFT_OUT, _EARLIER)
 
 
 def check_replaceable(out: Path) -> None:
-    """Raise OutputError unless `out` is free, an empty folder, or an earlier faceset, if only half of one."""
+    """Raise OutputError unless `out` is free, an empty folder, or an earlier faceset, complete or not."""
     with writing(out):
         free = not out.exists() or (out / DOCUMENT).is_file()
         if not free and (not out.is_dir() or any(entry.name not in _OURS for entry in out.iterdir())):
             raise OutputError(
-                "stands there and is no faceset", file=out, remedy="Choose another folder with --out, or empty this one"
+                "exists and is not a faceset", file=out, remedy="Choose another folder with --out, or empty this one"
             )
 
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `out` whose files go into `out` when the block ends, and which goes in any case.
+    """Give a hidden folder beside `out` whose files go into `out` when the block ends; it is always removed.
 
-    Files in `out` that are not a faceset's stay. Whoever has mapped the earlier arrays keeps them. Raises OutputError.
+    Other files in `out` stay, and so do memory maps of the earlier arrays. Raises OutputError.
     """
     new = out.with_name(f".{out.name}.faceset.part")
     with writing(out):
@@ -134,7 +134,7 @@ def replacing(out: Path) -> Iterator[Path]:
             out.mkdir(exist_ok=True)
             for name in _OURS:
                 (out / name).unlink(missing_ok=True)
-            for name in (*FILES, SHEET, LEFT_OUT, DOCUMENT):  # without its document it is none yet
+            for name in (*FILES, SHEET, LEFT_OUT, DOCUMENT):  # the document last: it makes the folder a faceset
                 (new / name).rename(out / name)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -144,14 +144,14 @@ _BLOCK = 64
 
 
 def write_arrays(
-    folder: Path, clips: Sequence[Candidates], kept: Sequence[Selection], yaw_pitch: Float, size: int
+    folder: Path, clips: Sequence[Candidates], chosen: Sequence[Selection], yaw_pitch: Float, size: int
 ) -> None:
-    """Write masks, landmarks and entries of what is kept of each clip; OSError where that cannot be done."""
+    """Write masks, landmarks and entries of the kept crops of each clip; raises OSError."""
 
-    def joined(name: str) -> Any:
-        return np.concatenate([getattr(c, name)[k.rows] for c, k in zip(clips, kept, strict=True)])
+    def concatenate(name: str) -> Any:
+        return np.concatenate([getattr(c, name)[k.rows] for c, k in zip(clips, chosen, strict=True)])
 
-    landmarks = joined("landmarks")
+    landmarks = concatenate("landmarks")
     np.save(folder / "landmarks.npy", landmarks)
     with closing(GrowingArray(folder / "masks.npy", (size, size), "u1")) as masks:
         for at in range(0, len(landmarks), _BLOCK):
@@ -159,13 +159,13 @@ def write_arrays(
         masks.finish()
     np.savez(
         folder / ENTRIES,
-        clip=np.repeat(np.arange(len(kept)), [len(k.rows) for k in kept]),
-        frame=joined("frame"),
-        track=joined("track"),
-        score=joined("score"),
-        to_plate=joined("to_plate"),
+        clip=np.repeat(np.arange(len(chosen)), [len(k.rows) for k in chosen]),
+        frame=concatenate("frame"),
+        track=concatenate("track"),
+        score=concatenate("score"),
+        to_plate=concatenate("to_plate"),
         yaw_pitch=yaw_pitch.astype(np.float32),
-        sharpness=np.concatenate([k.sharpness for k in kept]).astype(np.float32),
+        sharpness=np.concatenate([k.sharpness for k in chosen]).astype(np.float32),
     )
 
 
@@ -182,11 +182,11 @@ def build_faceset(
     consent: ConsentParameters = DEFAULT_CONSENT,
     named: str | None = None,
 ) -> Faceset:
-    """Gather the faceset of one performer from at least one clip in which this face is the main one, and put it at `out`.
+    """Gather the faceset of one performer from at least one clip with this face as the main one, and put it at `out`.
 
-    spans: first and last position to look at in each clip, None for all of all. tracks: ids of this performer's in each clip, by default
-    the main face's. consent: by which records; named: the performer in them, where `performer` is not the name there. Appears whole or not at all. What was left out is listed in `left_out.csv`. Raises FootageError, NoFaceError where a clip
-    shows no face or none is usable, ConsentError and OutputError.
+    spans: first and last position to look at in each clip, None for all. tracks: ids of this performer's in each clip, by default
+    the main face's. consent: the records to use; named: the performer's name in them, if not `performer`. Appears whole or not at all. `left_out.csv` lists the rest. Raises FootageError, NoFaceError when a clip
+    shows no face or no usable one, ConsentError and OutputError.
     """
     parameters, detect = parameters or FacesetParameters(), detect or DetectParameters()
     spans = spans or [(0, clip.info.frames - 1) for clip in clips]
@@ -208,11 +208,11 @@ def build_faceset(
         writing(out),
         closing(GrowingArray(folder / "crops.npy", (parameters.size, parameters.size, 3), "u1")) as crops,
     ):
-        kept = [
+        chosen = [
             take(c, rows, crops, parameters, left_out, stage(progress, f"crop{name}", len(rows)))
             for c, rows, name in zip(candidates, usable, names, strict=True)
         ]
-        kept = join(candidates, kept, crops, parameters, left_out)
+        chosen = join(candidates, chosen, crops, parameters, left_out)
         if not crops.length:
             why = ", ".join(f"{count} {reason}" for reason, count in count_reasons(left_out).items() if count)
             raise NoFaceError(
@@ -220,11 +220,11 @@ def build_faceset(
                 file=clips[0].info.path,
                 remedy="Choose sharper, larger or longer footage of this performer",
             )
-        yaw_pitch = np.concatenate([c.performance.yaw_pitch[k.rows] for c, k in zip(candidates, kept, strict=True)])
-        shown = spread_over_pose(yaw_pitch)
-        sheet = draw_sheet(crops.read(shown.ravel()), shown, yaw_pitch, performer, count_reasons(left_out))
+        yaw_pitch = np.concatenate([c.performance.yaw_pitch[k.rows] for c, k in zip(candidates, chosen, strict=True)])
+        sheet_rows = spread_over_pose(yaw_pitch)
+        sheet = draw_sheet(crops.read(sheet_rows.ravel()), sheet_rows, yaw_pitch, performer, count_reasons(left_out))
         crops.finish()
-        write_arrays(folder, candidates, kept, yaw_pitch, parameters.size)
+        write_arrays(folder, candidates, chosen, yaw_pitch, parameters.size)
         write_left_out(folder / LEFT_OUT, left_out, [c.info.first for c in clips])
         write_png(folder / SHEET, sheet)
         document = {
@@ -240,7 +240,7 @@ def build_faceset(
             "detect": detect.model_dump(mode="json"),
             "clips": [
                 _describe(c, of.digest, len(k.rows), count_reasons(left_out, i))
-                for i, (c, of, k) in enumerate(zip(candidates, made_from, kept, strict=True))
+                for i, (c, of, k) in enumerate(zip(candidates, made_from, chosen, strict=True))
             ],
             KEY: provenance.document(),
             "files": {name: _facts_of(folder / name) for name in FILES},

@@ -23,7 +23,7 @@ SCHEMA = "faceplate.faceset/2"  # version 1 had `tones.npy` as well, the luma at
 DOCUMENT, ENTRIES = "faceset.json", "entries.npz"
 FILES = ("crops.npy", "masks.npy", "landmarks.npy", ENTRIES)
 _MAKE = "Make the faceset again with faceplate faceset"
-# name → type and shape after the first axis, for a crop each
+# name → type and shape of one crop's entry
 _ENTRIES: dict[str, tuple[str, tuple[int, ...]]] = {
     "clip": ("i8", ()),
     "frame": ("i8", ()),
@@ -41,8 +41,8 @@ class Faceset:
 
     crops: uint8 [N, S, S, 3], display-referred RGB. masks: uint8 [N, S, S], coverage of the face. landmarks: float32
     [N, L, 3] in crop pixels, smoothed over the clip, z in the same scale. These three are memory-mapped, read-only. clip: [N], number of the clip in `clips`. frame: [N], position in it. track: [N].
-    to_plate: [N, 2, 3]. yaw_pitch: [N, 2], degrees. sharpness: [N], within one clip comparable. score: [N]. rates: frames a
-    second, of each clip. digest: of all that training depends on; changes when the content does, not when it is copied. provenance: None of a faceset that does not tell.
+    to_plate: [N, 2, 3]. yaw_pitch: [N, 2], degrees. sharpness: [N], comparable within one clip. score: [N]. rates: frames a
+    second, of each clip. digest: of all that training depends on; independent of its folder. provenance: None if the document has none.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class Faceset:
 
 
 def read_document(folder: Path | str) -> dict[str, Any]:
-    """Read `faceset.json`: how a faceset was made, of what, and what was left out; errors as of :func:`open_faceset`."""
+    """Read `faceset.json`: parameters, clips and counts of a faceset; errors as of :func:`open_faceset`."""
     path = Path(folder) / DOCUMENT
     try:
         document = json.loads(path.read_bytes())
@@ -86,7 +86,7 @@ def read_document(folder: Path | str) -> dict[str, Any]:
 
 
 def open_faceset(folder: Path | str) -> Faceset:
-    """Open a faceset; nothing of its pixels is read. Raises SchemaError when it is damaged or newer, FootageError when there is none."""
+    """Open a faceset without reading its pixels. Raises SchemaError when it is damaged or newer, FootageError when there is none."""
     folder = Path(folder)
     document = read_document(folder)
     try:
@@ -116,26 +116,26 @@ def open_faceset(folder: Path | str) -> Faceset:
         "masks": ("u1", (count, size, size)),
         "landmarks": ("f4", (count, points, 3)),
     }
-    for name, wanted in sizes.items():
+    for name, expected in sizes.items():
         try:
-            found = (folder / name).stat().st_size
+            actual = (folder / name).stat().st_size
         except OSError as e:
             raise SchemaError("is missing", file=folder / name, remedy=_MAKE) from e
-        if found != wanted:
-            raise SchemaError(f"is damaged: {found} bytes instead of {wanted}", file=folder / name, remedy=_MAKE)
-    arrays = {name: _mapped(folder / f"{name}.npy", *like) for name, like in shapes.items()}
+        if actual != expected:
+            raise SchemaError(f"is damaged: {actual} bytes instead of {expected}", file=folder / name, remedy=_MAKE)
+    arrays = {name: _map_array(folder / f"{name}.npy", *like) for name, like in shapes.items()}
     arrays |= _entries(folder / ENTRIES, count, len(clips))
     return Faceset(folder, size=size, digest=digest_of(document), **facts, **arrays)
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
-    """SHA-256 of all that training depends on, from the digests in the document."""
-    what = [document[key] for key in ("schema", "subject", "template", "coverage", "size")]
-    what += [(name, facts["sha256"]) for name, facts in sorted(document["files"].items())]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    """Compute the SHA-256 of all that training depends on, from the digests in the document."""
+    parts = [document[key] for key in ("schema", "subject", "template", "coverage", "size")]
+    parts += [(name, facts["sha256"]) for name, facts in sorted(document["files"].items())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _mapped(path: Path, kind: str, shape: tuple[int, ...]) -> Any:
+def _map_array(path: Path, kind: str, shape: tuple[int, ...]) -> Any:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as e:

@@ -1,4 +1,4 @@
-"""Gather the crops of a faceset: candidates, those that are worth keeping, and the pictures of them."""
+"""Gather the crops of a faceset: find candidates, select the usable ones, and cut them from the frames."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from nodes.types import Float, Image8, Int, Track
 from trainer.faceset.parameters import FacesetParameters
 from trainer.faceset.select import Cover, cover, describe, describe_light, find_blurred, look, oddness, usual_limit
 
-_HEADER = 128  # bytes, that numpy writes for any array of ours
+_HEADER = 128  # bytes of numpy's header for these arrays
 _WRITTEN = 32 << 20
 
 
 class GrowingArray:
     """Rows of one shape and type, appended to a file.
 
-    Rows are written, not mapped: where the disk is full, a mapped file kills the process instead of raising OSError.
+    Rows are written, not mapped: on a full disk, a mapped file kills the process instead of raising OSError.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], kind: str) -> None:
@@ -56,14 +56,14 @@ class GrowingArray:
         return out
 
     def keep(self, rows: Int, start: int = 0) -> None:
-        """Keep of the rows from `start` on only those numbered `rows`, ascending, and close the gaps."""
+        """From `start` on, keep only the rows numbered `rows`, ascending, and close the gaps."""
         step = max(_WRITTEN // self._row, 1)
         for at in range(0, len(rows), step):
             self._write(self.read(rows[at : at + step]), start + at)
         self.length = start + len(rows)
 
     def finish(self) -> None:
-        """Write the header, cut off what is no longer needed, and see the bytes on disk."""
+        """Write the header, cut off unused space, and flush to disk."""
         self._file.seek(0)
         facts = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.length, *self.shape)}
         np.lib.format.write_array_header_1_0(self._file, facts)
@@ -83,12 +83,12 @@ class GrowingArray:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """One crop that was left out. frame: position in the clip. what, figure: by which measure. like: clip and frame of the kept one."""
+    """One crop that was left out. frame: position in the clip. measure, figure: why. like: clip and frame of the kept duplicate."""
 
     clip: int
     frame: int
     reason: str
-    what: str
+    measure: str
     figure: float
     like: tuple[int, int] | None = None
 
@@ -97,8 +97,8 @@ class LeftOut:
 class Candidates:
     """T faces of one clip, in the order of frames, at most one a frame.
 
-    number: of the clip. span: first and last position that was looked at. frame, track, score: [T]. to_plate: [T, 2, 3].
-    landmarks: [T, L, 3] in crop pixels. performance: of these. jump: [T], how far the landmarks are from their smooth path, in crop
+    number: of the clip. span: first and last position examined. frame, track, score: [T]. to_plate: [T, 2, 3].
+    landmarks: [T, L, 3] in crop pixels. performance: of these. jump: [T], distance of the landmarks from their smooth path, in crop
     sides. cut: [T], share of the landmarks that lie outside the picture. others: tracks of other people.
     """
 
@@ -119,10 +119,10 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.frame)
 
-    def leave_out(self, rows: Int, reason: str, what: str, figures: Float) -> list[LeftOut]:
-        """Note for each of some rows why it is left out, and by which figure [n]."""
+    def leave_out(self, rows: Int, reason: str, measure: str, figures: Float) -> list[LeftOut]:
+        """List why each of some rows is left out: reason, measure and figures [n]."""
         return [
-            LeftOut(self.number, int(frame), reason, what, float(figure))
+            LeftOut(self.number, int(frame), reason, measure, float(figure))
             for frame, figure in zip(self.frame[rows], figures, strict=True)
         ]
 
@@ -137,37 +137,37 @@ def find_candidates(
     span: tuple[int, int],
     wanted: Sequence[int] = (),
 ) -> Candidates:
-    """Find, follow and align the main face, or the tracks `wanted`, of a clip's positions `span`, inclusive; raises NoFaceError where there is none, and FootageError."""
+    """Find, follow and align the main face, or the tracks `wanted`, in a clip's positions `span`, inclusive; raises NoFaceError and FootageError."""
     info = footage.info
-    asked = {"detect": detect, "align": AlignParameters(size=parameters.size, coverage=parameters.coverage)}
+    settings = {"detect": detect, "align": AlignParameters(size=parameters.size, coverage=parameters.coverage)}
     first, last = span
-    made = run(
-        {"plate": footage}, asked, upto=ALIGN, tracks=wanted, first=first, last=last, progress=progress, stage=name
+    graph = run(
+        {"plate": footage}, settings, upto=ALIGN, tracks=wanted, first=first, last=last, progress=progress, stage=name
     )
-    tracks = {track.id: track for track in made["faces"].tracks}
-    aligned = sorted(made["crops"], key=lambda a: int(a.track.frames[0]))
+    tracks = {track.id: track for track in graph["faces"].tracks}
+    crops = sorted(graph["crops"], key=lambda a: int(a.track.frames[0]))
     landmarks, jumps, cuts = [], [], []
-    for a in aligned:
+    for a in crops:
         detected, steady = tracks[a.track.id].landmarks, a.landmarks
         landmarks.append(steady)
         jumps.append(np.linalg.norm((a.to_crop(detected) - steady)[..., :2], axis=-1).mean(1) / a.size)
         xy = detected[..., :2]
         cuts.append(((xy < 0) | (xy > (info.width, info.height))).any(-1).mean(1))
-    subject, points = aligned[0].subject, np.concatenate(landmarks)
+    subject, points = crops[0].subject, np.concatenate(landmarks)
     return Candidates(
         number,
         subject,
         footage,
         span,
-        np.concatenate([a.track.frames for a in aligned]),
-        np.repeat([a.track.id for a in aligned], [len(a.track) for a in aligned]),
-        np.concatenate([a.track.scores for a in aligned]).astype(np.float32),
-        np.concatenate([a.to_plate for a in aligned]),
+        np.concatenate([a.track.frames for a in crops]),
+        np.repeat([a.track.id for a in crops], [len(a.track) for a in crops]),
+        np.concatenate([a.track.scores for a in crops]).astype(np.float32),
+        np.concatenate([a.to_plate for a in crops]),
         points,
         take_performance(points, subject),
         np.concatenate(jumps).astype(np.float32),
         np.concatenate(cuts).astype(np.float32),
-        () if wanted else tuple(t for t in main_tracks(made["found"]) if t.id not in tracks),
+        () if wanted else tuple(t for t in main_tracks(graph["found"]) if t.id not in tracks),
     )
 
 
@@ -175,42 +175,42 @@ REASONS = ("blurred", "misdetected", "duplicate", "blank", "another person")
 
 
 def count_reasons(left_out: Sequence[LeftOut], clip: int | None = None) -> dict[str, int]:
-    """How many were left out for each reason, of one clip or of all."""
-    counts = Counter(one.reason for one in left_out if clip is None or one.clip == clip)
+    """Count the crops left out for each reason, of one clip or of all."""
+    counts = Counter(entry.reason for entry in left_out if clip is None or entry.clip == clip)
     return {reason: counts[reason] for reason in REASONS}
 
 
 def write_left_out(path: Path, left_out: Sequence[LeftOut], numbers: Sequence[int]) -> None:
-    """Write the list as CSV, in the order of clips and frames; numbers: each clip's own number of its first frame."""
+    """Write the list as CSV, in the order of clips and frames; numbers: each clip's first frame number."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(("clip", "frame", "reason", "measure", "figure", "kept clip", "kept frame"))
-        for one in sorted(left_out, key=lambda one: (one.clip, one.frame)):
-            like = ("", "") if one.like is None else (one.like[0], one.like[1] + numbers[one.like[0]])
-            rows.writerow((one.clip, one.frame + numbers[one.clip], one.reason, one.what, f"{one.figure:.4g}", *like))
+        for c in sorted(left_out, key=lambda c: (c.clip, c.frame)):
+            like = ("", "") if c.like is None else (c.like[0], c.like[1] + numbers[c.like[0]])
+            rows.writerow((c.clip, c.frame + numbers[c.clip], c.reason, c.measure, f"{c.figure:.4g}", *like))
 
 
-_BLOCK = 64  # crops that are measured at once
-_SHAPES = 500  # of a clip that say how the performer usually looks
+_BLOCK = 64  # crops measured at once
+_SHAPES = 500  # of a clip, for the performer's usual shape
 _LEAST_SCORE, _MOST_CUT, _LEAST_CONTRAST = 0.5, 0.1, 3.0
-_ODD, _JUMP = 0.08, 0.03  # below which no shape is odd (template units), and no movement a jump (crop sides)
+_ODD, _JUMP = 0.08, 0.03  # lower bounds of the limits for odd shapes (template units) and jumps (crop sides)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Of one clip, the candidates that are kept. rows: [K]; sharpness: [K]; view: [K, D], their descriptors."""
+    """The kept candidates of one clip. rows: [K]; sharpness: [K]; view: [K, D], their descriptors."""
 
     rows: Int
     sharpness: Float
     view: Float
 
-    def only(self, which: Int) -> Selection:
+    def only(self, selected: Int) -> Selection:
         """Keep only some of them."""
-        return Selection(self.rows[which], self.sharpness[which], self.view[which])
+        return Selection(self.rows[selected], self.sharpness[selected], self.view[selected])
 
 
 def judge(clips: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
-    """Sort out, before anything is decoded, what is not the performer's whole face; gives the usable rows of each clip."""
+    """Find the usable rows of each clip before decoding; others, not the performer's whole face, go to `left_out`."""
     some = [np.unique(np.linspace(0, len(c) - 1, min(len(c), _SHAPES)).astype(np.int64)) for c in clips]
     usual = np.median(np.concatenate([c.performance.shape[rows] for c, rows in zip(clips, some, strict=True)]), axis=0)
     odd = [oddness(c.performance.shape, usual, c.subject) for c in clips]
@@ -219,14 +219,14 @@ def judge(clips: Sequence[Candidates], left_out: list[LeftOut]) -> list[Int]:
     usable = []
     for c, how_odd in zip(clips, odd, strict=True):
         wrong = np.zeros(len(c), bool)
-        for what, figure, bad in (
+        for measure, figure, bad in (
             ("score", c.score, c.score < _LEAST_SCORE),
             ("outside the picture", c.cut, c.cut > _MOST_CUT),
             ("unusual shape", how_odd, how_odd > most_odd),
             ("jumping landmarks", c.jump, c.jump > most_jump),
         ):
             rows = np.flatnonzero(bad & ~wrong)
-            left_out += c.leave_out(rows, "misdetected", what, figure[rows])
+            left_out += c.leave_out(rows, "misdetected", measure, figure[rows])
             wrong |= bad
         usable.append(np.flatnonzero(~wrong))
         for track in c.others:
@@ -242,7 +242,7 @@ def take(
     left_out: list[LeftOut],
     tell: Callable[[int], None],
 ) -> Selection:
-    """Decode a clip once, append the crops of `rows`, and keep of them what is sharp and differs."""
+    """Decode a clip once, append the crops of `rows`, and keep those that are sharp and differ."""
     start = crops.length
     tell(0)
     looks = []
@@ -253,24 +253,24 @@ def take(
     if not looks:
         return Selection(rows, np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
     sharpness, contrast = (
-        np.concatenate([getattr(seen, name) for seen in looks]) for name in ("sharpness", "contrast")
+        np.concatenate([getattr(each, name) for each in looks]) for name in ("sharpness", "contrast")
     )
-    light = describe_light(np.concatenate([seen.thumbnails for seen in looks]))
+    light = describe_light(np.concatenate([each.thumbnails for each in looks]))
     good = np.arange(len(rows))
-    for reason, what, figure, bad_of in (
+    for reason, measure, figure, bad_of in (
         ("blank", "contrast", contrast, lambda figures: figures < _LEAST_CONTRAST),
         ("blurred", "sharpness", sharpness, find_blurred),
     ):
         bad = bad_of(figure[good])
-        left_out += candidates.leave_out(rows[good[bad]], reason, what, figure[good[bad]])
+        left_out += candidates.leave_out(rows[good[bad]], reason, measure, figure[good[bad]])
         good = good[~bad]
     shape, yaw_pitch = candidates.performance.shape[rows[good]], candidates.performance.yaw_pitch[rows[good]]
     full = np.concatenate([describe(shape, yaw_pitch, candidates.subject), light[good]], axis=1)
-    chosen = cover(full, parameters.most, parameters.least_change)
-    left_out += _duplicates([(candidates.number, frame) for frame in candidates.frame[rows[good]].tolist()], chosen)
-    stay = good[chosen.kept]
+    choice = cover(full, parameters.most, parameters.least_change)
+    left_out += _duplicates([(candidates.number, frame) for frame in candidates.frame[rows[good]].tolist()], choice)
+    stay = good[choice.kept]
     crops.keep(start + stay, start)
-    return Selection(rows[stay], sharpness[stay], full[chosen.kept])
+    return Selection(rows[stay], sharpness[stay], full[choice.kept])
 
 
 def join(
@@ -280,22 +280,22 @@ def join(
     parameters: FacesetParameters,
     left_out: list[LeftOut],
 ) -> list[Selection]:
-    """Of the crops of all clips, leave out what clips have in common and what is too much."""
-    there = [k for k in kept if len(k.rows)]
-    if len(there) < 2:
+    """Leave out crops that other clips have too, and those beyond the limit."""
+    nonempty = [k for k in kept if len(k.rows)]
+    if len(nonempty) < 2:
         return kept
-    chosen = cover(np.concatenate([k.view for k in there]), parameters.most, parameters.least_change)
-    fresh = _duplicates(
-        [(c.number, frame) for c, k in zip(clips, kept, strict=True) for frame in c.frame[k.rows].tolist()], chosen
+    choice = cover(np.concatenate([k.view for k in nonempty]), parameters.most, parameters.least_change)
+    duplicates = _duplicates(
+        [(c.number, frame) for c, k in zip(clips, kept, strict=True) for frame in c.frame[k.rows].tolist()], choice
     )
-    instead = {(one.clip, one.frame): one.like for one in fresh}
-    # Whoever was like one that goes now is like the one that this one is like.
-    left_out[:] = [replace(one, like=instead[one.like]) if one.like in instead else one for one in left_out]
-    left_out += fresh
-    crops.keep(chosen.kept)
+    instead = {(crop.clip, crop.frame): crop.like for crop in duplicates}
+    # A duplicate of a crop that is dropped now becomes a duplicate of that crop's replacement.
+    left_out[:] = [replace(crop, like=instead[crop.like]) if crop.like in instead else crop for crop in left_out]
+    left_out += duplicates
+    crops.keep(choice.kept)
     ends = np.cumsum([0, *(len(k.rows) for k in kept)])
-    within = (chosen.kept[(chosen.kept >= a) & (chosen.kept < b)] - a for a, b in pairwise(ends))
-    return [k.only(which) for k, which in zip(kept, within, strict=True)]
+    within = (choice.kept[(choice.kept >= a) & (choice.kept < b)] - a for a, b in pairwise(ends))
+    return [k.only(selected) for k, selected in zip(kept, within, strict=True)]
 
 
 def _blocks(candidates: Candidates, rows: Int, size: int) -> Iterator[tuple[Int, Image8]]:
@@ -314,9 +314,9 @@ def _blocks(candidates: Candidates, rows: Int, size: int) -> Iterator[tuple[Int,
                 at, block = [], []
 
 
-def _duplicates(places: Sequence[tuple[int, int]], chosen: Cover) -> list[LeftOut]:
-    gone = np.setdiff1d(np.arange(len(chosen.by)), chosen.kept)
+def _duplicates(places: Sequence[tuple[int, int]], choice: Cover) -> list[LeftOut]:
+    dropped = np.setdiff1d(np.arange(len(choice.by)), choice.kept)
     return [
-        LeftOut(clip, frame, "duplicate", "change", float(chosen.distance[i]), places[chosen.by[i]])
-        for i, (clip, frame) in ((i, places[i]) for i in gone)
+        LeftOut(clip, frame, "duplicate", "change", float(choice.distance[i]), places[choice.by[i]])
+        for i, (clip, frame) in ((i, places[i]) for i in dropped)
     ]

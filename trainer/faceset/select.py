@@ -1,4 +1,4 @@
-"""Choose frames: by their quality, and so that they cover what there is."""
+"""Selection of frames by quality and by coverage of pose, expression and light."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nodes.subjects.subject import Likeness, Subject
 from nodes.types import Bool, Float, Image8, Int
 
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-_MEASURED = 128  # side at which crops are looked at, at most: above it a compressed picture has only noise
+_MEASURED = 128  # largest side for measuring crops: beyond it a compressed picture only has noise
 _INNER = 0.72  # of the face, about its middle: no hair, no background
 _SMALL = 12  # side of the thumbnails
 _FEWEST = 8  # crops that make a distribution
@@ -22,7 +22,7 @@ _ODD = 8.0  # spreads
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a block of B crops looks like. sharpness, contrast (luma levels): [B]; thumbnails: uint8 [B, 12, 12]."""
+    """Measurements of B crops. sharpness, contrast (luma levels): [B]; thumbnails: uint8 [B, 12, 12]."""
 
     sharpness: Float
     contrast: Float
@@ -38,7 +38,7 @@ def look(crops: Image8, landmarks: Float, subject: Subject) -> Look:
     scale = side / crops.shape[1]
     luma: Float = np.asarray(crops.astype(np.float32) @ _LUMA, np.float32)
     if scale < 1:
-        luma = np.stack([_reduced(one, side) for one in luma])
+        luma = np.stack([_reduce(plane, side) for plane in luma])
     points = landmarks[..., :2] * np.float32(scale)
     middle = points[:, subject.outline if len(subject.outline) else slice(None)].mean(1, keepdims=True)
     inner = draw_regions(middle + np.float32(_INNER) * (points - middle), side, subject)[:, 1:-1, 1:-1] > 0.5
@@ -46,13 +46,13 @@ def look(crops: Image8, landmarks: Float, subject: Subject) -> Look:
     laplacian = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] - 4 * near
     contrast = _variance(near, inner)
     face = luma * draw_regions(points, side, subject)
-    small = np.stack([_reduced(one, _SMALL) for one in face])
+    small = np.stack([_reduce(plane, _SMALL) for plane in face])
     sharpness = np.asarray(_variance(laplacian, inner) / np.maximum(contrast, 1e-3), np.float32)
     return Look(sharpness, np.sqrt(contrast), np.asarray(np.rint(small), np.uint8))
 
 
 def find_blurred(sharpness: Float) -> Bool:
-    """Say which of one clip's crops are far less sharp than the rest: never more than a third of them.
+    """Mark the crops of one clip that are far less sharp than the rest: never more than a third of them.
 
     On a logarithmic scale, by median and median absolute deviation.
     """
@@ -68,14 +68,14 @@ def find_blurred(sharpness: Float) -> Bool:
 
 
 def oddness(shapes: Float, usual: Float, subject: Subject) -> Float:
-    """How far shapes [T, L, 3] are from the performer's usual one where expression does not move it, in template units: [T]."""
+    """Measure the distance of shapes [T, L, 3] from the performer's usual one, weighted against expression, in template units: [T]."""
     weights = subject.weights / subject.weights.sum()
     square = ((shapes - usual) ** 2).sum(-1) @ weights
     return np.asarray(np.sqrt(square), np.float32)
 
 
 def usual_limit(values: Float, floor: float) -> float:
-    """The value beyond which one is no longer like the others; at least `floor`."""
+    """Compute the limit beyond which a value is an outlier; at least `floor`."""
     if len(values) < _FEWEST:
         return np.inf
     median, spread = _robust(values)
@@ -83,33 +83,33 @@ def usual_limit(values: Float, floor: float) -> float:
 
 
 def _robust(values: Float) -> tuple[float, float]:
-    """Median, and what would be the standard deviation of a normal distribution with this median absolute deviation."""
+    """Compute the median, and the standard deviation of a normal distribution with the same median absolute deviation."""
     median = float(np.median(values))
     return median, 1.4826 * float(np.median(np.abs(values - median)))
 
 
-def _reduced(picture: Float, side: int) -> Float:
+def _reduce(picture: Float, side: int) -> Float:
     return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _variance(values: Float, where: Bool) -> Float:
     count = np.maximum(where.sum((1, 2)), 1)
-    kept = np.where(where, values, 0)
-    mean = kept.sum((1, 2)) / count
-    return np.asarray(np.maximum((kept**2).sum((1, 2)) / count - mean**2, 0), np.float32)
+    inside = np.where(where, values, 0)
+    mean = inside.sum((1, 2)) / count
+    return np.asarray(np.maximum((inside**2).sum((1, 2)) / count - mean**2, 0), np.float32)
 
 
-# What the eye just sees as another picture: the units of the descriptors.
+# Just noticeable differences: the units of the descriptors.
 _TURN = 1.2  # degrees of yaw or pitch
-_MOVED = 0.03  # root-mean-square movement of all landmarks, template units, of a subject that does not say
+_MOVED = 0.03  # root-mean-square movement of all landmarks, template units, of a subject without `likeness`
 _LEVELS = 4.0  # root-mean-square change of a small grey picture of the face, of 255
 _BLOCK = 1 << 24  # numbers in a block of distances
-_LOST = 0.02  # mean square of what is neglected, for speed; 1 is the distance of duplicates
+_LOST = 0.02  # mean square that is neglected, for speed; 1 is the distance of duplicates
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """kept: [K] rows, ascending. by: [N], the kept row nearest to each row. distance: [N], how far that is."""
+    """A choice of rows. kept: [K] rows, ascending. by: [N], the kept row nearest to each row. distance: [N], to that row."""
 
     kept: Int
     by: Int
@@ -117,7 +117,7 @@ class Cover:
 
 
 def describe(shape: Float, yaw_pitch: Float, subject: Subject) -> Float:
-    """Describe pose and expression so that a distance of 1 is just seen: [T, D].
+    """Describe pose and expression so that a distance of 1 is just noticeable: [T, D].
 
     shape: [T, L, 3], as :func:`nodes.align.pose.take_performance` gives it. yaw_pitch: [T, 2], degrees.
     """
@@ -142,28 +142,28 @@ def cover(points: Float, most: int, least: float) -> Cover:
     points = np.asarray(points, np.float32)
     if not len(points):
         return Cover(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
-    points = _on_few_axes(points - points.mean(0), least)  # small numbers: their squares are subtracted
+    points = _on_few_axes(points - points.mean(0), least)  # centred, since squares of large numbers lose precision
     norms = np.einsum("ij,ij->i", points, points)
-    rows, there, squares = np.arange(len(points)), points, norms
+    rows, remaining, squares = np.arange(len(points)), points, norms
     nearest = np.full(len(points), np.inf, np.float32)
     kept = [int(norms.argmin())]  # the most ordinary one
     while True:
         centre = kept[-1]
-        np.minimum(nearest, squares - 2 * (there @ points[centre]) + norms[centre], out=nearest)
+        np.minimum(nearest, squares - 2 * (remaining @ points[centre]) + norms[centre], out=nearest)
         nearest[rows == centre] = -1
-        far = int(nearest.argmax())
-        if len(kept) == most or nearest[far] < least**2:
+        farthest = int(nearest.argmax())
+        if len(kept) == most or nearest[farthest] < least**2:
             break
-        kept.append(int(rows[far]))
+        kept.append(int(rows[farthest]))
         if len(kept) % 64 == 0:
-            open_ = nearest >= least**2  # what is covered stays covered
+            open_ = nearest >= least**2  # covered rows stay covered
             if open_.mean() < 0.7:
-                rows, there, squares, nearest = rows[open_], there[open_], squares[open_], nearest[open_]
+                rows, remaining, squares, nearest = rows[open_], remaining[open_], squares[open_], nearest[open_]
     return _assign(points, norms, np.sort(np.asarray(kept, np.int64)))
 
 
 def _on_few_axes(points: Float, least: float) -> Float:
-    """Turn centred points onto the few axes along which they differ: what is lost is small against `least`."""
+    """Turn centred points onto the few axes along which they differ; the loss is small against `least`."""
     spread, axes = np.linalg.eigh((points.T @ points).astype(np.float64) / len(points))
     return np.asarray(points @ axes[:, np.cumsum(spread) > _LOST * least**2].astype(np.float32), np.float32)
 

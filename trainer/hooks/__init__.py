@@ -1,1 +1,1 @@
-"""What happens around the steps of the loop, one hook a file: progress, previews, checkpoints, metrics, guards, when to stop."""
+"""Hooks of the training loop: progress, previews, checkpoints, metrics, guards and stopping."""

@@ -1,4 +1,4 @@
-"""Monitoring hooks: losses, rate and time left, previews, and changes of the facesets."""
+"""Monitoring hooks: losses, rate, time left and previews."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from trainer.watcher import TrainingProgress, Watcher
 
 
 class LossRecord(Hook):
-    """Every other hook that wants losses takes them from here.
+    """Record of all losses, from which other hooks read them.
 
     rows: float32 [steps, 2 + K], gradient norm, total loss, then each loss as in `names`; the means over all processes. fresh:
-    whether the rows are complete just now, which they are every `every` steps and when the loop is about to stop.
+    true when the rows are complete, every `every` steps and when the loop is about to stop.
     """
 
     def __init__(self, every: int, group: Group | None = None, rows: Float | None = None) -> None:
@@ -32,7 +32,7 @@ class LossRecord(Hook):
         self.names: tuple[str, ...] = ()
         self._rows = np.zeros((0, 0), np.float32) if rows is None else rows
         self._count = len(self._rows)
-        self._unread: list[Tensor] = []  # a step each, still on the device
+        self._unread: list[Tensor] = []  # one a step, still on the device
         self._norm: Tensor | None = None
         self.fresh = False
 
@@ -42,11 +42,11 @@ class LossRecord(Hook):
         return self._rows[: self._count]
 
     def before_training(self, loop: Loop) -> None:
-        """Measure gradients just before each update: afterwards they are gone."""
+        """Measure gradients just before each update, which clears them."""
         self._hook = loop.optimiser.register_step_pre_hook(self._measure)
 
     def after_step(self, loop: Loop) -> None:
-        """Put the step's losses with the others, and read them when it is time."""
+        """Append the step's losses, and read them from the device when it is time."""
         assert loop.loss is not None and self._norm is not None
         self.names = tuple(loop.losses)
         self._unread.append(torch.stack([self._norm, loop.loss, *loop.losses.values()]))
@@ -55,7 +55,7 @@ class LossRecord(Hook):
             self._read()
 
     def after_training(self, loop: Loop) -> None:
-        """Let go of the optimiser."""
+        """Remove the gradient hook from the optimiser."""
         self._hook.remove()
 
     def cut(self, steps: int) -> None:
@@ -67,7 +67,7 @@ class LossRecord(Hook):
         self._unread.clear()
         if self._rows.shape[1] != new.shape[1]:  # resumed with other losses than before
             self._rows = np.full((self._count, new.shape[1]), np.nan, np.float32)
-        while self._count + len(new) > len(self._rows):  # doubled, so that a million steps cost a million copies
+        while self._count + len(new) > len(self._rows):  # doubled, so that the cost of copies stays linear
             self._rows = np.concatenate([self._rows, np.zeros((max(1024, len(self._rows)), new.shape[1]), np.float32)])
         self._rows[self._count : self._count + len(new)] = new
         self._count += len(new)
@@ -80,30 +80,30 @@ class LossRecord(Hook):
 
 
 CURVE, TABLE, EVENTS = "losses.png", "losses.csv", "tensorboard"
-_POINTS = 400  # that a curve is drawn with
+_POINTS = 400  # of a curve
 
 
 class Metrics(Hook):
-    """Writes what the record holds, and nothing that the guard may still take back: it stands after it.
+    """Writer of the record; its place is after the guard, which may still take rows back.
 
-    curve_every: seconds between two pictures of the curve. A full disk is forgiven: the record is in the checkpoints too, and
-    all of it is written anew at a resume.
+    curve_every: seconds between two pictures of the curve. A full disk is no error: the record is in the checkpoints too, and
+    a resume writes it anew.
     """
 
     def __init__(self, folder: Path, record: LossRecord, curve_every: float = 60.0) -> None:
         self._folder, self._record, self._curve = folder, record, Every(curve_every)
-        self._written = 0
+        self._count = 0
         self._events: Any = None
 
     def before_training(self, loop: Loop) -> None:
-        """Write anew what an earlier run has recorded; TensorBoard drops what it wrote after its last checkpoint."""
+        """Rewrite the record of an earlier run; TensorBoard drops events after the last checkpoint."""
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         self._events = _writer(self._folder / EVENTS, loop.step)
-        self._begun = False
+        self._has_table = False
 
     def after_step(self, loop: Loop) -> None:
-        """Write what is new."""
+        """Write the new rows."""
         if not self._record.fresh or not self._record.names:
             return
         try:
@@ -112,7 +112,7 @@ class Metrics(Hook):
                 draw(self._folder / CURVE, self._record)
                 self._curve.done()
         except (OSError, OutputError):
-            self._begun = False  # the table is written whole the next time
+            self._has_table = False  # the table is written whole the next time
 
     def after_training(self, loop: Loop) -> None:
         """Close the event files."""
@@ -120,27 +120,27 @@ class Metrics(Hook):
             self._events.close()
 
     def _append(self) -> None:
-        rows, known = self._record.rows, self._written
-        table, start = self._folder / TABLE, known if self._begun else 0
-        numbered = np.column_stack([np.arange(start + 1, len(rows) + 1), rows[start:]])
-        if not self._begun:
+        rows, recorded = self._record.rows, self._count
+        table, start = self._folder / TABLE, recorded if self._has_table else 0
+        table_rows = np.column_stack([np.arange(start + 1, len(rows) + 1), rows[start:]])
+        if not self._has_table:
             head = ",".join(("step", "gradient", "loss", *self._record.names))
             with whole_file(table, sync=False) as temporary:
-                np.savetxt(temporary, numbered, "%.9g", ",", header=head, comments="")
-            self._begun = True
+                np.savetxt(temporary, table_rows, "%.9g", ",", header=head, comments="")
+            self._has_table = True
         else:
             with table.open("a", encoding="utf-8") as file:
-                np.savetxt(file, numbered, "%.9g", ",")
-        if self._events is not None and len(rows) > known:
-            for name, value in zip(("loss", *self._record.names), rows[known:, 1:].mean(axis=0), strict=True):
+                np.savetxt(file, table_rows, "%.9g", ",")
+        if self._events is not None and len(rows) > recorded:
+            for name, value in zip(("loss", *self._record.names), rows[recorded:, 1:].mean(axis=0), strict=True):
                 self._events.add_scalar(f"loss/{name}" if name != "loss" else name, float(value), len(rows))
-        self._written = len(rows)
+        self._count = len(rows)
 
 
 def draw(path: Path, record: LossRecord) -> None:
-    """Draw the losses over the steps, each value the mean of its stretch, on a logarithmic scale; nothing where there are no rows."""
+    """Draw the losses over the steps, each value the mean of its stretch, on a logarithmic scale; without rows, draw nothing."""
     rows = record.rows
-    if not len(rows):  # all were taken back
+    if not len(rows):  # after a rollback to the start
         return
     stretches = np.array_split(np.arange(len(rows)), min(len(rows), _POINTS))
     figure = Figure((8, 4), layout="constrained")
@@ -156,7 +156,7 @@ def draw(path: Path, record: LossRecord) -> None:
 
 
 def _writer(folder: Path, step: int) -> Any:
-    """TensorBoard's writer, if it is installed."""
+    """Return TensorBoard's writer, or None if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -165,9 +165,9 @@ def _writer(folder: Path, step: int) -> Any:
 
 
 class Preview(Hook):
-    """Calls `write`, which writes a picture and returns its name, when the losses have just been found sound; also at the end.
+    """Hook that calls `write` for a picture's path when new losses are read and sound; also at the end.
 
-    tell: is given the picture. warn: is given a sentence when the disk would not take it.
+    tell: gets the picture. warn: gets a sentence when the picture cannot be written.
     """
 
     def __init__(
@@ -191,12 +191,12 @@ class Preview(Hook):
             self._every.done()
 
 
-_RATE_OVER = 12  # tellings that the rate is taken over: long enough to be steady, short enough to follow the machine
-_SMOOTH = 50  # steps that a loss is the mean of
+_RATE_OVER = 12  # reports that the rate is measured over: enough to be steady, few enough to follow the machine
+_SMOOTH = 50  # steps, of a reported mean loss
 
 
 class Tell(Hook):
-    """Tells a watcher every `every` seconds, and at the end. steps, seconds: at which the training stops, if it does."""
+    """Hook that reports to a watcher every `every` seconds, and at the end. steps, seconds: limits of the training, if any."""
 
     def __init__(
         self,
@@ -213,32 +213,32 @@ class Tell(Hook):
         self._marks: deque[tuple[float, int]] = deque(maxlen=_RATE_OVER)
 
     def before_training(self, loop: Loop) -> None:
-        """Take the time."""
+        """Note the time of the first step."""
         self._marks.append((self._clock.seconds, loop.step))
 
     def after_step(self, loop: Loop) -> None:
-        """Tell, if it is time."""
+        """Report, if it is time."""
         if loop.stop or self._every.due:
-            self._watcher.training(self._now(loop))
+            self._watcher.training(self._progress(loop))
 
-    def _now(self, loop: Loop) -> TrainingProgress:
+    def _progress(self, loop: Loop) -> TrainingProgress:
         seconds = self._clock.seconds
         if loop.step < self._marks[-1][1]:  # rolled back
             self._marks.clear()
         since, first = self._marks[0] if self._marks else (seconds, loop.step)
         self._marks.append((seconds, loop.step))
         rate = (loop.step - first) / (seconds - since) if seconds > since else 0.0
-        left = [max(self._seconds - seconds, 0.0)] if self._seconds is not None else []
+        remaining = [max(self._seconds - seconds, 0.0)] if self._seconds is not None else []
         if self._steps is not None and rate > 0:
-            left.append(max(self._steps - loop.step, 0) / rate)
+            remaining.append(max(self._steps - loop.step, 0) / rate)
         means = recent(self._record)
         return TrainingProgress(
-            loop.step, self._steps, seconds, rate, min(left, default=None), means.pop("all", np.nan), means
+            loop.step, self._steps, seconds, rate, min(remaining, default=None), means.pop("all", np.nan), means
         )
 
 
 def recent(record: LossRecord, steps: int = _SMOOTH) -> dict[str, float]:
-    """The mean of each loss over the last steps that were read, by name, and under 'all' that of their sum."""
+    """Return the mean of each loss over the last steps read, by name, and of their sum as 'all'."""
     rows = record.rows[-steps:]
     if not len(rows):
         return {}

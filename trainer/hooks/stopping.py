@@ -1,4 +1,4 @@
-"""Schedule hooks: stop at a step, a time, a plateau or a signal; the learning rate; memory limits."""
+"""Stopping hooks: stop at a step, a time, a plateau or a signal; the learning rate; memory limits."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from trainer.loop import BatchSource, Clock, Hook, Loop
 
 
 class StopAtStep(Hook):
-    """Stops after `steps` steps, all resumes counted."""
+    """Hook that stops after `steps` steps, all resumes counted."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
 
     def before_training(self, loop: Loop) -> None:
-        """Ask for it: there may be nothing left to do."""
-        done = counted(max(loop.step, self._steps), "step")
-        loop.ask_to_stop(f"{done} done", step=self._steps, by_all=True)
+        """Ask to stop now: there may be nothing left to do."""
+        steps = counted(max(loop.step, self._steps), "step")
+        loop.ask_to_stop(f"{steps} done", step=self._steps, by_all=True)
 
 
 class StopAfter(Hook):
-    """Stops after `seconds` of training, all resumes counted."""
+    """Hook that stops after `seconds` of training, all resumes counted."""
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         self._seconds, self._clock = seconds, clock
 
     def before_training(self, loop: Loop) -> None:
-        """There may be nothing left to do."""
+        """Stop at once if the time is over already."""
         self.after_step(loop)
 
     def after_step(self, loop: Loop) -> None:
-        """Stop when they are over."""
+        """Stop when the time is over."""
         if self._clock.seconds >= self._seconds:
             loop.ask_to_stop(f"{self._seconds / 60:g} minutes are over")
 
 
 class StopAtPlateau(Hook):
-    """Stops when the loss, over the last `window` of all steps, has fallen by less than `least` of itself.
+    """Hook that stops when the loss, over the last `window` of all steps, has fallen by less than `least` of itself.
 
-    Compared are the medians of both halves of the window, so that a few lucky batches do not count.
+    It compares the medians of both halves of the window, so that a few lucky batches do not count.
     """
 
     def __init__(self, record: LossRecord, window: float = 0.3, least: float = 0.01, steps: int = 500) -> None:
@@ -64,55 +64,55 @@ class StopAtPlateau(Hook):
 
 
 def gain(losses: Float, window: float) -> float:
-    """By what part of itself the loss fell between the halves of the last `window` of all steps."""
+    """Compute the relative fall of the loss between the halves of the last `window` of all steps."""
     half = max(int(len(losses) * window / 2), 1)
     before, after = float(np.median(losses[-2 * half : -half])), float(np.median(losses[-half:]))
     return (before - after) / max(abs(before), 1e-12)
 
 
 class StopOnSignal(Hook):
-    """Ends the training in good order on Ctrl-C or when the process is asked to end; the second time at once.
+    """Hook that ends the training in good order on Ctrl-C or SIGTERM; the second time at once.
 
-    A signal that comes when the training has ended by itself, but is not yet put away, is for whoever runs it, and reaches them after that.
+    A signal after the last step is raised again after the training, for the caller.
     """
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        self._heard: int | None = None
+        self._signal: int | None = None
 
     def before_training(self, loop: Loop) -> None:
-        """Listen, where Python allows it."""
+        """Install the handlers, in the main thread only."""
 
         def hear(number: int, _: FrameType | None) -> None:
-            self._heard = number
+            self._signal = number
             signal.signal(number, self._before[number])
 
         if threading.current_thread() is threading.main_thread():
             self._before = {n: signal.signal(n, hear) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def after_step(self, loop: Loop) -> None:
-        """Ask between two steps, before the others look: so the last step is judged as any other."""
-        if self._heard is not None and not loop.stop:
-            loop.ask_to_stop(f"stopped by {signal.Signals(self._heard).name}")
-            self._heard = None
+        """Ask between two steps, before the other hooks run: so they treat the last step as any other."""
+        if self._signal is not None and not loop.stop:
+            loop.ask_to_stop(f"stopped by {signal.Signals(self._signal).name}")
+            self._signal = None
 
     def after_training(self, loop: Loop) -> None:
-        """Put back what was there."""
+        """Restore the earlier handlers."""
         for number, before in self._before.items():
             signal.signal(number, before)
-        if self._heard is not None:
-            signal.raise_signal(self._heard)
+        if self._signal is not None:
+            signal.raise_signal(self._signal)
 
 
-_WARM, _WARM_SHARE = 50, 0.1  # steps, or of a training that is shorter than ten times as many
-_FALL = 0.5  # of the training: from here on it falls
+_WARM, _WARM_SHARE = 50, 0.1  # steps, or share of a training shorter than ten times that
+_FALL = 0.5  # of the training: start of the fall
 _LEAST = 0.02
 
 
 def factor(step: int, done: float) -> float:
-    """What the learning rate is multiplied by at a step, when `done` (0..1) of the training is over.
+    """Compute the factor of the learning rate at a step, when `done` (0..1) of the training is over.
 
-    A warm-up, then a constant, then half a cosine: a short training wins most of what it can from its last part, where small
+    A warm-up, then a constant, then half a cosine: a short training gains most in its last part, where small
     steps settle what large ones leave unsteady. Loshchilov & Hutter 2017, "SGDR: stochastic gradient descent with warm restarts".
     """
     fall = min(max((done - _FALL) / (1 - _FALL), 0.0), 1.0)
@@ -122,30 +122,30 @@ def factor(step: int, done: float) -> float:
 
 
 class Schedule(Hook):
-    """Sets the learning rate before each step. steps, seconds: when the training ends; where neither is known it never falls.
+    """Hook that sets the learning rate before each step. steps, seconds: end of the training; without either the rate never falls.
 
-    By steps it is the same in every run and after every resume; by seconds it is as the machine's speed has it, and processes
-    that train together agree on how late it is every few steps.
+    With a step limit, the schedule is the same in every run and resume; with a time limit, it depends on machine speed, and
+    processes that train together agree on the time every few steps.
     """
 
     def __init__(
         self, rate: float, clock: Clock, steps: int | None, seconds: float | None, group: Group, every: int
     ) -> None:
         self._rate, self._clock, self._steps, self._seconds = rate, clock, steps, seconds
-        self._group, self._every, self._late = group, every, 0.0
+        self._group, self._every, self._done = group, every, 0.0
 
     def before_training(self, loop: Loop) -> None:
         """Set the rate of the first step."""
-        self._late = self._agreed()
+        self._done = self._progress()
         self._set(loop)
 
     def after_step(self, loop: Loop) -> None:
-        """Set the rate of the step to come."""
+        """Set the rate of the next step."""
         if loop.step % self._every == 0:
-            self._late = self._agreed()
+            self._done = self._progress()
         self._set(loop)
 
-    def _agreed(self) -> float:
+    def _progress(self) -> float:
         if not self._seconds:
             return 0.0
         late = torch.tensor(self._clock.seconds / self._seconds, device=self._group.device)
@@ -154,19 +154,19 @@ class Schedule(Hook):
     def _set(self, loop: Loop) -> None:
         by_steps = loop.step / self._steps if self._steps else 0.0
         for group in loop.optimiser.param_groups:
-            group["lr"] = self._rate * factor(loop.step, max(by_steps, self._late))
+            group["lr"] = self._rate * factor(loop.step, max(by_steps, self._done))
 
 
 class SmallerBatch(Hook):
-    """Tries a step again with half the batch. Not with several processes: the others have begun to wait for this one."""
+    """Hook that tries a step again with half the batch; in a single process only, since others already wait for this one."""
 
     def __init__(self, supply: BatchSource, group: Group, tell: Callable[[str], None]) -> None:
-        self._supply, self._group, self._tell = supply, group, tell
+        self._source, self._group, self._tell = supply, group, tell
 
     def after_out_of_memory(self, loop: Loop) -> bool:
         """Halve the batch, unless it is one crop."""
-        before = self._supply.share.batch
-        if self._group.world > 1 or not self._supply.halve():
+        before = self._source.share.batch
+        if self._group.world > 1 or not self._source.halve():
             return False
-        self._tell(f"Step {loop.step}: no memory for a batch of {before}; going on with {self._supply.share.batch}.")
+        self._tell(f"Step {loop.step}: no memory for a batch of {before}; going on with {self._source.share.batch}.")
         return True

@@ -1,4 +1,4 @@
-"""The layers that the shared-encoder models are made of. Pictures [N, C, H, W], codes [N, D]; no normalisation anywhere."""
+"""Layers of the shared-encoder models. Pictures [N, C, H, W], codes [N, D]; no normalisation anywhere."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SLOPE = 0.1  # of LeakyReLU below zero
 
 
 class Down(nn.Sequential):
-    """Halves height and width: a convolution of 5×5 with stride 2."""
+    """Layer that halves height and width: a convolution of 5×5 with stride 2."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__(nn.Conv2d(channels, out, 5, stride=2, padding=2), nn.LeakyReLU(_SLOPE, inplace=True))
 
 
 class Up(nn.Sequential):
-    """Doubles height and width: a convolution to four times the channels, shuffled into pixels (Shi et al. 2016)."""
+    """Layer that doubles height and width: a convolution to four times the channels, shuffled into pixels (Shi et al. 2016)."""
 
     def __init__(self, channels: int, out: int) -> None:
         super().__init__(
@@ -36,12 +36,12 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
+        """Return the same shape."""
         return F.leaky_relu(x + self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
 
 
 class Bottleneck(nn.Module):
-    """The narrow place: a picture is squeezed into a code of `code` numbers and unfolded to `out` channels of twice the `grid`."""
+    """Bottleneck from a picture to `code` numbers and back to `out` channels of twice the `grid`."""
 
     def __init__(self, channels: int, side: int, code: int, grid: int, middle: int, out: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
         self._shape = (middle, grid, grid)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, channels, side, side] → [N, out, 2 grid, 2 grid]."""
+        """Map [N, channels, side, side] → [N, out, 2 grid, 2 grid]."""
         return self.up(self.unfold(self.squeeze(x.flatten(1))).unflatten(1, self._shape))  # type: ignore[no-any-return]
 
 
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
         self.mask.extend([Up(2 * mask, mask), nn.Conv2d(mask, 1, 1)])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Face and mask."""
+        """Return face and mask."""
         return torch.sigmoid(self.face(x)), torch.sigmoid(self.mask(x))
 
 
@@ -100,5 +100,5 @@ def initialise(network: nn.Module) -> None:
         parts = list(module) if isinstance(module, nn.Sequential) else []
         for at, part in enumerate(parts):
             if isinstance(part, nn.PixelShuffle):
-                shuffled = next(p for p in reversed(parts[:at]) if isinstance(p, nn.Conv2d))
-                shuffled.weight.copy_(shuffled.weight[::4].repeat_interleave(4, 0))
+                convolution = next(p for p in reversed(parts[:at]) if isinstance(p, nn.Conv2d))
+                convolution.weight.copy_(convolution.weight[::4].repeat_interleave(4, 0))

@@ -1,7 +1,7 @@
-"""The network of *Exploring Deepfakes*, which is the original of them all: 64×64, a shared encoder, a decoder each.
+"""The network of *Exploring Deepfakes*, the original of all deepfakes: 64×64, a shared encoder, a decoder each.
 
-The original has no mask. Here the last convolution has a fourth channel for it, which costs nothing that can be measured, and
-lets Swap lay the face over the plate as every other model's.
+The original has no mask. Here the last convolution has a fourth channel for it, at no measurable cost, so that
+Swap lays the face over the plate as every other model's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trainer.models.paired import Paired, PairedOptions, shares
 
 
 class BookOptions(PairedOptions):
-    """Only its size can be chosen."""
+    """Options of the book's network: its size alone."""
 
     size: int = Field(64, ge=32, le=512, multiple_of=32)
 
@@ -42,7 +42,7 @@ class Book(Paired):
         initialise(self)
 
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """One pass through the encoder for all, then each performer's decoder."""
+        """Run the encoder once for all, then each performer's decoder."""
         codes = shares(self.encoder(crops), performers)
-        drawn = torch.cat([self.decoders[k](code) for k, code in zip(performers, codes, strict=True)])
-        return drawn[:, :3], drawn[:, 3:]
+        outputs = torch.cat([self.decoders[k](code) for k, code in zip(performers, codes, strict=True)])
+        return outputs[:, :3], outputs[:, 3:]

@@ -23,7 +23,7 @@ class DFOptions(PairedOptions):
 
 
 class DF(Paired):
-    """The face's own shape is kept by having a decoder each; suits performers of like faces."""
+    """Network with a decoder for each performer, which keeps the face's own shape; suits performers of similar faces."""
 
     name = "df"
     options_type = DFOptions
@@ -38,8 +38,8 @@ class DF(Paired):
         initialise(self)
 
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """One pass through encoder and code for all, then each performer's decoder."""
+        """Run encoder and code once for all, then each performer's decoder."""
         codes = shares(self.inter(self.encoder(crops)), performers)
-        drawn = [self.decoders[k](code) for k, code in zip(performers, codes, strict=True)]
-        faces, masks = zip(*drawn, strict=True)
+        outputs = [self.decoders[k](code) for k, code in zip(performers, codes, strict=True)]
+        faces, masks = zip(*outputs, strict=True)
         return torch.cat(faces), torch.cat(masks)

@@ -14,7 +14,7 @@ from trainer.models.paired import Paired, shares
 
 
 class LIAE(Paired):
-    """Every performer's picture is [own code, common code]; the source's own is the common one. Suits unlike faces and light."""
+    """Network whose decoder takes [own code, common code]; the source's own is the common one. Suits different faces and light."""
 
     name = "liae"
     options_type = DFOptions
@@ -31,11 +31,11 @@ class LIAE(Paired):
         initialise(self)
 
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """One pass through encoder and decoder for all."""
-        seen = self.encoder(crops)
-        common = self.common(seen)
-        parts = zip(performers, shares(seen, performers), shares(common, performers), strict=True)
-        own = torch.cat([known if k == 0 else self.others[k - 1](part) for k, part, known in parts])
+        """Run encoder and decoder once for all."""
+        features = self.encoder(crops)
+        common = self.common(features)
+        parts = zip(performers, shares(features, performers), shares(common, performers), strict=True)
+        own = torch.cat([common_part if k == 0 else self.others[k - 1](part) for k, part, common_part in parts])
         faces, masks = self.decoder(torch.cat([own, common], 1))
         return faces, masks
 

@@ -1,6 +1,6 @@
-"""What the shared-encoder models have in common: one network looks at every performer, and learns to draw each of them.
+"""Base of the shared-encoder models: one network encodes every performer, and learns to draw each of them.
 
-To swap, the target's crop is drawn as the source. A base over many performers is the same with more of them: performer 0 is the
+To swap, the target's crop is drawn as the source. A base has more performers: performer 0 is the
 source, 1 the target.
 """
 
@@ -25,7 +25,7 @@ from trainer.performers import roles
 
 
 class PairedOptions(Options):
-    """What every shared-encoder model can be asked for. performers: how many it learns; more than two make a base."""
+    """Options of every shared-encoder model. performers: how many it learns; more than two make a base."""
 
     size: int = Field(128, ge=32, le=512, multiple_of=32)
     performers: int = Field(2, ge=2, le=256)
@@ -36,7 +36,7 @@ class Batch:
     """Crops of P performers, n each, one performer after another.
 
     input, target: [P·n, 3, S, S], 0..1 RGB; the input is warped. mask: [P·n, 1, S, S], coverage of the face. weight: the same
-    shape, how much each pixel counts: 0 outside the mask and its rim, 1 inside, 3 in eyes and mouth.
+    shape, weight of each pixel: 0 outside the mask and its rim, 1 inside, 3 in eyes and mouth.
     """
 
     input: Tensor
@@ -46,7 +46,7 @@ class Batch:
 
 
 class PairedBatches:
-    """Makes batches of some performers' facesets for networks of `size` pixels.
+    """Batches of some performers' facesets for networks of `size` pixels.
 
     limit: bytes of each faceset that may be kept on the device.
     """
@@ -65,26 +65,26 @@ class PairedBatches:
         self._read: Callable[[int], list[Tensor]] = self._gather if resident else Ahead(self._gather)
 
     def __call__(self, step: int) -> Batch:
-        """The batch of a step."""
+        """Return the batch of a step."""
         generator, device = self.share.generator(step), self.share.device
-        self._choose(generator)  # the same numbers as in _gather, to draw on from there
+        self._choose(generator)  # skips the random numbers that _gather draws
         parts = []
         for pictures in self._read(step):
             draws = draw(self.share.batch, generator, self._amounts).rows(self.share.rows, device)
             whole = planes(pictures.to(device, non_blocking=True))
             warped = sample(whole[:, :3], sampling_grid(draws, self.size, warped=True))
-            still = sample(whole, sampling_grid(draws, self.size, warped=False))
-            parts.append(torch.cat([colour(warped, draws), colour(still[:, :3], draws), still[:, 3:]], 1))
+            unwarped = sample(whole, sampling_grid(draws, self.size, warped=False))
+            parts.append(torch.cat([colour(warped, draws), colour(unwarped[:, :3], draws), unwarped[:, 3:]], 1))
         return _batch(parts)
 
     def plain(self, rows: int) -> Batch:
-        """`rows` crops of each performer, evenly chosen and not augmented."""
+        """Return `rows` crops of each performer, evenly chosen and not augmented."""
         level, parts = identity(rows).rows(slice(None), self.share.device), []
         grid = sampling_grid(level, self.size, warped=False)
         for crops in self._crops:
-            chosen = torch.linspace(0, len(crops) - 1, rows).round().long()
-            still = sample(planes(crops(chosen).to(self.share.device)), grid)
-            parts.append(torch.cat([still[:, :3], still], 1))
+            rows_of_crops = torch.linspace(0, len(crops) - 1, rows).round().long()
+            unwarped = sample(planes(crops(rows_of_crops).to(self.share.device)), grid)
+            parts.append(torch.cat([unwarped[:, :3], unwarped], 1))
         return _batch(parts)
 
     def _choose(self, generator: torch.Generator) -> list[Tensor]:
@@ -92,26 +92,26 @@ class PairedBatches:
         return [rows[self.share.rows] for rows in joint]
 
     def _gather(self, step: int) -> list[Tensor]:
-        chosen = self._choose(self.share.generator(step))
-        return [crops(rows) for crops, rows in zip(self._crops, chosen, strict=True)]
+        indices = self._choose(self.share.generator(step))
+        return [crops(rows) for crops, rows in zip(self._crops, indices, strict=True)]
 
 
 class Paired(Network):
-    """A network with something that all performers share, and something of each one's own."""
+    """A network with a shared part and a part for each performer."""
 
     options: PairedOptions
-    own: ClassVar[str]  # the list of modules that are the performers' own, the first performer's first
+    own: ClassVar[str]  # name of the list of the performers' own modules, in their order
 
     @abstractmethod
     def generate(self, crops: Tensor, performers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Draw crops [P·n, 3, S, S] as P performers, n after n: faces of the same shape and masks [P·n, 1, S, S], 0..1."""
 
     def batches(self, facesets: Sequence[Faceset], share: Share) -> PairedBatches:
-        """Batches of as many performers as the options say."""
+        """Make batches of as many performers as the options have."""
         return PairedBatches(facesets, self.options.size, share)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of each performer's faces, and of all masks."""
+        """Compute the loss of each performer's faces, and of all masks."""
         performers = self.options.performers
         faces, masks = self.generate(batch.input, range(performers))
         losses = picture_loss(faces, batch.target, batch.weight).view(performers, -1).mean(1)
@@ -120,14 +120,14 @@ class Paired(Network):
         }
 
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The target's crops drawn as the source."""
+        """Draw the target's crops as the source."""
         return self.generate(inputs["crop"], (0,))
 
     @torch.no_grad()
     def views(self, batches: PairedBatches, rows: int) -> dict[str, Tensor]:
-        """The first two performers, each drawn as itself and as the other, over its own crop."""
-        shown = batches.plain(rows).target[: 2 * rows]
-        (source, target), own = shown.chunk(2), self._over(shown, (0, 1)).chunk(2)
+        """Draw the first two performers, each as itself and as the other, over its own crop."""
+        crops = batches.plain(rows).target[: 2 * rows]
+        (source, target), own = crops.chunk(2), self._over(crops, (0, 1)).chunk(2)
         return {
             "source": source,
             "source drawn": own[0],
@@ -138,27 +138,27 @@ class Paired(Network):
         }
 
     def examples(self, batches: PairedBatches, rows: int) -> dict[str, Tensor]:
-        """The target's crops."""
+        """Return the target's crops."""
         return {"crop": batches.plain(rows).target[rows : 2 * rows]}
 
     def fit_base(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the weights of a base over any number of performers so that they fit this network's performers.
 
-        What is shared stays, and performer k begins as the base's k-th did; those beyond begin as its first: what any face
-        needs, each of them has learned. Raises ModelError for weights of other dimensions.
+        Shared weights stay, and performer k begins as the base's k-th; further ones begin as its first, which has
+        learned faces in general. Raises ModelError for weights of other dimensions.
         """
         fitted = {}
         for name, mine in self.state_dict().items():
-            found = weights.get(name)
-            if found is None and name.startswith(f"{self.own}."):
-                found = weights.get(f"{self.own}.0.{name.split('.', 2)[2]}")
-            if found is None or found.shape != mine.shape:
-                there = "nothing" if found is None else str(tuple(found.shape))
+            weight = weights.get(name)
+            if weight is None and name.startswith(f"{self.own}."):
+                weight = weights.get(f"{self.own}.0.{name.split('.', 2)[2]}")
+            if weight is None or weight.shape != mine.shape:
+                shape = "nothing" if weight is None else str(tuple(weight.shape))
                 raise ModelError(
-                    f"the base has {there} for '{name}' of {tuple(mine.shape)}",
+                    f"the base has {shape} for '{name}' of {tuple(mine.shape)}",
                     remedy="Choose the size and dimensions of the base, or another base",
                 )
-            fitted[name] = found
+            fitted[name] = weight
         return fitted
 
     def _over(self, crops: Tensor, performers: Sequence[int]) -> Tensor:
@@ -168,7 +168,7 @@ class Paired(Network):
 
 
 def shares(rows: Tensor, performers: Sequence[int]) -> Sequence[Tensor]:
-    """The rows of each performer; of one alone all of them, without a word about their number, which an export leaves open."""
+    """Split rows by performer; for a single one, return all without counting them: an export leaves their number open."""
     return rows.chunk(len(performers)) if len(performers) > 1 else (rows,)
 
 
