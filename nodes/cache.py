@@ -25,13 +25,13 @@ _USUAL = 2.0  # GB
 
 
 def cache_folder() -> Path:
-    """Where it is: FACEPLATE_CACHE, else the user's cache folder of this system."""
+    """Return the cache's folder: FACEPLATE_CACHE, else the user's cache folder of this system."""
     override = os.environ.get("FACEPLATE_CACHE")
     return Path(override).expanduser() if override else user_cache_path("faceplate")
 
 
 def limit() -> int:
-    """How many bytes it may hold: FACEPLATE_CACHE_LIMIT in GB, else 2 GB; raises FaceplateError for what is no number."""
+    """Return the most bytes that it may hold: FACEPLATE_CACHE_LIMIT in GB, else 2 GB; raises FaceplateError for an invalid size."""
     text = os.environ.get(_LIMIT, "")
     try:
         gigabytes = float(text) if text else _USUAL
@@ -43,7 +43,7 @@ def limit() -> int:
 
 
 def kept() -> list[tuple[Path, int, float]]:
-    """Every kept file, the latest used first: path, bytes, seconds since 1970 when it was last used."""
+    """List the kept files, the latest used first: path, bytes, seconds since 1970 when it was last used."""
     files = []
     for file in cache_folder().glob("*/*"):
         with suppress(OSError):
@@ -54,36 +54,36 @@ def kept() -> list[tuple[Path, int, float]]:
 
 
 def keep_within(most: int) -> int:
-    """Drop what was not used for longest until no more than `most` bytes are left; returns how many bytes went."""
-    total = gone = 0
+    """Drop the least recently used files until at most `most` bytes are left; returns the bytes freed."""
+    total = freed = 0
     for file, size, _ in kept():
         total += size
         if total > most:
             with suppress(OSError):
                 file.unlink(missing_ok=True)
-                gone += size
-    return gone
+                freed += size
+    return freed
 
 
 def clear() -> int:
-    """Drop everything; returns how many bytes went. Raises OutputError."""
-    gone = sum(size for _, size, _ in kept())
+    """Drop everything; returns the bytes freed. Raises OutputError."""
+    freed = sum(size for _, size, _ in kept())
     folder = cache_folder()
     with writing(folder):
         for part in folder.iterdir() if folder.is_dir() else ():
             if part.is_dir() and not part.is_symlink():
                 shutil.rmtree(part)
-    return gone
+    return freed
 
 
 _BLOCK = 1 << 20
-_SETTLED = 2.0  # seconds after a change, in which another could have the same time stamp
+_SETTLED = 2.0  # seconds after a change in which another could have the same time stamp
 
 
 def digest_footage(path: Path | str) -> str:
-    """Digest a movie or an image sequence by all that it holds, whatever its name, place and time of change; SHA-256, hex.
+    """Digest the content of a movie or an image sequence, regardless of its path and time of change; SHA-256, hex.
 
-    Of a sequence the names of its files count too. What was digested is kept in the cache, by each file's path, size, inode and times of
+    Of a sequence the names of its files count too. Digests are kept in the cache, by each file's path, size, inode and times of
     change. Raises FootageError.
     """
     path = Path(path)
@@ -98,7 +98,7 @@ def digest_file(path: Path) -> str:
 
 @cache
 def digest_code(*packages: str) -> str:
-    """Digest the Python sources of packages: results that another version of the code computed are not ours."""
+    """Digest the Python sources of packages, so that results of another version of the code are not reused."""
     digest = hashlib.sha256()
     for package in packages:
         folder = Path(str(import_module(package).__file__)).parent
@@ -132,7 +132,7 @@ def _digest(files: Sequence[Path], head: bytes) -> str:
 
 
 def _state(file: Path) -> tuple[int, int, int, int]:
-    """Size, inode, and in nanoseconds when it was written and when it was changed at all, which no tool can set back."""
+    """Return size, inode, and the times in nanoseconds of its last write and last change; no tool can set back the latter."""
     with _reading(file):
         status = file.stat()
     return status.st_size, status.st_ino, status.st_mtime_ns, max(status.st_ctime_ns, status.st_mtime_ns)

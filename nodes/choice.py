@@ -1,4 +1,4 @@
-"""Choose: the tracks of a shot that are meant, and checks that frames and faces belong to a clip."""
+"""Choose: select the tracks of a shot, and check that frames and faces belong to a clip."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nodes.types import Faces
 
 
 class ChooseParameters(Parameters):
-    """Choose the tracks that are meant."""
+    """Parameters of Choose: which tracks are replaced."""
 
     tracks: tuple[int, ...] = parameter((), help="Ids of the tracks; by default one face at a time, of one person.")
 
 
 def check_range(info: FootageInfo, first: int, last: int) -> None:
-    """Raise FootageError unless the positions first..last (inclusive) lie in the clip; frames are told by its own numbers."""
+    """Raise FootageError unless the positions first..last (inclusive) lie in the clip; the message has its own numbers."""
     if not 0 <= first <= last < info.frames:
         raise FootageError(
             f"has the frames {info.first}-{info.first + info.frames - 1}, not {info.first + first}-{info.first + last}",
@@ -42,9 +42,9 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
 
 
 def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
-    """Of the faces that were found in footage those that are meant, by default one face at a time (`nodes.detect.main_tracks`), of one person.
+    """Select faces of footage by the ids of their tracks, by default one face at a time (`nodes.detect.main_tracks`), of one person.
 
-    So a performer who is seen again after a cut, or lost and found, is replaced throughout, and a second person is not. Raises NoFaceError.
+    So a performer who returns after a cut or an interruption is replaced throughout, and a second person is not. Raises NoFaceError.
     """
     file, number = plate.info.path, plate.info.first
     if not found.tracks:
@@ -53,11 +53,11 @@ def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
             file=file,
             remedy="Try --detector full or a lower --min-score, or choose another --range",
         )
-    wanted = set(parameters.tracks)
+    ids = set(parameters.tracks)
     if missing := [w for w in parameters.tracks if w not in {t.id for t in found.tracks}]:
         listed = ", ".join(f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in found.tracks[:8])
         raise NoFaceError(f"has no track {missing[0]}", file=file, remedy=f"There are: {listed}")
-    if not wanted:
+    if not ids:
         main = main_tracks(found)
-        wanted = {t.id for t in (of_one_person(plate, main) if found.subject == "face" else main)}
-    return replace(found, tracks=tuple(track for track in found.tracks if track.id in wanted))
+        ids = {t.id for t in (of_one_person(plate, main) if found.subject == "face" else main)}
+    return replace(found, tracks=tuple(track for track in found.tracks if track.id in ids))

@@ -1,7 +1,7 @@
 """The four nodes, each defined once: ports, parameters and the function that computes it.
 
-Command-line options, host interfaces, the JSON schema and the reference page are all generated from here. Nothing
-heavy is imported, so that `faceplate --help` is instant; `compute` names a function to import when it is called.
+Command-line options, host interfaces, the JSON schema and the reference page are all generated from here. No heavy
+imports, so that `faceplate --help` is instant; `compute` names a function that is imported when it is called.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nodes.spec import Node, Parameters, Port, parameter
 
 
 class Detector(StrEnum):
-    """Which face detector."""
+    """Face detectors."""
 
     SHORT = "short"
     FULL = "full"
@@ -25,21 +25,21 @@ class Detector(StrEnum):
 
 
 class Landmarker(StrEnum):
-    """Which landmarker."""
+    """Landmarkers."""
 
     MESH = "mesh"
     FAN = "fan"
 
 
 class Method(StrEnum):
-    """How Swap makes the new face."""
+    """Methods of Swap to make the new face."""
 
     REFERENCE = "reference"
     MODEL = "model"
 
 
 class ColourMatch(StrEnum):
-    """How the new face's colours are matched to the plate's."""
+    """Methods to match the new face's colours to the plate's."""
 
     NONE = "none"
     REINHARD = "reinhard"
@@ -47,7 +47,7 @@ class ColourMatch(StrEnum):
 
 
 class Mouth(StrEnum):
-    """Whose mouth is seen between the new face's lips."""
+    """Sources of the mouth between the new face's lips."""
 
     SOURCE = "source"
     PLATE = "plate"
@@ -55,7 +55,7 @@ class Mouth(StrEnum):
 
 
 class Registrar(StrEnum):
-    """How what is aligned is found and placed."""
+    """Methods to find and place the aligned subject."""
 
     LANDMARKS = "landmarks"
     FEATURES = "features"
@@ -63,7 +63,7 @@ class Registrar(StrEnum):
 
 
 class Transform(StrEnum):
-    """What the object may do in the picture."""
+    """Transforms of an object in the picture."""
 
     SIMILARITY = "similarity"
     HOMOGRAPHY = "homography"
@@ -106,7 +106,7 @@ class DetectParameters(Parameters):
 
 
 def crop_coverage() -> Any:
-    """The parameter of whatever makes crops."""
+    """Declare the coverage of crops."""
     return parameter(
         1.0,
         ge=0.3,
@@ -132,7 +132,7 @@ class AlignParameters(Parameters):
         le=1024,
         multiple_of=8,
         unit="pixels",
-        help="Side of the crop; by default as large as the face in the plate, 128 to 512.",
+        help="Side of the crop; by default as large as the face in the plate, 192 to 512.",
     )
 
 
@@ -188,7 +188,7 @@ class MaskParameters(Parameters):
 
 
 def project_parameter() -> Any:
-    """The parameter of everything that asks for consent."""
+    """Declare the project whose records of consent apply."""
     return parameter(
         None,
         consent=True,
@@ -197,7 +197,7 @@ def project_parameter() -> Any:
 
 
 def production_parameter() -> Any:
-    """The parameter of everything that asks for consent."""
+    """Declare the production that consent is needed for."""
     return parameter(
         None,
         consent=True,
@@ -206,7 +206,7 @@ def production_parameter() -> Any:
 
 
 class ConsentParameters(Parameters):
-    """By which records of consent."""
+    """The project and production whose records of consent apply."""
 
     project: Path | None = project_parameter()
     production: str | None = production_parameter()
@@ -282,11 +282,11 @@ class SwapParameters(Parameters):
 
     @model_validator(mode="before")
     @classmethod
-    def _a_model_is_given_to_be_used(cls, told: Any) -> Any:
-        """A request that names a model but no method means the method `model`."""
-        if isinstance(told, dict) and told.get("model") is not None and "method" not in told:
-            return {**told, "method": Method.MODEL}
-        return told
+    def _model_implies_method(cls, request: Any) -> Any:
+        """Let a request that names a model but no method mean the method `model`."""
+        if isinstance(request, dict) and request.get("model") is not None and "method" not in request:
+            return {**request, "method": Method.MODEL}
+        return request
 
 
 DETECT = Node(

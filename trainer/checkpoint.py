@@ -199,7 +199,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
 def learned_by(checkpoint: Checkpoint) -> Provenance:
     """Return the performers and consents that a checkpoint was trained on; `unknown` if it does not name them."""
     provenance = checkpoint.facts.provenance
-    if provenance and provenance.tells:
+    if provenance and provenance.is_complete:
         return provenance
     return Provenance(unknown=(hashlib.sha256(checkpoint.file.read_bytes()).hexdigest(),))
 

@@ -157,7 +157,7 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     whole = request.whole and absolute(request.whole)
     place = next(iter(request.writes()), None)
     still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
-    by = ready(place, plate, source, told=request.settings.swap.project)
+    by = ready(place, plate, source, given=request.settings.swap.project)
     frame, patch = still.frame, as_written(still.patch)
     made: dict[PartOfShot, Path | list[Path]] = {}
     if out is not None:

@@ -1,4 +1,4 @@
-"""From the landmarks of a track to a steady crop: similarity fit on what does not move with expression, smoothed."""
+"""Alignment: a smoothed similarity transform from a track's landmarks to a steady crop, fitted to points that expression does not move."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from nodes.types import Faces, Float, Track
 
 _PERFORMANCE_WINDOW = 0.16  # seconds over which landmarks are smoothed: short enough for a blink
 _AUTO_SIZES = (192, 512)
-_OVERSAMPLING = 1.25  # of crops over the plate: what is resampled twice should not get softer
+_OVERSAMPLING = 1.25  # crop pixels per plate pixel, so that resampling twice does not soften
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
     """One track, aligned. T frames.
 
-    subject: what it is. rate: frames per second of its footage. track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
+    subject: of the track. rate: frames per second of its footage. track: with its landmarks smoothed. raw, smoothed: [T, 4], the similarity from the template to the plate as scale
     (pixels a template unit), angle (radians) and position x, y (pixels), before and after smoothing; of a mirrored track,
     the template is mirrored first. size: side of the crop
     in pixels. coverage: see :class:`nodes.definitions.AlignParameters`.
@@ -60,19 +60,19 @@ class Alignment:
         return self.to_crop(self.track.landmarks)
 
     def to_crop(self, points: Float) -> Float:
-        """Plate points [T, N, 3] in crop pixels."""
+        """Map plate points [T, N, 3] to crop pixels."""
         to_plate = self.to_plate
         scale = np.sqrt(np.abs(np.linalg.det(to_plate[:, :, :2])))
         xy = transform_points(invert(to_plate), points[..., :2])
         return np.concatenate([xy, points[..., 2:] / scale[:, None, None]], axis=-1).astype(np.float32)
 
     def at(self, size: int, coverage: float | None = None) -> Alignment:
-        """The same alignment with crops of another size or coverage."""
+        """Return the same alignment with crops of another size or coverage."""
         return replace(self, size=size, coverage=self.coverage if coverage is None else coverage)
 
 
 class Aligned(NamedTuple):
-    """Faces as they were aligned, and the alignment of each of their tracks, which says where its crops lie."""
+    """Aligned faces, and the alignment of each of their tracks, which locates its crops."""
 
     faces: Faces
     crops: tuple[Alignment, ...]
@@ -82,7 +82,7 @@ def align(faces: Faces, parameters: AlignParameters | None = None, plate: Footag
     """Align every track of a shot, in their order.
 
     plate: the footage, needed by the landmarker `fan` alone. The fit is that of Umeyama 1991 on the template's x and y, each
-    landmark weighted by how little it moves with expression (:mod:`nodes.subject_tool.estimate`). SchemaError for a subject that is not there.
+    landmark weighted by how little it moves with expression (:mod:`nodes.subject_tool.estimate`). SchemaError for a missing subject.
     """
     parameters = parameters or AlignParameters()
     if parameters.landmarker is Landmarker.FAN:
@@ -96,7 +96,7 @@ def _align(subject: Subject, track: Track, rate: float, parameters: AlignParamet
     scale, rotation, position = fit_similarity(template, track.landmarks[..., :2], subject.weights, track.frames)
     if subject.turns:
         pose = take_performance(track.landmarks, subject, mirrored=track.mirrored)
-        # What the weights call the middle stays where it is, while the rest grows or shrinks around it.
+        # The weighted middle stays in place, while the rest grows or shrinks around it.
         middle = np.average(template[0], axis=0, weights=subject.weights)
         position = position + (scale - pose.scale)[:, None] * (rotation @ middle)
         scale = pose.scale
@@ -109,6 +109,6 @@ def _align(subject: Subject, track: Track, rate: float, parameters: AlignParamet
 
 
 def fitting_size(subject: Subject, scale: float, coverage: float) -> int:
-    """Side of crops that hold all that pictures of a subject hold; scale: of the similarity, in pixels a template unit."""
+    """Return the side of crops that keep the detail of the plate; scale: of the similarity, in pixels a template unit."""
     pixels = _OVERSAMPLING * scale * 2 * subject.half_side * coverage
     return int(np.clip(np.ceil(pixels / 8) * 8, *_AUTO_SIZES))

@@ -1,4 +1,4 @@
-"""FAN landmarks through the optional `face-alignment` package: an opinion that does not come from the mesh.
+"""FAN landmarks through the optional `face-alignment` package: independent of the mesh.
 
 Bulat & Tzimiropoulos 2017, "How far are we from solving the 2D & 3D Face Alignment problem?". FAN finds 68 points; the mesh
 that everything downstream works on is bent so that its 68 counterparts lie on them.
@@ -46,9 +46,9 @@ def bend(mesh: Float, points: Float) -> Float:
 
 
 def refine(faces: Faces, plate: Footage | None) -> Faces:
-    """Move the landmarks of all tracks to where FAN sees them, but for faces outside of the picture.
+    """Move the landmarks of all tracks to FAN's, except for faces outside of the picture.
 
-    Raises FaceplateError for what is no face, MissingDependencyError without the package, ModelError without its weights.
+    Raises FaceplateError for a subject other than a face, MissingDependencyError without the package, ModelError without its weights.
     """
     if faces.subject != "face":
         raise FaceplateError(f"the landmarker fan finds faces, no {faces.subject}", remedy="Use --landmarker mesh")
@@ -57,16 +57,14 @@ def refine(faces: Faces, plate: Footage | None) -> Faces:
         raise FaceplateError("the landmarker fan needs the footage as well as its faces", remedy="Connect the plate")
     meshes = {track.id: track.landmarks.copy() for track in faces.tracks}
     for frame in plate.frames(faces.first, faces.first + faces.count - 1):
-        there = [
-            (t, frame.index - int(t.frames[0])) for t in faces.tracks if t.frames[0] <= frame.index <= t.frames[-1]
-        ]
-        seen = [
+        rows = [(t, frame.index - int(t.frames[0])) for t in faces.tracks if t.frames[0] <= frame.index <= t.frames[-1]]
+        visible = [
             (t, i)
-            for t, i in there
+            for t, i in rows
             if (t.boxes[i, :2] < (frame.width, frame.height)).all() and (t.boxes[i, 2:] > 0).all()
         ]
-        if seen:
-            found = network.get_landmarks_from_image(frame.rgb8(), [t.boxes[i].tolist() for t, i in seen])
-            for (track, i), points in zip(seen, found, strict=True):
+        if visible:
+            shapes = network.get_landmarks_from_image(frame.rgb8(), [t.boxes[i].tolist() for t, i in visible])
+            for (track, i), points in zip(visible, shapes, strict=True):
                 meshes[track.id][i] = bend(track.landmarks[i], np.asarray(points, np.float32) + 0.5)
     return replace(faces, tracks=tuple(replace(t, landmarks=meshes[t.id]) for t in faces.tracks))

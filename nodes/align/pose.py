@@ -17,27 +17,27 @@ _BATCH = 64
 
 
 def read_coefficients(landmarks: Float, subject: Subject) -> Float:
-    """Expression coefficients [T, C], 0..1, of landmarks [T, L, >=2] in square pixels; C is 0 for a subject without any.
+    """Read expression coefficients [T, C], 0..1, from landmarks [T, L, >=2] in square pixels; C is 0 for a subject without any.
 
     Of a face they are the 52 blendshapes of ARKit by their names (`subject.coefficients.names`), by MediaPipe's network:
     Grishchenko et al. 2022, "Attention Mesh" and "Blendshape V2" model card. Smooth the landmarks first: the network does not.
     """
-    known = subject.coefficients
-    if known is None:
+    coefficients = subject.coefficients
+    if coefficients is None:
         return np.zeros((len(landmarks), 0), np.float32)
-    session = load_weights(known.network)
+    session = load_weights(coefficients.network)
     name = session.get_inputs()[0].name
-    points = np.ascontiguousarray(landmarks[:, known.points, :2], np.float32)
-    found = [session.run(None, {name: points[i : i + _BATCH]})[0] for i in range(0, len(points), _BATCH)]
-    return np.concatenate(found) if found else np.zeros((0, len(known.names)), np.float32)
+    points = np.ascontiguousarray(landmarks[:, coefficients.points, :2], np.float32)
+    batches = [session.run(None, {name: points[i : i + _BATCH]})[0] for i in range(0, len(points), _BATCH)]
+    return np.concatenate(batches) if batches else np.zeros((0, len(coefficients.names)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
     """T frames of one subject.
 
-    scale: [T]; rotation: [T, 3, 3]; position: [T, 3]; shape: [T, L, 3] in template units. flip: [T], -1 where it is seen in a
-    mirror, as the left ones of a subject that is handed are; else 1. coefficients: [T, C], of the expression, 0..1.
+    scale: [T]; rotation: [T, 3, 3]; position: [T, 3]; shape: [T, L, 3] in template units. flip: [T], -1 where mirrored,
+    as left ones of a handed subject are; else 1. coefficients: [T, C], of the expression, 0..1.
     """
 
     scale: Float
@@ -48,7 +48,7 @@ class Performance:
     coefficients: Float
 
     def place(self, shape: Float) -> Float:
-        """Put shapes [T, L, 3] where this subject is, as it is turned."""
+        """Place shapes [T, L, 3] by this subject's pose."""
         return _flipped(apply_similarity(shape, self.scale, self.rotation, self.position), self.flip)
 
     def __getitem__(self, rows: Int) -> Performance:
@@ -56,7 +56,7 @@ class Performance:
 
     @property
     def yaw_pitch(self) -> Float:
-        """Turn to the side and nod in degrees, [T, 2]."""
+        """Yaw and pitch in degrees, [T, 2]."""
         facing = self.rotation[:, 2]
         pitch = np.arcsin(np.clip(facing[:, 1], -1, 1))
         yaw = np.arctan2(facing[:, 0], facing[:, 2])
@@ -78,5 +78,5 @@ def _flipped(points: Float, flip: Float) -> Float:
 
 
 def joined(parts: Sequence[Performance]) -> Performance:
-    """Performances one after the other."""
+    """Concatenate performances in time."""
     return Performance(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Performance)))

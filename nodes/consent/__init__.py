@@ -1,4 +1,4 @@
 """Performers, the consent they gave, and what was made with it: a chain of signed records in the project's folder `performers/`.
 
-No host, no command line; who may be replaced by whom is decided here, where it is asked is with those who write results.
+No host, no command line. It decides who may be replaced by whom; the code that writes results asks it.
 """

@@ -1,4 +1,4 @@
-"""The records of a project put together: performers, how their consents stand on a day for a production, and which clips show them."""
+"""The consent book: a project's performers, the state of their consents on a day for a production, and their clips."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Performer:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """When a consent was revoked, and why if that was said."""
+    """The time of a consent's revocation, and its reason, empty without one."""
 
     time: datetime
     reason: str
 
 
 class PerformerSummary(BaseModel):
-    """A performer: what is allowed today, until when at the latest (None without an end), and why nothing is."""
+    """A performer's consents today. until: their last day, None without an end. why_not: the reason if nothing is allowed."""
 
     id: str
     name: str
@@ -87,12 +87,12 @@ class ConsentBook:
         return self.chain.project
 
     def named(self, name: str) -> Performer | None:
-        """The performer of this id or name; case and spaces do not count."""
+        """Find the performer of this id or name; case and spaces do not count."""
         key = folded(name)
         return self.performers.get(name) or next((p for p in self.performers.values() if folded(p.name) == key), None)
 
     def the_performer(self, name: str, use: Use = "replaced") -> Performer:
-        """The performer of this id or name. Raises ConsentError where there is none."""
+        """Find the performer of this id or name. Raises ConsentError for an unknown one."""
         performer = self.named(name)
         if performer is None:
             remedy = f"Record the consent: {self.how_to_add(name, use)}"
@@ -100,11 +100,11 @@ class ConsentBook:
         return performer
 
     def consents_of(self, performer: str) -> list[ConsentRecord]:
-        """All consents of a performer, the oldest first."""
+        """List all consents of a performer, the oldest first."""
         return [c for c in self.consents.values() if c.performer == performer]
 
     def state(self, consent: ConsentRecord) -> State:
-        """How a consent stands."""
+        """Return the state of a consent."""
         if consent.id in self.revoked:
             return "revoked"
         if consent.until is not None and self.today > consent.until:
@@ -116,7 +116,7 @@ class ConsentBook:
         return "in force"
 
     def stands(self, consent: ConsentRecord) -> str:
-        """How a consent stands, in words that follow its id."""
+        """Describe the state of a consent, in words that follow its id."""
         match self.state(consent):
             case "revoked":
                 return f"was revoked on {day(self.revoked[consent.id].time)}"
@@ -130,11 +130,11 @@ class ConsentBook:
                 return state
 
     def allowing(self, performer: str, use: Use) -> list[ConsentRecord]:
-        """The consents of a performer that allow a use."""
+        """List the consents of a performer that allow a use."""
         return [c for c in self.consents_of(performer) if use in c.uses and self.state(c) == "in force"]
 
     def refusal(self, performer: Performer, use: Use) -> str:
-        """Why a performer may not be used so, for each of the newest consents."""
+        """Say why a performer may not be used so, for each of the newest consents."""
         why = []
         for consent in reversed(self.consents_of(performer.id)[-3:]):
             if use not in consent.uses:
@@ -145,17 +145,17 @@ class ConsentBook:
         return f"{performer} may not be {MAY[use]}: {'; '.join(why) or 'no consent is recorded'}"
 
     def how_to_add(self, name: str, use: Use) -> str:
-        """The command that records a consent for a use."""
+        """Return the command that records a consent for a use."""
         production = None if self.production == self.opened.production else self.production
         return how_to_add(name, use, project=self.project, production=production)
 
     def until(self, consents: Sequence[str]) -> date | None:
-        """Until when one of these consents holds; None without an end."""
+        """Return the last day on which one of these consents holds; None without an end."""
         ends = [self.consents[id].until for id in consents]
         return None if None in ends else max((end for end in ends if end), default=None)
 
     def summary(self, performer: Performer) -> PerformerSummary:
-        """How a performer's consents stand, all together."""
+        """Summarise all consents of a performer."""
         allowed = {use: ids for use in USES if (ids := [c.id for c in self.allowing(performer.id, use)])}
         return PerformerSummary(
             id=performer.id,
@@ -167,7 +167,7 @@ class ConsentBook:
 
 
 def open_book(project: Path, production: str | None = None, at: datetime | None = None) -> ConsentBook:
-    """Read a project's records. production: by default the project's own. Raises ConsentError for records that cannot be relied on."""
+    """Read a project's records. production: by default the project's own. Raises ConsentError for records with faults."""
     chain = read_chain(project)
     for fault in chain.faults:
         raise ConsentError(
@@ -193,7 +193,7 @@ def open_book(project: Path, production: str | None = None, at: datetime | None 
 
 
 def verify(project: Path) -> Chain:
-    """Read the records, and find all that is wrong with them and with kept documents. Raises SchemaError for records of a newer Faceplate."""
+    """Read the records, and find the faults of them and of kept documents. Raises SchemaError for records of a newer Faceplate."""
     chain = read_chain(project)
     if chain.faults:
         return chain
@@ -209,7 +209,7 @@ def verify(project: Path) -> Chain:
 
 
 def describe(paper: Path) -> SignedPaper:
-    """The record of a document; raises ConsentError where it cannot be read or is empty."""
+    """Make the record of a document; raises ConsentError where it cannot be read or is empty."""
     try:
         data = paper.read_bytes()
     except OSError as e:
@@ -220,12 +220,12 @@ def describe(paper: Path) -> SignedPaper:
 
 
 def kept_file(project: Path, document: SignedPaper) -> Path:
-    """Where the copy of a document is."""
+    """Return the path of a document's copy."""
     return project / FOLDER / "documents" / Path(document.kept or "").name
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: any spelling in Unicode, any case, any spaces, and without joiners, which nobody sees."""
+    """Fold a name for comparison: spelling in Unicode, case, spaces and invisible joiners do not count."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().translate(_UNSEEN).split())
 
 

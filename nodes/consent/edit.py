@@ -1,4 +1,4 @@
-"""New records: add a performer's consent, rename, say who is in a clip, revoke. One process at a time, each file whole or not there."""
+"""Edits of the records: add a performer's consent, rename, assign clips, revoke; one process at a time, whole files only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PATIENCE = 20.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was agreed. from_, until: days in UTC, both included; from_ None: today; until None: until revoked.
+    """The terms of a consent. from_, until: days in UTC, both included; from_ None: today; until None: until revoked.
 
     production: by default the project's own; `ANY` for all. paper: the signed document; None where the user is the performer.
     """
@@ -82,7 +82,7 @@ def add(
 ) -> Added:
     """Record a consent, of a new performer of this name, or a further one of the performer of this id; the first makes the folder a project.
 
-    footage: digest and name of clips that show the performer. Raises ConsentError, also for a name that a performer has already; OutputError.
+    footage: digest and name of clips that show the performer. Raises ConsentError, also for a name that is taken; OutputError.
     """
     now = now or clock.now()
     from_, today = terms.from_ or day(now), day(now)
@@ -91,10 +91,12 @@ def add(
         raise ConsentError(f"the consent would end on {terms.until}, {why}", remedy="Give another --until or --from")
     name, paper = clean_name(name), describe(terms.paper) if terms.paper else None
     given_by = clean_name(terms.given_by) if terms.given_by else None
-    wanted = clean_name(terms.production) if terms.production else None
+    production = clean_name(terms.production) if terms.production else None
     if not is_project(project):
         open_project(
-            project, wanted if wanted and wanted != ANY else clean_name(project.resolve().name or "unnamed"), now
+            project,
+            production if production and production != ANY else clean_name(project.resolve().name or "unnamed"),
+            now,
         )
     with _editing(project, now) as (book, bodies):
         performer = book.performers.get(name)
@@ -106,7 +108,7 @@ def add(
             id=new_id("c"),
             performer=performer.id,
             given_by=given_by or performer.name,
-            production=None if wanted == ANY else wanted or book.opened.production,
+            production=None if production == ANY else production or book.opened.production,
             uses=tuple(use for use in USES if use in terms.uses),
             from_=from_,
             until=terms.until,
@@ -134,7 +136,7 @@ def rename(project: Path, who: str, name: str, now: datetime | None = None) -> C
 
 
 def register(project: Path, who: str, footage: Sequence[tuple[str, str]], now: datetime | None = None) -> ConsentBook:
-    """Say whom clips show, by digest and name each; the latest word counts. Raises ConsentError, OutputError."""
+    """Assign clips to a performer, by digest and name each; the latest record counts. Raises ConsentError, OutputError."""
     with _editing(project, now) as (book, bodies):
         bodies += _footage(book, book.the_performer(who).id, footage)
     return open_book(project, at=now)
@@ -146,14 +148,14 @@ def revoke(
     """Revoke a consent by its id, or all of a performer's; returns the ids that were revoked. Anybody may. Raises ConsentError, OutputError."""
     with _editing(project, now) as (book, bodies):
         ids = [who] if who in book.consents else [c.id for c in book.consents_of(book.the_performer(who).id)]
-        taken = tuple(id for id in ids if id not in book.revoked)
-        if taken:
-            bodies.append(RevocationRecord(consents=taken, reason=printable(" ".join(reason.split()))))
-    return open_book(project, at=now), taken
+        revoked = tuple(id for id in ids if id not in book.revoked)
+        if revoked:
+            bodies.append(RevocationRecord(consents=revoked, reason=printable(" ".join(reason.split()))))
+    return open_book(project, at=now), revoked
 
 
 def open_project(folder: Path, production: str, now: datetime | None = None) -> Path:
-    """Make a folder a project, with a key of its own; one that is a project already stays as it is. Returns the folder."""
+    """Make a folder a project, with a key of its own, unless it is one already. Returns the folder."""
     folder = folder.expanduser().resolve()
     with _alone(folder):
         if not is_project(folder):
@@ -164,13 +166,13 @@ def open_project(folder: Path, production: str, now: datetime | None = None) -> 
 
 
 def key_of_project(opened: ProjectRecord) -> Ed25519PrivateKey | None:
-    """The private key with which this user can add; None without. Raises ConsentError for one that cannot be used."""
+    """Load the private key with which this user can add records; None without. Raises ConsentError for an unusable key."""
     key = load_key(opened.id)
     return key if key and public(key) == opened.key else None
 
 
 def clean_name(name: str) -> str:
-    """A name as it is kept: composed Unicode, single spaces. Raises ConsentError for an empty, unprintable or very long one."""
+    """Normalise a name for a record: composed Unicode, single spaces. Raises ConsentError for an empty, unprintable or very long one."""
     clean = " ".join(unicodedata.normalize("NFC", name).split())
     if not clean or len(clean) > 200 or not is_printable(clean):
         remedy = "Give 1 to 200 characters that can be printed, without marks of control"
@@ -180,9 +182,9 @@ def clean_name(name: str) -> str:
 
 @contextmanager
 def _editing(project: Path, now: datetime | None) -> Iterator[tuple[ConsentBook, list[Body]]]:
-    """Give the records as they stand, and a list for those that are written when the block ends.
+    """Yield the records, and a list of new ones that is written when the block ends.
 
-    Raises ConsentError when the records cannot be relied on, or this user has not the project's key and writes more than revocations.
+    Raises ConsentError for records with faults, and where this user lacks the project's key and writes more than revocations.
     """
     with _alone(project):
         bodies: list[Body] = []
@@ -215,7 +217,7 @@ def _alone(project: Path) -> Iterator[None]:
 
 
 def _write(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now: datetime | None) -> None:
-    """Write records behind those of a chain."""
+    """Append records to a chain."""
     previous = chain.last
     for number, body in enumerate(bodies, len(chain.records) + 1):
         raw: dict[str, Any] = {
@@ -233,12 +235,14 @@ def _write(chain: Chain, bodies: Sequence[Body], key: Ed25519PrivateKey, now: da
 
 
 def _check_new(book: ConsentBook, name: str) -> None:
-    """Raise ConsentError where a performer has this name, so that a name means one person; and for an id that nobody has."""
+    """Raise ConsentError where a performer has this name, so that a name means one person; and for an unknown id."""
     if _ID.fullmatch(name):
         raise ConsentError(f"there is no performer {name}", file=book.project, remedy="Give the name of a new one")
-    if known := book.named(name):
-        remedy = f"For a further consent give the id: {book.how_to_add(known.id, 'replaced')}; for somebody else another name"
-        raise ConsentError(f"there is a performer '{known.name}' already, {known.id}", file=book.project, remedy=remedy)
+    if namesake := book.named(name):
+        remedy = f"For a further consent give the id: {book.how_to_add(namesake.id, 'replaced')}; for somebody else another name"
+        raise ConsentError(
+            f"there is a performer '{namesake.name}' already, {namesake.id}", file=book.project, remedy=remedy
+        )
 
 
 def _footage(book: ConsentBook, performer: str, footage: Sequence[tuple[str, str]]) -> list[FootageRecord]:

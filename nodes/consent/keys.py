@@ -22,13 +22,13 @@ OWN = "own"
 
 
 def keys_folder() -> Path:
-    """Where the user's private keys are."""
+    """Return the folder of the user's private keys."""
     named = os.environ.get("FACEPLATE_KEYS")
     return Path(named).expanduser().absolute() if named else user_data_path("faceplate", appauthor=False) / "keys"
 
 
 def key_file(name: str) -> Path:
-    """The file of a private key, there or not."""
+    """Return the file of a private key, existing or not."""
     return keys_folder() / f"{name}.key"
 
 
@@ -71,18 +71,18 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def public(key: Ed25519PrivateKey) -> str:
-    """Its public key, hex."""
+    """Return its public key, hex."""
     return key.public_key().public_bytes_raw().hex()
 
 
 def fingerprint(key: str) -> str:
-    """A public key (hex) as people compare it: `1f3a-90bc-…`, 16 hex digits of its SHA-256."""
+    """Shorten a public key (hex) for people to compare: `1f3a-90bc-…`, 16 hex digits of its SHA-256."""
     digits = hashlib.sha256(key.encode()).hexdigest()[:16]
     return "-".join(digits[i : i + 4] for i in range(0, 16, 4))
 
 
 def is_signed(data: bytes, signature: str, key: str) -> bool:
-    """Whether a signature (hex) of these bytes is by this public key (hex)."""
+    """Tell whether a signature (hex) of these bytes is by this public key (hex)."""
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), data)
     except (InvalidSignature, ValueError):

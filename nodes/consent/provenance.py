@@ -1,4 +1,4 @@
-"""Provenance: whose faces went into a faceset, model, shot or manifest, by which consents, from which footage. Ids and digests only.
+"""Provenance: the performers in a faceset, model, shot or manifest, with their consents and footage. Ids and digests only.
 
 JSON documents hold it under `provenance`, an ONNX file's metadata as JSON under `faceplate.provenance`.
 """
@@ -23,7 +23,7 @@ _FIXED = {1: 8, 5: 4}  # bytes of the other wire types
 
 
 class PerformerPart(BaseModel):
-    """One performer in a result. role: in a pair who is replaced (target) or put in (source), else performer.
+    """One performer in a result. role: in a pair target (replaced) or source (put in), else performer.
 
     consents: ids of the records that allowed it when it was made.
     """
@@ -50,7 +50,7 @@ class Provenance(BaseModel):
 
     @classmethod
     def joined(cls, *parts: Provenance) -> Self:
-        """One of several: each performer once in each role, with the consents of all; the version is this Faceplate's."""
+        """Join several: each performer once in each role, with the consents of all; the version is this Faceplate's."""
         consents: dict[tuple[str, Role], dict[str, None]] = {}
         for part in (performer for whole in parts for performer in whole.performers):
             consents.setdefault((part.id, part.role), {}).update(dict.fromkeys(part.consents))
@@ -63,8 +63,8 @@ class Provenance(BaseModel):
         )
 
     @property
-    def tells(self) -> bool:
-        """Whether it says whose faces are in it, and of each by which consent."""
+    def is_complete(self) -> bool:
+        """Whether it names performers, each with a consent."""
         return bool(self.performers) and all(part.consents for part in self.performers)
 
     @property
@@ -73,12 +73,12 @@ class Provenance(BaseModel):
         return tuple(dict.fromkeys(id for part in self.performers for id in part.consents))
 
     def document(self) -> dict[str, Any]:
-        """As JSON documents hold it, under `KEY`."""
+        """Return it as JSON for a document, under `KEY`."""
         return self.model_dump(mode="json")
 
 
 def read_document(document: Mapping[str, Any]) -> Provenance | None:
-    """The provenance of a JSON document; None where it holds none that can be understood."""
+    """Read the provenance of a JSON document; None without a valid one."""
     try:
         return Provenance.model_validate(document[KEY])
     except (KeyError, TypeError, ValidationError):
@@ -86,7 +86,7 @@ def read_document(document: Mapping[str, Any]) -> Provenance | None:
 
 
 def read_model(path: Path) -> Provenance | None:
-    """The provenance of an ONNX model; None for a file that holds none that can be understood."""
+    """Read the provenance of an ONNX model; None without a valid one."""
     try:
         return Provenance.model_validate_json(read_metadata_of(path)[METADATA_KEY])
     except (OSError, LookupError, ValueError):
@@ -109,7 +109,7 @@ def read_metadata_of(path: Path) -> dict[str, str]:
 
 
 def _fields(message: bytes | mmap.mmap) -> Iterator[tuple[int, slice]]:
-    """Number and place of each field of a message that holds bytes."""
+    """Yield number and place of each field of a message that holds bytes."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -124,7 +124,7 @@ def _fields(message: bytes | mmap.mmap) -> Iterator[tuple[int, slice]]:
 
 
 def _varint(message: bytes | mmap.mmap, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends."""
+    """Read a number of seven bits a byte, and the offset behind it."""
     value = 0
     for shift in range(0, 70, 7):
         value |= (message[at] & 0x7F) << shift

@@ -31,12 +31,12 @@ _NUMBERED = re.compile(r"([0-9]*[1-9][0-9]*)\.json")
 
 
 def now() -> datetime:
-    """The time, in UTC, to the second; replaced in tests."""
+    """Return the time, in UTC, to the second; replaced in tests."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def day(time: datetime) -> date:
-    """The day of a consent's dates: it begins and ends at midnight in UTC, everywhere."""
+    """Return the day of a consent's dates: it begins and ends at midnight in UTC, everywhere."""
     return time.astimezone(UTC).date()
 
 
@@ -118,7 +118,7 @@ Body = ProjectRecord | NameRecord | ConsentRecord | RevocationRecord | FootageRe
 
 
 class SignedRecord(BaseModel):
-    """A record in its place. number: from 1. previous: hash of the record before, empty in the first. key: who signed (public, hex)."""
+    """A signed record. number: from 1. previous: hash of the record before, empty in the first. key: who signed (public, hex)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,7 +132,7 @@ class SignedRecord(BaseModel):
 
 
 class Fault(NamedTuple):
-    """Something wrong with the records, in a sentence without its full stop, and the file in which it shows."""
+    """A fault of the records: a sentence without its full stop, and the file."""
 
     what: str
     file: Path
@@ -140,7 +140,7 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Chain:
-    """The records of a project in their order, and what is wrong with them. last: hash of the last one."""
+    """The records of a project in their order, and their faults. last: hash of the last one."""
 
     project: Path
     records: tuple[SignedRecord, ...] = ()
@@ -163,8 +163,8 @@ def read_chain(project: Path) -> Chain:
     for before, number in pairwise([0, *numbers]):
         path = record_file(project, number)
         if number > before + 1:
-            gone = "the first record" if before == 0 else "this record"
-            faults.append(Fault(f"{gone} is missing: it was deleted", record_file(project, before + 1)))
+            which = "the first record" if before == 0 else "this record"
+            faults.append(Fault(f"{which} is missing: it was deleted", record_file(project, before + 1)))
         try:
             raw = _read(path)
             record, own_hash = SignedRecord.model_validate(raw), hash_of(raw)
@@ -185,7 +185,7 @@ def read_chain(project: Path) -> Chain:
 
 
 def _fault(record: SignedRecord, raw: Mapping[str, Any], number: int, previous: str | None, key: str) -> str | None:
-    """What is wrong with a record behind one of the hash `previous` (None: not known), in a project of this key."""
+    """Describe the fault of a record after one of the hash `previous` (None: not known), in a project of this key."""
     if record.number != number:
         return f"holds record {record.number}: records were put in another order"
     if (number == 1) != isinstance(record.body, ProjectRecord):
@@ -203,7 +203,7 @@ def _fault(record: SignedRecord, raw: Mapping[str, Any], number: int, previous: 
 
 def _read(path: Path) -> dict[str, Any]:
     if path.exists() and not path.is_file():
-        raise ValueError("is not a file")  # a pipe would be waited for
+        raise ValueError("is not a file")  # reading a pipe would block
     with path.open("rb") as file:
         text = file.read(_LARGEST + 1)
     if len(text) > _LARGEST:
@@ -216,42 +216,42 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """The bytes that stand for a document, however its file is laid out."""
+    """Serialise a document to bytes that do not depend on its file's layout."""
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def hash_of(raw: Mapping[str, Any]) -> str:
-    """The hash that the next record names: SHA-256, hex."""
+    """Return the hash that the next record names: SHA-256, hex."""
     return hashlib.sha256(canonical(raw)).hexdigest()
 
 
 def new_id(prefix: str) -> str:
-    """A random id, as `p-3f9c02ab71d4`."""
+    """Make a random id, as `p-3f9c02ab71d4`."""
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
 def record_file(project: Path, number: int) -> Path:
-    """The file of a record, by its number from 1."""
+    """Return the file of a record, by its number from 1."""
     return project / FOLDER / f"{number:06d}.json"
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder holds records."""
+    """Tell whether a folder holds records."""
     return any((folder / FOLDER).glob("[0-9]*.json"))
 
 
 def named_project(given: Path | None) -> Path | None:
-    """The folder that was given, else the one that FACEPLATE_PROJECT names, a project or not yet."""
+    """Return the folder given, else the one that FACEPLATE_PROJECT names, whether or not it is a project."""
     folder = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     return folder and folder.expanduser().resolve()
 
 
-def find_project(*places: Path | None, told: Path | None = None) -> Path | None:
-    """The project that was given; else the one that FACEPLATE_PROJECT names; else the nearest around the first of these places.
+def find_project(*places: Path | None, given: Path | None = None) -> Path | None:
+    """Find the project: the one given; else the one that FACEPLATE_PROJECT names; else the nearest around the first of these places.
 
-    Raises ConsentError where the one that is named has no records.
+    Raises ConsentError where a project that is named has no records.
     """
-    project = named_project(told)
+    project = named_project(given)
     if project is not None:
         if not is_project(project):
             remedy = f"Name another, or make it one: {how_to_add(project=project)}"
@@ -264,7 +264,7 @@ def find_project(*places: Path | None, told: Path | None = None) -> Path | None:
 def how_to_add(
     name: str = "NAME", use: Use | None = None, *, project: Path | None = None, production: str | None = None
 ) -> str:
-    """The command that records a consent, by default for all uses; document and date are for the user to fill in."""
+    """Return the command that records a consent, by default for all uses; document and date are for the user to fill in."""
     uses = "replace,train" if use is None else "train" if use == "train" else "replace"
     options = {"--project": project, "--production": production, "--document": "RELEASE.pdf", "--use": uses}
     given = [word for option, value in options.items() if value for word in (option, str(value))]

@@ -1,4 +1,4 @@
-"""Content Credentials (C2PA): what a result is and where it comes from, said in it or beside it, signed.
+"""Content Credentials (C2PA): signed manifests of results and their origin, in the file or beside it.
 
-Plain data in; the library `c2pa` makes and reads the manifests. Who may be used for what is decided in `nodes.consent`.
+Plain data in; the library `c2pa` makes and reads the manifests. `nodes.consent` decides who may be used for what.
 """

@@ -1,6 +1,6 @@
-"""The certificate that signs results, and the roots that this user trusts: configured in a TOML file of the user's, never of a project's.
+"""Signing identity: the user's certificate and trusted roots, configured in a TOML file of the user's, never of a project's.
 
-A project may come from a stranger, who must not choose whom this user trusts, nor where this machine calls.
+A project may come from a stranger, who must not choose whom this user trusts, or which server is called.
 
     certificate = "studio.pem"                     # the chain, the signing certificate first
     private_key = "studio.key"                     # PEM, readable by you alone
@@ -67,21 +67,21 @@ class Configuration(BaseModel):
     trust: tuple[Annotated[Path, AfterValidator(_beside_the_file)], ...] = ()
 
     @model_validator(mode="after")
-    def _come_together(self) -> Self:
+    def _both_or_neither(self) -> Self:
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("certificate and private_key go together")
         return self
 
 
 def configuration_file() -> Path:
-    """The configuration's file, there or not: the one FACEPLATE_CREDENTIALS names, else `credentials.toml` in the user's configuration."""
+    """Return the configuration's file, existing or not: the one FACEPLATE_CREDENTIALS names, else `credentials.toml` in the user's configuration."""
     named = os.environ.get(VARIABLE)
     folder = user_config_path("faceplate", appauthor=False)
     return Path(named).expanduser().absolute() if named else folder / "credentials.toml"
 
 
 def read_configuration() -> Configuration:
-    """Read the configuration. Raises CredentialsError for a damaged one, and for one that is named and not there."""
+    """Read the configuration. Raises CredentialsError for one that is damaged, or named but missing."""
     path = configuration_file()
     try:
         return Configuration.model_validate(tomllib.loads(path.read_text("utf-8")), context=path.parent)
@@ -93,7 +93,7 @@ def read_configuration() -> Configuration:
         first = e.errors(include_url=False)[0]
         what = ": ".join([*map(str, first["loc"][:1]), first["msg"]])
         raise CredentialsError(what, file=path, remedy="It knows certificate, private_key, time_stamp, trust") from e
-    except (OSError, ValueError, RecursionError, RuntimeError) as e:  # RuntimeError: ~name of a user who is not there
+    except (OSError, ValueError, RecursionError, RuntimeError) as e:  # RuntimeError: ~name of an unknown user
         raise CredentialsError(f"cannot be read ({e})", file=path, remedy="Write it as TOML") from e
 
 
@@ -101,7 +101,7 @@ def read_configuration() -> Configuration:
 class Identity:
     """A certificate and its key. chain: PEM, the signing one first. algorithm: as C2PA names it. time_stamp: a server's address.
 
-    local: made by this machine for itself, and so known to nobody else.
+    local: made by this machine for itself, known to nobody else.
     """
 
     chain: str
@@ -131,7 +131,7 @@ class Identity:
 
 
 def load_identity() -> Identity:
-    """Load the certificate that signs; this machine's own is made when it is needed first. Raises CredentialsError, OutputError."""
+    """Load the certificate that signs; this machine's own is made on first use. Raises CredentialsError, OutputError."""
     configured = read_configuration()
     certificate, private_key = configured.certificate, configured.private_key
     if certificate is None or private_key is None:
@@ -194,18 +194,18 @@ def _read_certificates(path: Path, what: str, remedy: str) -> str:
 
 
 def local_file() -> Path:
-    """The file of this machine's own certificate, beside the keys of projects: root, leaf key and leaf, as PEM."""
+    """Return the file of this machine's own certificate, beside the keys of projects: root, leaf key and leaf, as PEM."""
     return keys_folder() / "content-credentials.pem"
 
 
 def local_root() -> str | None:
-    """The root of this machine's own certificate as PEM, for others to trust; None where nothing was ever signed here."""
+    """Return the root of this machine's own certificate as PEM, for others to trust; None before anything was signed here."""
     parts = _read_local()
     return parts and parts[0]
 
 
 def _local_certificate() -> tuple[str, str]:
-    """This machine's own leaf and its private key as PEM; made if there is none. Raises CredentialsError."""
+    """Load this machine's own leaf and its private key as PEM; made if missing. Raises CredentialsError."""
     path, parts = local_file(), _read_local()
     if parts is None:
         try:
@@ -223,7 +223,7 @@ def _local_certificate() -> tuple[str, str]:
 
 
 def _read_local() -> tuple[str, str, str] | None:
-    """Root, leaf key and leaf; in files of earlier Faceplates the root's key stands before them."""
+    """Read root, leaf key and leaf; in files of earlier Faceplates the root's key stands before them."""
     path = local_file()
     if not path.exists():
         return None
@@ -240,7 +240,7 @@ def _read_local() -> tuple[str, str, str] | None:
 
 
 def _new_certificate() -> bytes:
-    """Root, leaf key and leaf, as PEM."""
+    """Make root, leaf key and leaf, as PEM."""
     root_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
     name = f"{ORGANISATION} {secrets.token_hex(4)}"
     root = _certificate(name, None, root_key, root_key)
@@ -252,7 +252,7 @@ def _new_certificate() -> bytes:
 def _certificate(
     name: str, root: x509.Certificate | None, key: EllipticCurvePrivateKey, root_key: EllipticCurvePrivateKey
 ) -> x509.Certificate:
-    """A leaf under a root, or a root where that is None."""
+    """Make a leaf under a root, or a root where that is None."""
     names = {NameOID.ORGANIZATION_NAME: ORGANISATION, NameOID.COMMON_NAME: name}
     subject = x509.Name([x509.NameAttribute(kind, text) for kind, text in names.items()])
     now = dt.datetime.now(dt.UTC)

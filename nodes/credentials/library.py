@@ -1,4 +1,4 @@
-"""The library `c2pa`: it signs and reads what it is given, and never asks the network by itself."""
+"""The library `c2pa`: it signs and reads manifests, and never uses the network by itself."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from nodes.credentials.identity import Identity
 from nodes.errors import CredentialsError
 from nodes.footage.formats import EMBEDS
 
-# A kind that the library knows nothing of: it hashes the bytes as they are.
+# A type unknown to the library: it hashes the bytes as they are.
 BYTES = "application/octet-stream"
-_UNTRUSTED = "signingCredential.untrusted"  # is no fault of the manifest
+_UNTRUSTED = "signingCredential.untrusted"  # not a fault of the manifest
 _OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 _SILENT = {name: {"enabled": False} for name in ("auto_created_action", "auto_opened_action", "auto_placed_action")}
 _BUILDING = {
@@ -35,7 +35,7 @@ def sign_stream(
 ) -> tuple[bytes, bool]:
     """Sign what `source` holds into `target`; return the manifest, by default one beside its file, and whether a server stamped the time.
 
-    A time-stamp server that does not answer is no reason to lose a result. carried: as of :func:`carried`. Raises CredentialsError.
+    If the time-stamp server does not answer, it signs without a time-stamp. carried: as of :func:`carried`. Raises CredentialsError.
     """
     source, target = source or io.BytesIO(), target or io.BytesIO()
     stamp = identity.time_stamp.encode() if identity.time_stamp else None
@@ -60,7 +60,7 @@ def sign_stream(
 
 
 def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:
-    """A file's own manifest, checked, as an ingredient; None where it carries none that can be read."""
+    """Read a file's own manifest, checked, as an ingredient; None without a readable one."""
     kind = EMBEDS.get(path.suffix.lower())
     if kind is None or not path.is_file():
         return None
@@ -80,10 +80,10 @@ def carried(path: Path, ingredient: dict[str, Any]) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A manifest as the library sees it. faults: (C2PA's code, explanation).
+class CheckedManifest:
+    """A manifest as the library checked it. faults: (C2PA's code, explanation).
 
-    trusted, time_trusted: its certificate, and that of its time-stamp, come from a root that is.
+    trusted, time_trusted: its certificate, and that of its time-stamp, come from a trusted root.
     """
 
     manifest: dict[str, Any]
@@ -92,10 +92,10 @@ class Checked:
     faults: tuple[tuple[str, str], ...]
 
 
-def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[str] = ()) -> Checked | None:
-    """Read and check a manifest: the one in the stream, or one from beside it. None where there is none.
+def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[str] = ()) -> CheckedManifest | None:
+    """Read and check a manifest: the one in the stream, or one from beside it. None without one.
 
-    roots: PEM of certificates to trust. Raises ValueError for what is damaged.
+    roots: PEM of certificates to trust. Raises ValueError for a damaged one.
     """
     settings: dict[str, Any] = {"verify": _OFFLINE}
     if anchors := "\n".join(roots):
@@ -115,4 +115,4 @@ def check(kind: str, stream: BinaryIO, manifest: bytes | None, roots: Iterable[s
     passed = {str(s.get("code")) for s in results.get("success", ())}
     failed = ((str(f.get("code")), str(f.get("explanation", ""))) for f in results.get("failure", ()))
     faults = tuple(fault for fault in failed if fault[0] != _UNTRUSTED)
-    return Checked(active, "signingCredential.trusted" in passed, "timeStamp.trusted" in passed, faults)
+    return CheckedManifest(active, "signingCredential.trusted" in passed, "timeStamp.trusted" in passed, faults)

@@ -31,9 +31,9 @@ BY_HAND = f"{_IPTC}humanEdits"
 class Claim:
     """One result. plate, placed, given: digests of footage as `shot.json` has them. models: SHA-256 of their files.
 
-    placed: sources whose own pixels are put in, which is the method `reference`. given: sources that models were shown.
-    touched: work of an artist's hand in it, as "roto". plates: those of further shots, of a render of several. when: UTC, ISO 8601.
-    carried: the plate's own Content Credentials, which go on with it (`nodes.credentials.library.carried`).
+    placed: sources whose own pixels are put in, which is the method `reference`. given: sources that models received.
+    touched: an artist's work in it, as "roto". plates: those of further shots, in a render of several. when: UTC, ISO 8601.
+    carried: the plate's own Content Credentials, which the result keeps (`nodes.credentials.library.carried`).
     """
 
     part: PartOfShot
@@ -54,7 +54,7 @@ class Claim:
 
 
 def definition(claim: Claim, *assertions: dict[str, Any]) -> dict[str, Any]:
-    """The definition that the library signs, with further assertions; all of them are the signer's own (`created`)."""
+    """Return the definition that the library signs, with further assertions; all of them are the signer's own (`created`)."""
     ingredients = _ingredients(claim)
     own = (
         {"label": "c2pa.actions.v2", "data": {"actions": _actions(claim, ingredients)}},
@@ -69,19 +69,19 @@ def definition(claim: Claim, *assertions: dict[str, Any]) -> dict[str, Any]:
 
 
 def bound_to(digest: str, name: str) -> dict[str, Any]:
-    """The assertion that binds to bytes of this SHA-256 (hex)."""
+    """Return the assertion that binds to bytes of this SHA-256 (hex)."""
     data = {"name": name, "alg": "sha256", "hash": list(bytes.fromhex(digest)), "pad": []}
     return {"label": "c2pa.hash.data", "data": data}
 
 
 def frames_of(hashes: Mapping[str, str]) -> dict[str, Any]:
-    """The assertion that names each frame, so that it can be said which one was changed."""
+    """Return the assertion that names each frame, so that a changed one can be named."""
     files = [{"name": name, "hash": digest} for name, digest in hashes.items()]
     return {"label": FRAMES, "data": {"alg": "sha256", "files": files}}
 
 
 def plate_ingredient(plate: str) -> dict[str, Any]:
-    """The plate, by its digest, as the origin of a result; its label is how actions name it."""
+    """Return the plate, by its digest, as the origin of a result; its label is how actions name it."""
     return _ingredient("plate", "parentOf", f"faceplate:digest:{plate}")
 
 
@@ -89,7 +89,7 @@ def _ingredients(claim: Claim) -> list[dict[str, Any]]:
     plate = [plate_ingredient(claim.plate)]
     if claim.part == "plate":
         return plate
-    if claim.plates:  # of several shots: none of the plates is its only origin
+    if claim.plates:  # of several shots: no plate is its only origin
         plate = _many("plate", "componentOf", (claim.plate, *claim.plates))
     models = _many("model", "inputTo", claim.models, "sha256")
     return [
@@ -181,7 +181,7 @@ class ManifestSummary:
 
 
 def summary_of(manifest: dict[str, Any]) -> ManifestSummary:
-    """Read a manifest as the library's reader gives it; what is missing or of another form is left out."""
+    """Summarise a manifest from the library's reader; missing and malformed parts are left out."""
     data = {str(a.get("label")): a.get("data") for a in _dicts(manifest.get("assertions"))}
     signature = _dict(manifest.get("signature_info"))
     actions = _dict(data.get("c2pa.actions.v2") or data.get("c2pa.actions")).get("actions")
@@ -203,11 +203,11 @@ def summary_of(manifest: dict[str, Any]) -> ManifestSummary:
     )
 
 
-def _action(told: dict[str, Any]) -> SignedAction:
-    texts = _texts(told, "when", "digitalSourceType", "description")
+def _action(action: dict[str, Any]) -> SignedAction:
+    texts = _texts(action, "when", "digitalSourceType", "description")
     kind = texts.get("digitalSourceType")
     source_type = kind.rpartition("/")[2] if kind else None
-    return SignedAction(str(told.get("action")), texts.get("when"), source_type, texts.get("description"))
+    return SignedAction(str(action.get("action")), texts.get("when"), source_type, texts.get("description"))
 
 
 def _dict(value: object) -> dict[str, Any]:

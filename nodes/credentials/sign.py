@@ -1,4 +1,4 @@
-"""Sign results: the manifest goes into files that can carry one, else beside them, and for a sequence beside all of its frames."""
+"""Signing of results: into files that can carry a manifest, else beside them, and for a sequence beside all of its frames."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _AT_ONCE = 2  # hashing is most of the work, and a sequence's has threads of its
 
 
 def switched_off(project: Path | None) -> SwitchedOff | None:
-    """Since when a project's results go unsigned; None where they are signed. Raises SchemaError."""
+    """Read since when and why a project's results are unsigned; None where they are signed. Raises SchemaError."""
     path = project and project / _SETTING_FILE
     if path is None or not path.exists():
         return None
@@ -47,7 +47,7 @@ def switched_off(project: Path | None) -> SwitchedOff | None:
 
 
 def switch(project: Path, signed: bool, reason: str) -> SwitchedOff | None:
-    """Sign results from now on, or do not. Raises CredentialsError where they shall not be and no reason is given; OutputError."""
+    """Switch the signing of results on or off. Raises CredentialsError for off without a reason; OutputError."""
     if not signed and not reason.strip():
         raise CredentialsError("to switch Content Credentials off needs a reason", remedy="Give one with --reason")
     if (switched_off(project) is None) != signed:
@@ -57,13 +57,13 @@ def switch(project: Path, signed: bool, reason: str) -> SwitchedOff | None:
     return switched_off(project)
 
 
-def ready(*places: Path | None, told: Path | None = None) -> Identity | SwitchedOff:
-    """Load what will sign the results and try it, before the work: a certificate that has ended must not show an hour later.
+def ready(*places: Path | None, given: Path | None = None) -> Identity | SwitchedOff:
+    """Load the signing identity and try it, before the work: an expired certificate must not show an hour later.
 
-    places, told: of the project, as of `nodes.consent.records.find_project`; the current folder is the last place. Raises
+    places, given: of the project, as of `nodes.consent.records.find_project`; the current folder is the last place. Raises
     CredentialsError, ConsentError, OutputError.
     """
-    if off := switched_off(find_project(*places, Path.cwd(), told=told)):
+    if off := switched_off(find_project(*places, Path.cwd(), given=given)):
         return off
     identity = load_identity()
     fault = _fault(identity, datetime.now(UTC) < identity.certificate.not_valid_after_utc)
@@ -78,7 +78,7 @@ def ready(*places: Path | None, told: Path | None = None) -> Identity | Switched
 
 @lru_cache(8)
 def _fault(identity: Identity, _holds: bool) -> str | None:
-    """Why it cannot sign. Tried once, and again when it has ended: previews must be quick."""
+    """Say why an identity cannot sign, None if it can. Tried once, and again when it has expired: previews must be quick."""
     trial = Claim("plate", "2000-01-01T00:00:00Z", "00" * 32)
     bound = bound_to(hashlib.sha256(b"trial").hexdigest(), "")
     try:
@@ -98,35 +98,35 @@ class Signed:
     stamped: bool
 
 
-def sign_made(made: Path | Sequence[Path], claim: Claim, identity: Identity) -> Signed:
+def sign_made(result: Path | Sequence[Path], claim: Claim, identity: Identity) -> Signed:
     """Sign a file, into it or, where its kind carries no manifest, beside it; or the frames of a sequence, all in one folder, beside them.
 
-    Beside it is `name.c2pa`, where C2PA tools look; `name.mkv.c2pa` where something else has that name too, whose manifest it would be. A
-    time-stamp server that does not answer is no reason to lose a result: it is signed without one then, and says so. Raises
+    Beside it is `name.c2pa`, where C2PA tools look; `name.mkv.c2pa` where something else has that name too, whose manifest it could be. If
+    the time-stamp server does not answer, the result is signed without a time-stamp, and says so. Raises
     CredentialsError, FootageError, OutputError; the file is then as it was.
     """
-    if isinstance(made, Path) and (kind := EMBEDS.get(made.suffix.lower())):
-        with whole_file(made, sync=False) as temporary, made.open("rb") as source, temporary.open("w+b") as target:
+    if isinstance(result, Path) and (kind := EMBEDS.get(result.suffix.lower())):
+        with whole_file(result, sync=False) as temporary, result.open("rb") as source, temporary.open("w+b") as target:
             _, stamped = sign_stream(definition(claim), claim.carried, identity, kind, source, target)
-        return Signed(made, None, stamped)
-    if isinstance(made, Path):
-        assertions = [bound_to(sha256(made), "the whole file")]
+        return Signed(result, None, stamped)
+    if isinstance(result, Path):
+        assertions = [bound_to(sha256(result), "the whole file")]
     else:
-        hashes = hash_files(made)
+        hashes = hash_files(result)
         bound = bound_to(hashlib.sha256(listing(hashes)).hexdigest(), "list of the frames, as of sha256sum")
         assertions = [bound, frames_of(hashes)]
     manifest, stamped = sign_stream(definition(claim, *assertions), claim.carried, identity)
-    sidecar = sidecar_for(made)
+    sidecar = sidecar_for(result)
     with whole_file(sidecar, sync=False) as temporary:
         temporary.write_bytes(manifest)
-    return Signed(made if isinstance(made, Path) else made[0], sidecar, stamped)
+    return Signed(result if isinstance(result, Path) else result[0], sidecar, stamped)
 
 
-def forget(made: Path | Sequence[Path]) -> None:
+def forget(result: Path | Sequence[Path]) -> None:
     """Remove the manifest beside a file, or the frames of a sequence, about to be written anew, perhaps unsigned. Raises OutputError."""
-    if isinstance(made, Path) and made.suffix.lower() in EMBEDS:
+    if isinstance(result, Path) and result.suffix.lower() in EMBEDS:
         return
-    with writing(sidecar := sidecar_for(made)):
+    with writing(sidecar := sidecar_for(result)):
         sidecar.unlink(missing_ok=True)
 
 
@@ -139,19 +139,19 @@ def sign_shot(folder: Path, shot: PictureOrigin, by: Identity | SwitchedOff) -> 
         return by
     files = [(part, folder / name) for name, part in FILES.items() if (folder / name).is_file()]
     sequences = [(part, frames) for part in FOLDERS if (frames := frames_in(folder / part))]
-    return told_of(folder, sign_each([*files, *sequences], claim_of(shot), by), by)
+    return credentials_entry(folder, sign_each([*files, *sequences], claim_of(shot), by), by)
 
 
 def sign_each(
-    made: Sequence[tuple[PartOfShot, Path | Sequence[Path]]], claim: Claim, identity: Identity
+    results: Sequence[tuple[PartOfShot, Path | Sequence[Path]]], claim: Claim, identity: Identity
 ) -> list[Signed]:
     """Sign parts of a shot, each a file or the frames of a sequence, by one claim. Raises CredentialsError, FootageError, OutputError."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda one: sign_made(one[1], replace(claim, part=one[0]), identity), made))
+        return list(pool.map(lambda item: sign_made(item[1], replace(claim, part=item[0]), identity), results))
 
 
 def sign_added(folder: Path, part: PartOfShot, shot: ShotDocument) -> ShotDocument:
-    """Sign a sequence that was written into a finished shot's folder later; returns its document, which names it then.
+    """Sign a sequence that was added to a finished shot's folder; returns the shot's document with it.
 
     Raises CredentialsError, FootageError, OutputError.
     """
@@ -159,34 +159,34 @@ def sign_added(folder: Path, part: PartOfShot, shot: ShotDocument) -> ShotDocume
     if not isinstance(signed, SignedShot) or not frames:
         return shot
     identity = load_identity()
-    added = told_of(folder, [sign_made(frames, claim_of(shot, part), identity)], identity).results
+    added = credentials_entry(folder, [sign_made(frames, claim_of(shot, part), identity)], identity).results
     results = *(result for result in signed.results if result.file != part), *added
     return shot.model_copy(update={"credentials": signed.model_copy(update={"results": results})})
 
 
-def sign_derived(made: Path | Sequence[Path], part: PartOfShot, shot: ShotDocument) -> Signed | None:
-    """Sign a file, or the frames of a sequence, made of a finished shot's results; None for a shot that is not signed.
+def sign_derived(result: Path | Sequence[Path], part: PartOfShot, shot: ShotDocument) -> Signed | None:
+    """Sign a file, or the frames of a sequence, made from a finished shot's results; None for an unsigned shot.
 
     Raises CredentialsError, FootageError, OutputError.
     """
     signed = isinstance(shot.credentials, SignedShot)
-    return sign_made(made, claim_of(shot, part), load_identity()) if signed else None
+    return sign_made(result, claim_of(shot, part), load_identity()) if signed else None
 
 
-def told_of(folder: Path, signed: Sequence[Signed], identity: Identity) -> SignedShot:
-    """The entry `credentials` of a shot's document: who signed, and for each result, a file or a sequence's folder, the manifest."""
+def credentials_entry(folder: Path, signed: Sequence[Signed], identity: Identity) -> SignedShot:
+    """Make the entry `credentials` of a shot's document: the signer, and each result, a file or a sequence's folder, with its manifest."""
     results = []
-    for one in signed:
-        subject = one.file if one.sidecar is None or one.sidecar.parent == folder else one.file.parent
-        file, manifest = (path.relative_to(folder).as_posix() for path in (subject, one.sidecar or one.file))
+    for part in signed:
+        subject = part.file if part.sidecar is None or part.sidecar.parent == folder else part.file.parent
+        file, manifest = (path.relative_to(folder).as_posix() for path in (subject, part.sidecar or part.file))
         results.append(SignedResult(file=file, manifest=manifest))
     by = Signer(name=identity.name, sha256=identity.fingerprint, local=identity.local)
-    time_stamped = all(one.stamped for one in signed) if identity.time_stamp else None
+    time_stamped = all(part.stamped for part in signed) if identity.time_stamp else None
     return SignedShot(by=by, time_stamped=time_stamped, results=tuple(results))
 
 
 def claim_of(shot: PictureOrigin, part: PartOfShot = "composite") -> Claim:
-    """The claim of a shot's document. A model's file is read for its SHA-256 where the document has it not. Raises FootageError."""
+    """Make the claim of a shot's document. A model's file is read for its SHA-256 where the document lacks it. Raises FootageError."""
     placed, given, models = list[str](), list[str](), list[str]()
     for source, model in shot.people:
         if model is not None:
@@ -207,7 +207,7 @@ def claim_of(shot: PictureOrigin, part: PartOfShot = "composite") -> Claim:
 
 
 def claim_of_render(shots: Iterable[ShotDocument]) -> Claim:
-    """The claim of something that an artist rendered in another program with these shots in it: all that is in one of them is in it."""
+    """Make the claim of a render from another program with these shots in it: it joins all of their claims."""
     claims = [claim_of(shot, "render") for shot in shots]
 
     def joined(many: Callable[[Claim], tuple[str, ...]]) -> tuple[str, ...]:
@@ -227,20 +227,20 @@ def claim_of_render(shots: Iterable[ShotDocument]) -> Claim:
     )
 
 
-def sign_returned(made: Path | Sequence[Path], plate: Path, digest: str, by: Identity | SwitchedOff) -> None:
-    """Sign pictures put back into a plate, of this digest, after another program had them: nobody knows what was done to them.
+def sign_returned(result: Path | Sequence[Path], plate: Path, digest: str, by: Identity | SwitchedOff) -> None:
+    """Sign pictures from another program that were put back into the plate of this digest; their edits are unknown.
 
     by: as of `ready`. Raises CredentialsError, FootageError, OutputError.
     """
     if not isinstance(by, SwitchedOff):
-        sign_made(made, Claim("returned", when(), digest, carried=carried(plate, plate_ingredient(digest))), by)
+        sign_made(result, Claim("returned", when(), digest, carried=carried(plate, plate_ingredient(digest))), by)
 
 
 def sign_render(render: Path, shots: Sequence[ShotDocument]) -> Signed:
     """Sign a movie, a picture, or a sequence (name.%04d.exr, or its folder) that an artist rendered in another program.
 
-    shots: those that are in it, at least one. It is signed even where the project has switched that off for its own results:
-    somebody asks for it. Raises CredentialsError, FootageError, OutputError; the file is then as it was.
+    shots: those that are in it, at least one. It is signed even where the project has switched signing off,
+    because it was requested. Raises CredentialsError, FootageError, OutputError; the file is then as it was.
     """
     claim, identity, sequence = claim_of_render(shots), load_identity(), find_sequence(render)
     kind = None if sequence else EMBEDS.get(render.suffix.lower())
@@ -256,12 +256,12 @@ def sign_render(render: Path, shots: Sequence[ShotDocument]) -> Signed:
 
 
 def when() -> str:
-    """The time by this machine's clock, UTC, ISO 8601."""
+    """Return the time by this machine's clock, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def frames_in(folder: Path) -> list[Path]:
-    """The frames of a folder of a shot, as `patch/patch.1001.exr` or `fusion/1001.patch.png`, in their order; none without it."""
+    """List the frames of a folder of a shot, as `patch/patch.1001.exr` or `fusion/1001.patch.png`, in their order; none without it."""
     if not folder.is_dir():
         return []
     name = re.compile(rf"(?:{re.escape(folder.name)}\.)?(\d+)\.(?!c2pa)\w+(?:\.png)?")
@@ -269,7 +269,7 @@ def frames_in(folder: Path) -> list[Path]:
     return [file for _, file in sorted(frames)]
 
 
-# Kept for as long as a process lives: of a shot there may be many frames to sign, one by one.
+# Cached for the process: a shot may have many frames to sign, one by one.
 @lru_cache(8)
 def _model_sha256(path: Path, _digest: str) -> str:
     return sha256(path)

@@ -58,7 +58,7 @@ class Verdict(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def intact(self) -> bool:
-        """Whether nothing was changed since somebody signed it."""
+        """Whether nothing was changed since it was signed."""
         return self.state in ("trusted", "own", "unknown")
 
     @computed_field  # type: ignore[prop-decorator]
@@ -91,7 +91,7 @@ class Verdict(BaseModel):
 
 
 def in_words(verdicts: Sequence[Verdict]) -> str:
-    """All verdicts for a host: what is not intact by its name, what is intact by its number."""
+    """Describe all verdicts for a host: faulty results by name, intact ones by their number."""
     sound = Counter(v.state for v in verdicts if v.intact)
     if len(verdicts) == 1 or not sound:
         return " ".join(v.said for v in verdicts)
@@ -100,10 +100,10 @@ def in_words(verdicts: Sequence[Verdict]) -> str:
 
 
 def exit_status(verdicts: Sequence[Verdict]) -> int:
-    """0 where all is well, else the worst: 11 before 12 before 13."""
+    """Return 0 where all is well, else the worst: 11 before 12 before 13."""
     return min((status for verdict in verdicts if (status := EXIT[verdict.state])), default=0)
 
 
 def sentence(code: str, explanation: str) -> str:
-    """A fault that the library found, in a sentence without its full stop; by its C2PA code where we have no words for it."""
+    """Describe a fault that the library found, in a sentence without its full stop; an unlisted one by its C2PA code."""
     return _SENTENCES.get(code, f"{explanation or 'it does not hold'} ({code})")

@@ -1,4 +1,4 @@
-"""Verify Content Credentials: of a file by the manifest in it or beside it, of a sequence or one frame of it, of a shot by its document."""
+"""Verification of Content Credentials: of a file, a sequence or one of its frames by the manifest, of a shot by its document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from nodes.credentials.binding import SIDECAR, around_number, hash_files, listing, sidecars
 from nodes.credentials.identity import Trust
-from nodes.credentials.library import BYTES, Checked, check
+from nodes.credentials.library import BYTES, CheckedManifest, check
 from nodes.credentials.manifest import summary_of
 from nodes.credentials.verdict import Verdict, VerdictState, sentence
 from nodes.errors import FootageError
@@ -20,7 +20,7 @@ from nodes.footage.numbering import has_place, numbered
 from nodes.parts import DOCUMENT
 from nodes.progress import Progress, quiet, stage
 
-# A sound manifest that is bound to something has these faults when it is read alone.
+# Faults of a sound manifest when it is read without its file.
 _OF_NOTHING = tuple(f"assertion.{kind}Hash.mismatch" for kind in ("data", "bmff", "boxes", "collection"))
 _LARGEST = 256 << 20  # bytes of a manifest
 _REMOVED = f"{DOCUMENT} says that it was signed, but there is no manifest of it in it or beside it"
@@ -30,7 +30,7 @@ _NAMED = 5  # frames named in a sentence
 def verify(path: Path, trust: Trust, progress: Progress = quiet) -> list[Verdict]:
     """Verify a file, a `.c2pa`, a sequence (name.%04d.exr), or a folder: a shot's by its document, another by the manifests in it.
 
-    Raises FootageError where there is nothing.
+    Raises FootageError where there is nothing to verify.
     """
     if path.is_dir():
         verdicts = [_verify_result(path / name, path / manifest, trust, progress) for name, manifest in _recorded(path)]
@@ -72,15 +72,15 @@ def verify_file(path: Path, trust: Trust, progress: Progress = quiet) -> Verdict
     if not verdict.intact and any(_fits(sidecar, file) for file in _of_the_name(sidecar) if file != path):
         return alone
     if kind is not None and not verdict.intact and verdict.frames is None:
-        gone = fault or "the manifest that was in the file is gone"
-        return verdict.model_copy(update={"state": "changed", "faults": (gone, *verdict.faults)})
+        reason = fault or "the manifest that was in the file is gone"
+        return verdict.model_copy(update={"state": "changed", "faults": (reason, *verdict.faults)})
     return verdict
 
 
 def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, only: Path | None = None) -> Verdict:
-    """Verify what a manifest in a file of its own is bound to: the file beside it, or the frames of a sequence.
+    """Verify the files that a separate manifest is bound to: the file beside it, or the frames of a sequence.
 
-    only: the file, or the one frame, to look at. Raises FootageError where there is no such manifest, or nothing beside it.
+    only: the file, or the one frame, to look at. Raises FootageError without such a manifest, or without a file beside it.
     """
     manifest = _read(sidecar)
     try:
@@ -89,7 +89,7 @@ def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, o
             raise ValueError("it holds no manifest")
         frames = summary_of(bare.manifest).frames
         if own := tuple(fault for fault in bare.faults if fault[0] not in _OF_NOTHING):
-            # What it says of files is not to be believed either.
+            # Its list of files cannot be trusted either.
             return _judged(only or sidecar, replace(bare, faults=own), trust, sidecar)
         path = None if frames else only or _subject(sidecar)
         with path.open("rb") if path else io.BytesIO(listing(frames)) as data:
@@ -100,10 +100,10 @@ def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, o
     assert bound is not None
     if path:
         return _judged(path, bound, trust, sidecar)
-    there = [only.name] if only else [f.name for f in sidecar.parent.iterdir() if f.is_file()]
-    names = [name for name in frames if name in there] + sorted(name for name in there if _is_added(name, frames))
-    tell = stage(progress, f"hash {sidecar.stem}", len(names))
-    hashes = hash_files([sidecar.parent / name for name in names], tell)
+    present = [only.name] if only else [f.name for f in sidecar.parent.iterdir() if f.is_file()]
+    names = [name for name in frames if name in present] + sorted(name for name in present if _is_added(name, frames))
+    report = stage(progress, f"hash {sidecar.stem}", len(names))
+    hashes = hash_files([sidecar.parent / name for name in names], report)
     signed = {name: digest for name, digest in frames.items() if only is None or name == only.name}
     first = only or sidecar.parent / next(iter(frames))
     verdict = _judged(first, bound, trust, sidecar, _compare(signed, hashes, frames))
@@ -111,7 +111,7 @@ def verify_sidecar(sidecar: Path, trust: Trust, progress: Progress = quiet, *, o
 
 
 def _verify_sequence(pattern: Path, trust: Trust, progress: Progress) -> Verdict:
-    """Verify a sequence by the manifest beside it, which may be that of a single file that does not lie there."""
+    """Verify a sequence by the manifest beside it, which may be that of a single file elsewhere."""
     frame = numbered(pattern, 1)
     sidecar = next((place for place in sidecars([frame]) if _is_for(place, frame)), None)
     if sidecar is None:
@@ -133,7 +133,7 @@ def _verify_frames(subject: Path, sidecar: Path, trust: Trust, progress: Progres
 
 
 def _verify_result(subject: Path, sidecar: Path, trust: Trust, progress: Progress) -> Verdict:
-    """Verify what a shot's document says was signed: a file, or the folder of a sequence."""
+    """Verify a result that a shot's document lists as signed: a file, or the folder of a sequence."""
     if not subject.exists():
         return Verdict(file=subject, state="removed", faults=(f"{DOCUMENT} says that it was signed; it is gone",))
     removed = Verdict(file=subject, state="removed", faults=(_REMOVED,))
@@ -147,7 +147,7 @@ def _verify_result(subject: Path, sidecar: Path, trust: Trust, progress: Progres
 
 
 def _judged(
-    path: Path, checked: Checked, trust: Trust, sidecar: Path | None = None, further: Sequence[str] = ()
+    path: Path, checked: CheckedManifest, trust: Trust, sidecar: Path | None = None, further: Sequence[str] = ()
 ) -> Verdict:
     manifest = summary_of(checked.manifest)
     faults = tuple(dict.fromkeys([*(sentence(*fault) for fault in checked.faults), *further]))
@@ -162,19 +162,19 @@ def _judged(
     )
 
 
-def _compare(signed: Mapping[str, str], found: Mapping[str, str], whole: Mapping[str, str]) -> list[str]:
-    """Say how the frames found (hashes by name) differ from those signed, a part of the `whole` sequence.
+def _compare(signed: Mapping[str, str], hashes: Mapping[str, str], whole: Mapping[str, str]) -> list[str]:
+    """Say how the frames there are (`hashes` by name) differ from those signed, a part of the `whole` sequence.
 
-    A frame that stands in another's place is told from one that was changed.
+    A frame in another's place is distinguished from a changed one.
     """
-    changed = [name for name, digest in signed.items() if name in found and found[name] != digest]
+    changed = [name for name, digest in signed.items() if name in hashes and hashes[name] != digest]
     owner = {digest: name for name, digest in whole.items()}
-    moved = [name for name in changed if owner.get(found[name]) not in (None, name)]
+    moved = [name for name in changed if owner.get(hashes[name]) not in (None, name)]
     differences = {
         "changed after signing": [name for name in changed if name not in moved],
         "exchanged for other frames of the sequence": moved,
-        "removed": [name for name in signed if name not in found],
-        "added": [name for name in found if name not in signed],
+        "removed": [name for name in signed if name not in hashes],
+        "added": [name for name in hashes if name not in signed],
     }
     sentences = []
     for what, names in differences.items():
@@ -185,24 +185,24 @@ def _compare(signed: Mapping[str, str], found: Mapping[str, str], whole: Mapping
 
 
 def _is_added(name: str, frames: Mapping[str, str]) -> bool:
-    """Whether a file of this name would be a frame of a signed sequence, and is none."""
+    """Tell whether a file of this name looks like a frame of a signed sequence but is not in it."""
     return name not in frames and (around_number(name) or ()) in {around_number(frame) for frame in frames}
 
 
 def _is_for(sidecar: Path, path: Path) -> bool:
-    """Whether there is a manifest, and it is not that of a sequence to which this file does not belong."""
+    """Tell whether there is a manifest, except that of a sequence to which this file does not belong."""
     if not sidecar.is_file():
         return False
     try:
         bare = check(BYTES, io.BytesIO(), _read(sidecar))
         frames = summary_of(bare.manifest).frames if bare else {}
-    except (ValueError, FootageError):  # its reader says what is wrong with it
+    except (ValueError, FootageError):  # its reader reports the fault
         return True
     return not frames or path.name in frames or _is_added(path.name, frames)
 
 
 def _recorded(folder: Path) -> list[tuple[str, str]]:
-    """Results that a shot's document says were signed, each with its manifest, as far as they are within the folder."""
+    """List the results that a shot's document says were signed, each with its manifest, if both are within the folder."""
     try:
         document: Any = json.loads((folder / DOCUMENT).read_bytes())
         pairs = [(str(r["file"]), str(r["manifest"])) for r in document["credentials"]["results"]]
@@ -212,7 +212,7 @@ def _recorded(folder: Path) -> list[tuple[str, str]]:
 
 
 def _is_within(folder: Path, name: str) -> bool:
-    """Whether a stranger's document names a place in the folder, and one that can be looked at."""
+    """Tell whether an untrusted document names an accessible path in the folder."""
     try:
         place = folder / name
         place.is_file()
@@ -222,7 +222,7 @@ def _is_within(folder: Path, name: str) -> bool:
 
 
 def _subject(sidecar: Path) -> Path:
-    """The file that a manifest lies beside."""
+    """Find the file that a manifest lies beside."""
     exact = sidecar.with_suffix("")
     if exact.suffix and exact.is_file():
         return exact
@@ -237,7 +237,7 @@ def _subject(sidecar: Path) -> Path:
 
 
 def _of_the_name(sidecar: Path) -> list[Path]:
-    """The files for which a manifest may be that lies where C2PA tools look."""
+    """List the files that a manifest may belong to, by the name that C2PA tools use."""
     return sorted(f for f in sidecar.parent.iterdir() if f.stem == sidecar.stem and f != sidecar and f.is_file())
 
 
@@ -251,7 +251,7 @@ def _fits(sidecar: Path, file: Path) -> bool:
 
 
 def _read(sidecar: Path) -> bytes:
-    if sidecar.exists() and not sidecar.is_file():  # a pipe would be waited for
+    if sidecar.exists() and not sidecar.is_file():  # reading a pipe would block
         raise FootageError("cannot be read (it is not a file)", file=sidecar, remedy="Check the path")
     try:
         with sidecar.open("rb") as file:

@@ -20,7 +20,7 @@ from nodes.types import Bool, Float, Image8
 @dataclass(frozen=True, slots=True)
 class Detections:
     """K detections in one image. boxes: [K, 4] as x0, y0, x1, y1; keypoints: [K, P, 2], both in image pixels; scores:
-    [K], 0..1. A face has 6 key points, the eyes first (the subject's right eye, then the left); a palm has 7, see palm.py."""
+    [K], 0..1. A face has 6 key points, the eyes first (the subject's right eye, then the left); a palm has 7, see hand.py."""
 
     boxes: Float
     keypoints: Float
@@ -30,7 +30,7 @@ class Detections:
         return len(self.scores)
 
     def scaled(self, factor: float) -> Detections:
-        """The same in an image that is `factor` times as large."""
+        """Return the same in an image that is `factor` times as large."""
         return Detections(self.boxes * factor, self.keypoints * factor, self.scores)
 
     def __getitem__(self, index: npt.NDArray[np.intp] | Bool | list[int]) -> Detections:
@@ -42,7 +42,7 @@ class _Network:
     weights: str
     size: int
     grids: tuple[tuple[int, int], ...]  # (cells a side, anchors a cell)
-    black: float = -1  # what it takes black for; white is 1
+    black: float = -1  # value of black; white is 1
 
 
 _NETWORKS = {
@@ -51,13 +51,13 @@ _NETWORKS = {
     "palm": _Network("palm_detection", 192, ((24, 2), (12, 6)), black=0),
 }
 _BLEND_OVERLAP = 0.3
-_LEAST_TILE = 96  # pixels: enlarged more than twice there is nothing to see
+_LEAST_TILE = 96  # pixels: enlargement beyond twofold shows nothing more
 _TILE = 0.4  # side of a tile, of the image's height: the network finds faces down to 6 % of its picture
 
 
 @cache
 def anchors(network: str) -> Float:
-    """Anchor centres [A, 2] in the unit square, cell by cell, row by row."""
+    """Return anchor centres [A, 2] in the unit square, cell by cell, row by row."""
     blocks = []
     for cells, count in _NETWORKS[network].grids:
         centre = (np.arange(cells, dtype=np.float32) + 0.5) / cells
@@ -93,25 +93,29 @@ def overlap(box: Float, boxes: Float) -> Float:
     return iou
 
 
-def blend_overlapping(found: Detections) -> Detections:
+def blend_overlapping(detections: Detections) -> Detections:
     """Replace each cluster of overlapping detections by their mean, weighted by score (section 4.2 of the paper)."""
-    rest, kept = found[np.argsort(-found.scores)], []
+    rest, kept = detections[np.argsort(-detections.scores)], []
     while len(rest):
-        near = overlap(rest.boxes[0], rest.boxes) > _BLEND_OVERLAP
-        near[0] = True
-        weight = rest.scores[near] / rest.scores[near].sum()
+        overlapping = overlap(rest.boxes[0], rest.boxes) > _BLEND_OVERLAP
+        overlapping[0] = True
+        weight = rest.scores[overlapping] / rest.scores[overlapping].sum()
         kept.append(
-            (np.tensordot(weight, rest.boxes[near], 1), np.tensordot(weight, rest.keypoints[near], 1), rest.scores[0])
+            (
+                np.tensordot(weight, rest.boxes[overlapping], 1),
+                np.tensordot(weight, rest.keypoints[overlapping], 1),
+                rest.scores[0],
+            )
         )
-        rest = rest[~near]
+        rest = rest[~overlapping]
     if not kept:
-        return found
+        return detections
     boxes, keypoints, scores = zip(*kept, strict=True)
     return Detections(np.array(boxes, np.float32), np.array(keypoints, np.float32), np.array(scores, np.float32))
 
 
 def find_in_image(image: Image8, network: str, min_score: float) -> Detections:
-    """Find what `network` was trained for, `short`, `full` or `palm`, in one image [H, W, 3]; coordinates in its pixels."""
+    """Detect faces (`short`, `full`) or palms (`palm`) in one image [H, W, 3]; coordinates in its pixels."""
     spec = _NETWORKS[network]
     session = load_weights(spec.weights, threads=1)
     square, scale, offset = letterbox(image, spec.size, spec.black)
@@ -132,9 +136,9 @@ def find_in_image(image: Image8, network: str, min_score: float) -> Detections:
 
 
 def find_at_any_angle(image: Image8, network: str, min_score: float) -> Detections:
-    """As :func:`find_in_image` over the four quarter turns of the image; the best scoring of overlapping detections wins."""
+    """Detect as :func:`find_in_image` in the four quarter turns of the image; the best scoring of overlapping detections wins."""
     height, width = image.shape[:2]
-    found = []
+    searches = []
     for turns in range(4):
         turned = find_in_image(np.ascontiguousarray(np.rot90(image, turns)), network, min_score)
         points = np.concatenate([turned.boxes.reshape(-1, 2, 2), turned.keypoints], axis=1)
@@ -143,31 +147,31 @@ def find_at_any_angle(image: Image8, network: str, min_score: float) -> Detectio
         points = np.stack([x, y], -1)
         corners = points[:, :2]
         boxes = np.concatenate([corners.min(1), corners.max(1)], axis=1)
-        found.append(Detections(boxes, points[:, 2:], turned.scores))
-    return best_of(found)
+        searches.append(Detections(boxes, points[:, 2:], turned.scores))
+    return best_of(searches)
 
 
 def find_small_faces(image: Image8, min_score: float) -> Detections:
-    """As :func:`find_in_image` by the `full` range network, over tiles of the image that overlap by a third.
+    """Detect as :func:`find_in_image` with the `full` range network, over tiles of the image that overlap by a third.
 
     Finds faces down to 2.5 % of the image's height; some 0.1 s at 16:9 on one core.
     """
     height, width = image.shape[:2]
     side = max(round(_TILE * height), _LEAST_TILE)
     starts = [np.linspace(0, max(n - side, 0), 1 + max(int(np.ceil(1.5 * (n / side - 1))), 0)) for n in (height, width)]
-    found = []
+    searches = []
     for y, x in itertools.product(*(s.astype(int).tolist() for s in starts)):
         tile = find_in_image(image[y : y + side, x : x + side], "full", min_score)
         corner = np.array([x, y], np.float32)
-        found.append(Detections(tile.boxes + np.tile(corner, 2), tile.keypoints + corner, tile.scores))
-    return best_of(found)
+        searches.append(Detections(tile.boxes + np.tile(corner, 2), tile.keypoints + corner, tile.scores))
+    return best_of(searches)
 
 
-def best_of(found: list[Detections]) -> Detections:
-    """The best scoring of detections that overlap, out of several searches of one image."""
+def best_of(searches: list[Detections]) -> Detections:
+    """Keep the best scoring of overlapping detections from several searches of one image."""
     together = Detections(
         *(
-            np.concatenate([getattr(f, name) for f in found]).astype(np.float32)
+            np.concatenate([getattr(f, name) for f in searches]).astype(np.float32)
             for name in ("boxes", "keypoints", "scores")
         )
     )

@@ -1,4 +1,4 @@
-"""Cuts, found while the frames go by."""
+"""Cut detection on the frames as they pass, in order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def scene_change(before: Image8, after: Image8) -> float:
 
 
 class CutDetector:
-    """Says with which frames, taken in order, a new scene begins.
+    """A detector of the frames that begin a new scene, fed in order.
 
-    A frame unlike the last one is held back until the next has come. When that one is like the last again, the frame
-    between was no cut but a flash or a black frame, and it is dropped: it belongs to no scene.
+    A frame unlike the last one is held back until the next arrives. If that is like the last again, the frame between
+    was a flash or a black frame, not a cut, and is dropped: it belongs to no scene.
     """
 
     def __init__(self, threshold: float) -> None:

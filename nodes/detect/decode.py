@@ -1,4 +1,4 @@
-"""From what keypoint networks give to coordinates: regression, heat maps and SimCC, whole batches at a time.
+"""Decoders of keypoint networks: from regression, heat maps and SimCC to coordinates, in whole batches.
 
 All coordinates are continuous pixels of the network's input. Scores are as the network gives them, not yet 0..1.
 """
@@ -9,17 +9,17 @@ import numpy as np
 
 from nodes.types import Float, Int
 
-_FLOOR = 1e-3  # of a map's peak: what is less is nothing, whose logarithm says nothing
+_FLOOR = 1e-3  # of a map's peak: lower values count as zero, before the logarithm
 _REACH = 1.5  # cells from the middle of a neighbourhood within which the true maximum is
-_ROUND = 1e-2  # least ratio of a bump's curvature to what it would be if it did not lie askew
+_ROUND = 1e-2  # least ratio of a peak's curvature to that of one aligned with the axes
 _AROUND = np.arange(-1, 2)
 _NEAR = len(_AROUND)
 
 
 def from_regression(values: Float, columns: str, units: str, size: tuple[int, int]) -> tuple[Float, Float | None]:
-    """Landmarks [N, L, 3] and, where there is a column for them, scores [N, L] of values [N, L, len(columns)].
+    """Decode values [N, L, len(columns)] to landmarks [N, L, 3] and, with a column for them, scores [N, L].
 
-    columns: what each is, out of `xyzs`. units: `pixels`, `unit` (0..1) or `signed` (-1..1 across the input). size: width and
+    columns: a letter for each, out of `xyzs`. units: `pixels`, `unit` (0..1) or `signed` (-1..1 across the input). size: width and
     height of the input. z has the scale of x, and is 0 where there is none.
     """
     scale, origin = {"pixels": ((1, 1), 0.0), "unit": (size, 0.0), "signed": (np.divide(size, 2), 1.0)}[units]
@@ -32,10 +32,10 @@ def from_regression(values: Float, columns: str, units: str, size: tuple[int, in
 
 
 def from_heatmaps(maps: Float, size: tuple[int, int], *, logits: bool = False) -> tuple[Float, Float]:
-    """The maxima of heat maps [N, L, H, W]: landmarks [N, L, 2] and the peaks [N, L].
+    """Decode heat maps [N, L, H, W] to their maxima: landmarks [N, L, 2] and the peaks [N, L].
 
     A cell's centre is at its half, and the map covers the whole input. Refined by a second-order Taylor expansion of the map's
-    logarithm, which of a Gaussian is exact: Zhang et al. 2020, "Distribution-aware coordinate representation for human pose
+    logarithm, which is exact for a Gaussian: Zhang et al. 2020, "Distribution-aware coordinate representation for human pose
     estimation". logits: the maps are logarithms already.
     """
     count, landmarks, height, width = maps.shape
@@ -43,7 +43,7 @@ def from_heatmaps(maps: Float, size: tuple[int, int], *, logits: bool = False) -
     one, each = np.arange(count)[:, None], np.arange(landmarks)
     peaks = maps[one, each, row, column]
     if min(height, width) >= _NEAR:
-        # At the rim the neighbourhood lies inside, and the top beside its middle.
+        # At the rim the neighbourhood is moved inside, so the peak is beside its middle.
         row, column = np.clip(row, 1, height - 2), np.clip(column, 1, width - 2)
         rows, columns = row[..., None, None] + _AROUND[:, None], column[..., None, None] + _AROUND
         near = maps[one[..., None, None], each[:, None, None], rows, columns]
@@ -55,18 +55,18 @@ def from_heatmaps(maps: Float, size: tuple[int, int], *, logits: bool = False) -
 
 
 def from_simcc(along: Float, down: Float, split_ratio: float, *, logits: bool = False) -> tuple[Float, Float]:
-    """The maxima of SimCC's two distributions, along x [N, L, W·k] and y [N, L, H·k]: landmarks [N, L, 2], peaks [N, L].
+    """Decode SimCC's two distributions, along x [N, L, W·k] and y [N, L, H·k], to landmarks [N, L, 2] and peaks [N, L].
 
     Li et al. 2022, "SimCC: a simple coordinate classification perspective for human pose estimation". Bin i of k = split_ratio a
     pixel stands for i / k, counted from the centre of the first pixel, as its authors do. Refined as heat maps are.
     """
-    found = [_peak(values, logits) for values in (along, down)]
-    points = np.stack([at for at, _ in found], -1) / split_ratio + 0.5
-    return points.astype(np.float32), np.minimum(found[0][1], found[1][1])
+    maxima = [_peak(values, logits) for values in (along, down)]
+    points = np.stack([at for at, _ in maxima], -1) / split_ratio + 0.5
+    return points.astype(np.float32), np.minimum(maxima[0][1], maxima[1][1])
 
 
 def _peak(values: Float, logits: bool) -> tuple[Float, Float]:
-    """Where rows [N, L, B] are largest, in bins, and how large, [N, L] each."""
+    """Find the maxima of rows [N, L, B]: their places in bins and their values, [N, L] each."""
     at = values.argmax(-1)
     peaks = np.take_along_axis(values, at[..., None], -1)
     if values.shape[-1] < _NEAR:
@@ -83,7 +83,7 @@ def _logarithm(values: Float, peaks: Float) -> Float:
 
 
 def _parabola(before: Float, here: Float, after: Float) -> Float:
-    """Where the parabola through three neighbours has its top, in steps from the middle one; the largest of them without a top."""
+    """Find the top of the parabola through three neighbours, in steps from the middle one; the largest of them without a top."""
     bend = before + after - 2 * here
     top = (before - after) / (2 * np.where(bend < 0, bend, -1))
     largest = np.stack([before, here, after], -1).argmax(-1) - 1
@@ -92,7 +92,7 @@ def _parabola(before: Float, here: Float, after: Float) -> Float:
 
 
 def _taylor(level: Float) -> Float:
-    """Where neighbourhoods [..., 3, 3] have their top, in cells from the middle: [..., 2] as x, y."""
+    """Find the peaks of neighbourhoods [..., 3, 3], in cells from the middle: [..., 2] as x, y."""
     middle = level[..., 1, 1]
     x = level[..., 1, 0], middle, level[..., 1, 2]
     y = level[..., 0, 1], middle, level[..., 2, 1]
@@ -108,7 +108,7 @@ def _taylor(level: Float) -> Float:
 
 
 def arranged(values: Float, landmarks: int, columns: str | None) -> tuple[Float, str] | None:
-    """Values [N, ...] of a regression as [N, L, C] and what its columns are, by default xy or xyz; None where they do not fit."""
+    """Reshape values [N, ...] of a regression to [N, L, C]; returns its columns too, by default xy or xyz. None if they do not fit."""
     each = values.size // max(len(values), 1)
     columns = columns or {2: "xy", 3: "xyz"}.get(each // landmarks, "")
     if not columns or each != landmarks * len(columns):
@@ -117,11 +117,11 @@ def arranged(values: Float, landmarks: int, columns: str | None) -> tuple[Float,
 
 
 def channels_first(maps: Float, landmarks: int, layout: str) -> Float | None:
-    """Maps as [N, L, H, W], whichever way round they come; None where they are not of so many landmarks."""
+    """Reorder maps to [N, L, H, W], from either layout; None if they do not have this number of landmarks."""
     if maps.ndim != 4:
         return None
-    there: Int = np.flatnonzero(np.array(maps.shape)[[1, 3]] == landmarks)
-    if not len(there):
+    axes: Int = np.flatnonzero(np.array(maps.shape)[[1, 3]] == landmarks)
+    if not len(axes):
         return None
-    last = there[0] == 1 or (len(there) == 2 and layout == "nhwc")
+    last = axes[0] == 1 or (len(axes) == 2 and layout == "nhwc")
     return np.moveaxis(maps, 3, 1) if last else maps

@@ -1,4 +1,4 @@
-"""Faces: found by BlazeFace or S3FD, then described by a mesh of 478 points.
+"""Face finder: detection by BlazeFace or S3FD, then a mesh of 478 points.
 
 Each face is looked at twice. A quick network of 468 points (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from
 Monocular Video on Mobile GPUs") finds the place. One of 478 (Grishchenko et al. 2023, "Blendshapes GHUM: Real-time Monocular
@@ -29,14 +29,14 @@ _RIGHT_EYE, _LEFT_EYE = 33, 263  # outer corners, the subject's own right and le
 
 
 def squares_from_keypoints(boxes: Float, keypoints: Float) -> Float:
-    """Where to look for the mesh of detections, so that the eyes are level: boxes [B, 4], key points [B, 6, 2] → [B, 2, 3]."""
+    """Lay squares around detections, with level eyes: boxes [B, 4], key points [B, 6, 2] → [B, 2, 3]."""
     across = unit(keypoints[:, 1] - keypoints[:, 0])
     centre, extent = box_extent(boxes)
     return turned_squares(centre, across, _MARGIN * extent.max(1), SIZE)
 
 
 def squares_from_landmarks(landmarks: Float, size: int = SIZE) -> Float:
-    """Where to look for the mesh in the next frame, given [B, >=468, >=2] of this one → [B, 2, 3].
+    """Lay squares for the next frame, around meshes [B, >=468, >=2] of this one → [B, 2, 3].
 
     size: pixels a side of the squares.
     """
@@ -47,9 +47,9 @@ def squares_from_landmarks(landmarks: Float, size: int = SIZE) -> Float:
 
 
 def find_landmarks(image: np.ndarray, squares: Float) -> tuple[Float, Float]:
-    """Meshes [B, 478, 3] in plate pixels and presence scores [B], 0..1, of the faces in `squares` [B, 2, 3].
+    """Find meshes [B, 478, 3] in plate pixels and presence scores [B], 0..1, of the faces in `squares` [B, 2, 3].
 
-    The score is the lower one of two networks: each takes things for a face that the other does not.
+    The score is the lower one of two networks, whose false detections differ.
     """
     place, quick_scores = _find("face_landmark", image, squares, SIZE)
     landmarks, scores = _find(CLOSE_NETWORK, image, squares_from_landmarks(place, CLOSE_SIZE), CLOSE_SIZE)
@@ -63,18 +63,18 @@ def _find(network: str, image: np.ndarray, squares: Float, size: int) -> tuple[F
     return to_plate(raw.reshape(len(raw), raw.shape[-1] // 3, 3), squares), probability(logits.reshape(-1))
 
 
-_UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, and found as if it were not
+_UPRIGHT_SCORE = 0.8  # of the detectors: below it a face may be upside down, and be detected as upright
 
 
 class FaceFinder:
-    """Faces, by the detectors that the parameters name."""
+    """The finder of faces, by the detectors that the parameters name."""
 
     sure = 0.5
 
     def searches(
         self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool
     ) -> Iterator[Detections]:
-        """By `full` and `auto`, small ones are searched tile by tile."""
+        """Search whole frames; by `full` and `auto`, small faces tile by tile."""
         score, detector = parameters.min_score, parameters.detector
         if detector is Detector.S3FD:
             yield s3fd.find_faces(frame.rgb8(), score)
@@ -83,24 +83,24 @@ class FaceFinder:
         picture = thumbnail(frame, cv2.INTER_AREA)
         scale = frame.width / picture.shape[1]
         for network in networks:
-            found = find_in_image(picture, network, score)
-            if parameters.any_angle and len(found) and found.scores.min() < _UPRIGHT_SCORE:
-                found = find_at_any_angle(picture, network, score)
-            yield found.scaled(scale)
+            detections = find_in_image(picture, network, score)
+            if parameters.any_angle and len(detections) and detections.scores.min() < _UPRIGHT_SCORE:
+                detections = find_at_any_angle(picture, network, score)
+            yield detections.scaled(scale)
         if turned and parameters.any_angle:
             yield find_at_any_angle(picture, networks[-1], score).scaled(scale)
         if small and "full" in networks:
             yield find_small_faces(frame.rgb8(), score)
 
-    def first_squares(self, found: Detections) -> Float:
-        """Turned so that the eyes are level."""
-        return squares_from_keypoints(found.boxes, found.keypoints)
+    def first_squares(self, detections: Detections) -> Float:
+        """Lay squares in which the eyes are level."""
+        return squares_from_keypoints(detections.boxes, detections.keypoints)
 
     def next_squares(self, landmarks: Float) -> Float:
-        """Turned so that the eyes are level."""
+        """Lay squares in which the eyes are level."""
         return squares_from_landmarks(landmarks)
 
     def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
-        """A face has no sides."""
+        """Find landmarks and scores; a face has no sides."""
         landmarks, scores = find_landmarks(image, squares)
         return DetectedLandmarks(landmarks, scores, np.ones_like(scores))

@@ -29,7 +29,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class FacesFile:
-    """Faces with the footage they were found in, as its path was given then; None when that is not known."""
+    """Faces, and the path of the footage they were found in, as it was given; None if unknown."""
 
     faces: Faces
     footage: Path | None = None
@@ -61,7 +61,7 @@ def save_faces(path: Path | str, faces: Faces, footage: Path | None = None) -> N
 
 
 def load_faces(path: Path | str) -> FacesFile:
-    """Read faces; raises SchemaError for a file that is missing, damaged, of another kind or newer, or has no irises."""
+    """Read faces; raises SchemaError for a file that is missing, damaged, of another kind or newer, or without irises."""
     header, arrays = load_arrays(path, FACES)
     if check_schema(header["schema"], FACES, path) == 1 and header.get("subject", "face") == "face":
         raise SchemaError(
@@ -103,19 +103,19 @@ def save_arrays(path: Path | str, header: dict[str, Any], arrays: Arrays) -> Non
 
 
 def load_arrays(path: Path | str, schema: str) -> tuple[dict[str, Any], Arrays]:
-    """Read what :func:`save_arrays` wrote; raises SchemaError for what is missing, damaged, of another kind, or newer."""
+    """Read what :func:`save_arrays` wrote; raises SchemaError for a file that is missing, damaged, of another kind, or newer."""
     try:
         with np.load(Path(path), allow_pickle=False) as document:
             arrays: Arrays = {name: document[name] for name in document.files}
         header: dict[str, Any] = json.loads(arrays.pop("header").tobytes())
-        found = header["schema"]
+        written = header["schema"]
     except FileNotFoundError as e:
         raise SchemaError("does not exist", file=path, remedy="Check the path") from e
     except OSError as e:
         raise SchemaError(f"cannot be read ({e.strerror or e})", file=path, remedy="Check the path") from e
     except (KeyError, TypeError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, NotImplementedError) as e:
         raise _damaged(path) from e
-    check_schema(found, schema, path)
+    check_schema(written, schema, path)
     return header, arrays
 
 
@@ -151,7 +151,7 @@ def save_state(path: Path, state: TrackerState) -> None:
 
 
 def load_state(path: Path) -> TrackerState:
-    """Read the state of a tracker; raises SchemaError when there is none that can be used."""
+    """Read the state of a tracker; raises SchemaError for a missing or unusable one."""
     header, arrays = load_arrays(path, TRACKER)
     try:
         if header.pop("schema") != TRACKER:

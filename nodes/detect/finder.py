@@ -1,4 +1,4 @@
-"""The interface of a finder: it finds one kind of subject in a frame.
+"""The interface of a finder, which finds one kind of subject in a frame.
 
 A subject's document names its finder by `kind`: `face` and `hand` are networks that ship, `keypoints` is any network that gives
 the coordinates of landmarks. The tracker, :mod:`nodes.detect.track`, is the same for all.
@@ -20,15 +20,15 @@ from nodes.footage.frame import Frame
 from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8
 
-_THUMBNAIL = 256  # long side of the picture that cuts and subjects are looked for in
+_THUMBNAIL = 256  # long side of the picture that is searched for cuts and subjects
 
 
 @dataclass(frozen=True, slots=True)
 class DetectedLandmarks:
     """Landmarks in B squares of a frame.
 
-    landmarks: [B, L, 3], x, y and z in plate pixels. scores: [B], probability 0..1 that it is there.
-    right: [B], probability that it is a right one, 1 for what has no sides.
+    landmarks: [B, L, 3], x, y and z in plate pixels. scores: [B], probability 0..1 of its presence.
+    right: [B], probability that it is a right one, 1 for a subject without sides.
     """
 
     landmarks: Float
@@ -37,7 +37,7 @@ class DetectedLandmarks:
 
 
 class Finder(Protocol):
-    """Finds one kind of subject.
+    """A finder of one kind of subject.
 
     sure: the score of `look` below which it is usually something else.
     """
@@ -49,21 +49,21 @@ class Finder(Protocol):
     ) -> Iterator[Detections]:
         """Search a whole frame in one way after the other, the quickest first; detections in plate pixels.
 
-        turned: also for what lies sideways or upside down; small: also for what is small.
+        turned: also for subjects lying sideways or upside down; small: also for small ones.
         """
 
-    def first_squares(self, found: Detections) -> Float:
-        """Where to look for the landmarks of detections: [B, 2, 3], square pixels → plate pixels."""
+    def first_squares(self, detections: Detections) -> Float:
+        """Lay squares to search for the landmarks of detections: [B, 2, 3], square pixels → plate pixels."""
 
     def next_squares(self, landmarks: Float) -> Float:
-        """Where to look for them again, given landmarks [B, L, >=2]: [B, 2, 3]."""
+        """Lay squares to search for them again, around landmarks [B, L, >=2]: [B, 2, 3]."""
 
     def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
         """Find the landmarks in squares [B, 2, 3] of a frame, in one batch."""
 
 
 def thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
-    """A small picture of the whole frame: sampled, which does for the measure of change between frames, or filtered."""
+    """Make a small picture of the whole frame: sampled, which is enough to measure change between frames, or filtered."""
     scale = min(_THUMBNAIL / max(frame.width, frame.height), 1.0)
     size = max(round(frame.width * scale), 1), max(round(frame.height * scale), 1)
     picture = frame.rgb8()
@@ -73,7 +73,7 @@ def thumbnail(frame: Frame, interpolation: int = cv2.INTER_LINEAR) -> Image8:
 
 
 def finder_of(subject: Subject) -> Finder:
-    """The finder of a subject; raises SchemaError for one that is not described as it should be, ModelError for its network."""
+    """Make the finder of a subject; raises SchemaError for an invalid description, ModelError for its network."""
     kind = subject.finder.get("kind")
     if kind == "face":
         from nodes.detect.face import FaceFinder

@@ -1,4 +1,4 @@
-"""Hands: palms are detected, which change less than fingers do, then 21 landmarks and the side are found.
+"""Hand finder: detection of palms, which change less than fingers do, then 21 landmarks and the side.
 
 Zhang et al. 2020, "MediaPipe Hands: On-device Real-time Hand Tracking". Key points of a palm: wrist, knuckles of the index,
 middle, ring and little finger, base and knuckle of the thumb. Landmarks: wrist, then four of each finger from its base to
@@ -29,25 +29,25 @@ _PALM_MARGIN, _PALM_SHIFT = 2.6, 0.5
 # The same of landmarks: all but the outer two of each finger, so that the square does not pump as fingers bend.
 _MARGIN, _SHIFT = 2.0, 0.1
 _STEADY = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
-_KNUCKLES = [5, 9, 9, 13]  # index, middle twice, ring: their mean is where the hand points
+_KNUCKLES = [5, 9, 9, 13]  # index, middle twice, ring: their mean gives the hand's direction
 _Z_SCALE = 0.4  # the network's depth is that much flatter than its x and y
 
 
 def _squares(centre: Float, extent: Float, along: Float, margin: float, shift: float) -> Float:
-    """Squares in which the hand points up: centre and extent [B, 2] of boxes, unit vectors `along` the hand [B, 2]."""
+    """Lay squares in which the hand points up: centre and extent [B, 2] of boxes, unit vectors `along` the hand [B, 2]."""
     centre = centre + along * shift * extent[:, 1:]
     return turned_squares(centre, perpendicular(along), margin * extent.max(1), SIZE)
 
 
 def squares_from_keypoints(boxes: Float, keypoints: Float) -> Float:
-    """Where to look for the hands of palm detections: boxes [B, 4], key points [B, 7, 2] → [B, 2, 3]."""
+    """Lay squares around the hands of palm detections: boxes [B, 4], key points [B, 7, 2] → [B, 2, 3]."""
     along = unit(keypoints[:, MIDDLE_KNUCKLE] - keypoints[:, WRIST])
     centre, extent = box_extent(boxes)
     return _squares(centre, extent, along, _PALM_MARGIN, _PALM_SHIFT)
 
 
 def squares_from_landmarks(landmarks: Float) -> Float:
-    """Where to look for the hands in the next frame, given [B, 21, >=2] of this one → [B, 2, 3]."""
+    """Lay squares around the hands for the next frame, given [B, 21, >=2] of this one → [B, 2, 3]."""
     points = landmarks[..., :2]
     along = unit((points[:, _KNUCKLES] - points[:, :1]).mean(1))
     centre, extent = turned_extent(points[:, _STEADY], perpendicular(along))
@@ -55,10 +55,10 @@ def squares_from_landmarks(landmarks: Float) -> Float:
 
 
 def find_hands(image: np.ndarray, squares: Float) -> tuple[Float, Float, Float]:
-    """Landmarks [B, 21, 3], presence scores [B] and handedness [B] of the hands in `squares` [B, 2, 3], in one batch.
+    """Find landmarks [B, 21, 3], presence scores [B] and handedness [B] of the hands in `squares` [B, 2, 3], in one batch.
 
     Landmarks: x, y and z in plate pixels (z 0 at the wrist, smaller is nearer). Scores: 0..1. Handedness: probability 0..1
-    that it is the person's right hand, in a picture as a camera takes it; in a mirrored picture (a selfie preview) it is the
+    that it is the person's right hand, in a camera's picture; in a mirrored picture (a selfie preview) it is the
     person's left.
     """
     raw, presence, right, _ = look("hand_landmark", image, squares, SIZE)
@@ -68,28 +68,28 @@ def find_hands(image: np.ndarray, squares: Float) -> tuple[Float, Float, Float]:
 
 
 class HandFinder:
-    """Both hands of anybody; which face detector the parameters name does not matter."""
+    """The finder of hands, left and right; it ignores the parameter `detector`."""
 
-    sure = 0.8  # a smile that passes for a palm reaches 0.7
+    sure = 0.8  # a smile mistaken for a palm reaches 0.7
 
     def searches(
         self, frame: Frame, parameters: DetectParameters, *, turned: bool, small: bool
     ) -> Iterator[Detections]:
-        """Hands lie at any angle, and the detector knows them so; quarter turns find what is left."""
+        """Search the frame for hands at any angle; quarter turns find the rest."""
         picture = thumbnail(frame, cv2.INTER_AREA)
         scale = frame.width / picture.shape[1]
         yield find_in_image(picture, "palm", parameters.min_score).scaled(scale)
         if turned and parameters.any_angle:
             yield find_at_any_angle(picture, "palm", parameters.min_score).scaled(scale)
 
-    def first_squares(self, found: Detections) -> Float:
-        """Turned so that the hand points up."""
-        return squares_from_keypoints(found.boxes, found.keypoints)
+    def first_squares(self, detections: Detections) -> Float:
+        """Lay squares in which the hand points up."""
+        return squares_from_keypoints(detections.boxes, detections.keypoints)
 
     def next_squares(self, landmarks: Float) -> Float:
-        """Turned so that the hand points up."""
+        """Lay squares in which the hand points up."""
         return squares_from_landmarks(landmarks)
 
     def look(self, image: Image8, squares: Float) -> DetectedLandmarks:
-        """Landmarks, presence and side."""
+        """Find landmarks, presence and side."""
         return DetectedLandmarks(*find_hands(image, squares))

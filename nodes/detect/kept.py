@@ -1,4 +1,4 @@
-"""Detections that are kept: footage is analysed once for the same content and parameters."""
+"""Cached detection: footage is analysed once for the same content and parameters."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def analyse(
     progress: Progress = quiet,
     name: str = "detect",
 ) -> Faces:
-    """Find and follow the faces of frames first..last (inclusive), or return what was found in the same frames before.
+    """Find and follow the faces of frames first..last (inclusive), or return the cached result for the same frames.
 
-    An analysis that was interrupted goes on from its last checkpoint. A cache that cannot be read or written is no error.
-    Raises FootageError, as `detect` does, and first of all what `limit` does.
+    An interrupted analysis resumes from its last checkpoint. An inaccessible cache is not an error.
+    Raises FootageError, as `detect` does, and before the work what `limit` does.
     """
     parameters = parameters or DetectParameters()
     last, most = plate.info.frames - 1 if last is None else last, limit()
     kept = _kept(plate, parameters, first, last)
-    tell = stage(progress, name, last - first + 1)
+    report = stage(progress, name, last - first + 1)
     with suppress(SchemaError):
         faces = load_faces(kept).faces
         with suppress(OSError):
             kept.touch()  # the oldest are dropped first
-        tell(last - first + 1)
+        report(last - first + 1)
         _log.info("%s: %d tracks as found before, in %s", name, len(faces.tracks), kept)
         return faces
     checkpoint, saved = kept.with_suffix(".part.npz"), time.monotonic()
@@ -61,7 +61,7 @@ def analyse(
             saved = time.monotonic()
 
     _log.info("%s: frames %d-%d of %s by %s", name, first, last, plate.info.path, parameters)
-    faces = detect(plate, parameters, first, last, tell, state, save)
+    faces = detect(plate, parameters, first, last, report, state, save)
     _log.info("%s: %d tracks, %d cuts", name, len(faces.tracks), len(faces.cuts))
     with suppress(OutputError):
         save_faces(kept, faces)
@@ -78,9 +78,9 @@ def analyse_together(
     progress: Progress = quiet,
     name: str = "detect",
 ) -> None:
-    """See to it that :func:`analyse` has the faces of each of several spans, first..last, looking at each frame only once.
+    """Fill the cache of :func:`analyse` for several spans, first..last, analysing each frame only once.
 
-    Spans that overlap or touch are analysed as one, and each is kept as its part of that. Raises FootageError.
+    Spans that overlap or touch are analysed as one, and each is cached as a part of it. Raises FootageError.
     """
     parameters = parameters or DetectParameters()
     for group in _connected(sorted(set(spans))):
@@ -111,7 +111,7 @@ def _connected(spans: Iterable[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def _part(faces: Faces, first: int, last: int) -> Faces:
-    """Of the faces of more frames those of first..last, the longest track first and numbered from 0, as `detect` does."""
+    """Cut faces to the frames first..last, the longest track first and numbered from 0, as `detect` does."""
     tracks = []
     for track in faces.tracks:
         inside = (track.frames >= first) & (track.frames <= last)
@@ -124,7 +124,7 @@ def _part(faces: Faces, first: int, last: int) -> Faces:
 
 
 def _kept(footage: Footage, parameters: DetectParameters, first: int, last: int) -> Path:
-    """The file of the faces of frames first..last, whether or not it is there."""
+    """Return the file of the faces of frames first..last, existing or not."""
     info = footage.info
     key = key_of(
         footage=digest_footage(info.path),

@@ -1,4 +1,4 @@
-"""S3FD through the optional `face-alignment` package, and the weights that this package downloads.
+"""S3FD through the optional `face-alignment` package, and the download of that package's weights.
 
 Slower than the embedded detectors, and better on profiles and small faces. Zhang et al. 2017, "S3FD: Single Shot
 Scale-invariant Face Detector".
@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 def library_weights(url: str, instead: str) -> Path:
-    """Return the file of the weights at `url`, in `checkpoints` below torch's hub folder; download it where it is not there.
+    """Return the file of the weights at `url`, in `checkpoints` below torch's hub folder; download it if missing.
 
-    instead: what works without it. Raises ModelError, which names the file.
+    instead: a remedy without it. Raises ModelError, which names the file.
     """
     from torch.hub import HASH_REGEX, download_url_to_file, get_dir
 
@@ -36,7 +36,7 @@ def library_weights(url: str, instead: str) -> Path:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             download_url_to_file(url, str(file), digest and digest[1], progress=False)
-        except (OSError, RuntimeError) as e:  # RuntimeError: what came is not what its name says
+        except (OSError, RuntimeError) as e:  # RuntimeError: the hash of the download does not match its name
             raise ModelError(
                 f"is missing, and cannot be downloaded from {url} ({e})",
                 file=file,
@@ -47,10 +47,10 @@ def library_weights(url: str, instead: str) -> Path:
 
 @contextmanager
 def loading(file: Path) -> Iterator[None]:
-    """Turn what a damaged file of weights, or one of another network, makes the library raise into ModelError."""
+    """Turn the library's errors for a file of weights that is damaged, or of another network, into ModelError."""
     try:
         yield
-    except Exception as e:  # those of torch's loader share no base class of their own
+    except Exception as e:  # the errors of torch's loader share no base class
         _log.debug("%s cannot be loaded", file, exc_info=True)
         reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
         raise ModelError(
@@ -64,7 +64,7 @@ def loading(file: Path) -> Iterator[None]:
 _EYES = np.array([[0.3, 0.4], [0.7, 0.4]], np.float32)
 
 
-_LEAST = 64  # pixels a side: of smaller images the network's last layers see nothing
+_LEAST = 64  # pixels a side: least input of the network's last layers
 
 
 @cache
@@ -80,7 +80,7 @@ def _detector() -> Any:
     file = library_weights(sfd_detector.models_urls["s3fd"], "use the embedded detectors with --detector auto")
     with loading(file):
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        # Named, the file is read without pickles; its own threshold would hide what is below 0.5.
+        # Given by path, the file is read without pickles; the default threshold would hide scores below 0.5.
         return sfd_detector.SFDDetector(device, path_to_detector=str(file), filter_threshold=0.0)
 
 
@@ -91,8 +91,8 @@ def find_faces(image: Image8, min_score: float) -> Detections:
     """
     height, width = image.shape[:2]
     padded = np.pad(image, ((0, max(_LEAST - height, 0)), (0, max(_LEAST - width, 0)), (0, 0)))
-    found = np.array(_detector().detect_from_image(padded), np.float32).reshape(-1, 5)
-    found = found[found[:, 4] >= min_score]
-    corner, size = found[:, None, :2], found[:, None, 2:4] - found[:, None, :2]
+    boxes = np.array(_detector().detect_from_image(padded), np.float32).reshape(-1, 5)
+    boxes = boxes[boxes[:, 4] >= min_score]
+    corner, size = boxes[:, None, :2], boxes[:, None, 2:4] - boxes[:, None, :2]
     keypoints = np.repeat(corner + size * _EYES, 3, axis=1)[:, [0, 3, 1, 2, 4, 5]]
-    return Detections(found[:, :4], keypoints, found[:, 4])
+    return Detections(boxes[:, :4], keypoints, boxes[:, 4])

@@ -1,4 +1,4 @@
-"""Squares that landmark networks look at: laid around a subject, turned as it is, and from their pixels back to the plate."""
+"""Squares for landmark networks: laid around a subject, turned with it, and mapped from their pixels back to the plate."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from nodes.types import Float
 
 
 def unit(vectors: Float) -> Float:
-    """Vectors [..., 2] of length 1; one of no length stays as it is."""
+    """Normalise vectors [..., 2] to length 1; one of no length stays as it is."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6), np.float32)
 
 
 def perpendicular(vectors: Float) -> Float:
-    """Vectors [..., 2] turned a quarter clockwise as the picture is seen: across becomes down."""
+    """Turn vectors [..., 2] a quarter clockwise in the picture: across becomes down."""
     return np.asarray(vectors[..., ::-1] * [-1, 1], np.float32)
 
 
 def box_extent(boxes: Float) -> tuple[Float, Float]:
-    """Centre [B, 2] and width and height [B, 2] of boxes [B, 4] as x0, y0, x1, y1."""
+    """Return centre [B, 2] and width and height [B, 2] of boxes [B, 4] as x0, y0, x1, y1."""
     low, high = boxes[:, :2], boxes[:, 2:]
     return np.asarray((low + high) / 2, np.float32), high - low
 
 
 def turned_squares(centres: Float, across: Float, sides: Float, size: int) -> Float:
-    """Squares around `centres` [B, 2] of `sides` [B], plate pixels, whose rows run along the unit vectors `across` [B, 2].
+    """Lay squares around `centres` [B, 2] of `sides` [B], plate pixels, with rows along the unit vectors `across` [B, 2].
 
-    size: pixels a side as the network takes them. Returns [B, 2, 3], square pixels → plate pixels.
+    size: pixels a side of the network's input. Returns [B, 2, 3], square pixels → plate pixels.
     """
     linear = np.stack([across, perpendicular(across)], axis=2) * (sides / size)[:, None, None]
     shift = centres - linear @ np.full(2, size / 2)
@@ -36,7 +36,7 @@ def turned_squares(centres: Float, across: Float, sides: Float, size: int) -> Fl
 
 
 def turned_extent(points: Float, across: Float) -> tuple[Float, Float]:
-    """Centre [B, 2] and width and height [B, 2] of the boxes around `points` [B, N, 2] whose rows run along `across` [B, 2].
+    """Return centre [B, 2] and width and height [B, 2] of the boxes around `points` [B, N, 2] with rows along `across` [B, 2].
 
     Measured along the subject's own axes, so that a tilted one has the same extent.
     """
@@ -49,7 +49,7 @@ def turned_extent(points: Float, across: Float) -> tuple[Float, Float]:
 def look(network: str, image: np.ndarray, squares: Float, size: int) -> list[Float]:
     """Run an embedded network that takes RGB 0..1 over all `squares` [B, 2, 3] of an image, in one batch.
 
-    size: pixels a side as the network takes them. Returns the network's outputs in their order.
+    size: pixels a side of the network's input. Returns the network's outputs in their order.
     """
     session = load_weights(network, threads=1)
     crops = crop(image, squares, size)
@@ -58,7 +58,7 @@ def look(network: str, image: np.ndarray, squares: Float, size: int) -> list[Flo
 
 
 def to_plate(points: Float, squares: Float) -> Float:
-    """Landmarks [B, L, 3] in pixels of `squares` [B, 2, 3] → x, y and z in plate pixels [B, L, 3]."""
+    """Map landmarks [B, L, 3] from pixels of `squares` [B, 2, 3] to x, y and z in plate pixels [B, L, 3]."""
     scale = np.sqrt(np.abs(np.linalg.det(squares[:, :, :2])))
     xy = transform_points(squares, points[..., :2])
     z = points[..., 2:] * scale[:, None, None]
@@ -66,5 +66,5 @@ def to_plate(points: Float, squares: Float) -> Float:
 
 
 def probability(logits: Float) -> Float:
-    """The logistic function, without overflow."""
+    """Apply the logistic function, without overflow."""
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)

@@ -1,4 +1,4 @@
-"""Follow a subject through a shot: detect every N frames, follow the landmarks in between, look again where it is lost."""
+"""Tracker: detects a subject every N frames, follows its landmarks in between, and searches again where it is lost."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 _SAME_FACE = 0.3  # intersection over union above which two boxes are the same face
 _ONE_FACE = 0.6  # and above which two tracks cannot both be right
 _BRIDGE = 0.25  # seconds for which a face may be lost and still keep its track
-_AT_REST, _MOST_LOOKS = 0.97, 6  # intersection over union of two looks at one face that are the same
+_AT_REST, _MOST_LOOKS = 0.97, 6  # intersection over union of two looks at one face that counts as converged
 _NEVER = -(10**9)
 Progress = Callable[[int], None]
 
 
 @dataclass(eq=False)
 class TrackBuilder:
-    """A track under construction: what was found, frame by frame."""
+    """A track under construction, frame by frame."""
 
     frames: deque[int] = field(default_factory=deque)
     landmarks: deque[Float] = field(default_factory=deque)
@@ -43,28 +43,28 @@ class TrackBuilder:
     def _ends(self) -> tuple[deque[Any], ...]:
         return self.frames, self.landmarks, self.scores, self.right
 
-    def add(self, frame: int, seen: DetectedLandmarks, at: int, before: bool = False) -> None:
-        """Append row `at` of what was seen, or put it before all."""
-        one = frame, seen.landmarks[at], float(seen.scores[at]), float(seen.right[at])
-        for values, value in zip(self._ends(), one, strict=True):
+    def add(self, frame: int, detected: DetectedLandmarks, at: int, before: bool = False) -> None:
+        """Append row `at` of the landmarks, or prepend it."""
+        row = frame, detected.landmarks[at], float(detected.scores[at]), float(detected.right[at])
+        for values, value in zip(self._ends(), row, strict=True):
             (values.appendleft if before else values.append)(value)
 
     def drop(self, first: bool = False) -> None:
-        """Forget the last frame, or the first."""
+        """Remove the last frame, or the first."""
         for values in self._ends():
             (values.popleft if first else values.pop)()
 
     def box(self) -> Float:
-        """The box in the last frame."""
+        """Return the box in the last frame."""
         return _box(self.landmarks[-1])
 
     def box_at(self, frame: int) -> Float | None:
-        """The box in a frame, None where the track has none."""
+        """Return the box in a frame, None where the track lacks it."""
         near = zip(reversed(self.frames), reversed(self.landmarks), strict=True)
         return next((_box(points) for f, points in takewhile(lambda n: n[0] >= frame, near) if f == frame), None)
 
     def jolt(self, frames: int) -> float:
-        """By how much the face's way over the last frames differs from that over as many before, in face sizes."""
+        """Measure how much the face's motion over the last frames differs from that over as many before, in face sizes."""
         step = min(frames, (len(self.landmarks) - 1) // 2)
         if not step:
             return float("inf")
@@ -74,7 +74,7 @@ class TrackBuilder:
 
 @dataclass(frozen=True, slots=True)
 class TrackerState:
-    """All that a tracker knows before it takes `next_frame`, except for pixels.
+    """The state of a tracker before it takes `next_frame`, except for pixels.
 
     recent: the last frames of the scene, whose pixels it needs; never empty. lengths, active: of each track, how many frames it has and
     whether it is still followed. The arrays hold all tracks end to end: frames int64 [N], scores and right float64 [N], landmarks
@@ -98,17 +98,17 @@ class TrackerState:
 
 
 def _box(landmarks: Float) -> Float:
-    """Bounding boxes [..., 4] of landmarks [..., L, 3]."""
+    """Return bounding boxes [..., 4] of landmarks [..., L, 3]."""
     points = landmarks[..., :2]
     return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
 
 
 class Tracker:
-    """Takes the frames of a shot in order; `finish` returns its tracks.
+    """A tracker that takes the frames of a shot in order; `finish` returns its tracks.
 
-    A face that is first seen by a detection is followed backwards, so that a face that comes into the picture between two
-    detections is not missed. While there is no face at all the quick detectors look at every frame, and the thorough ones
-    at every Nth. A single odd frame is passed over, as if every face had been lost there for a moment.
+    A newly detected face is followed backwards too, so that one that enters between two detections is not missed. Without
+    any face the quick detectors search every frame, and the thorough ones every Nth. A single odd frame is skipped, as if
+    every face had been lost there for a moment.
     """
 
     def __init__(self, parameters: DetectParameters, rate: float) -> None:
@@ -123,7 +123,7 @@ class Tracker:
         self._finished: list[TrackBuilder] = []
         self._last_detection = _NEVER
         self.cuts: list[int] = []
-        self.found_by: Counter[int] = Counter()  # in how many frames which of the searches found the faces
+        self.found_by: Counter[int] = Counter()  # frames in which each of the searches found faces
 
     def take(self, frame: Frame) -> None:
         """Take the next frame."""
@@ -138,7 +138,7 @@ class Tracker:
             self._recent.clear()
             self._last_detection = _NEVER
         lost = self._follow(frame, self._active)
-        lost |= self._part(frame)
+        lost |= self._separate(frame)
         due = frame.index - self._last_detection >= self._parameters.every
         if lost or due or not self._active:
             self._detect(frame, lost, due)
@@ -148,7 +148,7 @@ class Tracker:
         self._active = [t for t in self._active if t not in ended]
 
     def state(self) -> TrackerState:
-        """What it takes to go on later, with the frame after the last one that is certain to be no flash."""
+        """Return the state to resume from, at the frame after the last one that is certain not to be a flash."""
         builders = [*self._finished, *self._active]
 
         def joined(name: str, kind: type) -> Any:
@@ -167,7 +167,7 @@ class Tracker:
         )
 
     def resume(self, state: TrackerState, recent: Iterable[Frame]) -> None:
-        """Go on from `state`; recent: the frames from the first of `state.recent` to the one before `state.next_frame`."""
+        """Resume from `state`; recent: the frames from the first of `state.recent` to the one before `state.next_frame`."""
         for frame in recent:
             if frame.index in state.recent:  # all of one scene, so that each is certain at once
                 self._recent.extend(certain for certain, _ in self._cuts.take(frame, thumbnail(frame)))
@@ -180,7 +180,7 @@ class Tracker:
             (self._active if active else self._finished).append(builder)
 
     def finish(self) -> tuple[Track, ...]:
-        """All tracks, the longest first, numbered from 0."""
+        """Return all tracks, the longest first, numbered from 0."""
         for frame, begins_scene in self._cuts.rest():
             self._take(frame, begins_scene)
         builders = sorted(self._finished + self._active, key=lambda t: -len(t.frames))
@@ -191,25 +191,25 @@ class Tracker:
         if not builders:
             return False
         last = np.stack([t.landmarks[0 if backwards else -1] for t in builders])
-        seen = self._finder.look(frame.rgb8(), self._finder.next_squares(last))
-        found = seen.scores >= self._sure
-        for at in np.flatnonzero(found):
-            builders[at].add(frame.index, seen, int(at), backwards)
-        return not found.all()
+        detected = self._finder.look(frame.rgb8(), self._finder.next_squares(last))
+        present = detected.scores >= self._sure
+        for at in np.flatnonzero(present):
+            builders[at].add(frame.index, detected, int(at), backwards)
+        return not present.all()
 
-    def _part(self, frame: Frame) -> bool:
-        """Where one face passed before another and two tracks follow it, let go of the one that jumped to it."""
+    def _separate(self, frame: Frame) -> bool:
+        """Where two tracks follow one face after it passed another, cut the track that jumped to it."""
         followed = [t for t in self._active if t.frames[-1] == frame.index]
-        parted = False
+        separated = False
         for pair in combinations(followed, 2):
             stays, goes = sorted(pair, key=lambda t: t.jolt(self._bridge))
             if goes.frames[-1] == stays.frames[-1] and overlap(goes.box(), stays.box()[None])[0] > _ONE_FACE:
-                parted = True
+                separated = True
                 while (box := stays.box_at(goes.frames[-1])) is not None and len(goes.frames) > 1:
                     if overlap(goes.box(), box[None])[0] < _SAME_FACE:
                         break
                     goes.drop()
-        return parted
+        return separated
 
     def _detect(self, frame: Frame, lost: bool, due: bool) -> None:
         """Look for faces, by one search after the other, until one finds any."""
@@ -217,48 +217,48 @@ class Tracker:
             self._last_detection = frame.index
         followed = any(t.frames[-1] == frame.index for t in self._active)
         searches = self._finder.searches(frame, self._parameters, turned=lost or due, small=due and not followed)
-        for number, found in enumerate(searches, 1):
-            if self._take_up(frame, found):
+        for number, detections in enumerate(searches, 1):
+            if self._take_up(frame, detections):
                 self.found_by[number] += 1
                 return
 
-    def _take_up(self, frame: Frame, found: Detections) -> bool:
-        """Start a track on each face that no track is on, or take up one that was just lost; true when faces are there."""
-        size = found.boxes[:, 3] - found.boxes[:, 1]
-        found = found[size >= self._parameters.min_size * frame.height]
-        shown = self._shown(frame, found.boxes)
-        there, found = bool(shown.any()), found[~shown]
+    def _take_up(self, frame: Frame, detections: Detections) -> bool:
+        """Start a track on each untracked face, or continue one that was just lost; true if there are faces."""
+        size = detections.boxes[:, 3] - detections.boxes[:, 1]
+        detections = detections[size >= self._parameters.min_size * frame.height]
+        tracked = self._on_tracks(frame, detections.boxes)
+        any_faces, detections = bool(tracked.any()), detections[~tracked]
         room = self._parameters.max_faces - sum(t.frames[-1] == frame.index for t in self._active)
-        found = found[np.argsort(-(found.boxes[:, 3] - found.boxes[:, 1]))[: max(room, 0)]]
-        if not len(found):
-            return there
-        seen = _first_look(self._finder, frame, found)
-        boxes, new = _box(seen.landmarks), np.flatnonzero(seen.scores >= self._sure)
-        there |= len(new) > 0
-        new = new[~self._shown(frame, boxes[new])]
-        new = new[~np.triu(overlap(boxes[new], boxes[new]) > _ONE_FACE, 1).any(0)]  # one face that was found twice
+        detections = detections[np.argsort(-(detections.boxes[:, 3] - detections.boxes[:, 1]))[: max(room, 0)]]
+        if not len(detections):
+            return any_faces
+        detected = _first_look(self._finder, frame, detections)
+        boxes, new = _box(detected.landmarks), np.flatnonzero(detected.scores >= self._sure)
+        any_faces |= len(new) > 0
+        new = new[~self._on_tracks(frame, boxes[new])]
+        new = new[~np.triu(overlap(boxes[new], boxes[new]) > _ONE_FACE, 1).any(0)]  # one face, detected twice
         lost = [t for t in self._active if t.frames[-1] != frame.index]
         for at, builder in _best_pairs(boxes[new], lost):
-            builder.add(frame.index, seen, int(new[at]))
+            builder.add(frame.index, detected, int(new[at]))
         for index in new:
-            if not self._shown(frame, boxes[index][None])[0]:
-                self._start(frame, seen, int(index))
-        return there
+            if not self._on_tracks(frame, boxes[index][None])[0]:
+                self._start(frame, detected, int(index))
+        return any_faces
 
-    def _shown(self, frame: Frame, boxes: Float) -> npt.NDArray[np.bool_]:
-        """Which of the boxes [K, 4] are on a face that a track has in this frame."""
+    def _on_tracks(self, frame: Frame, boxes: Float) -> npt.NDArray[np.bool_]:
+        """Tell which of the boxes [K, 4] are on a face that a track has in this frame."""
         here = [t.box() for t in self._active if t.frames[-1] == frame.index]
         return overlap(boxes, np.stack(here)).max(-1) >= _SAME_FACE if here else np.zeros(len(boxes), bool)
 
-    def _start(self, frame: Frame, seen: DetectedLandmarks, at: int) -> None:
+    def _start(self, frame: Frame, detected: DetectedLandmarks, at: int) -> None:
         builder = TrackBuilder()
-        builder.add(frame.index, seen, at)
+        builder.add(frame.index, detected, at)
         others = self._finished + self._active
         for earlier in reversed(self._recent):
             if self._follow(earlier, [builder], backwards=True):
                 break
-            there = [box for t in others if (box := t.box_at(earlier.index)) is not None]
-            if there and overlap(_box(builder.landmarks[0]), np.stack(there)).max() >= _SAME_FACE:
+            others_here = [box for t in others if (box := t.box_at(earlier.index)) is not None]
+            if others_here and overlap(_box(builder.landmarks[0]), np.stack(others_here)).max() >= _SAME_FACE:
                 builder.drop(first=True)
                 break
         self._active.append(builder)
@@ -277,34 +277,34 @@ def _best_pairs(boxes: Float, builders: list[TrackBuilder]) -> list[tuple[int, T
     return [(int(at), builders[number]) for at, number in pairs if shared[at, number]]
 
 
-def _first_look(finder: Finder, frame: Frame, found: Detections) -> DetectedLandmarks:
-    """What detections show, whose boxes are looser than the landmarks' own: looked at again until they rest."""
-    seen = finder.look(frame.rgb8(), finder.first_squares(found))
+def _first_look(finder: Finder, frame: Frame, detections: Detections) -> DetectedLandmarks:
+    """Find the landmarks of detections, whose boxes are looser than the landmarks' own: repeated until the boxes converge."""
+    detected = finder.look(frame.rgb8(), finder.first_squares(detections))
     for _ in range(_MOST_LOOKS):
-        before = seen
-        seen = finder.look(frame.rgb8(), finder.next_squares(before.landmarks))
-        if np.diag(overlap(_box(before.landmarks), _box(seen.landmarks))).min() > _AT_REST:
+        before = detected
+        detected = finder.look(frame.rgb8(), finder.next_squares(before.landmarks))
+        if np.diag(overlap(_box(before.landmarks), _box(detected.landmarks))).min() > _AT_REST:
             break
-    return seen
+    return detected
 
 
 def _to_track(number: int, builder: TrackBuilder, handed: bool) -> Track:
-    """Fill the frames for which a face was lost and found again by interpolation, with score 0."""
-    seen = np.array(builder.frames)
-    frames = np.arange(seen[0], seen[-1] + 1)
-    right = np.searchsorted(seen, frames)
-    left = np.maximum(right - (seen[right] != frames), 0)
-    span = np.maximum(seen[right] - seen[left], 1)
-    weight = ((frames - seen[left]) / span).astype(np.float32)[:, None, None]
+    """Build a track; frames in which the face was briefly lost are interpolated, with score 0."""
+    tracked = np.array(builder.frames)
+    frames = np.arange(tracked[0], tracked[-1] + 1)
+    right = np.searchsorted(tracked, frames)
+    left = np.maximum(right - (tracked[right] != frames), 0)
+    span = np.maximum(tracked[right] - tracked[left], 1)
+    weight = ((frames - tracked[left]) / span).astype(np.float32)[:, None, None]
     points = np.stack(builder.landmarks)
     landmarks = points[left] * (1 - weight) + points[right] * weight
-    scores = np.where(np.isin(frames, seen), np.array(builder.scores, np.float32)[right], 0).astype(np.float32)
+    scores = np.where(np.isin(frames, tracked), np.array(builder.scores, np.float32)[right], 0).astype(np.float32)
     mirrored = handed and float(np.mean(builder.right)) < 0.5
     return Track(number, frames, _box(landmarks), scores, landmarks, mirrored)
 
 
 def main_tracks(faces: Faces) -> list[Track]:
-    """The tracks of the face that a shot is about, in order of time: of those seen at once, the larger and longer."""
+    """Choose the tracks of a shot's main face, in order of time: of simultaneous ones, the larger and longer."""
 
     def presence(track: Track) -> float:
         return float((track.boxes[:, 3] - track.boxes[:, 1]).sum())
@@ -325,10 +325,10 @@ def detect(
     state: TrackerState | None = None,
     after: Callable[[Tracker], None] | None = None,
 ) -> Faces:
-    """Find and follow the faces of `plate` from frame `first` to `last`, inclusive; `progress` is told frames done.
+    """Find and follow the faces of `plate` from frame `first` to `last`, inclusive; `progress` receives the frames done.
 
     state: where to go on from; the result is the same. after: is called after each frame.
-    Raises FootageError for footage that cannot be decoded, SchemaError for a subject that is not there. No face at all is not an error: `Faces.tracks` is empty.
+    Raises FootageError for footage that cannot be decoded, SchemaError for a missing subject. Without any face `Faces.tracks` is empty.
     """
     parameters = parameters or DetectParameters()
     info = plate.info

@@ -81,7 +81,7 @@ def render_shot(
         clips = {name: Clip(i.path, i.digest) for name, i in inputs.items()}
         asked = clips.get("model") if swap.method is Method.MODEL else None
         provenance = permit(of_swap(clips["plate"], clips.get("source"), asked, swap), swap, out)
-        by = ready(out, plate.info.path, source.info.path if source else None, told=swap.project)
+        by = ready(out, plate.info.path, source.info.path if source else None, given=swap.project)
         given = {"plate": plate, "source": source, "roto": roto}
         made = run(given, settings, tracks=tracks, first=first, last=last, progress=progress)
         if source is not None:
@@ -127,7 +127,7 @@ def merge_shots(
             for each in still(document.provenance, shot, "Render it again")
         ]
         provenance = permit(made, settings.swap, out)
-        by = ready(out, told=settings.swap.project)
+        by = ready(out, given=settings.swap.project)
         key = key_of(shots=[digest_file(folder / DOCUMENT) for folder in shots], range=(first, last))
         folder = results.open_partial(out, key)
         written = ShotFolder(plate, first, last, settings, faces, crops, inputs, provenance, began, by)

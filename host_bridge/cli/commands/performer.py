@@ -236,7 +236,7 @@ def _recorded_with(book: ConsentBook, paper: Path) -> list[str]:
 
 def the_project(told: Path | None) -> Path:
     """The project that is named, or that holds the folder we are in; raises ConsentError where there is none."""
-    project = find_project(Path.cwd(), told=told)
+    project = find_project(Path.cwd(), given=told)
     if project is None:
         raise ConsentError(
             "there is no project here: no consent is recorded",

@@ -1,4 +1,4 @@
-"""Alignment without landmarks: a rigid object (a product, a sign, a prop) is followed by a reference picture of it.
+"""Alignment without landmarks: a rigid object (a product, a sign, a prop) is tracked by a reference picture of it.
 
-`register.register` finds it in every frame; `register.inverse_warp` lays a crop back.
+`register.register` finds it in every frame; `register.inverse_warp` warps a crop back.
 """

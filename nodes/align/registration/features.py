@@ -1,4 +1,4 @@
-"""Distinctive points of a picture, and which of two pictures' points show the same thing.
+"""SIFT features of a picture, and their matches in another picture.
 
 SIFT, because OpenCV carries it in its main module in versions 4 and 5 alike (AKAZE has left it), and because its patent has
 expired. A product over NumPy matches faster than `BFMatcher`, which makes a Python object of every candidate.
@@ -20,7 +20,7 @@ from nodes.types import Float, Image8, Int
 
 _RATIO = 0.8
 _LIKE = 0.75  # least cosine between the descriptors of points that lie where they should
-_CONTRAST = 0.02  # half of what Lowe takes: signs are printed in soft colours, too
+_CONTRAST = 0.02  # half of Lowe's: signs are printed in soft colours, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ def find_features(grey: Image8, at_most: int, mask: Image8 | None = None) -> Fea
     """
     # Without the precise upscale every point lies a quarter of a pixel off.
     sift = cv2.SIFT.create(nfeatures=at_most, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
-    found, raw = sift.detectAndCompute(grey, mask)
-    if raw is None or not len(found):
+    keypoints, raw = sift.detectAndCompute(grey, mask)
+    if raw is None or not len(keypoints):
         return Features(np.zeros((0, 2)), np.zeros((0, 128), np.float32))
     descriptors = np.sqrt(raw / np.maximum(raw.sum(1, keepdims=True), 1e-6)).astype(np.float32)
-    points = points_from_opencv(np.array(cv2.KeyPoint.convert(found)))
+    points = points_from_opencv(np.array(cv2.KeyPoint.convert(keypoints)))
     return Features(points, descriptors)
 
 
 def match(one: Features, other: Features) -> Int:
-    """Pairs [M, 2] of indices that are each other's best and clearly better than the second best (Lowe's ratio)."""
+    """Match features: pairs [M, 2] of indices, each other's best and clearly better than the second best (Lowe's ratio)."""
     if len(one) < 2 or len(other) < 2:
         return np.zeros((0, 2), np.int64)
     likeness = one.descriptors @ other.descriptors.T
@@ -65,9 +65,9 @@ def match(one: Features, other: Features) -> Int:
 
 
 def match_near(one: Features, other: Features, places: Double, radius: float) -> Int:
-    """Pairs [M, 2] of indices, when it is known to within `radius` where in the other picture each point lies.
+    """Match features whose places in the other picture are known to within `radius`: pairs [M, 2] of indices.
 
-    places: [N, 2]. There, points that repeat are told apart by their place, and no ratio is asked for.
+    places: [N, 2]. Repeated points are told apart by their place, so no ratio test is needed.
     """
     near = cKDTree(np.nan_to_num(places, nan=-1e6)).sparse_distance_matrix(
         cKDTree(other.points), radius, output_type="ndarray"
@@ -125,5 +125,5 @@ def features_of(grey: Image8, shrink: float, at_most: int, mask: Image8 | None =
         return find_features(grey, at_most, mask)
     size = max(round(width * shrink), 1), max(round(height * shrink), 1)
     small = None if mask is None else np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    found = find_features(np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), at_most, small)
-    return Features(found.points * np.array([width / size[0], height / size[1]]), found.descriptors)
+    features = find_features(np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), at_most, small)
+    return Features(features.points * np.array([width / size[0], height / size[1]]), features.descriptors)

@@ -1,4 +1,4 @@
-"""Follow one rigid object through a clip: where its reference picture lies in every frame."""
+"""Registration: the place of a rigid object's reference picture in every frame of a clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from nodes.geometry.similarity import Double
 from nodes.geometry.smoothing import smooth, window_length
 from nodes.types import Bool, Float, Image8, Int, Roi
 
-_CARRIED = 0.5  # least correlation where only the frame before tells of it: motion blur leaves this, others reach 0.25
+_CARRIED = (
+    0.5  # least correlation where only the frame before locates it: motion blur leaves this, wrong places reach 0.25
+)
 _LOST = Sighting(np.full((3, 3), np.nan), 0.0)
 
 
@@ -50,7 +52,7 @@ class Registration:
         return apply_homography(self.to_plate, corners_of(*self.size))
 
     def smoothed(self, window: int, cuts: Iterable[int] = ()) -> Registration:
-        """The same with its corners smoothed over `window` frames, odd; never across a cut or a frame without the object.
+        """Return the same with its corners smoothed over `window` frames, odd; never across a cut or a frame without the object.
 
         cuts: the first frame of each scene but the first. See :func:`nodes.geometry.smoothing.smooth`.
         """
@@ -58,9 +60,9 @@ class Registration:
         begins = np.flatnonzero(np.diff(self.found) | (np.diff(self.frames) > 1) | np.isin(self.frames[1:], list(cuts)))
         for run in np.split(np.arange(len(self)), begins + 1):
             if len(run) > 1 and self.found[run[0]]:
-                there = smooth(self.corners[run].astype(np.float32), window).astype(np.float64)
-                through = from_corners if self.model is Transform.HOMOGRAPHY else nearest_similarity
-                to_plate[run] = through(corners_of(*self.size), there)
+                corners = smooth(self.corners[run].astype(np.float32), window).astype(np.float64)
+                fit_transform = from_corners if self.model is Transform.HOMOGRAPHY else nearest_similarity
+                to_plate[run] = fit_transform(corners_of(*self.size), corners)
         return replace(self, to_plate=to_plate)
 
 
@@ -74,11 +76,11 @@ def register(
     cuts: Iterable[int] = (),
     file: Path | str | None = None,
 ) -> Registration:
-    """Find a rigid object in every frame; none is kept, and each is looked at once.
+    """Find a rigid object in every frame, in one pass.
 
     reference: RGB picture [H, W, 3], uint8, of the object alone. mask: [H, W],
-    not zero where the reference shows it. rate, cuts: for smoothing, if that is asked for. file: of the reference, for
-    errors. Raises FaceplateError for a reference that the object cannot be recognised by. A frame without the object is no
+    not zero where the reference shows it. rate, cuts: for smoothing. file: of the reference, for
+    errors. Raises FaceplateError for a reference with too little texture. A frame without the object is not an
     error: it is not `found`.
     """
     parameters = parameters or RegisterParameters()
@@ -108,29 +110,29 @@ def _look(
     reference: ReferencePicture, grey: Image8, parameters: RegisterParameters, last: Double | None
 ) -> Sighting | None:
     by_features = parameters.method is Registrar.FEATURES
-    # With ecc, how well the pictures correlate decides; of the features, chance alone would not let so many agree.
+    # With ecc the correlation decides; the features need only agree more often than by chance.
     least = parameters.min_score if by_features else min(parameters.min_score, RegisterParameters().min_score)
-    found = search(reference, grey, parameters.model, least, last)
-    if by_features or (found is None and last is None):
-        return found
-    # A frame too blurred for features may still be told by intensity from where the object was before.
-    start, least = (last, max(_CARRIED, least)) if found is None else (found.to_plate, parameters.min_score)
+    sighting = search(reference, grey, parameters.model, least, last)
+    if by_features or (sighting is None and last is None):
+        return sighting
+    # A frame too blurred for features may still be aligned by intensity, from the object's last place.
+    start, least = (last, max(_CARRIED, least)) if sighting is None else (sighting.to_plate, parameters.min_score)
     if start is None:
         return None
     to_plate, correlation = refine(reference.grey, reference.mask, grey, start, parameters.model)
-    seen = correlation >= least and plausible(to_plate, reference.size, (grey.shape[1], grey.shape[0]))
-    return Sighting(to_plate, correlation) if seen else None
+    valid = correlation >= least and plausible(to_plate, reference.size, (grey.shape[1], grey.shape[0]))
+    return Sighting(to_plate, correlation) if valid else None
 
 
 def at_size(to_plate: Double, size: tuple[int, int], other: tuple[int, int]) -> Double:
-    """Transforms [..., 3, 3] for crops of another size (width, height) that show the same rectangle."""
+    """Restate transforms [..., 3, 3] for crops of another size (width, height) that show the same rectangle."""
     return np.asarray(to_plate @ np.diag([size[0] / other[0], size[1] / other[1], 1.0]), np.float64)
 
 
 def inverse_warp(
     crop: np.ndarray, to_plate: Double, frame: tuple[int, int], matte: Float | None = None
 ) -> tuple[Roi, np.ndarray, Float]:
-    """Warp a crop back to where it was cut from.
+    """Warp a crop back to its place in the plate.
 
     crop: [h, w] or [h, w, C], uint8 or float32. to_plate: [3, 3]. frame: width and height of the plate. matte: [h, w], 0..1,
     of the crop, by default all of it. Returns the rectangle of the plate that it touches, the crop in it [roi.height,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from host_bridge.client import EngineError
 from nodes.credentials.identity import load_identity
-from nodes.credentials.sign import sign_made, told_of
+from nodes.credentials.sign import credentials_entry, sign_made
 from tests.support.live_engine import Live, live_engine
 from tests.support.signing import Authority, claim, flip, key_pem, movie, write_frames, write_picture
 
@@ -90,7 +90,10 @@ def shot(folder: Path) -> Path:
     signed = [sign_made(movie(folder / name), claim(part), identity) for name, part in claims.items()]
     signed.append(sign_made(write_picture(folder / "sheet.png"), claim("sheet"), identity))
     signed.append(sign_made(write_frames(folder / "patch"), claim("patch"), identity))
-    told = {"schema": "faceplate.shot/1", "credentials": told_of(folder, signed, identity).model_dump(mode="json")}
+    told = {
+        "schema": "faceplate.shot/1",
+        "credentials": credentials_entry(folder, signed, identity).model_dump(mode="json"),
+    }
     (folder / "shot.json").write_text(json.dumps(told))
     return folder
 

@@ -173,13 +173,13 @@ def test_the_project_is_the_nearest_that_holds_a_place_or_the_one_that_is_named(
     assert find_project(inner / "not/yet/there") == inner
     assert find_project(show / "a") == find_project(tmp_path, show) == show
     assert find_project(tmp_path) is find_project() is None
-    assert find_project(inner, told=other) == other
+    assert find_project(inner, given=other) == other
     monkeypatch.setenv("FACEPLATE_PROJECT", str(other))
-    assert find_project(inner) == other and find_project(told=inner) == inner
+    assert find_project(inner) == other and find_project(given=inner) == inner
     with pytest.raises(ConsentError, match=r"is no project.*--project"):
-        find_project(told=tmp_path)
+        find_project(given=tmp_path)
     (tmp_path / "actors/performers").mkdir(parents=True)  # a folder that happens to be called so
-    assert not (found := find_project(told=other)) or found == other
+    assert not (found := find_project(given=other)) or found == other
     monkeypatch.delenv("FACEPLATE_PROJECT")
     assert find_project(tmp_path / "actors") is None
 
@@ -187,8 +187,8 @@ def test_the_project_is_the_nearest_that_holds_a_place_or_the_one_that_is_named(
 # Who is in a clip
 
 
-def face(use: Use = "replaced", said: str | None = None, digest: str | None = None, model: str | None = None) -> Face:
-    return Face(use, "target", "--target-performer", said, Clip(Path("shot.mov"), digest or ""), model=model)
+def face(use: Use = "replaced", name: str | None = None, digest: str | None = None, model: str | None = None) -> Face:
+    return Face(use, "target", "--target-performer", name, Clip(Path("shot.mov"), digest or ""), model=model)
 
 
 def test_the_only_one_who_may_be_used_so_need_not_be_named(show: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_only_one_who_may_be_used_so_need_not_be_named(show: Path) -> None:
         match=r"shot.mov: whose face this is is not known; .*Anna .*Carl .*--target-performer NAME.*performer footage",
     ):
         granted(face(), show, now=NOON)
-    assert granted(face(said="Carl"), show, now=NOON).name == "Carl"
+    assert granted(face(name="Carl"), show, now=NOON).name == "Carl"
 
 
 def test_a_registered_clip_need_not_be_named_and_cannot_be_named_wrongly(show: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_registered_clip_need_not_be_named_and_cannot_be_named_wrongly(show: P
     ben = consent(show, "Ben").performer.id
     assert granted(face(digest="digest"), show, now=NOON).name == "Anna"
     with pytest.raises(ConsentError, match=rf"shot.mov: shows Anna \(p-.*\), as is recorded, not Ben \({ben}\)"):
-        granted(face(digest="digest", said="Ben"), show, now=NOON)
+        granted(face(digest="digest", name="Ben"), show, now=NOON)
     register(show, "Ben", [("digest", "shot.mov")], now=NOON)  # the latest word counts
     assert granted(face(digest="digest"), show, now=NOON).name == "Ben"
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nodes.credentials.identity import load_identity, load_trust
-from nodes.credentials.sign import sign_made, told_of
+from nodes.credentials.sign import credentials_entry, sign_made
 from nodes.credentials.verify import verify
 from nodes.errors import CredentialsError, FaceplateError, FootageError
 from tests.support.signing import apart, claim, movie, read_picture, write_frames, write_picture
@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     signed = [sign_made(file, claim(), identity) for file in sorted(home.iterdir())]
     signed.append(sign_made(write_frames(home / "patch", 3), claim(), identity))
     (home / "shot.json").write_text(
-        json.dumps({"credentials": told_of(home, signed, identity).model_dump(mode="json")})
+        json.dumps({"credentials": credentials_entry(home, signed, identity).model_dump(mode="json")})
     )
     assert set(states(home)) == {"own"} and len(states(home)) == 6
     return home

@@ -404,8 +404,8 @@ class Corners:
 
     sure = 0.5
 
-    def first_squares(self, found: Detections) -> np.ndarray:
-        return np.pad(found.boxes.reshape(-1, 2, 2), ((0, 0), (0, 0), (0, 1)))
+    def first_squares(self, detections: Detections) -> np.ndarray:
+        return np.pad(detections.boxes.reshape(-1, 2, 2), ((0, 0), (0, 0), (0, 1)))
 
     def next_squares(self, landmarks: np.ndarray) -> np.ndarray:
         return landmarks
