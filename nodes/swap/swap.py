@@ -19,7 +19,7 @@ from nodes.footage.footage import Footage, run_ahead
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.mask import Mattes
-from nodes.progress import Progress, quiet, stage
+from nodes.progress import Progress, quiet
 from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.light import take_light, unsharp_mask
@@ -130,8 +130,8 @@ def swap(
     """Decide everything that needs the whole shot: references for every frame, or the model.
 
     plate: some of its frames are looked at for wrinkles and acting; none without. crops: of the tracks to swap. source,
-    source_faces: the performer's footage, for the method `reference` and for models that are given references. progress: is
-    told source frames read. Raises NoFaceError when the source shows no face, ModelError for a model that does not fit.
+    source_faces: the performer's footage, for the method `reference` and for models that are given references. progress: as
+    of `plan_reference`. Raises NoFaceError when the source shows no face, ModelError for a model that does not fit.
     """
     parameters, alignments = parameters or SwapParameters(), crops
     model = None
@@ -149,7 +149,7 @@ def swap(
             # A crop finer than what the source's own frames hold would only cost time.
             finest = float(np.median(taken.performance.scale))
             alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
-        references = plan_reference(alignments, taken, parameters, plate, stage(progress, name, None))
+        references = plan_reference(alignments, taken, parameters, plate, progress, name)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     told = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
     _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], told)

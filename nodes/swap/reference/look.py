@@ -16,6 +16,7 @@ from nodes.definitions import ColourMatch
 from nodes.detect.finder import finder_of
 from nodes.geometry.sampling import crop
 from nodes.mask import draw_matte
+from nodes.progress import Progress, quiet
 from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.reference.expression import POSE_UNIT, SPREAD, squared_distances
@@ -40,21 +41,22 @@ def look_again(
     rows: Int,
     pictures: list[Reference],
     expression: float = 1.0,
+    progress: Progress = quiet,
 ) -> ReferenceTrack:
     """Correct the requested coefficients until the new face shows the plate's performance times `expression`.
 
     place: gives the vertices [T, V, 3] of the new face for coefficients [T, C]. rows: [N], frames that are looked at; pictures: of the
-    plate there, with where its surface is in them.
+    plate there, with where its surface is in them. progress: gets how many faces were rendered, of all.
     """
     looks = [_Look(track, t, picture) for t, picture in zip(rows.tolist(), pictures, strict=True)]
     acted = replace(plate, coefficients=np.float32(expression) * plate.coefficients)
     rest = None
-    for _ in range(ROUNDS):
-        seen = [
-            (look.row, look.plate, shown)
-            for look in looks
-            if look.plate is not None and (shown := look.shown(track)) is not None
-        ]
+    for number in range(ROUNDS):
+        seen = []
+        for done, look in enumerate(looks, number * len(looks) + 1):
+            if look.plate is not None and (shown := look.shown(track)) is not None:
+                seen.append((look.row, look.plate, shown))
+            progress("look", done, ROUNDS * len(looks))
         if len(seen) < 2:
             break
         there, own, new = (np.stack(each) for each in zip(*seen, strict=True))

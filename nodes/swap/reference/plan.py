@@ -13,6 +13,7 @@ from nodes.definitions import SwapParameters
 from nodes.footage.footage import Footage
 from nodes.geometry.smoothing import window_length
 from nodes.geometry.step import smoothstep
+from nodes.progress import Progress, quiet, stage
 from nodes.subjects.subject import Part, Subject
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
@@ -35,11 +36,13 @@ def plan_reference(
     source: Source,
     parameters: SwapParameters,
     plate: Footage | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = quiet,
+    name: str = "prepare",
 ) -> list[ReferenceTrack]:
     """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source.
 
-    plate: the footage of the alignments, of which some frames are looked at: for the plate's wrinkles, and for how the new face acts there; none without.
+    plate: the footage of the alignments, of which some frames are looked at: for the plate's wrinkles, and for how the new face acts there; none without. progress:
+    gets the source's frames as they are read, under `name`, and the faces that are looked at, under "look".
     """
     if source.footage is None:
         raise ValueError("references are fetched from footage")
@@ -53,9 +56,8 @@ def plan_reference(
     samples = spread_out(source.performance.coefficients) if learns else np.zeros(0, np.int64)
     needed = np.unique(np.concatenate([samples, *(c.index[c.weight > 0] for choices in chosen for c in choices)]))
     size = max(a.size for a in alignments)
-    pictures = fetch_references(
-        source.footage, source.frames[needed], surface.extend(source.landmarks[needed], picture=True), size, progress
-    )
+    points, read = surface.extend(source.landmarks[needed], picture=True), stage(progress, name, None)
+    pictures = fetch_references(source.footage, source.frames[needed], points, size, read)
     references = dict(zip(needed.tolist(), pictures, strict=True))
     tracks = []
     for alignment, performance, choices in zip(alignments, plates, chosen, strict=True):
@@ -65,7 +67,7 @@ def plan_reference(
             return fetch_references(plate, track.frames[rows], points, 2 * SIDE, margin=MARGIN)
 
         landmarks, pictures_ = alignment.track.landmarks, own if learns else None
-        tracks.append(make_track(performance, landmarks, source, choices, references, parameters, pictures_))
+        tracks.append(make_track(performance, landmarks, source, choices, references, parameters, pictures_, progress))
     return tracks
 
 
@@ -77,6 +79,7 @@ def make_track(
     references: dict[int, Reference],
     parameters: SwapParameters,
     pictures: Callable[[Int, Float], list[Reference]] | None = None,
+    progress: Progress = quiet,
 ) -> ReferenceTrack:
     """One track of T frames, ready to render.
 
@@ -113,7 +116,7 @@ def make_track(
         alone = [Reference(p.image, p.vertices[: own.shape[1]]) for p in seen]
         folds = learn_wrinkles(plate, theirs, alone, source, mine, [references[i] for i in mine.tolist()])
         track = replace(track, wrinkles=folds)
-    return look_again(track, plate, placed, theirs, seen, parameters.expression)
+    return look_again(track, plate, placed, theirs, seen, parameters.expression, progress)
 
 
 def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:

@@ -71,7 +71,6 @@ def test_what_is_not_shown_at_all_is_not_blown_up(lively):
     assert asked[:, JAW].std() < 1.9 * lively[:, JAW].std()
 
 
-@pytest.mark.slow
 def looked(monkeypatch: pytest.MonkeyPatch, plate: np.ndarray, shift: np.ndarray, expression: float) -> np.ndarray:
     """Coefficients that are asked for, where a new face shows them shifted by [52]."""
 
@@ -100,20 +99,21 @@ def test_an_expression_that_is_asked_to_be_stronger_stays_stronger(monkeypatch, 
     np.testing.assert_allclose(looked(monkeypatch, lively, shift, 1.3), 1.3 * lively, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_of_a_real_pair_the_new_face_then_shows_more_of_what_the_plate_shows(
     plate, plate_faces, source, source_faces, monkeypatch
 ):
     """As the tracks of a plan render it, seen by the landmarker, in frames that the plan has not looked at."""
     apart = []
 
-    def measured(track, performed, place, rows, pictures, expression):
+    def measured(track, performed, place, rows, pictures, expression, progress):
         others = np.setdiff1d(np.arange(len(track.vertices)), rows[::2])[::4]
         own = surface_of(track.subject).extend(alignment.track.landmarks[others], picture=True)
         points = np.concatenate([own, track.vertices[others]], 1)
         frames = alignment.track.frames[others]
         kept = fetch_references(plate, frames, points, 384, margin=look.MARGIN)
         looks = [look._Look(track, t, picture) for t, picture in zip(others.tolist(), kept, strict=True)]
-        found = look_again(track, performed, place, rows[::2], pictures[::2], expression)
+        found = look_again(track, performed, place, rows[::2], pictures[::2], expression, progress)
         for each in (track, found):
             seen = [(one.plate, new) for one in looks if one.plate is not None and (new := one.shown(each)) is not None]
             first, second = np.stack(seen, 1)
@@ -122,9 +122,16 @@ def test_of_a_real_pair_the_new_face_then_shows_more_of_what_the_plate_shows(
 
     (alignment,) = align(plate_faces).crops
     monkeypatch.setattr(plan, "look_again", measured)
-    plan.plan_reference([alignment], take_source(source, source_faces), SwapParameters(), plate)
+    steps: list[tuple[int, int | None]] = []
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage == "look":
+            steps.append((done, total))
+
+    plan.plan_reference([alignment], take_source(source, source_faces), SwapParameters(), plate, progress)
     before, after = apart
     assert after < 0.95 * before
+    assert steps == [(n, len(steps)) for n in range(1, len(steps) + 1)] and len(steps) > 20
 
 
 def test_frames_in_which_no_face_is_seen_count_for_nothing(monkeypatch, lively):
