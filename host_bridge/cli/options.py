@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from host_bridge.jobs.footage import RATE_HELP
 from nodes.definitions import NODES
 from nodes.errors import UsageError
+from nodes.text import counted
 
 _ENGINE = "Run it in Faceplate's engine, which goes on when this terminal is closed; `faceplate jobs` lists it."
 
@@ -85,9 +86,17 @@ def faults(error: ValidationError) -> str:
 def _fault(fault: ErrorDetails) -> str:
     names = [part for part in fault["loc"] if isinstance(part, str)]
     what = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "too_short":  # of what has no option's name
-        return f"{names[-1]}: {what}"
-    return f"--{names[-1].replace('_', '-')} {fault['input']}: {what}" if names else what
+    if fault["type"] == "too_short":  # arguments without an option's name
+        return f"give at least {counted(fault['ctx']['min_length'], _argument(names[-1]))}"
+    if not names:
+        return what
+    given = "" if str(fault["input"]).isspace() else f" {fault['input']}"
+    return f"--{names[-1].replace('_', '-')}{given}: {what}"
+
+
+def _argument(field: str) -> str:
+    """What help calls one of a field's many arguments: CLIP for clips."""
+    return field.removesuffix("s").upper()
 
 
 def explained(description: str, extra: object, metadata: list[Any]) -> str:
@@ -123,7 +132,7 @@ def _option(name: str, field: FieldInfo, positional: bool, hidden: frozenset[str
     if positional:
         many = get_origin(value) is tuple
         kind = inspect.Parameter.VAR_POSITIONAL if many else inspect.Parameter.POSITIONAL_ONLY  # type: ignore[assignment]
-        spelt, value = (name.removesuffix("s").upper(), get_args(value)[0]) if many else ((), value)
+        spelt, value = (_argument(name), get_args(value)[0]) if many else ((), value)
         default = inspect.Parameter.empty if many else default
     option = Parameter(name=spelt, help=field.description, negative=(), show_default=type(default) is int)
     return inspect.Parameter(name, kind, default=default, annotation=Annotated[value, option])
