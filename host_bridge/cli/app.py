@@ -31,7 +31,7 @@ COMMANDS = {
     "align": "Write aligned images of a subject, with masks and transforms, or put edited ones back.",
     "swap": "Replace a face in a shot: composite, patch, matte, preview and report.",
     "faceset": "Gather the crops of one performer from clips, ready to train on.",
-    "train": "Train a model for a shot on two facesets, or a base for such on more.",
+    "train": "Train a model for a shot on two facesets, or a base model on more than two.",
     "timeline": "Find the shots of an edit, train and swap them, and hand the edit back with the results in place.",
     "performer": "Record, show, revoke and verify the consent of performers.",
     "credentials": "Show and verify the Content Credentials of results.",

@@ -35,7 +35,7 @@ KINDS = {kind.name: kind for kind in _KINDS}
 
 
 def parse(kind: str, data: Any, kinds: Mapping[str, Kind] = KINDS) -> Request:
-    """Check a request that came as JSON; raises UsageError, which names every field that is wrong."""
+    """Validate a request from JSON; raises UsageError, which names every invalid field."""
     if kind not in kinds:
         raise UsageError(f"there is no job '{kind}'", remedy=f"Ask for one of {', '.join(kinds)}")
     try:

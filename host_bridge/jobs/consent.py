@@ -1,4 +1,4 @@
-"""Say who may be used for what, and whether results were changed since they were signed: the jobs `performers` and `credentials`."""
+"""The jobs `performers` and `credentials`: look up consent records, and verify that signed results are unchanged."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from nodes.definitions import Method, SwapParameters
 
 
 class PerformersRequest(Request):
-    """A shot that is to be made: its plate, the source's footage, Swap's parameters. near: a place in the project, such as the host's own file.
+    """A planned shot: its plate, the source's footage, Swap's parameters. near: a path in the project, such as the host's own file.
 
-    train: a model is to be trained on the two.
+    train: whether a model will be trained on the two clips.
     """
 
     plate: Path | None = None
@@ -35,7 +35,7 @@ class PerformersRequest(Request):
 
 
 class PerformersResult(Result):
-    """A project's performers; `project` is None where there is none."""
+    """A project's performers. project: None without a project."""
 
     schema_: str = Field(default="faceplate.performers/1", alias="schema")
     project: Path | None = None
@@ -44,7 +44,7 @@ class PerformersResult(Result):
 
     @classmethod
     def of(cls, book: ConsentBook | None, **more: Any) -> Self:
-        """Those of a project's records. more: further fields."""
+        """List the performers in a project's records. more: further fields."""
         if book is None:
             return cls(**more)
         performers = tuple(book.summary(performer) for performer in book.performers.values())
@@ -52,11 +52,11 @@ class PerformersResult(Result):
 
 
 class CastResult(PerformersResult, CastStanding):
-    """A project's performers, and how consent stands for a shot."""
+    """A project's performers, and the state of consent for a shot."""
 
 
 def look_up_performers(request: PerformersRequest, watch: Watch) -> CastResult | PerformersResult:
-    """Say who may be used for what, by the records of consent."""
+    """List a project's performers, and check the consent for a shot."""
     from nodes.cache import digest_file, digest_footage
 
     swap, paths = request.swap, [path and absolute(path) for path in (request.plate, request.source)]
@@ -65,25 +65,25 @@ def look_up_performers(request: PerformersRequest, watch: Watch) -> CastResult |
     if plate is None:
         return PerformersResult.of(book)
     file = absolute(swap.model) if swap.model and swap.method is Method.MODEL and not request.train else None
-    wanted = of_swap(plate, source, Clip(file, digest_file(file)) if file else None, swap)
-    stands = standing(wanted, book, train=request.train)
-    return CastResult.of(book, **{name: getattr(stands, name) for name in CastStanding.model_fields})
+    faces = of_swap(plate, source, Clip(file, digest_file(file)) if file else None, swap)
+    state = standing(faces, book, train=request.train)
+    return CastResult.of(book, **{name: getattr(state, name) for name in CastStanding.model_fields})
 
 
 class CredentialsRequest(Request):
-    """path: a picture, a movie, a .c2pa, a sequence as name.%04d.exr, or a shot's folder. trust: roots to trust as well, PEM."""
+    """Results to verify. path: a picture, a movie, a .c2pa, a sequence as name.%04d.exr, or a shot's folder. trust: further trust roots, PEM."""
 
     path: Path
     trust: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:
-        """What is verified."""
+        """The name of the verified file or folder."""
         return f"credentials of {self.path.name}"
 
 
 class CredentialsResult(Result):
-    """Verdicts, with their status for scripts. What is not intact is no failure."""
+    """Verdicts, with an exit status for scripts. The job succeeds even if a result is not intact."""
 
     schema_: str = Field(default="faceplate.credentials/1", alias="schema")
     status: int
@@ -92,7 +92,7 @@ class CredentialsResult(Result):
 
     @classmethod
     def of(cls, verdicts: list[Verdict]) -> Self:
-        """All together."""
+        """Summarise verdicts."""
         return cls(status=exit_status(verdicts), said=in_words(verdicts), files=verdicts)
 
 
@@ -108,8 +108,8 @@ def verify_credentials(request: CredentialsRequest, watch: Watch) -> Credentials
 
 
 def _links(path: Path) -> Iterator[Path]:
-    """Links beside or below what is verified that would be followed, perhaps to files that the request does not name."""
-    beside = path.is_file() and path.suffix.lower() != ".c2pa"  # of a file, manifests and documents alone
+    """Yield symbolic links beside or below a verified path; they may lead to files not named in the request."""
+    beside = path.is_file() and path.suffix.lower() != ".c2pa"  # beside a file, only manifests and documents matter
     folders = [path, *(f for f in path.iterdir() if f.is_dir())] if path.is_dir() else [path.parent]
     for file in (file for folder in folders if folder.is_dir() for file in folder.iterdir()):
         if file.is_symlink() and (not beside or file.suffix.lower() in (".c2pa", ".json")):

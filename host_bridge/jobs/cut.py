@@ -1,4 +1,4 @@
-"""Write the strips of a sequencer as an edit, and read an edit as strips."""
+"""The jobs `export_cut` and `import_cut`: a sequencer's strips as an edit, and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from host_bridge.timeline.settings import ProfileName
 
 
 class ExportCutRequest(Request):
-    """A document `faceplate.cut/1`. out: the edit: .otio, .otioz, or another kind that is written. profile: for which program."""
+    """A document `faceplate.cut/1`. out: the edit, .otio, .otioz or another writable format. profile: the target program."""
 
     cut: Path
     out: Path
@@ -20,12 +20,12 @@ class ExportCutRequest(Request):
 
     @property
     def title(self) -> str:
-        """The edit."""
+        """The edit's name."""
         return self.out.name
 
 
 class ImportCutRequest(Request):
-    """An edit of any kind that is read. out: the document `faceplate.cut/1`. media_roots: FROM=TO, or a folder to search. rate: of an EDL."""
+    """An edit in any readable format. out: the document `faceplate.cut/1`. media_roots: FROM=TO, or a folder to search. rate: of an EDL."""
 
     edit: Path
     out: Path
@@ -34,23 +34,23 @@ class ImportCutRequest(Request):
 
     @property
     def title(self) -> str:
-        """The edit."""
+        """The edit's name."""
         return self.edit.name
 
     def reads(self) -> list[Path]:
-        """The edit, and where its media are."""
+        """List the edit and the folders of its media."""
         return [*super().reads(), *(Path(root.rpartition("=")[2]) for root in self.media_roots)]
 
 
 class ExportCutResult(Result):
-    """The edit that was written; unsaid: what of the cut only Blender understands."""
+    """The written edit. unsaid: parts of the cut that only Blender understands."""
 
     edit: Path
     unsaid: list[str]
 
 
 class ImportCutResult(Result):
-    """The document of the strips, and how many there are; unsaid: what of the edit strips cannot say."""
+    """The document of the strips, and their number. unsaid: parts of the edit that strips cannot hold."""
 
     cut: Path
     strips: int
@@ -82,10 +82,10 @@ def import_cut(request: ImportCutRequest, watch: Watch) -> ImportCutResult:
     from host_bridge.timeline.strips import save
 
     watch.progress("read", 0, None)
-    edit, out = absolute(request.edit), absolute(request.out)
-    unpacked = edit.with_name(f"{edit.stem}.media")
+    path, out = absolute(request.edit), absolute(request.out)
+    unpacked = path.with_name(f"{path.stem}.media")
     roots = [media_root(r) for r in request.media_roots]
-    read = read_edit(edit, media_roots=roots, unpacked=unpacked, rate=frame_rate(request.rate))
-    cut, unsaid = cut_of(read)
+    edit = read_edit(path, media_roots=roots, unpacked=unpacked, rate=frame_rate(request.rate))
+    cut, unsaid = cut_of(edit)
     save(out, cut)
-    return ImportCutResult(cut=out, strips=len(cut.strips), unsaid=[*read.notes, *unsaid])
+    return ImportCutResult(cut=out, strips=len(cut.strips), unsaid=[*edit.notes, *unsaid])

@@ -1,4 +1,4 @@
-"""Find, align and mask the faces of a clip: the jobs `detect`, `align` and `mask`."""
+"""The jobs `detect`, `align` and `mask`: find, align and mask the faces of a clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DetectRequest(Request):
-    """A clip whose faces are found and followed."""
+    """A clip whose faces are detected and tracked."""
 
     clip: Path = Field(description="A movie, an image, a sequence as name.%04d.exr, or a folder that holds one.")
     out: Path | None = Field(default=None, description="Write boxes, scores and landmarks to this file (faces.npz).")
@@ -29,9 +29,9 @@ class DetectRequest(Request):
     detect: DetectParameters = DetectParameters()
     fusion: bool = Field(
         default=False,
-        description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` beside --out.",
+        description="Also write the files for Faceplate's Fuses in Fusion, into a folder `fusion` beside --out.",
     )
-    marks: bool = Field(default=False, description="Draw boxes and ids too, to lay over the plate, beside --out.")
+    marks: bool = Field(default=False, description="Also draw boxes and ids as an overlay, beside --out.")
 
     @property
     def title(self) -> str:
@@ -47,7 +47,7 @@ class DetectedTrack(TrackSpan):
 
 
 class DetectResult(Result):
-    """The tracks of a clip. cuts: first frames after a cut; faces: the file that was written."""
+    """The tracks of a clip. cuts: first frames after a cut; faces: the written file."""
 
     schema_: Literal["faceplate.tracks/1"] = Field(default="faceplate.tracks/1", alias="schema")
     clip: Path
@@ -105,7 +105,7 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
 
 
 class AlignRequest(Request):
-    """A clip, a folder of pictures or a faces.npz of which aligned images are written; or a folder of such that were edited since."""
+    """A clip, a folder of pictures or a faces.npz to align; or a folder of edited aligned images to put back."""
 
     clip: Path | None = Field(
         default=None, description="Footage; a folder of pictures; or a faces.npz that `faceplate detect --out` wrote."
@@ -141,15 +141,15 @@ class AlignRequest(Request):
     registration: RegisterParameters | None = None
     fusion: bool = Field(
         default=False,
-        description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out; of a clip only.",
+        description="Also write the files for Faceplate's Fuses in Fusion, into a folder `fusion` in --out; for a clip only.",
     )
-    marks: bool = Field(default=False, description="Draw landmarks too, to lay over the plate, into --out.")
+    marks: bool = Field(default=False, description="Also draw landmarks as an overlay, into --out.")
 
     @property
     def title(self) -> str:
-        """What is aligned."""
-        what = self.clip or self.invert
-        return "" if what is None else what.name
+        """The name of the aligned footage or folder."""
+        path = self.clip or self.invert
+        return "" if path is None else path.name
 
 
 class AlignedResult(Result):
@@ -162,7 +162,7 @@ class AlignedResult(Result):
 
 
 class InvertedResult(Result):
-    """Aligned images that were put back into their frames: how many were edited, and how many frames were written."""
+    """Aligned images put back into their frames: counts of the images by change, and of the written frames."""
 
     schema_: Literal["faceplate.inverted/1"] = Field(default="faceplate.inverted/1", alias="schema")
     out: Path
@@ -189,19 +189,19 @@ def align(request: AlignRequest, watch: Watch) -> AlignResult:
         if request.range or request.tracks or request.fusion:
             what = "frames" if request.range or request.fusion else "tracks"
             raise UsageError(f"{clip}: pictures have no {what}", remedy="Leave it out")
-        written = _pictures(request, clip, out, registration, watch)
+        folder = _pictures(request, clip, out, registration, watch)
     elif request.pictures:
         raise UsageError(f"{clip}: is no folder", remedy="Give a folder of pictures, or leave --pictures out")
     elif registration is not None:
-        written = _registered(request, clip, out, registration, watch)
+        folder = _registered(request, clip, out, registration, watch)
     else:
-        written = _of_subject(request, clip, out, watch)
+        folder = _of_subject(request, clip, out, watch)
     watch.preview(out / "sheet.png")
-    return AlignedResult(folder=out, tracks=written.tracks, left_out=written.left_out)
+    return AlignedResult(folder=out, tracks=folder.tracks, left_out=folder.left_out)
 
 
 def _registration_of(request: AlignRequest) -> RegisterParameters | None:
-    """Parameters of following a reference; None for a subject."""
+    """Return the parameters for tracking a reference; None for a subject."""
     registration = request.registration
     if request.reference is None:
         if registration is None or registration.method is Registrar.LANDMARKS:
@@ -219,8 +219,8 @@ def _pictures(
 ) -> AlignedFolder:
     from nodes.shot.aligned.images import write_pictures
 
-    with opened(request.reference) as (shown,):
-        picture, regions = None if shown is None else shown.frame(0), request.mask.regions
+    with opened(request.reference) as (image,):
+        picture, regions = None if image is None else image.frame(0), request.mask.regions
         return write_pictures(
             folder, out, request.detect, request.align, regions, watch.progress, picture, registration
         )
@@ -233,15 +233,15 @@ def _registered(
     from nodes.shot.aligned.images import register_clip
     from nodes.shot.fuse import write_crops
 
-    with opened(clip, request.reference, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage, shown):
-        assert footage is not None and shown is not None
+    with opened(clip, request.reference, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage, image):
+        assert footage is not None and image is not None
         first, last = positions(request.range, footage.info)
         check_range(footage.info, first, last)
-        size, picture = request.align.size, shown.frame(0)
-        written = register_clip(footage, picture, out, registration, first, last, size, watch.progress)
+        size, picture = request.align.size, image.frame(0)
+        images = register_clip(footage, picture, out, registration, first, last, size, watch.progress)
         if request.fusion:
             write_crops(out, footage.info)
-    return written
+    return images
 
 
 def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> AlignedFolder:
@@ -259,30 +259,30 @@ def _of_subject(request: AlignRequest, clip: Path, out: Path, watch: Watch) -> A
     from nodes.shot.results import check_writable
     from nodes.subjects.subject import load_subject
 
-    kept = load_faces(clip) if clip.suffix.lower() == ".npz" else None
-    regions, path = request.mask.regions, (request.plate or kept.footage) if kept else clip
+    file = load_faces(clip) if clip.suffix.lower() == ".npz" else None
+    regions, path = request.mask.regions, (request.plate or file.footage) if file else clip
     with opened(path, rate=frame_rate(request.rate), layer=request.detect.layer) as (footage,):
         if footage is None:
             raise UsageError(f"{clip}: does not say which footage it belongs to", remedy="Name it with --plate")
         info = footage.info
-        check_regions(load_subject(kept.faces.subject if kept else request.detect.subject), regions)
+        check_regions(load_subject(file.faces.subject if file else request.detect.subject), regions)
         check_writable(out)
         check_replaceable(out)
-        if kept is not None:
-            check_fits(kept.faces, info)
-            faces = kept.faces
+        if file is not None:
+            check_fits(file.faces, info)
+            faces = file.faces
         else:
             first, last = positions(request.range, info)
             check_range(info, first, last)
             faces = analyse(footage, request.detect, first, last, watch.progress)
-        wanted = request.tracks or [t.id for t in faces.tracks]
-        crops = run({"plate": footage, "found": faces}, {"align": request.align}, upto=ALIGN, tracks=wanted)["crops"]
-        written = write_clip(footage, crops, out, regions, watch.progress)
+        tracks = request.tracks or [t.id for t in faces.tracks]
+        crops = run({"plate": footage, "found": faces}, {"align": request.align}, upto=ALIGN, tracks=tracks)["crops"]
+        images = write_clip(footage, crops, out, regions, watch.progress)
         if request.fusion:
             write_crops(out, info)
         if request.marks:
             mark_landmarks(out, info)
-    return written
+    return images
 
 
 def _put_back(request: AlignRequest, out: Path, watch: Watch) -> InvertedResult:
@@ -290,12 +290,12 @@ def _put_back(request: AlignRequest, out: Path, watch: Watch) -> InvertedResult:
 
     assert request.invert is not None
     plate = request.plate and request.plate.expanduser()
-    returned = put_back(request.invert.expanduser(), out, plate, request.mask, watch.progress)
-    return InvertedResult(out=out, **vars(returned))
+    counts = put_back(request.invert.expanduser(), out, plate, request.mask, watch.progress)
+    return InvertedResult(out=out, **vars(counts))
 
 
 class MaskRequest(Request):
-    """A plate, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder. fusion: write what Fuses read too."""
+    """A plate, an artist's own matte, frames A-B by the plate's own numbers, tracks; out: a folder. fusion: also write the files for Fuses."""
 
     plate: Path
     out: Path
@@ -315,7 +315,7 @@ class MaskRequest(Request):
 
 
 class MaskResult(Result):
-    """The mattes of a shot: how many frames, and how many of them show the subject."""
+    """The mattes of a shot: the number of frames, and of those that show the subject."""
 
     schema_: Literal["faceplate.mattes/1"] = Field(default="faceplate.mattes/1", alias="schema")
     folder: Path

@@ -1,6 +1,6 @@
-"""Decides what a menu script in Resolve does: the script says what is open, and gets the jobs to run, or in words why not.
+"""The job `resolve`: decide which jobs a menu script in Resolve runs, or why none, from what is open there.
 
-Scripts in Lua and in Python gather the same facts, run the jobs, and place results; all decisions are here, once.
+Scripts in Lua and in Python gather the same facts, run the jobs, and place results; all decisions are made here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from host_bridge.session import consent_request, consent_summary, training_jobs
 from host_bridge.timeline.shots.cast import face_notes
 from nodes.errors import ConsentError, FaceplateError
 
-MOST_ASKED = 60  # clips of a timeline about which consent is asked beforehand
+_MOST_CHECKED = 60  # clips of a timeline whose consent is checked beforehand
 _BY_EXPORT = "Use Export timeline to Faceplate, which"
 
 
@@ -32,12 +32,12 @@ class _Facts(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _empty_list(cls, value: Any) -> Any:
-        """Lua writes an empty list as it writes an empty object."""
+        """Take an empty object for an empty list, as Lua writes both alike."""
         return () if value == {} else value
 
 
 class ResolveMarker(_Facts):
-    """A marker, its frame counted from the beginning of what it is on."""
+    """A marker, its frame counted from the beginning of its clip or timeline."""
 
     frame: float
     duration: float = 1
@@ -48,8 +48,8 @@ class ResolveMarker(_Facts):
 class ResolveClip(_Facts):
     """A clip of a timeline. path: its footage, a pattern if `sequence`; empty without any.
 
-    begin, duration: in the timeline. first, last: frames of the footage that are shown, as Resolve counts; start: what it counts the footage's
-    first as; frames: how many there are; rate: frames a second.
+    begin, duration: in the timeline. first, last: frames of the footage that are shown, as Resolve counts; start: the number
+    of the footage's first frame in that count; frames: length of the footage; rate: frames per second.
     """
 
     name: str
@@ -66,9 +66,9 @@ class ResolveClip(_Facts):
 
 
 class ResolveRequest(Request, _Facts):
-    """What is open in Resolve, and what is wanted with it.
+    """The timeline that is open in Resolve, and an action on it.
 
-    clips: those that are chosen, of an export all. sources: the Media Pool's selection. edit: where the timeline will be written, without ending.
+    clips: the chosen ones; for an export, all. sources: the Media Pool's selection. edit: path of the exported timeline, without suffix.
     """
 
     action: Literal["replace", "take", "train", "export"]
@@ -87,14 +87,14 @@ class ResolveRequest(Request, _Facts):
 
     @property
     def title(self) -> str:
-        """What it is about."""
+        """The action and the timeline."""
         return f"{self.action} in {self.timeline}"
 
 
-class ShownFrames(Result):
+class ClipFrames(Result):
     """The frames of its footage that a clip shows. clip: which of the request's clips it is, counted from 1.
 
-    By Faceplate's numbers first is the first frame shown, low to high are those with handles. count: how many are shown. rate: frames a second.
+    In Faceplate's numbers, first is the first frame shown, low to high include handles. count: frames shown. rate: frames per second.
     """
 
     clip: int
@@ -115,17 +115,17 @@ class ResolveJob(Result):
 
 
 class ResolvePlan(Result):
-    """What the script does. said: what it tells the user. jobs: those of a training each need the one before. skipped: why clips cannot be done."""
+    """The actions of the script. said: message for the user. jobs: each job of a training needs the one before. skipped: reasons why clips are left out."""
 
     allowed: bool = True
     said: str = ""
     skipped: Sequence[str] = ()
-    clips: Sequence[ShownFrames] = ()
+    clips: Sequence[ClipFrames] = ()
     jobs: Sequence[ResolveJob] = ()
 
 
-class _Refused(Exception):
-    """Why nothing is done, and what to do about it."""
+class _Refusal(Exception):
+    """Refusal of an action, with its reason and a remedy."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(f"{sentence(what)} {sentence(remedy)}")
@@ -134,20 +134,20 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class NamedCast:
-    """Who is replaced by whom, by names or ids; None where nobody says it."""
+    """A replacement by performers' names or ids; None where not given."""
 
     target: str | None = None
     source: str | None = None
     tracks: tuple[int, ...] = ()
 
     def parameters(self) -> dict[str, Any]:
-        """As parameters of Swap."""
+        """Return the names as parameters of Swap."""
         names = {"target_performer": self.target, "source_performer": self.source}
         return {name: who for name, who in names.items() if who}
 
 
 def casts_in(text: str) -> list[NamedCast]:
-    """What a text of a marker says, as docs/timeline.md has it; either half of a word counts here."""
+    """Read the casts in a marker's text, as docs/timeline.md describes; a target or a source alone counts too."""
     notes = face_notes(text)
     tracks = (re.findall(r"\d+", note.get("track") or note.get("tracks") or "") for note in notes)
     return [
@@ -161,7 +161,7 @@ def decide(request: ResolveRequest, watch: Watch) -> ResolvePlan:
     actions = {"train": _train, "export": _export, "replace": _replace, "take": _replace}
     try:
         return actions[request.action](request, watch)
-    except _Refused as e:
+    except _Refusal as e:
         return ResolvePlan(allowed=False, said=str(e))
 
 
@@ -173,20 +173,20 @@ def _replace(request: ResolveRequest, watch: Watch) -> ResolvePlan:
     for number, clip in enumerate(request.clips, 1):
         try:
             chosen.append((clip, _frames(request, number, clip), _one_cast_of(request, clip)))
-        except _Refused as e:
+        except _Refusal as e:
             skipped.append(e.brief)
     if not chosen:
-        raise _Refused(". ".join(skipped), "Choose other clips")
+        raise _Refusal(". ".join(skipped), "Choose other clips")
     source = _sources(request, {clip.path for clip, _, _ in chosen})[0]
-    jobs, asked = [], []
+    jobs, checks = [], []
     near = request.results / file_name(request.project) / file_name(request.timeline)
     for clip, frames, cast in chosen:
         swap = cast.parameters()
-        model = _training(request, source, clip.path) / "model" / "model.onnx"
+        model = _training_folder(request, source, clip.path) / "model" / "model.onnx"
         if model.is_file():
             swap["model"] = str(model)
         take, span = request.action == "take", f"{frames.low}-{frames.high}"
-        # A folder of its own for a take: what lies above a clip already must not go when one is rendered.
+        # A take has a folder of its own: rendering it must not remove results that lie above a clip.
         out = near / f"{file_name(clip.name)}-{span}{'-take' if take else ''}"
         job: dict[str, JsonValue] = {"plate": str(clip.path), "source": str(source), "range": span, "out": str(out)}
         job |= {"overlay": not take, "frames": take}
@@ -194,30 +194,30 @@ def _replace(request: ResolveRequest, watch: Watch) -> ResolvePlan:
         job |= {"tracks": list(cast.tracks)} if cast.tracks else {}
         job |= {"settings": {"swap": swap}} if swap else {}
         jobs.append(ResolveJob(name=f"clip-{frames.clip}", kind="swap", request=job))
-        asked.append((clip.name, consent_request(str(clip.path), str(source), near, swap)))
-    said = _allowed(asked, watch)
-    return ResolvePlan(said=said, skipped=skipped, clips=[frames for _, frames, _ in chosen], jobs=jobs)
+        checks.append((clip.name, consent_request(str(clip.path), str(source), near, swap)))
+    message = _check_consent(checks, watch)
+    return ResolvePlan(said=message, skipped=skipped, clips=[frames for _, frames, _ in chosen], jobs=jobs)
 
 
 def _train(request: ResolveRequest, watch: Watch) -> ResolvePlan:
     targets = list(dict.fromkeys(clip.path for clip in request.clips if clip.path))
     if not targets:
         remedy = "Choose clips of the performer whose face is replaced"
-        raise _Refused("no chosen clip has footage of its own", remedy)
+        raise _Refusal("no chosen clip has footage of its own", remedy)
     sources = _sources(request, set(targets))
     swap = _common_cast(request).parameters()
-    out = _training(request, sources[0], targets[0])
-    asked = []
+    out = _training_folder(request, sources[0], targets[0])
+    checks = []
     for k in range(max(len(sources), len(targets))):
         source, target = sources[min(k, len(sources) - 1)], targets[min(k, len(targets) - 1)]
-        wanted = consent_request(str(target), str(source), out, swap, train=True)
-        asked.append((f"{_called(source)} on {_called(target)}", wanted))
-    said = _allowed(asked, watch)
+        check = consent_request(str(target), str(source), out, swap, train=True)
+        checks.append((f"{_stem(source)} on {_stem(target)}", check))
+    message = _check_consent(checks, watch)
     clips = {"source": [(str(path), None) for path in sources], "target": [(str(path), None) for path in targets]}
     jobs = training_jobs(out, clips, swap, request.minutes, rate=f"{request.rate:g}")
     names = ("source", "target", "train")
-    named = [ResolveJob(name=n, kind=kind, request=job) for n, (kind, job) in zip(names, jobs, strict=True)]
-    return ResolvePlan(said=said, jobs=named)
+    named_jobs = [ResolveJob(name=n, kind=kind, request=job) for n, (kind, job) in zip(names, jobs, strict=True)]
+    return ResolvePlan(said=message, jobs=named_jobs)
 
 
 def _export(request: ResolveRequest, watch: Watch) -> ResolvePlan:
@@ -225,122 +225,123 @@ def _export(request: ResolveRequest, watch: Watch) -> ResolvePlan:
     job: dict[str, Any] = {"edit": f"{base}.otio", "out": f"{base}.faceplate"}
     job |= {"export": {"profile": "resolve", "out": f"{base}.faceplate.otio"}}
     job |= {"run": {"method": request.method}, "train": {"minutes": request.minutes}}
-    notes = [*_said_by(request.markers), *(cast for clip in request.clips for cast in _said_by(clip.markers))]
-    named = sorted({cast.source for cast in notes if cast.target and cast.source})
-    source, name = next(iter(request.sources), None), None  # without one, markers in the timeline say it
+    places = (request.markers, *(clip.markers for clip in request.clips))
+    casts = [cast for markers in places for cast in _marker_casts(markers)]
+    source_names = sorted({cast.source for cast in casts if cast.target and cast.source})
+    source, name = next(iter(request.sources), None), None  # without a selection, markers in the timeline name it
     if source:
-        name = _source_name(named, source, request.edit, watch)
-        job["performers"] = {name or _called(source): [str(path) for path in request.sources]}
-        if not named:
-            job["source"] = name or _called(source)
-    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+        name = _source_name(source_names, source, request.edit, watch)
+        job["performers"] = {name or _stem(source): [str(path) for path in request.sources]}
+        if not source_names:
+            job["source"] = name or _stem(source)
+    checks: dict[str, tuple[str, dict[str, Any]]] = {}
     for clip in request.clips:
-        whole = [cast for cast in _casts_of(request, clip) if cast.target and cast.source]
-        for cast in (whole if named else [NamedCast()]) if clip.path else ():
+        complete = [cast for cast in _casts_of(request, clip) if cast.target and cast.source]
+        for cast in (complete if source_names else [NamedCast()]) if clip.path else ():
             swap = NamedCast(cast.target, cast.source or name).parameters()
-            wanted = consent_request(str(clip.path), str(source) if source else None, job["out"], swap)
-            asked.setdefault(json.dumps(wanted, sort_keys=True), (clip.name, wanted))
-    ask = (source or named) and len(asked) <= MOST_ASKED  # of more the engine asks as it comes to them
-    said = _allowed(list(asked.values()), watch) if ask else ""
-    return ResolvePlan(said=said, jobs=[ResolveJob(name="timeline", kind="timeline", request=job)])
+            check = consent_request(str(clip.path), str(source) if source else None, job["out"], swap)
+            checks.setdefault(json.dumps(check, sort_keys=True), (clip.name, check))
+    few = (source or source_names) and len(checks) <= _MOST_CHECKED  # the engine checks more as it comes to them
+    message = _check_consent(list(checks.values()), watch) if few else ""
+    return ResolvePlan(said=message, jobs=[ResolveJob(name="timeline", kind="timeline", request=job)])
 
 
 # ---- footage
 
 
-def _frames(request: ResolveRequest, number: int, clip: ResolveClip) -> ShownFrames:
-    """The frames that a clip shows, by the numbers of the files, or counted from 0. Raises _Refused."""
+def _frames(request: ResolveRequest, number: int, clip: ResolveClip) -> ClipFrames:
+    """Compute the frames that a clip shows, by the numbers of the files or counted from 0. Raises _Refusal."""
     if clip.path is None:
         remedy = "Titles, generators and compound clips go by Export timeline to Faceplate"
-        raise _Refused(f"{clip.name}: has no footage of its own", remedy)
+        raise _Refusal(f"{clip.name}: has no footage of its own", remedy)
     rate = clip.rate or request.rate
     count = max(int(clip.duration * rate / request.rate + 0.5), 1)
     first, last = clip.first - clip.start, clip.last - clip.start
     if last < first or abs(last - first - count) > 1:
-        raise _Refused(f"{clip.name}: its speed was changed", f"{_BY_EXPORT} follows speed changes")
+        raise _Refusal(f"{clip.name}: its speed was changed", f"{_BY_EXPORT} follows speed changes")
     low, high = max(first - request.handles, 0), first + count - 1 + request.handles
     high = min(high, clip.frames - 1) if clip.frames else high
     numbered = clip.start if clip.sequence else 0
     spans = {"first": numbered + first, "low": numbered + low, "high": numbered + high}
-    return ShownFrames(clip=number, name=clip.name, **spans, count=count, rate=rate)
+    return ClipFrames(clip=number, name=clip.name, **spans, count=count, rate=rate)
 
 
 def _sources(request: ResolveRequest, plates: set[Path | None]) -> list[Path]:
-    """The source performer's footage: what is selected in the Media Pool, without the plates. Raises _Refused."""
+    """Return the source performer's footage: the Media Pool's selection without the plates. Raises _Refusal."""
     sources = [path for path in request.sources if path not in plates]
     if not sources:
         what = "Select the footage of the performer whose face is put in, in the Media Pool"
-        raise _Refused("no source is chosen", what)
+        raise _Refusal("no source is chosen", what)
     return sources
 
 
-def _training(request: ResolveRequest, source: Path, plate: Path | None) -> Path:
-    """The folder of the training for this pair of clips."""
+def _training_folder(request: ResolveRequest, source: Path, plate: Path | None) -> Path:
+    """Return the training folder for this pair of clips."""
     pair = f"{file_name(source.stem)}-on-{file_name(plate.stem if plate else '')}"
     return request.results / file_name(request.project) / "training" / pair
 
 
-def _called(path: Path) -> str:
+def _stem(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
 def file_name(text: str) -> str:
-    """A name that is fit for a file on every system."""
+    """Turn a text into a file name that is valid on every system."""
     return re.sub(r"[^0-9A-Za-z_-]+", "-", text).strip("-")[:60] or "untitled"
 
 
 # ---- who is who
 
 
-def _said_by(markers: Sequence[ResolveMarker], span: tuple[int, int] | None = None) -> list[NamedCast]:
-    """What markers say, those that touch the frames of `span`, first and last; all of them without it."""
+def _marker_casts(markers: Sequence[ResolveMarker], span: tuple[int, int] | None = None) -> list[NamedCast]:
+    """Read the casts in markers: those that touch the frames of `span` (first, last), or all without it."""
     near = (m for m in markers if span is None or (m.frame <= span[1] and m.frame + max(m.duration, 1) > span[0]))
     return [cast for marker in near for text in (marker.name, marker.note) for cast in casts_in(text)]
 
 
 def _casts_of(request: ResolveRequest, clip: ResolveClip) -> list[NamedCast]:
-    """All that is said of a clip: by its own markers, else by those of the timeline that touch it."""
+    """Return the casts of a clip: from its own markers, else from those of the timeline that touch it."""
     start = clip.begin - request.start
-    return _said_by(clip.markers) or _said_by(request.markers, (start, start + clip.duration - 1))
+    return _marker_casts(clip.markers) or _marker_casts(request.markers, (start, start + clip.duration - 1))
 
 
 def _one_cast_of(request: ResolveRequest, clip: ResolveClip) -> NamedCast:
-    """Who is replaced by whom in a clip, where only one may be. Raises _Refused."""
+    """Return the one cast of a clip. Raises _Refusal if there are several."""
     casts = _casts_of(request, clip)
     if len(casts) > 1:
-        raise _Refused(f"{clip.name}: markers name more than one replacement", f"{_BY_EXPORT} does several")
+        raise _Refusal(f"{clip.name}: markers name more than one replacement", f"{_BY_EXPORT} does several")
     return casts[0] if casts else NamedCast()
 
 
 def _common_cast(request: ResolveRequest) -> NamedCast:
-    """One cast for all chosen clips: a model is of one pair. Raises _Refused."""
+    """Return the one cast of all chosen clips, as a model is of one pair. Raises _Refusal."""
     casts = [_one_cast_of(request, clip) for clip in request.clips]
     pair: dict[str, str | None] = {}
     for role in ("target", "source"):
         names = sorted({name for cast in casts if (name := getattr(cast, role))})
         if len(names) > 1:
             what = f"the chosen clips are of two performers, {names[0]} and {names[1]}"
-            raise _Refused(what, "Choose the clips of one pair")
+            raise _Refusal(what, "Choose the clips of one pair")
         pair[role] = next(iter(names), None)
     return NamedCast(pair["target"], pair["source"])
 
 
-def _source_name(named: Sequence[str], source: Path, near: Path, watch: Watch) -> str | None:
-    """Whose the chosen footage is: the only source whom markers name; else the performer whom it is called after. Raises _Refused."""
-    if len(named) > 1:
-        what = f"markers name several sources, and the Media Pool's selection is of one: {', '.join(named)}"
+def _source_name(source_names: Sequence[str], source: Path, near: Path, watch: Watch) -> str | None:
+    """Name the source performer: the only one in markers, else the performer whose name the footage has. Raises _Refusal."""
+    if len(source_names) > 1:
+        what = f"markers name several sources, and the Media Pool's selection is of one: {', '.join(source_names)}"
         remedy = "Select nothing, and give their footage in a cast file; docs/timeline.md tells how"
-        raise _Refused(what, remedy)
-    if named:
-        return named[0]
-    known = next(_answers([("", {"near": str(near), "source": str(source)})], watch), ("", {}))[1]
-    names = (str(performer["name"]) for performer in known.get("performers", ()))
-    return next((name for name in names if name.lower() == _called(source).lower()), None)
+        raise _Refusal(what, remedy)
+    if source_names:
+        return source_names[0]
+    answer = next(_standings([("", {"near": str(near), "source": str(source)})], watch), ("", {}))[1]
+    names = (str(performer["name"]) for performer in answer.get("performers", ()))
+    return next((name for name in names if name.lower() == _stem(source).lower()), None)
 
 
-def _answers(asked: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the records of consent say of each clip; nothing of footage that cannot be read, which is told where it is used."""
-    for name, request in asked:
+def _standings(checks: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Look up the consent for each clip; skip unreadable footage, which is reported where it is used."""
+    for name, request in checks:
         try:
             yield name, as_document(look_up_performers(PerformersRequest.model_validate(request), watch))
         except ConsentError as e:
@@ -349,9 +350,9 @@ def _answers(asked: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> Itera
             continue
 
 
-def _allowed(asked: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> str:
-    """Say who would be used by which consents; each by the name of a clip, with a request of `performers`. Raises _Refused with what is missing."""
-    allowed, said = consent_summary(_answers(asked, watch))
+def _check_consent(checks: Sequence[tuple[str, dict[str, Any]]], watch: Watch) -> str:
+    """Summarise who would be used by which consents. checks: names of clips with requests of `performers`. Raises _Refusal with what is missing."""
+    allowed, message = consent_summary(_standings(checks, watch))
     if not allowed:
-        raise _Refused(said, "Nothing was changed")
-    return said
+        raise _Refusal(message, "Nothing was changed")
+    return message

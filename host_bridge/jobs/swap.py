@@ -1,4 +1,4 @@
-"""Replace a face in a shot, or in one frame of it at once: the jobs `swap` and `preview`."""
+"""The jobs `swap` and `preview`: replace a face in a shot, or in one frame of it at once."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class SwapRequest(Request):
         json_schema_extra={"option": "track"},
     )
     settings: Settings = Settings()
-    overlay: bool = Field(default=False, description="Write pictures too for hosts that blend what is displayed.")
-    whole: bool = Field(default=False, description="Write patches too in whole frames, for hosts that forget a window.")
+    overlay: bool = Field(default=False, description="Also write pictures for hosts that blend in display colours.")
+    whole: bool = Field(default=False, description="Also write whole-frame patches, for hosts without data windows.")
     fusion: bool = Field(
-        default=False, description="Write what Faceplate's Fuses in Fusion read too, into a folder `fusion` in --out."
+        default=False, description="Also write the files for Fuses in Fusion, into a folder `fusion` in --out."
     )
-    frames: bool = Field(default=False, description="Write the composite of a movie as pictures too.")
+    frames: bool = Field(default=False, description="Also write the composite of a movie as pictures.")
 
     @property
     def title(self) -> str:
-        """The plate's name, and who comes into it."""
+        """The names of the source and the plate."""
         return f"{self.source.name} on {self.plate.name}" if self.source else self.plate.name
 
 
@@ -81,7 +81,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
     ):
         assert plate is not None
         first, last = positions(request.range, plate.info)
-        done = render_shot(
+        result = render_shot(
             plate,
             source,
             request.out,
@@ -92,27 +92,27 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
             tracks=request.tracks,
             progress=watch.progress,
         )
-        for line in done.document.remarks(tracks_given=bool(request.tracks)):
+        for line in result.document.remarks(tracks_given=bool(request.tracks)):
             watch.message(line)
-        more = {}
+        extra = {}
         if request.overlay:
-            more["overlay"] = str(write_overlays(done.folder, plate, first, last, watch.progress))
+            extra["overlay"] = str(write_overlays(result.folder, plate, first, last, watch.progress))
         if request.whole:
-            more["whole"] = str(write_whole(done.folder, plate, first, last, watch.progress))
+            extra["whole"] = str(write_whole(result.folder, plate, first, last, watch.progress))
         if request.fusion:
-            more["fusion"] = str(write_patches(done.folder, plate.info, first, last, watch.progress).parent)
+            extra["fusion"] = str(write_patches(result.folder, plate.info, first, last, watch.progress).parent)
         if request.frames:
-            more["frames"] = str(write_frames(done.folder, plate, first, last, watch.progress))
+            extra["frames"] = str(write_frames(result.folder, plate, first, last, watch.progress))
     parts: dict[str, PartOfShot] = {"overlay": "overlay", "whole": "whole", "fusion": "fusion", "frames": "composite"}
-    shot = sign_parts(done.folder, [parts[name] for name in more]) if more else done.document
-    watch.preview(done.folder / "sheet.png")
-    return SwapResult(folder=done.folder, shot=shot, report=done.report, **more)
+    shot = sign_parts(result.folder, [parts[name] for name in extra]) if extra else result.document
+    watch.preview(result.folder / "sheet.png")
+    return SwapResult(folder=result.folder, shot=shot, report=result.report, **extra)
 
 
 class PreviewRequest(Request):
-    """A frame of the plate by its own number. out: the composite, .png, None for none; patch: the new face, premultiplied, .exr; whole: the same in a whole frame.
+    """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr; whole: the same in a whole frame.
 
-    fusion: a folder for what Fuses read.
+    fusion: a folder for the files of Fuses.
     """
 
     written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "whole", "fusion"})
@@ -134,7 +134,7 @@ class PreviewRequest(Request):
 
 
 class PreviewResult(Result):
-    """The pictures of one frame. face: whether there is a new face in it."""
+    """The pictures of one frame. face: whether it contains a new face."""
 
     schema_: Literal["faceplate.preview/1"] = Field(default="faceplate.preview/1", alias="schema")
     composite: Path | None
@@ -157,24 +157,24 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     whole = request.whole and absolute(request.whole)
     place = next(iter(request.writes()), None)
     still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
-    by = ready(place, plate, source, given=request.settings.swap.project)
+    signer = ready(place, plate, source, given=request.settings.swap.project)
     frame, patch = still.frame, as_written(still.patch)
-    made: dict[PartOfShot, Path | list[Path]] = {}
+    files: dict[PartOfShot, Path | list[Path]] = {}
     if out is not None:
         write_png(out, frame.over(patch).rgb8())
-        made["still"] = out
+        files["still"] = out
     if file is not None:
         forget(file)
         write_patch(file, patch, frame.width, frame.height)
-        made["patch"] = file
+        files["patch"] = file
     if whole is not None:
         forget(whole)
-        # Larger, and sooner written and read.
+        # Uncompressed: larger, but faster to write and read.
         write_patch(whole, patch, frame.width, frame.height, whole=True, compression="none")
-        made["whole"] = whole
+        files["whole"] = whole
     if fusion is not None and (pictures := write_still(fusion, frame.info, request.frame, patch)):
-        made["fusion"] = pictures
-    sign_still(made, still.origin, by)
+        files["fusion"] = pictures
+    sign_still(files, still.origin, signer)
     if out is not None:
         watch.preview(out)
     return PreviewResult(composite=out, patch=file, frame=request.frame, face=not patch.roi.empty)

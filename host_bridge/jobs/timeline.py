@@ -1,4 +1,4 @@
-"""Train and swap the shots of an edit, and write the edit with the results."""
+"""The job `timeline`: train and swap the shots of an edit, and write the edit with the results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class TimelineRequest(Request):
-    """An edit, and who is put into its shots.
+    """An edit and the cast of its shots.
 
-    performers: footage by name. source: who of them is put into every shot; by default the cast file and the edit say it. export: write
-    the edit with the results too.
+    performers: footage by name. source: the performer put into every shot; by default the cast file and the edit say it. export: also
+    write the edit with the results.
     """
 
     edit: Path = Field(description="The edit: .otio, .otioz, .otiod, or .edl, .xml, .fcpxml, .fcpxmld, .aaf.")
@@ -35,7 +35,7 @@ class TimelineRequest(Request):
     performers: dict[str, tuple[Path, ...]] = Field(default_factory=dict)
     source: str | None = None
     target: str | None = Field(
-        default=None, description="What the performer in the plate is called, who is replaced in every shot."
+        default=None, description="Name of the performer in the plate, who is replaced in every shot."
     )
     media_roots: tuple[str, ...] = Field(
         default=(),
@@ -43,11 +43,11 @@ class TimelineRequest(Request):
         json_schema_extra={"option": "media-root"},
     )
     handles: int = Field(
-        default=8, description="Frames that are rendered before and behind each shot, where its media have them."
+        default=8, description="Frames to render before and after each shot, where its media have them."
     )
     rate: str | None = Field(
         default=None,
-        description="Frames per second of an EDL, such as 25 or 23.976; by default its media say it. Other edits say their own.",
+        description="Frames per second of an EDL, such as 25 or 23.976; by default taken from its media. Other edits store their rate.",
     )
     run: RunSettings = RunSettings()
     train: TrainSettings = TrainSettings()
@@ -56,7 +56,7 @@ class TimelineRequest(Request):
 
     @property
     def title(self) -> str:
-        """The edit."""
+        """The edit's name."""
         return self.edit.name
 
     @property
@@ -81,19 +81,19 @@ class TimelineRequest(Request):
         )
 
     def reads(self) -> list[Path]:
-        """Every path that it names. The media that the edit names are known only when it is read."""
+        """List the paths in the request. The edit's own media are known only once it is read."""
         footage = [path for clips in self.performers.values() for path in clips]
         return [*super().reads(), *footage, *(Path(root.rpartition("=")[2]) for root in self.media_roots)]
 
     def writes(self) -> list[Path]:
-        """The run's folder, and the edit that is written."""
+        """List the run's folder and the exported edit."""
         return [self.folder, *([] if self.export is None else [self.export.target(self.edit)])]
 
 
 def run(request: TimelineRequest, watch: Watch) -> RunResult:
     """Train and swap the shots of an edit, and write the edit with the results.
 
-    A shot that is done is not done again, and one that fails does not stop the others.
+    Finished shots are skipped, and a shot that fails does not stop the others.
     """
     from host_bridge.timeline.run.context import RunContext
     from host_bridge.timeline.run.runner import run_shots

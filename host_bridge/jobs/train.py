@@ -1,4 +1,4 @@
-"""Gather facesets and train models on them: the jobs `faceset` and `train`."""
+"""The jobs `faceset` and `train`: gather facesets, and train models on them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from trainer.faceset import Faceset
     from trainer.train import Trained
 
-# The exporter's are named too: it would be a pity to miss them after the training.
+# The exporter's too: a missing one should be noticed before the training, not after it.
 _NEEDED = ("torch", "safetensors", "filelock", "onnx", "onnxscript")
 _INSTALL = "Install what training needs: pip install 'faceplate[train]'"
 
 
 class FacesetRequest(Request):
-    """Clips in which this performer's face is the main one, by several of which one faceset is made. A clip may be named more than once.
+    """Clips in which this performer's face is the main one; several make one faceset. A clip may be repeated.
 
-    named: the performer in the records of consent, by name or id; where it is not said, `performer` if it is one, else the footage tells.
+    named: the performer in the consent records, by name or id; by default `performer` if recorded, else the one of the footage.
     """
 
     clips: tuple[Path, ...] = Field(
@@ -83,14 +83,14 @@ class FacesetRequest(Request):
 
 
 class PoseSpan(Result):
-    """Least and most of an angle, in degrees."""
+    """Range of an angle, in degrees."""
 
     least: float
     most: float
 
 
 class FacesetClip(Result):
-    """One clip of a faceset: frames looked at, faces found and kept, and how many were left out for which reason."""
+    """One clip of a faceset: its frame range, faces found and kept, and the number left out for each reason."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -102,7 +102,7 @@ class FacesetClip(Result):
 
 
 class FacesetResult(Result):
-    """A faceset: its document without what describes arrays, its folder and digest, and the span of its poses."""
+    """A faceset: its document without the arrays' descriptions, its folder and digest, and the range of its poses."""
 
     schema_: str = Field(alias="schema")
     performer: str
@@ -129,41 +129,42 @@ def gather_faceset(request: FacesetRequest, watch: Watch) -> FacesetResult:
     with opened(*request.clips, rate=frame_rate(request.rate), layer=request.detect.layer) as footage:
         clips = [f for f in footage if f is not None]
         ranges = request.ranges or (None,) * len(clips)
-        looked_at = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
-        made = build_faceset(
+        spans = [positions(text, clip.info) for text, clip in zip(ranges, clips, strict=True)]
+        result = build_faceset(
             clips,
             out,
             request.performer,
             request.faceset,
             watch.progress,
             request.detect,
-            looked_at,
+            spans,
             tracks=request.tracks,
             consent=request.consent,
             named=request.named,
         )
     watch.preview(out / "sheet.png")
     document = read_document(out)
-    ends = zip(made.yaw_pitch.min(0).tolist(), made.yaw_pitch.max(0).tolist(), strict=True)
+    ends = zip(result.yaw_pitch.min(0).tolist(), result.yaw_pitch.max(0).tolist(), strict=True)
     yaw, pitch = (PoseSpan(least=round(low, 1), most=round(high, 1)) for low, high in ends)
-    return FacesetResult.model_validate(document | {"yaw": yaw, "pitch": pitch, "folder": out, "digest": made.digest})
+    more = {"yaw": yaw, "pitch": pitch, "folder": out, "digest": result.digest}
+    return FacesetResult.model_validate(document | more)
 
 
 class TrainRequest(Request):
-    """Facesets of a source and a target, for which a model is trained; of three and more a base is made, without an ONNX file."""
+    """Facesets of a source and a target to train a model on; three or more make a base, without an ONNX file."""
 
     facesets: tuple[Path, ...] = Field(
         min_length=2,
         description="Folders that `faceplate faceset` has made: of the performer whose face is put in, then of the one whose face is replaced. Those of further performers make a base over all of them, for which no ONNX is written.",
     )
     out: Path = Field(description="Folder of the training: model.onnx, preview.png, losses, checkpoints.")
-    resume: bool = Field(default=False, description="Go on with the training in that folder.")
+    resume: bool = Field(default=False, description="Resume the training in that folder.")
     train: TrainSettings = TrainSettings()
     consent: ConsentParameters = DEFAULT_CONSENT
 
     @property
     def title(self) -> str:
-        """Who is put on whom, and by which model."""
+        """The source, the target and the model."""
         first, *more = [path.name for path in self.facesets]
         who = f"{first} on {more[0]}" if len(more) == 1 else f"a base over {', '.join([first, *more])}"
         return f"{who}, {self.train.model}"
@@ -187,9 +188,9 @@ class TrainResult(Result):
 
 
 def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
-    """Train a model for a shot on two facesets, or a base for such on more.
+    """Train a model for a shot on two facesets, or a base model on more than two.
 
-    A training that is stopped ends in good order, and its `reason` says so.
+    A stopped training still ends in good order, and its `reason` says so.
     """
     require_trainer()
     try:
@@ -202,7 +203,7 @@ def train_model(request: TrainRequest, watch: Watch) -> TrainResult:
     facesets = [open_faceset(absolute(folder)) for folder in request.facesets]
     find_model(request.train.model)
     out = absolute(request.out).resolve()
-    # Of several that torchrun started the first one speaks.
+    # Of several processes of torchrun, only the first one reports.
     watcher = watch if os.environ.get("RANK", "0") == "0" else Watcher()
     trained = train(facesets, out, request.train, watcher, resume=request.resume, consent=request.consent)
     base = len(facesets) > 2
@@ -229,20 +230,20 @@ def require_trainer() -> None:
 
 
 def resumed(request: TrainRequest) -> TrainRequest:
-    """The same training, gone on with where it has begun."""
+    """Return the request, set to resume if its training has begun."""
     begun = any(absolute(request.out).glob("checkpoints/step-*.json"))
     return request.model_copy(update={"resume": True}) if begun else request
 
 
 def _fit_command(trained: Trained, out: Path) -> str:
-    """The command that trains a pair from a base in `out`; facesets and RESULT are for the user to fill in."""
+    """Return the command that trains a pair from a base in `out`; the user fills in facesets and RESULT."""
     built = ["--model", trained.network.name, "--size", str(trained.network.options.size)]
     return command_line("faceplate", "train", "SOURCE_SET", "TARGET_SET", *built, "--from", str(out), "--out", "RESULT")
 
 
 def _swap_command(trained: Trained, source: Faceset) -> str:
-    """The command that uses the model; SHOT and RESULT are for the user to fill in."""
+    """Return the command that uses the model; the user fills in SHOT and RESULT."""
     words = ["faceplate", "swap", "--plate", "SHOT"]
-    if trained.network.inputs != ("crop",):  # it is given the source's own frames
+    if trained.network.inputs != ("crop",):  # the model also reads the source's own frames
         words += ["--source", source.clips[0]]
     return command_line(*words, "--model", str(trained.model), "--out", "RESULT")
