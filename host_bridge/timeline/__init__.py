@@ -1,4 +1,4 @@
-"""The editorial timeline: an edit in, its shots found, trained and swapped, and an edit out. OpenTimelineIO reads and writes it.
+"""The editorial timeline: read an edit, find, train and swap its shots, and write an edit. It builds on OpenTimelineIO.
 
 The jobs of `host_bridge.jobs` wrap what is here, and nothing here imports them.
 """

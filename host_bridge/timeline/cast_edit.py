@@ -1,4 +1,4 @@
-"""An edit with its cast: its shots, where their media are, who is put in, and from which footage."""
+"""An edit with its cast: its shots, where their media are, and its performers' footage."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.errors import SchemaError
 from nodes.text import command_line
 
-PLATE = "plate"  # what a target is called whom nobody has named
+PLATE = "plate"  # default name of a target
 
 
 @dataclass(frozen=True, slots=True)
 class CastEdit:
-    """An edit, its shots, and the footage of each performer who is put in."""
+    """An edit, its shots, and the footage of each source performer."""
 
     edit: Edit
     shots: list[Shot]
@@ -41,20 +41,20 @@ def open_edit(
 ) -> CastEdit:
     """Read an edit and find its shots.
 
-    cast: a cast file. performers: footage by name, which comes before the cast file's. source: who is put into every shot, in
-    place of `target`. handles: frames on either side of each shot. rate: of an EDL, in frames per second. unpacked: where a bundle's media go. Raises FaceplateError.
+    cast: a cast file. performers: footage by name; overrides the cast file's. source: the performer put into every shot, in
+    place of `target`. handles: frames on either side of each shot. rate: of an EDL, in frames per second. unpacked: folder for a bundle's media. Raises FaceplateError.
     """
     read = read_edit(edit, media_roots=[media_root(text) for text in media_roots], unpacked=unpacked, rate=rate)
     check_rate(sequence_rate(read.timeline), rate, edit)
     file = Cast() if cast is None else read_cast(cast)
     if source is not None:
         file = replace(file, everywhere=(Casting(target or PLATE, source, said="the command line"),))
-    known = file.performers | {name: tuple(footage) for name, footage in (performers or {}).items()}
-    return CastEdit(read, [_noted(shot, known) for shot in find_shots(read, cast=file, handles=handles)], known)
+    footage = file.performers | {name: tuple(footage) for name, footage in (performers or {}).items()}
+    return CastEdit(read, [_noted(shot, footage) for shot in find_shots(read, cast=file, handles=handles)], footage)
 
 
 def _noted(shot: Shot, performers: Mapping[str, Sequence[Path]]) -> Shot:
-    """Note at a shot that the performer who is put in is the one whom its plate shows."""
+    """Add a note to a shot whose source and target are the same performer."""
 
     def shows(name: str) -> bool:
         plate, footage = shot.media.path, performers.get(name, ())
@@ -78,16 +78,16 @@ def check_rate(rate: Fraction, expected: Fraction | None, edit: Path) -> None:
 
 
 def absolute_root(text: str) -> str:
-    """Return `FROM=TO`, or a folder, with the folder as every process understands it."""
+    """Return `FROM=TO`, or a folder, with the folder as an absolute path."""
     root = media_root(text)
     return str(root.folder) if root.before is None else f"{root.before}={root.folder}"
 
 
 def read_sources(options: Iterable[str], target: str | None = None) -> tuple[dict[str, list[Path]], str | None]:
-    """Read `FOOTAGE` and `NAME=FOOTAGE`; returns footage by name, and the name of the performer who is put into every shot, if any.
+    """Read `FOOTAGE` and `NAME=FOOTAGE`; return footage by name, and the name of the performer put into every shot, if any.
 
-    Footage without a name is of one person, called like the first clip, who is put into every shot. target: who is replaced in every shot; then the
-    only performer who is named is put there.
+    Footage without a name is of one person, named after the first clip and put into every shot. target: the performer replaced in every shot; a
+    single named performer is then put there.
     """
     footage: dict[str, list[Path]] = {}
     everywhere: str | None = None

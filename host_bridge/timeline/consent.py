@@ -1,4 +1,4 @@
-"""Consent in an edit: whom a cast means by the records, whether a shot may be made, whether what is done may still be used and go out."""
+"""Consent checks for an edit: performers of a cast, permission to make a shot, and to use and export finished ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from host_bridge.reporting import Watch
 from host_bridge.timeline.cast_edit import PLATE
 from host_bridge.timeline.document import ShotRecord, TimelineRun
-from host_bridge.timeline.origin import ShotOrigin, certificate_of, models_in, performer_called
+from host_bridge.timeline.origin import ShotOrigin, certificate_of, models_in, performer_id
 from host_bridge.timeline.run.context import PlateRange, RunContext
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.cache import digest_footage
@@ -20,28 +20,28 @@ from nodes.shot_document import load_shot
 
 
 def records_of(context: RunContext) -> ConsentParameters:
-    """By which records of consent a run is done."""
+    """Return the parameters that name the consent records of a run."""
     return ConsentParameters(project=context.settings.swap.project, production=context.settings.swap.production)
 
 
 def target_of(context: RunContext, casting: Casting, plate: PlateRange) -> str:
-    """Who is replaced, by the name that somebody gave; else the performer whom the plate shows. Raises ConsentError."""
+    """Return the target's name if one was given, else the id of the performer in the plate. Raises ConsentError."""
     if casting.target != PLATE:
         return casting.target
-    return _shown(context, Face("replaced", "target", "--target", None, Clip(plate.path, plate.digest)))
+    return _performer_in(context, Face("replaced", "target", "--target", None, Clip(plate.path, plate.digest)))
 
 
 def source_of(context: RunContext, name: str) -> str:
-    """Who is put in, by the name that somebody gave; else, where it is but that of a clip, the performer whom the clip shows. Raises ConsentError."""
+    """Return the source's name; if it is only the clip's, the id of the performer in the clip. Raises ConsentError."""
     path = context.performers[name][0]
     if name != path.stem.split(".")[0]:
         return name
     clip = Clip(path, digest_footage(path))
-    return _shown(context, Face("replacement", "source", "--source NAME=FOOTAGE", None, clip, label=name))
+    return _performer_in(context, Face("replacement", "source", "--source NAME=FOOTAGE", None, clip, label=name))
 
 
 def parameters_of(context: RunContext, casting: Casting, plate: PlateRange) -> SwapParameters:
-    """Swap's parameters with who is who in a shot. Raises ConsentError."""
+    """Return Swap's parameters with the performers of a casting. Raises ConsentError."""
     who = {
         "target_performer": target_of(context, casting, plate),
         "source_performer": source_of(context, casting.source),
@@ -50,7 +50,7 @@ def parameters_of(context: RunContext, casting: Casting, plate: PlateRange) -> S
 
 
 def check_allowed(context: RunContext, shot: Shot, plate: PlateRange) -> None:
-    """See that all in a shot may be replaced and put in. Of the models its swap asks, when they are known. Raises ConsentError."""
+    """Check that every target may be replaced and every source put in; the swap checks models later. Raises ConsentError."""
     for casting in shot.cast:
         source, parameters = context.performers[casting.source][0], parameters_of(context, casting, plate)
         clips = Clip(plate.path, plate.digest), Clip(source, digest_footage(source))
@@ -58,7 +58,7 @@ def check_allowed(context: RunContext, shot: Shot, plate: PlateRange) -> None:
 
 
 def still_counts(context: RunContext, folder: Path, plate: PlateRange, watch: Watch) -> bool:
-    """Whether a result that was made before may be used by the same consents today; else the watch is told why it is made anew."""
+    """Tell whether the same consents still allow an earlier result; if not, report the reason to the watch."""
     try:
         permit(still(load_shot(folder).provenance, folder), records_of(context), context.out, plate.path)
     except FaceplateError as e:
@@ -68,15 +68,15 @@ def still_counts(context: RunContext, folder: Path, plate: PlateRange, watch: Wa
 
 
 class Refusals:
-    """The consents around an edit's run before it begins, as the run will ask for them. context: the run."""
+    """Consent checks of a run before it begins, the same as it will make itself. context: the run."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._refused: dict[object, str | None] = {}
 
     def refusal(self, shot: Shot) -> str | None:
-        """Why a shot may not be made, and what to do; None where nothing forbids it, or its footage is not there to tell."""
-        pair = shot.media.path, tuple((c.target, c.source) for c in shot.cast)  # many shots of an edit ask the same
+        """Return why a shot may not be made, with a remedy; None if it may, or if its footage is missing."""
+        pair = shot.media.path, tuple((c.target, c.source) for c in shot.cast)  # the same for many shots of an edit
         if pair not in self._refused:
             self._refused[pair] = None
             try:
@@ -88,39 +88,39 @@ class Refusals:
         return self._refused[pair]
 
     def counts(self, shot: Shot, folder: Path) -> bool:
-        """Whether a result that was made before may still be used; a run makes it anew otherwise."""
+        """Tell whether an earlier result may still be used; otherwise a run makes it again."""
         try:
             return still_counts(self._context, folder, _plate(shot), self._context.watch)
         except FaceplateError:  # the plate cannot be read; that is another problem
             return True
 
 
-def permitted(run: TimelineRun, out: Path, target: Path, consent: ConsentParameters) -> dict[str, ShotOrigin]:
-    """By what each finished shot was made, by its id. out: the run's folder. target: what is to be written. Raises ConsentError, SchemaError."""
+def permitted_origins(run: TimelineRun, out: Path, target: Path, consent: ConsentParameters) -> dict[str, ShotOrigin]:
+    """Check the consents of finished shots; return their origins by id. out: the run's folder. target: the file to write. Raises ConsentError, SchemaError."""
     book = project_book(consent, target, out)
-    made = {}
+    origins = {}
     for shot in run.shots:
         if shot.state == "done" and shot.folder is not None:
             folder = out / shot.folder
             finished = load_shot(folder)
             faces = still(finished.provenance, folder, "Delete the folder, and run the timeline again")
             provenance = permit(faces, consent, target, out)
-            made[shot.id] = ShotOrigin(
+            origins[shot.id] = ShotOrigin(
                 provenance, tuple(models_in(finished)), certificate_of(finished), _ids(shot, provenance, book)
             )
-    return made
+    return origins
 
 
-def _ids(shot: ShotRecord, made: Provenance, book: ConsentBook | None) -> dict[tuple[Role, str], str]:
-    """The performers by the names that the cast has for them, as far as that can be told."""
-    named: list[tuple[Role, str]] = [("target", c.target) for c in shot.cast]
-    named += [("source", c.source) for c in shot.cast]
-    ids = {key: performer_called(key[1], key[0], made.performers, book) for key in named}
+def _ids(shot: ShotRecord, provenance: Provenance, book: ConsentBook | None) -> dict[tuple[Role, str], str]:
+    """Map the cast's names to ids of performers, where they are unambiguous."""
+    names: list[tuple[Role, str]] = [("target", c.target) for c in shot.cast]
+    names += [("source", c.source) for c in shot.cast]
+    ids = {key: performer_id(key[1], key[0], provenance.performers, book) for key in names}
     return {key: id for key, id in ids.items() if id is not None}
 
 
-def _shown(context: RunContext, face: Face) -> str:
-    """The id of the performer whom a clip shows."""
+def _performer_in(context: RunContext, face: Face) -> str:
+    """Return the id of the performer in a clip."""
     return permit([face], records_of(context), context.out).performers[0].id
 
 

@@ -1,8 +1,8 @@
 """An edit as the strips of a sequencer.
 
 Video tracks become channels, and sound lies below the pictures, unless the edit came from a sequencer and says its channels. Clips
-that dissolve into each other lie on two channels below a cross effect. Where a clip lies and what it shows is read from the edit,
-which others may have changed since; all else of a strip is taken from our block.
+that dissolve into each other lie on two channels below a cross effect. Position and frames of a clip are read from the edit, which may have
+been changed since; all other properties of a strip come from our block.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FADE = 3  # channels of a track with dissolves: clips on two in turn, and the e
 
 
 def cut_of(edit: Edit, first: int = 1) -> tuple[Cut, list[str]]:
-    """Return the strips of an edit, and what of it they cannot say. first: the frame of the scene at which an edit begins that says none."""
+    """Return the strips of an edit, and notes on what they cannot hold. first: default first frame of the scene."""
     timeline = edit.timeline
     block = block_of(timeline, BLOCK)
     base = int(block.get("base", first))
@@ -56,14 +56,14 @@ def cut_of(edit: Edit, first: int = 1) -> tuple[Cut, list[str]]:
 
 
 class _StripReader:
-    """Walks an edit. notes: what strips cannot say."""
+    """Reader that turns an edit into strips. notes: what strips cannot hold."""
 
     def __init__(self, edit: Edit) -> None:
         self.rate, self.notes = sequence_rate(edit.timeline), list[str]()
         self._places, self._names = edit.places, set[str]()
 
     def stack(self, stack: Any, base: int) -> Iterator[Strip]:
-        """The strips of a stack that begins at frame `base` of the scene."""
+        """Yield the strips of a stack that begins at frame `base` of the scene."""
         rows = [child if isinstance(child, otio.schema.Track) else [child] for child in stack]
         channel = 1
         for row in sorted(rows, key=_audible, reverse=True):
@@ -73,7 +73,7 @@ class _StripReader:
             channel = max([channel, *(strip.channel + 1 for strip in strips)])
 
     def markers(self, timeline: Any, base: int) -> Iterator[Marker]:
-        """The markers of the edit as frames of the scene."""
+        """Yield the markers of the edit as frames of the scene."""
         origin = start_of_edit(timeline)
         for marker in timeline.tracks.markers:
             at = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
@@ -107,7 +107,7 @@ class _StripReader:
     def _item(
         self, item: Any, row: Any, base: int, at: Fraction, fades: tuple[Fraction, Fraction], channel: int
     ) -> tuple[Strip | None, Fraction]:
-        """The strip of an item at `at` seconds, and how long the item is; fades: how much longer it is seen, in dissolves."""
+        """Return the strip of an item at `at` seconds, and the item's length. fades: seconds added by dissolves."""
         if isinstance(item, otio.schema.Gap):
             return None, _length(item)
         audible, block, footage = _audible(row), block_of(item, BLOCK), None
@@ -117,7 +117,7 @@ class _StripReader:
             if footage is None:
                 return None, length
             stored = list(block.get("range", ()))
-            if stored and stored == range_of(item):  # nobody has trimmed or retimed it since
+            if stored and stored == range_of(item):  # not trimmed or retimed since
                 source, step = exact(block["source"]), exact(block["step"])
         else:
             length = _length(item)
@@ -172,7 +172,7 @@ class _StripReader:
             self.notes.append(f"'{item.name}': its {len(item.markers)} markers stay in the edit")
 
     def _name(self, name: str) -> str:
-        """A name that no other strip has, with a number as Blender numbers names."""
+        """Make a strip name unique, with a number in Blender's form."""
         name, number = name[:60], 0
         free = name
         while free in self._names:
@@ -182,16 +182,16 @@ class _StripReader:
         return free
 
     def _footage(self, clip: Any, *, audible: bool) -> tuple[StripFootage | None, Fraction, Fraction, Fraction]:
-        """What a clip shows, None without a file; its frame, counted from 0, that is shown first, and how many it goes on in a frame of the sequence; the clip's seconds."""
-        shown = self._sound(clip) if audible else media_of(clip, self._places, self.rate, results=True)
-        media, origin = shown.media, shown.origin
-        start, length = origin, shown.length or Fraction(0)
+        """Return a clip's footage (None without a file), its first frame counted from 0, its step per frame of the sequence, and the clip's seconds."""
+        source_media = self._sound(clip) if audible else media_of(clip, self._places, self.rate, results=True)
+        media, origin = source_media.media, source_media.origin
+        start, length = origin, source_media.length or Fraction(0)
         if clip.source_range is not None:
             start, length = start_of(clip), seconds(clip.source_range.duration, f"clip '{clip.name}'")
-        notes = [*notes_of(clip), *shown.notes]
+        notes = [*notes_of(clip), *source_media.notes]
         footage, source, step = None, Fraction(0), Fraction(1)
         if media.path is not None:
-            steps, more = speed_of(clip, start, length, 1 / self.rate, (origin, shown.length))
+            steps, more = speed_of(clip, start, length, 1 / self.rate, (origin, source_media.length))
             warp = Warp().then(*steps)
             notes += more
             if warp.affine is None:
@@ -207,7 +207,7 @@ class _StripReader:
         return footage, source, step, length
 
     def _sound(self, clip: Any) -> ClipMedia:
-        """The media of a clip of sound, which is counted in frames of the sequence; its first sample need not be at one."""
+        """Return the media of a sound clip in frames of the sequence; its first sample may lie between two."""
         reference = clip.media_reference
         path, note = self._places.find(getattr(reference, "target_url", "") or "", clip.name)
         available = getattr(reference, "available_range", None)
@@ -232,5 +232,5 @@ def _length(item: Any) -> Fraction:
 
 
 def _host(block: Any) -> dict[str, Any]:
-    """What the host itself said in our block, as plain JSON values."""
+    """Return the host's properties from our block, as plain JSON values."""
     return dict(json.loads(otio.core.serialize_json_to_string(block.get("host", {}))))

@@ -1,4 +1,4 @@
-"""The documents of a run, the state of its shots and a finished training, and the results of a run and of an export."""
+"""Documents of a run: the state of its shots, a finished training, the results of a run and of an export."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Part = TypeVar("Part", bound=DocumentPart)
 
 
 class EditRecord(DocumentPart):
-    """The edit that was read. path: absolute. digest: of its bytes. rate: frames per second, as it was read; None in older documents."""
+    """The edit of a run. path: absolute. digest: of its bytes. rate: frames per second; None in older documents."""
 
     path: Path
     digest: str
@@ -40,13 +40,13 @@ class EditRecord(DocumentPart):
 
 
 class PerformerFootage(DocumentPart):
-    """A person whose face is put in. footage: clips, or folders of them."""
+    """A source performer. footage: clips, or folders of them."""
 
     footage: tuple[Path, ...] = ()
 
 
 class ErrorRecord(DocumentPart):
-    """Why a shot failed, and what to do."""
+    """The error of a failed shot, and a remedy."""
 
     message: str
     remedy: str | None = None
@@ -56,7 +56,7 @@ class ShotRecord(DocumentPart):
     """A shot and its state. where: the clip, by child indices down from the timeline's tracks.
 
     span: the first and the last frame of the result, positions in the media (0 is its first frame). model: trained for it. folder: the results
-    of its swap, taken from the document's own folder when relative. key: of all that the result depends on.
+    of its swap, relative to the document's folder. key: of all inputs of the result.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
@@ -81,12 +81,12 @@ class TimelineRun(DocumentPart):
     shots: tuple[ShotRecord, ...] = ()
 
     def with_shot(self, shot: ShotRecord) -> TimelineRun:
-        """Return the same with a newer state of one shot, found by its id."""
+        """Return a copy with one shot replaced, found by its id."""
         return self.model_copy(update={"shots": tuple(shot if s.id == shot.id else s for s in self.shots)})
 
 
 class TrainingResult(BaseModel):
-    """What came of a training. seconds: over all resumes."""
+    """Result of a training. seconds: over all resumes."""
 
     steps: int
     seconds: float = Field(ge=0)
@@ -95,7 +95,7 @@ class TrainingResult(BaseModel):
 
 
 class TrainingMark(DocumentPart):
-    """A training that came to its end. asked: the end that was asked for. facesets: digests of the source's and the target's."""
+    """Mark of a finished training. asked: the requested end. facesets: digests of the source's and the target's."""
 
     schema_: Literal["faceplate.timeline-training/1"] = Field(default="faceplate.timeline-training/1", alias="schema")
     asked: dict[str, Any]
@@ -104,14 +104,14 @@ class TrainingMark(DocumentPart):
 
 
 class LeftShot(DocumentPart):
-    """A shot whose clip stays as it was, and why."""
+    """A shot left out of an export, and why."""
 
     id: str
     why: str
 
 
 class ExportResult(DocumentPart):
-    """The document `faceplate.timeline-export/1`: what was written. shots: ids of those in it. lost: what its format cannot hold. results: new media in it."""
+    """Result of an export, `faceplate.timeline-export/1`. shots: ids of those in it. lost: what the format cannot hold. results: new media in it."""
 
     schema_: str = Field(default="faceplate.timeline-export/1", alias="schema")
     file: Path
@@ -126,7 +126,7 @@ class ExportResult(DocumentPart):
 
 
 class ShotResult(DocumentPart):
-    """A shot of a run. now: done by this run, and `how` its model came about. verdict, summary, look_first: of its report. notes: parts of the edit that could not be followed."""
+    """A shot of a run. now: done by this run; how: origin of its model. verdict, summary, look_first: of its report. notes: parts of the edit that could not be followed."""
 
     id: str
     name: str
@@ -144,7 +144,7 @@ class ShotResult(DocumentPart):
 
 
 class RunResult(DocumentPart):
-    """What came of a run, `faceplate.timeline-run/1`: all shots in the edit's order. export: the edit that was written too."""
+    """Result of a run, `faceplate.timeline-run/1`: all shots in the edit's order. export: the exported edit, if any."""
 
     schema_: str = Field(default="faceplate.timeline-run/1", alias="schema")
     document: Path
@@ -156,12 +156,12 @@ class RunResult(DocumentPart):
 
 
 def document_path(out: Path) -> Path:
-    """Name the document in a run's folder."""
+    """Return the path of the document in a run's folder."""
     return out / NAME
 
 
 def default_folder(edit: Path) -> Path:
-    """Name the default folder of a run of an edit: beside it, `EDIT.faceplate`."""
+    """Return the default folder of an edit's run: beside it, `EDIT.faceplate`."""
     return edit.with_name(edit.stem + ".faceplate")
 
 

@@ -1,4 +1,4 @@
-"""The origin of a finished shot, from its own document: whose faces, by which consents, with which models, signed by whom."""
+"""Origin of a finished shot, from its own document: performers, consents, models and signature."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nodes.shot_document import ShotDocument, SignedShot
 
 
 class UsedModel(DocumentPart):
-    """A model that took part. digest: Faceplate's own, as the shot recorded it. sha256: of its file, where the shot recorded it, or while the file
-    is the one that was used. note: what became of the file. An export knows neither name nor path.
+    """A model used for a shot. digest: Faceplate's own, as the shot recorded it. sha256: of its file, where the shot recorded it, or while the file
+    is unchanged. note: a change or loss of the file. An export has neither name nor path.
     """
 
     name: str | None = None
@@ -29,9 +29,9 @@ class UsedModel(DocumentPart):
 
 @dataclass(frozen=True, slots=True)
 class ShotOrigin:
-    """The origin of a shot, with nothing personal. ids: of performers, by role and the name that the cast has for them.
+    """The origin of a shot, without personal data. ids: of performers, by role and name in the cast.
 
-    certificate: SHA-256 of the one by which its results carry Content Credentials; None for none.
+    certificate: SHA-256 of the certificate of its Content Credentials; None if unsigned.
     """
 
     provenance: Provenance
@@ -41,26 +41,26 @@ class ShotOrigin:
 
 
 def models_in(shot: ShotDocument) -> list[UsedModel]:
-    """List the models that took part in a shot. Raises FootageError for a file that cannot be read."""
+    """List the models used for a shot. Raises FootageError for a file that cannot be read."""
     return [_model(model.path, model.digest, model.sha256) for _, model in shot.people if model is not None]
 
 
 def certificate_of(shot: ShotDocument) -> str | None:
-    """Return the SHA-256 of the certificate by which a shot's results are signed; None where they are not."""
+    """Return the SHA-256 of the certificate that signs a shot's results; None if they are unsigned."""
     return shot.credentials.by.sha256 if isinstance(shot.credentials, SignedShot) else None
 
 
-def performer_called(name: str, role: Role, parts: Iterable[PerformerPart], book: ConsentBook | None) -> str | None:
-    """Return the id of the performer whom the cast calls by a name; None if that is open. book: the project's records."""
+def performer_id(name: str, role: Role, parts: Iterable[PerformerPart], book: ConsentBook | None) -> str | None:
+    """Return the id of the performer with a name in the cast; None if ambiguous. book: the project's records."""
     ids = [p.id for p in parts if p.role == role]
     if len(ids) > 1:  # several people in one shot
-        known = book.named(name) if book else None
-        ids = [id for id in ids if name in (id, id.removeprefix("sample-")) or (known and known.id == id)]
+        performer = book.named(name) if book else None
+        ids = [id for id in ids if name in (id, id.removeprefix("sample-")) or (performer and performer.id == id)]
     return ids[0] if len(ids) == 1 else None
 
 
 def media_sha256(media: Path | Sequence[Path]) -> str:
-    """Return the SHA-256 of a file; of a sequence that of the list of its frames, as `sha256sum` prints it, to which its manifest is bound too.
+    """Return the SHA-256 of a file; of a sequence, that of the list of its frames as `sha256sum` prints it, which its manifest covers too.
 
     Raises FootageError.
     """

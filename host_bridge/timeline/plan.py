@@ -1,4 +1,4 @@
-"""The plan of a run, `faceplate.timeline-plan/1`: shots, cast, faces at a quick look, what is done already, and how long the rest takes.
+"""The plan of a run, `faceplate.timeline-plan/1`: shots, cast, faces at a quick look, finished work, and estimated time.
 
 Nothing here changes the run's folder.
 """
@@ -34,7 +34,7 @@ from host_bridge.timeline.document import (
 from host_bridge.timeline.read.edl import is_drop_frame
 from host_bridge.timeline.read.model import nearest, start_of_edit
 from host_bridge.timeline.run.context import MODELS, RunContext, file_name
-from host_bridge.timeline.run.runner import in_order, wanted
+from host_bridge.timeline.run.runner import cast_shots, in_order
 from host_bridge.timeline.settings import RunSettings
 from host_bridge.timeline.shots.find import sequence_rate
 from host_bridge.timeline.shots.shot import Casting, Media, Shot
@@ -50,17 +50,17 @@ from nodes.text import page_template
 from trainer.settings import DEFAULT_MINUTES, TrainSettings
 
 State = Literal["done", "failed", "to do", "media missing", "disabled", "no cast"]
-_LOOKING = 120.0  # seconds, after which shots are no longer looked at
+_LOOK_LIMIT = 120.0  # seconds, after which no further shots are looked at
 _WIDTH = 320
-_PLACES = (0.5, 0.15, 0.85)  # of the shot; the first is shown
-# Frames a second of two cores without a GPU, as README.md tells: `bench_detect_align.py` at 1920x1080, the stage `swap` of `bench_shot.py` at 1280x720.
+_PLACES = (0.5, 0.15, 0.85)  # as fractions of the shot; the plan shows the first
+# Frames per second of two cores without a GPU, as in README.md: `bench_detect_align.py` at 1920x1080, the stage `swap` of `bench_shot.py` at 1280x720.
 _DETECT, _DETECT_SIZE = 114.0, 1920 * 1080
 _SWAP, _SWAP_SIZE = 20.0, 1280 * 720
 _USUAL_SIZE, _SMALLEST = 1920 * 1080, 640 * 480  # the networks cost the same at any size
 
 
 class PlaceInEdit(DocumentPart):
-    """Where a shot is in the edit, in frames from 0. frames: how many, with those in transitions before and behind."""
+    """The place of a shot in the edit, in frames from 0. frames: their number, with transitions. transitions: frames before and after."""
 
     first: int
     frames: int
@@ -68,9 +68,9 @@ class PlaceInEdit(DocumentPart):
 
 
 class PlannedShot(DocumentPart):
-    """A shot and what a run would do with it. faces: how many at most in one of the frames looked_at. trains: whether a model is trained for it. seconds: estimated.
+    """A shot and its planned work. faces: most faces in one of the frames looked_at. trains: whether a model is trained for it. seconds: estimated.
 
-    The rest is not in the document: begin, end are timecodes, handles frames on either side, picture a JPEG.
+    Not in the document: begin, end are timecodes, handles frames on either side, picture a JPEG.
     """
 
     id: str
@@ -96,12 +96,12 @@ class PlannedShot(DocumentPart):
 
     @property
     def picture_url(self) -> str:
-        """The picture as an address; empty without one."""
+        """The picture as a data URL; empty without one."""
         return f"data:image/jpeg;base64,{base64.b64encode(self.picture).decode()}" if self.picture else ""
 
 
 class RunPlan(DocumentPart):
-    """What a run of an edit in the folder `out` would do. missing: media that were not found. saved_seconds: of trainings that shots share."""
+    """The plan of a run of an edit in the folder `out`. missing: media that were not found. saved_seconds: of trainings that shots share."""
 
     schema_: str = Field(default="faceplate.timeline-plan/1", alias="schema")
     edit: EditRecord
@@ -118,7 +118,7 @@ class RunPlan(DocumentPart):
 
     @property
     def with_cast(self) -> int:
-        """How many shots have a cast."""
+        """The number of shots with a cast."""
         return sum(bool(shot.cast) for shot in self.shots)
 
 
@@ -132,27 +132,27 @@ def make_plan(
 ) -> RunPlan:
     """Plan a run. look: for faces, in a few frames of each shot, those with a cast first, for two minutes at most. pictures: one of each shot.
 
-    progress: told shots looked at, and how many there are. Raises SchemaError for a state in `out` that cannot be read.
+    progress: called with the shots looked at, and their total. Raises SchemaError for a state in `out` that cannot be read.
     """
     edit, shots, performers = cast_edit.edit, cast_edit.shots, cast_edit.performers
     before = load(out).shots if document_path(out).exists() else ()
     looks = _looks(shots, look, pictures, progress)
     consent = Refusals(RunContext(out, performers, RunSettings(), TrainSettings(), Settings(), Watch()))
     states = {shot.id: _state(shot, before, out, consent) for shot in shots}
-    training, known_by = _training_seconds(out)
-    learned, planned, saved = set(), {}, 0.0
-    for shot in in_order(wanted(shots)):
-        if states[shot.id] not in ("to do", "failed"):  # a run tries again what failed
+    training, basis = _training_seconds(out)
+    trained, planned, saved = set(), {}, 0.0
+    for shot in in_order(cast_shots(shots)):
+        if states[shot.id] not in ("to do", "failed"):  # a run retries failed shots
             continue
         sources = [c.source for c in shot.cast]
-        fresh = [s for s in dict.fromkeys(sources) if s not in learned and not _has_model(out, s)]
-        learned.update(fresh)
+        fresh = [s for s in dict.fromkeys(sources) if s not in trained and not _has_model(out, s)]
+        trained.update(fresh)
         saved += training * (len(sources) - len(fresh))
         planned[shot.id] = (bool(fresh), _swap_seconds(shot, looks[shot.id]) + training * len(fresh))
     rate, origin, drop = sequence_rate(edit.timeline), start_of_edit(edit.timeline), is_drop_frame(edit.timeline)
 
     def plan_shot(shot: Shot) -> PlannedShot:
-        seen = looks[shot.id]
+        look = looks[shot.id]
         trains, estimate = planned.get(shot.id, (False, 0.0))
         first = nearest(origin * shot.rate) + shot.record[0]
         begin, end = (timecode_of(n, shot.rate, drop=drop) for n in (first, first + shot.record[1]))
@@ -167,16 +167,16 @@ def make_plan(
             record=PlaceInEdit(first=shot.record[0], frames=shot.record[1], transitions=shot.transitions),
             span=shot.span,
             cast=shot.cast,
-            faces=seen.faces,
-            looked_at=seen.frames,
-            analysed=seen.analysed,
+            faces=look.faces,
+            looked_at=look.frames,
+            analysed=look.analysed,
             trains=trains,
             seconds=round(estimate, 1),
-            problems=_problems(shot, seen, states[shot.id], performers, consent),
+            problems=_problems(shot, look, states[shot.id], performers, consent),
             begin=begin,
             end=end,
             handles=shot.handles,
-            picture=seen.picture,
+            picture=look.picture,
         )
 
     return RunPlan(
@@ -189,13 +189,13 @@ def make_plan(
         missing=tuple(dict.fromkeys(s.media.url for s in shots if s.media.path is None and s.media.url)),
         seconds=round(sum(estimate for _, estimate in planned.values())),
         saved_seconds=round(saved),
-        estimated_by=known_by,
+        estimated_by=basis,
         name=edit.timeline.name or edit.path.stem,
     )
 
 
 def page(plan: RunPlan) -> str:
-    """Show the plan as one HTML page, whole in one file."""
+    """Render the plan as one self-contained HTML page."""
     return page_template("host_bridge.timeline", "plan.html.jinja").render(
         plan=plan,
         rate=f"{float(plan.shots[0].rate):.3f}".rstrip("0").rstrip(".") if plan.shots else "",
@@ -207,7 +207,7 @@ def page(plan: RunPlan) -> str:
 
 
 def duration(time: float) -> str:
-    """Say seconds as people do: `50 s`, `12 min`, `1 h 5 min`."""
+    """Format seconds as `50 s`, `12 min` or `1 h 5 min`."""
     if time < 90:
         return f"{time:.0f} s"
     minutes = round(time / 60)
@@ -218,16 +218,16 @@ def _looks(
     shots: Sequence[Shot], look: bool, pictures: bool, progress: Callable[[int, int], None]
 ) -> dict[str, _QuickLook]:
     looks: dict[str, _QuickLook] = {}
-    looked: dict[object, _QuickLook] = {}
+    by_place: dict[object, _QuickLook] = {}
     began = time.monotonic()
     for number, shot in enumerate(sorted(shots, key=lambda s: not (s.cast and s.enabled)), 1):
         place = (shot.media.path, shot.span, shot.frames[len(shot.frames) // 2])
-        if not (look or pictures) or time.monotonic() - began > _LOOKING:
+        if not (look or pictures) or time.monotonic() - began > _LOOK_LIMIT:
             looks[shot.id] = _QuickLook(problem="media missing" if shot.media.path is None else "")
             continue
-        if place not in looked:
-            looked[place] = _look_at(shot, look)
-        looks[shot.id] = looked[place]
+        if place not in by_place:
+            by_place[place] = _look_at(shot, look)
+        looks[shot.id] = by_place[place]
         progress(number, len(shots))
     return looks
 
@@ -239,9 +239,9 @@ def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Refusal
         return "no cast"
     if not shot.enabled:
         return "disabled"
-    path, cast = shot.media.path.absolute(), _who(shot.cast)
+    path, cast = shot.media.path.absolute(), _replacements(shot.cast)
     for old in before:
-        if old.media.path != path or _who(old.cast) != cast:
+        if old.media.path != path or _replacements(old.cast) != cast:
             continue
         if old.span[0] <= min(shot.frames) and max(shot.frames) <= old.span[1]:
             if old.state == "done" and old.folder is not None and (out / old.folder / DOCUMENT).is_file():
@@ -251,7 +251,7 @@ def _state(shot: Shot, before: Sequence[ShotRecord], out: Path, consent: Refusal
     return "to do"
 
 
-def _who(cast: Sequence[Casting]) -> list[tuple[str, str, tuple[int, ...]]]:
+def _replacements(cast: Sequence[Casting]) -> list[tuple[str, str, tuple[int, ...]]]:
     return [(c.target, c.source, c.tracks) for c in cast]
 
 
@@ -279,9 +279,9 @@ def _problems(
 
 @dataclass(frozen=True, slots=True)
 class _QuickLook:
-    """Faces in a few frames of a shot: positions that were looked at, and how many faces at most in one. picture: JPEG of the first of them.
+    """Faces in a few frames of a shot. frames: positions looked at. faces: most in one of them. picture: JPEG of the first.
 
-    size: width and height of the media. analysed: the whole shot was, before. problem: why nothing was seen.
+    size: width and height of the media. analysed: the whole shot was, before. problem: why the look failed.
     """
 
     frames: tuple[int, ...] = ()
@@ -293,7 +293,7 @@ class _QuickLook:
 
 
 def _look_at(shot: Shot, faces: bool) -> _QuickLook:
-    """Look at a shot. faces: whether to look for them; else it is only opened, and one frame shown."""
+    """Look at a shot. faces: detect them; otherwise only render a picture of one frame."""
     if shot.media.path is None:
         return _QuickLook(problem="media missing")
     try:
@@ -315,7 +315,7 @@ def _look_at(shot: Shot, faces: bool) -> _QuickLook:
 
 
 def _face_boxes(footage: Footage, place: int) -> list[np.ndarray]:
-    """Boxes x0, y0, x1, y1 of the faces in a frame."""
+    """Return boxes x0, y0, x1, y1 of the faces in a frame."""
     tracks = detect(footage, DetectParameters(every=1), place, place).tracks
     return [track.boxes[0] for track in tracks if len(track.boxes)]
 
@@ -331,20 +331,20 @@ def _picture(footage: Footage, place: int, boxes: Sequence[np.ndarray]) -> bytes
     for box in boxes:
         x0, y0, x1, y1 = (int(v) for v in np.asarray(box)[:4] * scale)
         cv2.rectangle(small, (x0, y0), (x1, y1), (240, 163, 94), 2, cv2.LINE_AA)
-    done, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
-    return data.tobytes() if done else b""
+    encoded, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return data.tobytes() if encoded else b""
 
 
 # --- how long it takes ---
 
 
 def _training_seconds(out: Path) -> tuple[float, str]:
-    """Estimate a training, and say by what: by those that this run's folder has seen, else by a training's usual end."""
+    """Estimate a training from earlier ones in the run's folder, else from the default length; return the basis too."""
     marks = [read_mark(path) for path in (out / MODELS).glob(f"*/*/{MARK}")]
-    took = sorted(mark.result.seconds for mark in marks if mark is not None)
+    durations = sorted(mark.result.seconds for mark in marks if mark is not None)
     speeds = "detection and swap by the figures of two cores without a GPU"
-    if took:
-        return took[len(took) // 2], f"trainings as those in {out.name} took; {speeds}"
+    if durations:
+        return durations[len(durations) // 2], f"trainings as those in {out.name} took; {speeds}"
     return 60 * DEFAULT_MINUTES, f"a training of {DEFAULT_MINUTES:g} minutes; {speeds}"
 
 

@@ -14,7 +14,7 @@ MediaChoice = Literal["written", "sequence", "prores4444", "dnxhr", "h264"]
 
 
 class RunSettings(Parameters):
-    """How the shots of an edit are done. A pair is a source and the target that it replaces."""
+    """Settings of a run of an edit. A pair is a source and the target that it replaces."""
 
     method: Method = parameter(
         Method.MODEL, help="model: train a model for each pair; reference: train nothing, warp the source's own frames."
@@ -29,7 +29,7 @@ class RunSettings(Parameters):
 
 
 class ExportSettings(Parameters):
-    """How the results of a run are put into its edit."""
+    """Settings of an export: how the results of a run are put into its edit."""
 
     mode: Mode = parameter(
         "swap",
@@ -37,11 +37,11 @@ class ExportSettings(Parameters):
         help="swap: clips show the result, and keep the plate as an alternative. layer: tracks above hold the new faces with alpha. versions: clips go on showing the plate, and have the result as an alternative.",
     )
     profile: ProfileName = parameter(
-        "otio", help="Where it goes: resolve, otio (anything that reads OpenTimelineIO), blender or kdenlive."
+        "otio", help="Target program: resolve, otio (anything that reads OpenTimelineIO), blender or kdenlive."
     )
     media: MediaChoice | None = parameter(
         None,
-        help="What the results are: written (what the swap wrote), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve and kdenlive, written for otio, and for blender written, of layers sequence.",
+        help="Media of the results: written (as the swap wrote them), sequence (images), prores4444, dnxhr, h264. By default prores4444 for resolve and kdenlive, written for otio, and for blender written, of layers sequence.",
     )
     out: Path | None = parameter(
         None,
@@ -54,7 +54,7 @@ class ExportSettings(Parameters):
 
     @property
     def choice(self) -> MediaChoice:
-        """The media that fit: Resolve reads neither FFV1 nor patches that cover a part of the frame for sure, Kdenlive no image sequences; Blender's sequencer blends overlays."""
+        """The chosen media, or the profile's default: Resolve may not read FFV1 or partial patches, Kdenlive reads no image sequences, Blender blends overlays."""
         if self.media is not None:
             return self.media
         if self.profile in ("resolve", "kdenlive"):
@@ -62,6 +62,6 @@ class ExportSettings(Parameters):
         return "sequence" if self.profile == "blender" and self.mode == "layer" else "written"
 
     def target(self, edit: Path) -> Path:
-        """The document to write."""
+        """Return the path of the document to write."""
         suffix = ".otioz" if self.bundle else ".otio"
         return (self.out or edit.with_name(f"{edit.stem}.{self.mode}{suffix}")).expanduser().absolute()

@@ -1,7 +1,7 @@
-"""The strips of a sequencer: the document `faceplate.cut/1`, as the extension in Blender writes and reads it, and its OpenTimelineIO timeline.
+"""The strips of a sequencer: the document `faceplate.cut/1` of the Blender extension, and its OpenTimelineIO timeline.
 
 Each channel becomes a video track, an audio track, or both; a meta strip a nested stack; a strip of one speed a clip with a
-LinearTimeWarp or a FreezeFrame. What OpenTimelineIO has no word for is a generator, and stays in our block of metadata.
+LinearTimeWarp or a FreezeFrame. Strips that OpenTimelineIO cannot express become generators, and are kept in our block of metadata.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from nodes.errors import FootageError
 from nodes.footage.numbering import has_place
 
 SCHEMA = "faceplate.cut/1"
-BLOCK, _STRIP = "faceplate_cut", "faceplate.strip/1"  # the key of our metadata, and their schema at a track or strip
-_PORTABLE = frozenset({"MOVIE", "IMAGE", "SOUND", "META"})  # kinds of strips that OpenTimelineIO has a word for
+BLOCK, _STRIP = "faceplate_cut", "faceplate.strip/1"  # the key of our metadata, and its schema at a track or strip
+_PORTABLE = frozenset({"MOVIE", "IMAGE", "SOUND", "META"})  # kinds of strips that OpenTimelineIO can express
 
 
 # --- the document ---
@@ -36,8 +36,8 @@ class _CutPart(DocumentPart):
 class StripFootage(_CutPart):
     """The file behind a strip.
 
-    path: a file, or a pattern as name.%04d.png. rate: frames per second, of sound the sequence's. frames: how many there are; None
-    if that is not known. first: the number of the first file of a sequence.
+    path: a file, or a pattern as name.%04d.png. rate: frames per second; for sound, the sequence's. frames: their number; None
+    if unknown. first: the number of the first file of a sequence.
     """
 
     path: Path
@@ -49,9 +49,9 @@ class StripFootage(_CutPart):
 class Strip(_CutPart):
     """One strip. kind: as Blender names it (MOVIE, IMAGE, SOUND, META, CROSS, ...).
 
-    left, right: the frames of the scene that are seen, right not included. source: the frame of the footage, counted from 0,
-    that is shown at left; step: how many it goes on in a frame of the scene, negative backwards, 0 for a still. host: all else
-    that the host knows of the strip, for itself. strips: what a meta strip holds, in frames of the scene too.
+    left, right: the visible frames of the scene, right excluded. source: the frame of the footage, counted from 0,
+    that is shown at left; step: footage frames per frame of the scene, negative backwards, 0 for a still. host: the host's
+    other properties of the strip. strips: the content of a meta strip, also in frames of the scene.
     """
 
     kind: str
@@ -106,7 +106,7 @@ def save(path: Path, cut: Cut) -> None:
 
 
 def timeline_of(cut: Cut) -> tuple[otio.schema.Timeline, list[str]]:
-    """Return the cut as a timeline, and what of it only the host itself will understand."""
+    """Return the cut as a timeline, and notes on what only the host will understand."""
     timeline = otio.schema.Timeline(cut.name)
     base = min([cut.first, *(s.left for s in cut.strips)])
     rate = float(cut.rate)
@@ -121,7 +121,7 @@ def timeline_of(cut: Cut) -> tuple[otio.schema.Timeline, list[str]]:
 
 
 class _StripWriter:
-    """Fills stacks with the tracks of strips. notes: what only the host will understand."""
+    """Writer that fills stacks with tracks of strips. notes: what only the host will understand."""
 
     def __init__(self, rate: float) -> None:
         self._rate, self.notes = rate, list[str]()
@@ -172,7 +172,7 @@ class _StripWriter:
         natural = footage.rate / Fraction(self._rate).limit_denominator(1001)
         scalar = exact(strip.step) / natural
         first = (begin + exact(strip.source)) / natural
-        if scalar < 0:  # a reversed clip plays what begins at its source range's start from its end
+        if scalar < 0:  # a reversed clip plays its source range from the end
             first += scalar * (strip.right - strip.left - 1)
         span = TimeRange(RationalTime(float(first), self._rate), length)
         clip = otio.schema.Clip(strip.name, _reference(footage, begin), span)
@@ -183,7 +183,7 @@ class _StripWriter:
 
 
 def range_of(item: otio.core.Item) -> list[float]:
-    """An item's source range and speed, compared to tell whether others have trimmed, moved or retimed it; empty without a range."""
+    """Return an item's source range and speed, to detect later trims, moves and retimes; empty without a range."""
     span = item.source_range
     if span is None:
         return []
@@ -192,7 +192,7 @@ def range_of(item: otio.core.Item) -> list[float]:
 
 
 def _timecode(footage: StripFootage) -> int:
-    """The number of a footage's first frame: its file's timecode, of a sequence the number of its first file."""
+    """Return the number of the first frame: a file's timecode, or the number of a sequence's first file."""
     try:
         return read_header(footage.path).start or 0
     except (FootageError, OSError):
@@ -200,11 +200,11 @@ def _timecode(footage: StripFootage) -> int:
 
 
 def _reference(footage: StripFootage, begin: int) -> otio.core.MediaReference:
-    path, rate, there = footage.path, float(footage.rate), None
+    path, rate, available = footage.path, float(footage.rate), None
     if footage.frames is not None:
-        there = TimeRange(RationalTime(begin, rate), RationalTime(footage.frames, rate))
+        available = TimeRange(RationalTime(begin, rate), RationalTime(footage.frames, rate))
     if not has_place(path.name):
-        return otio.schema.ExternalReference(path.as_posix(), there)
+        return otio.schema.ExternalReference(path.as_posix(), available)
     head, _, tail = path.name.partition("%0")
     digits, _, suffix = tail.partition("d")
     return otio.schema.ImageSequenceReference(
@@ -215,5 +215,5 @@ def _reference(footage: StripFootage, begin: int) -> otio.core.MediaReference:
         frame_step=1,
         rate=rate,
         frame_zero_padding=int(digits or 0),
-        available_range=there,
+        available_range=available,
     )

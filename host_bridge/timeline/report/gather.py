@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from host_bridge.timeline.cast_edit import check_rate
 from host_bridge.timeline.document import ShotRecord, default_folder, document_path, load
-from host_bridge.timeline.origin import UsedModel, media_sha256, models_in, performer_called
+from host_bridge.timeline.origin import UsedModel, media_sha256, models_in, performer_id
 from host_bridge.timeline.read.edit import document_of_edit
 from host_bridge.timeline.read.model import exact, nearest
 from host_bridge.timeline.read.otio import parse
@@ -187,7 +187,7 @@ class _Gatherer:
 
         def called(name: str | None, role: Role) -> str | None:
             parts = [PerformerPart(id=p.id, role=p.role) for p in people]
-            id = performer_called(name or "", role, parts, self.book)
+            id = performer_id(name or "", role, parts, self.book)
             return name if id is None else self._name(id) or id
 
         return CastPair(target=called(target, "target"), source=called(source, "source"))

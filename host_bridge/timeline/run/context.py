@@ -19,7 +19,7 @@ FACESETS, MODELS, SHOTS = "facesets", "models", "shots"
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """A run in the folder `out`. performers: footage of each whose face is put in."""
+    """A run in the folder `out`. performers: footage of each source performer."""
 
     out: Path
     performers: Mapping[str, tuple[Path, ...]]
@@ -31,7 +31,7 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class PlateRange:
-    """The plate of a shot. digest: of its content. rate: of a sequence that does not say. span: positions; range: the same by its own numbers."""
+    """The plate of a shot. digest: of its content. rate: for a sequence without one. span: positions; range: the same in its own numbers."""
 
     path: Path
     digest: str
@@ -41,29 +41,29 @@ class PlateRange:
 
 
 class ShotWatch(Watch):
-    """Passes on reports about one shot, with its place among all before each: `shot 2 of 5, V1-0003: swap`."""
+    """Watch that forwards the reports on one shot, prefixed with its place: `shot 2 of 5, V1-0003: swap`."""
 
     def __init__(self, watch: Watch, place: str, name: str) -> None:
         super().__init__(watch)
         self._place, self._name = place, name
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Pass it on, with the shot's place."""
+        """Forward the progress, with the shot's place."""
         super().progress(f"{self._place}, {self._name}: {stage}", done, total)
 
     def training(self, now: TrainingProgress) -> None:
-        """Pass on how far it is as a stage: in steps where they are counted, else in seconds."""
+        """Forward a training's progress as a stage: in steps if their total is known, else in seconds."""
         if now.of is not None:
             self.progress("train", now.step, now.of)
         else:
             self.progress("train", round(now.seconds), None if now.left is None else round(now.seconds + now.left))
 
     def message(self, line: str) -> None:
-        """Pass it on, with the shot's name."""
+        """Forward a message, with the shot's name."""
         super().message(f"{self._name}: {line}")
 
 
 def file_name(name: str) -> str:
-    """A performer's name as part of a file's name; what must be changed for that gets a digest, so that no two names become one."""
+    """Turn a performer's name into part of a file name; a changed name gets a digest, so that names stay distinct."""
     plain = re.sub(r"[^\w-]+", "_", name, flags=re.ASCII)[:40]
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

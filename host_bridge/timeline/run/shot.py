@@ -1,4 +1,4 @@
-"""One shot, from its media to its results: facesets, a model, a swap for each person, and all of them together."""
+"""One shot, from its media to its results: facesets, a model, a swap for each person, and their merged composite."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nodes.files import whole_file
 from nodes.footage.footage import open_beside, open_footage
 from nodes.text import counted
 
-_NOTE = ".timeline.key"  # of all that the swap in a folder was made of
+_NOTE = ".timeline.key"  # of all inputs of the swap in a folder
 _LEARNED = {"model", "steps", "minutes", "until", "batch", "learning_rate", "seed", "size", "base"}
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedShot:
-    """A finished shot. model: of its first person. how: the model came about."""
+    """A finished shot. model: of its first person. how: origin of the model."""
 
     folder: Path
     model: Path | None
@@ -44,7 +44,7 @@ def plate_range(shot: Shot, watch: Watch, layer: str | None) -> PlateRange:
         info = footage.info
     first, last = shot.span
     if last >= info.frames:
-        # The edit may not say how long its media are; handles that are not there are no error, frames of the shot are.
+        # The edit may not say how long its media are. Missing handles are allowed, missing frames of the shot are an error.
         last = info.frames - 1
         if max(shot.frames) > last:
             raise FootageError(
@@ -57,7 +57,7 @@ def plate_range(shot: Shot, watch: Watch, layer: str | None) -> PlateRange:
 
 
 def key_of_shot(context: RunContext, shot: Shot, plate: PlateRange) -> str:
-    """Return the key of all that the result of a shot depends on; raises FaceplateError for a cast that cannot be played."""
+    """Return the key of all inputs of a shot's result; raises FaceplateError for an invalid cast."""
     _check_cast(context, shot)
     for path in (path for casting in shot.cast for path in context.performers[casting.source]):
         context.watch.may_read(path)
@@ -75,34 +75,34 @@ def key_of_shot(context: RunContext, shot: Shot, plate: PlateRange) -> str:
 
 
 def do_shot(context: RunContext, shot: Shot, spans: Sequence[tuple[int, int]], out: Path, watch: Watch) -> FinishedShot:
-    """Build facesets, train and swap, as far as it is not done. Raises FaceplateError, and KeyboardInterrupt when it is stopped.
+    """Build facesets, train and swap, skipping finished steps. Raises FaceplateError, and KeyboardInterrupt when stopped.
 
     spans: of all shots of the same media, which are analysed together where they overlap.
     """
     layer = context.settings.detect.layer
     plate = plate_range(shot, watch, layer)
     with suppress(FaceplateError), open_footage(plate.path, rate=shot.media.rate, layer=layer) as footage:
-        # Another shot's frames may be damaged; that is no concern of this one, which is then analysed alone.
+        # If another shot's frames are damaged, this one is analysed alone.
         analyse_together(footage, spans, context.settings.detect, watch.progress, "detect")
     if len(shot.cast) == 1:
         return _replace_one(context, shot, shot.cast[0], plate, out, watch)
     from nodes.shot.render import merge_shots
 
-    # Each person has results of their own, which lie beside.
+    # Each person's own results lie in a folder beside.
     beside = out.with_name(f"{out.name}.people")
-    done = []
+    swaps = []
     for casting in shot.cast:
         folder = beside / f"{file_name(casting.source)} on {file_name(casting.target)}"
-        done.append(_replace_one(context, shot, casting, plate, folder, watch))
+        swaps.append(_replace_one(context, shot, casting, plate, folder, watch))
     with open_footage(plate.path, rate=shot.media.rate, layer=layer) as footage:
-        merge_shots(footage, [one.folder for one in done], out, *plate.span, progress=watch.progress)
-    return FinishedShot(out, done[0].model, "; ".join(one.how for one in done))
+        merge_shots(footage, [swap.folder for swap in swaps], out, *plate.span, progress=watch.progress)
+    return FinishedShot(out, swaps[0].model, "; ".join(swap.how for swap in swaps))
 
 
 def _replace_one(
     context: RunContext, shot: Shot, casting: Casting, plate: PlateRange, out: Path, watch: Watch
 ) -> FinishedShot:
-    """Replace one person in a shot's span, in the folder `out`, unless a run that was killed has left just that there.
+    """Replace one person in a shot's span, in the folder `out`, unless a killed run already finished it there.
 
     The source's own frames come from the first of the performer's clips.
     """
@@ -132,19 +132,19 @@ def _replace_one(
         with ExitStack() as stack:
             footage = stack.enter_context(open_footage(plate.path, rate=rate, layer=layer))
             face = stack.enter_context(open_beside(source, rate=rate, layer=layer)) if source else None
-            done = render_shot(
+            result = render_shot(
                 footage, face, out, settings, *plate.span, tracks=casting.tracks, progress=watch.progress
             )
-        for line in done.document.remarks(tracks_given=bool(casting.tracks)):
+        for line in result.document.remarks(tracks_given=bool(casting.tracks)):
             watch.message(line)
         with whole_file(note) as temporary:
             temporary.write_text(key, "utf-8")
-        watch.preview(done.folder / "sheet.png")
+        watch.preview(result.folder / "sheet.png")
     return FinishedShot(out, model, how)
 
 
 def _check_cast(context: RunContext, shot: Shot) -> None:
-    """Raise FaceplateError for a cast that cannot be played."""
+    """Raise FaceplateError for an invalid cast: without footage, or with unclear tracks."""
     for casting in shot.cast:
         if not context.performers.get(casting.source):
             raise FaceplateError(
@@ -153,7 +153,8 @@ def _check_cast(context: RunContext, shot: Shot) -> None:
             )
         if casting.source == casting.target:
             raise FaceplateError(
-                f"{casting.source} is to be replaced by themselves", remedy="Give source and target different names"
+                f"source and target are the same performer: {casting.source}",
+                remedy="Give source and target different names",
             )
     tracks = Counter(track for casting in shot.cast for track in casting.tracks)
     if len(shot.cast) > 1 and not all(casting.tracks for casting in shot.cast):
@@ -161,8 +162,8 @@ def _check_cast(context: RunContext, shot: Shot) -> None:
             "several people are replaced in it, and it is not said which face is whose",
             remedy="Give each one's tracks, as `faceplate detect` numbers them",
         )
-    if twice := [track for track, count in tracks.items() if count > 1]:
+    if repeated := [track for track, count in tracks.items() if count > 1]:
         raise FaceplateError(
-            f"track {twice[0]} is given to two people",
+            f"track {repeated[0]} is given to two people",
             remedy="Give each one's own tracks, as `faceplate detect` numbers them",
         )

@@ -1,6 +1,6 @@
-"""The facesets and models of a run. Of each pair one model is trained in full on its first shot, and from that a short training for each further one.
+"""Facesets and models of a run. Each pair's model is trained in full on its first shot, then briefly for each further one.
 
-Each faceset lies in a folder named after all that it is made from; a training leaves a mark when it is finished.
+Each faceset lies in a folder named after a key of its inputs; a finished training leaves a mark.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NEW, FURTHER, AS_IT_IS = "a new model", "the model of an earlier shot, trained f
 
 
 def model_for(context: RunContext, casting: Casting, plate: PlateRange, watch: Watch) -> tuple[Path, str]:
-    """Train, go on, or take the finished model; returns it, and how it came about. Raises FaceplateError, and KeyboardInterrupt when it is stopped."""
+    """Train, resume, or reuse a model; return it and its origin. Raises FaceplateError, and KeyboardInterrupt when stopped."""
     settings = context.train
     built = key_of(
         **settings.model_dump(mode="json", include={"model", "size", "batch", "learning_rate", "seed", "base"})
@@ -57,7 +57,7 @@ def model_for(context: RunContext, casting: Casting, plate: PlateRange, watch: W
 def _train(
     context: RunContext, folder: Path, settings: TrainSettings, source: Faceset, target: Faceset, watch: Watch
 ) -> None:
-    """Train in a folder, or go on there, and leave the mark that it is finished."""
+    """Train or resume in a folder, and write the mark of a finished training."""
     (folder / MARK).unlink(missing_ok=True)
     trained = train(
         [source, target],
@@ -78,7 +78,7 @@ def _train(
 
 
 def _finished(folder: Path, settings: TrainSettings) -> TrainingMark | None:
-    """Read the mark of a training that came to the end that is asked for; None when there is something left to do."""
+    """Read the mark of a training that reached the requested end; None if it is unfinished."""
     mark = read_mark(folder / MARK)
     return mark if mark and mark.asked == _ends(settings) and (folder / MODEL).is_file() else None
 
@@ -88,7 +88,7 @@ def _ends(settings: TrainSettings) -> dict[str, Any]:
 
 
 def _tuned(settings: TrainSettings, share: float, seconds: float) -> TrainSettings:
-    """Settings of a further shot's training. seconds: what the pair's first one took, the measure where no end by number is asked for."""
+    """Return settings of a further shot's training. seconds: of the pair's first one, used if neither steps nor minutes are set."""
     changes: dict[str, float | int | None] = {}
     if settings.steps is not None:
         changes["steps"] = max(round(settings.steps * share), 1)
@@ -107,17 +107,17 @@ def _faceset(
     plate: PlateRange | None = None,
     tracks: Sequence[int] = (),
 ) -> Faceset:
-    """Open a faceset, or make it if it is not there or damaged. Raises FaceplateError.
+    """Open a faceset, or build it if it is missing or damaged. Raises FaceplateError.
 
-    who: the performer in the records of consent. plate: of the performer in a shot, whose own frames with their handles it is made of; else it is
-    made of all footage that the cast names.
+    who: the performer in the consent records. plate: build it from a shot's frames with their handles; without one,
+    from all footage that the cast names.
     """
     clips = [plate.path] if plate else context.performers[performer]
-    made_from = [plate.digest] if plate else [digest_footage(path) for path in clips]
+    digests = [plate.digest] if plate else [digest_footage(path) for path in clips]
     detect, rate = context.settings.detect, plate.rate if plate else None
     parameters = FacesetParameters(size=max(context.train.size or 0, FacesetParameters().size))
     key = key_of(
-        made_from=made_from,
+        made_from=digests,
         performer=performer,
         rate=rate,
         ranges=[] if plate is None else [plate.range],

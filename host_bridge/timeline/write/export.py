@@ -19,7 +19,7 @@ from typing import Any
 import opentimelineio as otio
 
 from host_bridge.timeline.cast_edit import check_rate
-from host_bridge.timeline.consent import permitted
+from host_bridge.timeline.consent import permitted_origins
 from host_bridge.timeline.document import ExportResult, LeftShot, ShotRecord, TimelineRun, default_folder, load
 from host_bridge.timeline.origin import ShotOrigin
 from host_bridge.timeline.read.edit import Edit, read_edit
@@ -95,7 +95,7 @@ def export(
         settings.mode,
         PROFILES[settings.profile],
         lambda shot, kind: result_media(shot, out, kind, settings.choice, progress).hashed,
-        made=permitted(run, out, target, consent),
+        made=permitted_origins(run, out, target, consent),
         to=None if format_of(target).media else target.parent,
     )
     lost, missing = write_document(target, done.document, edit.places, progress, settings.for_otio)
