@@ -153,8 +153,7 @@ def _check_cast(context: RunContext, shot: Shot) -> None:
             )
         if casting.source == casting.target:
             raise FaceplateError(
-                f"source and target are the same performer: {casting.source}",
-                remedy="Give source and target different names",
+                f"source and target are both {casting.source}", remedy="Give source and target different names"
             )
     tracks = Counter(track for casting in shot.cast for track in casting.tracks)
     if len(shot.cast) > 1 and not all(casting.tracks for casting in shot.cast):

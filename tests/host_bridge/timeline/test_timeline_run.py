@@ -166,7 +166,7 @@ def test_a_cast_that_cannot_be_played_is_the_shots_own_failure(run: Run, media: 
     )
     assert status == 1
     told = [shot["error"]["message"] for shot in json.loads(out)["shots"]]
-    assert "no footage" in told[0] and "which face is whose" in told[1] and "by themselves" in told[2]
+    assert "no footage" in told[0] and "which face is whose" in told[1] and "source and target are both" in told[2]
 
 
 # ---- what is done again, and what is not
