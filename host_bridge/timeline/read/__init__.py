@@ -1,4 +1,4 @@
-"""Edits in: bytes, a checked document, then one OpenTimelineIO timeline with exact times and notes, and the places of its media.
+"""Readers of edits: from bytes to a checked document, one OpenTimelineIO timeline with exact times and notes, and its media.
 
 Nothing here knows what a shot is.
 """

@@ -1,4 +1,4 @@
-"""Read an edit: bytes, a checked document, one OpenTimelineIO timeline.
+"""Reader of an edit in any format: bytes, a checked document, one OpenTimelineIO timeline.
 
 A new format is one file beside this one, with a function from an EditDocument to a timeline or a collection of them, and one entry in FORMATS.
 """
@@ -20,7 +20,7 @@ from host_bridge.timeline.read.edl import read_edl
 from host_bridge.timeline.read.fcp7 import read_fcp7
 from host_bridge.timeline.read.fcpxml import read_fcpxml
 from host_bridge.timeline.read.model import EditDocument, add_note, check_size, notes_of
-from host_bridge.timeline.read.otio import CONTENT, read_aaf, read_archive, read_otio, settle_kdenlive
+from host_bridge.timeline.read.otio import CONTENT, normalise_kdenlive, read_aaf, read_archive, read_otio
 from host_bridge.timeline.read.places import MediaRoot, Places
 from nodes.errors import SchemaError
 
@@ -42,7 +42,7 @@ _FOLDERS = {".otiod": CONTENT, ".fcpxmld": "Info.fcpxml"}  # bundles that are fo
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit as it was read. timeline: OpenTimelineIO's own object. digest: of the document's bytes. places: finds its media."""
+    """An edit in memory. timeline: OpenTimelineIO's own object. digest: of the document's bytes. places: finds its media."""
 
     path: Path
     digest: str
@@ -51,7 +51,7 @@ class Edit:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes about the whole edit: how its rate was chosen, and what could not be read."""
+        """Notes about the whole edit: the choice of its rate, and unreadable parts."""
         return notes_of(self.timeline)
 
 
@@ -64,8 +64,8 @@ def read_edit(
 ) -> Edit:
     """Read .otio, .otioz, .otiod, .edl, .fcpxml, .fcpxmld, .xml (Final Cut Pro 7), and with its adapter .aaf.
 
-    media_roots: where media were moved to. unpacked: where the media of an .otioz go, by default EDIT.faceplate/bundle.
-    rate: of an EDL, in frames per second; by default its media say it. Other edits say their own.
+    media_roots: where media were moved to. unpacked: folder for the media of an .otioz, by default EDIT.faceplate/bundle.
+    rate: of an EDL, in frames per second; by default taken from its media. Other edits store their rate.
     Raises SchemaError for a damaged edit or another kind of file, MissingDependencyError without an adapter, OutputError when a bundle
     cannot be unpacked.
     """
@@ -75,7 +75,7 @@ def read_edit(
     folder = path if kind in _FOLDERS else into if kind == ".otioz" else path.parent
     places = Places(folder, tuple(media_roots), inside=kind in (".otioz", ".otiod"))
     timeline = _one_timeline(FORMATS[kind](EditDocument(path, data, places, rate)), path)
-    settle_kdenlive(timeline)
+    normalise_kdenlive(timeline)
     _note_emptiness(timeline)
     edit = Edit(path, hashlib.sha256(data).hexdigest(), timeline, places)
     _log.info("%s: %s; %s", path, kind, "; ".join(edit.notes) or "nothing to note")
@@ -83,18 +83,18 @@ def read_edit(
 
 
 def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
-    """The bytes whose SHA-256 an edit is known by: its file's own; of a bundle, its document's, for its media have digests of their own.
+    """Return the bytes whose SHA-256 identifies an edit: its file, or a bundle's document, whose media have digests of their own.
 
-    unpacked: where the media of an .otioz go; None for nowhere. Raises SchemaError, OutputError.
+    unpacked: folder for the media of an .otioz; None to leave them packed. Raises SchemaError, OutputError.
     """
-    kind, known = path.suffix.lower(), f"{', '.join(FORMATS)} are read"
+    kind, formats = path.suffix.lower(), f"{', '.join(FORMATS)} are read"
     if not path.exists():
         raise SchemaError("does not exist", file=path, remedy="Check the path")
     if kind not in FORMATS:
-        raise SchemaError("is of no kind of edit that is read", file=path, remedy=f"{known}; export one of them")
+        raise SchemaError("is not in a format that can be read", file=path, remedy=f"{formats}; export one of them")
     if path.is_dir() != (kind in _FOLDERS):
         what = "is a folder, not a file" if path.is_dir() else f"is a file, but {kind} is a folder"
-        raise SchemaError(what, file=path, remedy=known)
+        raise SchemaError(what, file=path, remedy=formats)
     try:
         if kind == ".otioz":
             return read_archive(path, unpacked)
@@ -107,25 +107,25 @@ def document_of_edit(path: Path, unpacked: Path | None = None) -> bytes:
         raise SchemaError(f"cannot be read: {e.strerror or e}", file=path, remedy="Check the file's permissions") from e
 
 
-def _one_timeline(read: Any, path: Path) -> Any:
-    """The timeline, or the only one of a collection; raises SchemaError for anything else."""
-    if isinstance(read, otio.schema.SerializableCollection):
-        timelines = [child for child in read if isinstance(child, otio.schema.Timeline)]
+def _one_timeline(edit: Any, path: Path) -> Any:
+    """Return the timeline, or the only one of a collection; raises SchemaError for anything else."""
+    if isinstance(edit, otio.schema.SerializableCollection):
+        timelines = [child for child in edit if isinstance(child, otio.schema.Timeline)]
         if len(timelines) != 1:
             names = ", ".join(f"'{timeline.name}'" for timeline in timelines[:5])
             what = f"holds {len(timelines)} timelines{f' ({names})' if names else ''}"
             raise SchemaError(what, file=path, remedy="Export one of them")
-        read = timelines[0]
-    if not isinstance(read, otio.schema.Timeline):
-        name = read.schema_name() if hasattr(read, "schema_name") else type(read).__name__
+        edit = timelines[0]
+    if not isinstance(edit, otio.schema.Timeline):
+        name = edit.schema_name() if hasattr(edit, "schema_name") else type(edit).__name__
         raise SchemaError(f"is no timeline: {name}", file=path, remedy="Export the timeline")
-    if not isinstance(read.tracks, otio.schema.Stack):
+    if not isinstance(edit.tracks, otio.schema.Stack):
         raise SchemaError("is a timeline without tracks", file=path, remedy="Export the timeline")
-    return read
+    return edit
 
 
 def _note_emptiness(timeline: Any) -> None:
-    """Leave a note at the timeline where it, or something in it that lasts, holds no clip."""
+    """Add a note to a timeline that holds no clip, or a composition of some length without one."""
     if not timeline.find_clips():
         add_note(timeline, "the edit holds no clip")
         return

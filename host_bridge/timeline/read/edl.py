@@ -1,4 +1,4 @@
-"""Read an EDL (CMX 3600): its timecodes are counts of frames, its events clips on tracks, its M2 lines speeds."""
+"""Reader of EDLs (CMX 3600): timecodes become counts of frames, events clips on tracks, M2 lines speeds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _Layer = list[tuple[Any, int]]  # tracks of one channel, and the frame at which 
 def read_edl(document: EditDocument) -> Any:
     """Return the timeline of an EDL.
 
-    Its rate is the user's, else that of its media. How it was chosen, and what of an event cannot be followed, is in notes. Raises
+    Its rate is the user's, else that of its media. Notes tell how it was chosen, and which parts of events are ignored. Raises
     SchemaError, which names the event.
     """
     text = parse_edl(document.data, document.path)
@@ -56,17 +56,17 @@ def read_edl(document: EditDocument) -> Any:
 
 
 def is_drop_frame(timeline: Any) -> bool:
-    """Tell whether an EDL, from which a timeline was read, counts its record as drop-frame."""
+    """Tell whether the EDL of a timeline counts its record as drop-frame."""
     return bool(block_of(timeline, KEY).get("drop"))
 
 
 def _find_media(event: EdlEvent, places: Places) -> None:
-    """Find the media of an event by the first of its names that is there."""
+    """Find the media of an event by the first of its names that exists."""
     event.media = event.names[0] if event.names else ""
     for name in event.names:
         name = _RANGE.sub(lambda m: f"{m[1]}%0{len(m[2])}d{m[3]}", name)
-        known = Path(name).suffix.lower() in (*_MOVIES, *IMAGES) or len(Path(name).suffix) == 4
-        for suffix in ("",) if known else ("", *_MOVIES):
+        has_suffix = Path(name).suffix.lower() in (*_MOVIES, *IMAGES) or len(Path(name).suffix) == 4
+        for suffix in ("",) if has_suffix else ("", *_MOVIES):
             file, _ = places.find(name + suffix)
             if file is not None:
                 event.media = name + suffix
@@ -76,7 +76,7 @@ def _find_media(event: EdlEvent, places: Places) -> None:
 
 
 class _EdlBuilder:
-    """Puts the events of an EDL on tracks."""
+    """Builder that puts the events of an EDL on tracks."""
 
     def __init__(self, path: Path, chosen: EdlRate, events: Sequence[EdlEvent], timeline: Any) -> None:
         self._path, self._chosen, self._events, self._timeline = path, chosen, events, timeline
@@ -89,7 +89,7 @@ class _EdlBuilder:
         for event in self._events:
             begin = self._chosen.number(event.record[0], event)
             before = begins[-1] if begins else begin
-            begins.append(begin + day * round(Fraction(before - begin, day)))  # over midnight it goes on
+            begins.append(begin + day * round(Fraction(before - begin, day)))  # continues over midnight
         start = min(begins)
         self._timeline.global_start_time = RationalTime(start % day, self._rate)
         layers: dict[str, _Layer] = {}
@@ -121,7 +121,7 @@ class _EdlBuilder:
         return length, []
 
     def _lay(self, layer: _Layer, channel: str, clip: Any, at: int, event: EdlEvent) -> None:
-        """Put a clip where it is recorded; on a track above, where something lies there already."""
+        """Put a clip at its record time; on a track above if that is occupied."""
         free = next((i for i, (_, end) in enumerate(layer) if end <= at), len(layer))
         if free == len(layer):
             layer.append((otio.schema.Track(channel, kind="Audio" if channel.startswith("A") else "Video"), 0))
@@ -152,7 +152,7 @@ class _EdlBuilder:
         )
         clip.effects.extend(speed_effects(speed))
         for label, colour, text in event.locators:
-            with suppress(ValueError):  # a locator says nothing of the frames
+            with suppress(ValueError):  # an invalid locator does not affect the frames
                 at = RationalTime(self._chosen.number(label, event), self._rate)
                 marker = otio.schema.Marker(text, TimeRange(at, RationalTime(0, self._rate)))
                 marker.metadata[KEY] = {"color": colour}
@@ -171,20 +171,20 @@ class _EdlBuilder:
     def _speed(
         self, event: EdlEvent, possible: Sequence[_SourceFrames], length: int
     ) -> tuple[_SourceFrames, Fraction, int, list[str]]:
-        """Return the likeliest frames of an event's source, by the lengths of source and record, its speed, the frame at which it begins, and notes."""
+        """Return the likeliest frames of an event's source, by the lengths of source and record, its speed, its first frame, and notes."""
         rate, speed, open_by = self._chosen.rate, Fraction(0 if event.freeze else 1), Fraction(0)
         if event.speed is not None:
             speed, open_by = speed_of_m2(event.speed.text, rate)
-        shown = Fraction(0) if event.freeze else speed
+        effective = Fraction(0) if event.freeze else speed
         room = 0 if speed == 1 else 1 + open_by * length
         needed = {f: abs(speed) * length * f.rate / rate for f in possible}
-        fit = [f for f in possible if not speed or abs(needed[f] - f.count) <= room + (f.rate != rate)]
-        frames = (fit or possible)[0]
+        fitting = [f for f in possible if not speed or abs(needed[f] - f.count) <= room + (f.rate != rate)]
+        frames = (fitting or possible)[0]
         notes, start = [], frames.first
-        if not fit and (speed == 1 or frames.count != length):
+        if not fitting and (speed == 1 or frames.count != length):
             lengths = f"{frames.count} and {length} frames; {length} are taken"
             notes.append(f"source and record are of different length, {lengths}")
-        if speed < 0 and not fit:
+        if speed < 0 and not fitting:
             end = frames.first + frames.count
             if frames.begins in (end, end - 1):
                 start = end - math.ceil(needed[frames])
@@ -193,14 +193,14 @@ class _EdlBuilder:
                 notes.append(f"{what}: taken to end with the first frame of its source")
         elif speed > 0 and speed != 1 and frames.begins not in (None, frames.first):
             notes.append("M2 begins at another frame than the source; it is followed from the source's first")
-        return frames, shown, start, notes
+        return frames, effective, start, notes
 
 
 def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
-    """Return the speed that frames per second stand for, 1 for the edit's own, and by how much its digits leave it open.
+    """Return the speed meant by frames per second, 1 for the edit's own, and its uncertainty from rounding.
 
-    A whole number says it exactly. Other numbers are rounded, and stand for the percentage with the fewest digits among those that are
-    written so. 23.976 in an edit at 24000/1001 is 1, and so is 24.
+    A whole number is exact. Other numbers are rounded, and stand for the percentage with the fewest digits that rounds to
+    them. 23.976 in an edit at 24000/1001 is 1, and so is 24.
     """
     sign, digits = (-1 if text.startswith("-") else 1), len(text.partition(".")[2])
     fps, open_by = abs(Fraction(text)), Fraction(1, 2 * 10**digits)
@@ -216,8 +216,8 @@ def speed_of_m2(text: str, rate: Fraction) -> tuple[Fraction, Fraction]:
 
 
 def _reference(event: EdlEvent, frames: _SourceFrames, begin: Fraction, length: int) -> Any:
-    """The media reference of an event. begin: of its source; length: of its record."""
-    at, reel = float(frames.rate), event.reel.upper()
+    """Return the media reference of an event. begin: of its source; length: of its record."""
+    rate, reel = float(frames.rate), event.reel.upper()
     if reel in (*BLACK, BARS):
         return otio.schema.GeneratorReference(generator_kind="SMPTEBars" if reel == BARS else "black")
     if not event.media:
@@ -230,23 +230,23 @@ def _reference(event: EdlEvent, frames: _SourceFrames, begin: Fraction, length: 
         target_url_base=folder,
         name_prefix=prefix,
         name_suffix=numbers[3],
-        rate=at,
+        rate=rate,
         start_frame=int(numbers[2]),
         frame_zero_padding=len(numbers[2]),
-        available_range=TimeRange(RationalTime(float(begin), at), RationalTime(length, at)),
+        available_range=TimeRange(RationalTime(float(begin), rate), RationalTime(length, rate)),
     )
 
 
 def _available(event: EdlEvent, frames: _SourceFrames, used: Fraction) -> TimeRange | None:
-    """The range of media that are counted otherwise than they say themselves. used: a frame that lies in it."""
+    """Return the range of media that the EDL counts at another rate than their own. used: a frame inside it."""
     at, drop, header = frames.rate, frames.drop, event.header
     if header is None or header.still or header.rate == at or not (header.rate or event.source_rate):
         return None
     start, count, own = Fraction(header.start or 0), Fraction(header.frames), at
     if header.rate and nominal(header.rate) != nominal(at) and event.source_rate is None:
-        own = header.rate  # the same labels, counted at another rate
+        own = header.rate  # the same labels, at another rate
         *clock, frame = re.split("[:;]", timecode_of(header.start or 0, own, drop=header.drop))
-        # Frame 10 of a second is one that drop-frame never leaves out.
+        # Drop-frame never skips frame 10 of a second.
         start = Fraction(number_of(":".join((*clock, "10")), at, drop=drop) - 10)
         start += Fraction(int(frame) * nominal(at), nominal(own))
         count = count * at / own
@@ -259,7 +259,7 @@ def _available(event: EdlEvent, frames: _SourceFrames, used: Fraction) -> TimeRa
 
 @dataclass(frozen=True, slots=True)
 class _SourceFrames:
-    """The source of an event in frames at a rate: its first, how many, the one at which M2 begins. drop: counted as drop-frame."""
+    """The source of an event in frames at a rate: the first, their count, the frame at which M2 begins. drop: in drop-frame."""
 
     rate: Fraction
     first: int
@@ -269,7 +269,7 @@ class _SourceFrames:
 
 
 def _counted_as_media(events: Sequence[EdlEvent], chosen: EdlRate) -> bool:
-    """Whether sources are counted as their media are, whose rate is not the edit's: one of them has a length that says so."""
+    """Tell whether sources count at the rate of their media, not the edit's: the length of one of them shows it."""
     for event in events:
         rate = event.rate_beside(chosen.rate)
         if rate == chosen.rate or event.retimed:
@@ -281,13 +281,13 @@ def _counted_as_media(events: Sequence[EdlEvent], chosen: EdlRate) -> bool:
             try:
                 if chosen.length(event.source, event) != record:
                     return True
-            except ValueError:  # a timecode that exists at the rate of the media alone
+            except ValueError:  # a timecode that exists only at the rate of the media
                 return True
     return False
 
 
 def _frames_of_source(event: EdlEvent, chosen: EdlRate, *, as_media: bool) -> list[_SourceFrames]:
-    """Return the source of an event in frames at each rate at which it may be counted, the likeliest first; empty where its timecodes exist at none.
+    """Return the source of an event in frames at each possible rate, the likeliest first; empty if its timecodes exist at none.
 
     as_media: see `_counted_as_media`.
     """
@@ -301,11 +301,11 @@ def _frames_of_source(event: EdlEvent, chosen: EdlRate, *, as_media: bool) -> li
 
 
 def _frames_at(event: EdlEvent, rate: Fraction, chosen: EdlRate) -> _SourceFrames:
-    """The source of an event in frames; raises ValueError where its timecodes do not exist."""
+    """Return the source of an event in frames; raises ValueError if its timecodes do not exist."""
     header = event.header
     drops = [True, False] if chosen.by_fcm and event.drop else [is_drop(event.source[0])]
     if header is not None and header.start is not None and header.rate and nominal(header.rate) == nominal(rate):
-        drops.insert(0, header.drop)  # they are labels of the media's own timecode
+        drops.insert(0, header.drop)  # labels of the media's own timecode
     for drop in drops:
         with suppress(ValueError):
             first, last = (frame_number(label, rate, drop=drop) for label in event.source)

@@ -1,6 +1,6 @@
-"""The text of an EDL (CMX 3600) as events whose timecodes stay labels; and its rate, which it does not say.
+"""Parser of an EDL's text (CMX 3600) into events whose timecodes stay labels; and the choice of its rate, which EDLs omit.
 
-The rate is that of its media, as far as the timecodes allow; else the timecodes alone decide.
+The rate is that of its media, if the timecodes allow it; else the timecodes alone decide.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nodes.errors import SchemaError
 from nodes.footage.rates import frames_per_day, is_drop, nominal, number_of
 from nodes.text import command_line
 
-# Comments that our own EDLs have: their rate, that of a source counted otherwise, and where a source begins between two frames.
+# Comments in our own EDLs: the rate, a source's rate if different, and a source's begin between two frames.
 RATE, SOURCE_RATE, SOURCE_IN = "FACEPLATE RATE", "FACEPLATE SOURCE RATE", "FACEPLATE SOURCE IN"
 REMEDY = "Export the EDL again, or hand over OTIO where the editor can"
 _TIME = r"\d{1,2}[:;]\d{2}[:;]\d{2}[:;.,]\d{2,3}|\d+"
-_EVENT = re.compile(  # of a line whose blanks are single
+_EVENT = re.compile(  # of a line with single blanks
     rf"(\d+[A-Z]?) (?:(.*?) )?(\S+) (C|D|W\d{{1,3}}|K ?[BO]?) (?:(\d{{1,4}}) )?({_TIME}) ({_TIME}) ({_TIME}) ({_TIME})(?: .*)?$",
     re.IGNORECASE,
 )
@@ -36,7 +36,7 @@ _COMMENT = re.compile(
 _RETIMED = re.compile(r"\b(time[ -]?(warp|remap)|speed|motion effect)", re.IGNORECASE)
 _LOCATOR = re.compile(rf"({_TIME})\s+(\w*)\s*(.*)$")
 _FILE = re.compile(r"\.\w{2,4}$")
-_LONGEST = 2000  # characters of a line that are read
+_LONGEST = 2000  # most characters of a line to read
 _MOST = Fraction(10**12)  # frames
 BLACK, BARS = ("BL", "BLACK"), "BARS"
 _KNOWN = (
@@ -47,7 +47,7 @@ _KNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class EdlSpeed:
-    """A line M2. text: frames per second as written. at: the source timecode at which it begins."""
+    """An M2 line. text: frames per second as written. at: the source timecode at which it begins."""
 
     reel: str
     text: str
@@ -56,11 +56,11 @@ class EdlSpeed:
 
 @dataclass(slots=True)
 class EdlEvent:
-    """One line of an event, with what the comments below say of it.
+    """One line of an event, with the data of the comments below it.
 
     kind: C, D, W001, K, KB or KO. length: of the transition, in frames. source, record: labels of first frame and of the one after the last.
-    drop: the FCM line above says so. names: what its media may be called, the likeliest first. media: the name that was found, or the likeliest;
-    header: of their file, where it was found.
+    drop: the FCM line above says so. names: possible names of its media, the likeliest first. media: the name that exists, or the likeliest;
+    header: of their file, if it exists.
     """
 
     number: str
@@ -86,23 +86,23 @@ class EdlEvent:
 
     @property
     def label(self) -> str:
-        """Its name in errors."""
+        """The name in error messages."""
         return f"event {self.number} (line {self.line})"
 
     @property
     def retimed(self) -> bool:
-        """Whether it has a speed of its own."""
+        """Whether the event has a speed of its own."""
         return self.freeze or self.speed is not None
 
     def rate_beside(self, rate: Fraction) -> Fraction:
-        """The rate of its media where their timecode counts otherwise than at `rate`; else `rate`."""
+        """Return the rate of its media if their timecode counts differently from `rate`; else `rate`."""
         own = None if self.header is None else self.header.rate
         return rate if own is None or nominal(own) == nominal(rate) else own
 
 
 @dataclass(slots=True)
 class EdlText:
-    """An EDL. rate: as one that Faceplate wrote says it."""
+    """A parsed EDL. rate: from the comment in EDLs of Faceplate."""
 
     title: str = ""
     rate: Fraction | None = None
@@ -110,7 +110,7 @@ class EdlText:
 
 
 def _decoded(data: bytes) -> str:
-    """Return the text, whatever it is encoded in: UTF-8 or UTF-16, with or without a mark, else Windows-1252."""
+    """Decode a text in UTF-8 or UTF-16, with or without a byte order mark, else in Windows-1252."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     if data[1:200:2].count(0) > len(data[1:200:2]) // 2:
@@ -161,7 +161,7 @@ def _event(match: re.Match[str], line: int, drop: bool) -> EdlEvent:
 
 
 def _channels(text: str) -> Iterator[str]:
-    """The tracks that a channel stands for: V, A1 for A, both for B, A1 and A2 for AA, V and A2 for A2/V."""
+    """Yield the tracks of a channel: V, A1 for A, both for B, A1 and A2 for AA, V and A2 for A2/V."""
     if text in ("B", "NONE"):
         yield from ("V", "A1") if text == "B" else ()
         return
@@ -176,10 +176,10 @@ def _channels(text: str) -> Iterator[str]:
 
 
 def _apply_comments(edl: EdlText, events: list[EdlEvent], lines: list[str], path: Path) -> None:
-    """Give the comments of an event to its lines: of a transition, FROM is about the first and TO about the last."""
+    """Apply the comments of an event to its lines; in a transition, FROM applies to the first and TO to the last."""
     first, last = events[0], events[-1]
     sides: dict[str, dict[str, str]] = {"FROM": {}, "TO": {}}
-    side, retimed = "FROM", ""
+    side, retiming = "FROM", ""
     files: list[tuple[str, str]] = []
     speeds: list[EdlSpeed] = []
     for line in lines:
@@ -207,32 +207,32 @@ def _apply_comments(edl: EdlText, events: list[EdlEvent], lines: list[str], path
             side = "TO" if "TO" in key.split() else "FROM"
             sides[side]["name" if key.endswith("NAME") else "path"] = text
         else:
-            retimed = line if _RETIMED.search(line) else retimed
+            retiming = line if _RETIMED.search(line) else retiming
             last.comments.append(line.lstrip("* "))
-    faded = last.kind != "C"
-    if faded and len(files) == 2:
+    is_transition = last.kind != "C"
+    if is_transition and len(files) == 2:
         files = [("FROM", files[0][1]), ("TO", files[1][1])]
     for side, file in files:
         sides[side]["file"] = file
-    if faded and not sides["TO"] and (len(events) == 1 or first.reel in BLACK):
+    if is_transition and not sides["TO"] and (len(events) == 1 or first.reel in BLACK):
         sides["TO"] = sides["FROM"]
     for event in events:
-        about = sides["TO" if faded and event is last else "FROM"]
-        event.name = re.sub(r" FF$", "", about.get("name", "")) if event.freeze else about.get("name", "")
-        event.names = [n for n in (about.get("path"), about.get("file"), event.name) if n]
+        names = sides["TO" if is_transition and event is last else "FROM"]
+        event.name = re.sub(r" FF$", "", names.get("name", "")) if event.freeze else names.get("name", "")
+        event.names = [n for n in (names.get("path"), names.get("file"), event.name) if n]
         if event.reel.upper() not in ("AX", *BLACK, BARS) and not any(_FILE.search(n) for n in event.names):
             event.names += [event.reel] if event.reel else []
     _assign_speeds(speeds, events)
-    if retimed and not last.retimed:
-        last.notes.append(f"'{retimed}' is not followed: there is no M2, and 100 % is taken")
+    if retiming and not last.retimed:
+        last.notes.append(f"'{retiming}' is not followed: there is no M2, and 100 % is taken")
 
 
 def _assign_speeds(speeds: list[EdlSpeed], events: list[EdlEvent]) -> None:
-    """Give each line M2 to the event whose reel or name it says; of a transition whose sides are called alike, in their order."""
+    """Assign each M2 line to the event of its reel or name; if both sides of a transition share it, in order."""
     for number, speed in enumerate(speeds):
-        called = [e for e in events if speed.reel and (e.reel.startswith(speed.reel) or e.name == speed.reel)]
-        event = called[0] if len(called) == 1 else events[number if len(speeds) == len(events) else -1]
-        if len(called) > 1 and len(speeds) < len(events):
+        matching = [e for e in events if speed.reel and (e.reel.startswith(speed.reel) or e.name == speed.reel)]
+        event = matching[0] if len(matching) == 1 else events[number if len(speeds) == len(events) else -1]
+        if len(matching) > 1 and len(speeds) < len(events):
             event.notes.append("it is not clear which side of the transition M2 is about; taken for the second")
         if event.speed is not None and event.speed.text != speed.text:
             event.notes.append(f"has two speeds, M2 {event.speed.text} and {speed.text}; the last is taken")
@@ -256,9 +256,9 @@ def _number(
 
 @dataclass(frozen=True, slots=True)
 class EdlRate:
-    """A rate in frames per second, and how timecode is counted at it.
+    """A rate in frames per second, with its way of counting timecode.
 
-    drop: the record is drop-frame. by_fcm: events below FCM: DROP FRAME are so though they are written with colons.
+    drop: the record is drop-frame. by_fcm: events below FCM: DROP FRAME are drop-frame even with colons.
     """
 
     rate: Fraction
@@ -268,11 +268,11 @@ class EdlRate:
 
     @property
     def day(self) -> int:
-        """Frames of a day of the record's timecode."""
+        """The number of frames in a day of the record's timecode."""
         return frames_per_day(self.rate, drop=self.drop)
 
     def number(self, label: str, event: EdlEvent) -> int:
-        """The number of the frame that a label of the record names, or of the source where nothing better is known; raises ValueError."""
+        """Return the frame number of a label of the record, or of the source by default; raises ValueError."""
         return frame_number(label, self.rate, drop=is_drop(label) or (self.by_fcm and event.drop))
 
     def length(self, labels: tuple[str, str], event: EdlEvent) -> int:
@@ -281,14 +281,14 @@ class EdlRate:
 
 
 def frame_number(label: str, rate: Fraction, *, drop: bool) -> int:
-    """The number of the frame that a timecode names; some EDLs write the number itself. Raises ValueError."""
+    """Return the frame number of a timecode; some EDLs write the number itself. Raises ValueError."""
     return int(label) if label.isdigit() else number_of(label, rate, drop=drop)
 
 
 def choose_rate(text: EdlText, path: Path, rate: Fraction | None) -> EdlRate:
-    """Return the rate at which an EDL is read, with a note that says why unless the user or the EDL says it.
+    """Choose the rate of an EDL, with a note on the reason unless the user or the EDL gives it.
 
-    rate: as the user says it. Raises SchemaError where a timecode does not exist at it, or at any.
+    rate: from the user. Raises SchemaError if a timecode does not exist at it, or at any.
     """
     if (rate := rate or text.rate) is not None:
         if (only := _counting(rate, text)) is None:
@@ -298,16 +298,16 @@ def choose_rate(text: EdlText, path: Path, rate: Fraction | None) -> EdlRate:
     possible = [c for r in dict.fromkeys((*_KNOWN, *sorted(media))) if (c := _counting(r, text)) is not None]
     if not media:
         possible = [c for c in possible if _sources_exist(c, text)] or possible
-    marked = any(is_drop(label) for event in text.events for label in event.record)
-    if marked:
+    drop = any(is_drop(label) for event in text.events for label in event.record)
+    if drop:
         possible = [c for c in possible if c.drop]
     if not possible:
-        raise _no_rate(EdlRate(_KNOWN[-1] if marked else Fraction(120)), text, path)
+        raise _no_rate(EdlRate(_KNOWN[-1] if drop else Fraction(120)), text, path)
     alike = {(nominal(c.rate), c.drop): c for c in possible}  # 24 and 23.976 count alike
-    agreeing = {key: (_agreeing(c, text), _agreeing(c, text, as_media=True)) for key, c in alike.items()}
+    agreements = {key: (_agreeing(c, text), _agreeing(c, text, as_media=True)) for key, c in alike.items()}
 
     def rank(c: EdlRate) -> tuple[object, ...]:
-        plain, as_media = agreeing[nominal(c.rate), c.drop]
+        plain, as_media = agreements[nominal(c.rate), c.drop]
         return -plain, -as_media, -media[c.rate], () if media[c.rate] else (*_order(c, media), c.rate)
 
     chosen = min(possible, key=rank)
@@ -315,7 +315,7 @@ def choose_rate(text: EdlText, path: Path, rate: Fraction | None) -> EdlRate:
 
 
 def _no_rate(chosen: EdlRate, text: EdlText, path: Path) -> SchemaError:
-    """The error for the first timecode of the record that does not exist, with a rate at which all do."""
+    """Return the error for the first non-existent timecode of the record, with a rate at which all exist."""
     others = [rate for rate in _KNOWN if _counting(rate, text) is not None]
     fits = f"{float((others or [Fraction(25)])[0]):.5g}"
     again = command_line("faceplate", "timeline", "plan", str(path), "--rate", fits)
@@ -330,7 +330,7 @@ def _no_rate(chosen: EdlRate, text: EdlText, path: Path) -> SchemaError:
 
 
 def _counting(rate: Fraction, text: EdlText) -> EdlRate | None:
-    """Say whether timecode at a rate is drop-frame. Returns None where the record has a timecode that does not exist at that rate."""
+    """Decide whether timecode at a rate is drop-frame; None if the record has a timecode that does not exist at it."""
     marked = any(is_drop(label) for event in text.events for label in event.record)
     droppable = frames_per_day(rate, drop=True) != frames_per_day(rate)
     fcm = droppable and not marked and any(event.drop for event in text.events)
@@ -350,9 +350,9 @@ def _sources_exist(chosen: EdlRate, text: EdlText) -> bool:
 
 
 def _agreeing(chosen: EdlRate, text: EdlText, *, as_media: bool = False) -> int:
-    """Count the events that are as long in the source as in the record. At a wrong rate, an event over the end of a second is not; events with a speed are left out.
+    """Count the events of equal length in source and record, without those with a speed. At a wrong rate, an event across a second's end differs.
 
-    as_media: where media have another rate, their source may be counted at that.
+    as_media: count sources at the rate of their media.
     """
     count = 0
     for event in text.events:
@@ -365,13 +365,13 @@ def _agreeing(chosen: EdlRate, text: EdlText, *, as_media: bool = False) -> int:
 
 
 def _order(chosen: EdlRate, media: Counter[Fraction]) -> tuple[bool, ...]:
-    """Key by which rates are sorted when no media have them. First come drop-frame, where the EDL says so; then rates of which the media's
-    rate is a multiple; then usual rates; then whole rates, or those over 1001 where most media have such; then the lowest.
+    """Sort key of rates that no media have. First come drop-frame, if the EDL says so; then rates of which the media's
+    rate is a multiple; then common rates; then whole rates, or those over 1001 if most media have such; then the lowest.
     """
     ntsc = sum(n if rate.denominator == 1001 else -n for rate, n in media.items()) > 0
     multiple = any((rate / chosen.rate).denominator == 1 for rate in media)
-    rare = nominal(chosen.rate) in (48, 100, 120)
-    return not chosen.drop, not multiple, rare, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop)
+    unusual = nominal(chosen.rate) in (48, 100, 120)
+    return not chosen.drop, not multiple, unusual, (chosen.rate.denominator == 1001) != (ntsc or chosen.drop)
 
 
 def _why(chosen: EdlRate, media: Counter[Fraction]) -> str:

@@ -1,4 +1,4 @@
-"""The ground of all readers: an edit's document, and OpenTimelineIO with exact times, exact time maps and notes."""
+"""Common parts of the readers: an edit's document, and exact times, exact time maps and notes in OpenTimelineIO."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nodes.footage.rates import snap_rate
 
 TIME, TIME_SCHEMA = "faceplate_time", "faceplate.time/1"
 NOTES = "faceplate_read"
-SLACK = Fraction(1, 1000)  # of a frame: how far before a frame its beginning may be said to be
+SLACK = Fraction(1, 1000)  # of a frame: tolerance for a time just before the beginning of a frame
 REMEDY = "Export the edit again"
 _SIZE = 256 << 20  # bytes of a document, unpacked: far above any real edit
 _MOST = 1e12  # frames
@@ -31,7 +31,7 @@ _MOST = 1e12  # frames
 
 @dataclass(frozen=True, slots=True)
 class EditDocument:
-    """An edit's document. path: of the edit, for messages. places: find its media. rate: of an EDL, in frames per second, where the user says it."""
+    """An edit's document. path: of the edit, for messages. places: find its media. rate: of an EDL, in frames per second, if the user gave one."""
 
     path: Path
     data: bytes
@@ -45,7 +45,7 @@ class EditDocument:
     def xml(self, root: str) -> Element:
         """Return the root element; raises SchemaError for XML that is damaged or has another root."""
         try:
-            element = fromstring(self.data)  # expat refuses entities that grow without end
+            element = fromstring(self.data)  # expat refuses entities that expand without limit
         except ParseError as e:
             self.refuse(f"is damaged: {e}")
         if element.tag != root:
@@ -70,16 +70,16 @@ def block_of(item: Any, key: str) -> Mapping[str, Any]:
 
 
 def exact(value: float | Fraction) -> Fraction:
-    """Return the number that a writer meant: 0.43 is 43/100 and 0.333333333333 is 1/3; raises ValueError if it is not finite."""
+    """Return the fraction meant by a decimal: 0.43 is 43/100 and 0.333333333333 is 1/3; raises ValueError if it is not finite."""
     if isinstance(value, Fraction):
         return value
     if not math.isfinite(value) or abs(value) > _MOST:
         raise ValueError(f"{value} is no time")
     if value == int(value):
         return Fraction(int(value))
-    meant = Fraction(value).limit_denominator(10_000)
-    close = abs(meant - Fraction(value)) <= Fraction(1, 10**9) * max(Fraction(1), abs(meant))
-    return meant if close else Fraction(value)
+    rounded = Fraction(value).limit_denominator(10_000)
+    close = abs(rounded - Fraction(value)) <= Fraction(1, 10**9) * max(Fraction(1), abs(rounded))
+    return rounded if close else Fraction(value)
 
 
 def seconds(time: RationalTime, what: str) -> Fraction:
@@ -91,14 +91,14 @@ def seconds(time: RationalTime, what: str) -> Fraction:
 
 
 def start_of(item: Any) -> Fraction:
-    """The start of an item's source range in seconds, 0 without one; raises SchemaError."""
+    """Return the start of an item's source range in seconds, 0 without one; raises SchemaError."""
     if item.source_range is None:
         return Fraction(0)
     return seconds(item.source_range.start_time, f"{type(item).__name__.lower()} '{item.name}'")
 
 
 def start_of_edit(timeline: Any) -> Fraction:
-    """The timecode that an edit begins with, in seconds; raises SchemaError."""
+    """Return the start timecode of an edit in seconds; raises SchemaError."""
     begin = timeline.global_start_time
     return Fraction(0) if begin is None else seconds(begin, "the start of the edit")
 
@@ -106,22 +106,22 @@ def start_of_edit(timeline: Any) -> Fraction:
 def rational_time(time: Fraction, rate: Fraction) -> RationalTime:
     """Return a RationalTime that `seconds` reads as exactly this many seconds, counted in frames of `rate` wherever possible.
 
-    A time whose denominator is beyond a million is given to 1e-11 of a frame.
+    A time with a denominator above a million is exact to 1e-11 of a frame.
     """
-    for counted in (rate, *(Fraction(time.denominator * n) for n in range(1, 9))):
-        value = time * counted
-        if value.denominator == 1 and 0 < counted <= 1_000_000 and snap_rate(float(counted)) == counted:
-            return RationalTime(float(value), float(counted))
+    for count_rate in (rate, *(Fraction(time.denominator * n) for n in range(1, 9))):
+        value = time * count_rate
+        if value.denominator == 1 and 0 < count_rate <= 1_000_000 and snap_rate(float(count_rate)) == count_rate:
+            return RationalTime(float(value), float(count_rate))
     return RationalTime(float(time * rate), float(rate))
 
 
 def time_range(start: Fraction, length: Fraction, rate: Fraction, start_rate: Fraction | None = None) -> TimeRange:
-    """Return a TimeRange of exact seconds, counted in frames of `rate`. start_rate: of the start, where that is another."""
+    """Return a TimeRange of exact seconds, counted in frames of `rate`. start_rate: of the start, if different."""
     return TimeRange(rational_time(start, start_rate or rate), rational_time(length, rate))
 
 
 def from_whole_hour(start: Fraction, whole: Fraction, rate: Fraction) -> Fraction:
-    """Return the start of a nested clip `whole` seconds long; one behind its end counts from a whole hour of timecode."""
+    """Return the start of a nested clip `whole` seconds long; a start past its end counts from a whole hour of timecode."""
     return start % (3600 * Fraction(nearest(rate)) / rate) if start >= whole > 0 else start
 
 
@@ -147,13 +147,13 @@ class MapKey:
 
 
 def value_at(keys: Sequence[MapKey], time: Fraction) -> Fraction:
-    """The source second of a time map at a record second; beyond its ends its first and last speed go on."""
+    """Return the source second of a time map at a record second; beyond its ends the first and last speed continue."""
     a, b = next(((a, b) for a, b in pairwise(keys) if time <= b.record), (keys[-2], keys[-1]))
     return a.source + (b.source - a.source) / (b.record - a.record) * (time - a.record)
 
 
 def speed_effects(speed: Fraction) -> list[Any]:
-    """The time effects of a constant speed: none for 1, FreezeFrame for 0."""
+    """Return the time effects of a constant speed: none for 1, FreezeFrame for 0."""
     if speed == 1:
         return []
     return [otio.schema.LinearTimeWarp(time_scalar=float(speed)) if speed else otio.schema.FreezeFrame()]
@@ -166,7 +166,7 @@ def time_effect(keys: Sequence[MapKey]) -> Any:
 
 
 def keys_in(effect: Any) -> list[MapKey]:
-    """The keys that a time effect holds; empty for an effect of others, or a damaged one."""
+    """Return the keys in a time effect; empty for a foreign or damaged one."""
     block = block_of(effect, TIME)
     if block.get("schema") != TIME_SCHEMA:
         return []
@@ -178,12 +178,12 @@ def keys_in(effect: Any) -> list[MapKey]:
 
 
 def sample_down(clip: Any) -> None:
-    """Have a clip show, between the beginnings of two frames of its media, the earlier; by default it shows the nearer."""
+    """Mark a clip to show the earlier of two frames of its media; by default it shows the nearer."""
     clip.metadata[TIME] = {"schema": TIME_SCHEMA, "sampling": "floor"}
 
 
 def samples_down(clip: Any) -> bool:
-    """Whether a clip shows the earlier of two frames."""
+    """Tell whether a clip shows the earlier of two frames."""
     return block_of(clip, TIME).get("sampling") == "floor"
 
 
@@ -191,18 +191,18 @@ def samples_down(clip: Any) -> bool:
 
 
 def add_note(item: Any, *notes: str) -> None:
-    """Keep notes at a timeline or at an item of one; those of items are shown with the shots in them."""
+    """Add notes to a timeline or one of its items; notes of items appear with their shots."""
     if notes:
         item.metadata[NOTES] = {"notes": list(dict.fromkeys((*notes_of(item), *notes)))}
 
 
 def notes_of(item: Any) -> tuple[str, ...]:
-    """The notes that a reader left at a timeline or at an item of one."""
+    """Return a reader's notes on a timeline or one of its items."""
     return tuple(map(str, block_of(item, NOTES).get("notes", ())))
 
 
 def without_notes(node: Any) -> Any:
-    """A document without its reader's notes: they are about one reading of it."""
+    """Return a document without its reader's notes, which concern one reading only."""
     if isinstance(node, dict):
         return {key: without_notes(value) for key, value in node.items() if key != NOTES}
     return [without_notes(value) for value in node] if isinstance(node, list) else node

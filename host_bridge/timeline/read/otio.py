@@ -1,4 +1,4 @@
-"""OpenTimelineIO's own files: its JSON, bundles, what Kdenlive means by it, and AAF by its adapter."""
+"""OpenTimelineIO's own files: JSON, bundles, Kdenlive's dialect, and AAF through its adapter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONTENT = "content.otio"  # the document in a bundle
 _KDENLIVE_SPEEDS = (
     "Kdenlive's export leaves speeds out: a clip that plays at another speed shows other frames than these"
 )
-_RATIO, _SMALL = 200, 64 << 20  # how often larger a packed file may be, from how many bytes on
+_RATIO, _SMALL = 200, 64 << 20  # highest ratio of compression, for files above this many bytes
 _AAF = "otio_aaf_adapter"
 _AAF_SECONDS = 300
 _SLOTS = {
@@ -50,7 +50,7 @@ def read_otio(document: EditDocument) -> Any:
 
 
 def parse(data: bytes, file: str) -> Any:
-    """Return the object that a document holds, unknown schemas kept; raises SchemaError that says what is wrong with it and where."""
+    """Return the object in a document, unknown schemas kept; raises SchemaError with the fault and its place."""
     check_size(len(data), file)
     try:
         text = data.decode("utf-8-sig")
@@ -72,30 +72,30 @@ def parse(data: bytes, file: str) -> Any:
 
 
 def _schemas(root: Any) -> Iterator[tuple[str, str]]:
-    """The schema of every object, with the key of the list or object that it is in."""
-    waiting: list[tuple[Any, str, str]] = [(root, "", "")]
-    while waiting:
-        node, slot, above = waiting.pop()
+    """Yield the schema of every object, with the key of the list or object that contains it."""
+    stack: list[tuple[Any, str, str]] = [(root, "", "")]
+    while stack:
+        node, slot, above = stack.pop()
         if isinstance(node, dict):
             yield str(node.get("OTIO_SCHEMA", "")), slot
             # The references of a clip are one level further down: {"media_references": {"DEFAULT_MEDIA": {…}}}.
-            waiting += [(v, slot if above == "media_references" else k, k) for k, v in node.items()]
+            stack += [(v, slot if above == "media_references" else k, k) for k, v in node.items()]
         elif isinstance(node, list):
-            waiting += [(v, slot, above) for v in node]
+            stack += [(v, slot, above) for v in node]
 
 
 def _check_references(root: Any, file: str) -> None:
-    """Refuse an item that is in two places of the edit, or in itself: OpenTimelineIO would follow it for ever."""
+    """Refuse an item that is in two places of the edit, or in itself: OpenTimelineIO would loop forever."""
     if any(name == "SerializableObjectRef.1" and slot in ("children", "tracks") for name, slot in _schemas(root)):
         raise SchemaError("has one element in two places of the edit", file=file, remedy=REMEDY)
 
 
 def _register_unknown(root: Any) -> None:
-    """Register schemas that OpenTimelineIO does not know as kinds of the class that stands in their place, so that they survive."""
-    known = otio.core.type_version_map()
+    """Register unknown schemas as subclasses of the class expected in their place, so that they survive."""
+    versions = otio.core.type_version_map()
     for schema, slot in set(_schemas(root)):
         name, _, version = schema.rpartition(".")
-        if name.isidentifier() and name not in known and version.isdecimal() and slot in _SLOTS:
+        if name.isidentifier() and name not in versions and version.isdecimal() and slot in _SLOTS:
             members = {"_serializable_label": schema, "faceplate_unknown": True}
             otio.core.register_type(type(name, (_SLOTS[slot],), members))
 
@@ -104,9 +104,9 @@ def _register_unknown(root: Any) -> None:
 
 
 def read_archive(path: Path, into: Path | None) -> bytes:
-    """Return the document of an `.otioz` archive, with its media unpacked into a folder; files that are there already stay. into: None for nowhere.
+    """Return the document of an `.otioz` archive, with its media unpacked into a folder; existing files stay. into: None to leave media packed.
 
-    Raises SchemaError for archives that are damaged, that climb out of the folder, or that grow beyond reason, OutputError when
+    Raises SchemaError for archives that are damaged, lead out of the folder, or expand beyond reason, OutputError when
     they cannot be unpacked.
     """
     remedy = "Make the bundle again"
@@ -135,7 +135,7 @@ def read_archive(path: Path, into: Path | None) -> bytes:
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: Path) -> None:
-    """Unpack a file, unless it is there: a bundle that was made anew may hold another take of one name and size."""
+    """Unpack a file unless an equal one exists; a new bundle may hold another take of the same name and size."""
     if file.is_file() and file.stat().st_size == entry.file_size:
         crc = 0
         with file.open("rb") as stream:
@@ -144,21 +144,21 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: Path) -> Non
         if crc == entry.CRC:
             return
     with whole_file(file, sync=False) as temporary, archive.open(entry) as packed, temporary.open("wb") as out:
-        shutil.copyfileobj(packed, out, 1 << 20)  # no more than the entry's own size; its sum is checked
+        shutil.copyfileobj(packed, out, 1 << 20)  # at most the entry's own size; its checksum is verified
 
 
 # --- AAF ---
 
 
 def read_aaf(document: EditDocument) -> Any:
-    """Return what an AAF holds; raises SchemaError, and MissingDependencyError without the adapter."""
+    """Return the object in an AAF; raises SchemaError, and MissingDependencyError without the adapter."""
     return parse(convert(document.path), str(document.path))
 
 
 def convert(path: Path, limit: float = _AAF_SECONDS) -> bytes:
-    """Return an AAF as OTIO's JSON, converted in a process of its own: a damaged file can send the adapter round in circles.
+    """Return an AAF as OTIO's JSON, converted in its own process: a damaged file can make the adapter loop forever.
 
-    limit: seconds that it may take. Raises SchemaError, and MissingDependencyError without the adapter.
+    limit: in seconds. Raises SchemaError, and MissingDependencyError without the adapter.
     """
     if importlib.util.find_spec(_AAF) is None:
         raise MissingDependencyError(
@@ -185,10 +185,10 @@ def convert(path: Path, limit: float = _AAF_SECONDS) -> bytes:
 # --- Kdenlive ---
 
 
-def settle_kdenlive(timeline: Any) -> None:
-    """Change a timeline that Kdenlive wrote (seen in 26.08), in place, to say what it meant; items keep their places.
+def normalise_kdenlive(timeline: Any) -> None:
+    """Convert a timeline of Kdenlive (26.08), in place, to standard OTIO; items keep their places.
 
-    It counts a clip's markers from the clip's first frame, writes a mix as a gap as long as it is before its transition, and
+    Kdenlive counts a clip's markers from the clip's first frame, writes a mix as a gap as long as it is before its transition, and
     leaves speeds out. Raises SchemaError for times that cannot be read.
     """
     if "kdenlive" not in timeline.metadata:
@@ -204,7 +204,7 @@ def settle_kdenlive(timeline: Any) -> None:
 
 
 def _empty_gaps_of_mixes(track: Any) -> None:
-    """Empty the gaps before transitions, where the track says that it is shorter by just these."""
+    """Empty the gaps before transitions if the track's own length is shorter by exactly these."""
     what, children = f"track '{track.name}'", list(track)
     lengths = [seconds(c.trimmed_range().duration, what) for c in children if isinstance(c, otio.core.Item)]
     gaps = [

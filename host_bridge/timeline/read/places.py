@@ -1,4 +1,4 @@
-"""Media of an edit: the places that a document writes, the files that they mean, and what a file's header says."""
+"""Media of an edit: the places in its document, the files they refer to, and the headers of these."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nodes.footage.numbering import find_sequence, has_place
 from nodes.footage.probe import labels_in, open_container, probe, video_stream
 from nodes.footage.rates import is_drop, number_of, snap_rate
 
-_LISTED = 100_000  # files that are looked through for media
+_LISTED = 100_000  # most files to search for media
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _DRIVE = re.compile(r"[A-Za-z]:(?=[/\\]|$)")
 _DRIVE_IN_ADDRESS = re.compile(r"/+([A-Za-z])(?::|\||%3A)(?=/|$)", re.IGNORECASE)
@@ -30,15 +30,15 @@ _RANGE = re.compile(r"\[(\d+)-(\d+)\]")
 _NUMBER = re.compile(r"(%0?\d*d|#+|\d+)(?=\.[^.]+$)")
 
 
-# --- what a document writes ---
+# --- places in a document ---
 
 
 def plain_paths(url: str) -> list[str]:
-    r"""Return what a place may mean, the likeliest first, with `/` between folders; none for web addresses.
+    r"""Return the possible paths of a place, the likeliest first, with `/` between folders; none for web addresses.
 
     `C:\a\b.mov` becomes `C:/a/b.mov`, a server's share `//server/share/b.mov`. A bare path is taken as it is, then with its
-    percent codes undone; an address with them undone, then as it is, for there are writers who forget to write them. An image
-    called name.[0001-0100].exr is a sequence, as Resolve writes it, or a file of that name.
+    percent codes decoded; an address decoded, then as it is, since some writers do not encode. An image
+    named name.[0001-0100].exr is a sequence, as Resolve writes it, or a file of that name.
     """
     if not url or "\0" in url:
         return []
@@ -55,7 +55,7 @@ def plain_paths(url: str) -> list[str]:
 
 
 def is_windows(path: str) -> bool:
-    """Tell whether a path is absolute as Windows has it: with a drive, or on a server."""
+    """Tell whether a path is absolute on Windows: with a drive, or on a server."""
     return bool(_DRIVE.match(path)) or path.startswith(("\\\\", "//"))
 
 
@@ -65,13 +65,13 @@ def is_absolute(path: str) -> bool:
 
 
 def _decoded(path: str) -> str:
-    """Undo percent codes, but leave the `%04d` of a sequence."""
+    """Decode percent codes, but keep the `%04d` of a sequence."""
     parts = _PLACE.split(path)
     return "".join(p if _PLACE.fullmatch(p) else unquote(p, errors="surrogateescape") for p in parts)
 
 
 def _path_of_address(rest: str) -> str:
-    """The path of a `file:` address. rest: what follows the colon."""
+    """Return the path of a `file:` address. rest: the part after the colon."""
     rest = rest.replace("\\", "/")
     if rest.startswith("//"):
         host, _, path = rest[2:].partition("/")
@@ -85,7 +85,7 @@ def _path_of_address(rest: str) -> str:
 
 
 def _as_pattern(path: str) -> str:
-    """`name.[0001-0100].exr`, as Resolve calls a sequence, as a pattern."""
+    """Turn `name.[0001-0100].exr`, Resolve's name of a sequence, into a pattern."""
     folder, slash, name = path.rpartition("/")
     if PurePosixPath(name).suffix.lower() not in IMAGES:
         return path
@@ -97,14 +97,14 @@ def _as_pattern(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MediaRoot:
-    """A folder in which media are now. before: what their paths began with; None: they are found in it by name."""
+    """A folder that holds media now. before: former prefix of their paths; None to find them by name."""
 
     folder: Path
     before: str | None = None
 
 
 def media_root(text: str) -> MediaRoot:
-    r"""Read `FROM=TO`, such as `D:\footage=/mnt/footage`, or a folder alone; raises FaceplateError when it is not there."""
+    r"""Read `FROM=TO`, such as `D:\footage=/mnt/footage`, or a folder alone; raises FaceplateError when it is missing."""
     before, equals, after = text.partition("=")
     if not equals or Path(text).expanduser().is_dir():
         before, after = "", text
@@ -116,7 +116,7 @@ def media_root(text: str) -> MediaRoot:
 
 @dataclass
 class Places:
-    """Finds the media of an edit. folder: of the document. inside: nothing may lie outside it, as in a bundle."""
+    """Finder of an edit's media. folder: of the document. inside: all media must lie in it, as in a bundle."""
 
     folder: Path
     roots: tuple[MediaRoot, ...] = ()
@@ -126,7 +126,7 @@ class Places:
     def find(self, url: str, name: str = "") -> tuple[Path | None, str]:
         """Return the file, or the pattern of the sequence, and a note on it; None and the reason when it is missing.
 
-        name: what it is called where the document says no place. Raises SchemaError for a path that climbs out of a bundle.
+        name: of the media, for a document without a place. Raises SchemaError for a path that leads out of a bundle.
         """
         key = url or f"\0{name}"
         if key not in self._cache:
@@ -165,22 +165,22 @@ class Places:
         yield place
 
     def _by_name(self, path: str) -> tuple[Path | None, str]:
-        """The file of that name whose folders are the likest; None where two are."""
+        """Find the file of that name with the most similar folders; None if two are equally similar."""
         *folders, name = re.split(r"[/\\]", path.rstrip("/\\"))
         files = self._index.get(_any_number(name) if has_place(name) else _plain(name)) if name else None
         if not files:
             return None, "is missing"
         tail = [part.lower() for part in reversed(folders)]
-        alike = [_shared(tail, [part.lower() for part in file.parts[-2::-1]]) for file in files]
-        best = [file for file, count in zip(files, alike, strict=True) if count == max(alike)]
+        scores = [_common_prefix(tail, [part.lower() for part in file.parts[-2::-1]]) for file in files]
+        best = [file for file, count in zip(files, scores, strict=True) if count == max(scores)]
         if len(best) > 1:
             return None, f"is missing, and {len(best)} files are called {name}: {best[0]}, {best[1]}"
         return best[0], f"found by name: {best[0]}"
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
-        """The files that may be meant, by name; a sequence is there once, as its pattern."""
-        listed: dict[str, list[str]] = {}
+        """Candidate files by name; a sequence appears once, as its pattern."""
+        files_of: dict[str, list[str]] = {}
         left = _LISTED
         for root in self.roots:
             for folder, folders, files in os.walk(root.folder):
@@ -188,11 +188,11 @@ class Places:
                 left -= len(files)
                 if left < 0:
                     break
-                listed[folder] = files
+                files_of[folder] = files
         for folder, _, files in islice(os.walk(self.folder), 1):
-            listed.setdefault(folder, files[:_LISTED])
+            files_of.setdefault(folder, files[:_LISTED])
         index: dict[str, list[Path]] = defaultdict(list)
-        for folder, files in listed.items():
+        for folder, files in files_of.items():
             patterns: dict[str, Path] = {}
             for name in sorted(files):
                 index[_plain(name)].append(Path(folder, name))
@@ -206,21 +206,23 @@ class Places:
 
 
 def on_disk(path: Path) -> Path | None:
-    """Return the file, or the pattern whose files are there, as the disk spells it; None for missing files and impossible names.
+    """Return an existing file or pattern, spelt as on disk; None for missing files and invalid names.
 
-    Letters with accents are one character or two (NFC, NFD), by the system that wrote the name: both are the same name.
+    Accented letters are one character or two (NFC, NFD), depending on the system; both spell the same name.
     """
     try:
         if path.is_file():
             return path
         folder = _folder_on_disk(path.parent)
-        alike = _any_number if has_place(path.name) else _composed
+        normalised = _any_number if has_place(path.name) else _composed
         names = (entry.name for entry in folder.iterdir()) if folder else ()
-        spelt = next((name for name in names if alike(name) == alike(path.name)), None)
-        if folder is None or spelt is None or not has_place(path.name):
-            return folder / spelt if folder and spelt else None
-        place, number = _NUMBER.search(path.name), _NUMBER.search(spelt)
-        return folder / f"{spelt[: number.start()]}{place[0]}{spelt[number.end() :]}" if place and number else None
+        spelling = next((name for name in names if normalised(name) == normalised(path.name)), None)
+        if folder is None or spelling is None or not has_place(path.name):
+            return folder / spelling if folder and spelling else None
+        place, number = _NUMBER.search(path.name), _NUMBER.search(spelling)
+        return (
+            folder / f"{spelling[: number.start()]}{place[0]}{spelling[number.end() :]}" if place and number else None
+        )
     except (OSError, ValueError):
         return None
 
@@ -239,7 +241,7 @@ def _any_number(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name to compare by: upper and lower case, and letters with accents of one character or two, are the same."""
+    """Return a name for comparison, without regard to case and to the composition of accented letters."""
     return _composed(name).lower()
 
 
@@ -247,17 +249,17 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _shared(a: list[str], b: list[str]) -> int:
+def _common_prefix(a: list[str], b: list[str]) -> int:
     """Count the elements that two lists have in common at their beginning."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))
 
 
-# --- what their headers say ---
+# --- headers of media files ---
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The rate, length and timecode of a media file. rate: None where files do not say it. start: its timecode, in frames. drop: that is drop-frame."""
+    """The rate, length and timecode of a media file. rate: None if not stored. start: timecode in frames. drop: drop-frame timecode."""
 
     rate: Fraction | None
     frames: int
@@ -284,7 +286,7 @@ def _read_header(path: Path, _state: tuple[int, ...]) -> Header:
         declared = stream.average_rate or stream.guessed_rate or stream.base_rate
         labels = list(labels_in(container))
         frames = stream.frames
-    if not frames or not declared:  # nothing in the container counts them
+    if not frames or not declared:  # the container does not count them
         info, _ = probe(path)
         frames, declared = info.frames, info.rate
     rate = snap_rate(declared)
@@ -295,8 +297,8 @@ def _read_header(path: Path, _state: tuple[int, ...]) -> Header:
 
 
 def begin_of(used: Fraction, start: Fraction, frames: Fraction, day: Fraction | int) -> Fraction:
-    """The begin of media as a document counts them, so that the frame `used` lies in them: as their timecode says, a day off, or at 0.
+    """Return a begin of media that puts the frame `used` inside them: their timecode, one day off it, or 0.
 
-    start: their timecode. frames: how many there are. day: frames of a day of timecode.
+    start: their timecode. frames: their number. day: frames of a day of timecode.
     """
     return next((s for s in (start, start - day, start + day, Fraction(0)) if s <= used < s + frames), start)

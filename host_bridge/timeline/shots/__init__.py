@@ -1,4 +1,4 @@
-"""The shots of an edit: which frames of which media each shows, and who is replaced by whom in it.
+"""The shots of an edit: the media and frames that each shows, and its cast.
 
-Nothing here reads documents or opens pictures; what a media file's header says is in `read.places`.
+Nothing here reads documents or opens pictures; headers of media files are read in `read.places`.
 """

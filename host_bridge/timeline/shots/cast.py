@@ -1,8 +1,8 @@
-"""The cast, who is replaced by whom: from the command line's word, a cast file, or the edit's own markers and metadata.
+"""The cast of an edit: replacements from the command line, a cast file, or the edit's own markers and metadata.
 
-The first of these that says anything of a shot holds for it, and the others are passed over:
-the command line; the cast file; markers on the clip; the clip's metadata; markers on what is around it, from the inside out
-(tracks, compound clips, the timeline). Within one, a later word for the same target replaces an earlier one.
+The first of these with a casting for a shot applies, and the others are ignored:
+the command line; the cast file; markers on the clip; the clip's metadata; markers on its surroundings, from the inside out
+(tracks, compound clips, the timeline). Within one, a later casting of the same target replaces an earlier one.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _LONGEST = 10_000  # characters of a note
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The cast that stands outside of the edit.
+    """The cast from outside the edit.
 
     rules: of a cast file, a shot's id or name with * and ? (case does not matter), and its casting. performers: their footage, by name.
-    everywhere: the command line's word.
+    everywhere: castings from the command line.
     """
 
     rules: tuple[tuple[str, Casting], ...] = ()
@@ -45,10 +45,10 @@ class Cast:
     everywhere: tuple[Casting, ...] = ()
 
     def of(self, id: str, name: str, edit: Iterable[Sequence[Casting]] = ()) -> tuple[Casting, ...]:
-        """Return the castings of a shot. edit: what the edit says of it, the nearest first."""
-        called = id.lower(), name.lower()
-        ruled = [casting for rule, casting in self.rules if any(fnmatchcase(text, rule.lower()) for text in called)]
-        castings = next((level for level in (self.everywhere, ruled, *edit) if level), ())
+        """Return the castings of a shot. edit: its castings in the edit, the nearest first."""
+        names = id.lower(), name.lower()
+        matching = [casting for rule, casting in self.rules if any(fnmatchcase(text, rule.lower()) for text in names)]
+        castings = next((level for level in (self.everywhere, matching, *edit) if level), ())
         return tuple({casting.target: casting for casting in castings}.values())
 
 
@@ -66,7 +66,7 @@ def _track_numbers(tracks: Any) -> tuple[int, ...]:
     try:
         numbers = tuple(int(str(part)) for part in parts if str(part))
     except (ValueError, TypeError) as e:
-        raise ValueError(f"'{str(tracks)[:40]}' is no track") from e
+        raise ValueError(f"'{str(tracks)[:40]}' is not a track") from e
     if any(n < 0 for n in numbers):
         raise ValueError("a track is 0 or more")
     return numbers
@@ -93,7 +93,7 @@ class _CastFile(_Strict):
 
 
 def read_cast(path: Path | str) -> Cast:
-    """Read a cast file; raises FaceplateError that names the line or the entry that is wrong.
+    """Read a cast file; raises FaceplateError that names the invalid line or entry.
 
     TOML, YAML and JSON: `performers` (name: {footage: […]}) and `cast` (a list of shot, target, source, tracks). CSV: the
     columns shot, target, source, tracks, footage (the source's). Footage is named from the file's own folder, with * and ?.
@@ -122,7 +122,7 @@ def read_cast(path: Path | str) -> Cast:
 
 
 def _footage(names: Iterable[str], folder: Path) -> tuple[Path, ...]:
-    """Clips, sequences and folders by name from a folder, with * and ?; raises FaceplateError for one that is not there."""
+    """Find clips, sequences and folders by name, with * and ?; raises FaceplateError for a missing one."""
     footage: list[Path] = []
     for name in names:
         place = Path(name).expanduser()
@@ -175,7 +175,7 @@ def _from_csv(text: str) -> dict[str, Any]:
 
 
 def face_notes(text: str) -> list[dict[str, str]]:
-    """Find `FACE target=… source=… [track=…]` in a note, as often as it is there; names with blanks stand in quotes."""
+    """Find every `FACE target=… source=… [track=…]` in a note; names with blanks stand in quotes."""
     text = text[:_LONGEST]
     notes = list(_FACE.finditer(text))
     ends = [*(m.start() for m in notes[1:]), len(text)]
@@ -186,7 +186,7 @@ def face_notes(text: str) -> list[dict[str, str]]:
 
 
 def in_marker(marker: Any) -> tuple[list[Casting], list[str]]:
-    """The castings of a marker, in its name, its comment, or the note that a writer keeps in its metadata; and what in it is unclear."""
+    """Return the castings in a marker's name, comment, or note in its metadata; and notes on unclear ones."""
     texts = [marker.name, getattr(marker, "comment", "")]
     for block in marker.metadata.values():
         texts += [block.get(key) for key in _NOTES] if hasattr(block, "get") else []
@@ -195,7 +195,7 @@ def in_marker(marker: Any) -> tuple[list[Casting], list[str]]:
 
 
 def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
-    """The castings of the block `faceplate` of a clip's metadata: target, source and tracks, or a list of such called `cast`; and what is unclear."""
+    """Return the castings in the block `faceplate` of a clip's metadata (target, source and tracks, or a list `cast` of them); and notes on unclear ones."""
     block = clip.metadata.get("faceplate")
     if not hasattr(block, "get"):
         return [], []
@@ -206,14 +206,14 @@ def in_metadata(clip: Any) -> tuple[list[Casting], list[str]]:
 
 
 def people_named(timeline: Any) -> frozenset[str]:
-    """The names of all people that an edit itself says, wherever in it."""
+    """Return all names of performers in an edit's own markers and metadata."""
     items = [timeline.tracks, *timeline.tracks.find_children()]
     levels = [in_marker(marker)[0] for item in items for marker in getattr(item, "markers", ())]
     levels += [in_metadata(item)[0] for item in items]
     return frozenset(name for castings in levels for c in castings for name in (c.target, c.source))
 
 
-def _castings(notes: Iterable[Any], said: str) -> tuple[list[Casting], list[str]]:
+def _castings(notes: Iterable[Any], origin: str) -> tuple[list[Casting], list[str]]:
     castings, unclear = [], []
     for note in notes:
         target, source = (str(note.get(key) or "").strip() for key in ("target", "source"))
@@ -221,7 +221,7 @@ def _castings(notes: Iterable[Any], said: str) -> tuple[list[Casting], list[str]
         try:
             if not target or not source:
                 raise ValueError(f"says no {'target' if not target else 'source'}")
-            castings.append(Casting(target, source, _track_numbers(tracks), said))
+            castings.append(Casting(target, source, _track_numbers(tracks), origin))
         except ValueError as e:
-            unclear.append(f"{said}: {e}")
+            unclear.append(f"{origin}: {e}")
     return castings, unclear

@@ -40,14 +40,14 @@ _Level = tuple[tuple[tuple[int, int], Casting], ...]
 def find_shots(edit: Edit, *, cast: Cast | None = None, handles: int = 0, results: bool = False) -> list[Shot]:
     """Return the shots of an edit, track by track, with their cast.
 
-    handles: frames of media wanted on either side. results: take results of Faceplate for footage; else their plates are found.
-    Raises SchemaError, which names the clip, for times that are none.
+    handles: frames of media wanted on either side. results: treat results of Faceplate as footage; by default their plates are used.
+    Raises SchemaError, which names the clip, for invalid times.
     """
     return _Finder(edit, cast or Cast(), handles, results).shots()
 
 
 def sequence_rate(timeline: Any) -> Fraction:
-    """The rate of an edit: that of its start timecode, else the one that most of its items are counted in, else 24."""
+    """Return the rate of an edit: of its start timecode, else the most common among its items, else 24."""
     rates = [timeline.global_start_time.rate] if timeline.global_start_time is not None else []
     counted: Counter[float] = Counter()
     for item in timeline.tracks.find_children() if not rates else ():
@@ -64,13 +64,13 @@ def sequence_rate(timeline: Any) -> Fraction:
 
 
 def is_result_track(row: Any) -> bool:
-    """Tell whether Faceplate put a track in, for results."""
+    """Tell whether a track is one that Faceplate added for results."""
     return isinstance(row, otio.schema.Track) and block_of(row, OURS).get("schema") == "faceplate.track/1"
 
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """The surroundings of an item. castings: those of the markers of each thing around it, with their frames; innermost first."""
+    """The surroundings of an item. castings: from markers on each surrounding track and stack, with their frames; innermost first."""
 
     view: View
     where: Where
@@ -108,27 +108,27 @@ class _Finder:
     # --- length ---
 
     def _length(self, item: Any, where: Where) -> Fraction:
-        """The length of an item in seconds."""
+        """Return the length of an item in seconds."""
         if where not in self.lengths:
             self.lengths[where] = self._measured(item, where)
         return self.lengths[where]
 
     def _measured(self, item: Any, where: Where) -> Fraction:
         what = f"{type(item).__name__.lower()} '{item.name}'"
-        inside = self._inside(item, where)  # measured first: errors inside come before those of the item
+        inside = self._inside(item, where)  # first, so that errors inside precede those of the item
         if item.source_range is not None:
             length = seconds(item.source_range.duration, what)
             if length < 0:
                 raise SchemaError(f"{what} is {float(length):g} s long", file=self.edit.path, remedy=REMEDY)
-            start_of(item)  # an invalid one is refused now
+            start_of(item)  # refuses an invalid one now
             return length
         if isinstance(item, otio.core.Composition):
             return inside
         if isinstance(item, otio.schema.Clip):
-            if (known := self._media(item, where).length) is None:
+            if (media_length := self._media(item, where).length) is None:
                 what = f"{what}: neither the document nor a file says how long it is"
                 raise SchemaError(what, file=self.edit.path, remedy="Give its folder with --media-root")
-            return known
+            return media_length
         return Fraction(0)
 
     def _inside(self, item: Any, where: Where) -> Fraction:
@@ -159,8 +159,8 @@ class _Finder:
     def _in_track(self, track: Any, context: _Context) -> Iterator[Shot]:
         if track.source_range is not None:
             end = nearest(self._length(track, context.where) * self.rate)
-            seen = View(context.view.warp, context.view.window(0, end), self.rate)
-            context = replace(context, view=seen.shifted(start_of(track)))
+            visible = View(context.view.warp, context.view.window(0, end), self.rate)
+            context = replace(context, view=visible.shifted(start_of(track)))
         if any(isinstance(e, otio.schema.TimeEffect) for e in track.effects):
             context = replace(context, notes=(*context.notes, f"a time effect of track '{track.name}' is not followed"))
         context = self._marked(track, context, f"marker on track '{track.name}'")
@@ -224,10 +224,10 @@ class _Finder:
         transitions: tuple[int, int],
         context: _Context,
     ) -> Shot:
-        shown = self._media(clip, context.where)
-        media, origin = shown.media, shown.origin
+        source = self._media(clip, context.where)
+        media, origin = source.media, source.origin
         start = start_of(clip) if clip.source_range is not None else origin
-        steps, notes = speed_of(clip, start, length, self.frame, (origin, shown.length))
+        steps, notes = speed_of(clip, start, length, self.frame, (origin, source.length))
         warp = context.view.warp.then(Affine(offset=-at), *steps)
         if samples_down(clip):
             warp = warp.then(Affine(offset=(SLACK - Fraction(1, 2)) / media.rate))
@@ -239,16 +239,16 @@ class _Finder:
                 f"reversed: frames {frames[0]} to {frames[-1]} of the media are taken, as OpenTimelineIO has it; "
                 "Premiere and others write it otherwise: compare its first frame"
             )
-        seen = (origin + min(frames) / media.rate, origin + (max(frames) + 1) / media.rate)
-        ways = ((start, start + length), (Fraction(0), length), seen)
-        marked = [in_marker(marker) for marker in clip.markers if self._touches(marker, ways)]
+        range_shown = (origin + min(frames) / media.rate, origin + (max(frames) + 1) / media.rate)
+        ranges = ((start, start + length), (Fraction(0), length), range_shown)
+        marker_castings = [in_marker(marker) for marker in clip.markers if self._touches(marker, ranges)]
         own, unclear = in_metadata(clip)
-        near = [casting for castings, _ in marked for casting in castings]
+        near = [casting for castings, _ in marker_castings for casting in castings]
         end = sum(record)
-        outer = [
+        surrounding = [
             [c for window, c in level if window[0] < end and record[0] < sum(window)] for level in context.castings
         ]
-        notes += [note for _, unread in marked for note in unread] + unclear
+        notes += [note for _, problems in marker_castings for note in problems] + unclear
         name = clip.name or context.id
         return Shot(
             id=context.id,
@@ -260,13 +260,13 @@ class _Finder:
             frames=frames,
             transitions=transitions,
             handles=self.handles,
-            cast=self.cast.of(context.id, name, [near, own, *outer]),
+            cast=self.cast.of(context.id, name, [near, own, *surrounding]),
             enabled=context.enabled,
-            notes=tuple(dict.fromkeys((*context.notes, *shown.notes, *notes))),
+            notes=tuple(dict.fromkeys((*context.notes, *source.notes, *notes))),
         )
 
     def _is_ambiguous(self, clip: Any) -> bool:
-        """Whether a reversed clip's range may be meant otherwise: in OTIO of programs that were not seen to write it in one way."""
+        """Tell whether a reversed clip's range is ambiguous: in OTIO of programs with an unknown convention."""
         theirs = (*clip.metadata, *self.edit.timeline.metadata, *self.edit.timeline.tracks.metadata)
         return self.edit.path.suffix.lower() in NATIVE and not any(key in theirs for key in _KNOWN_WRITERS)
 
@@ -275,7 +275,7 @@ class _Finder:
     def _marked(
         self, holder: Any, context: _Context, said: str, origin: Fraction = Fraction(0), *, whole: bool = False
     ) -> _Context:
-        """Add what the markers of a track or stack say. origin: timecode at which the edit begins; whole: they are about all of it."""
+        """Add the castings in markers of a track or stack. origin: timecode at which the edit begins; whole: markers apply to all of it."""
         level, notes = [], list(context.notes)
         for marker in holder.markers:
             castings, unclear = in_marker(marker)
@@ -290,15 +290,15 @@ class _Finder:
             level += [(window, replace(casting, said=said)) for casting in castings]
         return replace(context, castings=(tuple(level), *context.castings), notes=tuple(notes))
 
-    def _touches(self, marker: Any, ways: Sequence[tuple[Fraction, Fraction]]) -> bool:
-        """Whether a marker lies on a clip. ways: begin and end of the clip, by each of the ways in which programs count a marker's time."""
+    def _touches(self, marker: Any, ranges: Sequence[tuple[Fraction, Fraction]]) -> bool:
+        """Tell whether a marker lies on a clip. ranges: begin and end of the clip, in each way that programs count a marker's time."""
         first = seconds(marker.marked_range.start_time, f"marker '{marker.name}'")
         last = first + max(seconds(marker.marked_range.duration, f"marker '{marker.name}'"), self.frame)
-        return any(first < end and begin < last for begin, end in ways)
+        return any(first < end and begin < last for begin, end in ranges)
 
 
 def overlaps(children: Sequence[Any], i: int) -> tuple[Fraction, Fraction]:
-    """The seconds for which an item is seen before its begin and behind its end, in the transitions beside it."""
+    """Return the seconds that transitions add before an item's begin and after its end."""
     before = next((children[k] for k in range(i - 1, -1, -1) if not _is_empty(children[k])), None)
     behind = next((children[k] for k in range(i + 1, len(children)) if not _is_empty(children[k])), None)
     return (

@@ -19,9 +19,9 @@ class Media:
     """The media of a clip.
 
     url: as the document writes it. key: of the media reference, among the clip's. path: a file, or a pattern as `open_footage`
-    takes it (name.%04d.exr); position 0 is the first frame that `open_footage` gives. None when it is missing. rate: frames
-    per second. start: the number of position 0 as the document counts, in media frames: its timecode. frames: how many there
-    are, None when that is not known.
+    takes it (name.%04d.exr); position 0 is the first frame of `open_footage`. None if missing. rate: frames
+    per second. start: the document's number of position 0, in media frames: its timecode. frames: their number;
+    None if unknown.
     """
 
     url: str
@@ -32,16 +32,16 @@ class Media:
     key: str = "DEFAULT_MEDIA"
 
     def clamp(self, position: int) -> int:
-        """Return the position that is shown where `position` is asked for: before and behind the media its ends are held."""
+        """Clamp a position to the media: before and after it, the first and last frame are held."""
         return max(0, position if self.frames is None else min(position, self.frames - 1))
 
 
 @checked_dataclass(frozen=True, slots=True, config=_STRICT)
 class Casting:
-    """A replacement in a shot: who is replaced by whom.
+    """A replacement in a shot: its target and its source.
 
     target: the performer in the plate. source: the performer whose face it becomes. tracks: the face tracks that are replaced,
-    as `faceplate detect` numbers them in the shot; empty for the one that `faceplate swap` chooses. said: where it was said.
+    as `faceplate detect` numbers them in the shot; empty for the one that `faceplate swap` chooses. said: its origin, in words.
     """
 
     target: str
@@ -57,8 +57,8 @@ class Shot:
     id: stable for an unchanged edit, and fit for a file name: V1-0003 is the third clip of the first video track; in a nested
     stack that is the third item, V1-0003.V2-0001. where: child indices down from `timeline.tracks` to the clip. rate: of the
     sequence. record: the first frame in the sequence, counted from 0, and the number of frames, transitions included.
-    transitions: how many of these are before and behind the clip's own. frames: for each record frame the position in the
-    media, all inside it. handles: frames of media wanted on either side. notes: what of the document could not be followed.
+    transitions: how many of these are before and after the clip's own. frames: for each record frame the position in the
+    media, all inside it. handles: frames of media to add on either side. notes: parts of the document that are ignored.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""Time as it runs inside an item: offsets and speeds, exact, the curves of speed ramps, and the frames that they show.
+"""Retiming of items: exact offsets and speeds, curves of speed ramps, and the frames that they show.
 
-Frame k of the sequence shows what its beginning, k / rate, falls on: the frame of the media whose beginning is nearest, as
-Resolve has it for the first frame of a clip; half-way between two the earlier, so that half speed shows each frame twice.
+Frame k of the sequence begins at k / rate and shows the frame of the media whose beginning is nearest, as
+Resolve does for the first frame of a clip; a tie goes to the earlier, so that half speed shows each frame twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Number = float | Fraction
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """t becomes scale · t + offset, in seconds."""
+    """The map of t to scale · t + offset, in seconds."""
 
     scale: Fraction = Fraction(1)
     offset: Fraction = Fraction(0)
@@ -42,12 +42,12 @@ class Affine:
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """Steps, one after the other. `affine` is what they come to where all are affine."""
+    """A chain of steps. affine: their composition if all are affine, else None."""
 
     steps: tuple[Step, ...] = (Affine(),)
 
     def then(self, *steps: Step) -> Warp:
-        """The same with more steps at its end."""
+        """Return a warp with more steps at its end."""
         *before, last = self.steps
         for step in steps:
             if isinstance(step, Affine) and isinstance(last, Affine):
@@ -58,7 +58,7 @@ class Warp:
 
     @property
     def affine(self) -> Affine | None:
-        """All of it as one speed and offset; None where there is a curve in it."""
+        """All steps as one speed and offset; None if one is a curve."""
         return self.steps[0] if len(self.steps) == 1 and isinstance(self.steps[0], Affine) else None
 
     def __call__(self, t: Fraction) -> Fraction:
@@ -80,12 +80,12 @@ class RampKey:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A speed ramp: keys in the order of their record, straight between them or along cubic Bézier curves; before and behind them the speed stays."""
+    """A speed ramp: keys in the order of their record, joined by lines or cubic Bézier curves; beyond them the speed stays."""
 
     keys: Sequence[RampKey]
 
     def __call__(self, t: Fraction) -> Fraction:
-        """The source second at a record second."""
+        """Return the source second at a record second."""
         a, b = next(((a, b) for a, b in pairwise(self.keys) if t < exact(b.record)), (self.keys[-2], self.keys[-1]))
         inside = self.keys[0].record <= t <= self.keys[-1].record
         if not inside or not any((*a.after, *b.before)):
@@ -95,7 +95,7 @@ class Curve:
         return Fraction(_bezier(ys, _solve(lambda u: _bezier(xs, u), float(t))))
 
     def inverse(self, source: Fraction) -> Fraction:
-        """The first record second at which a source second is shown; beyond the keys, as the speed there has it."""
+        """Return the first record second that shows a source second; beyond the keys, by the speed there."""
         beyond = self.keys[:2] if source < self.keys[0].source else self.keys[-2:]
         holding = (pair for pair in pairwise(self.keys) if _is_between(source, *pair))
         a, b = next(holding, beyond)
@@ -115,7 +115,7 @@ def _is_between(source: Fraction, a: RampKey, b: RampKey) -> bool:
 
 
 def _on_line(a: tuple[Number, Number], b: tuple[Number, Number], x: Fraction) -> Fraction:
-    """The y at x of the line through two points (x, y)."""
+    """Return y at x on the line through two points (x, y)."""
     (ax, ay), (bx, by) = map(exact, a), map(exact, b)
     return ay + (by - ay) / (bx - ax) * (x - ax)
 
@@ -126,7 +126,7 @@ def _bezier(p: tuple[Number, ...], u: float) -> float:
 
 
 def _solve(rising: Callable[[float], float], value: float) -> float:
-    """The argument in 0..1 at which a rising function has a value, by bisection."""
+    """Find the argument in 0..1 at which a rising function has a value, by bisection."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -140,11 +140,11 @@ def _solve(rising: Callable[[float], float], value: float) -> float:
 def speed_of(
     item: Any, start: Fraction, length: Fraction, frame: Fraction, available: tuple[Fraction, Fraction | None]
 ) -> tuple[list[Step], list[str]]:
-    """Return the steps from seconds since an item's first record frame to seconds of its source, and what was not followed.
+    """Return the steps from seconds since an item's first record frame to seconds of its source, and notes on what is ignored.
 
     start: of the source range; length: of the record; frame: of the sequence; available: where the source begins and how long
-    it is, all in seconds. A reversed item plays the part of the source that begins at `start` from its end, unless only what
-    lies before `start` is there: writers differ.
+    it is, all in seconds. A reversed item plays the part of the source after `start` from its end, unless only the
+    part before `start` exists: writers differ.
     """
     notes: list[str] = []
     scale, curve = Fraction(1), None
@@ -157,8 +157,8 @@ def speed_of(
             except ValueError as e:
                 what = f"item '{item.name}' plays at a speed of {effect.time_scalar}"
                 raise SchemaError(what, remedy=REMEDY) from e
-        elif mapped := keys_in(effect):
-            return [Affine(scale), _mapped_curve(mapped, frame)], notes
+        elif map_keys := keys_in(effect):
+            return [Affine(scale), _mapped_curve(map_keys, frame)], notes
         elif keys := keys_of(effect):
             curve = Curve(keys)
         else:
@@ -181,7 +181,7 @@ def speed_of(
 def _mapped_curve(keys: Sequence[MapKey], frame: Fraction) -> Curve:
     """Return exact keys as a curve from seconds of record to seconds of source. frame: of the sequence, in seconds.
 
-    Where a line falls, a frame shows what it ends with, as a reversed item does. An eased key becomes the parabola between the lines.
+    On a falling line, a frame shows the source at its end, as in a reversed item. An eased key becomes the parabola between the lines.
     """
     ramp: list[RampKey] = []
     for i, (a, b) in enumerate(pairwise(keys)):
@@ -198,15 +198,15 @@ def _mapped_curve(keys: Sequence[MapKey], frame: Fraction) -> Curve:
 
 
 def _tangent(end: RampKey, corner: MapKey, back: Fraction) -> tuple[Fraction, Fraction]:
-    """Two thirds of the way from the end of an eased part to its corner: the tangent of the cubic that is the parabola."""
+    """Return two thirds of the way from the end of an eased part to its corner: the tangent of a cubic equal to the parabola."""
     return (corner.record - exact(end.record)) * 2 / 3, (corner.source + back - exact(end.source)) * 2 / 3
 
 
 def keys_of(effect: Any) -> Sequence[RampKey]:
     """Return the keys of a speed ramp as Resolve writes them: [record s, source s, smooth, before x, y, after x, y] each.
 
-    Seconds count from where the media begin. Empty where there are fewer than two usable ones. On the first and the last key
-    Resolve takes no tangents.
+    Seconds count from the begin of the media. Empty if fewer than two are usable. Resolve ignores
+    tangents on the first and the last key.
     """
     rows = block_of(effect, "Resolve_OTIO").get("Key Frames")
     if rows is None or isinstance(rows, str) or not hasattr(rows, "__len__"):
@@ -234,7 +234,7 @@ def keys_of(effect: Any) -> Sequence[RampKey]:
 def positions(
     warp: Warp, record: tuple[int, int], rate: Fraction, media: Media, origin: Fraction
 ) -> tuple[Sequence[int], int]:
-    """Return a position in the media for each of the record frames (first, count), and how many lay outside of it.
+    """Return a position in the media for each record frame (first, count), and how many lay outside.
 
     warp: from seconds of the sequence to seconds as the document counts the media, which begin at `origin`. Constant whole
     speeds give a `range`, all else a tuple.
@@ -250,7 +250,7 @@ def positions(
 def _frames_through(
     warp: Warp, record: tuple[int, int], rate: Fraction, into: Fraction, origin: Fraction = Fraction(0)
 ) -> Sequence[int]:
-    """Return which frames, at the rate `into` and counted from `origin`, the record frames (first, count) fall on."""
+    """Map record frames (first, count) to frames at the rate `into`, counted from `origin`."""
     first, count = record
     affine = warp.affine
     if affine is None:
@@ -268,28 +268,28 @@ def _frames_through(
 
 @dataclass(frozen=True)
 class View:
-    """The frames of the sequence, (first, count), in which a track, a stack or a compound clip is seen, and the way from its seconds to those inside."""
+    """The visible part of a track, stack or compound clip. record: its frames of the sequence, (first, count); warp: from their seconds to those inside."""
 
     warp: Warp
     record: tuple[int, int]
     rate: Fraction
 
     def shifted(self, start: Fraction) -> View:
-        """The same, with time inside beginning at `start`."""
+        """Return a view whose time inside begins at `start`."""
         return View(self.warp.then(Affine(offset=start)), self.record, self.rate)
 
     def window(self, first: int, end: int) -> tuple[int, int]:
-        """The frames of the sequence in which one of the frames first..end - 1 inside is seen, as (first, count)."""
+        """Return the frames of the sequence that show frames first..end - 1 inside, as (first, count)."""
         begin, count = self.record
         if self._shift is not None:
             a, b = max(first - self._shift, begin), min(end - self._shift, begin + count)
             return a, max(b - a, 0)
-        seen = np.flatnonzero((self._inside >= first) & (self._inside < end))
-        return (begin + int(seen[0]), int(seen[-1] - seen[0]) + 1) if len(seen) else (begin, 0)
+        visible = np.flatnonzero((self._inside >= first) & (self._inside < end))
+        return (begin + int(visible[0]), int(visible[-1] - visible[0]) + 1) if len(visible) else (begin, 0)
 
     @cached_property
     def _shift(self) -> int | None:
-        """The frames by which inside is ahead, where time runs there as it does outside."""
+        """The offset of the frames inside, if time runs at the same speed there; else None."""
         affine = self.warp.affine
         return nearest(affine.offset * self.rate) if affine is not None and affine.scale == 1 else None
 

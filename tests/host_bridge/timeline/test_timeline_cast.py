@@ -64,7 +64,7 @@ def test_a_note_that_says_too_little_is_reported_and_the_rest_goes_on(tmp_path: 
     odd.markers.append(marker("FACE target=ann source=ben track=left"))
     a, b = shots_of(timeline([half, odd]), tmp_path)
     assert (a.cast, a.notes) == ((), ("media is missing", "marker: says no target"))
-    assert (b.cast, b.notes) == ((), ("media is missing", "marker: 'left' is no track"))
+    assert (b.cast, b.notes) == ((), ("media is missing", "marker: 'left' is not a track"))
 
 
 def test_a_marker_on_the_timeline_casts_the_shots_that_it_touches(tmp_path: Path) -> None:
