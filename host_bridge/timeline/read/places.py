@@ -216,13 +216,11 @@ def on_disk(path: Path) -> Path | None:
         folder = _folder_on_disk(path.parent)
         normalised = _any_number if has_place(path.name) else _composed
         names = (entry.name for entry in folder.iterdir()) if folder else ()
-        spelling = next((name for name in names if normalised(name) == normalised(path.name)), None)
-        if folder is None or spelling is None or not has_place(path.name):
-            return folder / spelling if folder and spelling else None
-        place, number = _NUMBER.search(path.name), _NUMBER.search(spelling)
-        return (
-            folder / f"{spelling[: number.start()]}{place[0]}{spelling[number.end() :]}" if place and number else None
-        )
+        spelt = next((name for name in names if normalised(name) == normalised(path.name)), None)
+        if folder is None or spelt is None or not has_place(path.name):
+            return folder / spelt if folder and spelt else None
+        place, number = _NUMBER.search(path.name), _NUMBER.search(spelt)
+        return folder / f"{spelt[: number.start()]}{place[0]}{spelt[number.end() :]}" if place and number else None
     except (OSError, ValueError):
         return None
 

@@ -24,9 +24,7 @@ from nodes.footage.rates import frames_per_day, snap_rate
 
 OURS, MEDIA = "faceplate", "faceplate.media/1"
 _NUMBER = re.compile(r"(\d+)(?=\.[^.]+$)")
-_RESULT = re.compile(
-    r"(V\d+(?:-\d+)?(?:\.V\d+(?:-\d+)?)*)\.(composite|patch)(?:\.(?:prores4444|dnxhr|avc)\.mov|/|\\|$)"
-)
+_OURS = re.compile(r"(V\d+(?:-\d+)?(?:\.V\d+(?:-\d+)?)*)\.(composite|patch)(?:\.(?:prores4444|dnxhr|avc)\.mov|/|\\|$)")
 _LEVELS = 4  # from a result up to the folder of its run
 
 
@@ -191,13 +189,13 @@ def _result_behind(media: Media) -> tuple[bool, ShotRecord | None] | None:
         document = folder / NAME
         if path is not None and document.is_file() and (run := _run(document, document.stat().st_mtime_ns)) is not None:
             place = path.relative_to(folder)
-            name = _RESULT.search(place.as_posix()) if place.parts[0] == "media" else None  # by an export
+            name = _OURS.search(place.as_posix()) if place.parts[0] == "media" else None  # by an export
             for shot in run.shots:
                 if name is not None and name[1] == shot.id:
                     return name[2] == "patch", shot
                 if shot.folder is not None and place != shot.folder and place.is_relative_to(shot.folder):
                     return place.relative_to(shot.folder).parts[0] == "patch", shot
-    name = _RESULT.search(str(path) if path is not None else media.url)
+    name = _OURS.search(str(path) if path is not None else media.url)
     return (name[2] == "patch", None) if name else None
 
 

@@ -184,7 +184,7 @@ def test_the_nearest_word_outside_of_the_edit_holds_and_then_the_nearest_in_it(t
         ("c.toml", "[[cast]]\ntarget='a'", ["cast.0.source"]),
         ("c.toml", "[[cast]]\ntarget='a'\nsource='b'\nmodel='m'", ["cast.0.model"]),
         ("c.toml", "[[cast", ["damaged"]),
-        ("c.toml", "[[cast]]\ntarget='a'\nsource='b'\ntracks='left'", ["cast.0.tracks", "no track"]),
+        ("c.toml", "[[cast]]\ntarget='a'\nsource='b'\ntracks='left'", ["cast.0.tracks", "not a track"]),
         ("c.toml", "[[cast]]\ntarget='a'\nsource='b'\ntracks=[-1]", ["cast.0.tracks"]),
         ("c.json", "[1, 2]", ["the whole"]),
         ("c.json", "[" * 100_000, ["damaged"]),
