@@ -1,1 +1,1 @@
-"""Everything that speaks to a host: today the command line (`cli`) and the engine, both of which do `jobs`; later Blender, Fusion and the timeline."""
+"""Interfaces to hosts: the command line, the engine that runs `jobs`, Blender, Fusion and Resolve, and whole edits (`timeline`)."""

@@ -1,4 +1,4 @@
-"""Talk to Faceplate's engine, and start it when it is not there. Standard library only: hosts load this file into their own Python.
+"""Client of Faceplate's engine, which starts it if needed. Standard library only: hosts load this file into their own Python.
 
 `connect().submit("swap", {"plate": "/shots/a.mov", "source": "/anna.mov", "out": "/shots/a"}, wait=60)` is all it takes.
 """
@@ -28,19 +28,19 @@ LARGEST_REQUEST = 1 << 20  # bytes
 _START_SECONDS = 30.0
 
 
-# A command at the end of a text is pasted with what stands behind it; as in nodes/errors.py, which hosts do not have.
+# A full stop after a command would be pasted with it; as in nodes/errors.py, which hosts do not have.
 _COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|pip|chmod) [^`]+$")
 
 
 def sentence(text: str) -> str:
-    """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
+    """End a text with a full stop, unless it ends with a command, which can be pasted as it is."""
     return text if _COMMAND.search(text) else text.rstrip(".") + "."
 
 
 class EngineError(Exception):
-    """What the engine refuses, or why there is none: a message, what to do about it, and the HTTP status if it has answered.
+    """Error of the engine or of the connection to it: message, remedy, and the HTTP status of its answer, if any.
 
-    plain: the message as a sentence. exit_status: of a command that ends by it.
+    plain: the message as a sentence. exit_status: of a command that fails with it.
     """
 
     names_log = False
@@ -48,7 +48,7 @@ class EngineError(Exception):
     def __init__(self, message: str, *, remedy: str | None = None, status: int | None = None) -> None:
         self.message, self.remedy, self.status = message, remedy, status
         self.plain = sentence(message)
-        # A wrong request ends a command like a wrong option.
+        # A wrong request has the exit status of a wrong option.
         self.exit_status = 2 if status in (400, 403, 404, 409, 422) else 1
         super().__init__(self.plain + (f" {sentence(remedy)}" if remedy else ""))
 
@@ -59,7 +59,7 @@ class EngineGone(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an engine listens and what it wants to be told, as in `engine.json`."""
+    """Address and token of an engine, as in `engine.json`."""
 
     url: str
     token: str
@@ -68,9 +68,9 @@ class Address:
 
 
 def state_folder() -> Path:
-    """Where the engine keeps its queue and its address: FACEPLATE_STATE, else the user's folder for such (as platformdirs has it)."""
-    if told := os.environ.get("FACEPLATE_STATE"):
-        return Path(told).expanduser().absolute()
+    """Return the folder of the engine's queue and address: FACEPLATE_STATE, else the user's state folder (as platformdirs has it)."""
+    if override := os.environ.get("FACEPLATE_STATE"):
+        return Path(override).expanduser().absolute()
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
         return Path(local) / "faceplate" / "faceplate"
@@ -80,7 +80,7 @@ def state_folder() -> Path:
 
 
 def read_address(folder: Path) -> Address | None:
-    """Read `engine.json`; None if it is not there or cannot be understood. Raises EngineError if others could have written it."""
+    """Read `engine.json`; None if it is missing or invalid. Raises EngineError if other users could have written it."""
     path = folder / "engine.json"
     try:
         with path.open("rb") as file:
@@ -88,16 +88,16 @@ def read_address(folder: Path) -> Address | None:
                 stat = os.fstat(file.fileno())
                 if stat.st_uid != os.getuid() or stat.st_mode & 0o077:
                     raise EngineError(f"{path}: others than you may read or write it", remedy="Delete it")
-            told = json.loads(file.read(1 << 16))
-        if told["schema"] != SCHEMA:
+            document = json.loads(file.read(1 << 16))
+        if document["schema"] != SCHEMA:
             return None
-        return Address(str(told["url"]), str(told["token"]), int(told["pid"]), str(told["version"]))
+        return Address(str(document["url"]), str(document["token"]), int(document["pid"]), str(document["version"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def running(folder: Path | None = None) -> Client | None:
-    """The engine that runs, or None: what a dead one left is recognised by its process and by a request."""
+    """Find the running engine, or None; the address of a dead one is recognised by its process and by a request."""
     address = read_address(folder or state_folder())
     if address is None or not _alive(address.pid):
         return None
@@ -115,7 +115,7 @@ def connect(
     idle_stop: float | None = None,
     seconds: float = _START_SECONDS,
 ) -> Client:
-    """The engine that runs, or a new one; raises EngineError if it does not start in time.
+    """Connect to the running engine, or start one; raises EngineError if it does not start in time.
 
     python: the interpreter of Faceplate's environment; by default FACEPLATE_PYTHON, else the one that runs this. idle_stop: minutes
     without work after which a new one ends, 0 for never.
@@ -133,7 +133,7 @@ def connect(
 
 
 class Client:
-    """What can be asked of an engine. Each call is one request; raises EngineError, and EngineGone if nobody answers."""
+    """Connection to an engine. Each call is one request; raises EngineError, and EngineGone if nothing answers."""
 
     def __init__(self, address: Address, *, seconds: float = 20.0) -> None:
         self.address, self._seconds = address, seconds
@@ -146,13 +146,13 @@ class Client:
         return f"{self.address.url}/#token={self.address.token}"
 
     def status(self) -> dict[str, Any]:
-        """Version, process, uptime in seconds, how many jobs run and wait."""
+        """Return version, process, uptime in seconds, and the numbers of running and queued jobs."""
         return self._json("GET", "/v1/status")
 
     def submit(
         self, kind: str, request: dict[str, Any], *, priority: int | None = None, wait: float = 0
     ) -> dict[str, Any]:
-        """Ask for a job: a new one, or the same that is under way or done already. wait: seconds (at most 60) to wait for its end."""
+        """Submit a job; returns an equal one that is under way or done, if any. wait: seconds (at most 60) to wait for its end."""
         body: dict[str, Any] = {"kind": kind, "request": request}
         if priority is not None:
             body["priority"] = priority
@@ -160,52 +160,52 @@ class Client:
         return self._json("POST", f"/v1/jobs{query}", body, seconds=self._seconds + wait)
 
     def list(self, state: str | None = None, limit: int = 100, before: str | None = None) -> dict[str, Any]:
-        """Jobs, newest first, as `{"jobs": [...], "more": bool}`; before: go on after this id."""
-        asked = {"state": state, "limit": limit, "before": before}
-        return self._json("GET", "/v1/jobs?" + urlencode({k: v for k, v in asked.items() if v is not None}))
+        """List jobs, newest first, as `{"jobs": [...], "more": bool}`; before: go on after this id."""
+        query = {"state": state, "limit": limit, "before": before}
+        return self._json("GET", "/v1/jobs?" + urlencode({k: v for k, v in query.items() if v is not None}))
 
     def show(self, id: str) -> dict[str, Any]:
-        """One job, with its loss curve."""
+        """Return one job, with its loss curve."""
         return self._json("GET", _job(id))
 
     def cancel(self, id: str) -> dict[str, Any]:
-        """End a job that waits or runs."""
+        """Cancel a queued or running job."""
         return self._json("POST", _job(id, "cancel"))
 
     def retry(self, id: str) -> dict[str, Any]:
-        """Queue a job again that has failed or was cancelled."""
+        """Queue a failed or cancelled job again."""
         return self._json("POST", _job(id, "retry"))
 
     def log(self, id: str, start: int = 0) -> tuple[str, int]:
-        """What a job has printed from this byte on, and the byte from which to go on."""
+        """Read a job's output from this byte on; returns it, and the byte from which to go on."""
         body, headers = self._ask("GET", f"{_job(id, 'log')}?from={start}")
         return body.decode("utf-8", "replace"), int(headers.get("X-Next", start))
 
     def wait(
-        self, id: str, seconds: float | None = None, told: Callable[[dict[str, Any]], None] | None = None
+        self, id: str, seconds: float | None = None, on_poll: Callable[[dict[str, Any]], None] | None = None
     ) -> dict[str, Any]:
-        """Wait until a job has ended, or the time is over, and return it. told: is given the job now and then."""
+        """Wait until a job has ended, or the time is over, and return it. on_poll: called with the job at each look."""
         end, pause = None if seconds is None else time.monotonic() + seconds, 0.02
         while True:
             job = self.show(id)
-            if told is not None:
-                told(job)
+            if on_poll is not None:
+                on_poll(job)
             if job["state"] in ENDED or (end is not None and time.monotonic() >= end):
                 return job
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
 
     def stop(self, seconds: float = 20.0) -> None:
-        """End the engine and wait until it is gone. Jobs that run are queued again at its next start."""
+        """End the engine and wait until it is gone. Its running jobs are queued again at its next start."""
         self._json("POST", "/v1/stop")
         end = time.monotonic() + seconds
-        while self._there():
+        while self._lives():
             if time.monotonic() >= end:
                 raise EngineError("the engine does not stop", remedy="Look into engine.log in the state folder")
             time.sleep(0.02)
 
-    def _there(self) -> bool:
-        """Whether the engine's process is there; where that cannot be asked, whether it answers."""
+    def _lives(self) -> bool:
+        """Return True while the engine's process lives; on Windows, while it answers."""
         if os.name != "nt":
             return _alive(self.address.pid)
         try:
@@ -214,33 +214,33 @@ class Client:
             return False
 
     def steps(self, method: str, path: str, body: Any = None) -> Generator[None, None, dict[str, Any]]:
-        """Ask, and yield as long as there is no answer: for a host that must not wait, and has no thread for it."""
-        with self._asking(method, path, body, 1.0) as connection, _answering():
+        """Send a request, and yield until it is answered: for a host that must not block and has no thread."""
+        with self._sent(method, path, body, 1.0) as connection, _translated_errors():
             end = time.monotonic() + self._seconds
             while not select.select([connection.sock], [], [], 0)[0]:
                 if time.monotonic() > end:
                     raise TimeoutError
                 yield
-            return _document(_accepted(connection.getresponse()).read())
+            return _document(_check_response(connection.getresponse()).read())
 
     def _json(self, method: str, path: str, body: Any = None, *, seconds: float | None = None) -> dict[str, Any]:
         return _document(self._ask(method, path, body, seconds)[0])
 
     def _ask(self, method: str, path: str, body: Any = None, seconds: float | None = None) -> tuple[bytes, Message]:
-        with self._asking(method, path, body, seconds or self._seconds) as connection, _answering():
-            response = _accepted(connection.getresponse())
+        with self._sent(method, path, body, seconds or self._seconds) as connection, _translated_errors():
+            response = _check_response(connection.getresponse())
             return response.read(), response.headers
 
     @contextmanager
-    def _asking(self, method: str, path: str, body: Any, seconds: float) -> Iterator[HTTPConnection]:
-        """A connection on which a request was sent."""
+    def _sent(self, method: str, path: str, body: Any, seconds: float) -> Iterator[HTTPConnection]:
+        """Send a request, and give its connection."""
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
         if content is not None and len(content) > LARGEST_REQUEST:
             raise EngineError("the request is larger than 1 MiB", remedy="Ask for less at once", status=413)
         headers = {"Authorization": f"Bearer {self.address.token}", "Content-Type": "application/json"}
-        # http.client and not urllib: a proxy that the environment names must not see this.
+        # http.client and not urllib, which would use the environment's proxy.
         with closing(HTTPConnection(self._host, self._port, timeout=seconds)) as connection:
-            with _answering():
+            with _translated_errors():
                 connection.connect()
                 connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.request(method, path, content, headers)
@@ -252,8 +252,8 @@ def _job(*parts: str) -> str:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
-    """Turn the errors of a connection into EngineError, and into EngineGone if nobody answers."""
+def _translated_errors() -> Iterator[None]:
+    """Turn the errors of a connection into EngineError, and into EngineGone if nothing answers."""
     try:
         yield
     except TimeoutError as e:
@@ -262,8 +262,8 @@ def _answering() -> Iterator[None]:
         raise EngineGone("no engine answers", remedy="Start it with: faceplate engine start") from e
 
 
-def _accepted(response: HTTPResponse) -> HTTPResponse:
-    """The response, unless it refuses: raises EngineError with what it says."""
+def _check_response(response: HTTPResponse) -> HTTPResponse:
+    """Return the response; raises EngineError with its message if it refuses."""
     if response.status < 400:
         return response
     try:
@@ -292,18 +292,18 @@ def start(
     command = [program, "-P", "-m", "host_bridge.engine", "--detach"]
     command += [] if idle_stop is None else ["--idle-stop", f"{idle_stop:g}"]
     environment = {**os.environ, "FACEPLATE_STATE": str(folder)}
-    if program != sys.executable:  # what a host tells its own Python harms another
+    if program != sys.executable:  # a host's settings for its own Python harm another
         environment = {k: v for k, v in environment.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
-    detached: dict[str, Any] = {"start_new_session": True}
+    options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        detached = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+        options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(folder / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             begin = os.fstat(log).st_size
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment, **detached
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, env=environment, **options
             )
         finally:
             os.close(log)
@@ -313,7 +313,7 @@ def start(
         ) from e
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        # It returns when the engine is ready, its own or somebody else's, where processes can fork; elsewhere it is the engine.
+        # Where processes can fork, the child ends when an engine is ready; elsewhere it is the engine.
         status = child.poll()
         if (status == 0 or os.name == "nt") and (client := running(folder)):
             return client
@@ -332,7 +332,7 @@ def _last_line(log: Path, begin: int) -> str:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process of this number lives; True where that cannot be asked without harm."""
+    """Return True if a process with this number lives, and on Windows, where asking would harm it."""
     if os.name == "nt":
         return True
     try:
@@ -341,6 +341,6 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    with suppress(OSError), Path(f"/proc/{pid}/stat").open("rb") as stat:  # dead, but nobody has asked how it ended
+    with suppress(OSError), Path(f"/proc/{pid}/stat").open("rb") as stat:  # a zombie
         return stat.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     return True

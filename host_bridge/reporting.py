@@ -8,9 +8,9 @@ from trainer.watcher import TrainingProgress, Watcher
 
 
 class Watch(Watcher):
-    """Receives the progress, messages and previews of running work. A terminal or the engine overrides what it shows.
+    """Receiver of running work's progress, messages and previews, overridden by a terminal or the engine.
 
-    then: gets all that a subclass does not override, and what it passes on by `super()`.
+    then: gets everything that a subclass does not override or passes on by `super()`.
     """
 
     _then: Watch | None = None
@@ -19,26 +19,26 @@ class Watch(Watcher):
         self._then = then
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Take note of how much of a stage is done, and how much there is, None when that is not known."""
+        """Take note of a stage's progress; total: None if unknown."""
         if self._then:
             self._then.progress(stage, done, total)
 
     def training(self, now: TrainingProgress) -> None:
-        """Take note of how a training stands."""
+        """Take note of a training's progress."""
         if self._then:
             self._then.training(now)
 
     def message(self, line: str) -> None:
-        """Take note of something out of the ordinary, a sentence."""
+        """Take note of a warning or notice, a sentence."""
         if self._then:
             self._then.message(line)
 
     def preview(self, picture: Path) -> None:
-        """Take note of a picture of how it is going, a PNG that may change again."""
+        """Take note of a preview, a PNG that may change again."""
         if self._then:
             self._then.preview(picture)
 
     def may_read(self, path: Path) -> None:
-        """Raise FaceplateError for a file that may not be read, and that a document names and not the request; by default all may."""
+        """Raise FaceplateError if a file that a document names must not be read; by default all may."""
         if self._then:
             self._then.may_read(path)

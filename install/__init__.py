@@ -1,1 +1,1 @@
-"""Getting Faceplate onto a machine: `bootstrap.py` (standard library only), and `doctor`, which says what is there."""
+"""Installation of Faceplate: `bootstrap.py` (standard library only), installers for hosts, and `doctor`, which checks a machine."""

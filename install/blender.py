@@ -47,11 +47,11 @@ print("removed" if gone else "was not installed")
 
 
 class ExtensionProblem(Exception):
-    """Something that the user can mend; the message is one line that says what and how."""
+    """Problem that the user can mend; the message is one line with a remedy."""
 
 
 def files() -> dict[str, bytes]:
-    """What is packed, by its name in the zip. Raises ExtensionProblem."""
+    """Read the contents of the zip, by name. Raises ExtensionProblem."""
     contents = {
         file.relative_to(SOURCE).as_posix(): file.read_bytes()
         for file in sorted(SOURCE.rglob("*"))
@@ -65,28 +65,28 @@ def files() -> dict[str, bytes]:
 
 
 def build(folder: Path) -> Path:
-    """Write the zip, the same for the same sources, and return its path; Blender's own tool has not yet seen it."""
+    """Write the zip, the same for the same sources, and return its path; Blender's own tool has not validated it."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = tomllib.loads((SOURCE / "blender_manifest.toml").read_text("utf-8"))
     path = folder / f"{manifest['id']}-{manifest['version']}.zip"
     partial = path.with_suffix(".part")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files().items():
-            packed.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
     partial.replace(path)
     return path
 
 
 def find_blender(named: str | None) -> list[str]:
-    """The command of the Blender that is meant: a program, or a Python with the module bpy. Raises ExtensionProblem."""
+    """Find the command of Blender: a program, or a Python with the module bpy. Raises ExtensionProblem."""
     from install.doctor import find_hosts
 
     programs = [named] if named else find_hosts(platform.system(), Path.home(), os.environ)["Blender"]
     for program in programs:
         if path := shutil.which(str(program)):
             return [path]
-    what = f"{named} is no program" if named else "no Blender was found"
-    raise ExtensionProblem(f"{what}: name it with --blender, the program itself.")
+    problem = f"{named} is no program" if named else "no Blender was found"
+    raise ExtensionProblem(f"{problem}: name it with --blender, the program itself.")
 
 
 def run_in(blender: Sequence[str], code: str, user: Path | None) -> str:
@@ -94,11 +94,11 @@ def run_in(blender: Sequence[str], code: str, user: Path | None) -> str:
     environment = {**os.environ, **({"BLENDER_USER_RESOURCES": str(user)} if user else {})}
     is_python = Path(blender[0]).stem.startswith("python")
     arguments = ["-c", code] if is_python else ["--background", "--python-exit-code", "1", "--python-expr", code]
-    ran = subprocess.run([*blender, *arguments], env=environment, capture_output=True, text=True, errors="replace")
-    if ran.returncode:
-        lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
+    process = subprocess.run([*blender, *arguments], env=environment, capture_output=True, text=True, errors="replace")
+    if process.returncode:
+        lines = [line for line in (process.stdout + process.stderr).splitlines() if line.strip()]
         raise ExtensionProblem(f"{blender[0]} could not do it: {lines[-1] if lines else 'it gave no reason'}")
-    return ran.stdout
+    return process.stdout
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _definitions() -> bytes:
-    """`faceplate nodes --json`, of the Faceplate of this environment."""
+    """Return the output of `faceplate nodes --json` of this environment."""
     try:
         from nodes.definitions import NODES
     except ImportError as e:

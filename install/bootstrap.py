@@ -1,9 +1,9 @@
-"""From a fresh checkout to a running Faceplate: `python3 install/bootstrap.py demo|test [arguments]`.
+"""Bootstrap from a fresh checkout to a running Faceplate: `python3 install/bootstrap.py demo|test [arguments]`.
 
 Makes `.venv` in the checkout, installs the project into it at the versions of `constraints.txt`, fetches the sample
-footage, then runs `faceplate demo`, or the linters, the type checker and the tests. What is there already is left alone;
-what was interrupted is made anew. Standard library only, and nothing newer than Python 3.7 in the syntax, so that an
-old Python can say what is wrong.
+footage, then runs `faceplate demo`, or the linters, the type checker and the tests. Finished parts are kept;
+interrupted ones are made anew. Standard library only, and nothing newer than Python 3.7 in the syntax, so that an
+old Python can report the problem.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ OLDEST = (3, 11)
 CUDA = 13  # what the onnxruntime-gpu of constraints.txt is built for
 # Installed, with the trainer: 1.8 GB (measured) with a CPU build of torch; the rest is for downloads and caches.
 FREE_GB = {"cpu": 4, "cuda": 14}
-TORCH_GB = (
-    12  # torch of the package index is on Linux the one for CUDA, also without a GPU: 2.7 GB to download (measured)
-)
+TORCH_GB = 12  # on Linux the package index has torch for CUDA, also without a GPU: 2.7 GB to download (measured)
 CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
@@ -50,11 +48,11 @@ FACEPLATE_ACCELERATOR  cpu or cuda, instead of what this script finds
 
 
 class Problem(Exception):
-    """Something that the user can mend; the message is one line that says what and how."""
+    """Problem that the user can mend; the message is one line with a remedy."""
 
 
 class Steps:
-    """Print what is being done, one line a step, with a live line while it lasts and its time when it is done."""
+    """Printer of installation steps: one line a step, live while it lasts, with its time at the end."""
 
     def __init__(self) -> None:
         self.live = sys.stdout.isatty()
@@ -102,12 +100,12 @@ def newer_python(path: str | None = None) -> list[str] | None:
 
 
 def require_python(version: tuple[int, ...], system: str, path: str | None = None) -> list[str] | None:
-    """Return None when `version` will do, else the command of one that does. Raises Problem when there is none."""
+    """Return None when `version` suffices, else the command of a Python that does. Raises Problem when there is none."""
     if version >= OLDEST:
         return None
-    other = newer_python(path)
-    if other:
-        return other
+    newer = newer_python(path)
+    if newer:
+        return newer
     how = {
         "Darwin": "`brew install python@3.12`, or the installer of python.org",
         "Windows": "`winget install Python.Python.3.12`, or the installer of python.org",
@@ -122,21 +120,21 @@ def require_python(version: tuple[int, ...], system: str, path: str | None = Non
 
 
 def accelerator(machine: str = platform.machine(), system: str = platform.system()) -> tuple[str, str]:
-    """Choose "cpu" or "cuda" by what is there, and say why."""
+    """Choose "cpu" or "cuda" for this machine, and say why."""
     forced = os.environ.get("FACEPLATE_ACCELERATOR")
     if forced:
         if forced not in FREE_GB:
             raise Problem(f"FACEPLATE_ACCELERATOR is {forced!r}; it can be cpu or cuda.")
-        return forced, "as FACEPLATE_ACCELERATOR says"
+        return forced, "set by FACEPLATE_ACCELERATOR"
     tool = shutil.which("nvidia-smi")
     if not tool or system not in ("Linux", "Windows") or machine.lower() not in ("x86_64", "amd64"):
         return "cpu", "no NVIDIA GPU found"
     try:
-        ran = subprocess.run([tool], capture_output=True, text=True, errors="replace", timeout=30)
+        process = subprocess.run([tool], capture_output=True, text=True, errors="replace", timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return "cpu", "nvidia-smi does not answer"
-    version = re.search(r"CUDA (?:UMD )?Version:\s*(\d+)\.(\d+)", ran.stdout)
-    if ran.returncode or not version:
+    version = re.search(r"CUDA (?:UMD )?Version:\s*(\d+)\.(\d+)", process.stdout)
+    if process.returncode or not version:
         return "cpu", "nvidia-smi finds no working driver"
     if int(version.group(1)) < CUDA:
         return "cpu", f"the NVIDIA driver knows CUDA {version.group(1)}.{version.group(2)}, {CUDA}.0 or newer is needed"
@@ -147,23 +145,23 @@ def accelerator(machine: str = platform.machine(), system: str = platform.system
 
 
 def scripts_of(env: Path) -> Path:
-    """Where the programs of the virtual environment `env` are."""
+    """Return the folder of the programs of the virtual environment `env`."""
     return env / ("Scripts" if os.name == "nt" else "bin")
 
 
 def python_of(env: Path) -> Path:
-    """The interpreter of the virtual environment `env`."""
+    """Return the interpreter of the virtual environment `env`."""
     return scripts_of(env) / ("python.exe" if os.name == "nt" else "python")
 
 
 def clean_environ() -> dict[str, str]:
-    """The environment without what would bend another Python: hosts such as Resolve ask users to set such variables."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")}
-    return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    """Return the environment without settings for another Python: hosts such as Resolve ask users to make such."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")}
+    return {**environment, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def wanted(root: Path) -> dict[str, str]:
-    """What an installation in `root` depends on: the two files that list packages, the place, the NVIDIA driver."""
+    """Describe what an installation in `root` depends on: the two package lists, the folder, the NVIDIA driver."""
     digest = hashlib.sha256()
     for name in ("pyproject.toml", "install/constraints.txt"):
         digest.update((root / name).read_bytes() + b"\0")
@@ -188,7 +186,7 @@ def write_stamp(env: Path, state: str, **facts: str) -> None:
 
 
 def version_of(env: Path) -> str:
-    """The version of the interpreter of `env`; empty when it does not run (its base Python was removed, say)."""
+    """Return the version of the interpreter of `env`; empty when it does not run (its base Python was removed, say)."""
     try:
         ask = [str(python_of(env)), "-c", "import platform; print(platform.python_version())"]
         return subprocess.run(ask, env=clean_environ(), capture_output=True, text=True, timeout=30).stdout.strip()
@@ -231,19 +229,19 @@ def make_environment(env: Path) -> None:
         if child.name != "faceplate.json":
             shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
     write_stamp(env, "installing")
-    made = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "venv", str(env)], env=clean_environ(), capture_output=True, text=True, errors="replace"
     )
-    if made.returncode:
-        said = made.stderr + made.stdout
+    if process.returncode:
+        output = process.stderr + process.stdout
         raise Problem(
-            f"{sys.executable} cannot make a virtual environment: {explain_pip(said, last_line(said))} "
+            f"{sys.executable} cannot make a virtual environment: {explain_pip(output, last_line(output))} "
             f"If its venv module is incomplete, install it ({how})."
         )
 
 
 def last_line(log: str) -> str:
-    """The last line of a log that is not empty."""
+    """Return the last line of a log that is not empty."""
     return next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "it gave no reason")
 
 
@@ -256,8 +254,8 @@ def explain_pip(log: str, fallback: str) -> str:
     missing = re.search(r"satisfies the requirement (\S+).*\(from versions: ([^)]*)\)", log)
     offline = r"NewConnectionError|NameResolutionError|ConnectionError|Connection refused|timed out|ProxyError|SSLError"
     if re.search(offline, log) or (missing and missing.group(2) == "none"):
-        what = f" (it looked for {missing.group(1)})" if missing else ""
-        return f"no network, or the package index cannot be reached{what}; connect."
+        package = f" (it looked for {missing.group(1)})" if missing else ""
+        return f"no network, or the package index cannot be reached{package}; connect."
     if missing:
         return f"the package index has no {missing.group(1)} for this Python and system; Python 3.11 to 3.13 have all."
     if re.search(r"THESE PACKAGES DO NOT MATCH THE HASHES|BadZipFile|IncompleteRead", log, re.IGNORECASE):
@@ -317,12 +315,12 @@ def run_pip(env: Path, root: Path, arguments: Sequence[str], steps: Steps) -> No
         text = "".join(log)
         raise Problem(
             f"pip could not install the packages: {explain_pip(text, last_line(text))} "
-            f"Then run the same command again. All it said is in {env / 'install.log'}."
+            f"Then run the same command again. Its full output is in {env / 'install.log'}."
         )
 
 
 def pin(root: Path, package: str) -> str:
-    """The line of constraints.txt that pins `package`."""
+    """Return the line of constraints.txt that pins `package`."""
     lines = (root / "install/constraints.txt").read_text("utf-8").splitlines()
     return next(line for line in lines if line.startswith(package + "=="))
 
@@ -347,7 +345,7 @@ def install(env: Path, root: Path, need: str, steps: Steps) -> None:
     run_pip(env, root, ("install", pin(root, "setuptools")), steps)
     run_pip(env, root, ("install", *constraints, "--no-build-isolation", "-e", ".[dev,timeline,train]"), steps)
     if device == "cuda":
-        # both unpack into the same folder, so both go before one comes
+        # both unpack into the same folder, so both are removed first
         run_pip(env, root, ("uninstall", "-y", "onnxruntime", "onnxruntime-gpu"), steps)
         run_pip(env, root, ("install", *constraints, "onnxruntime-gpu[cuda,cudnn]"), steps)
     write_stamp(env, "complete", python=version_of(env), accelerator=device, **want)
@@ -401,7 +399,7 @@ def run_tests(env: Path, root: Path, arguments: Sequence[str], steps: Steps) -> 
     for name, command in CHECKS:
         steps.begin(name)
         steps.progress("running")
-        ran = subprocess.run(
+        process = subprocess.run(
             [str(python_of(env)), "-m", *command],
             cwd=root,
             env=clean_environ(),
@@ -410,26 +408,26 @@ def run_tests(env: Path, root: Path, arguments: Sequence[str], steps: Steps) -> 
             text=True,
             errors="replace",
         )
-        steps.done("passed" if not ran.returncode else "FAILED")
-        if ran.returncode:
+        steps.done("passed" if not process.returncode else "FAILED")
+        if process.returncode:
             failed.append(name)
-            print(ran.stdout.rstrip(), flush=True)
+            print(process.stdout.rstrip(), flush=True)
     workers = ("-n", str(max(1, min(os.cpu_count() or 1, 4))))
-    tested = subprocess.call([str(python_of(env)), "-m", "pytest", *workers, *arguments], cwd=root, env=clean_environ())
+    status = subprocess.call([str(python_of(env)), "-m", "pytest", *workers, *arguments], cwd=root, env=clean_environ())
     if failed:
         print(f"Error: failed before the tests: {', '.join(failed)}", flush=True)
-    return tested or (1 if failed else 0)
+    return status or (1 if failed else 0)
 
 
 def explain_os_error(error: OSError, root: Path) -> str:
     """Say in one line what the operating system refused."""
-    what = {
+    message = {
         errno.ENOSPC: "the disk is full: free some space",
         errno.EROFS: f"{root} is on a read-only disk: copy the checkout to where you may write",
         errno.EACCES: f"{root} cannot be written: copy the checkout to where you may write",
         errno.EPERM: f"{root} cannot be written: copy the checkout to where you may write",
     }.get(error.errno or 0, f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else ""))
-    return what + "."
+    return message + "."
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
@@ -442,9 +440,9 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        other = require_python(tuple(sys.version_info[:3]), platform.system())
-        if other:
-            return become([*other, str(Path(__file__).resolve()), *arguments])
+        newer = require_python(tuple(sys.version_info[:3]), platform.system())
+        if newer:
+            return become([*newer, str(Path(__file__).resolve()), *arguments])
         steps = Steps()
         env = prepare(root, steps)
         if command == "test":

@@ -1,6 +1,6 @@
-"""What is there on this machine: `diagnose()` lists it as data, which `faceplate doctor` prints as a table or as JSON.
+"""Check of this machine: `diagnose()` lists findings as data, which `faceplate doctor` prints as a table or as JSON.
 
-Every check stands alone: whatever is missing or broken is a finding, never an exception.
+Checks are independent: a missing or broken part is a finding, never an exception.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Check:
     remedy: str | None = None
 
     def to_json(self) -> dict[str, str | None]:
-        """The finding as a JSON object with the keys name, status, detail and remedy."""
+        """Return the finding as a JSON object with the keys name, status, detail and remedy."""
         return asdict(self)
 
 
 def diagnose() -> list[Check]:
-    """Look at everything that Faceplate needs or can use; takes a second or two, writes nothing and never raises."""
+    """Check everything that Faceplate needs or can use; takes a second or two, writes nothing and never raises."""
     checks: tuple[Callable[[], Iterator[Check]], ...] = (
         check_python,
         check_onnxruntime,
@@ -62,11 +62,11 @@ def diagnose() -> list[Check]:
         check_disk,
         check_hosts,
     )
-    return [finding for check in checks for finding in _guarded(check)]
+    return [finding for check in checks for finding in _run(check)]
 
 
 def worst(findings: list[Check]) -> Status:
-    """The gravest status among `findings`; "ok" for none."""
+    """Return the gravest status among `findings`; "ok" for none."""
     order: tuple[Status, ...] = ("ok", "warn", "fail")
     return max((c.status for c in findings), key=order.index, default="ok")
 
@@ -101,8 +101,8 @@ def check_onnxruntime() -> Iterator[Check]:
 
 
 def _cuda_starts(ort: Any) -> bool:
-    """Whether a model really lands on the GPU: the provider is listed even when CUDA's own libraries are missing."""
-    ort.set_default_logger_severity(4)  # a provider that does not load is a finding here, not a page of red text
+    """Return True if a model really runs on the GPU: the provider is listed even without CUDA's own libraries."""
+    ort.set_default_logger_severity(4)  # a provider that does not load is a finding, not a page of red text
     ort.preload_dlls()
     model = min(_weights_folder().glob("*.onnx"), key=lambda file: file.stat().st_size)
     session = ort.InferenceSession(str(model), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
@@ -116,44 +116,44 @@ def nvidia_gpu() -> str | None:
 
 
 def _ask_gpus(fields: str) -> list[str]:
-    """What nvidia-smi tells of each GPU; nothing where there is none."""
+    """Query each GPU through nvidia-smi; empty without one."""
     tool = shutil.which("nvidia-smi")
-    said = tool and _output([tool, f"--query-gpu={fields}", "--format=csv,noheader"])
-    return said.splitlines() if said else []
+    output = tool and _output([tool, f"--query-gpu={fields}", "--format=csv,noheader"])
+    return output.splitlines() if output else []
 
 
 def check_trainer() -> Iterator[Check]:
-    """What `faceplate train` needs, and what it would compute on; nothing of it is loaded, which would take seconds."""
+    """Libraries of the trainer, and its device; none is loaded, which would take seconds."""
     versions: dict[str, str] = {}
     for name in _TRAINER:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     missing = [name for name in _TRAINER if name not in versions]
     if missing:
-        what = f"{', '.join(missing)} not installed: `faceplate train` does not work, all else does"
-        yield Check("Trainer", "warn", what, "Run `pip install 'faceplate[train]'` in Faceplate's environment")
+        detail = f"{', '.join(missing)} not installed: `faceplate train` does not work, all else does"
+        yield Check("Trainer", "warn", detail, "Run `pip install 'faceplate[train]'` in Faceplate's environment")
         return
     spec = find_spec("torch")
     libraries = Path(spec.origin).parent / "lib" if spec and spec.origin else Path()
     cuda = any(libraries.glob("*torch_cuda*"))
-    built, gpu = f"torch {versions['torch']}, built for {'CUDA' if cuda else 'the CPU'}", nvidia_gpu()
+    build, gpu = f"torch {versions['torch']}, built for {'CUDA' if cuda else 'the CPU'}", nvidia_gpu()
     if cuda and gpu:
         numbers = "bf16" if _gpu_has_bf16() else "fp16"
-        yield Check("Trainer", "ok", f"{built}: trains on the GPU, in {numbers}")
+        yield Check("Trainer", "ok", f"{build}: trains on the GPU, in {numbers}")
         return
     on = f"trains on {os.cpu_count()} cores, which {'have' if _cpu_has_bf16() else 'lack'} bf16"
     remedy = "Install the build of torch for the driver's CUDA: see docs/install.md" if gpu else None
-    yield Check("Trainer", "warn" if gpu else "ok", f"{built}: {on}", remedy)
+    yield Check("Trainer", "warn" if gpu else "ok", f"{build}: {on}", remedy)
 
 
 def _gpu_has_bf16() -> bool:
-    """Whether all NVIDIA GPUs compute in bfloat16: those of capability 8.0 (Ampere) and newer."""
+    """Return True if all NVIDIA GPUs compute in bfloat16: those of capability 8.0 (Ampere) and newer."""
     majors = [int(line.split(".")[0]) for line in _ask_gpus("compute_cap") if line[:1].isdigit()]
     return bool(majors) and min(majors) >= 8
 
 
 def _cpu_has_bf16(facts: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor multiplies in bfloat16, as far as the system tells."""
+    """Return True if the system reports that the processor multiplies in bfloat16."""
     try:
         return bool(re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", facts.read_text("utf-8", "replace")))
     except OSError:
@@ -161,17 +161,17 @@ def _cpu_has_bf16(facts: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def check_codecs() -> Iterator[Check]:
-    """What this build of FFmpeg, through PyAV, decodes and encodes."""
+    """Codecs that this build of FFmpeg, through PyAV, decodes and encodes."""
     av = import_module("av")
-    for way, mode, wanted in (("decode", "r", _DECODERS), ("encode", "w", _ENCODERS)):
-        missing = [codec for codec in wanted if not _has_codec(av, codec, mode)]
-        needed = any((way, codec) in _REQUIRED for codec in missing)
+    for way, mode, codecs in (("decode", "r", _DECODERS), ("encode", "w", _ENCODERS)):
+        missing = [codec for codec in codecs if not _has_codec(av, codec, mode)]
+        required = any((way, codec) in _REQUIRED for codec in missing)
         library = f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
-        yield _formats(f"Video and audio: {way}", wanted, missing, library, "fail" if needed else "warn")
+        yield _formats(f"Video and audio: {way}", codecs, missing, library, "fail" if required else "warn")
 
 
 def check_image_formats() -> Iterator[Check]:
-    """Which image sequences OpenImageIO reads and writes."""
+    """Image sequences that OpenImageIO reads and writes."""
     oiio = import_module("OpenImageIO")
     reads, writes = (
         set(str(oiio.get_string_attribute(f"{way}_format_list")).split(",")) for way in ("input", "output")
@@ -180,25 +180,25 @@ def check_image_formats() -> Iterator[Check]:
     yield _formats("Image sequences", tuple(_IMAGES), missing, f"OpenImageIO {oiio.VERSION_STRING}", "fail")
 
 
-def _formats(name: str, wanted: tuple[str, ...], missing: list[str], library: str, without: Status) -> Check:
-    there = f"{', '.join(each for each in wanted if each not in missing)} ({library})"
+def _formats(name: str, names: tuple[str, ...], missing: list[str], library: str, without: Status) -> Check:
+    present = f"{', '.join(each for each in names if each not in missing)} ({library})"
     if missing:
-        return Check(name, without, f"{there}; missing: {', '.join(missing)}", REINSTALL)
-    return Check(name, "ok", there)
+        return Check(name, without, f"{present}; missing: {', '.join(missing)}", REINSTALL)
+    return Check(name, "ok", present)
 
 
 def check_colour() -> Iterator[Check]:
     """OpenColorIO and the configuration that it would use: the one $OCIO names, else a built-in one."""
     ocio = import_module("PyOpenColorIO")
-    named = os.environ.get("OCIO")
+    path = os.environ.get("OCIO")
     try:
-        config = ocio.Config.CreateFromFile(named or BUILTIN_OCIO_CONFIG)
-        yield Check("OpenColorIO", "ok", f"{ocio.GetVersion()}, {named or 'built-in'}: {config.getName() or 'unnamed'}")
+        config = ocio.Config.CreateFromFile(path or BUILTIN_OCIO_CONFIG)
+        yield Check("OpenColorIO", "ok", f"{ocio.GetVersion()}, {path or 'built-in'}: {config.getName() or 'unnamed'}")
     except Exception as e:
         _log.exception("OpenColorIO")
-        what = f"{ocio.GetVersion()}, cannot read {named or BUILTIN_OCIO_CONFIG}: {_first_line(e)}"
+        detail = f"{ocio.GetVersion()}, cannot read {path or BUILTIN_OCIO_CONFIG}: {_first_line(e)}"
         remedy = "Point the environment variable OCIO to a readable config.ocio, or unset it"
-        yield Check("OpenColorIO", "fail", what, remedy if named else REINSTALL)
+        yield Check("OpenColorIO", "fail", detail, remedy if path else REINSTALL)
 
 
 def check_weights(folder: Path | None = None) -> Iterator[Check]:
@@ -211,11 +211,11 @@ def check_weights(folder: Path | None = None) -> Iterator[Check]:
         if manifest["schema"] != "faceplate.weights/1":
             yield Check("Weights", "fail", f"manifest.json has the schema {manifest['schema']!r}", "Update Faceplate")
             return
-        listed = [(name, folder / model["file"], model["sha256"]) for name, model in models.items()]
+        files = [(name, folder / model["file"], model["sha256"]) for name, model in models.items()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         yield Check("Weights", "fail", f"{folder / 'manifest.json'} cannot be read: {_first_line(e)}", restore)
         return
-    for name, path, digest in listed:
+    for name, path, digest in files:
         try:
             data = path.read_bytes()
         except OSError as e:
@@ -224,8 +224,8 @@ def check_weights(folder: Path | None = None) -> Iterator[Check]:
         if hashlib.sha256(data).hexdigest() == digest:
             yield Check(f"Weights: {name}", "ok", f"{path.name}, {len(data) / 1e6:.1f} MB, sha256 {digest[:12]}")
         else:
-            what = f"{path} is corrupt: its SHA-256 is not the manifest's"
-            yield Check(f"Weights: {name}", "fail", what, restore)
+            detail = f"{path} is corrupt: its SHA-256 is not the manifest's"
+            yield Check(f"Weights: {name}", "fail", detail, restore)
 
 
 def _weights_folder() -> Path:
@@ -233,11 +233,11 @@ def _weights_folder() -> Path:
 
 
 def check_disk() -> Iterator[Check]:
-    """Free space where Faceplate keeps what it computed and where it is run."""
+    """Free space of the cache and of the current folder."""
     cache = Path(str(import_module("platformdirs").user_cache_path("faceplate")))
     for name, folder in (("Disk: cache", cache), ("Disk: current folder", Path.cwd())):
-        there = next(p for p in (folder, *folder.parents) if p.exists())
-        free = shutil.disk_usage(there).free / 1e9
+        existing = next(p for p in (folder, *folder.parents) if p.exists())
+        free = shutil.disk_usage(existing).free / 1e9
         status: Status = "ok" if free >= 5 else "warn" if free >= 1 else "fail"
         remedy = None if status == "ok" else "Free some space: a minute of lossless 1080p takes 2 to 5 GB"
         yield Check(name, status, f"{free:.1f} GB free for {folder}", remedy)
@@ -259,7 +259,7 @@ def find_hosts(
 ) -> dict[str, tuple[Path, ...]]:
     """Find the programs of Blender, DaVinci Resolve and Fusion Studio where their installers put them, and on PATH.
 
-    system: as `platform.system()` names it. root: what the absolute places are under.
+    system: as `platform.system()` names it. root: base of the absolute places.
     """
     root = root or Path(Path(environ.get("PROGRAMFILES", "/")).anchor)  # on Windows, the drive that has the programs
     on_path = shutil.which("blender", path=environ.get("PATH", ""))
@@ -305,7 +305,7 @@ def _places(system: str, environ: Mapping[str, str]) -> dict[str, tuple[str, ...
 
 
 def _host_version(host: str, program: Path) -> str | None:
-    """Ask the program when that is cheap, else read its version off its folder; None when neither tells."""
+    """Ask the program when that is cheap, else read its version off its folder; None if unknown."""
     if host == "Blender":
         match = re.search(r"Blender (\d+\.\d+(?:\.\d+)?)", _output([str(program), "--version"]) or "")
         if match:
@@ -318,20 +318,20 @@ def _host_version(host: str, program: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def _guarded(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """Run a check; what it cannot survive (a library that does not load, say) is a finding too."""
+def _run(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Run a check; its exception (a library that does not load, say) is a finding too."""
     try:
         yield from check()
     except Exception as e:
-        what = (check.__doc__ or check.__name__).split(".")[0]
-        _log.exception("%s", what)
-        yield Check(what, "fail", f"{type(e).__name__}: {_first_line(e)}", REINSTALL)
+        name = (check.__doc__ or check.__name__).split(".")[0]
+        _log.exception("%s", name)
+        yield Check(name, "fail", f"{type(e).__name__}: {_first_line(e)}", REINSTALL)
 
 
 def _has_codec(av: Any, codec: str, mode: str) -> bool:
     try:
         av.codec.Codec(codec, mode)
-    except ValueError:  # what PyAV's UnknownCodecError is
+    except ValueError:  # base of PyAV's UnknownCodecError
         return False
     return True
 
@@ -341,12 +341,12 @@ def _without_cuda(providers: list[str]) -> str:
 
 
 def _output(command: list[str]) -> str | None:
-    """What `command` prints, None when it cannot be run, fails or hangs."""
+    """Return the output of `command`, None when it cannot be run, fails or hangs."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=15, check=True)
+        process = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=15, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
+    return process.stdout
 
 
 def _first_line(error: BaseException) -> str:

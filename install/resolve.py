@@ -1,7 +1,7 @@
-"""Faceplate in DaVinci Resolve and Fusion: `python3 install/resolve.py install|uninstall|status [--all-users] [--root FOLDER] [--dry-run]`.
+"""Installer of Faceplate in DaVinci Resolve and Fusion: `python3 install/resolve.py install|uninstall|status [--all-users] [--root FOLDER] [--dry-run]`.
 
-Copies Fuses and menu scripts into the Fusion folder, writes down what it put there and with which content, and takes away nothing else.
-Run it with the Python of Faceplate's environment: that is the one which the scripts start. Standard library only here.
+Copies Fuses and menu scripts into the Fusion folder, lists them with their digests, and removes nothing else.
+Run it with the Python of Faceplate's environment, which the scripts will start. Standard library only here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STORES = ("com.blackmagic-design.DaVinciResolveLite", "com.blackmagic-design.Da
 
 
 class ResolveProblem(Exception):
-    """Something that the user can mend; the message is one line that says what and how."""
+    """Problem that the user can mend; the message is one line with a remedy."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class FusionRoot:
 
 @dataclass(frozen=True)
 class InstallPlan:
-    """What an installation does to one root: files to write, to remove, and those that are somebody's own and stay."""
+    """Changes to one root: files to write, files to remove, and the user's own files, which stay."""
 
     write: dict[str, bytes]
     remove: list[str]
@@ -47,13 +47,13 @@ class InstallPlan:
 
 
 def places(system: str, home: Path, environment: Mapping[str, str]) -> list[FusionRoot]:
-    """Where each system has Fusion roots, whether they are there or not. system: as sys.platform."""
+    """List the Fusion roots of each system, existing or not. system: as sys.platform."""
     if system == "win32":
         roaming = Path(environment.get("APPDATA") or home / "AppData" / "Roaming")
-        shared = Path(environment.get("PROGRAMDATA") or "C:/ProgramData")
+        programs = Path(environment.get("PROGRAMDATA") or "C:/ProgramData")
         return [
             FusionRoot("user", roaming / _MINE / "Support" / "Fusion"),
-            FusionRoot("all-users", shared / _MINE / "Fusion"),
+            FusionRoot("all-users", programs / _MINE / "Fusion"),
         ]
     if system == "darwin":
         library = Path("Library") / "Application Support" / _MINE / "Fusion"
@@ -66,26 +66,26 @@ def places(system: str, home: Path, environment: Mapping[str, str]) -> list[Fusi
 
 
 def choose(roots: Sequence[FusionRoot], *, all_users: bool) -> list[FusionRoot]:
-    """Those that are meant: of this user, with the store's edition if it is there, or of all users. Raises ResolveProblem if Resolve has none."""
-    wanted = [place for place in roots if (place.kind == "all-users") == all_users]
-    meant = [place for place in wanted if place.path.parent.is_dir()]
-    if not meant:
-        looked = " or ".join(str(place.path) for place in wanted)
+    """Choose roots: this user's, with the App Store edition's if it exists, or that of all users. Raises ResolveProblem if Resolve has none."""
+    candidates = [place for place in roots if (place.kind == "all-users") == all_users]
+    existing = [place for place in candidates if place.path.parent.is_dir()]
+    if not existing:
+        names = " or ".join(str(place.path) for place in candidates)
         raise ResolveProblem(
-            f"Resolve has no folder {looked}: start Resolve once, or name its Fusion folder with --root"
+            f"Resolve has no folder {names}: start Resolve once, or name its Fusion folder with --root"
         )
-    return meant
+    return existing
 
 
 def built(root: Path, watched: Path, results: Path) -> dict[str, bytes]:
-    """All files by their place below a root, made by the Faceplate of this Python. Raises ResolveProblem."""
+    """Make all files, by their place below a root, with the Faceplate of this Python. Raises ResolveProblem."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-P", "-m", "host_bridge.fusion", folder, str(root)]
         command += [watched.as_posix(), results.as_posix()]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        ran = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
-        if ran.returncode:
-            why = (ran.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        process = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+        if process.returncode:
+            why = (process.stderr.strip().splitlines() or ["it gave no reason"])[-1]
             python = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
             raise ResolveProblem(
                 f"the files cannot be made ({why}): run this with the Python of Faceplate, as {python}"
@@ -95,50 +95,50 @@ def built(root: Path, watched: Path, results: Path) -> dict[str, bytes]:
 
 
 def plan(root: Path, files: Mapping[str, bytes]) -> InstallPlan:
-    """What is to be done. A file that we did not write, or that was changed since, is its owner's. Raises ResolveProblem."""
-    known = installed(root)
+    """Plan an installation. A file that we did not write, or that was changed since, is its owner's. Raises ResolveProblem."""
+    recorded = installed(root)
     write, keep, same = {}, [], []
     for name, content in files.items():
-        there = _digest_of(root / name)
-        if there == digest(content) and name in known:
+        current = _digest_of(root / name)
+        if current == digest(content) and name in recorded:
             same.append(name)
-        elif there is None or there == known.get(name):
+        elif current is None or current == recorded.get(name):
             write[name] = content
         else:
             keep.append(name)
-    old = [name for name in known if name not in files]
-    remove = [name for name in old if _digest_of(root / name) == known[name]]
+    old = [name for name in recorded if name not in files]
+    remove = [name for name in old if _digest_of(root / name) == recorded[name]]
     keep += [name for name in old if name not in remove and _digest_of(root / name) is not None]
     return InstallPlan(write, remove, keep, same)
 
 
 def install(root: Path, files: Mapping[str, bytes]) -> InstallPlan:
-    """Do it, each file whole or not at all; what was written is known even if this is interrupted. Raises ResolveProblem."""
-    todo, known = plan(root, files), installed(root)
+    """Install the files, each whole or not at all, and list them first, in case of interruption. Raises ResolveProblem."""
+    todo, recorded = plan(root, files), installed(root)
     after = {name: digest(content) for name, content in files.items() if name not in todo.keep}
-    _note(root, {**known, **after})
+    _note(root, {**recorded, **after})
     for name, content in todo.write.items():
         _write(root / name, content)
     _remove(root, todo.remove)
-    _note(root, {**after, **{name: known[name] for name in todo.keep if name in known}})
+    _note(root, {**after, **{name: recorded[name] for name in todo.keep if name in recorded}})
     return todo
 
 
 def uninstall(root: Path) -> InstallPlan:
-    """Remove what is as it was written, and the folders that are empty then. Raises ResolveProblem."""
+    """Remove unchanged files, and folders that are then empty. Raises ResolveProblem."""
     todo = plan(root, {})
     _remove(root, [*todo.remove, *([MANIFEST.as_posix()] if installed(root) else [])])
     return todo
 
 
 def installed(root: Path) -> dict[str, str]:
-    """What was put there: SHA-256 by place. Raises ResolveProblem for a list that cannot be trusted."""
+    """Read the list of installed files: SHA-256 by place. Raises ResolveProblem for an invalid list."""
     path = root / MANIFEST
     try:
         document = json.loads(path.read_text("utf-8"))
         if document["schema"] != SCHEMA:
             raise ValueError(document["schema"])
-        files = {str(name): str(known) for name, known in document["files"].items()}
+        files = {str(name): str(sha) for name, sha in document["files"].items()}
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as e:
@@ -152,7 +152,7 @@ def installed(root: Path) -> dict[str, str]:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256, hexadecimal."""
+    """Compute the SHA-256, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -186,25 +186,25 @@ def main(arguments: Sequence[str]) -> int:
 
 def _act(action: str, root: Path, watched: Path, results: Path, *, dry: bool) -> None:
     if action == "status":
-        known = installed(root)
-        changed = [name for name in known if _digest_of(root / name) != known[name]]
-        print(f"{root}: {len(known)} files of Faceplate" + "".join(f"\n  changed: {name}" for name in changed))
+        recorded = installed(root)
+        changed = [name for name in recorded if _digest_of(root / name) != recorded[name]]
+        print(f"{root}: {len(recorded)} files of Faceplate" + "".join(f"\n  changed: {name}" for name in changed))
         return
     files = built(root, watched, results) if action == "install" else {}
-    done = plan(root, files) if dry else install(root, files) if files else uninstall(root)
+    result = plan(root, files) if dry else install(root, files) if files else uninstall(root)
     would = "would " if dry else ""
     print(f"{root}:")
-    for verb, names in (("write", list(done.write)), ("remove", done.remove)):
+    for verb, names in (("write", list(result.write)), ("remove", result.remove)):
         for name in names:
             print(f"  {would}{verb} {name}")
-    for name in done.keep:
+    for name in result.keep:
         print(f"  keep {name}: it is not as Faceplate wrote it. Move it away to get Faceplate's")
-    if done.same:
-        print(f"  {len(done.same)} files are up to date")
+    if result.same:
+        print(f"  {len(result.same)} files are up to date")
 
 
 def _prepare(watched: Path, results: Path, *, dry: bool) -> None:
-    """Make the folders that the scripts use: those of the free edition can make none."""
+    """Make the folders that the scripts use: in the free edition they cannot make any."""
     for folder in (watched, watched / "edits", results):
         if not folder.is_dir():
             print(f"{'would make' if dry else 'made'} {folder}")
@@ -219,7 +219,7 @@ def _prepare(watched: Path, results: Path, *, dry: bool) -> None:
 
 
 def _digest_of(path: Path) -> str | None:
-    """Of a file; None if nothing is there. A link or a folder is never ours."""
+    """Compute the SHA-256 of a file; None if it is missing. A link or a folder is never ours."""
     if path.is_symlink() or path.is_dir():
         return "not ours"
     try:
@@ -252,7 +252,7 @@ def _remove(root: Path, names: Sequence[str]) -> None:
     for name in names:
         path = root / name
         path.unlink(missing_ok=True)
-        # Resolve's own folders stay, even if they are empty; those that are ours have our name in them.
+        # Resolve's own folders stay, even if they are empty; ours have our name in their path.
         for folder in path.relative_to(root).parents:
             if "Faceplate" not in folder.parts:
                 break

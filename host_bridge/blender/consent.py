@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Consent in Blender: what is drawn is asked of the engine, unseen and by the session's timer, and its answer drawn. Nothing is kept in the .blend."""
+"""Consent in Blender: panels ask the engine in the background and draw its answers. Nothing is kept in the .blend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ monitor = ConsentMonitor(session)
 
 
 def draw(layout: Any, request: dict[str, Any], *, brief: bool = False, width: int = WIDTH) -> None:
-    """Show what is known. request: of the job `performers`. brief: only who, until when and why not, not what to do about it."""
+    """Show the latest answer. request: of the job `performers`. brief: only who, until when and why not, without remedies."""
     job = monitor.look(request).job
     box = layout.column(align=True)
     if job is None:
@@ -71,6 +71,6 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Leave no handler, and forget what was said."""
+    """Remove the handler, and forget all answers."""
     bpy.app.handlers.load_post.remove(_opened)
     monitor.answers.clear()

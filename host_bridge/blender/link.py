@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""This Blender's session with the engine, which a timer carries on; the preferences that say where Faceplate is installed.
+"""This Blender's session with the engine, run by a timer, and the preferences with the place of Faceplate.
 
-The timer lives only while something is under way. Threads may not do its work: one that runs Python while Blender undoes, or notes a step to
-undo, can end it (docs/decisions/0007). Callbacks hold names, never Blender's data, which may be gone when they are called.
+The timer lives only while tasks are under way. A thread cannot replace it: Python that runs while Blender undoes, or writes an undo
+step, can crash it (docs/decisions/0007). Callbacks hold names, never Blender's data, which may be gone when they are called.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _redraw() -> None:
 
 
 def engine_python() -> str | None:
-    """The interpreter of Faceplate's environment: the preference, else FACEPLATE_PYTHON; None where neither says."""
+    """Return the interpreter of Faceplate's environment: the preference, else FACEPLATE_PYTHON, else None."""
     extension = bpy.context.preferences.addons.get(__package__)
     path = getattr(extension.preferences, "python", "") if extension and extension.preferences else ""
     return (bpy.path.abspath(path) if path else "") or os.environ.get("FACEPLATE_PYTHON") or None
@@ -39,11 +39,11 @@ def engine_python() -> str | None:
 
 _manifest = tomllib.loads(Path(__file__).with_name("blender_manifest.toml").read_text("utf-8"))
 session = Session(engine_python, _manifest["version"], wake=_wake, redraw=_redraw)
-pump = session.pump  # one object, by which Blender knows the timer
+pump = session.pump  # one object, which identifies the timer in Blender
 
 
 class FaceplatePreferences(bpy.types.AddonPreferences):
-    """Where the engine's Python is."""
+    """Preference for the engine's Python."""
 
     bl_idname = __package__
 
@@ -63,7 +63,7 @@ CLASSES = (FaceplatePreferences,)
 
 
 def unregister() -> None:
-    """Forget all that is under way, and leave no timer; the engine and its jobs go on."""
+    """Forget all tasks, and remove the timer; the engine and its jobs go on."""
     session.close()
     if bpy.app.timers.is_registered(pump):
         bpy.app.timers.unregister(pump)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which footage something in Blender shows, and which of its frames at which frame of the scene.
+"""Footage that parts of Blender show, and its frames at frames of the scene.
 
 The engine counts the frames of a movie from 0 and those of a sequence by the numbers of its files; so does a `Plate`.
 """
@@ -19,7 +19,7 @@ _THROUGH = frozenset({"NodeReroute"})
 
 
 class MediaError(Exception):
-    """Why something in Blender is no footage for the engine: a message, and what to do about it."""
+    """Reason why something in Blender is not footage for the engine: a message and a remedy."""
 
     def __init__(self, message: str, remedy: str) -> None:
         self.message, self.remedy = message, remedy
@@ -30,9 +30,9 @@ class MediaError(Exception):
 class Plate:
     """Footage as the scene shows it.
 
-    path: absolute, a movie, a picture, or the pattern of a sequence (name.%04d.png). first: its own number of its first frame; count: how
-    many it has. rate: frames a second. at: the frame of the scene that shows `first`, where nothing is cut off before it. shown: the first and
-    the last of its own numbers that the scene gets to see, None for all.
+    path: absolute, a movie, a picture, or the pattern of a sequence (name.%04d.png). first: its own number of its first frame; count: of
+    its frames. rate: frames a second. at: the frame of the scene that shows `first`, where nothing is cut off before it. shown: the first and
+    the last of its own numbers that the scene can show, None for all.
     """
 
     path: str
@@ -49,56 +49,56 @@ class Plate:
         return self.first + self.count - 1
 
     def number(self, scene_frame: int) -> int:
-        """The plate's own number of what a frame of the scene shows; before and after it, its first and last."""
+        """Return the plate's own number that a frame of the scene shows; before and after it, its first and last."""
         first, last = self.shown or (self.first, self.last)
         return min(max(scene_frame - self.at + self.first, first), last)
 
     def range(self, first: int, last: int) -> str:
-        """The frames that a part of the scene shows, as a job's request has them."""
+        """Return the frames that a part of the scene shows, as `A-B` for a job's request."""
         return f"{self.number(first)}-{self.number(last)}"
 
     def request(self, name: str = "plate") -> dict[str, Any]:
-        """The part of a job's request that names the footage; only a sequence has to be told its rate."""
+        """Return the part of a job's request that names the footage; only a sequence needs a rate."""
         return {name: self.path} | ({"rate": str(self.rate)} if self.sequence else {})
 
 
 def scene_rate(scene: Any) -> Fraction:
-    """The rate of a scene, exact for 23.976 and its like."""
+    """Return the rate of a scene, exact for 23.976 and similar rates."""
     return Fraction(scene.render.fps) / Fraction(scene.render.fps_base).limit_denominator(1001)
 
 
 def absolute(path: str, library: Any = None) -> str:
-    """A path of Blender's (`//` is the folder of the .blend) as any other process understands it."""
+    """Convert a path of Blender's (`//` is the folder of the .blend) to an absolute one."""
     return str(Path(bpy.path.abspath(path, library=library)).absolute())
 
 
 def results_folder(path: str) -> Path:
-    """The folder for results that a property names. Raises MediaError while the .blend has no place."""
+    """Return the folder for results that a property names. Raises MediaError if it is relative to an unsaved .blend."""
     if path.startswith("//") and not bpy.data.filepath:
         raise MediaError("the folder for results is beside a .blend that is not saved", "Save it, or choose a folder")
     return Path(absolute(path))
 
 
 def pattern_of(file: str) -> str:
-    """The pattern of a sequence by the name of one of its files; no other is looked at. Raises MediaError."""
+    """Return the pattern of a sequence from the name of one of its files, without looking at others. Raises MediaError."""
     head, digits, tail = _parts(file)
     return str(Path(file).with_name(f"{head}%0{len(digits)}d{tail}"))
 
 
 def number_of(file: str) -> int:
-    """The frame number in a file's name. Raises MediaError."""
+    """Return the frame number in a file's name. Raises MediaError."""
     return int(_parts(file)[1])
 
 
 def sequence_of(file: str) -> tuple[str, int, int]:
-    """The sequence that a file belongs to, around its number without a hole: pattern, first number, count. Raises MediaError."""
+    """Find the sequence of a file, which must be without gaps: pattern, first number, count. Raises MediaError."""
     path = Path(file)
     head, digits, tail = _parts(file)
     ours = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail) + "$")
     numbers = {
         int(m[1])
-        for other in (path.parent.iterdir() if path.parent.is_dir() else ())
-        if (m := ours.match(other.name)) and (len(m[1]) == len(digits) or (len(m[1]) > len(digits) and m[1][0] != "0"))
+        for each in (path.parent.iterdir() if path.parent.is_dir() else ())
+        if (m := ours.match(each.name)) and (len(m[1]) == len(digits) or (len(m[1]) > len(digits) and m[1][0] != "0"))
     }
     if not numbers:
         raise MediaError(f"{path} is not there", "Find the files of the plate again")
@@ -110,14 +110,14 @@ def sequence_of(file: str) -> tuple[str, int, int]:
 
 
 def of_image(image: Any, user: Any, scene: Any) -> Plate:
-    """What an image shows; user: an image node, or an ImageUser, with start and offset. Raises MediaError."""
+    """Return the plate of an image; user: an image node, or an ImageUser, with start and offset. Raises MediaError."""
     if image is None:
         raise MediaError("there is no image in the plate's node", "Open the plate in it")
     if image.source not in ("SEQUENCE", "MOVIE", "FILE") or image.packed_file is not None:
         raise MediaError(f"{image.name} is no file on disk", "Give a movie or an image sequence as plate")
     file = absolute(image.filepath_raw or image.filepath, image.library)
     if image.source == "FILE":
-        _there(file)
+        _check_exists(file)
         return Plate(file, 0, 1, scene_rate(scene), scene.frame_start, True)
     # Blender's first frame of an image user is 1 + offset, which names a file of a sequence, and counts a movie's frames from 1.
     shown_first = 1 + user.frame_offset
@@ -127,19 +127,19 @@ def of_image(image: Any, user: Any, scene: Any) -> Plate:
         shown = max(shown_first, first), max(last, first)
         at = user.frame_start + first - shown_first
         return Plate(pattern, first, count, scene_rate(scene), at, True, shown)
-    _there(file)
+    _check_exists(file)
     count = max(image.frame_duration, 1)
     shown = max(user.frame_offset, 0), min(user.frame_offset + user.frame_duration, count) - 1
     return Plate(file, 0, count, scene_rate(scene), user.frame_start - user.frame_offset, False, shown)
 
 
 def of_clip(clip: Any, scene: Any) -> Plate:
-    """What a movie clip shows. Raises MediaError."""
+    """Return the plate of a movie clip. Raises MediaError."""
     if clip is None:
         raise MediaError("there is no clip in the plate's node", "Open the plate in it")
     file = absolute(clip.filepath, clip.library)
     if clip.source == "MOVIE":
-        _there(file)
+        _check_exists(file)
         rate = Fraction(clip.fps).limit_denominator(1001)
         return Plate(file, 0, clip.frame_duration, rate, clip.frame_start - clip.frame_offset, False)
     pattern, first, count = sequence_of(file)
@@ -148,20 +148,20 @@ def of_clip(clip: Any, scene: Any) -> Plate:
 
 
 def of_strip(strip: Any, scene: Any) -> Plate:
-    """The footage of a movie, image or clip strip of the sequencer, in place as it would be at its own speed. Raises MediaError."""
+    """Return the footage of a movie, image or clip strip of the sequencer, placed as at its own speed. Raises MediaError."""
     if strip.type == "MOVIECLIP":
         return of_clip(strip.clip, scene)
     start = round(strip.frame_start) - strip.animation_offset_start
     if strip.type == "MOVIE":
         file = absolute(strip.filepath)
-        _there(file)
+        _check_exists(file)
         rate = Fraction(strip.fps).limit_denominator(1001) if strip.fps else scene_rate(scene)
         return Plate(file, 0, _movie_frames(strip, scene, file), rate, start, False)
     if strip.type == "IMAGE":
         names = [element.filename for element in strip.elements]
         file = str(Path(absolute(strip.directory)) / names[0])
         if len(names) == 1:
-            _there(file)
+            _check_exists(file)
             return Plate(file, 0, 1, scene_rate(scene), start, True)
         pattern, first, count = sequence_of(file)
         return Plate(pattern, first, count, scene_rate(scene), start + first - number_of(file), True)
@@ -169,7 +169,7 @@ def of_strip(strip: Any, scene: Any) -> Plate:
 
 
 def of_socket(socket: Any, scene: Any) -> Plate:
-    """The plate that is linked to an input of a node, through reroutes and muted nodes. Raises MediaError."""
+    """Return the plate that is linked to an input of a node, through reroutes and muted nodes. Raises MediaError."""
     node = source_node(socket)
     if node is None:
         raise MediaError("nothing is linked to Image", "Link the node of the plate to it")
@@ -181,17 +181,17 @@ def of_socket(socket: Any, scene: Any) -> Plate:
 
 
 def path_of_socket(socket: Any) -> str:
-    """The footage that is linked to an input, as `of_socket` says it, by its name alone: no file is looked at. Raises MediaError."""
+    """Return the path of the footage that is linked to an input, without looking at files. Raises MediaError."""
     node = source_node(socket)
-    shown = getattr(node, "image", None) or getattr(node, "clip", None)
-    if shown is None:
+    source = getattr(node, "image", None) or getattr(node, "clip", None)
+    if source is None:
         raise MediaError("nothing is linked to Image", "Link the node of the plate to it")
-    file = absolute(getattr(shown, "filepath_raw", "") or shown.filepath, shown.library)
-    return pattern_of(file) if shown.source == "SEQUENCE" else file
+    file = absolute(getattr(source, "filepath_raw", "") or source.filepath, source.library)
+    return pattern_of(file) if source.source == "SEQUENCE" else file
 
 
 def path_of_strip(strip: Any) -> str:
-    """The footage of a movie or image strip in the same way. Raises MediaError."""
+    """Return the path of the footage of a movie or image strip, likewise. Raises MediaError."""
     if strip.type == "MOVIE":
         return absolute(strip.filepath)
     file = str(Path(absolute(strip.directory)) / strip.elements[0].filename)
@@ -199,18 +199,18 @@ def path_of_strip(strip: Any) -> str:
 
 
 def source_node(socket: Any) -> Any:
-    """The node that feeds an input, through reroutes; None where there is none."""
-    seen = 0
-    while socket.is_linked and seen < 100:
+    """Find the node that feeds an input, through reroutes; None if there is none."""
+    steps = 0
+    while socket.is_linked and steps < 100:
         node = socket.links[0].from_node
         if node.bl_idname not in _THROUGH:
             return node
-        socket, seen = node.inputs[0], seen + 1
+        socket, steps = node.inputs[0], steps + 1
     return None
 
 
 def _movie_frames(strip: Any, scene: Any, file: str) -> int:
-    """How many frames a movie has: its strip tells how long it is in the scene, which is the same only at its own speed."""
+    """Count the frames of a movie: its strip has that number only at its own speed, else the file is opened."""
     rate = scene.render.fps / scene.render.fps_base
     if not len(strip.retiming_keys) and abs(strip.fps - rate) < 1e-6:
         return int(strip.frame_duration + strip.animation_offset_start + strip.animation_offset_end)
@@ -222,13 +222,13 @@ def _movie_frames(strip: Any, scene: Any, file: str) -> int:
 
 
 def _parts(file: str) -> tuple[str, str, str]:
-    """What stands before a file's frame number, its digits, and what comes after. Raises MediaError."""
+    """Split a file name before and after its frame number. Raises MediaError."""
     match = _NUMBERED.match(Path(file).name)
     if match is None:
         raise MediaError(f"{Path(file).name} has no frame number", "Name the files of a sequence as name.0001.png")
     return match[1], match[2], match[3]
 
 
-def _there(file: str) -> None:
+def _check_exists(file: str) -> None:
     if not Path(file).is_file():
         raise MediaError(f"{file} is not there", "Find the plate again")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sidebars: the engine and its jobs in the compositor and in the sequencer, and the active node's parameters in the compositor."""
+"""Sidebar panels: the engine and its jobs in the compositor and in the sequencer, and the active node's parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import bpy
 from .link import session
 from .session import ACTIVE, progress_of
 
-WIDTH = 44  # letters that a sidebar shows
+WIDTH = 44  # of a sidebar, in letters
 _ENGINE = {
     "unknown": ("Engine", "QUESTION"),
     "running": ("Engine runs", "CHECKMARK"),
@@ -28,7 +28,7 @@ def draw_text(layout: Any, text: str, icon: str = "NONE", width: int = WIDTH) ->
 
 
 def draw_engine(layout: Any) -> None:
-    """How the engine stands, what runs, and the last error with its remedy."""
+    """Show the engine's state, its jobs, and the last error with its remedy."""
     state = session.state
     text, icon = _ENGINE[state.engine]
     row = layout.row(align=True)
@@ -98,7 +98,7 @@ class _Panel(bpy.types.Panel):
 
 
 class FACEPLATE_PT_compositor(_Panel):
-    """The engine, in the compositor."""
+    """Panel of the engine in the compositor."""
 
     bl_space_type, bl_label = "NODE_EDITOR", "Faceplate"
 
@@ -108,7 +108,7 @@ class FACEPLATE_PT_compositor(_Panel):
 
 
 class FACEPLATE_PT_node(_Panel):
-    """The active node, where it is one of ours."""
+    """Panel of the active Faceplate node."""
 
     bl_space_type, bl_label = "NODE_EDITOR", "Node"
 
@@ -122,7 +122,7 @@ class FACEPLATE_PT_node(_Panel):
 
 
 class FACEPLATE_PT_sequencer(_Panel):
-    """The engine, in the sequencer."""
+    """Panel of the engine in the sequencer."""
 
     bl_space_type, bl_label = "SEQUENCE_EDITOR", "Faceplate"
 

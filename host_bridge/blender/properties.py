@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes' parameters as Blender's properties, made from `nodes.json`: what `faceplate nodes --json` said when the extension was built.
+"""The nodes' parameters as Blender's properties, made from `nodes.json`, the output of `faceplate nodes --json` at build time.
 
-A number that may be left open has a switch beside it, `NAME_auto`; of texts and paths the empty one leaves it open.
+An optional number has a switch beside it, `NAME_auto`; an optional text or path is left open by an empty one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {node["name"]: node for node in _docume
 PARAMETERS = {name: parameters_of(node) for name, node in DEFINITIONS.items()}
 PERFORMERS = [name for name, field in PARAMETERS["Swap"].items() if field["consent"] and field["per_shot"]]
 
-# What nodes and the sequencer's settings share.
+# Properties of both nodes and the sequencer's settings.
 SOURCE = bpy.props.StringProperty(
     name="Source",
     description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures; in the sequencer, empty for the strips marked as such",
@@ -45,9 +45,9 @@ TRAINING_MINUTES = bpy.props.FloatProperty(
 
 
 def values(node: str, group: Any) -> dict[str, Any]:
-    """The parameters as a request takes them; what is left open is left out."""
+    """Return the parameters for a request, without those that are left open."""
     request: dict[str, Any] = {}
-    for name, field in _shown(node):
+    for name, field in _stored(node):
         if _has_switch(field) and getattr(group, name + _OPEN):
             continue
         value = getattr(group, name)
@@ -64,8 +64,8 @@ def values(node: str, group: Any) -> dict[str, Any]:
 
 
 def draw(layout: Any, node: str, group: Any) -> None:
-    """Show the parameters, one below the other; who the performers are is shown where consent is."""
-    for name, field in _shown(node):
+    """Show the parameters, one below the other, except the performers, which are shown with consent."""
+    for name, field in _stored(node):
         if name in PERFORMERS:
             continue
         if _has_switch(field):
@@ -79,19 +79,19 @@ def draw(layout: Any, node: str, group: Any) -> None:
 
 
 def of_consent(swap: dict[str, Any]) -> dict[str, Any]:
-    """Those of Swap's values on which it depends whether a shot may be made."""
+    """Select Swap's values that affect consent."""
     traits = PARAMETERS["Swap"]
     return {name: value for name, value in swap.items() if traits[name]["consent"] or traits[name]["per_shot"]}
 
 
 def explained(field: dict[str, Any]) -> str:
-    """The help of a parameter, with its unit; Blender puts the full stop itself."""
+    """Return the help of a parameter, with its unit; Blender adds the full stop."""
     text: str = field["description"].rstrip(".")
     return f"{text} ({field['unit']})" if field.get("unit") else text
 
 
-def _shown(node: str) -> list[tuple[str, dict[str, Any]]]:
-    """All that are no sockets of the node: those act in the compositor, at once."""
+def _stored(node: str) -> list[tuple[str, dict[str, Any]]]:
+    """List the parameters that are not sockets of the node: sockets act in the compositor, at once."""
     return [(name, field) for name, field in PARAMETERS[node].items() if not field["live"]]
 
 
@@ -104,9 +104,9 @@ def _has_switch(field: dict[str, Any]) -> bool:
 
 
 def _settings(node: str) -> type:
-    """A property group with all parameters of a node."""
+    """Make a property group with all parameters of a node."""
     annotations: dict[str, Any] = {}
-    for name, field in _shown(node):
+    for name, field in _stored(node):
         annotations[name] = _property(name, field)
         if _has_switch(field):
             annotations[name + _OPEN] = bpy.props.BoolProperty(
@@ -127,8 +127,8 @@ def _property(name: str, field: dict[str, Any]) -> Any:
         return bpy.props.BoolProperty(default=default, **common)
     if kind in ("integer", "number"):
         make = bpy.props.IntProperty if kind == "integer" else bpy.props.FloatProperty
-        shown = {"step": field.get("multipleOf", 1)} if kind == "integer" else {"precision": 3, "step": 1}
-        return make(default=limits["min"] if default is None else default, **limits, **shown, **common)
+        display = {"step": field.get("multipleOf", 1)} if kind == "integer" else {"precision": 3, "step": 1}
+        return make(default=limits["min"] if default is None else default, **limits, **display, **common)
     if field.get("format") == "path":
         common["subtype"] = "FILE_PATH"
     return bpy.props.StringProperty(default=" ".join(default or ()) if kind == "array" else default or "", **common)

@@ -47,7 +47,7 @@ def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:
         _log.info("job %s of the engine; faceplate jobs logs %s prints its log", id, id)
         while True:
             try:
-                job = client.wait(id, told=mirror.show)
+                job = client.wait(id, on_poll=mirror.show)
                 break
             except EngineGone:
                 client = connect()

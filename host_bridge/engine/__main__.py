@@ -1,4 +1,4 @@
-"""`python -m host_bridge.engine`: run the engine. Clients start it so; people use `faceplate engine start`."""
+"""Program of the engine, `python -m host_bridge.engine`. Clients start it this way; people use `faceplate engine start`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from host_bridge.client import state_folder
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until the engine ends, and return an exit status; 0 also if one runs already."""
+    """Run until the engine ends, and return an exit status; also 0 if one is running already."""
     options = _parser().parse_args(arguments)
     ready = _detach() if options.detach and hasattr(os, "fork") else lambda: None
     from host_bridge.engine.server import AlreadyRunning, serve
@@ -55,7 +55,7 @@ def _minutes(text: str) -> float:
 
 
 def _detach() -> Callable[[], object]:
-    """Fork, and go on as the child. The parent ends when the child has failed, or calls the function that is returned."""
+    """Fork, and go on as the child. The parent ends when the child fails, or calls the returned function."""
     reading, writing = os.pipe()
     if child := os.fork():
         os.close(writing)

@@ -31,7 +31,7 @@ from nodes import __version__
 from nodes.definitions import NODES
 
 _LOG_BYTES = 1 << 18
-# The monitor page: all that is served to who has no token. It knows nothing until it has one.
+# The monitor page: the only thing served without a token. It shows nothing until it has one.
 _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 PAGE: Final = {f.name: f for f in (Path(__file__).parent / "monitor").iterdir() if f.suffix in _TYPES}
 OPEN_PATHS: Final = frozenset({"/", *(f"/{name}" for name in PAGE)})
@@ -48,7 +48,7 @@ REFUSALS: Final = {
 
 @dataclass
 class Context:
-    """One engine. idle_stop: minutes, 0 for never; stop: ends it."""
+    """State of one engine. idle_stop: minutes, 0 for never; stop: ends it."""
 
     supervisor: Supervisor
     roots: Roots
@@ -103,7 +103,7 @@ class JobList(BaseModel):
 
 
 class Stopping(BaseModel):
-    """The engine ends."""
+    """Answer to a stop request."""
 
     stopping: bool = True
 
@@ -150,7 +150,7 @@ router = APIRouter(
 
 @router.get("/status")
 async def status(here: Here) -> EngineStatus:
-    """Version, process, uptime in seconds, idle_stop in minutes, running and queued jobs, devices, folders; trouble says why nothing can start."""
+    """Report version, process, uptime in seconds, idle_stop in minutes, running and queued jobs, devices, folders; trouble says why nothing can start."""
     queue = here.supervisor.queue
     return EngineStatus(
         version=__version__,
@@ -167,13 +167,13 @@ async def status(here: Here) -> EngineStatus:
 
 @router.get("/nodes")
 async def nodes() -> NodeList:
-    """The nodes: ports, and parameters as JSON Schema."""
+    """List the nodes: ports, and parameters as JSON Schema."""
     return NodeList(schema="faceplate.nodes/1", nodes=[node.schema() for node in NODES])
 
 
 @router.get("/kinds")
 async def kinds() -> KindList:
-    """The kinds of jobs, each with the JSON Schema of its request."""
+    """List the kinds of jobs, each with the JSON Schema of its request."""
     views = [
         KindView(name=k.name, help=k.help, priority=k.priority, request=k.request.model_json_schema())
         for k in KINDS.values()
@@ -197,14 +197,14 @@ async def jobs(
     limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
     before: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description="Only those older than this id.")] = None,
 ) -> JobList:
-    """Jobs, newest first, without their curves; `more` if there are older ones."""
+    """List jobs, newest first, without their curves; `more` if there are older ones."""
     newest = here.supervisor.queue.list(state, limit + 1, before)
     return JobList(jobs=newest[:limit], more=len(newest) > limit)
 
 
 @router.get("/jobs/{id}")
 async def show(here: Here, id: Id) -> Job:
-    """One job, with its loss curve."""
+    """Show one job, with its loss curve."""
     return here.supervisor.queue.get(id)
 
 
@@ -224,7 +224,7 @@ async def retry(here: Here, id: Id) -> Job:
 
 @router.get("/events", response_class=EventSourceResponse)
 async def events(here: Here) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `hello`, then `job` for each change, at most five a second of each job."""
+    """Stream server-sent events: `hello`, then `job` for each change, at most five a second of each job."""
     yield ServerSentEvent(event="hello", data={"version": __version__})
     async for job in here.supervisor.changes():
         yield ServerSentEvent(event="job", raw_data=job.model_dump_json(exclude={"curve"}))
@@ -243,7 +243,7 @@ def log(
     id: Id,
     start: Annotated[int, Query(alias="from", ge=0, le=10**15, description="Start at this byte.")] = 0,
 ) -> Response:
-    """What a job has printed, at most 256 KiB at once; the header X-Next is the byte from which to go on."""
+    """Read a job's output, at most 256 KiB at once; the header X-Next is the byte from which to go on."""
     try:
         with (here.supervisor.folder(id) / LOG).open("rb") as file:
             file.seek(start)
@@ -251,7 +251,7 @@ def log(
     except FileNotFoundError:
         part = b""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text, (pending, _) = decoder.decode(part), decoder.getstate()  # a letter may be half written yet
+    text, (pending, _) = decoder.decode(part), decoder.getstate()  # a character may be half written
     return PlainTextResponse(text, headers={"X-Next": str(start + len(part) - len(pending))})
 
 
@@ -261,13 +261,13 @@ def preview(
     id: Id,
     v: Annotated[str | None, Query(max_length=20, description="Which one; for caches, the latest is sent.")] = None,
 ) -> Response:
-    """The latest picture of a job."""
+    """Return the latest picture of a job."""
     return _picture(here, id, PREVIEW)
 
 
 @router.get("/jobs/{id}/pictures/{name}", response_class=Response, responses={200: {"content": {"image/png": {}}}})
 async def picture(here: Here, id: Id, name: Annotated[str, PathParameter(max_length=255)]) -> Response:
-    """One of the pictures that a job names."""
+    """Return one of the pictures that a job lists."""
     if name not in here.supervisor.queue.get(id).pictures or Path(name).name != name:
         raise NotFound(f"job {id} has no picture '{name}'")
     return await run_in_threadpool(_picture, here, id, f"{PICTURES}/{name}")
@@ -288,7 +288,7 @@ def _page(name: str = "index.html") -> Response:
 
 
 def make_app() -> FastAPI:
-    """The application, without an engine: all that its OpenAPI document needs."""
+    """Make the application without an engine, enough for its OpenAPI document."""
     app = FastAPI(
         title="Faceplate's engine",
         version=__version__,
@@ -316,7 +316,7 @@ def make_app() -> FastAPI:
 
 
 def guarded_app(context: Context, token: str) -> ASGIApp:
-    """The application of one engine, behind its guard."""
+    """Make the application of one engine, behind its guard."""
     app = make_app()
     app.state.context = context
     return RequestGuard(app, token, OPEN_PATHS, context.supervisor.touch)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Run the job that comes, and exit as the command line would; with --stay run the next one as well, until stdin closes."""
+    """Run a job, and return the exit status of the command line; with --stay run further jobs until stdin closes."""
     unguard = guard_group()
-    # Both pipes get numbers of their own, which nothing that the job starts will inherit.
+    # Duplicated pipes are not inherited by processes that the job starts.
     jobs, events = os.fdopen(os.dup(0), "rb"), os.dup(1)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -43,16 +43,16 @@ def main() -> int:
 
 
 def guard_group() -> Callable[[], None]:
-    """Fork a small process that waits for this one to end, or for the engine, and then kills this one's process group.
+    """Fork a small process that kills this one's process group when this one or the engine ends.
 
-    Must be called while this process is small and has one thread. Returns a function that ends the guard before its time. On Windows a
-    thread waits for the engine, and ends this process alone.
+    Call it while this process is small and has one thread. Returns a function that ends the guard early. On Windows a
+    thread waits for the engine, and ends only this process.
     """
     if sys.platform == "win32":
         threading.Thread(target=_end_with_parent, name="faceplate-engine", daemon=True).start()
         return lambda: None
-    watched = os.getpid()
-    if os.getpgrp() != watched:  # not started by an engine
+    job = os.getpid()
+    if os.getpgrp() != job:  # not started by an engine
         return lambda: None
     guard = os.fork()
     if guard:
@@ -60,12 +60,12 @@ def guard_group() -> Callable[[], None]:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.closerange(1, 256)  # among them the pipe whose end tells the engine that the job is over
+        os.closerange(1, 256)  # including the event pipe: its end tells the engine that the job is over
         engine = select.poll()
-        engine.register(0, 0)  # says alone when the engine's end of the pipe is closed
-        while os.getppid() == watched and not engine.poll(200):
+        engine.register(0, 0)  # reports only that the engine's end of the pipe is closed
+        while os.getppid() == job and not engine.poll(200):
             pass
-        os.killpg(watched, signal.SIGKILL)
+        os.killpg(job, signal.SIGKILL)
     finally:
         os._exit(0)
 

@@ -1,7 +1,7 @@
-"""Whom the engine answers, the shape of its refusals, and the headers of every answer.
+"""Request guard of the engine: access checks, refusals and response headers.
 
-The engine trusts whoever holds the token, which is whoever can read the user's files. A web page cannot: it does not know the token, its
-Origin is another, and a name that is bound to 127.0.0.1 afterwards (DNS rebinding) shows in Host.
+The engine trusts holders of the token, that is, programs that can read the user's files. A web page lacks the token, its
+Origin differs, and a name rebound to 127.0.0.1 (DNS rebinding) shows in Host.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class Refusal(BaseModel):
-    """Why a request is refused, and what to do about it."""
+    """Reason and remedy of a refused request."""
 
     message: str
     remedy: str | None = None
@@ -62,30 +62,30 @@ class RefusalBody(BaseModel):
 
 
 def refusal(status: int, message: str, remedy: str | None = None, **headers: str) -> Response:
-    """An answer that refuses."""
+    """Make a response that refuses a request."""
     body = RefusalBody(error=Refusal(message=message, remedy=remedy)).model_dump()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(json.dumps(body), status, named, "application/json")  # in ASCII, whatever was asked for
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(json.dumps(body), status, fields, "application/json")  # in ASCII, whatever was requested
 
 
 class RequestGuard:
     """ASGI middleware: method, Host, Origin, token and announced size of a request; the headers of every answer.
 
-    open_paths: are answered without the token. touched: called for each other request that passes.
+    open_paths: answered without the token. touched: called for each other request that passes.
     """
 
     def __init__(self, app: ASGIApp, token: str, open_paths: Collection[str], touched: Callable[[], None]) -> None:
         self._app, self._token, self._open, self._touched = app, token.encode(), open_paths, touched
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass it on, or refuse it."""
+        """Pass a request on, or refuse it."""
         assert scope["type"] == "http", "the server speaks nothing else"
         request = Request(scope)
-        refused = self._refused(request)
-        if refused:
-            # The path might hold anything, the token too; the log's own filter takes that out.
-            _log.info("refused %.20s %.200r: %d", request.method, scope["path"], refused.status_code)
-            refused.headers["connection"] = "close"  # what is left of the body is never read
+        reply = self._check(request)
+        if reply:
+            # The path might hold the token; the log's filter removes it.
+            _log.info("refused %.20s %.200r: %d", request.method, scope["path"], reply.status_code)
+            reply.headers["connection"] = "close"  # the rest of the body is never read
         elif scope["path"] not in self._open:
             self._touched()
 
@@ -94,9 +94,9 @@ class RequestGuard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await (refused or self._app)(scope, receive, send_with_headers)
+        await (reply or self._app)(scope, receive, send_with_headers)
 
-    def _refused(self, request: Request) -> Response | None:
+    def _check(self, request: Request) -> Response | None:
         scope = request.scope
         if request.method not in METHODS:
             return refusal(405, "the method is not known here", "Use GET or POST", allow=", ".join(METHODS))
@@ -111,18 +111,18 @@ class RequestGuard:
         if not (scope["path"] in self._open and request.method == "GET"):
             scheme, _, value = (_only(request, "authorization") or "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(value.strip().encode("latin-1"), self._token):
-                what = "the token is wrong" if scheme else "the token is missing"
+                message = "the token is wrong" if scheme else "the token is missing"
                 remedy = "Send the token of engine.json as the header Authorization: Bearer TOKEN"
-                return refusal(401, what, remedy, www_authenticate="Bearer")
-        length = request.headers.get("content-length", "0")  # Starlette counts a body that does not announce its size
+                return refusal(401, message, remedy, www_authenticate="Bearer")
+        length = request.headers.get("content-length", "0")  # Starlette counts a body without an announced size
         if len(length) > 15 or int(length) > LARGEST_REQUEST:
             return _too_large()
         return None
 
     def _in_query(self, query: bytes) -> bool:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-        named = any(name.lower() in ("token", "access_token", "authorization") for name, _ in pairs)
-        return named or any(hmac.compare_digest(part.encode(), self._token) for pair in pairs for part in pair)
+        has_token_name = any(name.lower() in ("token", "access_token", "authorization") for name, _ in pairs)
+        return has_token_name or any(hmac.compare_digest(part.encode(), self._token) for pair in pairs for part in pair)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -161,6 +161,6 @@ def _too_large() -> Response:
 
 
 def _only(request: Request, name: str) -> str | None:
-    """The value of a header; None if it is missing, or there twice and could mean two things."""
+    """Return the value of a header; None if it is missing or ambiguous, since there are two."""
     values = request.headers.getlist(name)
     return values[0] if len(values) == 1 else None

@@ -1,4 +1,4 @@
-"""A job as everyone sees it: its state, its progress and what came of it."""
+"""A job and its public state: progress, metrics, error and result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Conflict(FaceplateError):
 
 
 class JobProgress(BaseModel):
-    """How much of a stage is done. rate: units a second; left: seconds."""
+    """Progress of a stage. rate: units a second; left: seconds."""
 
     stage: str
     done: int
@@ -36,7 +36,7 @@ class JobProgress(BaseModel):
 
 
 class JobMetrics(BaseModel):
-    """How a training stands. of: its steps, if they are counted; loss: null where it is not a number."""
+    """Progress of a training. of: its number of steps, if limited; loss: null where it is not a number."""
 
     step: int
     of: int | None
@@ -48,7 +48,7 @@ class JobMetrics(BaseModel):
 
 
 class JobError(BaseModel):
-    """Why a job failed, and what to do about it. exit_status: that of the command line; 10 where consent forbids it."""
+    """Reason and remedy of a failed job. exit_status: that of the command line; 10 where consent forbids it."""
 
     message: str
     remedy: str | None = None
@@ -58,9 +58,9 @@ class JobError(BaseModel):
 class Job(BaseModel):
     """One piece of work.
 
-    Internal to the engine: `seq` orders jobs by submission, whatever the clock says. `lane` is what the job waits for: "device", or the
-    name of a warm kind. `cancelling`: its user has asked for its end. `again`: its next run continues what the last one left.
-    `kills`: how often its process was killed since it was submitted or retried. `outputs`: size and time of its files when it finished.
+    Internal to the engine: `seq` orders jobs by submission, independent of the clock. `lane`: "device", or the
+    name of a warm kind. `cancelling`: its user has cancelled it. `again`: its next run continues the last one.
+    `kills`: number of times its process was killed since submission or retry. `outputs`: size and time of its files when it finished.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,11 +94,11 @@ class Job(BaseModel):
 
     @property
     def active(self) -> bool:
-        """Whether it waits or runs."""
+        """True if it waits or runs."""
         return self.state in ACTIVE
 
     def changed(self, **fields: Any) -> Job:
-        """The job with some fields changed."""
+        """Copy the job with some fields changed."""
         return Job.model_validate({**vars(self), **fields})
 
     @field_serializer("preview")

@@ -1,4 +1,4 @@
-"""Size and time of the files that a job reads and has written: whether two requests are the same, and whether a result still holds."""
+"""File stamps: size and time of a job's inputs and outputs, to compare requests and validate results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATTERN = re.compile(r"%0?\d*d|#+")
 
 
 def content_key(kind: str, request: Request) -> str:
-    """A key that is equal for two requests of one kind as long as nothing that they read has changed.
+    """Compute a key that is equal for two requests of one kind while their inputs have not changed.
 
     Digests of hours of footage would take too long: files count by path, size and modification time, those of a folder one level down too.
     The state of the consents counts as well.
@@ -35,17 +35,17 @@ def content_key(kind: str, request: Request) -> str:
 
 
 def stamps(paths: Iterable[Path]) -> dict[str, Any]:
-    """Size and time of each file now, to compare with later; of a folder, those at its top level."""
+    """Record size and time of each file, to compare later; of a folder, those at its top level."""
     return {str(path): _stamps(path, depth=1) for path in paths}
 
 
 def untouched(outputs: dict[str, Any]) -> bool:
-    """Whether all files are as :func:`stamps` saw them."""
-    return all(seen is not None and _stamps(Path(path), depth=1) == seen for path, seen in outputs.items())
+    """Return True if all files have their stamps of :func:`stamps`."""
+    return all(stamp is not None and _stamps(Path(path), depth=1) == stamp for path, stamp in outputs.items())
 
 
 def _stamps(path: Path, depth: int) -> Any:
-    """[size, mtime_ns] of a file, {name: ...} of a folder or of a sequence's files, null of what is not there."""
+    """Return [size, mtime_ns] of a file, {name: ...} of a folder or of a sequence's files, null of a missing file."""
     path = path.expanduser()
     if path.is_dir():
         return _below(path, *("*", "*/*")[:depth])
@@ -55,10 +55,10 @@ def _stamps(path: Path, depth: int) -> Any:
 
 
 def _below(folder: Path, *patterns: str) -> dict[str, list[int]]:
-    """The files that match; neither hidden ones, which are temporary or the system's, nor folders."""
+    """Stamp the matching files, without folders and hidden files, which are temporary or the system's."""
     names = (name for pattern in patterns for name in iglob(pattern, root_dir=folder))  # noqa: PTH207, that yields hidden ones
-    stamped = ((name, _stamp(folder / name)) for name in islice(names, MOST_FILES))
-    return {name: stamp for name, stamp in stamped if stamp}
+    pairs = ((name, _stamp(folder / name)) for name in islice(names, MOST_FILES))
+    return {name: stamp for name, stamp in pairs if stamp}
 
 
 def _stamp(file: Path) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""The process of a job, as the engine sees it: started, given jobs, listened to, and ended with all that it started."""
+"""The process of a job, seen from the engine: start, send jobs, read events, and end it with its children."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Event = dict[str, Any]
 
 
 class JobProcess:
-    """Runs `host_bridge.engine.child`. module: where it finds its KINDS. log: file for its output. stay: for more than one job.
+    """A process of `host_bridge.engine.child`. module: where it finds its KINDS. log: file for its output. stay: for more than one job.
 
     on_event is called with each event; on_exit once, after all of them, with the exit status, -N for signal N. Raises OSError when it cannot start.
     """
@@ -63,7 +63,7 @@ class JobProcess:
         threading.Thread(target=self._wait, name=f"faceplate-wait-{self.pid}", daemon=True).start()
 
     def send(self, job: dict[str, Any]) -> None:
-        """Give it a job; if it has died meanwhile, on_exit says so."""
+        """Send it a job; if it has died, on_exit is called."""
         assert self._process.stdin
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
@@ -77,7 +77,7 @@ class JobProcess:
         self._loop.call_later(grace, self.kill)
 
     def kill(self) -> None:
-        """End it at once; all that it has started follows before on_exit is called."""
+        """Kill it at once; its children are killed before on_exit is called."""
         self._process.kill()
 
     def _read(self) -> None:
@@ -86,14 +86,14 @@ class JobProcess:
             try:
                 event = json.loads(line)
             except ValueError:
-                _log.warning("child %s said something that is no event: %.200r", self.pid, line)
+                _log.warning("child %s wrote a line that is not an event: %.200r", self.pid, line)
                 continue
             self._call(self._on_event, event)
 
     def _wait(self) -> None:
         status = self._process.wait()
         kill_marked(self._mark)
-        # Nothing is left that could write to the pipe, unless the system hides it from us.
+        # No process can write to the pipe any more, unless the system hides it.
         self._reader.join(_DRAIN)
         with contextlib.suppress(OSError):
             self._process.stdin and self._process.stdin.close()

@@ -39,19 +39,19 @@ class Queue:
     """All jobs. Only one process at a time can have it open.
 
     Every method raises OutputError when the disk is full or read-only, and SchemaError when the file is damaged. A `change` is on disk when
-    the call returns; a `note` is seen by everyone at once, and written with the next change or flush.
+    the call returns; a `note` is visible at once, and written with the next change or flush.
     """
 
     def __init__(self, path: Path) -> None:
         """Open or create it; raises Conflict while another process has it."""
         self.path = path
-        self._noted: dict[str, Job] = {}  # newer here than on disk
+        self._unsaved: dict[str, Job] = {}  # newer than on disk
         with writable(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # SQLite would open one that is read-only, and stumble later. (Opening it here would drop the locks on it in the end.)
+            # SQLite opens a read-only file, and fails later. (Opening it here would drop its locks.)
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        with self._explained():
+        with self._translated_errors():
             self._db = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -82,7 +82,7 @@ class Queue:
         return db
 
     def close(self) -> None:
-        """Write what was noted, and release the file."""
+        """Write noted jobs, and release the file."""
         try:
             self.flush()
         finally:
@@ -98,41 +98,41 @@ class Queue:
         return job.changed(seq=seq)
 
     def find(self, id: str) -> Job | None:
-        """One job; None if it does not exist."""
-        return self._noted.get(id) or next(iter(self._select("WHERE id = ?", id)), None)
+        """Find a job; None if it does not exist."""
+        return self._unsaved.get(id) or next(iter(self._select("WHERE id = ?", id)), None)
 
     def get(self, id: str) -> Job:
-        """One job; raises NotFound."""
+        """Return a job; raises NotFound."""
         job = self.find(id)
         if job is None:
-            raise NotFound(f"there is no job '{id}'", remedy="List what there is with faceplate jobs list")
+            raise NotFound(f"there is no job '{id}'", remedy="See faceplate jobs list")
         return job
 
     def list(self, state: State | None = None, limit: int = 100, before: str | None = None) -> Jobs:
-        """Jobs, the newest first; before: only those older than this id."""
+        """List jobs, the newest first; before: only those older than this id."""
         where = "WHERE (:state IS NULL OR state = :state)"
         where += " AND (:before IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :before))"
         jobs = self._select(f"{where} ORDER BY seq DESC LIMIT :limit", state=state, limit=limit, before=before)
-        return [job for job in jobs if state in (None, job.state)]  # newer states may be noted
+        return [job for job in jobs if state in (None, job.state)]  # noted states are newer
 
     def active(self) -> Jobs:
-        """Queued and running jobs, the oldest first."""
+        """List queued and running jobs, the oldest first."""
         return [job for job in self._select(f"WHERE {_ACTIVE} ORDER BY seq") if job.active]
 
     def count(self, state: State) -> int:
-        """How many jobs are in a state."""
-        with self._explained():
+        """Count the jobs in a state."""
+        with self._translated_errors():
             (number,) = self._db.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()
             return int(number)
 
     def by_key(self, kind: str, key: str) -> Job | None:
-        """The newest job with the same content key."""
+        """Find the newest job with the same content key."""
         return next(iter(self._select("WHERE key = ? AND kind = ? ORDER BY seq DESC LIMIT 1", key, kind)), None)
 
     def next(self, lane: str) -> Job | None:
-        """The queued job of a lane that runs next: of the highest priority the oldest."""
+        """Find the queued job of a lane that runs next: of the highest priority the oldest."""
         order = "WHERE state = 'queued' AND lane = ? ORDER BY priority DESC, seq LIMIT ?"
-        jobs = self._select(order, lane, len(self._noted) + 1)
+        jobs = self._select(order, lane, len(self._unsaved) + 1)
         return next((job for job in jobs if job.state == "queued"), None)
 
     def change(self, id: str, **fields: Any) -> Job:
@@ -140,48 +140,48 @@ class Queue:
         job = self.get(id).changed(**fields)
         with self._writing():
             self._update(job)
-        self._noted.pop(id, None)
+        self._unsaved.pop(id, None)
         return job
 
     def note(self, id: str, **fields: Any) -> Job:
         """Change a job in memory; raises NotFound."""
-        job = self._noted[id] = self.get(id).changed(**fields)
+        job = self._unsaved[id] = self.get(id).changed(**fields)
         return job
 
     def flush(self) -> None:
-        """Write what was noted."""
-        if self._noted:
+        """Write noted jobs."""
+        if self._unsaved:
             with self._writing():
-                for job in self._noted.values():
+                for job in self._unsaved.values():
                     self._update(job)
-            self._noted.clear()
+            self._unsaved.clear()
 
     def requeue_running(self) -> Jobs:
-        """After an engine has died: queue again what ran, cancel what was to be cancelled. Returns the queued ones."""
-        self._noted.clear()
+        """Recover after a crash: queue running jobs again, and cancel those being cancelled. Returns the queued ones."""
+        self._unsaved.clear()
         with self._writing() as db:
             db.execute(
                 f"UPDATE jobs SET state = 'cancelled', ended = ? WHERE {_ACTIVE} AND cancelling = 1", (time.time(),)
             )
-            changed = "UPDATE jobs SET state = 'queued', again = 1, started = NULL WHERE state = 'running'"
-            return [self.get(id) for (id,) in db.execute(f"{changed} RETURNING id").fetchall()]
+            statement = "UPDATE jobs SET state = 'queued', again = 1, started = NULL WHERE state = 'running'"
+            return [self.get(id) for (id,) in db.execute(f"{statement} RETURNING id").fetchall()]
 
     def prune(self, keep: int = 1000, short: int = 100) -> Ids:
         """Delete all ended jobs but the newest `keep`, and of warm kinds the newest `short`; returns the ids of the deleted."""
         old = f"SELECT seq FROM jobs WHERE NOT {_ACTIVE} AND lane {{}} 'device' ORDER BY seq DESC LIMIT -1 OFFSET ?"
         delete = f"DELETE FROM jobs WHERE seq IN ({old}) RETURNING id"
         with self._writing() as db:
-            deleted = [db.execute(delete.format(which), (n,)).fetchall() for which, n in (("=", keep), ("!=", short))]
-            return [id for rows in deleted for (id,) in rows]
+            groups = [db.execute(delete.format(sign), (n,)).fetchall() for sign, n in (("=", keep), ("!=", short))]
+            return [id for rows in groups for (id,) in rows]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._explained(), self._db as db:  # which commits, or rolls back
+        with self._translated_errors(), self._db as db:  # which commits, or rolls back
             db.execute("BEGIN IMMEDIATE")
             yield db
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Turn SQLite's errors into OutputError, SchemaError or Conflict."""
         try:
             yield
@@ -194,14 +194,14 @@ class Queue:
         row = {**_to_row(job), "id": job.id}
         self._db.execute(f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _SET)} WHERE id = :id", row)
 
-    def _select(self, rest: str, *values: Any, **named: Any) -> Jobs:
-        with self._explained():
-            rows = self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM jobs {rest}", named or values).fetchall()
-        return [self._noted.get(job.id, job) for job in map(_from_row, rows)]
+    def _select(self, rest: str, *values: Any, **fields: Any) -> Jobs:
+        with self._translated_errors():
+            rows = self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM jobs {rest}", fields or values).fetchall()
+        return [self._unsaved.get(job.id, job) for job in map(_from_row, rows)]
 
 
 def _to_row(job: Job) -> dict[str, Any]:
-    """Fields as SQLite keeps them: documents as JSON, an empty list as NULL."""
+    """Convert a job for SQLite: documents to JSON, an empty list to NULL."""
     values = {name: getattr(job, name) for name in _SET}
     return {n: (None if v is None or v == [] else to_json(v).decode()) if n in _JSON else v for n, v in values.items()}
 
@@ -226,9 +226,9 @@ def _explain(error: sqlite3.DatabaseError, path: Path) -> FaceplateError:
     name = getattr(error, "sqlite_errorname", None) or ""
     match name.split("_")[1:2]:
         case ["FULL"]:
-            what, remedy = "cannot be written: the disk is full", f"Free some space, or {_ELSEWHERE}"
+            message, remedy = "cannot be written: the disk is full", f"Free some space, or {_ELSEWHERE}"
         case ["READONLY" | "PERM" | "CANTOPEN"]:
-            what = "cannot be written: the folder is read-only or not yours"
+            message = "cannot be written: the folder is read-only or not yours"
             remedy = f"Make it writable, or {_ELSEWHERE}"
         case ["BUSY" | "LOCKED"]:
             remedy = "Use that one, or stop it with faceplate engine stop"
@@ -236,5 +236,5 @@ def _explain(error: sqlite3.DatabaseError, path: Path) -> FaceplateError:
         case ["NOTADB" | "CORRUPT"]:
             return SchemaError("is damaged", file=path, remedy="Move it away: a new queue is then begun")
         case _:
-            what, remedy = f"cannot be read or written: {error} ({name})", f"Check the disk, or {_ELSEWHERE}"
-    return OutputError(what, file=path, remedy=remedy)
+            message, remedy = f"cannot be read or written: {error} ({name})", f"Check the disk, or {_ELSEWHERE}"
+    return OutputError(message, file=path, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Which folders jobs may read and write: the user's home, and what `faceplate engine allow` adds."""
+"""Roots: folders that jobs may read and write, the user's home and those of `faceplate engine allow`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class OutsideError(FaceplateError):
 
 
 class Roots:
-    """The folders of one state folder's engine. They are read anew for each job, so that what is allowed holds at once."""
+    """The folders of one state folder's engine, read anew for each job, so that changes take effect at once."""
 
     def __init__(self, state: Path) -> None:
         self._state = Path(os.path.realpath(state))
 
     def folders(self) -> list[Path]:
-        """The allowed folders, symbolic links resolved; FACEPLATE_ROOTS stands in for the home if it is set. Raises SchemaError."""
+        """List the allowed folders, symbolic links resolved; FACEPLATE_ROOTS stands in for the home if it is set. Raises SchemaError."""
         instead = os.environ.get("FACEPLATE_ROOTS")
         first = [part for part in instead.split(os.pathsep) if part] if instead else [str(Path.home())]
         return [Path(os.path.realpath(Path(folder).expanduser())) for folder in (*first, *_read(self._file))]
@@ -36,7 +36,7 @@ class Roots:
     def check(self, request: Request) -> None:
         """Raise OutsideError unless all that a job reads and writes lies in an allowed folder, links and `..` resolved.
 
-        Nothing is written where the engine keeps its own, nor to what is hidden in an allowed folder: `~/.ssh`, `~/.bashrc`.
+        Jobs never write into the engine's state folder, nor to hidden files or folders such as `~/.ssh` and `~/.bashrc`.
         """
         folders = self.folders()
         for path in request.reads():
@@ -47,7 +47,7 @@ class Roots:
                 raise OutsideError("the engine keeps its own files there", file=path, remedy="Choose another folder")
             if any(part.startswith(".") for part in real.relative_to(folder).parts):
                 raise OutsideError(
-                    "is hidden, and nothing is written there unasked",
+                    "is hidden, and jobs do not write there by default",
                     file=path,
                     remedy=f"Choose another folder, or allow it with: {command_line('faceplate', 'engine', 'allow', str(real.parent))}",
                 )
@@ -57,7 +57,7 @@ class Roots:
         _inside(path, self.folders())
 
     def allow(self, folder: Path) -> list[str]:
-        """Add a folder and all below it, and return what is added now; raises OutsideError for what is no folder, OutputError."""
+        """Add a folder and all below it, and return the added folders; raises OutsideError if it is not a folder, OutputError."""
         real = os.path.realpath(folder.expanduser())
         if not Path(real).is_dir():
             raise OutsideError("is no folder", file=folder, remedy="Make it first")
@@ -65,11 +65,11 @@ class Roots:
         return added if real in added else self._write([*added, real])
 
     def forget(self, folder: Path) -> list[str]:
-        """Take back what was allowed; the home stays. Returns what is left."""
+        """Remove an added folder; the home stays. Returns the others."""
         real, added = os.path.realpath(folder.expanduser()), _read(self._file)
         if real not in added:
             raise OutsideError("was not allowed", file=folder, remedy="See faceplate engine allow")
-        return self._write([one for one in added if one != real])
+        return self._write([path for path in added if path != real])
 
     @property
     def _file(self) -> Path:
@@ -84,13 +84,13 @@ class Roots:
 
 
 def _inside(path: Path, folders: list[Path]) -> tuple[Path, Path]:
-    """The real path, and the innermost allowed folder that it lies in."""
+    """Return the real path, and the innermost allowed folder that it lies in."""
     try:
         real = Path(os.path.realpath(path))
         os.fsencode(real)
-    except (ValueError, OSError) as e:  # a zero byte, a loop
-        raise OutsideError("is no path", file=repr(str(path))[:200], remedy="Give an absolute path") from e
-    if not path.is_absolute():  # nor ~, which not every job resolves
+    except (ValueError, OSError) as e:  # a null byte or a loop of links
+        raise OutsideError("is not a path", file=repr(str(path))[:200], remedy="Give an absolute path") from e
+    if not path.is_absolute():  # ~ neither: not every job resolves it
         raise OutsideError("is not absolute", file=path, remedy="The engine has a folder of its own: give a whole path")
     within = [folder for folder in folders if real.is_relative_to(folder)]
     if not within:
@@ -111,5 +111,5 @@ def _read(file: Path) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise SchemaError("is damaged", file=file, remedy="Delete it and allow the folders again") from e
     if schema != SCHEMA or not isinstance(folders, list):
-        raise SchemaError(f"is no {SCHEMA}", file=file, remedy="Update Faceplate, or delete the file")
+        raise SchemaError(f"is not a {SCHEMA}", file=file, remedy="Update Faceplate, or delete the file")
     return [str(folder) for folder in folders]

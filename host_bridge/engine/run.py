@@ -1,4 +1,4 @@
-"""How a running job changes: by what its process reports, and by the end of its process."""
+"""Changes of a running job, from the events of its process and from its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WINDOW = 15.0  # seconds over which a rate is measured
 
 
 def after_event(job: Job, event: Event, rate: Rate, log: Path) -> dict[str, Any]:
-    """The fields of a running job that an event changes. log: its log, which every error names."""
+    """Return the fields of a running job that an event changes. log: its log, for error messages."""
     values = dict(event)
     match values.pop("event"):
         case "progress":
@@ -32,17 +32,17 @@ def after_event(job: Job, event: Event, rate: Rate, log: Path) -> dict[str, Any]
         case "message":
             return {"messages": _messages(job, values["line"])}
         case "preview":
-            others = [name for name in job.pictures if name != values["name"]]
-            return {"preview": (job.preview or 0) + 1, "pictures": [*others, values["name"]][-MOST_PICTURES:]}
+            pictures = [name for name in job.pictures if name != values["name"]]
+            return {"preview": (job.preview or 0) + 1, "pictures": [*pictures, values["name"]][-MOST_PICTURES:]}
         case "finished":
             return _end(job, log, "finished", result=values["result"])
         case "failed":
             return _end(job, log, "failed", error=values)
-    return {}  # that it stopped is told by the end of its process
+    return {}  # "stopped": the end of its process follows
 
 
 def after_death(job: Job, status: int, stopping: bool, log: Path) -> dict[str, Any]:
-    """The fields that change when the process has ended before the job. status: -N for signal N. stopping: the engine ends, and asked for it."""
+    """Return the fields that change when the process ends before its job. status: -N for signal N. stopping: the engine is ending it."""
     again = {"state": "queued", "again": True, "started": None}
     if job.cancelling:
         return _end(job, log, "cancelled")
@@ -51,7 +51,7 @@ def after_death(job: Job, status: int, stopping: bool, log: Path) -> dict[str, A
     if job.kills < RETRIES:
         messages = _messages(job, f"Its process {_how(status)}; it is run once more.")
         return {**again, "messages": messages, "kills": job.kills + 1, "attempt": job.attempt + 1}
-    memory = status == -signal.SIGKILL  # the system's doing, mostly, when there is none left
+    memory = status == -signal.SIGKILL  # mostly the system, out of memory
     error = {
         "message": f"its process {_how(status)}, twice.",
         "remedy": "Perhaps the memory was used up: close other programs, and retry it" if memory else "See its log",
@@ -61,7 +61,7 @@ def after_death(job: Job, status: int, stopping: bool, log: Path) -> dict[str, A
 
 
 def _end(job: Job, log: Path, state: str, **fields: Any) -> dict[str, Any]:
-    if job.cancelling:  # its user knows why it ended, whatever it said last
+    if job.cancelling:  # overrides its last event: its user has cancelled it
         state, fields = "cancelled", {}
     if state == "failed":
         fields["error"]["message"] += f" (log: {log})"
@@ -73,42 +73,42 @@ def _messages(job: Job, line: str) -> list[str]:
 
 
 class Rate:
-    """The rate of a stage over the last seconds. clock: monotonic seconds, so that setting the time does no harm."""
+    """Rate of a stage over the last seconds. clock: monotonic seconds, so that setting the time does no harm."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._stage: str | None = None
-        self._seen: deque[tuple[float, int]] = deque()
+        self._samples: deque[tuple[float, int]] = deque()
 
     def progress(self, stage: str, done: int, total: int | None) -> dict[str, Any]:
-        """The progress with its rate in units a second and the seconds left, None until they are known."""
+        """Return the progress with its rate in units a second and the remaining seconds, None until they are known."""
         now = self._clock()
-        if stage != self._stage or (self._seen and done < self._seen[-1][1]):
+        if stage != self._stage or (self._samples and done < self._samples[-1][1]):
             self._stage = stage
-            self._seen.clear()
-        while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW:
-            self._seen.popleft()
-        if not self._seen or now - self._seen[-1][0] >= _WINDOW / 100:
-            self._seen.append((now, done))
-        (since, first), passed = self._seen[0], now - self._seen[0][0]
-        rate = (done - first) / passed if passed > 0.2 and done > first and since < now else None
+            self._samples.clear()
+        while len(self._samples) > 2 and now - self._samples[0][0] > _WINDOW:
+            self._samples.popleft()
+        if not self._samples or now - self._samples[-1][0] >= _WINDOW / 100:
+            self._samples.append((now, done))
+        (since, first), elapsed = self._samples[0], now - self._samples[0][0]
+        rate = (done - first) / elapsed if elapsed > 0.2 and done > first and since < now else None
         left = None if rate is None or total is None else max(total - done, 0) / rate
         return {"stage": stage, "done": done, "total": total, "rate": _short(rate), "left": _short(left)}
 
 
 def extended(curve: Sequence[tuple[float, float]], step: float, loss: float) -> list[tuple[float, float]]:
-    """A curve with one more point where one is due: at most 200 points, thinned by half whenever there are more.
+    """Add a point to a curve where one is due: at most 200 points, thinned by half whenever there are more.
 
-    A training that goes on from an earlier checkpoint takes back what came after it.
+    A step before the last points removes them: the training has resumed from a checkpoint.
     """
-    kept = [point for point in curve if point[0] < step]
-    if len(kept) >= MOST_POINTS - 1:
-        kept = kept[::2]
-    # Points keep the distance that they have already; a short curve takes all.
-    gap = min((b[0] - a[0] for a, b in pairwise(kept)), default=0.0) if len(kept) >= MOST_POINTS // 2 else 0.0
-    if kept and step - kept[-1][0] < gap:
-        return kept
-    return [*kept, (step, loss)]
+    points = [point for point in curve if point[0] < step]
+    if len(points) >= MOST_POINTS - 1:
+        points = points[::2]
+    # Points keep their distance; a short curve takes all.
+    gap = min((b[0] - a[0] for a, b in pairwise(points)), default=0.0) if len(points) >= MOST_POINTS // 2 else 0.0
+    if points and step - points[-1][0] < gap:
+        return points
+    return [*points, (step, loss)]
 
 
 def _short(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Runs jobs in the child process, and sends the engine their events: JSON, one line each, on a pipe of its own."""
+"""Runner of jobs in the child process; it sends the engine their events as JSON lines on a separate pipe."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _log = logging.getLogger(__name__)
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGTERM has come: to be passed on after tidying up."""
+    """SIGTERM has come; raised after tidying up."""
 
 
 class Runner:
-    """Runs jobs of the kinds that a module lists as KINDS; fd: where events are written."""
+    """Runner of the kinds that a module lists as KINDS; fd: where events are written."""
 
     def __init__(self, module: str, fd: int) -> None:
         faulthandler.enable()
@@ -52,17 +52,17 @@ class Runner:
         self._kinds: dict[str, Kind] = import_module(module).KINDS
 
     def run(self, line: bytes) -> int:
-        """Run the job of one line, and return the exit status of the command line. Its last event is how it ended."""
+        """Run the job of one line, and return the exit status of the command line. Its last event is its outcome."""
         job = json.loads(line)
         watch = EventWatch(self._fd, Path(job["folder"]))
-        with _printed_to(job.get("log")), logging_to(Stderr()), _signals() as came:
+        with _redirected_to(job.get("log")), logging_to(Stderr()), _signals() as came:
             try:
                 request = parse(job["kind"], job["request"], self._kinds)
                 kind = self._kinds[job["kind"]]
                 if job["again"] and kind.again:
                     request = kind.again(request)
                 result = kind.perform(request, watch)
-                if came(signal.SIGTERM):  # some kinds end in good order when they are asked to
+                if came(signal.SIGTERM):  # some kinds end in good order on it
                     raise Stopped
                 watch.send("finished", result=result)
                 return 0
@@ -71,13 +71,13 @@ class Runner:
                     watch.send("stopped")
                     return STOPPED
                 log_failure(_log, e)
-                error = _described(e)
+                error = _describe(e)
                 watch.send("failed", **error)
                 return int(error["exit_status"])
 
 
 class EventWatch(Watch):
-    """Sends the engine what a job reports. fd: of the pipe to it; folder: the job's own, where copies of its pictures are kept."""
+    """Sender of a job's progress to the engine. fd: of the pipe to it; folder: the job's own, for copies of its pictures."""
 
     def __init__(self, fd: int, folder: Path) -> None:
         self._fd, self._folder, self._lock = fd, folder, threading.Lock()
@@ -85,7 +85,7 @@ class EventWatch(Watch):
         self._next = 0.0
 
     def send(self, event: str, **values: Any) -> None:
-        """Send one event as a whole line, whichever thread it comes from; an engine that is gone is ignored."""
+        """Send one event as a whole line, from any thread; a closed pipe is ignored."""
         document = {"event": event, **{name: as_document(value) for name, value in values.items()}}
         line = json.dumps(document, ensure_ascii=False).encode(errors="replace") + b"\n"
         with self._lock, suppress(BrokenPipeError):
@@ -101,15 +101,15 @@ class EventWatch(Watch):
         self.send("progress", stage=stage, done=done, total=total)
 
     def training(self, now: TrainingProgress) -> None:
-        """Send how the training stands."""
+        """Send the progress of a training."""
         self.send("training", **asdict(now))
 
     def message(self, line: str) -> None:
-        """Send it."""
+        """Send a message."""
         self.send("message", line=line)
 
     def preview(self, picture: Path) -> None:
-        """Keep a copy: the picture may change again, or lie where the engine must not look."""
+        """Keep a copy: the picture may change again, or lie outside the engine's folders."""
         try:
             for copy in (self._folder / PICTURES / picture.name, self._folder / PREVIEW):
                 with whole_file(copy, sync=False) as temporary:
@@ -120,12 +120,12 @@ class EventWatch(Watch):
         self.send("preview", name=picture.name)
 
     def may_read(self, path: Path) -> None:
-        """Check a path as the engine checks those of a request."""
+        """Raise OutsideError if the engine would refuse a path."""
         Roots(state_folder()).check_read(path)
 
 
-def _described(error: BaseException) -> dict[str, Any]:
-    """An error as the engine keeps it: its message and its remedy in one line each, and the exit status. The traceback is in the log."""
+def _describe(error: BaseException) -> dict[str, Any]:
+    """Describe an error for the engine: message and remedy in one line each, and the exit status. The traceback is in the log."""
     if isinstance(error, FaceplateError):
         remedy = error.remedy and " ".join(error.remedy.splitlines())  # a command may hold two spaces
         return {"message": " ".join(error.plain.splitlines()), "remedy": remedy, "exit_status": error.exit_status}
@@ -143,17 +143,17 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _signals() -> Iterator[Callable[[int], bool]]:
-    """Give a function that says whether a signal has come, whoever handled it."""
+    """Give a function that tells if a signal has come, whichever handler took it."""
     if sys.platform == "win32":
         yield lambda number: False
         return
     reading, writing = socket.socketpair()
-    seen = bytearray()
+    numbers = bytearray()
 
     def came(number: int) -> bool:
         with suppress(BlockingIOError):
-            seen.extend(reading.recv(4096))
-        return number in seen
+            numbers.extend(reading.recv(4096))
+        return number in numbers
 
     with reading, writing:
         reading.setblocking(False)
@@ -166,8 +166,8 @@ def _signals() -> Iterator[Callable[[int], bool]]:
 
 
 @contextmanager
-def _printed_to(path: str | None) -> Iterator[None]:
-    """Send what is printed to a file, where one is named."""
+def _redirected_to(path: str | None) -> Iterator[None]:
+    """Redirect printed output to a file, if one is given."""
     with ExitStack() as stack:
         if path is not None:
             file = stack.enter_context(Path(path).open("a", 1, "utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""The engine as a process: it owns its state folder, publishes its address, and ends when it is told to or has nothing to do."""
+"""The engine as a process: it owns its state folder, publishes its address, and ends on request or when idle."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class AlreadyRunning(FaceplateError):
 def serve(
     folder: Path, idle_stop: float, devices: Sequence[str], ready: Callable[[], object], *, log_to_file: bool
 ) -> None:
-    """Be the engine of this state folder until it ends. idle_stop: minutes, 0 for never; ready: called when it answers.
+    """Run the engine of this state folder until it ends. idle_stop: minutes, 0 for never; ready: called when it answers.
 
-    Raises AlreadyRunning if there is one, SchemaError for a queue of a newer Faceplate, OutputError if the folder cannot be written.
+    Raises AlreadyRunning, SchemaError for a queue of a newer Faceplate, OutputError if the folder cannot be written.
     """
     with writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         try:
-            # The lock goes with the process, however it ends.
+            # The lock is released when the process ends, however it ends.
             lock = FileLock(folder / "engine.lock").acquire(_START, cancel_check=lambda: running(folder) is not None)
         except Timeout as e:
             raise AlreadyRunning("an engine runs already", file=folder) from e
@@ -62,7 +62,7 @@ def serve(
         try:
             asyncio.run(_serve(folder, token, idle_stop, devices, ready))
         except Exception:
-            _log.exception("the engine ends by an error")
+            _log.exception("the engine ends with an error")
             raise
         _log.info("the engine has ended")
 
@@ -70,7 +70,7 @@ def serve(
 async def _serve(
     folder: Path, token: str, idle_stop: float, devices: Sequence[str], ready: Callable[[], object]
 ) -> None:
-    # With its protocol named, asyncio sends answers at once; else their second part waits 40 ms for the first to be acknowledged.
+    # With the protocol named, asyncio sends answers at once; else their second part waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     queue = Queue(folder / "jobs.sqlite")
@@ -101,7 +101,7 @@ async def _serve(
         loop.call_soon_threadsafe(stop)
 
     server.handle_exit = end  # type: ignore[assignment]
-    for number in (signal.SIGINT, signal.SIGTERM):  # before it serves, too
+    for number in (signal.SIGINT, signal.SIGTERM):  # also before it serves
         signal.signal(number, end)
     address = Address(f"http://127.0.0.1:{listener.getsockname()[1]}", token, os.getpid(), __version__)
     await supervisor.start()
@@ -121,7 +121,7 @@ async def _serve(
 
 
 async def _stop_when_idle(context: Context) -> None:
-    """End the engine when nothing has run, waited or been asked for `idle_stop` minutes. Listening does not count."""
+    """End the engine after `idle_stop` minutes without jobs or requests. Event listeners do not count."""
     limit = context.idle_stop * 60
     while limit > 0:
         await asyncio.sleep(min(limit / 4, 15.0))
@@ -144,7 +144,7 @@ def publish(folder: Path, address: Address) -> None:
 
 
 class _WithoutToken(logging.Formatter):
-    """Keeps the token out of the log: out of a path that was asked for, and out of a traceback."""
+    """Log formatter that replaces the token in requested paths and tracebacks."""
 
     def __init__(self, token: str) -> None:
         super().__init__(FORMAT)

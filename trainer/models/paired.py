@@ -82,8 +82,8 @@ class PairedBatches:
         level, parts = identity(rows).rows(slice(None), self.share.device), []
         grid = sampling_grid(level, self.size, warped=False)
         for crops in self._crops:
-            rows_of_crops = torch.linspace(0, len(crops) - 1, rows).round().long()
-            unwarped = sample(planes(crops(rows_of_crops).to(self.share.device)), grid)
+            evenly = torch.linspace(0, len(crops) - 1, rows).round().long()
+            unwarped = sample(planes(crops(evenly).to(self.share.device)), grid)
             parts.append(torch.cat([unwarped[:, :3], unwarped], 1))
         return _batch(parts)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sequencer's strips as an edit that other programs read, and back: Export OTIO and Import OTIO.
+"""Export OTIO and Import OTIO: the sequencer's strips as an edit for other programs, and back.
 
-`gather` writes down strips as the document `faceplate.cut/1`, `rebuild` makes strips of one; the engine turns it into OpenTimelineIO and back.
+`gather` describes strips as the document `faceplate.cut/1`, `rebuild` makes strips from one; the engine turns it into OpenTimelineIO and back.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FACEPLATE_OT_export_otio(Asks, bpy.types.Operator):
         out = media.absolute(self.filepath)
         cut = _cuts(scene) / f"{settings.file_name(scene.name)}.json"
         cut.write_text(json.dumps(gather(scene)), "utf-8")
-        session.submit("export_cut", {"cut": str(cut), "out": out, "profile": self.profile}, on_end=_written)
+        session.submit("export_cut", {"cut": str(cut), "out": out, "profile": self.profile}, on_end=_report_export)
         return f"Asked the engine to write {Path(out).name}"
 
 
@@ -83,18 +83,18 @@ class FACEPLATE_OT_import_otio(Asks, bpy.types.Operator):
         edit = media.absolute(self.filepath)
         out = _cuts(scene) / f"{Path(edit).stem}.read.json"
         request = {"edit": edit, "out": str(out), "media_roots": [self.media_root] if self.media_root else []}
-        session.submit("import_cut", request, on_end=_read)
+        session.submit("import_cut", request, on_end=_load_cut)
         return f"Asked the engine to read {Path(edit).name}"
 
 
 def _cuts(scene: Any) -> Path:
-    """The folder through which cuts go to the engine and come from it. Raises MediaError and OSError."""
+    """Return the folder through which cuts go to the engine and back. Raises MediaError and OSError."""
     folder = Path(settings.results_folder(scene)) / "cuts"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _written(job: Job) -> None:
+def _report_export(job: Job) -> None:
     if finished(job):
         result = job["result"]
         note(f"{result['edit']} is written")
@@ -102,17 +102,17 @@ def _written(job: Job) -> None:
             note(line)
 
 
-def _read(job: Job) -> None:
+def _load_cut(job: Job) -> None:
     if not finished(job):
         return
     result = job["result"]
     cut = json.loads(Path(result["cut"]).read_text("utf-8"))
-    scene, said = rebuild(cut)
+    scene, problems = rebuild(cut)
     for window in bpy.context.window_manager.windows:
         window.scene = scene
         if hasattr(window.workspace, "sequencer_scene"):
             window.workspace.sequencer_scene = scene
-    for line in (*result["unsaid"], *said):
+    for line in (*result["unsaid"], *problems):
         note(line)
     note(f"The scene {scene.name} has {len(scene.sequence_editor.strips_all)} strips of {Path(result['cut']).stem}")
 

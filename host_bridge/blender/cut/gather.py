@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write down the strips of a scene as the document `faceplate.cut/1`; `look` is all of a strip but time and place."""
+"""Describe the strips of a scene as the document `faceplate.cut/1`; `look` holds strip properties other than timing and placement."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..sequencer import strips
 
 SCHEMA = "faceplate.cut/1"
 _FOOTAGE = ("MOVIE", "IMAGE", "MOVIECLIP")
-# Blender rounds frames of slowed footage in its own ways; these shifts of where footage begins, in frames, say the same to others.
+# Blender rounds frames of slowed footage in its own ways; one of these shifts of the start, in frames, gives others the same frames.
 _SHIFTS = (0.0, 0.001, -0.499, 0.499)
 
 _PLAIN = frozenset({"BOOLEAN", "INT", "FLOAT", "STRING", "ENUM"})
 _PARTS = ("transform", "crop", "colorspace_settings")
-# Said elsewhere in the document, or of no use to another scene.
+# Elsewhere in the document, or of no use to another scene.
 _NOT = {"animation_offset_start", "animation_offset_end", "channel", "directory", "filepath", "lock", "mute", "name"}
 _NOT |= {"select", "select_left_handle", "select_right_handle", "show_retiming_keys", "type", "use_proxy"}
 _NOT |= {"use_reverse_frames"}
-_LATE = ("lock",)  # set when all else is
+_LATE = ("lock",)  # set last
 
 
 def gather(scene: Any) -> dict[str, Any]:
-    """The strips of a scene, its markers and its range, as JSON holds them."""
+    """Describe the strips of a scene, its markers and its range, for JSON."""
     render = scene.render
     editor = scene.sequence_editor
     return {
@@ -73,7 +73,7 @@ def _strip(strip: Any, scene: Any) -> dict[str, Any]:
 
 
 def _place(strip: Any) -> dict[str, Any]:
-    """What makes the same strip again to the frame, counted from its left end."""
+    """Describe the values that rebuild the strip to the frame, counted from its left end."""
     left = strip.frame_final_start
     return {
         "begin": strip.frame_start - left,
@@ -88,12 +88,12 @@ def _footage(strip: Any, scene: Any, unsaid: list[str]) -> dict[str, Any]:
     plate = media.of_strip(strip, scene)
     left, right = int(strip.frame_final_start), int(strip.frame_final_end)
     if strip.type == "MOVIECLIP":
-        seen = [plate.number(frame) for frame in range(left, right)]
-        source, step = float(seen[0] - plate.first), 1.0
+        numbers = [plate.number(frame) for frame in range(left, right)]
+        source, step = float(numbers[0] - plate.first), 1.0
     else:
-        seen = list(strips.numbers(strip, scene, plate, range(left, right)))
+        numbers = list(strips.numbers(strip, scene, plate, range(left, right)))
         source, step = _pace(strip, scene, plate)
-    wrong, shift = min(((_wrong(seen, plate, source + s, step), s) for s in _SHIFTS), key=lambda each: each[0])
+    wrong, shift = min(((_wrong(numbers, plate, source + s, step), s) for s in _SHIFTS), key=lambda each: each[0])
     if wrong:
         unsaid.append(f"{wrong} of {right - left} frames, which other programs show one earlier or later")
     footage = {"path": plate.path, "rate": str(plate.rate), "frames": plate.count, "first": plate.first}
@@ -101,7 +101,7 @@ def _footage(strip: Any, scene: Any, unsaid: list[str]) -> dict[str, Any]:
 
 
 def _pace(strip: Any, scene: Any, plate: media.Plate) -> tuple[float, float]:
-    """The frame of the footage, counted from 0, that is shown at the strip's left end, and how many it goes on in a frame of the scene."""
+    """Return the frame of the footage, counted from 0, at the strip's left end, and the step from frame to frame of the scene."""
     if strip.type == "IMAGE" and len(strip.elements) == 1:
         return 0.0, 0.0
     first, count = strip.animation_offset_start, plate.count
@@ -111,15 +111,15 @@ def _pace(strip: Any, scene: Any, plate: media.Plate) -> tuple[float, float]:
     count -= strip.animation_offset_start + strip.animation_offset_end
     step = strips.speed(strip, scene, count)
     if strip.use_reverse_frames:
-        passed = strip.frame_start + strips.length(strip) - 1 - strip.frame_final_start
-        return first + passed * step, -step
+        elapsed = strip.frame_start + strips.length(strip) - 1 - strip.frame_final_start
+        return first + elapsed * step, -step
     return first + (strip.frame_final_start - strip.frame_start) * step, step
 
 
-def _wrong(seen: list[int], plate: media.Plate, source: float, step: float) -> int:
-    """How many frames others would show otherwise: the nearest, of two the earlier, and beyond the footage its ends."""
-    shown = (math.ceil(source + k * step - 0.5 - 1e-9) for k in range(len(seen)))
-    return sum(min(max(n, 0), plate.count - 1) + plate.first != number for n, number in zip(shown, seen, strict=True))
+def _wrong(numbers: list[int], plate: media.Plate, source: float, step: float) -> int:
+    """Count the frames that others would show differently: they take the nearest, of two the earlier, within the footage."""
+    shown = (math.ceil(source + k * step - 0.5 - 1e-9) for k in range(len(numbers)))
+    return sum(min(max(n, 0), plate.count - 1) + plate.first != m for n, m in zip(shown, numbers, strict=True))
 
 
 def _sound(strip: Any, scene: Any) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _sound(strip: Any, scene: Any) -> dict[str, Any]:
 
 
 def _unsaid(strip: Any, scene: Any) -> Iterator[str]:
-    """What neither the edit nor our block holds."""
+    """List properties that neither the edit nor our block holds."""
     if len(strip.modifiers):
         yield f"{len(strip.modifiers)} modifiers"
     if len(getattr(strip, "retiming_keys", ())) > 2:
@@ -146,7 +146,7 @@ def _unsaid(strip: Any, scene: Any) -> Iterator[str]:
 
 
 def look(strip: Any) -> dict[str, Any]:
-    """Write down how a strip looks and sounds."""
+    """Describe how a strip looks and sounds."""
     values = _values(strip)
     for part in _PARTS:
         if (of := getattr(strip, part, None)) is not None:
@@ -155,7 +155,7 @@ def look(strip: Any) -> dict[str, Any]:
 
 
 def set_look(strip: Any, values: dict[str, Any]) -> None:
-    """Make a strip look and sound so; what this version of Blender does not know is left out."""
+    """Make a strip look and sound so; properties unknown to this version of Blender are skipped."""
     for name, value in values.items():
         if name in _PARTS and isinstance(value, dict):
             of = getattr(strip, name, None)

@@ -15,13 +15,13 @@ import bpy
 from ..sequencer.strips import on_view
 from .gather import set_look
 
-_ASIDE = 128  # the channel on which a strip is made, so that before it is trimmed it pushes none away
+_ASIDE = 128  # the channel on which a strip is made, so that it pushes none away before it is trimmed
 _BLENDS = "CROSS", "GAMMA_CROSS", "WIPE", "ADD", "SUBTRACT", "ALPHA_OVER", "ALPHA_UNDER", "MULTIPLY", "COLORMIX"
 _INPUTS = {**dict.fromkeys(_BLENDS, 2), "SPEED": 1, "GLOW": 1, "TRANSFORM": 1, "GAUSSIAN_BLUR": 1}
 
 
 def rebuild(cut: dict[str, Any]) -> tuple[Any, list[str]]:
-    """Return a new scene with the strips of a cut, and what of it could not be made."""
+    """Return a new scene with the strips of a cut, and the problems on the way."""
     scene = bpy.data.scenes.new(cut["name"] or "Cut")
     rate = Fraction(cut["rate"])
     scene.render.fps = -(-rate.numerator // rate.denominator)
@@ -34,11 +34,11 @@ def rebuild(cut: dict[str, Any]) -> tuple[Any, list[str]]:
     maker.fill(scene.sequence_editor_create().strips, cut["strips"])
     if size := cut["host"].get("resolution") or _size(scene):
         scene.render.resolution_x, scene.render.resolution_y = size
-    return scene, maker.said
+    return scene, maker.problems
 
 
 def _size(scene: Any) -> tuple[int, int] | None:
-    """Of the first footage that tells it: an edit says no size."""
+    """Return the size of the first footage that has one: an edit has none."""
     for strip in scene.sequence_editor.strips_all:
         for element in getattr(strip, "elements", ())[:1]:
             if element.orig_width > 0:
@@ -47,33 +47,33 @@ def _size(scene: Any) -> tuple[int, int] | None:
 
 
 class _Maker:
-    """Makes strips. said: takes what could not be made."""
+    """Maker of strips. problems: sentences on strips that could not be made."""
 
     def __init__(self, scene: Any) -> None:
-        self.said: list[str] = []
+        self.problems: list[str] = []
         self._scene = scene
 
-    def fill(self, into: Any, wanted: Iterable[dict[str, Any]]) -> None:
-        """Make strips in a collection, effects after what they take."""
-        made: dict[str, Any] = {}
-        waiting = list(wanted)
+    def fill(self, into: Any, documents: Iterable[dict[str, Any]]) -> None:
+        """Make strips in a collection, effects after their inputs."""
+        strips: dict[str, Any] = {}
+        waiting = list(documents)
         while waiting:
-            ready = [each for each in waiting if all(name in made for name in each["host"].get("inputs", ()))]
+            ready = [each for each in waiting if all(name in strips for name in each["host"].get("inputs", ()))]
             for each in ready:
-                strip = self._made(into, each, made)
+                strip = self._make(into, each, strips)
                 if strip is not None:
-                    made[each["name"]] = strip
+                    strips[each["name"]] = strip
             waiting = [each for each in waiting if each not in ready]
             if not ready:
-                self.said += [f"{each['name']}: what it takes could not be made" for each in waiting]
+                self.problems += [f"{each['name']}: what it takes could not be made" for each in waiting]
                 return
 
-    def _made(self, into: Any, wanted: dict[str, Any], made: dict[str, Any]) -> Any:
+    def _make(self, into: Any, wanted: dict[str, Any], strips: dict[str, Any]) -> Any:
         make: Callable[..., Any] = _MAKERS.get(wanted["kind"], _effect)
         try:
-            strip = make(into, wanted, made)
+            strip = make(into, wanted, strips)
         except (_Missing, RuntimeError, TypeError) as e:
-            self.said.append(f"{wanted['name']}: {str(e).strip() or 'Blender does not make it'}")
+            self.problems.append(f"{wanted['name']}: {str(e).strip() or 'Blender does not make it'}")
             return None
         if wanted["kind"] == "META":
             self.fill(strip.strips, wanted["strips"])
@@ -87,17 +87,17 @@ class _Maker:
         strip.mute = wanted["muted"]
         strip.channel = wanted["channel"]
         if (strip.frame_final_start, strip.frame_final_end) != (wanted["left"], wanted["right"]):
-            self.said.append(
+            self.problems.append(
                 f"{strip.name} is at {strip.frame_final_start} to {strip.frame_final_end}, not {wanted['left']} to {wanted['right']}"
             )
         return strip
 
     def _time(self, strip: Any, wanted: dict[str, Any]) -> None:
-        """Give a strip its place and speed: as it was, where that still says what is told, else as near as Blender can."""
+        """Give a strip its place and speed: as it was, if timing is unchanged, else as near as Blender can."""
         place = wanted["host"].get("place") or {}
         left, step, source = wanted["left"], wanted["step"], wanted["source"]
-        then = (place.get(name, math.inf) for name in ("source", "step", "length"))
-        if all(map(_near, then, (source, step, wanted["right"] - left))):
+        earlier = (place.get(name, math.inf) for name in ("source", "step", "length"))
+        if all(map(_near, earlier, (source, step, wanted["right"] - left))):
             if hasattr(strip, "animation_offset_start"):
                 strip.animation_offset_start, strip.animation_offset_end = place["offsets"]
             if place["reversed"]:
@@ -105,7 +105,7 @@ class _Maker:
             if place["keys"] == 2:
                 self._retime(strip, abs(step))
             elif place["keys"]:
-                self.said.append(f"{strip.name} had several speeds; it has one")
+                self.problems.append(f"{strip.name} had several speeds; it has one")
             strip.frame_start = left + place["begin"]
             return
         if step == 0:
@@ -121,7 +121,7 @@ class _Maker:
             strip.frame_start = round(left - source / step)
 
     def _retime(self, strip: Any, step: float) -> None:
-        """Give a strip one speed, by the operator: Blender writes wrong frames of keys where other strips come before it."""
+        """Give a strip one speed, by the operator: Blender writes wrong frames of keys if other strips come before it."""
         for each in self._scene.sequence_editor.strips_all:
             each.select = each == strip
         self._scene.sequence_editor.active_strip = strip
@@ -134,7 +134,7 @@ def _near(a: float, b: float) -> bool:
 
 
 class _Missing(Exception):
-    """What a strip needs and is not there."""
+    """A file or data that a strip needs and that is missing."""
 
 
 def _movie(into: Any, wanted: dict[str, Any], _: Any) -> Any:
@@ -150,7 +150,7 @@ def _image(into: Any, wanted: dict[str, Any], _: Any) -> Any:
 
 
 def _files(wanted: dict[str, Any]) -> list[str]:
-    """The file of a movie or a sound, the files of a sequence, of a still the one that it shows. Raises _Missing where the first is not there."""
+    """Return the file of a movie or sound, or the files of a sequence, for a still its one. Raises _Missing if the first is missing."""
     footage, path = wanted["footage"], Path(wanted["footage"]["path"])
     files = [str(path)]
     if "%" in path.name:
@@ -186,8 +186,8 @@ def _of_data(function: str, all_of: Callable[[], Any]) -> Callable[[Any, dict[st
     return make
 
 
-def _effect(into: Any, wanted: dict[str, Any], made: dict[str, Any]) -> Any:
-    inputs = [made[name] for name in wanted["host"].get("inputs", ())]
+def _effect(into: Any, wanted: dict[str, Any], strips: dict[str, Any]) -> Any:
+    inputs = [strips[name] for name in wanted["host"].get("inputs", ())]
     if len(inputs) < _INPUTS.get(wanted["kind"], 0):
         raise _Missing("what it takes is not there")
     named = {f"input{n}": strip for n, strip in enumerate(inputs, 1)}

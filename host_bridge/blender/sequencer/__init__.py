@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faceplate in the Video Sequence Editor: Replace Face, Train on Strips and Verify, their settings, menu and panel.
 
-`strips` says what a strip shows, `place` puts results into the edit, `operators` ask the engine; nothing here waits.
+`strips` reads the frames of strips, `place` puts results into the edit, `operators` ask the engine; nothing here waits.
 """
 
 from __future__ import annotations
@@ -17,5 +17,5 @@ CLASSES: tuple[Any, ...] = (*settings.CLASSES, *operators.CLASSES, *panel.CLASSE
 
 
 def unregister() -> None:
-    """Forget what was said."""
+    """Forget all notes."""
     panel.notes.clear()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replace Face, Train on Strips and Verify: what is done with the selected strips, asked for at once, put in place when the engine is done."""
+"""Replace Face, Train on Strips and Verify: operators that ask the engine at once, and place results later."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Clip = tuple[str, str | None]  # footage, and its frames A-B, None for all
 
 
 class _OnSelected(Asks):
-    """What is done with the selected strips that show footage, patches left alone."""
+    """Mixin for operators on the selected strips with footage, patches excluded."""
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -43,23 +43,23 @@ class FACEPLATE_OT_replace_face(_OnSelected, bpy.types.Operator):
 
     def ask(self: Any, scene: Any) -> str:
         shared = _shared(scene)
-        asked, refused = 0, []
+        count, errors = 0, []
         for strip in strips.selected(scene):
             try:
                 _replace(scene, strip, shared)
-                asked += 1
+                count += 1
             except MediaError as e:
-                refused.append(e)
-        failed = None if asked else refused.pop()
-        for why in refused:
+                errors.append(e)
+        error = None if count else errors.pop()
+        for why in errors:
             self.report({"WARNING"}, str(why))
-        if failed:
-            raise failed
-        return f"Asked the engine for {asked} strip{'s' if asked > 1 else ''}"
+        if error:
+            raise error
+        return f"Asked the engine for {count} strip{'s' if count > 1 else ''}"
 
 
 def _shared(scene: Any) -> dict[str, Any]:
-    """What all requests have in common. Raises MediaError."""
+    """Return the part that all requests share. Raises MediaError."""
     settings.check(scene)
     space = scene.sequencer_colorspace_settings.name
     if space != _BLENDS_IN:
@@ -95,7 +95,7 @@ def _replace(scene: Any, strip: Any, shared: dict[str, Any]) -> None:
 
 
 def landing(target: Target, first: int, last: int, *, inside: bool = False) -> Callable[[Job], None]:
-    """A listener that puts the pictures of a job that has ended above the strip, or inside it, and notes what came of it."""
+    """Make a listener that puts the pictures of an ended job above the strip, or inside it, and notes the outcome."""
 
     def ended(job: Job) -> None:
         if not finished(job, target.strip):
@@ -145,14 +145,14 @@ def _trained(job: Job) -> None:
 
 
 def _name(clips: dict[str, list[Clip]], detect: dict[str, Any], named: list[str]) -> str:
-    """A folder for what the same footage of the same performers gives: a training goes on in it, and another has one of its own."""
-    who = [settings.file_name(Path(footage[0][0]).stem) for footage in clips.values()]
+    """Name a training's folder: the same for the same footage and performers, so that the training goes on in it."""
+    stems = [settings.file_name(Path(footage[0][0]).stem) for footage in clips.values()]
     content = json.dumps([clips, detect, *named], sort_keys=True).encode()
-    return f"{who[0]}-on-{who[1]}-{hashlib.sha256(content).hexdigest()[:6]}"
+    return f"{stems[0]}-on-{stems[1]}-{hashlib.sha256(content).hexdigest()[:6]}"
 
 
 def _targets(scene: Any) -> list[Clip]:
-    """What the selected strips show that are not the source's. Raises MediaError."""
+    """List the footage of the selected strips except the source's. Raises MediaError."""
     chosen = [s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source]
     if not chosen:
         raise MediaError("no strip of the target is selected", "Select movie or image strips that are not the source's")
@@ -160,7 +160,7 @@ def _targets(scene: Any) -> list[Clip]:
 
 
 def _sources(scene: Any) -> list[Clip]:
-    """The source's footage, else what the strips show that are marked as such. Raises MediaError."""
+    """List the source's footage, else that of the strips marked as source. Raises MediaError."""
     if scene.faceplate_strips.source:
         return [(path, None) for path in settings.sources(scene)]
     clips = _clips(scene, settings.marked(scene))
@@ -170,7 +170,7 @@ def _sources(scene: Any) -> list[Clip]:
 
 
 def _clips(scene: Any, chosen: Iterable[Any]) -> list[Clip]:
-    """Footage with the frames that strips show of it, handles included, each once; of strips that do not tell which, all frames."""
+    """List footage with the frames that strips show of it, handles included, each once; all frames if unknown."""
     clips: dict[Clip, None] = {}
     for strip in chosen:
         path = media.of_strip(strip, scene).path
@@ -198,14 +198,14 @@ class FACEPLATE_OT_verify_strips(bpy.types.Operator):
 
     def execute(self, context: Any) -> set[str]:
         for strip in _results(strips.scene_of(context)):
-            shown = place.shown_by(strip)
-            path = media.pattern_of(str(shown)) if shown else media.path_of_strip(strip)
+            picture = place.shown_by(strip)
+            path = media.pattern_of(str(picture)) if picture else media.path_of_strip(strip)
             session.submit("credentials", {"path": path}, on_end=_verified(strip.name))
         return {"FINISHED"}
 
 
 def _results(scene: Any) -> list[Any]:
-    """The selected strips that show what the engine has made."""
+    """List the selected strips that show results of the engine."""
     return [s for s in strips.shown_strips(scene) if s.select and (strips.OF in s or place.shown_by(s))]
 
 

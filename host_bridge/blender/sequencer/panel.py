@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sequencer's panel in the sidebar: settings, buttons, whether the faces in the selected strips may be used, and what came of the work."""
+"""The sequencer's panel in the sidebar: settings, buttons, consent for the selected strips, and notes on ended jobs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..panels import draw_text
 from ..session import Job, consent_request
 from . import place, settings, strips
 
-_MOST = 4  # clips that are asked about; the others of a large selection are when the button is pressed
-# What came of work that ended after its operator had returned, and remedies; newest first.
+_MOST = 4  # clips with consent shown; the button checks the rest of a large selection
+# Outcomes of ended jobs, with remedies; newest first.
 notes: deque[tuple[str, str]] = deque(maxlen=6)
 
 
 def note(text: str, remedy: str = "") -> None:
-    """Say something, and what to do about it; what is said again is shown once."""
+    """Add a note with its remedy; a repeated note is shown once."""
     if (text, remedy) in notes:
         notes.remove((text, remedy))
     notes.appendleft((text, remedy))
 
 
 def finished(job: Job, what: str = "") -> bool:
-    """Whether a job has finished; why it has failed is noted. what: was done."""
+    """Return True if a job has finished, and note the error of a failed one. what: name of the work."""
     consent.monitor.ended(job)
     if job["state"] == "failed":
         note(
@@ -44,7 +44,7 @@ class Asks:
     bl_options = {"REGISTER"}  # noqa: RUF012
 
     def ask(self: Any, scene: Any) -> str:
-        """Ask for it, and return what is reported. Raises MediaError, OSError."""
+        """Ask the engine, and return the report. Raises MediaError, OSError."""
         raise NotImplementedError
 
     def execute(self: Any, context: Any) -> set[str]:
@@ -57,10 +57,10 @@ class Asks:
 
 
 def _draw_consent(layout: Any, scene: Any, *, train: bool = False) -> None:
-    """For the footage of the selected strips, each once; no plate's file is looked at."""
+    """Show consent for the footage of the selected strips, each once, without looking at the plate's files."""
     shown = (s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source)
     clips = list(dict.fromkeys(media.path_of_strip(strip) for strip in shown))[:_MOST]
-    with suppress(MediaError):  # results have no place, or the source is not there
+    with suppress(MediaError):  # the .blend is not saved, or the source is missing
         near, source = settings.results_folder(scene), next(iter(settings.sources(scene)), None)
         swap = properties.of_consent(settings.node_settings(scene)["swap"])
         for clip in clips if source or not train else ():
@@ -70,7 +70,7 @@ def _draw_consent(layout: Any, scene: Any, *, train: bool = False) -> None:
 
 
 class FACEPLATE_PT_strips(bpy.types.Panel):
-    """The settings of the operators, their buttons, and what came of it."""
+    """Panel of the operators' settings and buttons, and of notes."""
 
     bl_idname = "FACEPLATE_PT_strips"
     bl_label = "Strips"
@@ -141,7 +141,7 @@ class FACEPLATE_MT_strips(bpy.types.Menu):
 
 
 def draw_menu(menu: Any, context: Any) -> None:
-    """The menu in the sequencer's header."""
+    """Draw the menu in the sequencer's header."""
     menu.layout.menu(FACEPLATE_MT_strips.bl_idname)
 
 

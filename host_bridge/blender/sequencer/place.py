@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put rendered pictures where they belong: into a strip above, with the same trim, offset and speed, or into the strip itself, as a modifier.
+"""Placing of rendered pictures: in a strip above, with the same trim, offset and speed, or in the strip itself, as a modifier.
 
 A compositor modifier, which Blender has since 5.0, lays the patch over in scene-linear light, with the controls of Face Swap in its group. A group shows
 one picture a frame, in order: a strip that is retimed, reversed or held cannot have it.
@@ -31,9 +31,9 @@ _NODE = "Face Swap"  # in the modifier's group
 
 
 def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
-    """Put the pictures `pattern`, numbered first..last, above the strip; returns their strip, and what should be said of it.
+    """Put the pictures `pattern`, numbered first..last, above the strip; returns their strip, and remarks on it.
 
-    An earlier patch of the same strip gives way. Raises MediaError where there is nothing to put them above.
+    An earlier patch of the same strip gives way. Raises MediaError if there is no strip to put them above.
     """
     scene, plate, shown = look_up(target, Path(pattern).parent)
     run = rendered(target, shown, first, last, Path(pattern).parent)
@@ -58,7 +58,7 @@ def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list
 
 
 def clear(scene: Any, plate: Any, shown: strips.StripFrames) -> Any:
-    """Remove earlier patches of what this strip shows, above it or in it; returns the collection that it lies in."""
+    """Remove earlier patches of this strip's footage, above it or in it; returns the collection that it lies in."""
     around = strips.siblings(scene, plate)
     for strip in list(around):
         within = shown.left <= strip.frame_final_start and strip.frame_final_end <= shown.right
@@ -69,9 +69,9 @@ def clear(scene: Any, plate: Any, shown: strips.StripFrames) -> Any:
 
 
 def _free_channel(around: Any, below: int, start: int, end: int) -> int:
-    """The lowest channel above with nothing in the way. Raises MediaError."""
-    taken = {s.channel for s in around if s.frame_final_start < end and s.frame_final_end > start}
-    free = next((channel for channel in range(below + 1, _TOP + 1) if channel not in taken), None)
+    """Find the lowest free channel above. Raises MediaError."""
+    used = {s.channel for s in around if s.frame_final_start < end and s.frame_final_end > start}
+    free = next((channel for channel in range(below + 1, _TOP + 1) if channel not in used), None)
     if free is None:
         raise MediaError("there is no free channel above the strip", "Move strips down, and replace the face again")
     return free
@@ -100,12 +100,12 @@ def _remarks(scene: Any, plate: Any, patch: Any, shown: strips.StripFrames, fram
 
 
 def has_modifiers() -> bool:
-    """Whether this Blender has compositor modifiers."""
+    """Return True if this Blender has compositor modifiers."""
     return bool(bpy.app.version >= (5, 0))
 
 
 def check_order(strip: Any, shown: strips.StripFrames) -> None:
-    """Raise MediaError where a modifier could not follow what a strip shows."""
+    """Raise MediaError if a modifier could not follow the strip's frames."""
     if any(after - before != 1 for before, after in pairwise(shown.numbers)):
         raise MediaError(
             f"{strip.name} does not show its frames one after the other, which a modifier cannot follow",
@@ -114,9 +114,9 @@ def check_order(strip: Any, shown: strips.StripFrames) -> None:
 
 
 def modify(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
-    """Give the strip a modifier that shows the pictures `pattern`, numbered first..last; returns the strip, and what should be said of it.
+    """Give the strip a modifier that shows the pictures `pattern`, numbered first..last; returns the strip, and remarks on it.
 
-    An earlier patch of the same strip gives way. Raises MediaError where there is nothing to put them into.
+    An earlier patch of the same strip gives way. Raises MediaError if there is no strip to put them into.
     """
     scene, strip, shown = look_up(target, Path(pattern).parent)
     check_order(strip, shown)
@@ -134,7 +134,7 @@ def modify(target: Target, pattern: str, first: int, last: int) -> tuple[Any, li
 
 
 def shown_by(strip: Any) -> Path | None:
-    """A picture of the sequence that the modifier of a strip shows; None without one, or where its group is another by now."""
+    """Return a picture of the sequence that the modifier of a strip shows; None without one, or if its group was replaced."""
     modifier = strip.modifiers.get(_MODIFIER)
     node = modifier.node_group.nodes.get(_NODE) if modifier and modifier.node_group else None
     reader = node.node_tree.nodes.get(group.PICTURE) if node else None
@@ -144,7 +144,7 @@ def shown_by(strip: Any) -> Path | None:
 
 
 def _group(file: Path, plate: media.Plate) -> Any:
-    """Image in, Image out, and between them what a Face Swap node has inside."""
+    """Make the modifier's group: Image in, the inside of a Face Swap node, Image out."""
     inner = group.new_tree(_NODE)
     nodes.fill_swap(inner)
     outer = bpy.data.node_groups.new("Faceplate", "CompositorNodeTree")

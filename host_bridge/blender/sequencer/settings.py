@@ -40,7 +40,7 @@ class FaceplateStrips(bpy.types.PropertyGroup):
         **{node.lower(): bpy.props.PointerProperty(type=group) for node, group in properties.SETTINGS.items()},
     }
 
-    migrations: ClassVar[dict[int, Any]] = {1: lambda told: migration.rename(told, "minutes", "training_minutes")}
+    migrations: ClassVar[dict[int, Any]] = {1: lambda owner: migration.rename(owner, "minutes", "training_minutes")}
 
     @classmethod
     def register(cls) -> None:
@@ -57,30 +57,30 @@ class FaceplateStrips(bpy.types.PropertyGroup):
 
 
 def check(scene: Any) -> None:
-    """Bring the settings up to date. Raises MediaError where a newer extension has made them."""
+    """Bring the settings up to date. Raises MediaError if a newer extension made them."""
     if migration.is_newer(scene.faceplate_strips):
         raise MediaError("these settings are of a newer Faceplate", migration.REMEDY)
     migration.migrate(scene.faceplate_strips)
 
 
 def node_settings(scene: Any) -> dict[str, Any]:
-    """The parameters of the nodes as a request takes them."""
+    """Return the parameters of the nodes for a request."""
     own = scene.faceplate_strips
     return {node.lower(): properties.values(node, getattr(own, node.lower())) for node in properties.SETTINGS}
 
 
 def file_name(name: str) -> str:
-    """A name as a folder can have it on every system."""
+    """Convert a name to a valid folder name on every system."""
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "strip"
 
 
 def results_folder(scene: Any) -> Path:
-    """Where results go. Raises MediaError while the .blend has no place."""
+    """Return the folder for results. Raises MediaError if it is relative to an unsaved .blend."""
     return media.results_folder(scene.faceplate_strips.folder or "//")
 
 
 def sources(scene: Any) -> list[str]:
-    """Footage of the source performer, each once: what was chosen, else that of the strips marked as such. Raises MediaError."""
+    """List the footage of the source performer, each once: the chosen, else that of the marked strips. Raises MediaError."""
     source = scene.faceplate_strips.source
     if not source:
         return list(dict.fromkeys(media.path_of_strip(strip) for strip in marked(scene)))
@@ -90,13 +90,13 @@ def sources(scene: Any) -> list[str]:
             return [str(file)]
         raise MediaError(f"{file} is not there", "Choose the source's footage again")
     with suppress(MediaError):  # it has no number, or others are missing
-        if file.suffix.lower() in _PICTURES and (found := media.sequence_of(str(file)))[2] > 1:
-            return [found[0]]
+        if file.suffix.lower() in _PICTURES and (sequence := media.sequence_of(str(file)))[2] > 1:
+            return [sequence[0]]
     return [str(file)]
 
 
 def marked(scene: Any) -> list[Any]:
-    """The strips that are marked as the source's."""
+    """List the strips that are marked as the source's."""
     return [s for s in scene.sequence_editor.strips_all if s.type in strips.KINDS and s.faceplate_source]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Strips of the sequencer: which frame of their footage they show at which frame of the scene, and how one is found again.
+"""Strips of the sequencer: their footage's frames at frames of the scene, and how to find a strip again.
 
 Cuts, offsets, reversed and strobed strips, another frame rate and one retimed speed are all the same here: a number for each frame.
 """
@@ -25,9 +25,9 @@ _META = "Remove {0}, replace the face, make a meta strip of both strips, and put
 
 @dataclass(frozen=True, slots=True)
 class StripFrames:
-    """What a strip shows. start: a frame of the scene; numbers: the footage's own number there and at each frame that follows, handles included.
+    """Frames of a strip. start: a frame of the scene; numbers: the footage's own from there on, frame by frame, handles included.
 
-    left, right: the frames of the scene that are seen, right not included. plate: the footage as a request names it.
+    left, right: the visible frames of the scene, right excluded. plate: the footage as a request names it.
     """
 
     plate: dict[str, Any]
@@ -48,12 +48,12 @@ class StripFrames:
 
 
 def scene_of(context: Any) -> Any:
-    """The scene whose strips are edited: since 5.0 the sequencer may show another than the window."""
+    """Return the scene whose strips are edited: since 5.0 the sequencer may show another than the window."""
     return getattr(context, "sequencer_scene", None) or context.scene
 
 
 def shown_strips(scene: Any) -> list[Any]:
-    """The strips on view: those of the meta strip that is open, else of the scene."""
+    """List the strips on view: those of the open meta strip, else of the scene."""
     editor = scene.sequence_editor
     if editor is None:
         return []
@@ -61,22 +61,22 @@ def shown_strips(scene: Any) -> list[Any]:
 
 
 def selected(scene: Any) -> list[Any]:
-    """The selected strips with pictures, in the order of time; sound and patches are left alone."""
+    """List the selected strips with pictures, in the order of time, without sound and patches."""
     chosen = [s for s in shown_strips(scene) if s.select and s.type != "SOUND" and OF not in s]
     return sorted(chosen, key=lambda s: (s.frame_final_start, s.channel))
 
 
 def siblings(scene: Any, strip: Any) -> Any:
-    """The collection that a strip lies in, into which more can be put."""
+    """Return the collection that a strip lies in, to put more into."""
     meta = strip.parent_meta()
     return meta.strips if meta else scene.sequence_editor.strips
 
 
 @contextmanager
 def on_view(scene: Any) -> Iterator[None]:
-    """Let the first window show a scene and its strips meanwhile, for operators.
+    """Show a scene and its strips in the first window within the block, for operators.
 
-    Blender ends where the modifiers of a strip are changed by a script while the workspace shows no scene's strips.
+    Blender crashes if a script changes the modifiers of a strip while the workspace shows no scene's strips.
     """
     window = bpy.context.window_manager.windows[0]
     holders = [(window, "scene"), (window.workspace, "sequencer_scene")]
@@ -92,7 +92,7 @@ def on_view(scene: Any) -> Iterator[None]:
 
 
 def read(strip: Any, scene: Any, handles: int = 0) -> StripFrames:
-    """What a movie or image strip shows; handles: frames of the scene more on either side, where the footage has them. Raises MediaError."""
+    """Read the frames of a movie or image strip; handles: more frames of the scene on either side, if the footage has them. Raises MediaError."""
     _check(strip, scene)
     plate = media.of_strip(strip, scene)
     left, right = int(strip.frame_final_start), int(strip.frame_final_end)
@@ -111,7 +111,7 @@ def read(strip: Any, scene: Any, handles: int = 0) -> StripFrames:
 
 
 def numbers(strip: Any, scene: Any, plate: media.Plate, frames: Iterable[int]) -> Iterator[int]:
-    """The footage's own numbers of what a movie or image strip shows at frames of the scene. Raises MediaError."""
+    """Yield the footage's own numbers that a movie or image strip shows at frames of the scene. Raises MediaError."""
     number = _movie_number if strip.type == "MOVIE" else _image_number
     seen: dict[int, int] = {}
     for frame in frames:
@@ -119,13 +119,13 @@ def numbers(strip: Any, scene: Any, plate: media.Plate, frames: Iterable[int]) -
 
 
 def length(strip: Any) -> int:
-    """Frames of the scene that the whole footage takes."""
+    """Return the number of frames of the scene that the whole footage takes."""
     frames: int = round(strip.frame_final_duration + strip.frame_offset_start + strip.frame_offset_end)
     return frames
 
 
 def speed(strip: Any, scene: Any, count: int) -> float:
-    """Frames of the footage to a frame of the scene. count: of those that the strip may show."""
+    """Return the frames of the footage to a frame of the scene. count: of those that the strip may show."""
     if len(strip.retiming_keys) == 2:
         # Counted by the strip's length: where other strips come before it, Blender tells wrong frames of its keys. The last key is at the
         # last frame; since 5.0 it is at the end.
@@ -137,14 +137,14 @@ def speed(strip: Any, scene: Any, count: int) -> float:
 
 
 def animated(scene: Any, strip: Any) -> bool:
-    """Whether there are keyframes on a strip."""
+    """Return True if a strip has keyframes."""
     mine = f'strips_all["{bpy.utils.escape_identifier(strip.name)}"].'
     animation = scene.animation_data
     return bool(animation and animation.action and any(mine in curve.data_path for curve in _curves(animation)))
 
 
 def _curves(animation: Any) -> Iterator[Any]:
-    """The curves of an action, which keeps them by slots since 4.4."""
+    """Yield the curves of an action, which has them in slots since 4.4."""
     for layer in animation.action.layers:
         for part in layer.strips:
             bag = part.channelbag(animation.action_slot) if animation.action_slot else None
@@ -177,25 +177,25 @@ def _image_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: 
 
 
 def _movie_number(strip: Any, scene: Any, plate: media.Plate, frame: int, seen: dict[int, int]) -> int:
-    """seen: what was shown of each whole place so far. Since 5.0 the sequencer keeps that, and shows it again for all of the place."""
+    """Return the number at a frame; seen: those of each whole index so far. Since 5.0 the sequencer repeats a number for its whole index."""
     index = _movie_index(strip, scene, plate, frame)
     nearest = int(math.floor(index + 0.5) + strip.animation_offset_start)
     return seen.setdefault(int(index), nearest) if bpy.app.version >= (5, 0) else nearest
 
 
 def _movie_index(strip: Any, scene: Any, plate: media.Plate, frame: int) -> float:
-    """The place in a movie, as the sequencer itself counts it."""
+    """Return the index in a movie, as the sequencer counts it."""
     begin = strip.frame_start
     count = plate.count - strip.animation_offset_start - strip.animation_offset_end
-    passed = max(begin + length(strip) - 1 - frame if strip.use_reverse_frames else frame - begin, 0.0)
-    index = min(max(passed * speed(strip, scene, count), 0.0), count - 1.0)
+    elapsed = max(begin + length(strip) - 1 - frame if strip.use_reverse_frames else frame - begin, 0.0)
+    index = min(max(elapsed * speed(strip, scene, count), 0.0), count - 1.0)
     strobe = float(strip.strobe)
     return float(index - math.fmod(index, strobe) if strobe > 1 else index)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A strip that asked for pictures, by names: when they come it may have been moved, trimmed or deleted, the scene renamed, another file opened.
+    """A strip that pictures are rendered for, by names: by then it may be moved, trimmed or deleted, the scene renamed, another file open.
 
     uid and file tell its scene from one of the same name in another file.
     """
@@ -209,23 +209,23 @@ class Target:
 
 
 def target_of(scene: Any, strip: Any, shown: StripFrames, handles: int) -> Target:
-    """Note down a strip."""
+    """Identify a strip."""
     return Target(bpy.data.filepath, scene.session_uid, scene.name, strip.name, shown.path, handles)
 
 
 def find(target: Target) -> tuple[Any, Any]:
-    """The scene and the strip, or None for what is no more there."""
+    """Find the scene and the strip, None for a missing one."""
     scene = next((s for s in bpy.data.scenes if s.session_uid == target.uid), None)
     if scene is None and target.file and target.file == bpy.data.filepath:  # the same file, opened again
         scene = bpy.data.scenes.get(target.scene)
     if scene is None or scene.sequence_editor is None:
         return scene, None
-    named = (s for s in scene.sequence_editor.strips_all if s.name == target.strip and s.type in KINDS)
-    return scene, next(named, None)
+    matches = (s for s in scene.sequence_editor.strips_all if s.name == target.strip and s.type in KINDS)
+    return scene, next(matches, None)
 
 
 def look_up(target: Target, folder: Path) -> tuple[Any, Any, StripFrames]:
-    """The scene, the strip, and what it shows now. folder: of the pictures. Raises MediaError where it is not what asked for them."""
+    """Return the scene, the strip, and its frames now. folder: of the pictures. Raises MediaError if the strip has changed its footage."""
     where = f"The rendered pictures are in {folder}"
     scene, plate = find(target)
     if scene is None:
@@ -239,13 +239,13 @@ def look_up(target: Target, folder: Path) -> tuple[Any, Any, StripFrames]:
 
 
 def rendered(target: Target, shown: StripFrames, first: int, last: int, folder: Path) -> range:
-    """The part of what is shown for which there are pictures, numbered first..last. Raises MediaError where there are none."""
-    there = [first <= number <= last for number in shown.numbers]
-    if not any(there):
+    """Return the part of the strip's frames that has pictures, numbered first..last. Raises MediaError if it is empty."""
+    present = [first <= number <= last for number in shown.numbers]
+    if not any(present):
         raise MediaError(
             f"the strip {target.strip} shows other frames now",
             f"The rendered pictures are in {folder}; replace the face again",
         )
-    begin = there.index(True)
-    end = next((i for i in range(begin, len(there)) if not there[i]), len(there))
+    begin = present.index(True)
+    end = next((i for i in range(begin, len(present)) if not present[i]), len(present))
     return range(begin, end)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Detect, Align, Mask and Swap as nodes of Blender's compositor: each a group that shows what the engine has written to disk.
+"""Detect, Align, Mask and Swap as nodes of Blender's compositor: each a group that shows the engine's files.
 
 Nothing here computes a picture: the buttons ask the engine (`node`), and the groups are of Blender's own nodes (`group`, `controls`).
 """
@@ -17,7 +17,7 @@ __all__ = ["CLASSES", "all_nodes", "draw_menu", "unregister"]
 
 
 class NODE_MT_faceplate(bpy.types.Menu):
-    """The nodes of Faceplate."""
+    """Menu of the nodes of Faceplate."""
 
     bl_idname = "NODE_MT_faceplate"
     bl_label = "Faceplate"
@@ -32,7 +32,7 @@ CLASSES: tuple[Any, ...] = (*NODES, *OPERATORS, NODE_MT_faceplate)
 
 
 def draw_menu(menu: Any, context: Any) -> None:
-    """The menu of nodes, in the compositor's Add."""
+    """Draw the menu of nodes, in the compositor's Add."""
     if getattr(context.space_data, "tree_type", "") == "CompositorNodeTree":
         menu.layout.separator()
         menu.layout.menu(NODE_MT_faceplate.bl_idname)

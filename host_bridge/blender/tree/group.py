@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inside of a node: built in words that both versions of Blender understand, with sockets from the node's ports and pictures from disk."""
+"""Node groups: built alike in all supported versions of Blender, with sockets from the node's ports and pictures from disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..media import Plate
 
 PICTURE = "Result"  # the node inside that reads what the engine has written
 _OUTPUTS = {"faces": "Faces", "crops": "Crop", "matte": "Matte", "patch": "Patch"}  # sockets of ports, by type
-# What 4.5 has as a property of the node, 5.0 has as an input with words of its own.
+# Properties of the node in 4.5, inputs with other values in 5.0.
 _CHOICES = {
     "Gaussian": ("filter_type", "GAUSS", "Type"),
     "Steps": ("mode", "STEP", "Type"),
@@ -25,21 +25,21 @@ _CHOICES = {
 
 
 def new_tree(name: str) -> Any:
-    """An empty group for a node's inside."""
+    """Make an empty group for a node's inside."""
     tree = bpy.data.node_groups.new(f".{name}", "CompositorNodeTree")
     _ends(tree)
     return tree
 
 
 def again(node: Any) -> None:
-    """Build the inside of a node anew; its sockets stay, with all that is linked to them, and the pictures that it shows."""
-    tree, known = node.node_tree, set(node.inputs.keys())
-    shown = {reader.name: _kept(reader) for reader in tree.nodes if reader.bl_idname == "CompositorNodeImage"}
+    """Rebuild the inside of a node; its sockets stay, with their links, and its pictures."""
+    tree, names = node.node_tree, set(node.inputs.keys())
+    shown = {reader.name: _settings(reader) for reader in tree.nodes if reader.bl_idname == "CompositorNodeImage"}
     tree.nodes.clear()
     _ends(tree)
     node.inside(tree)
     for socket in tree.interface.items_tree:
-        if socket.in_out == "INPUT" and socket.name not in known:
+        if socket.in_out == "INPUT" and socket.name not in names:
             node.inputs[socket.name].default_value = socket.default_value
     for name, values in shown.items():
         for key, value in values.items():
@@ -51,16 +51,16 @@ def _ends(tree: Any) -> None:
     tree.nodes.new("NodeGroupOutput").location = (500, 0)
 
 
-def _kept(node: Any) -> dict[str, Any]:
+def _settings(node: Any) -> dict[str, Any]:
     names = ("image", "frame_duration", "frame_start", "frame_offset", "use_cyclic", "use_auto_refresh")
     return {name: getattr(node, name) for name in names} if node.image else {}
 
 
 def port_inputs(tree: Any, ports: Any) -> dict[str, Any]:
-    """Give the group the inputs of a node's ports; returns by name where each comes out inside.
+    """Give the group the inputs of a node's ports; returns the sockets inside, by name.
 
-    Image is the plate, by which every node knows its footage. What the node before has found comes by one socket, Faces, and an optional matte by
-    Mask. Footage and models that are optional are chosen as files, not linked.
+    Image is the plate, which gives every node its footage. Results of the node before come by one socket, Faces, and an optional matte by
+    Mask. Optional footage and models are chosen as files, not linked.
     """
     sockets = {"Image": colour_input(tree, "Image")}
     for port in ports:
@@ -72,7 +72,7 @@ def port_inputs(tree: Any, ports: Any) -> dict[str, Any]:
 
 
 def port_outputs(tree: Any, ports: Any, results: Mapping[str, Any], **shown: Any) -> None:
-    """Give the group its outputs: what is shown of a node beside its ports, by socket, and what each of its ports holds."""
+    """Give the group its outputs: the results of its ports, and further ones by socket."""
     for name, result in shown.items():
         output(tree, name, result)
     for port in ports:
@@ -104,7 +104,7 @@ def output(tree: Any, name: str, result: Any, *, matte: bool = False) -> None:
 
 
 def picture(tree: Any, name: str = PICTURE) -> Any:
-    """A node that reads the engine's pictures: none as yet."""
+    """Add a node that reads the engine's pictures: none as yet."""
     node = tree.nodes.new("CompositorNodeImage")
     node.name = node.label = name
     node.location = (-400, -300)
@@ -125,9 +125,9 @@ def over(tree: Any, below: Any, above: Any, share: Any) -> Any:
     return node.outputs[0]
 
 
-def times(tree: Any, one: Any, other: Any) -> Any:
+def times(tree: Any, a: Any, b: Any) -> Any:
     """Multiply two mattes or numbers. Returns the result."""
-    return math(tree, "MULTIPLY", one, other)
+    return math(tree, "MULTIPLY", a, b)
 
 
 def math(tree: Any, operation: str, *values: Any) -> Any:
@@ -161,7 +161,7 @@ def apply(tree: Any, kind: str, choice: str, picture: Any, **values: Any) -> Any
 
 
 def joined(tree: Any, *channels: Any) -> Any:
-    """A picture of three channels. Returns the result."""
+    """Join three channels into a picture. Returns the result."""
     node = tree.nodes.new("CompositorNodeCombineColor")
     for channel, socket in zip(channels, node.inputs, strict=False):
         tree.links.new(channel, socket)
@@ -169,7 +169,7 @@ def joined(tree: Any, *channels: Any) -> Any:
 
 
 def red(tree: Any, picture: Any) -> Any:
-    """The first channel of a grey picture, exactly: a link to a number would take the mean of three. Returns the result."""
+    """Return the first channel of a grey picture, exactly: a link to a number would take the mean of three."""
     node = tree.nodes.new("CompositorNodeSeparateColor")
     tree.links.new(picture, node.inputs[0])
     return node.outputs[0]
@@ -193,7 +193,7 @@ def _feed(tree: Any, node: Any, values: Any) -> None:
 
 
 def show(node: Any, file: Path, plate: Plate, *, linear: bool = True, inside: str = PICTURE) -> None:
-    """Let a node show the sequence that a file belongs to, numbered as the plate is; where a file is missing, nothing is shown.
+    """Show the sequence of a file in a node, numbered as the plate; a missing file shows nothing.
 
     linear: scene-linear Rec.709, else sRGB. inside: which of the node's pictures.
     """
@@ -204,25 +204,25 @@ def show(node: Any, file: Path, plate: Plate, *, linear: bool = True, inside: st
         image.name = f"{node.name} {inside.lower()}"
         reader.image = image
     first, last = plate.shown or (plate.first, plate.last)
-    # Whatever is set of an image makes Blender read a file, even to what it was, and so does `reload`; 20 ms of 720p.
+    # Setting any property of an image makes Blender read a file, even to the same value, and so does `reload`; 20 ms of 720p.
     _set(image, source="SEQUENCE", alpha_mode="PREMUL" if linear else "STRAIGHT")
     _set(image.colorspace_settings, name="Linear Rec.709" if linear else "sRGB")
     _set(reader, frame_start=plate.at + first - plate.first, frame_duration=last - first + 1, frame_offset=first - 1)
-    image.filepath_raw = _as_blender_has_it(file)
+    image.filepath_raw = _relative_path(file)
     image.buffers_free()
     _set(reader, use_cyclic=False)
     reader.use_auto_refresh = True  # set in any case: the compositor looks again when a node has changed
 
 
-def _set(target: Any, **wanted: Any) -> None:
-    """Set properties that are not so already."""
-    for name, value in wanted.items():
+def _set(target: Any, **values: Any) -> None:
+    """Set properties whose values differ."""
+    for name, value in values.items():
         if getattr(target, name) != value:
             setattr(target, name, value)
 
 
 def missing(node: Any) -> str:
-    """The file that a node would show and that is not there; empty when all is well."""
+    """Return the missing file that a node should show; empty if there is none."""
     for reader in node.node_tree.nodes if node.node_tree else ():
         if reader.bl_idname == "CompositorNodeImage" and reader.image is not None:
             file = bpy.path.abspath(reader.image.filepath, library=reader.image.library)
@@ -231,8 +231,8 @@ def missing(node: Any) -> str:
     return ""
 
 
-def _as_blender_has_it(file: Path) -> str:
-    """Relative to the .blend where there is one, so that both can move together."""
+def _relative_path(file: Path) -> str:
+    """Make a path relative to a saved .blend, so that both can move together."""
     try:
         return str(bpy.path.relpath(str(file))) if bpy.data.filepath else str(file)
     except ValueError:  # another drive

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node of Faceplate's: parameters from its definition, a folder for results, buttons that ask the engine, and a line that says how things stand."""
+"""Base of Faceplate's nodes: parameters from a definition, a folder for results, buttons that ask the engine, and a status line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..session import progress_of
 from . import group
 
 _STATES = [(name, name.title(), "") for name in ("IDLE", "BUSY", "DONE", "ERROR")]
-_tickets: dict[str, Any] = {}  # what is under way, by the ids of nodes
+_tickets: dict[str, Any] = {}  # jobs under way, by the ids of nodes
 ACTIONS = {
     "PREVIEW": "the current frame",
     "RENDER": "the frames of the scene's range",
@@ -29,7 +29,7 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a button asks for. done: is given the node and the finished job, and returns what to say; raises MediaError where something is wrong.
+    """A button's jobs. done: gets the node and the finished job, and returns a message; raises MediaError on a problem.
 
     then: jobs that follow. None of them may hold Blender's data.
     """
@@ -41,7 +41,7 @@ class Task:
 
 
 def all_nodes() -> Iterator[Any]:
-    """Every node of Faceplate in this file: those that say by what they are defined."""
+    """Yield every node of Faceplate in this file, recognised by `defined`."""
     scenes = (getattr(scene, "node_tree", None) for scene in bpy.data.scenes)
     for tree in (*filter(None, scenes), *bpy.data.node_groups):
         if tree.bl_idname == "CompositorNodeTree":
@@ -49,21 +49,21 @@ def all_nodes() -> Iterator[Any]:
 
 
 def find(uid: str) -> Any:
-    """The node with this id, None where it is gone."""
+    """Find the node with this id, None if it is gone."""
     return next((node for node in all_nodes() if node.uid == uid), None)
 
 
 class FaceNode:
-    """A mixin. `defined`: the node's name in the definitions; `fields`: what the sidebar shows beside the parameters.
+    """Mixin of Faceplate's nodes. `defined`: the node's name in the definitions; `fields`: properties of the sidebar beside the parameters.
 
-    `buttons`: what can be asked of it, as (action, label).
+    `buttons`: its actions, as (action, label).
     """
 
     defined = ""
     fields: tuple[str, ...] = ("tracks", "folder")
     buttons: Any = (("RENDER", "Analyse"),)
 
-    # Given as a dictionary: Blender wants the properties themselves here, not the words of their code.
+    # A dictionary: Blender needs the properties themselves here, not their source text.
     __annotations__ = {
         "schema_version": migration.VERSION,
         "uid": bpy.props.StringProperty(options={"HIDDEN"}),
@@ -85,28 +85,28 @@ class FaceNode:
         self.uid, self.width, self.schema_version = uuid.uuid4().hex, 220, migration.SCHEMA
         tree = group.new_tree(self.bl_label)
         self.inside(tree)
-        self.node_tree = tree  # now that it is whole: sockets that come later do not take their defaults
+        self.node_tree = tree  # only when complete: sockets added later do not take their defaults
 
     def copy(self: Any, node: Any) -> None:
-        """A copy shows the same, and has an inside and results of its own from then on."""
+        """Give a copy the same pictures, and an inside and results of its own."""
         self.uid, self.node_tree = uuid.uuid4().hex, node.node_tree.copy()
         self.say("IDLE", "")
 
-    # ---- what a kind of node says of itself
+    # ---- defined by each kind of node
 
     def inside(self, tree: Any) -> None:
         """Build the group; inputs and outputs that are there already stay."""
         raise NotImplementedError
 
     def task(self, action: str, scene: Any) -> Task:
-        """What a button asks for. Raises MediaError."""
+        """Return a button's task. Raises MediaError."""
         raise NotImplementedError
 
     def draw_who(self: Any, layout: Any, *, brief: bool) -> None:
-        """Whose faces, and whether they may be used so, where a node uses any."""
+        """Show the performers and consent, if a node needs any."""
 
     def from_first(self: Any) -> None:
-        """Version 2 has more in its group."""
+        """Migrate from version 1, which has less in its group."""
         group.again(self)
 
     # ---- drawing
@@ -121,7 +121,7 @@ class FaceNode:
             layout.prop(self, name)
 
     def draw_top(self: Any, layout: Any, *, brief: bool) -> None:
-        """Buttons, whose faces, progress, what is wrong: on the node, brief, and in the sidebar."""
+        """Show buttons, performers, progress and problems: on the node, brief, and in the sidebar."""
         row = layout.row(align=True)
         for action, label in self.buttons:
             button = row.operator("faceplate.run", text=label)
@@ -138,13 +138,13 @@ class FaceNode:
                 layout.label(text=text, icon=icon)
 
     def standing(self: Any) -> tuple[str, str, str]:
-        """State, message and remedy as they are true now."""
+        """Return current state, message and remedy."""
         if migration.is_newer(self):
             return "ERROR", migration.NEWER.message, migration.NEWER.remedy
         if self.state == "BUSY" and self.uid not in _tickets:  # the file was saved in the middle of it
             return "IDLE", "Interrupted", "Run it again: what was done is kept"
-        if self.state != "BUSY" and (lost := group.missing(self)):
-            return "ERROR", f"{Path(lost).name} is missing", "Run it again, or find its folder"
+        if self.state != "BUSY" and (file := group.missing(self)):
+            return "ERROR", f"{Path(file).name} is missing", "Run it again, or find its folder"
         return self.state, self.message, self.remedy
 
     # ---- requests
@@ -155,24 +155,24 @@ class FaceNode:
         return {1: type(self).from_first}
 
     def place(self: Any) -> Path:
-        """The folder of this node's results. Raises MediaError."""
+        """Return the folder of this node's results. Raises MediaError."""
         name = re.sub(r"[^\w-]+", "_", self.name).strip("_") or self.defined
         return media.results_folder(self.folder) / f"{name}-{self.uid[:6]}"
 
     def plate_in(self: Any, scene: Any) -> tuple[media.Plate, str, int]:
-        """The plate that is linked, its frames A-B in the scene's range, and the number of the first. Raises MediaError."""
+        """Return the linked plate, its frames A-B in the scene's range, and the number of the first. Raises MediaError."""
         plate = media.of_socket(self.inputs["Image"], scene)
         return plate, plate.range(scene.frame_start, scene.frame_end), plate.number(scene.frame_start)
 
     def chosen(self: Any) -> list[int]:
-        """The tracks as a request has them. Raises MediaError."""
+        """Return the tracks for a request. Raises MediaError."""
         try:
             return [int(part) for part in self.tracks.replace(",", " ").split()]
         except ValueError:
             raise media.MediaError(f"{self.tracks}: are no tracks", "Write their ids, as 1 3") from None
 
     def parameters(self: Any, *names: str) -> dict[str, dict[str, Any]]:
-        """The parameters of these nodes by their names in a request: its own, and those of what its Faces come from."""
+        """Return the parameters of these nodes for a request: its own, and those of the nodes before it."""
         values: dict[str, dict[str, Any]] = {}
         node = self
         for _ in range(8):
@@ -186,7 +186,7 @@ class FaceNode:
     # ---- from a button to the engine and back
 
     def begin(self: Any, action: str, scene: Any) -> bool:
-        """Begin what a button says; False where it cannot, and the node says why."""
+        """Begin a button's task; on a problem, return False and show it on the node."""
         if self.uid in _tickets:
             return True
         try:
@@ -210,7 +210,7 @@ class FaceNode:
         return True
 
     def say(self: Any, state: str, message: str, remedy: str = "") -> None:
-        """Note how things stand."""
+        """Set state, message and remedy."""
         self.state, self.message, self.remedy = state, message, remedy
 
 
@@ -285,5 +285,5 @@ OPERATORS: tuple[Any, ...] = (FACEPLATE_OT_run, FACEPLATE_OT_cancel)
 
 
 def unregister() -> None:
-    """Nothing is under way any more."""
+    """Forget all jobs under way."""
     _tickets.clear()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Detect, Align, Mask and Swap: what each has inside, what its buttons ask for, and how it shows what came of it."""
+"""The nodes Detect, Align, Mask and Swap: their groups, the jobs of their buttons, and the display of results."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         ports = properties.DEFINITIONS[self.defined]
         sockets = group.port_inputs(tree, ports["inputs"])
         shown = group.number_input(tree, "Landmarks", 1, 0, 1, "How much of the landmarks is seen")
-        crop, drawn = group.picture(tree).outputs["Image"], group.picture(tree, _LANDMARKS).outputs["Image"]
-        over = group.over(tree, sockets["Image"], drawn, shown)
+        crop, landmarks = group.picture(tree).outputs["Image"], group.picture(tree, _LANDMARKS).outputs["Image"]
+        over = group.over(tree, sockets["Image"], landmarks, shown)
         group.port_outputs(tree, ports["outputs"], {"faces": sockets["Faces"], "crops": crop}, Image=over)
 
     def task(self, action: str, scene: Any) -> Task:
         plate, frames, first = self.plate_in(scene)
-        made = self.place() / "crops"
-        request = {**plate.request("clip"), "range": frames, "out": str(made), "tracks": self.chosen(), "marks": True}
+        folder = self.place() / "crops"
+        request = {**plate.request("clip"), "range": frames, "out": str(folder), "tracks": self.chosen(), "marks": True}
         request |= self.parameters("Detect", "Align")
 
         def done(node: Any, job: dict[str, Any]) -> str:
             track = max(job["result"]["tracks"], key=lambda track: track["last"] - track["first"])
-            file = made / "images" / str(track["id"]) / f"{track['first']:04d}.png"
+            file = folder / "images" / str(track["id"]) / f"{track['first']:04d}.png"
             group.show(node, file, plate, linear=False)
-            group.show(node, made / "marks" / f"marks.{first:04d}.png", plate, linear=False, inside=_LANDMARKS)
+            group.show(node, folder / "marks" / f"marks.{first:04d}.png", plate, linear=False, inside=_LANDMARKS)
             return f"Track {track['id']}, frames {track['first']}-{track['last']}"
 
         return Task("align", request, done)
@@ -102,12 +102,12 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     def task(self, action: str, scene: Any) -> Task:
         plate, frames, first = self.plate_in(scene)
-        made = self.place() / "mattes"
-        request = {**plate.request(), "range": frames, "out": str(made), "tracks": self.chosen()}
+        folder = self.place() / "mattes"
+        request = {**plate.request(), "range": frames, "out": str(folder), "tracks": self.chosen()}
         request |= self.parameters("Detect", "Align", "Mask")
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            group.show(node, made / "matte" / f"matte.{first:04d}.exr", plate)
+            group.show(node, folder / "matte" / f"matte.{first:04d}.exr", plate)
             return f"Frames {frames}, a face in {job['result']['frames_with_face']}"
 
         return Task("mask", request, done)
@@ -133,12 +133,12 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         fill_swap(tree)
 
     def from_first(self) -> None:
-        """Version 2 calls its minutes by what they are for."""
+        """Migrate from version 1, whose training minutes have another name."""
         super().from_first()
         migration.rename(self, "minutes", "training_minutes")
 
     def draw_who(self, layout: Any, *, brief: bool) -> None:
-        """Who is put in, and for whom, and how consent stands; in the sidebar of a training too."""
+        """Show the performers and consent; in the sidebar for a training too."""
         layout.prop(self, "source")
         for name in properties.PERFORMERS:
             layout.prop(self.settings, name)
@@ -171,21 +171,21 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         return Task("swap", request, done)
 
     def _preview(self, request: dict[str, Any], plate: media.Plate, number: int, place: Path) -> Task:
-        shown = place / "preview" / f"patch.{number:04d}.exr"
-        request |= {"frame": number, "whole": str(shown)}
+        patch = place / "preview" / f"patch.{number:04d}.exr"
+        request |= {"frame": number, "whole": str(patch)}
         request.pop("rate", None)
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            for old in shown.parent.glob("patch.*"):  # of other frames, which show the plate
-                if old.stem != shown.stem:
+            for old in patch.parent.glob("patch.*"):  # of other frames, which show the plate
+                if old.stem != patch.stem:
                     old.unlink()
-            group.show(node, shown, plate)
+            group.show(node, patch, plate)
             return f"Preview of frame {number}" + ("" if job["result"]["face"] else ": no face")
 
         return Task("preview", request, done)
 
     def _train(self, plate: media.Plate, source: str, place: Path) -> Task:
-        """A model for the shot, which the node uses from then on."""
+        """Return the task that trains a model for the shot, which the node then uses."""
         if not source:
             raise media.MediaError("no source is given", "Name the source's footage on the node")
         parameters = self.parameters("Detect", "Swap")
@@ -206,24 +206,24 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         return Task(kind, request, done, then=then)
 
     def _verify(self, place: Path) -> Task:
-        """Whether what is shown is still what was signed."""
+        """Return the task that verifies the shown pictures."""
         image = self.node_tree.nodes[group.PICTURE].image
         if image is None:
             raise media.MediaError("there is nothing to verify", "Press Preview or Render Range")
-        shown, shot = Path(media.absolute(image.filepath_raw, image.library)), place / "shot"
-        path = shot if shot in shown.parents else shown  # of a preview
+        picture, shot = Path(media.absolute(image.filepath_raw, image.library)), place / "shot"
+        path = shot if shot in picture.parents else picture  # of a preview
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            changed, said = verdict(job)
+            changed, summary = verdict(job)
             if changed:
-                raise media.MediaError(said.rstrip("."), "Render Range makes it anew")
-            return str(said)
+                raise media.MediaError(summary.rstrip("."), "Render Range makes it anew")
+            return str(summary)
 
         return Task("credentials", {"path": str(path)}, done)
 
 
 def fill_swap(tree: Any) -> None:
-    """Image ← patch over plate, by the live parameters and the artist's mask, with colour and edge as they are set here."""
+    """Fill a group: image ← patch over plate, with the live parameters, the artist's mask, and colour and edge controls."""
     ports = properties.DEFINITIONS["Swap"]
     plate = group.port_inputs(tree, ports["inputs"])["Image"]
     mask = group.number_input(tree, "Mask", 1, 0, 1, "A mask of your own: the new face is seen where it is white")

@@ -91,9 +91,9 @@ def small_df(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder.mkdir()
     (folder / "small.py").write_text(SMALL_DF)
     monkeypatch.setattr(trainer.models, "__path__", [*trainer.models.__path__, str(folder)])
-    trainer.models._found.cache_clear()
+    trainer.models._models.cache_clear()
     yield
-    trainer.models._found.cache_clear()
+    trainer.models._models.cache_clear()
     sys.modules.pop("trainer.models.small", None)
 
 

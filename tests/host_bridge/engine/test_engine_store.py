@@ -187,7 +187,7 @@ def test_a_disk_that_stays_full_is_tried_once_at_a_time(tmp_path: Path, monkeypa
         supervisor = Supervisor(Full(tmp_path / "jobs.sqlite"), tmp_path, kinds={}, module="none")
         await supervisor.start()
         for _ in range(10):
-            supervisor._go()
+            supervisor._start_next()
         tried.clear()
         await asyncio.sleep(0.22)
         assert 5 <= len(tried) <= 12

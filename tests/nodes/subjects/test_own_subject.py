@@ -54,9 +54,9 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         who = {"rings": ("replacement", "train"), "stripes": ("replaced", "train")}
         patch.setenv("FACEPLATE_PROJECT", str(agreed(folder / "project", who)))
         patch.setattr(trainer.models, "__path__", [*trainer.models.__path__, str(folder / "models")])
-        trainer.models._found.cache_clear()
+        trainer.models._models.cache_clear()
         yield
-    trainer.models._found.cache_clear()
+    trainer.models._models.cache_clear()
     sys.modules.pop("trainer.models.small", None)
 
 
