@@ -1,6 +1,6 @@
 """The command line, `faceplate`: one file a command under `commands`, options generated from `nodes.definitions`.
 
-It parses, calls, shows progress and prints; what is computed lives in `nodes`.
+It parses, calls, shows progress and prints; `nodes` computes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands, imported only when they are called, and how each run ends: one line and an exit status; tracebacks are in its log."""
+"""The application: commands, imported only when called; errors become one line and an exit status, with the traceback in a log."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ COMMANDS = {
     "jobs": "List, show, cancel and retry the engine's jobs, and read their logs.",
     "fusion": "Write a shot for Fusion and DaVinci Resolve, and the Fuses that show shots there.",
     "report": "Measure a finished shot and write its report again.",
-    "cache": "Say what is kept of footage that was looked at, or drop it.",
-    "doctor": "Say what is there on this machine, and what is missing.",
+    "cache": "Show or clear the analysis cache.",
+    "doctor": "Check this machine for what Faceplate needs.",
     "nodes": "List the nodes and their parameters.",
 }
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: end as cleanly as on Ctrl-C. Both may say how to go on, where that is not by the same command."""
+    """SIGTERM, handled as Ctrl-C. Its message says how to go on, if not by the same command."""
 
 
 def make_app() -> App:
@@ -96,7 +96,7 @@ def _run(tokens: list[str], log: RunLog) -> int:
         status = make_app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except (FaceplateError, EngineError) as e:
-        if e.names_log or e.exit_status == USAGE:  # of an option that is wrong the message says all
+        if e.names_log or e.exit_status == USAGE:  # for a wrong option the message suffices
             return _end(e.plain, e.exit_status, remedy=e.remedy)
         log_failure(_log, e)
         return _end(e.plain, e.exit_status, log, e.remedy)
@@ -107,7 +107,7 @@ def _run(tokens: list[str], log: RunLog) -> int:
     except KeyboardInterrupt as e:
         return _end(f"interrupted; {str(e) or AGAIN}", INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has enough of it; Python would complain once more when it closes.
+        # The reader of our output has closed it; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError as e:

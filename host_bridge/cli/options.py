@@ -79,7 +79,7 @@ def request_options(
 
 
 def faults(error: ValidationError) -> str:
-    """What pydantic refuses, by the names of the options."""
+    """Describe validation errors by the names of the options."""
     return "; ".join(map(_fault, error.errors()))
 
 
@@ -100,7 +100,7 @@ def _argument(field: str) -> str:
 
 
 def explained(description: str, extra: object, metadata: list[Any]) -> str:
-    """A parameter's help with its range and unit: `Opacity of the patch (0 to 1).`"""
+    """Return a parameter's help with its range and unit: `Opacity of the patch (0 to 1).`"""
     unit = str(extra.get("unit") or "") if isinstance(extra, dict) else ""
     low = next((m.ge for m in metadata if hasattr(m, "ge")), None)
     high = next((m.le for m in metadata if hasattr(m, "le")), None)
@@ -110,18 +110,18 @@ def explained(description: str, extra: object, metadata: list[Any]) -> str:
 
 
 def option_of(name: str, extra: object) -> str:
-    """What a parameter is called on the command line, without the dashes before it."""
+    """Return a parameter's option name, without dashes."""
     told = extra.get("option") if isinstance(extra, dict) else None
     return str(told or _plain(name))
 
 
 def title(model: type[BaseModel]) -> str:
-    """What the options of a model are headed with: `Detect`, `Train`."""
+    """Return the heading of a model's options: `Detect`, `Train`."""
     return model.__name__.removesuffix("Parameters").removesuffix("Settings")
 
 
 def _option(name: str, field: FieldInfo, positional: bool, hidden: frozenset[str]) -> inspect.Parameter:
-    """A field of a request as cyclopts takes it; parameters of a node become options of their own."""
+    """Convert a field of a request for cyclopts; a node's parameters become separate options."""
     default = inspect.Parameter.empty if field.is_required() else field.get_default()
     for model in (field.annotation, *get_args(field.annotation)):
         if isinstance(model, type) and issubclass(model, BaseModel):
@@ -139,30 +139,30 @@ def _option(name: str, field: FieldInfo, positional: bool, hidden: frozenset[str
 
 
 def _below(name: str, paths: Iterable[str]) -> frozenset[str]:
-    """The paths that lie below a field, from there on."""
+    """Select the paths below a field, relative to it."""
     return frozenset(path.partition(".")[2] for path in paths if path.startswith(f"{name}."))
 
 
 def _flat(model: type[BaseModel], hidden: frozenset[str] = frozenset()) -> Any:
-    """A model each of whose fields is an option, under a heading."""
+    """Make each field of a model an option, under a heading."""
     group = _GROUPS.get(model) or Group(title(model), sort_key=5)
     spelling: dict[str, Any] = {"negative_iterable": (), "negative_none": (), "name_transform": _plain}
-    return Annotated[_described(model, hidden), Parameter(name="*", group=group, consume_multiple=True, **spelling)]
+    return Annotated[_with_help(model, hidden), Parameter(name="*", group=group, consume_multiple=True, **spelling)]
 
 
 @cache
-def _described(model: type[BaseModel], hidden: frozenset[str]) -> type[BaseModel]:
+def _with_help(model: type[BaseModel], hidden: frozenset[str]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         twin, kind = copy(field), cast(Any, field.annotation)
         twin.description = explained(field.description or "", field.json_schema_extra, field.metadata)
-        spelt = option_of(name, field.json_schema_extra)
+        spelling = option_of(name, field.json_schema_extra)
         if name in hidden:
             kind = Annotated[kind, Parameter(parse=False)]
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = _flat(kind, _below(name, hidden))
-        elif spelt != _plain(name):
-            kind = Annotated[kind, Parameter(name=f"--{spelt}")]
+        elif spelling != _plain(name):
+            kind = Annotated[kind, Parameter(name=f"--{spelling}")]
         fields[name] = (kind, twin)
     return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
 

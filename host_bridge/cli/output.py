@@ -37,7 +37,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, stde
 
 
 def print_shot(result: SwapResult, untrained: Report | None = None) -> None:
-    """Print where the results of the job `swap` are, and how good they are. untrained: a report to compare with."""
+    """Print the files and key figures of a result of the job `swap`. untrained: a report to compare with."""
     results, span, folder = result.shot.results, result.shot.range, result.folder
     print(folder)
     print(f"frames {span.first}-{span.last}: {results.frames_with_face} of {results.frames} with a new face")
@@ -48,7 +48,7 @@ def print_shot(result: SwapResult, untrained: Report | None = None) -> None:
 
 
 def print_figures(report: Report, untrained: Report | None = None) -> None:
-    """Print the key figures of a report, each with its bar and whether it is kept, and what they were without training."""
+    """Print the key figures of a report, each with its limit and verdict, and the untrained values beside them."""
     before = {figure.name: figure for figure in untrained.figures} if untrained else {}
     rows = (
         (f.label, _value(f), *([_value(before.get(f.name))] if before else []), f.bar, f.verdict)

@@ -1,4 +1,4 @@
-"""Jobs as commands run them: here or in the engine, shown on stderr while they last."""
+"""Jobs run by commands: in this process or in the engine, with progress on stderr."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def perform(kind: str, request: Request, *, engine: bool = False, quiet: bool = 
 
 
 def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:
-    """Run a job in the engine, shown like one that runs here, and return its result; raises FaceplateError as the job would here, and EngineError.
+    """Run a job in the engine, with the same progress and errors as in this process, and return its result; raises EngineError too.
 
     Ctrl-C cancels it. An engine that dies meanwhile is started again, and goes on with the job.
     """
     from nodes.consent.records import find_project
 
     client, mirror = connect(), _Mirror(watch, request.writes())
-    # The records of consent that count are those of the project of whoever asks here.
+    # The records of consent are those of the project of this command.
     document = _from_anywhere(request, find_project(*request.writes(), *request.reads(), Path.cwd()))
     id = None
     try:
@@ -53,7 +53,7 @@ def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:
                 client = connect()
     except KeyboardInterrupt:
         with suppress(EngineError):  # it may have ended just now
-            # The engine may have it though its answer has not come: asked for the same, it says which job that is.
+            # The engine may have the job already: submitting it again returns its id.
             id = id or client.submit(kind, document)["id"]
             client.cancel(id)
             client.wait(id, 10)
@@ -68,14 +68,14 @@ def _in_engine(kind: str, request: Request, watch: Watch) -> dict[str, Any]:
 
 
 class _Mirror:
-    """Passes on to a watch what is new in the state of a job in the engine. folders: where the job's pictures are."""
+    """Forwards changes of a job in the engine to a watch. folders: of the job's pictures."""
 
     def __init__(self, watch: Watch, folders: list[Path]) -> None:
         self._watch, self._folders = watch, folders
         self._before: dict[str, Any] = {"messages": []}
 
     def show(self, job: dict[str, Any]) -> None:
-        """Pass on what has changed since the last time."""
+        """Forward the changes since the last call."""
         from trainer.watcher import TrainingProgress
 
         before, self._before = self._before, job
@@ -94,13 +94,13 @@ class _Mirror:
 
 
 def _new_lines(before: list[str], now: list[str]) -> list[str]:
-    """The lines that were added to a list that forgets its oldest."""
+    """Find the new lines of a list that drops its oldest."""
     most = min(len(before), len(now))
     return next(now[n:] for n in range(most, -1, -1) if before[len(before) - n :] == now[:n])
 
 
 def _from_anywhere(request: BaseModel, project: Path | None) -> dict[str, Any]:
-    """A request as JSON, with its paths as another process understands them. project: where it says none."""
+    """Convert a request to JSON with absolute paths. project: where the request has none."""
     from pydantic import BaseModel
 
     document = request.model_dump(mode="json")

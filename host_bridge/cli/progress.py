@@ -35,25 +35,25 @@ def show_progress(title: str = "", *, quiet: bool = False) -> ProgressLines:
 
 
 class ProgressLines(Watch):
-    """A line every ten seconds, one when a stage is done, and one for each message."""
+    """Plain lines: one every ten seconds, one for each finished stage, and one for each message."""
 
     def __init__(self, title: str = "", *, quiet: bool = False) -> None:
-        self._title, self._titled, self._quiet = title, quiet, quiet
-        self._stage, self._done, self._total, self._kept = "", 0, 0, 0
+        self._title, self._has_title, self._quiet = title, quiet, quiet
+        self._stage, self._done, self._total, self._earlier = "", 0, 0, 0
         self._since, self._printed = 0.0, time.monotonic() if quiet else -math.inf
         self._preview: Path | None = None
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
-        """Show how far a stage is, and what the stage before it took."""
+        """Show a stage's progress, and the duration of the one before."""
         now = time.monotonic()
         if stage != self._stage:
             self._end_stage()
             self._stage, self._since = stage, now
             self._printed = self._printed if self._quiet else now
-            self._kept = done if done > 1 else 0  # counted in the first call: done by an earlier run
+            self._earlier = done if done > 1 else 0  # finished by an earlier run
         self._done, self._total = done, total or 0
         if done < self._total and self._due(now):
-            rate = (done - self._kept) / max(now - self._since, 1e-3)
+            rate = (done - self._earlier) / max(now - self._since, 1e-3)
             left = (self._total - done) / rate if rate else 0
             self._print(f"{stage}: {done} of {total}, {rate:.1f}/s, {left:.0f} s left")
 
@@ -71,8 +71,8 @@ class ProgressLines(Watch):
         self._print(line)
 
     def preview(self, picture: Path) -> None:
-        """Say where a training's preview is, once: the next ones overwrite it. Of other work the results are listed at the end."""
-        if self._titled and not self._quiet and self._preview is None:
+        """Print the path of a training's preview, once: later ones overwrite it. Other work lists its results at the end."""
+        if self._has_title and not self._quiet and self._preview is None:
             self._print(f"preview: {picture}")
         self._preview = picture
 
@@ -88,21 +88,21 @@ class ProgressLines(Watch):
     def _end_stage(self) -> None:
         if not self._stage or self._quiet:
             return
-        took, fresh = time.monotonic() - self._since, self._done - self._kept
+        took, fresh = time.monotonic() - self._since, self._done - self._earlier
         if not self._total:
             self._print(f"{self._stage}: done in {took:.1f} s")
         elif not fresh:
             self._print(f"{self._stage}: {counted(self._done, 'frame')}, kept from before")
         else:
-            kept = f" ({self._kept} kept from before)" if self._kept else ""
+            kept = f" ({self._earlier} kept from before)" if self._earlier else ""
             speed = f"{took:.1f} s, {fresh / max(took, 1e-3):.1f}/s"
             self._print(f"{self._stage}: {counted(self._done, 'frame')}{kept} in {speed}")
         self._stage = ""
 
     def _print_title(self) -> None:
-        if not self._titled and self._title:
+        if not self._has_title and self._title:
             self._print(self._title)
-        self._titled = True
+        self._has_title = True
 
     def _due(self, now: float) -> bool:
         if now - self._printed < _EVERY:
@@ -115,30 +115,30 @@ class ProgressLines(Watch):
 
 
 class ProgressScreen(ProgressLines):
-    """The same on a terminal: below the lines, a bar for the stage under way, or how the training stands."""
+    """Live display on a terminal: below the lines, a bar for the current stage, or the state of the training."""
 
     def __init__(self, title: str, console: Console, *, quiet: bool = False) -> None:
         super().__init__(title, quiet=quiet)
-        self._trained: TrainingProgress | None = None
+        self._training: TrainingProgress | None = None
         self._losses: list[float] = []
         self._previewed = 0, 0.0  # step and time of the last preview
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4)
 
     def training(self, now: TrainingProgress) -> None:
         """Show how far a training is."""
-        self._trained = now
+        self._training = now
         if math.isfinite(now.loss):
             self._losses.append(now.loss)
 
     def message(self, line: str) -> None:
         """Leave a message on the terminal, above the rest, with the step of a training."""
-        step = f"[{self._trained.step}] " if self._trained else ""
-        self._live.console.print(Text(step + line, style="yellow" if self._trained else ""))
+        step = f"[{self._training.step}] " if self._training else ""
+        self._live.console.print(Text(step + line, style="yellow" if self._training else ""))
 
     def preview(self, picture: Path) -> None:
         """Show where a training's preview is, and how old."""
         self._preview = picture
-        self._previewed = self._trained.step if self._trained else 0, time.monotonic()
+        self._previewed = self._training.step if self._training else 0, time.monotonic()
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
@@ -157,12 +157,12 @@ class ProgressScreen(ProgressLines):
         self._live.console.print(Text(line))
 
     def _draw(self) -> Group:
-        if self._trained:
-            return self._draw_training(self._trained)
+        if self._training:
+            return self._draw_training(self._training)
         if not self._stage:
             return Group()
         took = time.monotonic() - self._since
-        rate = (self._done - self._kept) / max(took, 1e-3)
+        rate = (self._done - self._earlier) / max(took, 1e-3)
         left = f"{clock((self._total - self._done) / rate)} left" if rate and self._total else ""
         counts = f"{self._done}/{self._total}" if self._total else clock(took)
         return Group(_bar(self._done / self._total if self._total else None, self._stage, counts, left))
@@ -183,14 +183,14 @@ class ProgressScreen(ProgressLines):
 
 
 def clock(seconds: float) -> str:
-    """A duration as `4:07` or `1:02:03`."""
+    """Format a duration as `4:07` or `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def sparkline(values: list[float], width: int = _WIDTH) -> str:
-    """A curve of at most `width` characters, each the mean of its stretch, between the lowest and the highest of them."""
+    """Draw a curve of at most `width` characters, each the mean of its stretch, scaled from lowest to highest."""
     count = min(len(values), width)
     if count < 2:
         return ""
@@ -201,7 +201,7 @@ def sparkline(values: list[float], width: int = _WIDTH) -> str:
 
 
 def _bar(share: float | None, *beside: str) -> Table:
-    """A bar that is filled to `share`, 0 to 1, or pulses if that is not known; the first text is left of it if there are several."""
+    """Draw a bar filled to `share`, 0 to 1, or pulsing if unknown; of several texts the first is on its left."""
     row = Table.grid(padding=(0, 2))
     bar = ProgressBar(total=1.0, completed=share or 0.0, width=_WIDTH, pulse=share is None)
     row.add_row(*beside[:-2], bar, *beside[-2:]) if len(beside) > 1 else row.add_row(bar, *beside)
@@ -213,7 +213,7 @@ def _steps(now: TrainingProgress) -> str:
 
 
 def _share(now: TrainingProgress) -> float | None:
-    """How much of a training is done, 0 to 1, if that can be known."""
+    """Estimate the finished share of a training, 0 to 1, or None."""
     if now.left is not None:
         return 1.0 if now.left == 0 else now.seconds / max(now.seconds + now.left, 1e-6)
     return min(now.step / now.of, 1.0) if now.of else None

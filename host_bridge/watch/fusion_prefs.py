@@ -27,7 +27,7 @@ from nodes.files import whole_file
 
 _POST = re.compile(rb'FaceplatePost"?\]?\s*=\s*"([0-9A-Za-z-]{8,64}):((?:[0-9a-f]{2})*)"')
 _NAME = r"^[0-9A-Za-z_-]{1,64}$"
-_ASKS = "performers"  # the kind of job that says who may be used
+_ASKS = "performers"  # the kind of job that asks for consent
 _LARGEST = 16 << 20  # bytes of preferences
 _KEPT = 200  # posts that are remembered
 _NOTES = ".faceplate-posts.json"
@@ -52,11 +52,11 @@ class Post(BaseModel):
 
 
 class FusionPosts:
-    """Turns posts into job files, each once. prefs: the files that are read, those of this user alone."""
+    """Converter of posts into job files, each once. prefs: the files to read, of this user only."""
 
     def __init__(self, folder: Path, prefs: list[Path], connect: Callable[[], Client]) -> None:
         self._folder, self._prefs, self._connect = folder, prefs, connect
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._marks: dict[Path, tuple[int, int]] = {}
 
     def collect(self) -> None:
         """Read new posts. Raises OutputError."""
@@ -70,32 +70,32 @@ class FusionPosts:
             stat = path.stat()
             mine = not hasattr(os, "getuid") or stat.st_uid == os.getuid()
             mark = (stat.st_size, stat.st_mtime_ns)
-            if not mine or stat.st_size > _LARGEST or self._seen.get(path) == mark:
+            if not mine or stat.st_size > _LARGEST or self._marks.get(path) == mark:
                 return
             text = path.read_bytes()
         except OSError:  # Resolve is about to write it
             return
-        self._seen[path] = mark
-        known = self._known()
+        self._marks[path] = mark
+        ids = self._past_ids()
         for match in _POST.finditer(text):
             id = match[1].decode()
-            if id not in known:
+            if id not in ids:
                 yield id, bytes.fromhex(match[2].decode())
 
     def _open(self, id: str, content: bytes) -> None:
         try:
-            posted = from_json(content)
-            if posted == MONITOR:
+            document = from_json(content)
+            if document == MONITOR:
                 open_monitor(self._connect)
-            elif isinstance(text := posted.get("report"), str):
+            elif isinstance(text := document.get("report"), str):
                 with whole_file(self._folder / REPORT) as temporary:
                     temporary.write_text(text + "\n", "utf-8")
             else:
-                write_jobs(self._folder, Post.model_validate({"id": id, **posted}))
+                write_jobs(self._folder, Post.model_validate({"id": id, **document}))
         except (ValueError, TypeError, AttributeError) as e:
             _log.warning("a post cannot be understood: %s", e)
 
-    def _known(self) -> list[str]:
+    def _past_ids(self) -> list[str]:
         try:
             notes: Any = json.loads((self._folder / _NOTES).read_text("utf-8"))
             return [str(id) for id in notes["posts"]]
@@ -104,7 +104,7 @@ class FusionPosts:
 
     def _remember(self, id: str) -> None:
         with whole_file(self._folder / _NOTES) as temporary:
-            notes = {"schema": "faceplate.posts/1", "posts": [*self._known(), id][-_KEPT:]}
+            notes = {"schema": "faceplate.posts/1", "posts": [*self._past_ids(), id][-_KEPT:]}
             temporary.write_text(json.dumps(notes), "utf-8")
 
 
@@ -127,7 +127,7 @@ def open_monitor(connect: Callable[[], Client]) -> None:
 
 
 def fusion_roots() -> list[Path]:
-    """Where Resolve keeps this user's scripts, Fuses and preferences, on this system: the usual place, and the App Store edition's."""
+    """List this user's Fusion roots on this system: the usual place, and the App Store edition's."""
     home = Path.home()
     if sys.platform == "win32":
         roaming = Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming")
@@ -140,7 +140,7 @@ def fusion_roots() -> list[Path]:
 
 
 def fusion_prefs(roots: list[Path]) -> list[Path]:
-    """The preferences in these folders, one file a profile; raises FaceplateError when there are none."""
+    """List the preferences in these folders, one file a profile; raises FaceplateError when there are none."""
     files = sorted(path for root in roots for path in root.glob("Profiles/*/Fusion.prefs"))
     if not files:
         raise FaceplateError(

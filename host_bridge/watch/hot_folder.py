@@ -1,7 +1,7 @@
-"""A hot folder: what is dropped into it becomes a job of the engine, and the result lands beside it.
+"""Hot folder: dropped files become jobs of the engine, and results land beside them.
 
-One pass after the other: take files that are whole, submit them, report their status, put them away. All that must survive is in the status
-files, so a watcher that is killed goes on where it was: a known job is looked up by its id, and the engine does nothing twice.
+Each pass takes complete files, submits them, reports their status and puts them away. All state is in the status
+files, so a killed watcher goes on where it was: a known job is looked up by its id, and the engine does nothing twice.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Running:
 
     stamp: FileStamp
     id: str
-    wanted: DroppedJob
+    drop: DroppedJob
     status: dict[str, Any]
 
 
@@ -112,18 +112,18 @@ def _timeline(file: Path, method: str) -> DroppedJob:
 
 
 def dropped(folder: Path) -> list[tuple[Path, FileStamp]]:
-    """The files that may be jobs, oldest first: no folders, no links, nothing hidden, nothing of ours."""
-    seen = []
+    """List the files that may be jobs, oldest first, without folders, links, hidden files and ours."""
+    files = []
     for path in filter(lambda path: is_meant(path.name), folder.iterdir()):
         with contextlib.suppress(FileNotFoundError):  # taken away meanwhile
             info = path.lstat()
             if stat.S_ISREG(info.st_mode) and info.st_size:
-                seen.append((path, FileStamp(info.st_size, info.st_mtime_ns)))
-    return sorted(seen, key=lambda file: (file[1].time, file[0].name))[:_MOST_FILES]
+                files.append((path, FileStamp(info.st_size, info.st_mtime_ns)))
+    return sorted(files, key=lambda file: (file[1].time, file[0].name))[:_MOST_FILES]
 
 
 def is_meant(name: str) -> bool:
-    """Whether a file of this name may be a job."""
+    """Return True if a file of this name may be a job."""
     low = name.lower()
     if name.startswith((".", "~")) or f"{RESULT}." in low or low.endswith((STATUS, ERROR, ANSWER, *CAST)):
         return False
@@ -131,13 +131,13 @@ def is_meant(name: str) -> bool:
 
 
 def cast_of(timeline: Path) -> Path | None:
-    """The cast file of the same stem that lies beside a timeline."""
+    """Find the cast file of the same stem beside a timeline."""
     beside = (timeline.with_name(timeline.stem + suffix) for suffix in CAST)
     return next((path for path in beside if path.is_file() and not path.is_symlink()), None)
 
 
 class HotFolder:
-    """Watches one folder. say: is given a line for each thing that happens. Raises FaceplateError if another one watches it."""
+    """Watcher of one folder. say: gets a line for each event. Raises FaceplateError if another one watches it."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class HotFolder:
         self._lock.release()
 
     def step(self, now: float | None = None) -> None:
-        """One pass. now: seconds of a clock that only goes forward."""
+        """Make one pass. now: seconds of a monotonic clock."""
         now = time.monotonic() if now is None else now
         if self._beaten is None or now - self._beaten >= _BEAT:
             self._beaten = now
@@ -192,48 +192,48 @@ class HotFolder:
             self.waiting = any(path.exists() for path in self._since.keys() - taken)
 
     def _whole(self, now: float) -> list[tuple[Path, FileStamp]]:
-        """Files whose size and time have stopped changing: a copy under way grows, a file that was renamed in does not."""
+        """List files whose size and time have stopped changing: a copy under way still grows."""
         before, self._since = self._since, {}
         for path, mark in dropped(self.folder):
-            seen = before.get(path)
-            self._since[path] = seen if seen and seen[0] == mark else (mark, now)
+            last = before.get(path)
+            self._since[path] = last if last and last[0] == mark else (mark, now)
         return [(path, mark) for path, (mark, since) in self._since.items() if now - since >= self._settle]
 
     @property
     def busy(self) -> bool:
-        """Whether jobs are under way."""
+        """True while jobs are under way."""
         return bool(self._running)
 
     def _take(self, path: Path, mark: FileStamp) -> None:
-        known = read_status(path, mark) or {}
-        if known.get("state") in ENDED:  # it ended, but was not put away
-            self._put_away(path, mark, known)
+        earlier = read_status(path, mark) or {}
+        if earlier.get("state") in ENDED:  # it ended, but was not put away
+            self._put_away(path, mark, earlier)
             return
         try:
-            wanted = read_drop(path, self._method)
+            drop = read_drop(path, self._method)
         except FileNotFoundError:
             return
         except (FaceplateError, OSError) as e:
             self._end(path, mark, of_failure(e))
             return
-        if wanted is None:
+        if drop is None:
             self._ignored[path] = mark
             return
-        if wanted is OPEN_MONITOR:
+        if drop is OPEN_MONITOR:
             path.unlink()
             open_monitor(self._connect)
             return
         try:  # the job that an earlier watcher has submitted for this file, or a new one
-            id = known.get("job") or self._connect().submit(wanted.kind, wanted.request)["id"]
+            id = earlier.get("job") or self._connect().submit(drop.kind, drop.request)["id"]
         except EngineError as e:
             if e.status is None:
                 raise
-            self._end(path, mark, of_failure(e), wanted)
+            self._end(path, mark, of_failure(e), drop)
             return
-        status = {"state": "running", "kind": wanted.kind, "job": id}
-        write_status(path, mark, status, lua=wanted.answer == "lua")
-        self._running[path] = _Running(mark, id, wanted, status)
-        self._say(f"{path.name}: {wanted.kind}, job {id}")
+        status = {"state": "running", "kind": drop.kind, "job": id}
+        write_status(path, mark, status, lua=drop.answer == "lua")
+        self._running[path] = _Running(mark, id, drop, status)
+        self._say(f"{path.name}: {drop.kind}, job {id}")
 
     def _follow(self) -> None:
         for path, run in list(self._running.items()):
@@ -245,29 +245,29 @@ class HotFolder:
                 status = of_failure(e)
             if status["state"] in ENDED:
                 del self._running[path]
-                self._end(path, run.stamp, status, run.wanted)
+                self._end(path, run.stamp, status, run.drop)
             elif status != run.status:
-                write_status(path, run.stamp, status, lua=run.wanted.answer == "lua")
+                write_status(path, run.stamp, status, lua=run.drop.answer == "lua")
                 run.status = status
 
-    def _end(self, path: Path, mark: FileStamp, status: dict[str, Any], wanted: DroppedJob | None = None) -> None:
-        write_status(path, mark, status, lua=wanted is not None and wanted.answer == "lua")
+    def _end(self, path: Path, mark: FileStamp, status: dict[str, Any], drop: DroppedJob | None = None) -> None:
+        write_status(path, mark, status, lua=drop is not None and drop.answer == "lua")
         error = status.get("error")
         self._say(f"{path.name}: {error['message'] if error else 'done'}")
         self._put_away(path, mark, status)
 
     def _go_on(self, path: Path, status: dict[str, Any]) -> None:
-        """Write the jobs that waited for this one to be allowed; what was refused never runs, whatever is agreed to later."""
-        wanted = read_drop(path, self._method)
-        if wanted and wanted.then and (status.get("result") or {}).get("allowed") is not False:
-            write_jobs(self.folder, wanted.then)
+        """Write the jobs that waited for this one's consent; refused ones never run, even if consent is given later."""
+        drop = read_drop(path, self._method)
+        if drop and drop.then and (status.get("result") or {}).get("allowed") is not False:
+            write_jobs(self.folder, drop.then)
 
     def _put_away(self, path: Path, mark: FileStamp, status: dict[str, Any]) -> None:
-        """Move what was dropped, a timeline with its cast; if it is another file by now, that is new, and stays."""
+        """Move a dropped file, a timeline with its cast; if it was replaced meanwhile, the new file stays."""
         folder = self.folder / (DONE if status["state"] == "finished" else FAILED)
         with contextlib.suppress(FileNotFoundError):
-            seen = path.stat()
-            if FileStamp(seen.st_size, seen.st_mtime_ns) != mark:
+            info = path.stat()
+            if FileStamp(info.st_size, info.st_mtime_ns) != mark:
                 return
             if status["state"] == "finished":
                 self._go_on(path, status)
@@ -279,6 +279,6 @@ class HotFolder:
 
 
 def _free(path: Path) -> Path:
-    """The path itself, or the first of NAME-2, NAME-3 that is not taken."""
+    """Return the path, or the first of NAME-2, NAME-3 that is free."""
     numbered = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, _NUMBERS))
-    return next(one for one in (path, *numbered) if not one.exists())
+    return next(candidate for candidate in (path, *numbered) if not candidate.exists())

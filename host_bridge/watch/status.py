@@ -1,4 +1,4 @@
-"""The status of a dropped file: a document beside it, a text when it has failed, and Lua for scripts that can load nothing else."""
+"""Status of a dropped file: a document beside it, a text for a failure, and Lua for scripts that can only load that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FileStamp(NamedTuple):
 
 
 def read_status(file: Path, mark: FileStamp) -> dict[str, Any] | None:
-    """The status of this very content of a file; None if there is none, or it is invalid."""
+    """Read the status of a file with this stamp; None if it is missing or invalid."""
     try:
         status = json.loads(_beside(file, STATUS).read_text("utf-8"))
         check_schema(status["schema"], SCHEMA, file)
@@ -64,7 +64,7 @@ def write_answer(path: Path, answer: dict[str, Any], mode: int = 0o666) -> None:
 
 
 def of_job(job: dict[str, Any]) -> dict[str, Any]:
-    """The status of a job of the engine. exit_status of an error: which kind it is, 10 where consent forbids it."""
+    """Return the status of a job of the engine. exit_status of an error: its kind, 10 for missing consent."""
     status = {"state": job["state"], "kind": job["kind"], "job": job["id"]}
     if job["state"] == "finished":
         return {**status, "result": job["result"]}
@@ -77,7 +77,7 @@ def of_job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_failure(e: Exception) -> dict[str, Any]:
-    """The status of a file without a job, or whose job is gone."""
+    """Return the status of a file without a job, or whose job is gone."""
     log_failure(_log, e)
     message = e.message if isinstance(e, EngineError) else getattr(e, "what", None) or str(e)
     message += f" (log: {file})" if (file := log_file()) else ""

@@ -1,1 +1,1 @@
-"""One file a command, each a function of its options; what one imports costs nothing until it is called."""
+"""The commands, one a file, each a function of its options; imported only when called."""

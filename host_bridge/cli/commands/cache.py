@@ -29,7 +29,7 @@ def show(*, json: Json = False) -> None:
 
 @cache.command
 def clear() -> None:
-    """Drop everything that is kept; it is found again when it is asked for."""
+    """Delete the analysis cache; it is computed again when needed."""
     from nodes.cache import clear as drop
 
     print(f"{drop() / 1e9:.2f} GB dropped")

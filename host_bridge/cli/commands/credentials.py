@@ -44,7 +44,7 @@ _SOURCE_TYPES = {
 @credentials.command
 def show(path: Results, /, *, json: Json = False) -> None:
     """Show what the Content Credentials of a file say, and how far they can be believed."""
-    verdicts = _verified(path, ())
+    verdicts = _verdicts(path, ())
     if json:
         result = CredentialsResult.of(verdicts).model_dump(mode="json")
         for file, verdict in zip(result["files"], verdicts, strict=True):
@@ -73,7 +73,7 @@ def verify(path: Results, /, *, trust: Paths = (), json: Json = False) -> int:
     trust
         A root certificate to trust as well, as PEM, as `faceplate credentials certificate` writes it. May be given more than once.
     """
-    result = CredentialsResult.of(_verified(path, trust))
+    result = CredentialsResult.of(_verdicts(path, trust))
     if json:
         print_json(result)
     else:
@@ -125,7 +125,7 @@ def certificate(*, out: Path | None = None, json: Json = False) -> None:
             raise CredentialsError(what, file=configuration, remedy="Ask them for it")
         with whole_file(out.expanduser()) as temporary:
             temporary.write_text(root, "ascii")
-    told = {
+    document = {
         "schema": "faceplate.certificate/1",
         "name": identity.name,
         "serial": str(identity.certificate.serial_number),
@@ -136,10 +136,10 @@ def certificate(*, out: Path | None = None, json: Json = False) -> None:
         "configuration": str(configuration),
     }
     if json:
-        print_json(told)
+        print_json(document)
         return
-    print(f"{told['name']}, certificate {told['serial']}, until {told['until']}")
-    print(f"SHA-256 {told['sha256']}")
+    print(f"{document['name']}, certificate {document['serial']}, until {document['until']}")
+    print(f"SHA-256 {document['sha256']}")
     if identity.local:
         print("made on this machine: it shows that nothing was changed since it signed, and is known to nobody else")
     print(f"time-stamps: {f'by {identity.time_stamp}' if identity.time_stamp else 'none'}")
@@ -177,11 +177,11 @@ def _switch(told: Path | None, *, signed: bool, reason: str) -> None:
         print(f"results of {project} carry no Content Credentials since {since}: {why}")
 
 
-def _verified(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:
+def _verdicts(path: Path, trust: tuple[Path, ...]) -> list[Verdict]:
     from host_bridge.cli.progress import show_progress
 
-    with show_progress() as shown:
-        return find_verdicts(path.expanduser(), load_trust(trust), shown.progress)
+    with show_progress() as watch:
+        return find_verdicts(path.expanduser(), load_trust(trust), watch.progress)
 
 
 def _print(verdict: Verdict) -> None:
@@ -192,18 +192,18 @@ def _print(verdict: Verdict) -> None:
 
 
 def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
-    """A manifest, a line for each thing it says."""
+    """Yield the entries of a manifest, by name."""
     from nodes.parts import PARTS
 
-    said = verdict.manifest
-    assert said is not None
-    swap = said.swap
+    manifest = verdict.manifest
+    assert manifest is not None
+    swap = manifest.swap
     yield (
         "what",
-        next((part.meaning for name, part in PARTS.items() if name == swap.get("part")), said.title or "not said"),
+        next((part.meaning for name, part in PARTS.items() if name == swap.get("part")), manifest.title or "not said"),
     )
-    yield "made with", said.software
-    for action in said.actions:
+    yield "made with", manifest.software
+    for action in manifest.actions:
         kind = f", {_SOURCE_TYPES.get(action.source_type, action.source_type)}" if action.source_type else ""
         description = f": {action.description}" if action.description else ""
         when = f" ({action.when})" if action.when else ""
@@ -216,12 +216,12 @@ def _rows(verdict: Verdict) -> Iterator[tuple[str, str]]:
             yield "consent", f"{consent.get('role')}: {records or 'none is recorded'}"
     for digest in _list(swap.get("unknown")):
         yield "warning", f"whom the model {digest} was trained on is not known"
-    for ingredient in said.ingredients if not swap else ():
+    for ingredient in manifest.ingredients if not swap else ():
         yield "made from", " ".join(filter(None, (ingredient.get("title"), ingredient.get("relationship"))))
-    yield "signed by", f"{said.signer} ({said.issuer}), certificate {said.serial}"
-    known = "that this machine trusts" if verdict.time_trusted else "that this machine does not know"
+    yield "signed by", f"{manifest.signer} ({manifest.issuer}), certificate {manifest.serial}"
+    server = "that this machine trusts" if verdict.time_trusted else "that this machine does not know"
     none = "none: when it was signed is only as sure as the clock of who signed"
-    yield "time-stamp", f"{said.time}, by a server {known}" if said.time else none
+    yield "time-stamp", f"{manifest.time}, by a server {server}" if manifest.time else none
 
 
 def _list(value: object) -> list[Any]:

@@ -52,11 +52,11 @@ def demo(
     if json:
         print_json(result)
     else:
-        print_shot(result, None if instant else _untrained(out, result))
+        print_shot(result, None if instant else _untrained_report(out, result))
 
 
 def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
-    """Train, or go on, or take what is finished; the model's file."""
+    """Train, resume, or reuse a finished training; returns the model's file."""
     from trainer.faceset import open_faceset
     from trainer.train import finished_model
 
@@ -72,7 +72,7 @@ def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
 
 
 def _faceset(clip: Path, out: Path) -> Path:
-    """The faceset of a sample clip, made once; its folder."""
+    """Make the faceset of a sample clip once; returns its folder."""
     from trainer.faceset import open_faceset
 
     folder = out / clip.stem
@@ -90,8 +90,8 @@ def _swap(samples: Path, out: Path, parameters: SwapParameters) -> SwapResult:
     return result
 
 
-def _untrained(out: Path, result: SwapResult) -> Report | None:
-    """The report of an earlier `--instant` on the same plate, to compare with."""
+def _untrained_report(out: Path, result: SwapResult) -> Report | None:
+    """Read the report of an earlier `--instant` on the same plate, to compare with."""
     try:
         same = load_shot(out / INSTANT).plate.digest == result.shot.plate.digest
         return Report.model_validate_json((out / INSTANT / "report.json").read_bytes()) if same else None

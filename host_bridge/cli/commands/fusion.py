@@ -49,14 +49,14 @@ def macro(
     if not name.isidentifier() or not name.isascii():
         raise UsageError(f"--name {name}: is no name of a node", remedy="Use letters, digits and _")
     shot = shot.expanduser().resolve()
-    made = load_shot(shot)
-    first, last = made.range.first, made.range.last
+    document = load_shot(shot)
+    first, last = document.range.first, document.range.last
     if image == "linear":
         file = frame_file(shot, "patch", first)
         if not file.is_file():
             raise FootageError("does not exist", file=file, remedy="Render the shot again")
     else:
-        with open_footage(made.plate.path, layer=made.plate.layer) as footage:
+        with open_footage(document.plate.path, layer=document.plate.layer) as footage:
             start = footage.info.first
             file = write_layers(shot, footage, first - start, last - start)
         sign_parts(shot, ["over"])
@@ -111,8 +111,8 @@ def monitor() -> None:
 
 def _send(file: Path) -> None:
     try:
-        wanted = from_json(file.read_bytes())
-        post = None if wanted == MONITOR else Post.model_validate({"id": "send", **wanted})
+        document = from_json(file.read_bytes())
+        post = None if document == MONITOR else Post.model_validate({"id": "send", **document})
     except OSError as e:
         raise FaceplateError(f"{e.strerror}", file=file) from e
     except (ValueError, TypeError) as e:
@@ -124,22 +124,22 @@ def _send(file: Path) -> None:
     for job in post.jobs:
         result = _do(file.with_name(f"{file.stem}-{job.name}{ANSWER}"), job)
         if result.get("allowed") is False:
-            # The user was told no: what was asked for with it must not run later, when somebody has agreed to something.
+            # Refused: the other jobs must not run later, even if consent is given.
             return
 
 
 def _do(answer: Path, posted: PostedJob) -> dict[str, Any]:
-    """See a job to its end, write down how it stands, and return its result."""
+    """Run a job, write its status as the answer, and return its result."""
     try:
         client = connect()
         job = client.submit(posted.kind, posted.request)
         print(f"{job['id']} {posted.kind}", flush=True)
         write_answer(answer, of_job(job), _MINE)
-        ended = of_job(client.wait(job["id"]))
+        status = of_job(client.wait(job["id"]))
     except EngineError as e:
         write_answer(answer, of_failure(e), _MINE)
         raise
-    write_answer(answer, ended, _MINE)
-    if ended["state"] == "failed":
-        raise FaceplateError(f"{posted.kind}: {ended['error']['message']}", remedy=ended["error"]["remedy"])
-    return dict(ended.get("result") or {})
+    write_answer(answer, status, _MINE)
+    if status["state"] == "failed":
+        raise FaceplateError(f"{posted.kind}: {status['error']['message']}", remedy=status["error"]["remedy"])
+    return dict(status.get("result") or {})

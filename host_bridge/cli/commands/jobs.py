@@ -29,13 +29,13 @@ def list_(*, state: State | None = None, limit: int = 20, json: Json = False) ->
     """
     if not 1 <= limit <= 1000:
         raise UsageError(f"--limit {limit}: must be 1 to 1000")
-    listed = connect().list(state, limit)
+    page = connect().list(state, limit)
     if json:
-        print_json({"schema": "faceplate.jobs/1", **listed})
+        print_json({"schema": "faceplate.jobs/1", **page})
         return
-    rows = ((job["id"], job["kind"], job["title"], job["state"], _how_far(job)) for job in listed["jobs"])
+    rows = ((job["id"], job["kind"], job["title"], job["state"], _how_far(job)) for job in page["jobs"])
     print_table(("id", "kind", "what", "state", ""), rows)
-    if listed["more"]:
+    if page["more"]:
         print(f"There are more; --limit {min(limit * 10, 1000)} shows them.")
 
 
@@ -68,7 +68,7 @@ def logs(id: JobId, /, *, follow: Flag = False, json: Json = False) -> None:
     """
     client, text, start = connect(), [], 0
     while True:
-        # The state first: what is printed before the end is then seen.
+        # The state first, so that all output before the end is read.
         ended = client.show(id)["state"] in ENDED
         part, start = client.log(id, start)
         if json:
@@ -99,7 +99,7 @@ def _print(job: dict[str, Any], json: bool) -> None:
 
 
 def _how_far(job: dict[str, Any], lead: str = "") -> str:
-    """What there is to say of a job's state: progress, how long it took, why it failed."""
+    """Describe a job's state: progress, duration, or error."""
     state = ""
     if job["state"] == "running" and job["metrics"]:
         of = f" of {job['metrics']['of']}" if job["metrics"].get("of") else ""

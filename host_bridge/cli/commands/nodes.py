@@ -16,11 +16,11 @@ def nodes(*, json: Json = False) -> None:
         inputs = ", ".join(p.name + ("?" if p.optional else "") for p in node.inputs)
         print(f"{node.name}: {inputs} -> {', '.join(p.name for p in node.outputs)}\n{node.parameters.__doc__}")
         rows = (
-            (name, _shown(f.get_default()), explained(f.description or "", f.json_schema_extra, f.metadata))
+            (name, _text(f.get_default()), explained(f.description or "", f.json_schema_extra, f.metadata))
             for name, f in node.parameters.model_fields.items()
         )
         print_table(("parameter", "default", "help"), rows)
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)

@@ -179,15 +179,15 @@ def revoke(who: str, /, *, reason: str = "", project: Project = None, json: Json
         Why, for the record.
     """
     home = the_project(project)
-    book, taken = edit.revoke(home, who, reason)
-    owners = {id: book.performers[book.consents[id].performer] for id in taken}
+    book, revoked_ids = edit.revoke(home, who, reason)
+    owners = {id: book.performers[book.consents[id].performer] for id in revoked_ids}
     if json:
         revoked = [{"id": id, "performer": owner.id} for id, owner in owners.items()]
         print_json({"schema": "faceplate.revoked/1", "project": str(home), "revoked": revoked})
         return
     for id, owner in owners.items():
         print(f"revoked: {id} of {owner}")
-    if not taken:
+    if not revoked_ids:
         print("there was nothing left to revoke")
 
 
@@ -207,7 +207,7 @@ def verify(*documents: Annotated[Path, Parameter(name="DOCUMENT")], project: Pro
     key = fingerprint(chain.opened.key) if chain.opened else None
     can_add = book is not None and edit.key_of_project(book.opened) is not None
     if json:
-        told = {
+        result = {
             "sound": not chain.faults,
             "faults": [{"file": str(f.file), "what": f.what} for f in chain.faults],
             "records": len(chain.records),
@@ -216,7 +216,7 @@ def verify(*documents: Annotated[Path, Parameter(name="DOCUMENT")], project: Pro
             "can_add": can_add,
             "documents": papers,
         }
-        print_json({"schema": "faceplate.verified/1", "project": str(home), **told})
+        print_json({"schema": "faceplate.verified/1", "project": str(home), **result})
     else:
         for fault in chain.faults:
             print(f"{fault.file}: {fault.what}")
@@ -235,7 +235,7 @@ def _recorded_with(book: ConsentBook, paper: Path) -> list[str]:
 
 
 def the_project(told: Path | None) -> Path:
-    """The project that is named, or that holds the folder we are in; raises ConsentError where there is none."""
+    """Find the named project, or that of the current folder; raises ConsentError if there is none."""
     project = find_project(Path.cwd(), given=told)
     if project is None:
         raise ConsentError(
@@ -247,14 +247,14 @@ def the_project(told: Path | None) -> Path:
 
 
 def _digests(clips: Sequence[Path]) -> list[tuple[str, str]]:
-    """Digest and name of each clip."""
+    """Compute digest and name of each clip."""
     from nodes.cache import digest_footage
 
     return [(digest_footage(clip.expanduser()), clip.name) for clip in clips]
 
 
 def _uses(told: str | None, default: Sequence[Use]) -> tuple[Use, ...]:
-    """The uses that `--use` names."""
+    """Parse the uses of `--use`."""
     words = [word.strip().lower() for word in (told or "").split(",") if word.strip()]
     if not words and default:
         return tuple(default)
@@ -279,7 +279,7 @@ def _may(uses: Sequence[Use]) -> str:
 
 
 def _performer(book: ConsentBook, id: str) -> dict[str, Any]:
-    """A performer with all consents, as JSON."""
+    """Describe a performer with all consents, for JSON."""
     return {
         "project": str(book.project),
         "production": book.opened.production,

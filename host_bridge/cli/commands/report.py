@@ -19,8 +19,8 @@ def report(shot: Path, /, *, json: Json = False) -> None:
     """
     folder = shot.expanduser()
     load_shot(folder)
-    with show_progress() as shown:
-        report = write_report(folder, progress=lambda share: shown.progress("report", round(100 * share), 100))
+    with show_progress() as watch:
+        report = write_report(folder, progress=lambda share: watch.progress("report", round(100 * share), 100))
     if json:
         print_json(report)
         return

@@ -63,8 +63,8 @@ def fit(
 
     if not clips:
         raise UsageError("no CLIP is given", remedy="Name the footage: faceplate subject fit NAME CLIP...")
-    with opened(*clips, rate=frame_rate(rate)) as footage, show_progress() as shown:
-        fitted = fit_subject(name, [f for f in footage if f is not None], shown.progress)
+    with opened(*clips, rate=frame_rate(rate)) as footage, show_progress() as watch:
+        fitted = fit_subject(name, [f for f in footage if f is not None], watch.progress)
     counts = list(zip(clips, fitted.frames, fitted.found, strict=True))
     mirrored = [fitted.landmarks[other] for other in fitted.mirror.tolist()]
     weights, spreads = map(float, fitted.weights), map(float, fitted.spread)
@@ -103,9 +103,9 @@ def show(
 
     if not 1 <= count <= 40:
         raise UsageError(f"--count {count}: is not between 1 and 40")
-    with opened(clip, rate=frame_rate(rate)) as (footage,), show_progress() as shown:
+    with opened(clip, rate=frame_rate(rate)) as (footage,), show_progress() as watch:
         assert footage is not None
-        sheet = subject_sheet(footage, name, count, shown.progress)
+        sheet = subject_sheet(footage, name, count, watch.progress)
     write_png(out.expanduser(), sheet)
     print(out)
 
@@ -119,9 +119,9 @@ def list_(*, json: Json = False) -> None:
     rows = []
     for name in known_subjects():
         try:
-            known = load_subject(name)
-            state = "fitted" if known.finder.get("fitted", True) else "not fitted"
-            rows.append((name, len(known.template), str(known.finder.get("kind")), state, str(known.file)))
+            entry = load_subject(name)
+            state = "fitted" if entry.finder.get("fitted", True) else "not fitted"
+            rows.append((name, len(entry.template), str(entry.finder.get("kind")), state, str(entry.file)))
         except SchemaError:
             rows.append((name, 0, "", "damaged", str(find_subject(name))))
     if json:

@@ -42,7 +42,7 @@ _OF_SHOTS = ("settings.align", *(f"settings.swap.{name}" for name in SwapParamet
 
 
 def _with_footage(request: TimelineRequest, sources: tuple[str, ...]) -> TimelineRequest:
-    """The request with the footage of performers, and with paths as every process understands them."""
+    """Add the footage of performers to a request, and make its paths absolute."""
     from host_bridge.timeline.cast_edit import absolute_root, read_sources
 
     performers, everywhere = read_sources(sources, request.target)
@@ -116,7 +116,7 @@ def run(request: TimelineRequest, *, sources: Sources = (), engine: InEngine = F
 
     What is done is not done again. A shot that fails does not stop the others; the exit status is then 1. Where the engine runs, it does the work.
     """
-    result = _performed(_with_footage(request, sources), engine)
+    result = _perform(_with_footage(request, sources), engine)
     _show_run(result)
     if json:
         print_json(result)
@@ -185,14 +185,14 @@ def diff(
     from host_bridge.timeline.write.diff import EditDiff, diff_edits
 
     changes = diff_edits(*(read_edit(path, rate=frame_rate(rate)) for path in (a, b)))
-    shown = tuple(change for change in changes if not (only_faceplate and change.ours))
+    relevant = tuple(change for change in changes if not (only_faceplate and change.ours))
     if json:
-        print_json(EditDiff(same=not shown, changes=shown))
+        print_json(EditDiff(same=not relevant, changes=relevant))
     else:
-        for c in shown:
+        for c in relevant:
             value = f"{c.before} → {c.after}" if c.kind == "changed" else c.before or c.after
             print(f"{_SIGNS[c.kind]} {c.path}{f': {value}' if value else ''}{'  (Faceplate)' if c.ours else ''}")
-    return 1 if shown else 0
+    return 1 if relevant else 0
 
 
 @timeline.command
@@ -244,8 +244,8 @@ def _write_page(html: Path | None, text: str) -> None:
             temporary.write_text(text, "utf-8")
 
 
-def _performed(request: TimelineRequest, engine: bool) -> Any:
-    """Run it in the engine if that is asked for, or one runs that may use these folders; else here."""
+def _perform(request: TimelineRequest, engine: bool) -> Any:
+    """Run it in the engine if requested, or if one runs that may use these folders; else here."""
     try:
         try:
             return perform("timeline", request, engine=engine or running() is not None, quiet=True)
@@ -293,7 +293,7 @@ def _show_report(report: EditReport) -> None:
     print(f"{report.edit.path}, SHA-256 {report.edit.digest}")
     rows = []
     for shot in report.shots:
-        used = dict.fromkeys(id for person in shot.people for id in person.consents)
+        ids = dict.fromkeys(id for person in shot.people for id in person.consents)
         models = "-"
         if shot.result is not None:
             models = ", ".join(m.name or m.digest[:12] for m in shot.result.models) or "no trained model"
@@ -303,7 +303,7 @@ def _show_report(report: EditReport) -> None:
                 shot.name,
                 shot.frames.count,
                 "; ".join(f"{c.target or 'not said'} by {c.source or 'not said'}" for c in shot.cast),
-                ", ".join(f"{id} {report.consents[id].stands}" for id in used),
+                ", ".join(f"{id} {report.consents[id].stands}" for id in ids),
                 models,
                 "no result" if shot.result is None else shot.result.credentials.what,
             )

@@ -1,4 +1,4 @@
-"""`faceplate train`, and how a training that a command ran has ended."""
+"""`faceplate train`, with exit status and summary of a training command."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def train(request: TrainRequest, *, engine: InEngine = False, json: Json = False
 
 
 def interruption(reason: str, how_to_go_on: str = "") -> KeyboardInterrupt | None:
-    """The exception for a training that ended for this reason; None for one that has come to its own end."""
+    """Return the exception for a training that was interrupted for this reason; None for one that ended by itself."""
     kind = _STOPPED.get(reason)
     return kind(how_to_go_on) if kind else None
 
 
 def in_short(result: TrainResult) -> str:
-    """One line on the result of the job `train`: how long it was, and how far it came."""
+    """Summarise the result of the job `train` in a line: steps, time, loss and reason."""
     took = f"{counted(result.steps, 'step')} in {clock(result.seconds)}"
     loss = float("nan") if result.loss is None else result.loss
     return f"{took}, loss {loss:.4g}; {result.reason}"
