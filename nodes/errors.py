@@ -1,4 +1,4 @@
-"""The one error type a user meets, and the exit status each kind ends the process with."""
+"""Errors that a user meets, each with the exit status that it ends the process with."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nodes.text import sentence
 
 
 class FaceplateError(Exception):
-    """A problem that the user can mend: says what, in which file and frame, and what to do about it.
+    """A problem that the user can mend: what happened, in which file and frame, and what to do about it.
 
-    names_log: its text says already where the log is.
+    names_log: its text already names the log.
     """
 
     exit_status = 1
@@ -46,7 +46,7 @@ class FootageError(FaceplateError):
 
 
 class NoFaceError(FaceplateError):
-    """Footage in which the face that is asked for cannot be found."""
+    """Footage in which the requested face cannot be found."""
 
     exit_status = 4
 
@@ -82,7 +82,7 @@ class GeometryError(FaceplateError):
 
 
 class ConsentError(FaceplateError):
-    """A face that may not be used so: no consent is recorded for it, or the records cannot be relied on."""
+    """A face that may not be used so: without a consent on record, or with faults in the records."""
 
     exit_status = 10
 

@@ -1,4 +1,4 @@
-"""Files: they appear whole or not at all, are written by one process at a time, and say which schema they follow."""
+"""Files that appear whole or not at all, locks for one process at a time, and documents with a schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _count = itertools.count()
 
 
 def beside(path: Path) -> Path:
-    """Name a temporary file beside `path`, hidden, of the same kind; its folder is made."""
+    """Name a temporary file beside `path`, hidden, of the same kind; makes its folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as e:
@@ -30,9 +30,9 @@ def beside(path: Path) -> Path:
 
 @contextmanager
 def whole_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """Give the name of a temporary file that becomes `path` when the block ends, and is deleted when it fails.
+    """Yield the name of a temporary file that becomes `path` when the block ends, and is deleted when it fails.
 
-    sync: see the bytes on disk before the file takes its name. Raises OutputError for what the operating system refuses.
+    sync: flush the bytes to disk before the file takes its name. Raises OutputError for what the operating system refuses.
     """
     with writing(path):
         temporary = beside(path)
@@ -46,21 +46,21 @@ def whole_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """See a file's bytes on disk."""
+    """Flush a file's bytes to disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 @contextmanager
 def only_one(lock: Path, work: str, out: Path) -> Iterator[None]:
-    """Hold the file `lock` within the block; the system lifts it when the process ends, however it does. No trace of it stays.
+    """Hold the file `lock` within the block; the system releases it when the process ends in any way. It leaves no trace.
 
-    work: what must not happen twice at once in `out`, as "training". Raises OutputError, which names the process that holds the lock.
+    work: the exclusive work in `out`, as "training". Raises OutputError, which names the process that holds the lock.
     """
     from filelock import FileLock, Timeout
 
     owner = lock.with_suffix(".pid")
-    made = [folder for folder in lock.parents if not folder.exists()]
+    new_folders = [folder for folder in lock.parents if not folder.exists()]
     held = FileLock(lock)
     with writing(out):
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +82,8 @@ def only_one(lock: Path, work: str, out: Path) -> Iterator[None]:
         with suppress(OSError):  # Windows keeps an open file
             lock.unlink(missing_ok=True)
         held.release()
-        with suppress(OSError):  # not empty: there are results
-            for folder in made:
+        with suppress(OSError):  # not empty: it has results
+            for folder in new_folders:
                 folder.rmdir()
 
 
@@ -91,12 +91,12 @@ def load_document(path: Path, model: type[M], schema: str, remedy: str) -> M:
     """Read a JSON document as a model; raises SchemaError when it is missing, damaged, of another kind, or newer than `schema`."""
     try:
         document = json.loads(path.read_bytes())
-        written = document["schema"]
+        schema_found = document["schema"]
     except (FileNotFoundError, NotADirectoryError) as e:
         raise SchemaError("does not exist", file=path, remedy=remedy) from e
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
         raise SchemaError("is damaged, or no document of Faceplate", file=path, remedy=remedy) from e
-    check_schema(written, schema, path)
+    check_schema(schema_found, schema, path)
     try:
         return model.model_validate(document)
     except ValidationError as e:

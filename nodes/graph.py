@@ -1,10 +1,10 @@
-"""The graph of a shot: each node is called once, with what its input ports name, and gives what its output ports name.
+"""The graph of a shot: each node is called once, with the values of its input ports, and returns those of its output ports.
 
     plate ── Detect ─ Choose ─ Align ─ Mask ─ Swap ─ patch, matte
     source ─ Detect ─ Choose ─────────────────┘
 
 A node decides for the whole shot when it is called. Footage, mattes and patches are streams: a frame of theirs is computed
-when it is asked for, and none is computed or copied twice.
+on request, and never computed or copied twice.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ CHOOSE = Node(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node in a graph. names: what a port's value is called in the graph, where that is not the port's own name.
+    """A node in a graph. names: names of ports' values in the graph, where they differ from the port's own.
 
-    stage: what its progress is called. beside: it works on footage beside the plate: on all of it, and not where that is missing.
+    stage: name of its progress. beside: it works on all of some footage beside the plate, and is skipped without it.
     """
 
     node: Node
@@ -79,8 +79,8 @@ def run(
     """Call the nodes up to one, and return all values by name, those that were given among them.
 
     given: values by name, such as `plate`, `source` and `roto`; None counts as missing. A step whose outputs are all given is skipped.
-    tracks: ids of the plate's tracks that are meant, see `nodes.choice`. first, last: the plate's frames, inclusive. stage: what
-    detection in the plate is called. Raises FaceplateError for an input that is missing, and what the nodes raise.
+    tracks: ids of the plate's chosen tracks, see `nodes.choice`. first, last: the plate's frames, inclusive. stage: name of
+    the progress of detection in the plate. Raises FaceplateError for an input that is missing, and what the nodes raise.
     """
     values = given = {name: value for name, value in given.items() if value is not None}
     final = max(i for i, step in enumerate(steps) if step.node is upto)
@@ -99,20 +99,20 @@ def run(
         else:
             parameters = {**dict(settings), "choose": ChooseParameters(tracks=tuple(tracks))}
             context |= {"first": first, "last": last, "name": stage if stage and node is DETECT else step.stage}
-        known = signature(node.function).parameters
+        accepted = signature(node.function).parameters
         result = node.function(
             **{port.name: values.get(names.get(port.name, port.name)) for port in node.inputs},
             parameters=parameters.get(node.name.lower(), node.parameters()),
-            **{name: value for name, value in context.items() if name in known},
+            **{name: value for name, value in context.items() if name in accepted},
         )
         values = values | {names.get(name, name): value for name, value in outputs_of(node, result).items()}
     return values
 
 
 def outputs_of(node: Node, result: Any) -> dict[str, Any]:
-    """The values of a node's output ports by name: one value for all of them, or a named tuple with one for each.
+    """Return the values of a node's output ports by name: one value for all of them, or a named tuple with one for each.
 
-    Raises TypeError where a value is not what its port says.
+    Raises TypeError where a value is not of its port's type.
     """
     values = result._asdict() if hasattr(result, "_asdict") else {port.name: result for port in node.outputs}
     for port in node.outputs:

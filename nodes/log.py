@@ -1,7 +1,7 @@
-"""The log of a run: what was decided and why, through the standard library's logging.
+"""The log of a run: decisions and their reasons, through the standard library's logging.
 
-Modules ask for `logging.getLogger(__name__)` and no more. Only a process of our own (a command, a job, the engine) sends that anywhere,
-by :func:`logging_to`; in a host, and in a program that uses us as a library, logging stays as it was found.
+Modules ask for `logging.getLogger(__name__)` and no more. Only a process of our own (a command, a job, the engine) writes it anywhere,
+by :func:`logging_to`; in a host, and in a program that uses us as a library, logging stays unchanged.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def logging_to(*handlers: logging.Handler) -> Iterator[None]:
 
 
 def log_to_stderr() -> None:
-    """Show the same on stderr, until the block of :func:`logging_to` ends."""
+    """Show the log on stderr too, until the block of :func:`logging_to` ends."""
     _add(Stderr())
 
 
 def log_failure(logger: logging.Logger, error: BaseException) -> None:
-    """Log what ended a run, with its traceback. Who may not be used is said in the answer alone: of a refusal only the place is logged."""
+    """Log the error that ended a run, with its traceback; of a refusal only the place, since its text names a performer."""
     link: BaseException | None = error
     while link is not None:
         if getattr(link, "exit_status", 0) == ConsentError.exit_status:  # a job's error too
@@ -63,7 +63,7 @@ def log_failure(logger: logging.Logger, error: BaseException) -> None:
 
 
 class Stderr(logging.StreamHandler[TextIO]):
-    """Writes to stderr as it is at the time: progress bars and tests put another one in its place."""
+    """A handler that writes to the current stderr, which progress bars and tests replace."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -77,7 +77,7 @@ class Stderr(logging.StreamHandler[TextIO]):
 class RunLog(RotatingFileHandler):
     """A file in `folder` that appears with its first record, under a heading. A log that cannot be written stops no run.
 
-    The files used last are kept, `KEPT` of them, each of at most `LONGEST` bytes and as many before those. has_errors: whether
+    The `KEPT` latest files are kept, each with at most `LONGEST` bytes and as many before those. has_errors: whether
     an error is among its records.
     """
 
@@ -95,12 +95,12 @@ class RunLog(RotatingFileHandler):
         return path if path.is_file() else None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it."""
+        """Write a record."""
         self.has_errors |= record.levelno >= logging.ERROR
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Go on without: a full disk is said where results are written."""
+        """Ignore the error: a full disk is reported where results are written."""
 
     def _open(self) -> TextIOWrapper:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,16 +113,16 @@ class RunLog(RotatingFileHandler):
 
 
 def log_file() -> Path | None:
-    """The log of this run, None where it has none."""
+    """Return the log of this run, None without one."""
     return next((h.path for h in logging.getLogger().handlers if isinstance(h, RunLog)), None)
 
 
 def _keep_newest(folder: Path) -> None:
-    found = []
+    dated_files = []
     for file in folder.glob("*.txt*"):
         with suppress(OSError):
-            found.append((file.stat().st_mtime, file))
-    for _, file in sorted(found, reverse=True)[KEPT - 1 :]:
+            dated_files.append((file.stat().st_mtime, file))
+    for _, file in sorted(dated_files, reverse=True)[KEPT - 1 :]:
         with suppress(OSError):
             file.unlink()
 

@@ -1,4 +1,4 @@
-"""Mask: which pixels are the subject, drawn from landmarks, moved and softened by distance, and combined."""
+"""Mask: draws the pixels of the subject from landmarks, moves and softens the edge by distance, and combines mattes."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def _draw(canvas: Image8, points: Float, region: Region, inside: bool) -> None:
     canvas[:] = np.maximum(canvas, drawn) if inside else np.minimum(canvas, 255 - drawn)
 
 
-def check_regions(subject: Subject, wanted: Sequence[str] | None) -> frozenset[str]:
-    """The regions to draw, all of them for None; raises FaceplateError for one that the subject has not."""
-    known = [region.name for region in subject.regions]
-    wanted = known if wanted is None else wanted
-    if unknown := [name for name in wanted if name not in known]:
+def check_regions(subject: Subject, requested: Sequence[str] | None) -> frozenset[str]:
+    """Return the regions to draw, all of them for None; raises FaceplateError for an unknown one."""
+    names = [region.name for region in subject.regions]
+    requested = names if requested is None else requested
+    if unknown := [name for name in requested if name not in names]:
         raise FaceplateError(
-            f"the subject {subject.name} has no region '{unknown[0]}'", remedy=f"Choose of: {', '.join(known)}"
+            f"the subject {subject.name} has no region '{unknown[0]}'", remedy=f"Choose of: {', '.join(names)}"
         )
-    return frozenset(wanted)
+    return frozenset(requested)
 
 
 def draw_regions(landmarks: Float, size: int, subject: Subject, regions: Sequence[str] | None = None) -> Float:
     """Draw regions as hard masks [T, size, size], 0 or 1 with antialiased edges, from landmarks [T, L, >=2] in crop pixels.
 
-    Later regions are drawn over earlier ones. Raises FaceplateError for a region that the subject has not.
+    Later regions are drawn over earlier ones. Raises FaceplateError for an unknown region.
     """
-    wanted = check_regions(subject, regions)
-    drawn = [r for r in subject.regions if r.of is None or (r.name in wanted) != (r.of in wanted)]
+    chosen = check_regions(subject, regions)
+    layers = [r for r in subject.regions if r.of is None or (r.name in chosen) != (r.of in chosen)]
     out = np.zeros((len(landmarks), size, size), np.uint8)
     for canvas, points in zip(out, landmarks[..., :2], strict=True):
-        for region in drawn:
-            _draw(canvas, points, region, region.name in wanted)
+        for region in layers:
+            _draw(canvas, points, region, region.name in chosen)
     return out.astype(np.float32) / np.float32(255)
 
 
@@ -72,10 +72,10 @@ def draw_matte(
     subject: Subject,
     parameters: MaskParameters | None = None,
 ) -> Float:
-    """Mattes [T, size, size], 0..1, in crop space, from landmarks [T, L, >=2] in crop pixels."""
+    """Draw mattes [T, size, size], 0..1, in crop space, from landmarks [T, L, >=2] in crop pixels."""
     parameters = parameters or MaskParameters()
-    drawn = draw_regions(landmarks, size, subject, parameters.regions)
-    return grow_and_feather(drawn, parameters.grow, parameters.feather)
+    hard = draw_regions(landmarks, size, subject, parameters.regions)
+    return grow_and_feather(hard, parameters.grow, parameters.feather)
 
 
 def grow_and_feather(mask: Float, grow: float | Float, feather: float | Float) -> Float:
@@ -92,14 +92,14 @@ def grow_and_feather(mask: Float, grow: float | Float, feather: float | Float) -
     y, x = (np.minimum(np.arange(side), np.arange(side)[::-1]) + np.float32(0.5) for side in mask.shape[-2:])
     border = np.minimum(x, y[:, None]).astype(np.float32)
     out = np.zeros(mask.shape, np.float32)
-    for one, moved, width, into in zip(mask, grows, feathers, out, strict=True):
-        if one.max(initial=0) < 0.5:
+    for hard, moved, width, matte in zip(mask, grows, feathers, out, strict=True):
+        if hard.max(initial=0) < 0.5:
             continue
         # The matte changes only between the new outline and where the feather ends.
-        depth = np.minimum(signed_distance(one, -moved - 1, width - moved + 1) + moved, border)
+        depth = np.minimum(signed_distance(hard, -moved - 1, width - moved + 1) + moved, border)
         # An edge thinner than a pixel is one pixel wide, and centred on the outline when it has no width at all.
         ramp = np.clip((depth + max(0.0, 1 - width) / 2) / max(width, 1.0), 0, 1)
-        into[:] = ramp * ramp * (3 - 2 * ramp) if width > 1 else ramp
+        matte[:] = ramp * ramp * (3 - 2 * ramp) if width > 1 else ramp
     return out
 
 
@@ -113,7 +113,7 @@ def signed_distance(mask: Float, least: float = -np.inf, most: float = np.inf) -
     level: Float = np.pad(np.asarray(mask, np.float32), 1) - np.float32(0.5)
     within = level >= 0
     distance = np.where(within, np.float32(np.inf), np.float32(-np.inf))
-    seeds = cv2.morphologyEx(within.astype(np.uint8), cv2.MORPH_GRADIENT, _CROSS) > 0  # beside one of the other side
+    seeds = cv2.morphologyEx(within.astype(np.uint8), cv2.MORPH_GRADIENT, _CROSS) > 0  # pixels beside the outline
     if seeds.any():
         rough, labels = cv2.distanceTransformWithLabels(
             (~seeds).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
@@ -133,7 +133,7 @@ def signed_distance(mask: Float, least: float = -np.inf, most: float = np.inf) -
 
 
 def _outline(level: Float, at: npt.NDArray[np.intp]) -> tuple[Float, Float, Float]:
-    """How deep the pixels `at` lie inside the outline, where `level` crosses 0, and the points x, y on it near them."""
+    """Measure how deep the pixels `at` lie inside the outline, where `level` crosses 0; also the nearest points x, y on it."""
     flat, width = level.ravel(), level.shape[1]
 
     def slope(step: int) -> Float:
@@ -153,19 +153,19 @@ def _outline(level: Float, at: npt.NDArray[np.intp]) -> tuple[Float, Float, Floa
 
 @dataclass(frozen=True, slots=True)
 class Mattes:
-    """The mattes of a shot: drawn in crops of any size, by the landmarks there, and taken away from by an artist's own in plate pixels."""
+    """The mattes of a shot: drawn from landmarks in crops of any size, and limited by an artist's own matte in plate pixels."""
 
     crops: tuple[Alignment, ...]
     parameters: MaskParameters
     roto: Footage | None = None
 
     def draw(self, landmarks: Float, subject: Subject, size: int) -> Float:
-        """The matte [size, size], 0..1, of one crop; landmarks: [L, >=2] in crop pixels."""
+        """Draw the matte [size, size], 0..1, of one crop; landmarks: [L, >=2] in crop pixels."""
         matte: Float = draw_matte(landmarks[None], size, subject, self.parameters)[0]
         return matte
 
     def limit(self, patch: Patch) -> Patch:
-        """A patch in plate pixels as the artist's matte lets it through: its code values, for coverage is no light and has no transfer curve."""
+        """Multiply a patch in plate pixels by the artist's matte: by its code values, since coverage has no transfer curve."""
         if self.roto is None or patch.roi.empty:
             return patch
         frame = self.roto.frame(patch.frame)
@@ -179,7 +179,7 @@ def mask(
     parameters: MaskParameters | None = None,
     roto: Footage | None = None,
 ) -> Mattes:
-    """Say which pixels of the crops are the subject. Raises FaceplateError for a region that the subject has not."""
+    """Prepare the mattes of the crops. Raises FaceplateError for an unknown region."""
     parameters = parameters or MaskParameters()
     check_regions(load_subject(faces.subject), parameters.regions)
     return Mattes(crops, parameters, roto)

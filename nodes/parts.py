@@ -1,4 +1,4 @@
-"""The parts of a shot: one table of what lies in its folder, how it is called in Content Credentials, and what is cleaned up."""
+"""Parts of a shot: the table of the files in its folder, with their meaning in Content Credentials and their clean-up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PartOfShot = Literal[
 @dataclass(frozen=True, slots=True)
 class ShotPart:
     """One part. meaning: in its Content Credentials. file: its name in the folder, None for none. frames: names of its files in a folder of its own,
-    as a regular expression; empty for none. kept: what is there when a run is interrupted is not made again.
+    as a regular expression; empty for none. kept: whether its files are reused after an interrupted run.
     """
 
     meaning: str
@@ -60,12 +60,12 @@ FILES = {part.file: name for name, part in PARTS.items() if part.file}
 
 
 def frame_file(folder: Path, part: PartOfShot, number: int, suffix: str = ".exr") -> Path:
-    """The file of a frame, by the plate's own number, of a part that is a sequence."""
+    """Return the file of a frame, by the plate's own number, of a part that is a sequence."""
     return folder / part / f"{part}.{number:04d}{suffix}"
 
 
 def is_ours(name: str) -> bool:
-    """Whether a file of this name, relative to a shot's folder, is one that Faceplate writes there."""
+    """Tell whether a file of this name, relative to a shot's folder, is one that Faceplate writes there."""
     folder, _, file = name.rpartition("/")
     if not folder:
         return file in _DOCUMENTS or file in FILES or file.removesuffix(".c2pa") in ("composite", "plate")
@@ -74,6 +74,6 @@ def is_ours(name: str) -> bool:
 
 
 def is_kept(name: str) -> bool:
-    """Whether a file of this name is gone on with when a run was interrupted."""
+    """Tell whether a file of this name is reused after an interrupted run."""
     folder, _, file = name.rpartition("/")
     return any(folder == part and PARTS[part].kept and re.fullmatch(PARTS[part].frames, file) for part in FOLDERS)

@@ -1,4 +1,4 @@
-"""Progress: how long work reports how far it is."""
+"""Progress: the callback by which long work reports its progress."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any, Protocol
 
 
 class Progress(Protocol):
-    """Is told the name of a stage, how much of it is done, and how much there is (None when that is not known)."""
+    """A callback that takes the name of a stage, the amount done, and the total (None if unknown)."""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Take note."""
+        """Receive a report."""
 
 
 def quiet(stage: str, done: int, total: int | None) -> None:
-    """Tell nobody."""
+    """Ignore a report."""
 
 
 def stage(progress: Progress, name: str, total: int | None) -> Callable[..., Any]:
-    """Return the callback of one stage, which is told how much is done and, if it is known better then, of how much."""
+    """Return the callback of one stage, which takes the amount done and, if better known, the total."""
 
     def tell(done: int = 0, of: int | None = None, *_: object) -> None:
         progress(name, int(done), of if isinstance(of, int) else total)

@@ -1,4 +1,4 @@
-"""Recognise: describe a face as 128 numbers, and tell people apart by them. No list of people is kept or searched here."""
+"""Recognise: describe a face as 128 numbers that distinguish people. It keeps and searches no list of people."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def describe(image: Image8, landmarks: Float) -> Float:
     """Describe the faces of one image, in one batch.
 
     image: RGB [H, W, 3], display-referred. landmarks: [B, >=468, >=2] of the subject `face`, in plate pixels. Returns
-    [B, 128]. A face that reaches over the edge of the image is continued by the pixels at the edge. Raises GeometryError for
+    [B, 128]. A face that reaches over the edge of the image is padded by repeating the edge. Raises GeometryError for
     landmarks that are not finite or all in one place.
     """
     (descriptors,) = look(NETWORK, image, chip_transforms(landmarks), SIZE)
@@ -49,37 +49,39 @@ def describe(image: Image8, landmarks: Float) -> Float:
 
 
 def chip_transforms(landmarks: Float) -> Float:
-    """Similarity transforms [B, 2, 3], pixels of dlib's 150-pixel chip → plate pixels, of landmarks [B, >=468, >=2]."""
+    """Fit similarity transforms [B, 2, 3], pixels of dlib's 150-pixel chip → plate pixels, to landmarks [B, >=468, >=2]."""
     scale, rotation, translation = fit_similarity(_TEMPLATE, to_68(landmarks)[:, _ALIGNED])
     return np.concatenate([scale[:, None, None] * rotation, translation[..., None]], axis=2)
 
 
 def likeness(descriptors: Float, gallery: Float) -> Float:
-    """Median distance of each descriptor [T, 128] to those of a person, [N, 128], N > 0: [T], smaller is more alike.
+    """Measure the median distance of descriptors [T, 128] to those of a person, [N, 128], N > 0: [T], smaller is more alike.
 
     About 16 frames spread over a clip make a gallery.
     """
     return np.asarray(np.median(cdist(descriptors, gallery), axis=1), np.float32)
 
 
-# dlib's own limit for pictures of one person. Of the sample clips two frames of one person are at most 0.50 apart, of two at least 0.76.
+# dlib's own limit for pictures of one person. In the sample clips frames of one person are at most 0.50 apart, of two at least 0.76.
 _ONE_PERSON = 0.6
-_LOOKS = 5  # frames of a track that are looked at
+_LOOKS = 5  # frames of a track that are compared
 
 
 def of_one_person(footage: Footage, tracks: Sequence[Track]) -> list[Track]:
-    """Return those of the tracks that show the person of whom most is seen, in their order.
+    """Return the tracks of the person with the largest presence, in their order.
 
-    tracks: of the subject `face`, with frames by their positions in `footage`. A track is of the person whom its median distance
-    to what was seen of them is the smallest, and below dlib's limit; else of somebody new. Raises FootageError.
+    tracks: of the subject `face`, with frames by their positions in `footage`. A track belongs to the person with the smallest median
+    distance to it, if that is below dlib's limit; else to a new one. Raises FootageError.
     """
     if len(tracks) < 2:
         return list(tracks)
-    seen = _descriptors(footage, tracks)
+    descriptors = _descriptors(footage, tracks)
     size = [float((t.boxes[:, 3] - t.boxes[:, 1]).sum()) for t in tracks]
     people: list[list[int]] = []
     for at in sorted(range(len(tracks)), key=lambda i: -size[i]):
-        distances = [float(np.median(likeness(seen[at], np.concatenate([seen[i] for i in who])))) for who in people]
+        distances = [
+            float(np.median(likeness(descriptors[at], np.concatenate([descriptors[i] for i in who])))) for who in people
+        ]
         if distances and min(distances) <= _ONE_PERSON:
             people[int(np.argmin(distances))].append(at)
         else:
@@ -89,18 +91,18 @@ def of_one_person(footage: Footage, tracks: Sequence[Track]) -> list[Track]:
 
 
 def _descriptors(footage: Footage, tracks: Sequence[Track]) -> list[Float]:
-    """Descriptors of some frames of each track, not of its ends, where faces come and go."""
-    wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    """Describe some frames of each track, without its ends, where faces enter and leave."""
+    rows_by_frame: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for at, track in enumerate(tracks):
         rows = np.flatnonzero(track.scores > 0)
         for row in sorted({rows[round(p)] for p in np.linspace(0, len(rows) - 1, _LOOKS + 2)[1:-1]}):
-            wanted[int(track.frames[row])].append((at, int(row)))
-    found: list[list[Float]] = [[] for _ in tracks]
-    for frame, faces in sorted(wanted.items()):
+            rows_by_frame[int(track.frames[row])].append((at, int(row)))
+    descriptors: list[list[Float]] = [[] for _ in tracks]
+    for frame, faces in sorted(rows_by_frame.items()):
         landmarks = np.stack([tracks[at].landmarks[row] for at, row in faces])
         for (at, _), descriptor in zip(faces, describe(footage.frame(frame).rgb8(), landmarks), strict=True):
-            found[at].append(descriptor)
-    return [np.stack(one) for one in found]
+            descriptors[at].append(descriptor)
+    return [np.stack(one) for one in descriptors]
 
 
 __all__ = ["describe", "likeness", "of_one_person"]

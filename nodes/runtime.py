@@ -1,7 +1,7 @@
-"""ONNX Runtime for everything outside the trainer: which provider runs a model, and the embedded weights, verified.
+"""ONNX Runtime outside the trainer: choice of the provider that runs a model, and the embedded weights, verified.
 
 The weights' manifest (`nodes/weights/manifest.json`, schema `faceplate.weights/1`) lists each file with its SHA-256; a
-file is verified once per process, when it is first loaded, and a corrupt one is refused by name.
+file is verified once per process, when first loaded, and an error names a corrupt one.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _sessions: dict[tuple[Any, ...], ort.InferenceSession] = {}
 
 def choose_providers(*, cpu: bool = False) -> list[str]:
     """List the execution providers to use, fastest first, out of those that this ONNX Runtime reports; CPU is last."""
-    there = ort.get_available_providers()
-    wanted = () if cpu else _PREFERRED
-    return [p for p in wanted if p in there] + [_CPU]
+    available = ort.get_available_providers()
+    preferred = () if cpu else _PREFERRED
+    return [p for p in preferred if p in available] + [_CPU]
 
 
 def create_session(
@@ -47,8 +47,8 @@ def create_session(
 ) -> ort.InferenceSession:
     """Make a session for an ONNX file (cached until the file changes) or for a model in memory (not cached).
 
-    threads: threads within one operator, default one per core. cpu: use no accelerator. name: what an error calls a
-    model in memory. Raises ModelError for a file that is missing or that ONNX Runtime cannot load.
+    threads: threads within one operator, default one per core. cpu: use no accelerator. name: of a model in memory,
+    for errors. Raises ModelError for a file that is missing or that ONNX Runtime cannot load.
     """
     providers = choose_providers(cpu=cpu)
     if isinstance(model, bytes):
@@ -107,7 +107,7 @@ def weights_file(name: str) -> Path:
 
 
 def check_weights() -> dict[str, bool]:
-    """Say of each embedded model whether its file is there and has the SHA-256 of the manifest."""
+    """Check of each embedded model whether its file is there and has the SHA-256 of the manifest."""
     return {name: _intact(WEIGHTS / m["file"], m["sha256"]) for name, m in read_manifest().items()}
 
 
@@ -119,8 +119,8 @@ def _intact(path: Path, sha256: str) -> bool:
 
 
 def read_weights(name: str) -> bytes:
-    """The bytes of an embedded model, verified; raises as :func:`load_weights`."""
-    # Read once: what is verified is what is loaded.
+    """Read the bytes of an embedded model, verified; raises as :func:`load_weights`."""
+    # Read once, so that the verified bytes are the ones loaded.
     path = weights_file(name)
     remedy = "Install Faceplate again, or check that file out again"
     try:
@@ -134,7 +134,7 @@ def read_weights(name: str) -> bytes:
 
 def _session(model: str | bytes, name: Path | str, providers: list[str], threads: int | None) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised; ONNX Runtime's own chatter is for its developers
+    options.log_severity_level = 4  # errors are raised; ONNX Runtime's own messages are for its developers
     options.intra_op_num_threads = threads or 0
     # Idle workers that spin take the core that decodes the next frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,4 +1,4 @@
-"""The document `faceplate.shot/1`: what a rendered shot was made from, how, and what came out."""
+"""The document `faceplate.shot/1`: a rendered shot's inputs, settings and results."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TrackSpan(_ShotPart):
 
 
 class FootageInput(_ShotPart):
-    """Footage that a shot was made from. digest: of what it holds. not_used: other people in a source."""
+    """Footage that a shot was made from. digest: of its content. not_used: other people in a source."""
 
     path: Path
     digest: str
@@ -85,7 +85,7 @@ class ModelInput(_ShotPart):
 
 
 def _known_parameters(settings: Any) -> Any:
-    """Leave out parameters that an earlier Faceplate had."""
+    """Leave out parameters of an earlier Faceplate."""
     if not isinstance(settings, dict):
         return settings
     nodes = {name: field.default for name, field in Settings.model_fields.items()}
@@ -97,7 +97,7 @@ def _known_parameters(settings: Any) -> Any:
 
 
 class PictureOrigin(_ShotPart):
-    """What pictures were made from, and how: all that signing them needs.
+    """The origin of pictures, as signing them needs it.
 
     inputs: plate, source, roto and model; those of further people as source_2, model_2 and so on.
     """
@@ -121,7 +121,7 @@ class PictureOrigin(_ShotPart):
 
     @property
     def people(self) -> list[tuple[FootageInput | None, ModelInput | None]]:
-        """The source and the model of each person who was replaced, None for what took no part."""
+        """The source and the model of each person who was replaced, None for an unused one."""
         numbers = {match[1] or "" for name in self.inputs if (match := re.fullmatch(r"(?:source|model)(_\d+)?", name))}
         return [(self._source(number), self._model(number)) for number in sorted(numbers)]
 
@@ -136,7 +136,7 @@ class PictureOrigin(_ShotPart):
 
 
 class ShotResults(_ShotPart):
-    """What came out, counted in frames. not_replaced: the main faces that stay as they are. seconds: that it took."""
+    """The results, counted in frames. not_replaced: the main faces left as they are. seconds: duration of the render."""
 
     frames: int
     frames_with_face: int
@@ -146,7 +146,7 @@ class ShotResults(_ShotPart):
 
 
 class Signer(_ShotPart):
-    """Who signed. sha256: of the certificate. local: it was made on that machine."""
+    """The signer. sha256: of the certificate. local: it was made on that machine."""
 
     name: str
     sha256: str
@@ -154,14 +154,14 @@ class Signer(_ShotPart):
 
 
 class SignedResult(_ShotPart):
-    """A result, a file or a sequence's folder, and where its manifest is; both relative to the shot's folder."""
+    """A result, a file or a sequence's folder, and its manifest; both relative to the shot's folder."""
 
     file: str
     manifest: str
 
 
 class SignedShot(_ShotPart):
-    """Who signed a shot's results. time_stamped: whether a server time-stamped all of them, None without one."""
+    """The signatures of a shot's results. time_stamped: whether a server time-stamped all of them, None without one."""
 
     signed: Literal[True] = True
     by: Signer
@@ -170,7 +170,7 @@ class SignedShot(_ShotPart):
 
 
 class SwitchedOff(_ShotPart):
-    """The results carry no Content Credentials, since when and why the project wants none; an earlier Faceplate named a record instead."""
+    """Results without Content Credentials: since when and why the project has them off; an earlier Faceplate named a record instead."""
 
     signed: Literal[False] = False
     since: str = ""

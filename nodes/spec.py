@@ -1,4 +1,4 @@
-"""The language in which nodes are defined: ports, parameters with range, unit and help, and a JSON schema of it all."""
+"""Node definitions: ports, parameters with range, unit and help, and their JSON schema."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def parameter(
     option: str | None = None,
     **limits: Any,
 ) -> Any:
-    """Declare a parameter: default, help, unit, what it does, and pydantic limits (ge, le, ...).
+    """Declare a parameter: default, help, unit, traits, and pydantic limits (ge, le, ...).
 
     keyframeable: can be keyframed. decides: changes what is decided once for the whole shot, before its first picture.
-    live: acts in the host's own compositor, at once. consent: says who is who and by whose consent; no pixel depends on it.
-    per_shot: an edit decides it for each of its shots. option: its name on the command line, where that is another.
+    live: acts in the host's own compositor, at once. consent: names performers or records of consent; no pixel depends on it.
+    per_shot: an edit decides it for each of its shots. option: its name on the command line, if different.
     """
     flags: dict[Trait, bool] = {
         "keyframeable": keyframeable,
@@ -59,14 +59,14 @@ class Parameters(BaseModel):
 
     @classmethod
     def having(cls, trait: Trait) -> set[str]:
-        """The names of the parameters that were declared with a trait, such as `decides`."""
+        """Return the names of the parameters that were declared with a trait, such as `decides`."""
         extras = ((name, field.json_schema_extra) for name, field in cls.model_fields.items())
         return {name for name, extra in extras if isinstance(extra, dict) and extra[trait]}
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node: its ports, its parameters and, as `module:function`, what computes it."""
+    """A node: its ports, its parameters and its function, as `module:function`."""
 
     name: str
     inputs: tuple[Port, ...]
@@ -78,11 +78,11 @@ class Node:
     def function(self) -> Callable[..., Any]:
         """The function that computes this node, imported when first asked for."""
         module, name = self.compute.split(":")
-        found: Callable[..., Any] = getattr(import_module(module), name)
-        return found
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
 
     def schema(self) -> dict[str, Any]:
-        """Describe the node as JSON: ports, and its parameters as JSON Schema with `unit` and what each does."""
+        """Describe the node as JSON: ports, and its parameters as JSON Schema with `unit` and traits."""
         ports = {
             side: [{"name": p.name, "type": p.type, "optional": p.optional} for p in ports]
             for side, ports in (("inputs", self.inputs), ("outputs", self.outputs))

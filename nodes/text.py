@@ -1,4 +1,4 @@
-"""Text for people: counted nouns, sentences, commands to paste, pages, and strangers' words without what steers a terminal."""
+"""Text for people: counted nouns, sentences, commands to paste, pages, and untrusted text without control characters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|oiiotool|pip|chmod) [^`]+$
 
 
 def counted(count: int, noun: str) -> str:
-    """A number with its noun: `1 shot`, `2 shots`."""
+    """Write a number with its noun: `1 shot`, `2 shots`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -30,12 +30,12 @@ def is_command(text: str) -> bool:
 
 
 def sentence(text: str) -> str:
-    """A text with a full stop, unless it ends with a command, which can be pasted as it is."""
+    """End a text with a full stop, unless it ends with a command, which can be pasted as it is."""
     return text if is_command(text) else text.rstrip(".") + "."
 
 
 def command_line(*words: str, windows: bool = os.name == "nt") -> str:
-    """One line to paste into a shell: of POSIX, else cmd or PowerShell, which know double quotes alone."""
+    """Quote words as one line for a shell: POSIX, else cmd or PowerShell, which know double quotes alone."""
     return " ".join(map(_for_windows, words)) if windows else shlex.join(words)
 
 
@@ -45,22 +45,22 @@ def _for_windows(word: str) -> str:
 
 
 def is_printable(text: str) -> bool:
-    """Whether nothing in it is a mark of control, of direction, or half a character."""
-    return all(map(_shown, text))
+    """Tell whether a text is free of control and direction characters and of half characters."""
+    return all(map(_is_visible, text))
 
 
 def printable(text: str) -> str:
-    """The same text with a replacement character for each such mark."""
-    return "".join(c if _shown(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Sanitise untrusted text for display: each such character becomes a replacement character."""
+    return "".join(c if _is_visible(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _shown(character: str) -> bool:
-    # Spaces other than the common one are none of Python's printable characters; macOS puts one into the names of screenshots.
+def _is_visible(character: str) -> bool:
+    # Python counts spaces other than the common one as unprintable; macOS puts one into the names of screenshots.
     return character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
 
 
 def quoted(text: str) -> str:
-    """A string as Lua reads it, with nothing but ASCII in it."""
+    """Quote a string for Lua, in ASCII alone."""
     escaped = "".join(
         chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else "\\n" if b == 10 else f"\\{b:03d}" for b in text.encode()
     )
@@ -69,7 +69,7 @@ def quoted(text: str) -> str:
 
 @cache
 def page_template(package: str, name: str) -> Template:
-    """The jinja template of an HTML page that lies in a package's folder: values are escaped, and a missing one is an error."""
+    """Load the jinja template of an HTML page from a package's folder: values are escaped, and a missing one is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -84,5 +84,5 @@ def page_template(package: str, name: str) -> Template:
 
 
 def css_string(text: str) -> str:
-    """Any text as it may stand between quotes in a style sheet, in which HTML's own escapes mean nothing."""
+    """Escape text for a quoted string in a style sheet, where HTML's own escapes mean nothing."""
     return "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text)

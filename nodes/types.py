@@ -25,7 +25,7 @@ class Track:
     frames: int64 [T], consecutive indices into the footage. boxes: [T, 4] as x0, y0, x1, y1 in plate pixels.
     scores: [T], probability 0..1 that a face is there. landmarks: [T, L, 3], x and y in plate pixels, z in the same
     scale, smaller is nearer to the camera.
-    mirrored: it is a left one of a subject that is handed, aligned as if it were a right one, in a mirror.
+    mirrored: a left one of a handed subject, aligned as if it were a right one, in a mirror.
     """
 
     id: int
@@ -43,8 +43,8 @@ class Track:
 class Faces:
     """All faces of a shot, with what is needed to interpret them.
 
-    cuts: first frame of each scene but the first. subject: what is followed, a name or document as
-    :func:`nodes.subjects.subject.load_subject` takes it: faces, and whatever else has landmarks.
+    cuts: first frame of each scene but the first. subject: a name or document as
+    :func:`nodes.subjects.subject.load_subject` takes it: faces, or anything else with landmarks.
     """
 
     width: int
@@ -87,11 +87,11 @@ class Roi:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def within(self, outer: Roi) -> tuple[slice, slice]:
-        """Rows and columns of this rectangle in an image of the `outer` one, which holds it."""
+        """Return rows and columns of this rectangle in an image of the `outer` one, which holds it."""
         return slice(self.y0 - outer.y0, self.y1 - outer.y0), slice(self.x0 - outer.x0, self.x1 - outer.x0)
 
     def grown(self, margin: int, width: int, height: int) -> Roi:
-        """Larger by a margin on all sides, cut to an image of `width` x `height`."""
+        """Grow the rectangle by a margin on all sides, cut to an image of `width` x `height`."""
         x0, y0 = max(self.x0 - margin, 0), max(self.y0 - margin, 0)
         return Roi(x0, y0, min(self.x1 + margin, width), min(self.y1 + margin, height))
 

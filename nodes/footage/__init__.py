@@ -1,4 +1,4 @@
-"""Footage: clips and image sequences, read and written at their own depth, frame by frame, with the colour of each known.
+"""Footage: clips and image sequences, read and written at their own depth and colour, frame by frame.
 
-`footage` opens a clip, `frame` is one picture of it, `formats` lists the kinds of files. Nothing here knows what is in a picture.
+`footage` opens a clip, `frame` is one picture of it, `formats` lists the kinds of files. It does not look at what the pictures show.
 """

@@ -1,8 +1,8 @@
-"""Pictures as each codec takes them: FFV1 without loss, H.264 to look at, and what editing programs read (ProRes 4444, DNxHR HQX, H.264).
+"""Conversion of pictures for codecs: FFV1 (lossless), H.264 (preview), and editing codecs (ProRes 4444, DNxHR HQX, H.264).
 
 For editing programs, Y'CbCr pictures keep their matrix and go to 10 bits (H.264: 8) and video range; all others become Y'CbCr by BT.709 from
-what is displayed, so that light beyond white is clipped. A picture with alpha is an array, straight: a coder's noise in the colour then
-stays what it is, where dividing a premultiplied one by a small alpha would make it large.
+what is displayed, so that light beyond white is clipped. A picture with alpha is an array, straight: coding noise in the colour
+then stays small, while dividing a premultiplied colour by a small alpha would amplify it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def check_delivery(codec: Delivery, width: int, height: int, *, alpha: bool) -> 
 def lossless_picture(frame: Frame | Image8, convert: VideoReformatter) -> av.VideoFrame:
     """Return the picture with every code value in a format that FFV1 takes; float becomes 16-bit sRGB.
 
-    convert: kept from picture to picture, as in the other functions.
+    convert: reused from picture to picture, as in the other functions.
     """
     if not isinstance(frame, MovieFrame):
         array = frame if isinstance(frame, np.ndarray) else frame.rgb8()
@@ -85,7 +85,7 @@ def delivered_picture(
 ) -> av.VideoFrame:
     """Return the picture as an editing program's codec takes it, with its colour tags and, where the codec has it, its alpha.
 
-    frame: a Frame, or what is displayed with straight alpha, float32 [H, W, 4] in 0..1.
+    frame: a Frame, or display-referred pixels with straight alpha, float32 [H, W, 4] in 0..1.
     """
     coding = CODECS[codec]
     if isinstance(frame, np.ndarray):
@@ -113,7 +113,7 @@ def delivered_picture(
 
 
 def _coding_of(frame: MovieFrame) -> tuple[int, dict[str, Any]]:
-    """The matrix (H.273) that a picture is written with, and how swscale is told what it is; BT.709 and nothing for RGB."""
+    """Return the matrix (H.273) to write a picture with, and swscale's options for its own coding; BT.709 and none for RGB."""
     lay = frame.layout
     if lay.family != "yuv":
         return SPACE_BT709, {}
@@ -127,7 +127,7 @@ def _coding_of(frame: MovieFrame) -> tuple[int, dict[str, Any]]:
 
 
 def _straight(frame: Frame, alpha: Float) -> Float:
-    """What is displayed, not multiplied by alpha: as it is stored, but in what is scene-linear."""
+    """Return display-referred pixels not multiplied by alpha: as stored, but divided by alpha in scene-linear footage."""
     if frame.info.colour != "scene_linear":
         return frame.rgb()
     linear = frame.linear() / np.where(alpha > 0, alpha, 1)[..., None]

@@ -1,7 +1,7 @@
 """Colour: code values as R'G'B' by the matrices and ranges of ITU-T H.273, and as scene-linear Rec.709 through OpenColorIO.
 
-Video and integer images are taken as sRGB-encoded Rec.709 (IEC 61966-2-1), whatever transfer their tags name: that is how
-editors see them; EXR is scene-linear Rec.709; DPX marked as log is Cineon (black 95, white 685, 0.002 density a code). The
+Video and integer images are taken as sRGB-encoded Rec.709 (IEC 61966-2-1), whatever transfer their tags name, as
+editors show them; EXR is scene-linear Rec.709; DPX marked as log is Cineon (black 95, white 685, 0.002 density a code). The
 sRGB curve goes on linearly below 0 and as it is above 1, so that there and back is the identity.
 
 Up to 12 bits, the sRGB curve is looked up in tables that OpenColorIO fills, ten times faster than its own evaluation (0.5 ms

@@ -1,10 +1,10 @@
-"""Lay a premultiplied scene-linear patch over a picture, inside its region only, and put it back at the picture's own depth.
+"""Compositing: lay a premultiplied scene-linear patch over a picture, inside its region only, at the picture's own depth.
 
 Code values change only where alpha is above 0 and rounding does not hide it; a chroma sample changes only where every luma
-pixel that it colours is inside. So what lies outside the matte is the plate, bit for bit, however chroma is interpolated.
+pixel that it colours is inside. So outside the matte the plate is untouched, bit for bit, however chroma is interpolated.
 
 Sites of chroma follow H.264 and MPEG-2: horizontally on the first luma column of each group, vertically midway. Other sites (JPEG's, in
-the middle both ways) are read as these: no decoder tells, and what lies outside a patch does not depend on it. Channels are taken apart and
+the middle both ways) are read as these: decoders do not report them, and the plate outside a patch does not depend on it. Channels are taken apart and
 put together by OpenCV, several times faster than by strided numpy.
 """
 
@@ -85,7 +85,7 @@ def grey(rgba: Float) -> Float:
 
 
 def store(target: Plane, values: Float, where: Bool, white: float | None = None) -> None:
-    """Round values to the target's type, clipped to 0..white (by default the type's largest), and store them where asked."""
+    """Round values to the target's type, clipped to 0..white (by default the type's largest), and store them at `where`."""
     if target.dtype.kind == "f":
         np.copyto(target, values.astype(target.dtype, copy=False), where=where)
         return
@@ -103,15 +103,15 @@ def _composite_yuv(planes: Sequence[Plane], lay: Layout, info: FootageInfo, roi:
     new = transform(new, rgb_to_yuv(info, lay))
     luma = planes[0][group.slices]
     height, width = luma.shape
-    here = covered[:height, :width].view(bool)
-    store(luma, _channel(new, 0)[:height, :width], here, lay.white)
+    covered_luma = covered[:height, :width].view(bool)
+    store(luma, _channel(new, 0)[:height, :width], covered_luma, lay.white)
     part = _chroma_slices(group, lay)
     if lay.shift == (0, 0):
         for i in (1, 2):
-            store(planes[i][part], _channel(new, i), here, lay.white)
+            store(planes[i][part], _channel(new, i), covered_luma, lay.white)
         return
     changed = _changeable(covered, group, lay, info)
-    # What the plate's chroma loses by going to the luma grid and back is given back where the plate shows through.
+    # Chroma that the plate loses on the way to the luma grid and back is restored where the plate shows through.
     through = _downsample(1 - alpha, lay)
     for i in (1, 2):
         lost = old_chroma[..., i - 1] - _downsample(_channel(old, i), lay)
@@ -130,19 +130,19 @@ def _yuv(planes: Sequence[Plane], lay: Layout, group: Roi) -> tuple[Float, Float
     wider = np.s_[top : rows.stop + 1, left : columns.stop + 1]
     own = np.s_[rows.start - top :, columns.start - left :]
     both = _merge([planes[i][wider] for i in (1, 2)])
-    mine = both[own][: rows.stop - rows.start, : columns.stop - columns.start]
+    own_chroma = both[own][: rows.stop - rows.start, : columns.stop - columns.start]
     if lay.shift == (0, 0):
-        full = mine
+        full = own_chroma
     else:
         margin = columns.start - left, rows.start - top
         full = _upsample(both, lay, group.width, group.height, margin)
-    return _merge([luma, _channel(full, 0), _channel(full, 1)]), mine
+    return _merge([luma, _channel(full, 0), _channel(full, 1)]), own_chroma
 
 
 def _changeable(covered: Mask, group: Roi, lay: Layout, info: FootageInfo) -> Bool:
     """Tell which chroma samples of a region touch covered luma pixels only, also after bilinear or bicubic interpolation.
 
-    covered: uint8 [h, w], whole groups, 1 inside. Beyond the region nothing is covered, beyond the picture everything. Returns bool on the
+    covered: uint8 [h, w], whole groups, 1 inside. Beyond the region all is uncovered, beyond the picture covered. Returns bool on the
     region's chroma grid.
     """
     (sx, sy), x, y = lay.shift, group.x0, group.y0

@@ -1,9 +1,9 @@
-"""FFV1 in Matroska: slices of a picture and their checksums (RFC 9043), and the shape of a pixel (RFC 9559).
+"""FFV1 in Matroska: slices and their checksums (RFC 9043), and the pixel aspect ratio (RFC 9559).
 
 FFmpeg refuses some numbers of slices for some sizes, and with chroma that four columns share it loses samples at the edges of others. So a
 picture of the same size is coded first, and compared.
 
-PyAV has no way to set the shape of a pixel. The name of the picture's track is a placeholder for it in the header: it gives way to
+PyAV cannot set the pixel aspect ratio. The name of the picture's track is a placeholder for it in the header: it is replaced by
 DisplayWidth and DisplayHeight, and no other byte moves.
 """
 
@@ -34,7 +34,7 @@ _VIDEO, _HEAD = 0xE0, 1 << 16
 
 @lru_cache(maxsize=32)
 def ffv1_options(name: str, width: int, height: int) -> dict[str, str]:
-    """Choose options that keep every code value of pictures of a native format; raises OutputError where none do."""
+    """Choose options that keep every code value of pictures of a native format; raises OutputError if none do."""
     usual = 4 if width * height <= _FEW_SLICES else 12  # each costs time; a large picture needs them
     for count in sorted(_COUNTS, key=lambda n: (n != usual, n)):
         options = _OPTIONS | {"slices": str(count)}
@@ -57,15 +57,15 @@ def _keeps(options: dict[str, str], name: str, width: int, height: int) -> bool:
     except NotImplementedError:
         return False
     if width * height > _FEW_SLICES and max(lay.shift) < 2 and width % 2 == height % 2 == 0:
-        return True  # no doubt, and it would take seconds
+        return True  # known to work, and the test would take seconds
     picture = _pattern(lay, width, height)
     coded = [*encoder.encode(picture), *encoder.encode(None)]
     decoder = av.CodecContext.create("ffv1", "r")
     assert isinstance(decoder, VideoCodecContext)
     decoder.extradata, decoder.width, decoder.height = encoder.extradata, width, height
-    again = [*decoder.decode(coded[0]), *decoder.decode(None)][0].reformat(format=name)
+    decoded = [*decoder.decode(coded[0]), *decoder.decode(None)][0].reformat(format=name)
     used = [i for i in (*lay.order, lay.alpha) if i is not None] if lay.step else slice(None)
-    return all((a[..., used] == b[..., used]).all() for a, b in zip(views(picture), views(again), strict=True))
+    return all((a[..., used] == b[..., used]).all() for a, b in zip(views(picture), views(decoded), strict=True))
 
 
 def _pattern(lay: Layout, width: int, height: int) -> av.VideoFrame:
@@ -79,7 +79,7 @@ def _pattern(lay: Layout, width: int, height: int) -> av.VideoFrame:
 def intact(packet: bytes) -> bool | None:
     """Check the checksum of every slice of a coded picture; None for one without checksums.
 
-    FFmpeg fills slices that fail with the picture before, and does not say so in what it decodes.
+    FFmpeg fills failed slices from the picture before, and does not report it in the decoded picture.
     """
     end = len(packet)
     slices = []
@@ -113,9 +113,10 @@ def set_pixel_aspect(path: Path, width: int, height: int, aspect: Fraction) -> N
         length = content - video - 1
         longer = ((1 << 7 * length) | (size + len(_NAME))).to_bytes(length, "big")
         scale = aspect.denominator // math.gcd(width * aspect.numerator, aspect.denominator)
-        shown = int(width * aspect * scale), height * scale
+        display_size = int(width * aspect * scale), height * scale
         sizes = b"".join(
-            tag + b"\x84" + n.to_bytes(4, "big") for tag, n in zip((b"\x54\xb0", b"\x54\xba"), shown, strict=True)
+            tag + b"\x84" + n.to_bytes(4, "big")
+            for tag, n in zip((b"\x54\xb0", b"\x54\xba"), display_size, strict=True)
         )
         file.seek(name)
         rest = head[content : content + size].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
@@ -123,6 +124,6 @@ def set_pixel_aspect(path: Path, width: int, height: int, aspect: Fraction) -> N
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A number of variable length (an identifier too), without its length mark, and where it ends."""
+    """Read a number of variable length (or an identifier), without its length mark, and the offset of its end."""
     length = 9 - data[at].bit_length()
     return int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1), at + length

@@ -1,4 +1,4 @@
-"""Open a clip, whatever it is, and read its frames."""
+"""Footage: a clip of any kind, opened and read frame by frame."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ T = TypeVar("T")
 def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
     """Yield the items of a generator that is advanced on another thread, at most `depth` (>= 1) items early.
 
-    An error of the generator is raised in the consumer, after the items before it. Closing what is returned stops the thread
-    and closes the generator.
+    An error of the generator is raised in the consumer, after the items before it. Closing the returned generator stops the thread
+    and closes the given one.
     """
     box: Queue[Any] = Queue(max(1, depth))
     stopped, end, errors = Event(), object(), list[BaseException]()
@@ -49,7 +49,7 @@ def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None,
             items.close()
             box.put(end)
 
-    # No pool: Python waits for a pool's threads at its end, and one that nobody reads from any more would wait for ever.
+    # No pool: Python waits for a pool's threads at exit, and a thread without a reader would wait for ever.
     thread = Thread(target=fill, name="faceplate-decode", daemon=True)
     thread.start()
     try:
@@ -65,13 +65,13 @@ def run_ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None,
 
 
 class Reader(Protocol):
-    """What reads the frames of one kind of footage, in order."""
+    """A reader of the frames of one kind of footage, in order."""
 
     def read(self, first: int, last: int) -> Generator[Frame, None, None]:
         """Yield the frames first..last."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 class Footage:
@@ -170,9 +170,9 @@ class Footage:
 def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:
     """Open a movie, a single image, a sequence (name.%04d.exr, name.####.png) or a folder that holds exactly one sequence.
 
-    rate: frames per second of a sequence whose files do not say (24 where neither does); ignored for movies. layer: name of the one
-    that is the picture, of EXR; by default the unnamed one or the beauty. Raises
-    FootageError for what is missing, damaged or cannot be used, with what to do about it.
+    rate: frames per second of a sequence whose files lack it (24 without either); ignored for movies. layer: name of the
+    picture's layer in EXR; by default the unnamed one or the beauty. Raises
+    FootageError for footage that is missing, damaged or unusable, with a remedy.
     """
     path = Path(path)
     sequence = find_sequence(path)
@@ -189,7 +189,7 @@ def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str |
 
 
 def open_beside(path: Path, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:
-    """Open footage that goes with other footage: of the layer of that name where it has one. Raises as `open_footage`."""
+    """Open footage that goes with other footage, in the layer of that name if it has one. Raises as `open_footage`."""
     if layer is not None:
         with suppress(FootageError):
             return open_footage(path, rate=rate, layer=layer)
@@ -197,7 +197,7 @@ def open_beside(path: Path, *, rate: Fraction | None = None, layer: str | None =
 
 
 def _log_info(info: FootageInfo, why: str) -> None:
-    """Log how footage is understood. why: its rate is that."""
+    """Log how footage is understood. why: the source of its rate."""
     _log.info(
         "%s: %dx%d, %d frames from %d, %s frames/s %s, %s as %s, tags %s, pixel aspect %s, layer '%s', %ssound%s",
         *(info.path, info.width, info.height, info.frames, info.first, info.rate, why),

@@ -22,8 +22,8 @@ class ImageFormat:
 
     name: of the format in OpenImageIO. writes: bits of a channel that we write, 16 and 32 being float for scene-linear light; empty where
     we only read. colour: how code values encode light. may_be_log: the header can say that they are logarithmic. compression: what we
-    write it with. embeds: media type under which the file itself holds a C2PA manifest, else it stands beside. still: a single file may be
-    held as a still; of the others it is one frame of a sequence.
+    write it with. embeds: media type under which the file itself holds a C2PA manifest, else it is beside it. still: a single file may be
+    a still; of the others it is one frame of a sequence.
     """
 
     name: str
@@ -72,8 +72,8 @@ def image_format(path: Path) -> ImageFormat:
 
 WRITABLE = frozenset(suffix for suffix, image in IMAGES.items() if image.writes)
 
-# Files that FFmpeg reads and that hold a manifest themselves, with their media type; the others (empty) have it beside them. FFmpeg reads more
-# kinds, by their content.
+# Files that FFmpeg reads, with the media type of those that hold a manifest themselves; the others (empty) have it beside them. FFmpeg
+# reads more kinds, by their content.
 MOVIES: dict[str, str] = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -92,11 +92,11 @@ EMBEDS = {suffix: kind for suffix, kind in MOVIES.items() if kind} | {
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How the pictures of a movie are coded, and into which container.
+    """The coding of a movie's pictures, and its container.
 
     title: its name for people. encoder, container: names in FFmpeg. options, muxing: of both, as "name=value name=value". pixels: the format of pictures, empty
     for the frames' own. alpha: the format with alpha. least: width and height. group: pixels in x and y that share chroma. matrices:
-    those that it can say (H.273), any where it is empty; another becomes BT.709.
+    those that it can signal (H.273), any if empty; others become BT.709.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""One picture of a clip, upright, at its own depth, with the views of it that detection, alignment and swapping need."""
+"""Frame: one picture of a clip, upright, at its own depth, with the views that detection, alignment and swapping need."""
 
 from __future__ import annotations
 

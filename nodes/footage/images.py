@@ -1,4 +1,4 @@
-"""Image files through OpenImageIO, and which of their channels are the picture.
+"""Image files through OpenImageIO, and the choice of the channels that form the picture.
 
 Code values are as they are in the file, never colour-managed or premultiplied on the way.
 """
@@ -28,7 +28,7 @@ oiio.attribute("exr_threads", -1)
 _KEPT = (oiio.UINT8, oiio.UINT16, oiio.HALF, oiio.FLOAT)
 _WIDE = (oiio.INT16, oiio.INT32, oiio.UINT32)
 
-# As renderers and compositing programs call what is looked at.
+# Names of the picture's layer in renderers and compositing programs.
 _PICTURES = frozenset(
     ["", "rgba", "rgb", "beauty", "combined", "composite", "c", "ci", "color", "colour", "main", "image", "default"]
 )
@@ -39,7 +39,7 @@ _LONG = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 
 
 def open_image(path: Path, frame: int | None = None) -> Any:
-    """Open an image file; raises FootageError when it is missing or cannot be read. Close what is returned."""
+    """Open an image file; raises FootageError when it is missing or cannot be read. The caller closes it."""
     if not path.exists():
         raise FootageError("does not exist", file=path, frame=frame, remedy="Check the path")
     if path.stat().st_size == 0:
@@ -54,7 +54,7 @@ def open_image(path: Path, frame: int | None = None) -> Any:
 
 
 def _flat(image: Any, path: Path, frame: int | None) -> Any:
-    """The ImageSpec of the current part; raises FootageError for a deep image."""
+    """Return the ImageSpec of the current part; raises FootageError for a deep image."""
     spec = image.spec()
     if spec.deep:
         words = command_line("oiiotool", str(path), "--flatten", "-o", str(path.with_name(f"flat_{path.name}")))
@@ -98,7 +98,7 @@ def read_window(path: Path, frame: int | None = None, part: int = 0) -> tuple[An
 
 
 def display_window(header: Any, pixels: Pixels) -> Pixels:
-    """Place the data window, pixels [h, w, C], in the display window; overscan is cut off, what is not there is 0."""
+    """Place the data window, pixels [h, w, C], in the display window; overscan is cut off, missing pixels are 0."""
     x, y = header.x - header.full_x, header.y - header.full_y
     width, height = header.full_width, header.full_height
     if (x, y, header.width, header.height) == (0, 0, width, height):
@@ -111,7 +111,7 @@ def display_window(header: Any, pixels: Pixels) -> Pixels:
 
 
 def write_image(path: Path, pixels: Pixels, spec: Any) -> None:
-    """Write pixels [h, w, C] to a file as `spec` says; raises OSError when that fails."""
+    """Write pixels [h, w, C] to a file as `spec` describes; raises OSError."""
     output = oiio.ImageOutput.create(str(path))
     if output is None:
         raise OSError(errno.EINVAL, f"no image format is called {path.suffix}: {oiio.geterror()}")
@@ -122,7 +122,7 @@ def write_image(path: Path, pixels: Pixels, spec: Any) -> None:
 
 
 def _ends(path: Path) -> bool:
-    """Tell whether a PNG file has its end: the library does not look whether its last bytes were written."""
+    """Tell whether a PNG file has its end: the library does not check that its last bytes were written."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 12))
         return file.read() == b"\0\0\0\0IEND\xaeB`\x82"
@@ -158,7 +158,7 @@ def white(pixels: Pixels) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """Where red, green, blue and alpha are among a file's channels; grey images name one channel three times."""
+    """Indices of red, green, blue and alpha among a file's channels; grey images name one channel three times."""
 
     rgb: tuple[int, int, int]
     alpha: int | None
@@ -181,7 +181,7 @@ class Layer:
 def choose_layer(parts: Sequence[Any], path: Path, frame: int, wanted: str | None = None) -> Layer:
     """Choose the picture of an EXR file by the headers of its parts: the layer `wanted`, else the unnamed one or the beauty, else the only one.
 
-    Raises FootageError for a layer that is not there, and where nothing says which layer is the picture.
+    Raises FootageError for a missing layer, and where the picture's layer is ambiguous.
     """
     layers = [layer for number, part in enumerate(parts) for layer in _layers(number, part, several=len(parts) > 1)]
     names = ", ".join(layer.name or "(unnamed)" for layer in layers)
@@ -235,7 +235,7 @@ def channels_of(header: Any) -> Channels:
 
 
 def _layers(number: int, part: Any, *, several: bool) -> list[Layer]:
-    """The layers of a part that hold a picture: red, green and blue, or luminance without colour differences."""
+    """List the layers of a part that hold a picture: red, green and blue, or luminance without colour differences."""
     title = str(part.getattribute("oiio:subimagename") or part.getattribute("name") or "") if several else ""
     groups: dict[str, dict[str, int]] = {}
     for i, name in enumerate(part.channelnames):

@@ -1,4 +1,4 @@
-"""What is known of a clip before its pixels are touched: size, exact rate, count, depth and colour tags."""
+"""Properties of a clip that are known without its pixels: size, exact rate, count, depth and colour tags."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class FootageInfo:
     rate: exact frames per second. first: number of the first frame (0 for movies, the file's number for sequences).
     rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright. colour: how code values
     encode light; "srgb" for all video and integer images, "scene_linear" for EXR, "log" for Cineon-style DPX.
-    channels: names of the channels of an image sequence, empty for movies. layer: the one among them that is the picture. notes: what of
-    the footage is not seen or not kept, each as a sentence's beginning without its full stop.
+    channels: names of the channels of an image sequence, empty for movies. layer: the picture's layer. notes: losses,
+    such as a cut-off overscan, each as a clause without its full stop.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Movies: decoded in order, from any frame, exactly."""
+"""Movie reader: decodes in order, from any frame, exactly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nodes.footage.probe import TimeStamps, open_container, refuse_fields, video
 
 
 class MovieReader:
-    """One open container, decoding in order from wherever it was last asked to start; not for use by several threads."""
+    """One open container, decoding in order from the last start; not for use by several threads."""
 
     def __init__(self, info: FootageInfo, stamps: TimeStamps) -> None:
         self.info, self.stamps = info, stamps
@@ -36,7 +36,7 @@ class MovieReader:
     def read(self, first: int, last: int) -> Generator[MovieFrame, None, None]:
         """Yield the frames first..last, upright and in a native format.
 
-        Raises FootageError with the number of the frame that does not decode.
+        Raises FootageError with the number of the frame that cannot be decoded.
         """
         expected = first
         try:
@@ -66,7 +66,7 @@ class MovieReader:
                 yield index, picture
 
     def _since(self, pts: int) -> Iterator[av.VideoFrame]:
-        """Decode from the last key frame at or before a time stamp, going further back where the demuxer comes down late."""
+        """Decode from the last key frame at or before a time stamp, going further back where the demuxer seeks too late."""
         at = int(np.searchsorted(self.stamps.keys, pts, side="right")) - 1
         for key in self.stamps.keys[max(0, at) : 0 : -1]:
             self._container.seek(int(key), stream=self._stream)
@@ -84,7 +84,7 @@ class MovieReader:
         yield from self._pictures()
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
-        """Decode from where the file stands; pictures that do not decode are left out, where their times show that."""
+        """Decode from the current position; pictures that do not decode are skipped, if their time stamps show the gap."""
         for packet in self._container.demux(self._stream):
             if self._stream.codec_context.name == "ffv1" and packet.size and packet.pts is not None:
                 whole = intact(bytes(packet))
@@ -120,9 +120,9 @@ class MovieReader:
             )
         if picture.interlaced_frame:
             refuse_fields(info.path, index)
-        wanted = layout(info.pixel_format)
-        assert wanted is not None
-        stored = native_format(picture.format.name) if any(wanted.shift) else wanted.name
+        native = layout(info.pixel_format)
+        assert native is not None
+        stored = native_format(picture.format.name) if any(native.shift) else native.name
         if picture.format.name != stored:
             picture = self._to_native.reformat(picture, format=stored, interpolation=_EXACT)
         return turn_upright(picture, turn, info.pixel_format, info.tags)

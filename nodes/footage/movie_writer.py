@@ -1,4 +1,4 @@
-"""Movies, written whole or not at all, with the sound of their range and a timecode."""
+"""Movie writer: movies that appear whole or not at all, with the sound of their range and a timecode."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nodes.types import Float, Image8
 class MovieWriter:
     """A movie that appears under its name when it is closed, and not at all when something fails.
 
-    like: whose size, rate and colour tags the movie gets. codec: of `nodes.footage.formats.CODECS`; "ffv1" keeps every
+    like: footage with the movie's size, rate and colour tags. codec: of `nodes.footage.formats.CODECS`; "ffv1" keeps every
     code value (level 3, slices with checksums, the frames' own pixel format; packed rgb is repacked; float is stored as 16-bit sRGB);
     "h264" is an 8-bit preview; the others are for editing programs. audio_from: a movie
     whose sound of the frames first..last is kept. timecode: label of the first frame.
@@ -59,7 +59,7 @@ class MovieWriter:
             self._output = av.open(str(self._temporary), "w", format=CODECS[codec].container, container_options=options)
 
     def write(self, frame: Frame | Image8 | Float) -> None:
-        """Append a picture: a Frame, display-referred sRGB uint8 [H, W, 3], or, for a codec with alpha, what is displayed with straight alpha,
+        """Append a picture: a Frame, display-referred sRGB uint8 [H, W, 3], or, for a codec with alpha, display-referred pixels with straight alpha,
         float32 [H, W, 4]. Raises OutputError when it cannot be written."""
         assert self._output is not None
         # Scaling a picture sets its tags for a moment, so one writer or reader at a time.
@@ -89,7 +89,7 @@ class MovieWriter:
         self._count += 1
 
     def close(self) -> None:
-        """Finish the movie and give it its name. Raises OutputError when it cannot be written or nothing was."""
+        """Finish the movie and give it its name. Raises OutputError when it cannot be written or has no frames."""
         if self._output is None:
             return
         try:
@@ -112,12 +112,12 @@ class MovieWriter:
             raise
 
     def abort(self) -> None:
-        """Stop, and leave nothing behind."""
+        """Stop, and remove the unfinished file."""
         output, self._output = self._output, None
         if self._sound is not None:
             self._sound.close()
         if output is not None:
-            with suppress(av.FFmpegError, OSError, ValueError):  # it is thrown away
+            with suppress(av.FFmpegError, OSError, ValueError):  # the file is deleted anyway
                 output.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)

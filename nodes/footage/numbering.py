@@ -1,4 +1,4 @@
-"""Numbered files: find those of an image sequence by a pattern or in a folder, and refuse one with holes."""
+"""Numbered files: an image sequence found by a pattern or in a folder, without gaps."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from nodes.errors import FootageError
 from nodes.footage.formats import IMAGES
 
 _PLACE = re.compile(r"%0?(\d*)d|(#+)")
-# Before a number "-" is a sign at the start of a name and after "." and "_"; elsewhere, as in shot-0010, it separates, unless frames
-# -1 and 0 go on from each other.
+# Before a number "-" is a sign at the start of a name and after "." and "_"; elsewhere, as in shot-0010, it separates, unless both
+# frames -1 and 0 exist.
 _NUMBERED = re.compile(r"(.*?)((?:(?:^|(?<=[._]))-)?\d+)(\.[^.]+)$")
 _SIGN = re.compile(r"(?:^|[._])-$")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSequence:
-    """Image files by ascending number, without holes. `pattern`: what was asked for, for messages."""
+    """Image files by ascending number, without holes. `pattern`: the path given by the user, for messages."""
 
     pattern: Path
     files: tuple[Path, ...]
@@ -52,13 +52,13 @@ def find_sequence(path: Path) -> ImageSequence | None:
     assert place is not None
     digits = len(place[2]) if place[2] else int(place[1] or 1)
     head, tail = path.name[: place.start()], path.name[place.end() :]
-    below = _SIGN.search(head) is not None  # the pattern itself has the sign
-    name = re.compile(re.escape(head) + rf"({'' if below else '-?'}\d+)" + re.escape(tail) + "$")
+    signed = _SIGN.search(head) is not None  # the pattern itself has the sign
+    name = re.compile(re.escape(head) + rf"({'' if signed else '-?'}\d+)" + re.escape(tail) + "$")
     files: dict[int, Path] = {}
     for file in path.parent.iterdir() if path.parent.is_dir() else ():
         if (m := name.match(file.name)) and _padded(m[1], digits):
-            _add(files, -int(m[1]) if below else int(m[1]), file)
-    if head and head[-1] not in "._" and not below and not {-1, 0} <= files.keys():
+            _add(files, -int(m[1]) if signed else int(m[1]), file)
+    if head and head[-1] not in "._" and not signed and not {-1, 0} <= files.keys():
         files = {number: file for number, file in files.items() if number >= 0}
     return _whole(path, files)
 

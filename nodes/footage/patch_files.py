@@ -24,12 +24,12 @@ EMPTY = Roi(0, 0, 0, 0)
 
 
 def half_rounded(values: Float) -> Float:
-    """Round float32 to what half floats hold, within +-65504, as float32: what NumPy gives there and back, in a quarter of the time.
+    """Round float32 to what half floats hold, within +-65504, as float32: NumPy's result there and back, in a quarter of the time.
 
     To the nearest, and to even between two (IEEE 754-2008, 4.3.1).
     """
     bits = np.ascontiguousarray(np.clip(values, -_HALF_MAX, _HALF_MAX), np.float32).view(np.uint32)
-    # Of 23 bits of a mantissa 10 are left.
+    # 10 of the mantissa's 23 bits are left.
     kept = bits >> 13
     kept &= 1
     kept += 0x0FFF
@@ -37,7 +37,7 @@ def half_rounded(values: Float) -> Float:
     kept &= np.uint32(0xFFFFE000)
     rounded = kept.view(np.float32)
     size = bits & np.uint32(0x7FFFFFFF)
-    fine = (size < _LEAST_NORMAL) & (size != 0)  # so small a number has fewer bits as a half float
+    fine = (size < _LEAST_NORMAL) & (size != 0)  # subnormal half floats have fewer bits
     if fine.any():
         rounded[fine] = bits.view(np.float32)[fine].astype(np.float16)
     return rounded
@@ -48,8 +48,8 @@ def write_patch(
 ) -> None:
     """Write a patch in a frame of `width` x `height`; an empty one as a transparent pixel that reads back as empty.
 
-    Values beyond half float are clipped to +-65504. whole: with all of the frame as its data window, for readers that forget where that is.
-    compression: as OpenImageIO calls it. Raises OutputError.
+    Values beyond half float are clipped to +-65504. whole: with all of the frame as its data window, for readers that ignore its position.
+    compression: by OpenImageIO's name. Raises OutputError.
     """
     pixels = _half(np.zeros((1, 1, 4), np.float32) if patch.roi.empty else patch.rgba)
     roi, pixels = _in_frame(pixels, patch.roi, width, height) if whole else (patch.roi, pixels)
@@ -90,7 +90,7 @@ def write_matte(path: Path, matte: Float, roi: Roi, width: int, height: int, *, 
 def read_matte(path: Path) -> Float:
     """Read a matte over its whole display window, float32 [H, W]; 0 outside the data window. Raises FootageError.
 
-    Any image will do: its alpha where it has one that is not opaque, else its luminance channel, else its red.
+    From any image: its alpha if there is one that is not opaque, else its luminance channel, else its red.
     """
     spec, pixels = read_window(Path(path))
     names = [name.rsplit(".", 1)[-1].upper() for name in spec.channelnames]
@@ -109,7 +109,7 @@ def _windows(spec: Any, roi: Roi, width: int, height: int) -> Any:
 
 
 def _in_frame(pixels: Pixels, roi: Roi, width: int, height: int) -> tuple[Roi, Pixels]:
-    """All of a frame with these pixels in it, and zeros around them."""
+    """Place pixels in a whole frame, with zeros around them."""
     part = Roi(max(roi.x0, 0), max(roi.y0, 0), min(roi.x1, width), min(roi.y1, height))
     frame = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
     if not part.empty:

@@ -1,4 +1,4 @@
-"""Planes of a decoded picture as numpy views: which formats are handled natively, how the others are converted, and how to turn them upright."""
+"""Planes of a decoded picture as numpy views: native formats, conversion of the others, and orientation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PACKED = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a pixel format lies in memory.
+    """The memory layout of a pixel format.
 
     order: for yuv the planes of Y, Cb, Cr; for rgb the planes (or, when `step` > 0, the channels of the one packed plane)
     of R, G, B; for gray the one plane. alpha: plane or channel of alpha. step: channels of a packed pixel, 0 for planar.
@@ -201,7 +201,7 @@ class Orientation:
 
     @property
     def upright(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether it changes nothing."""
         return self.degrees == 0 and not self.mirrored
 
     @property

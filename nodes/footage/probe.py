@@ -21,7 +21,7 @@ from nodes.footage.rates import LABEL, exact_rate, is_drop, number_of, timecode_
 from nodes.text import command_line
 from nodes.types import Int
 
-_REORDERED = 16  # more pictures than any coder holds back
+_REORDERED = 16  # more pictures than any coder reorders
 _TRANSFERS = {16: "PQ", 18: "HLG"}  # H.273
 _HDR = (
     "the footage is HDR ({}) and is worked on as if it were not: faces are matched in its codes, and the preview shows them as BT.709. "
@@ -33,8 +33,8 @@ _MATRICES = {0, 1, SPACE_UNSPECIFIED, 4, 5, 6, 7, 9}
 
 @dataclass(frozen=True, slots=True)
 class TimeStamps:
-    """When each picture is shown. pts: int64 [N], ascending, in the stream's time base; empty if the stream has none, and then
-    pictures are found by counting from the start. keys: int64 [K], ascending, pts of the key frames.
+    """Display times of all pictures. pts: int64 [N], ascending, in the stream's time base; empty if the stream has none; then
+    pictures are counted from the start. keys: int64 [K], ascending, pts of the key frames.
     """
 
     pts: Int
@@ -44,7 +44,7 @@ class TimeStamps:
 
     @property
     def counted(self) -> bool:
-        """Whether pictures have no time stamps to find them by."""
+        """Whether pictures are counted, for lack of time stamps."""
         return len(self.pts) == 0
 
 
@@ -74,7 +74,7 @@ def open_container(path: Path) -> InputContainer:
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the picture stream, set to decode on all cores; raises FootageError when there is none (cover art is none)."""
+    """Return the picture stream, set to decode on all cores; raises FootageError without one (cover art does not count)."""
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
         what = "has sound but no picture" if container.streams.audio else "has no picture"
@@ -83,7 +83,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     if stream.codec_context is None:
         raise FootageError("is coded in a way that FFmpeg cannot decode", file=path, remedy="Transcode it first")
     stream.thread_type = "AUTO"
-    if stream.codec_context.name == "hevc":  # else it hands out pictures with damaged slices as if they were whole
+    if stream.codec_context.name == "hevc":  # else it returns pictures with damaged slices as if they were whole
         stream.codec_context.options = {"err_detect": "explode"}
     return stream
 
@@ -102,7 +102,7 @@ def refuse_fields(path: Path, frame: int, order: int = 0) -> None:
 
 
 def probe(path: Path) -> tuple[FootageInfo, TimeStamps]:
-    """Describe a movie, counting its pictures from its packets; raises FootageError for what cannot be used."""
+    """Describe a movie, counting its pictures from its packets; raises FootageError for an unusable one."""
     try:
         state = path.stat()
     except OSError:
@@ -207,7 +207,7 @@ def _stamps(container: InputContainer, stream: VideoStream) -> tuple[Int, Int, b
 
 
 def _decoded(path: Path, seek: int | None = None) -> list[int | None]:
-    """Decode from a time stamp (or the start) to the end and list the pts of what comes out, stopping at damage."""
+    """Decode from a time stamp (or the start) to the end and list the pts of the pictures, stopping at damage."""
     stamps: list[int | None] = []
     with open_container(path) as container:
         stream = video_stream(container, path)
@@ -235,7 +235,7 @@ def _undecodable_tail(path: Path, pts: Int, keys: Int) -> int:
     while True:
         key = keys[max(0, len(keys) - back)]
         good = set(_decoded(path, int(key) if key > keys[0] else None))
-        if int(key) in good or back >= len(keys):  # else the demuxer came down behind the key frame
+        if int(key) in good or back >= len(keys):  # else the demuxer landed behind the key frame
             break
         back *= 2
     since = int(np.searchsorted(pts, key))
@@ -244,12 +244,12 @@ def _undecodable_tail(path: Path, pts: Int, keys: Int) -> int:
 
 
 def _unfinished(container: InputContainer, promised: int) -> bool:
-    """Tell whether nothing in the container says how long it should be, as in a recording that was stopped."""
+    """Tell whether the container lacks its length, as in a recording that was stopped."""
     return not promised and not ("matroska" in container.format.name and container.duration)
 
 
 def _without_ragged_end(pts: Int) -> Int:
-    """Drop the last pictures where, in display order, ones before them are missing: they were yet to be written."""
+    """Drop the last pictures if, in display order, some before them are missing: the recording stopped before those were written."""
     steps = np.diff(pts)
     late = np.flatnonzero(steps > 1.5 * np.median(steps)) if len(steps) else steps
     late = late[late >= len(steps) - _REORDERED]
@@ -289,14 +289,14 @@ def _lacks_index(path: Path) -> bool:
 
 
 def timecode_in(path: Path) -> str | None:
-    """The timecode of a movie's first frame as the file has it, None where it has none or cannot be read."""
+    """Read the timecode of a movie's first frame from its file; None without one, or for an unreadable file."""
     with suppress(FootageError), open_container(path) as container:
         return next(labels_in(container), None)
     return None
 
 
 def labels_in(container: InputContainer) -> Iterator[str]:
-    """The timecodes of a container and its streams, as they are written."""
+    """Yield the timecodes of a container and its streams, as written."""
     for tags in (*(s.metadata for s in container.streams), container.metadata):
         for key, label in tags.items():
             if key.lower() == "timecode" and LABEL.match(label.strip()):  # TIMECODE in Matroska
@@ -304,7 +304,7 @@ def labels_in(container: InputContainer) -> Iterator[str]:
 
 
 def timecode_at(path: Path, index: int, rate: Fraction) -> str | None:
-    """The label of the frame at a position in a movie, by its file's own timecode; None where that has none that fits the rate."""
+    """Return the label of the frame at a position in a movie, by its file's own timecode; None without one that fits the rate."""
     label = timecode_in(path)
     with suppress(ValueError):
         if label is not None:

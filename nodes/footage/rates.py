@@ -27,7 +27,7 @@ _SNAP = Fraction(2, 10_000)  # 23.98 is 1.7e-4 off 24000/1001, and 24 is 1e-3 of
 
 @lru_cache(maxsize=1024)
 def snap_rate(rate: float | Fraction) -> Fraction:
-    """Return the exact rate, in frames per second, that a writer's spelling stands for: 23.976, 23.98 and 23.976023976 are 24000/1001.
+    """Return the exact rate, in frames per second, of a rounded one: 23.976, 23.98 and 23.976023976 are 24000/1001.
 
     Raises ValueError for a rate that is not finite, zero or negative.
     """
@@ -45,7 +45,7 @@ def snap_rate(rate: float | Fraction) -> Fraction:
 def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None], path: Path) -> Fraction:
     """Return the constant rate in frames per second that explains the time stamps.
 
-    pts: int64 [N], ascending, in `time_base` seconds. declared: what the container claims. Time stamps may differ from the
+    pts: int64 [N], ascending, in `time_base` seconds. declared: the container's own rates. Time stamps may differ from the
     exact rate by the rounding of their time base only. Raises FootageError for a variable rate, with the frame at which it
     changes.
     """
@@ -58,7 +58,7 @@ def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None
         exact = 1 / (int(steps[0]) * time_base)
         if exact in claims or (len(pts) > 2 and exact in STANDARD):
             return exact
-    # A short clip in a coarse time base fits several rates; then the one that its file declares is meant.
+    # A short clip in a coarse time base fits several rates; the declared one takes precedence.
     declared_standard = [rate for rate in map(snap_rate, claims) if rate in STANDARD]
     near = sorted((r for r in STANDARD if abs(r / mean - 1) < Fraction(1, 20)), key=lambda r: abs(r - mean))
     for rate in (*declared_standard, *near, *claims, mean.limit_denominator(1001), mean):
@@ -76,7 +76,7 @@ def exact_rate(pts: Int, time_base: Fraction, declared: Iterable[Fraction | None
 
 
 def _explains(rate: Fraction, pts: Int, time_base: Fraction) -> bool:
-    """Tell whether rounding to the time base (twice, for remuxed files) is all that sets the time stamps off the rate."""
+    """Tell whether the time stamps differ from the rate by rounding to the time base alone (twice, for remuxed files)."""
     step = 1 / (rate * time_base)
     residual = (pts - pts[0]).astype(np.float64) - np.arange(len(pts)) * float(step)
     return float(np.ptp(residual)) <= min(2.0, 0.4 * float(step)) + 1e-6 * len(pts)
@@ -88,7 +88,7 @@ def _first_irregular(steps: Int) -> int:
 
 
 def timecode_of(number: int, rate: Fraction, *, drop: bool = False) -> str:
-    """Label of frame `number`, as 01:00:00:00; after a day it begins anew. drop: leave out labels (at 29.97 and 59.94) so that it follows the clock."""
+    """Return the label of frame `number`, as 01:00:00:00; after a day it begins anew. drop: leave out labels (at 29.97 and 59.94) so that it follows the clock."""
     count = nominal(rate)
     dropped = _dropped(rate) if drop else 0
     if dropped:
@@ -102,7 +102,7 @@ def timecode_of(number: int, rate: Fraction, *, drop: bool = False) -> str:
 
 
 def number_of(label: str, rate: Fraction, *, drop: bool | None = None) -> int:
-    """Number of the frame that a label names.
+    """Return the number of the frame that a label names.
 
     drop: whether labels are left out, as 29.97 and 59.94 can; by default those with ';' or ',' are drop-frame. Raises ValueError
     for text that is not a timecode, and for a label that does not exist at this rate.
@@ -126,15 +126,15 @@ def is_drop(label: str) -> bool:
 
 
 def frames_per_day(rate: Fraction, *, drop: bool = False) -> int:
-    """How many frames there are until timecode begins anew at 00:00:00:00."""
+    """Count the frames until timecode begins anew at 00:00:00:00."""
     return 144 * (600 * nominal(rate) - 9 * (_dropped(rate) if drop else 0))
 
 
 def nominal(rate: Fraction) -> int:
-    """How many frames a second of timecode counts: 24 at 23.976."""
+    """Return the frames that a second of timecode counts: 24 at 23.976."""
     return max(1, (2 * rate.numerator + rate.denominator) // (2 * rate.denominator))
 
 
 def _dropped(rate: Fraction) -> int:
-    """Labels that a minute leaves out, each tenth excepted."""
+    """Count the labels that a minute leaves out, each tenth excepted."""
     return nominal(rate) // 15 if rate.denominator == 1001 and nominal(rate) % 30 == 0 else 0

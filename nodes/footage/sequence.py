@@ -112,7 +112,7 @@ class SequenceReader:
             yield self._frame(index)
 
     def close(self) -> None:
-        """Nothing stays open between files."""
+        """Do nothing: no file stays open."""
 
     def _frame(self, index: int) -> ImageFrame:
         path, number = self._files[index], self.info.first + index

@@ -1,4 +1,4 @@
-"""The sound of a range of a movie, packet by packet, in step with its pictures."""
+"""Sound of a range of a movie, muxed packet by packet, in step with its pictures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Sound:
         self._tracks = [_Track(_packets(source, track, output, container, start, length)) for track in tracks]
 
     def mux_until(self, time: Fraction | None) -> None:
-        """Mux packets up to a time in seconds; None for all that is left."""
+        """Mux packets up to a time in seconds; None for the rest."""
         for track in self._tracks:
             track.drain(self._output.mux, time)
 
@@ -57,7 +57,7 @@ class Sound:
 
 
 class _Track:
-    """Packets of one track, the one that is not due yet kept. Making one adds its stream to the output."""
+    """Packets of one track, with the next one held until due. Its constructor adds a stream to the output."""
 
     def __init__(self, packets: Generator[Packet[Any] | None, None, None]) -> None:
         self._packets = packets
@@ -95,8 +95,8 @@ def _encoder(output: OutputContainer, context: AudioCodecContext, container: str
     """Add a track to the output: (the type of its samples, its stream)."""
     channels, rate = context.layout.nb_channels, context.sample_rate
     if container == "mp4":
-        known = av.Codec("aac", "w").audio_rates or ()
-        encoder = output.add_stream("aac", rate=rate if rate in known else 48000)
+        rates = av.Codec("aac", "w").audio_rates or ()
+        encoder = output.add_stream("aac", rate=rate if rate in rates else 48000)
         encoder.layout, encoder.bit_rate = _LAYOUTS[min(channels, 2) - 1], 96_000 * min(channels, 2)
         return "flt", encoder
     pcm = context.name.startswith(("pcm_f", "pcm_s32"))
@@ -117,7 +117,7 @@ def _sampled(
 ) -> Iterator[tuple[Fraction, Samples]]:
     """Decode a track: (time in seconds, samples [N, channels of the encoder]); packets that do not decode are left out.
 
-    Only interleaved samples are looked at: PyAV reads beyond the planes of eight channels and more.
+    Only interleaved samples are read: PyAV reads beyond the planes of eight channels and more.
     """
     channels, layout = encoder.layout.nb_channels, stream.layout
     mixed = channels < layout.nb_channels and not layout.name.endswith("channels")
@@ -132,19 +132,19 @@ def _sampled(
                 decoded.pts = None
                 for block in resampler.resample(decoded):
                     samples = block.to_ndarray().reshape(-1, block.layout.nb_channels)
-                    yield time, samples if samples.shape[1] == channels else _folded(samples)
+                    yield time, samples if samples.shape[1] == channels else _mixed_to_stereo(samples)
                     time += Fraction(block.samples, block.sample_rate)
 
 
-def _folded(samples: Samples) -> Samples:
-    """Mix float channels whose places nobody says down to two: every other one to the left and to the right."""
+def _mixed_to_stereo(samples: Samples) -> Samples:
+    """Mix float channels of an unknown layout down to two: every other one to the left and to the right."""
     return np.stack([samples[:, side::2].mean(1) for side in (0, 1)], axis=1)
 
 
 def _encoded(
     blocks: Iterator[tuple[Fraction, Samples]], encoder: AudioStream, kind: str, start: Fraction, length: Fraction
 ) -> Iterator[Packet[Any]]:
-    """Cut samples to the range and encode them; silence stands for what the source lacks."""
+    """Cut samples to the range and encode them; missing samples become silence."""
     rate = encoder.codec_context.sample_rate
     total, written = round(length * rate), 0
     for time, samples in blocks:

@@ -1,1 +1,1 @@
-"""Geometry that knows nothing of faces: affine transforms, resampling, similarity fits, smoothing over time."""
+"""Geometry, independent of faces: affine transforms, resampling, similarity fits, smoothing over time."""

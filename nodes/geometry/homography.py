@@ -18,7 +18,7 @@ def apply_homography(matrices: Double, points: np.ndarray) -> Double:
 
 
 def homography_grid(matrix: Double, roi: Roi) -> Float:
-    """Where a homography [3, 3] takes the pixel centres of a rectangle: [height, width, 2] as x, y."""
+    """Map the pixel centres of a rectangle through a homography [3, 3]: [height, width, 2] as x, y."""
     x, y = np.arange(roi.x0, roi.x1) + 0.5, np.arange(roi.y0, roi.y1) + 0.5
     grid = np.empty((roi.height, roi.width, 2), np.float32)
     affine = not matrix[2, :2].any()
@@ -30,26 +30,26 @@ def homography_grid(matrix: Double, roi: Roi) -> Float:
 
 
 def stretch(matrix: Double, points: np.ndarray) -> Double:
-    """How a homography [3, 3] stretches the plane around points [N, 2]: its Jacobians, [N, 2, 2]."""
+    """Return the Jacobians [N, 2, 2] of a homography [3, 3] at points [N, 2]."""
     moved = points @ matrix[:, :2].T + matrix[:, 2]
     depth = moved[:, 2, None, None]
     return np.asarray((matrix[:2, :2] - moved[:, :2, None] / depth * matrix[2, :2]) / depth, np.float64)
 
 
 def corners_of(width: float, height: float) -> Double:
-    """The corners of a picture, [4, 2], clockwise from the top left."""
+    """Return the corners of a picture, [4, 2], clockwise from the top left."""
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
 
 
 def roi_around(points: Double, size: tuple[int, int], margin: float | Double = 0.0) -> Roi:
-    """The pixels of a picture of `size` (width, height) that points [N, 2] with a margin around them span."""
+    """Return the bounding rectangle of points [N, 2] with a margin, cut to a picture of `size` (width, height)."""
     low = np.clip(np.floor(points.min(0) - margin), 0, None).astype(int)
     high = np.minimum(np.ceil(points.max(0) + margin), size).astype(int)
     return Roi(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
 def nearest_similarity(corners: Double, to: Double) -> Double:
-    """The similarities [..., 3, 3] that take corners [4, 2] as near to [..., 4, 2] as one can; last row 0 0 1."""
+    """Fit similarities [..., 3, 3] that take corners [4, 2] nearest to [..., 4, 2]; last row 0 0 1."""
     scale, rotation, shift = umeyama(corners, to)
     matrices = np.zeros((*scale.shape, 3, 3))
     matrices[..., :2, :2], matrices[..., :2, 2] = scale[..., None, None] * rotation, shift
@@ -58,7 +58,7 @@ def nearest_similarity(corners: Double, to: Double) -> Double:
 
 
 def linear_rows(points: Double, to: Double) -> Double:
-    """The rows of the direct linear transform, [..., N, 2, 8]: of points [N, 2] that homographies take to [..., N, 2].
+    """Return the rows of the direct linear transform, [..., N, 2, 8], from points [N, 2] to [..., N, 2].
 
     Columns: the eight entries of a homography whose last is 1.
     """
@@ -70,7 +70,7 @@ def linear_rows(points: Double, to: Double) -> Double:
 
 
 def from_corners(corners: Double, to: Double) -> Double:
-    """The homographies [..., 3, 3] that take four corners [4, 2] exactly to [..., 4, 2]; the last entry is 1."""
+    """Solve for homographies [..., 3, 3] that take four corners [4, 2] exactly to [..., 4, 2]; the last entry is 1."""
     head = to.shape[:-2]
     solved = np.linalg.solve(linear_rows(corners, to).reshape(*head, 8, 8), to.reshape(*head, 8, 1))[..., 0]
     return np.concatenate([solved, np.ones((*head, 1))], -1).reshape(*head, 3, 3)

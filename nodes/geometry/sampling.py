@@ -12,18 +12,18 @@ from nodes.geometry.similarity import Double
 from nodes.types import Float, Roi
 
 _ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that the second may be missing
-_UNFILTERED = 1.25  # image pixels a step, along either axis, up to which interpolation alone does not alias to be seen
+_UNFILTERED = 1.25  # image pixels a step, along either axis, up to which interpolation alone does not alias visibly
 _FINEST = 16  # samples along either side of a pixel
 
 
 def pixel_centres(width: int, height: int) -> Float:
-    """Continuous coordinates of all pixel centres, [height, width, 2] as x, y."""
+    """Return continuous coordinates of all pixel centres, [height, width, 2] as x, y."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32) + 0.5)
     return np.stack([x, y], axis=-1)
 
 
 def affine_grid(matrix: Float | Double, roi: Roi) -> Float:
-    """Where an affine transform [2, 3] takes the pixel centres of a rectangle: [height, width, 2] as x, y."""
+    """Map the pixel centres of a rectangle through an affine transform [2, 3]: [height, width, 2] as x, y."""
     x = np.arange(roi.x0, roi.x1, dtype=np.float32) + np.float32(0.5)
     y = np.arange(roi.y0, roi.y1, dtype=np.float32) + np.float32(0.5)
     grid = np.empty((roi.height, roi.width, 2), np.float32)
@@ -54,7 +54,7 @@ def resample(
 ) -> np.ndarray:
     """Sample `image` at continuous coordinates `grid` [h, w, 2], whose rows are straight lines; area-filtered where minified.
 
-    image: [H, W] or [H, W, C], uint8 or float32. minification: how many image pixels one step of the grid spans. Only the
+    image: [H, W] or [H, W, C], uint8 or float32. minification: image pixels that one step of the grid spans. Only the
     part of the image that the grid touches is filtered.
     """
     factor = int(minification)
@@ -106,9 +106,9 @@ def warp(
     """Fill a rectangle from `image` through a homography; area-filtered where, and along the axis along which, it shrinks.
 
     image: [H, W] or [H, W, C], uint8 or float32. to_image: [3, 3], pixels of the rectangle's plane → image pixels. at: points
-    [N, 2] of that plane between which the filter must do, by default the rectangle's corners. Returns [roi.height,
-    roi.width(, C)]; float32 may overshoot beside hard edges. What perspective shrinks unevenly is sampled everywhere as often
-    as it is shrunk most.
+    [N, 2] of that plane by which the filter is chosen, by default the rectangle's corners. Returns [roi.height,
+    roi.width(, C)]; float32 may overshoot beside hard edges. Where perspective shrinks unevenly, the strongest shrinking sets the
+    sampling rate.
     """
     if at is None:
         at = np.array([[x, y] for x in (roi.x0, roi.x1) for y in (roi.y0, roi.y1)])

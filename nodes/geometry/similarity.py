@@ -12,7 +12,7 @@ from nodes.types import Bool, Float, Int
 
 Double = npt.NDArray[np.float64]
 
-_ROUNDING = 4.0  # units in the last place of the largest coordinate: what lies closer together is one point
+_ROUNDING = 4.0  # units in the last place of the largest coordinate: closer points coincide
 _LEAST = 1e-12  # of the covariance's largest singular value: below it a direction is noise of the decomposition
 
 
@@ -32,15 +32,15 @@ def fit_similarity(
 def umeyama(
     points: npt.ArrayLike, to: npt.ArrayLike, weights: npt.ArrayLike | None = None, frames: Int | None = None
 ) -> tuple[Double, Double, Double]:
-    """As :func:`fit_similarity`, in float64 throughout.
+    """Fit as :func:`fit_similarity`, in float64 throughout.
 
     Umeyama 1991, "Least-squares estimation of transformation parameters between two point patterns", weighted. Raises
     GeometryError, which names the first such set, where a coordinate is NaN or infinite and where the points leave the
     transform open: when they all coincide, on either side; in 2-D, two distinct points are enough, in 3-D all on one line
     leave the turn about it free; so does a mirror image that no rotation brings nearer than another.
     """
-    known, rounding = zip(*(_trust(np.asarray(p)) for p in (points, to)), strict=True)
-    _refuse(~(known[0] & known[1]), "a coordinate is no finite number", frames)
+    finite, rounding = zip(*(_trust(np.asarray(p)) for p in (points, to)), strict=True)
+    _refuse(~(finite[0] & finite[1]), "a coordinate is no finite number", frames)
     points, to = np.broadcast_arrays(np.asarray(points, np.float64), np.asarray(to, np.float64))
     weight = np.ones(points.shape[-2]) if weights is None else np.asarray(weights, np.float64)
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
@@ -53,7 +53,7 @@ def umeyama(
     u, singular, vt = np.linalg.svd(np.swapaxes(centred_to, -1, -2) @ (centred * weight))
     sign = np.ones_like(singular)
     sign[..., -1] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    held = (singular * sign)[..., -2:].sum(-1)  # how much worse the fit gets by the least harmful other rotation
+    held = (singular * sign)[..., -2:].sum(-1)  # loss of fit by the next best rotation
     loose = held <= np.maximum(_LEAST * singular[..., 0], rounding[0] * rounding[1])
     _refuse(loose, "the points lie on one line, or mirror their counterparts, so that no rotation fits best", frames)
     rotation = (u * sign[..., None, :]) @ vt
@@ -63,7 +63,7 @@ def umeyama(
 
 
 def _trust(points: npt.NDArray[Any]) -> tuple[Bool, Double]:
-    """Which sets [..., N, D] are finite, and how far apart two of their points may be and still be one point, rounded."""
+    """Tell which sets [..., N, D] are finite, and the distance up to which two of their points count as one, by rounding."""
     unit = np.finfo(points.dtype if points.dtype.kind == "f" else np.float64).eps
     reach = np.abs(np.asarray(points, np.float64)).max((-1, -2), initial=0)
     return np.isfinite(reach), _ROUNDING * unit * reach
@@ -91,20 +91,20 @@ def apply_similarity(points: Float, scale: Float, rotation: Float, translation: 
 
 
 def remove_similarity(points: Float, scale: Float, rotation: Float, translation: Float) -> Float:
-    """The inverse of :func:`apply_similarity`."""
+    """Undo :func:`apply_similarity`."""
     back = (points - translation[..., None, :]) @ rotation
     return np.asarray(back / np.asarray(scale)[..., None, None], np.float32)
 
 
 def nearest_rotation(matrices: Float) -> Float:
-    """The rotations nearest to matrices [..., D, D], never reflections."""
+    """Find the rotations nearest to matrices [..., D, D], never reflections."""
     u, _, vt = np.linalg.svd(matrices)
     u[..., -1] *= np.linalg.det(u @ vt)[..., None]
     return np.asarray(u @ vt, np.float32)
 
 
 def mean_shape(shapes: Float, weights: Float | None = None, rounds: int = 5) -> Float:
-    """Mean [N, D] of shapes [B, N, D] up to similarity, in the frame and scale of their first estimate.
+    """Average shapes [B, N, D] up to similarity: [N, D], in the frame and scale of their first estimate.
 
     Generalised Procrustes analysis: Gower 1975. The result is centred and has unit root-mean-square radius.
     """

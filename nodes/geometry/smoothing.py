@@ -10,11 +10,11 @@ from nodes.geometry.similarity import nearest_rotation
 from nodes.types import Float
 
 _ORDER = 3
-_REACH = 5  # frames, at least, whose range the smoothed value stays within
+_REACH = 5  # frames, at least, within whose range the smoothed value stays
 
 
 def window_length(seconds: float, rate: float) -> int:
-    """Odd number of frames that `seconds` last; 1 means no smoothing."""
+    """Return the odd number of frames that `seconds` last; 1 means no smoothing."""
     return 2 * round(seconds * rate / 2) + 1
 
 
@@ -28,7 +28,7 @@ def smooth(values: Float, window: int) -> Float:
     if window <= _ORDER:
         return values
     smoothed = savgol_filter(values, window, _ORDER, axis=0, mode="interp")
-    # A cubic overshoots beside a sudden change, such as a mouth that snaps shut: stay within what was really there.
+    # A cubic overshoots beside a sudden change, such as a mouth that snaps shut: stay within the actual values.
     reach = max(_REACH, window // 2 | 1)
     low, high = (f(values, reach, axis=0, mode="nearest") for f in (minimum_filter1d, maximum_filter1d))
     return np.clip(smoothed, low, high).astype(np.float32)
@@ -40,7 +40,7 @@ def smooth_rotations(rotations: Float, window: int) -> Float:
 
 
 def blur(values: Float, sigma: float) -> Float:
-    """Blur [T, ...] over time by a Gaussian of `sigma` frames: for what should drift, not follow."""
+    """Blur [T, ...] over time by a Gaussian of `sigma` frames: for values that should drift, not follow."""
     if sigma <= 0 or len(values) < 2:
         return values
     return gaussian_filter1d(values, sigma, axis=0, mode="nearest").astype(np.float32)

@@ -1,4 +1,4 @@
-"""The smooth step, apart from smoothing: a subject is read with it, where scipy must not be loaded."""
+"""The smooth step, apart from smoothing because subjects need it without scipy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from nodes.types import Float
 
 
 def smoothstep(x: Float) -> Float:
-    """The cubic 3x² - 2x³ of values clipped to 0..1."""
+    """Apply the cubic 3x² - 2x³ to values clipped to 0..1."""
     x = np.clip(x, 0, 1)
     return np.asarray(x * x * (3 - 2 * x), np.float32)
