@@ -1,4 +1,4 @@
-"""The document `faceplate.report/2`: `report.json`, how good a shot is, for programs."""
+"""The document `faceplate.report/2`: `report.json`, the quality of a shot, for programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Verdict = Literal["pass", "fail", "info", "unmeasured"]
 
 
 def _rounded(form: str) -> BeforeValidator:
-    """Round a number as JSON has it: null for NaN, which JSON does not have."""
+    """Round a number for JSON: null for NaN, which JSON lacks."""
     return BeforeValidator(lambda v: v if v is None else float(f"{v:.{form}}") if math.isfinite(v) else None)
 
 
@@ -27,7 +27,7 @@ class _ReportPart(BaseModel):
 
 
 class KeyFigure(_ReportPart):
-    """One number of the summary with its bar (low, high: both inclusive; null where there is none), and as text."""
+    """One number of the summary with its bar (low, high: both inclusive; null without one), and as text."""
 
     name: str
     label: str
@@ -75,7 +75,7 @@ class PerFrame(_ReportPart):
 
 
 class SampledFrames(_ReportPart):
-    """What single frames of a face show, beside the footage of its source."""
+    """Single frames of a face compared with the footage of its source."""
 
     frames: list[int]
     distance_to_source: list[Number]
@@ -105,7 +105,7 @@ class ReportedFace(_ReportPart):
 
 
 class Report(_ReportPart):
-    """How good a finished shot is: `report.json`. Frames are numbered as the plate's files are."""
+    """The quality of a finished shot: `report.json`. Frames are numbered as the plate's files are."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -127,6 +127,6 @@ class Report(_ReportPart):
     faces: list[ReportedFace]
 
     def as_json(self) -> str:
-        """Write as JSON, with lists of numbers on one line each: line breaks stand between values only, never in a string."""
+        """Write as JSON, with lists of numbers on one line each: line breaks occur between values only, never in a string."""
         text = json.dumps(self.model_dump(mode="json", by_alias=True), indent=1, allow_nan=False)
         return re.sub(r'\[\n[^][{}"]*\]', lambda numbers: " ".join(numbers[0].split()), text) + "\n"

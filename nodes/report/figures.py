@@ -1,4 +1,4 @@
-"""The key figures of a report, each with its bar, its verdict and what it means."""
+"""Key figures of a report, each with its bar, its verdict and its meaning."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SOME = 3  # samples from which a region's sharpness can be measured
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of the summary. low, high: the bar, both inclusive; None where there is none on that side.
+    """One number of the summary. low, high: the bar, both inclusive; None without one on that side.
 
-    group: of the expression, or empty. problem: what is wrong when the bar is missed, for a sentence. step: how far beyond the bar is as bad as
-    a step of any other figure. unknown: what is shown if there is no value.
+    group: of the expression, or empty. problem: the fault when the bar is missed, for a sentence. step: distance beyond the bar that is as severe as
+    a step of any other figure. unknown: text without a value.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Figure:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the value keeps to its bar; "info" where there is none."""
+        """The value against its bar; "info" without one."""
         if self.low is None and self.high is None:
             return "info" if np.isfinite(self.value) or self.unknown != "–" else "unmeasured"
         return "unmeasured" if not np.isfinite(self.value) else "fail" if self.severity > 0 else "pass"
 
     @property
     def severity(self) -> float:
-        """How far the value is beyond its bar, in steps; 0 where it keeps to it. What is judged is what is shown."""
+        """Distance of the value beyond its bar, in steps; 0 within it. The value is judged as rounded for display."""
         value = round(self.value, self.digits)
         below, above = (
             0.0 if bar is None or not np.isfinite(value) else sign * (value - bar)
@@ -65,7 +65,7 @@ class Figure:
 
     @property
     def complaint(self) -> str:
-        """What is wrong, with the value and its bar."""
+        """The problem, with the value and its bar."""
         what = f"{self.problem}: {self.label.lower().rpartition(', ')[2]} " if self.problem else f"{self.label}: "
         return f"{what[0].upper()}{what[1:]}{self.shown} (bar: {self.bar})"
 
@@ -84,7 +84,7 @@ def key_figures(shot: MeasuredShot, c: FrameCurves) -> list[Figure]:
 
 
 def _expression(shot: MeasuredShot, c: FrameCurves) -> Iterator[Figure]:
-    """Of several faces, the one that follows worst counts, group by group."""
+    """Judge the expression; of several faces the worst counts, group by group."""
     if not shot.coefficients:
         return
     faces = [
@@ -168,8 +168,8 @@ def _sharpness(shot: MeasuredShot) -> Iterator[Figure]:
 
 
 def _some(source: SourceComparison, region: str) -> float:
-    known = _known(source.sharpness[region])
-    return float(np.median(known)) if len(known) >= _SOME else float("nan")
+    values_known = _known(source.sharpness[region])
+    return float(np.median(values_known)) if len(values_known) >= _SOME else float("nan")
 
 
 def _picture(shot: MeasuredShot, c: FrameCurves) -> Iterator[Figure]:
@@ -216,7 +216,7 @@ def _picture(shot: MeasuredShot, c: FrameCurves) -> Iterator[Figure]:
 
 
 def overall(figures: Sequence[Figure]) -> tuple[Verdict, str]:
-    """The verdict on the shot, and sentences: the first says what is worst."""
+    """Return the verdict on the shot, and sentences, the worst first."""
     barred = [f for f in figures if f.low is not None or f.high is not None]
     open_ = [f for f in barred if f.verdict == "unmeasured"]
     rest = f" Not measured: {_listed(open_)}." if open_ else ""
@@ -242,8 +242,8 @@ def _listed(figures: Iterable[Figure]) -> str:
 def _without_matte(shot: MeasuredShot) -> float:
     if not shot.replaced:
         return float("nan")
-    there = np.unique(np.concatenate([f.frames[f.plate_score > 0] for f in shot.replaced]))
-    return float(np.sum(~(shot.coverage[there] > 0)))
+    frames_with_face = np.unique(np.concatenate([f.frames[f.plate_score > 0] for f in shot.replaced]))
+    return float(np.sum(~(shot.coverage[frames_with_face] > 0)))
 
 
 def _joined(parts: list[Float]) -> Float:
@@ -256,9 +256,9 @@ def _known(values: Float | Iterable[float]) -> Float:
 
 
 def _over(reduce: Callable[[Float], float], values: Float | Iterable[float]) -> float:
-    """A statistic of the values that are known; NaN where none is."""
-    known = _known(values)
-    return float(reduce(known)) if len(known) else float("nan")
+    """Reduce the finite values to a statistic; NaN without any."""
+    finite = _known(values)
+    return float(reduce(finite)) if len(finite) else float("nan")
 
 
 _most, _lowest, _mean, _sum = (partial(_over, reduce) for reduce in (np.max, np.min, np.mean, np.sum))

@@ -14,7 +14,7 @@ from nodes.types import Float
 
 _APART = 12  # frames between two that are shown for the same reason
 _SHOWN = 12  # frames that are shown at most
-_TRIFLE = 0.1  # severity below which a frame is not worth a look
+_TRIFLE = 0.1  # severity below which a frame is not listed
 _MOST_SEVERE = 100.0  # a face that is lost, a change outside the matte: always first
 _NAMED = 2  # coefficients of a group that a reason names
 # Values that are conspicuous: severity 1.
@@ -23,7 +23,7 @@ _LANDMARKS, _COEFFICIENT, _STEP = 6.0, 0.4, 30.0
 
 @dataclass(frozen=True, slots=True)
 class FrameCurves:
-    """What is plotted, per frame of the shot [T]; of several faces the worst counts. Errors and coverage in percent.
+    """Curves to plot, per frame of the shot [T]; of several faces the worst counts. Errors and coverage in percent.
 
     groups: largest difference of a coefficient, group by group.
     """
@@ -42,7 +42,7 @@ class FrameCurves:
 
 @dataclass(frozen=True, slots=True)
 class FrameToSee:
-    """A frame to look at, by position in the shot, and why; `whole`: the reason may lie anywhere in the picture."""
+    """A frame to look at, by position in the shot, with reasons; `whole`: the cause may lie anywhere in the picture."""
 
     frame: int
     reasons: tuple[str, ...]
@@ -88,7 +88,7 @@ def measure_frames(shot: MeasuredShot) -> FrameCurves:
 def worst_frames(shot: MeasuredShot, c: FrameCurves) -> list[FrameToSee]:
     """Choose the frames to look at first: the worst by each measure, most severe first, each with its reasons.
 
-    Severity is the value over what would be conspicuous by that measure; a good shot has frames to look at too.
+    Severity is the value over the conspicuous one of that measure; a good shot has frames to look at too.
     """
     excess = c.flicker_composite - c.flicker_plate
     usual, median, shaken = (_median(v) for v in (c.flicker_plate, c.error, c.jitter))

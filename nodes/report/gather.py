@@ -1,4 +1,4 @@
-"""Read a finished shot: detect on plate and composite, go through both once more, in step, for what needs pixels, and look at the source."""
+"""Measurement of a finished shot: faces are detected on plate and composite, both are read in step, and the source is sampled."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class SourceComparison:
-    """What the sampled frames of a face show, n of them: compared with the footage of its source.
+    """The sampled frames of a face, n of them, compared with the footage of its source.
 
     at: [n], positions in the face's frames. to_source, to_performer: [n], distance of the descriptor to the source's, and to those of the
-    plate itself; NaN for what is no face. own: the source's frames among themselves, their median. sharpness: region → [n].
+    plate itself; NaN for other subjects. own: median distance of the source's frames among themselves. sharpness: region → [n].
     """
 
     at: Int
@@ -44,7 +44,7 @@ class SourceComparison:
 
 @dataclass(frozen=True, slots=True)
 class ReplacedFace:
-    """One face of the plate that was replaced, over N consecutive frames, with what the composite has in its place.
+    """One replaced face of the plate, over N consecutive frames, with its counterpart in the composite.
 
     frames: [N], positions in the shot. plate, composite: landmarks [N, L, 3], NaN where there is no face. plate_coefficients,
     composite_coefficients: [N, C], likewise. plate_score, composite_score: [N]. flicker_plate, flicker_composite: [N], NaN at the ends.
@@ -68,13 +68,13 @@ class ReplacedFace:
 
     @property
     def lost(self) -> Bool:
-        """Frames [N] on which the plate has the face and the composite has none."""
+        """Frames [N] on which the plate has the face and the composite does not."""
         return np.isfinite(self.plate[:, 0, 0]) & ~np.isfinite(self.composite[:, 0, 0])
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredShot:
-    """All that is known of a shot of T frames. `first`: number of its first frame, as its files are numbered.
+    """The measurements of a shot of T frames. `first`: number of its first frame, as its files are numbered.
 
     faces_plate, faces_composite: faces per frame [T]. coverage: share of the picture under the matte [T], NaN without a
     matte file. outside: largest change of a code value where the matte is 0 [T], likewise. document: None without shot.json.
@@ -94,12 +94,12 @@ class MeasuredShot:
 
     @property
     def coefficients(self) -> tuple[str, ...]:
-        """Names of the subject's coefficients; none for a subject without."""
+        """Names of the subject's coefficients; empty for a subject without."""
         return self.subject.coefficients.names if self.subject.coefficients else ()
 
 
 def gather(shot: Path, progress: Progress) -> MeasuredShot:
-    """Read and measure a shot folder; `progress` is told 0..1. Raises FootageError for what is missing or does not match."""
+    """Read and measure a shot folder; `progress` receives 0..1. Raises FootageError for missing or mismatched files."""
     if not shot.is_dir():
         raise FootageError(
             "is no folder of a shot", file=shot, remedy="Give the folder that 'faceplate swap --out' wrote"
@@ -120,17 +120,17 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
         for i, (p, c, matte) in enumerate(in_step(plate, composite, mattes)):
             pixels.take(i, p, c, matte)
             progress(0.7 + 0.2 * (i + 1) / a.frames)
-    chosen, more = _replaced(faces, pixels)
+    chosen, notes = _replaced(faces, pixels)
     missing = sum(m is None for m in mattes)
     if missing:
-        more += (
+        notes += (
             f"{missing} of {a.frames} frames have no matte file; nothing is said about what lies outside it there",
         )
     subject = load_subject(parameters.subject)
     sources: list[list[FaceSample]] = []
-    why: tuple[str, ...] = ()
+    source_notes: tuple[str, ...] = ()
     if chosen:
-        sources, why = read_sources(document, subject, lambda done: progress(0.9 + 0.1 * done))
+        sources, source_notes = read_sources(document, subject, lambda done: progress(0.9 + 0.1 * done))
     return MeasuredShot(
         shot.resolve().name,
         subject,
@@ -142,7 +142,7 @@ def gather(shot: Path, progress: Progress) -> MeasuredShot:
         pixels.outside,
         tuple(_replacement(pixels, k, subject, sources) for k in chosen),
         document,
-        more + (document.plate.notes if document else ()) + why,
+        notes + (document.plate.notes if document else ()) + source_notes,
     )
 
 
@@ -159,15 +159,15 @@ def find_mattes(shot: Path, count: int) -> tuple[list[Path | None], int]:
 def _detect_both(
     plate: Footage, composite: Footage, parameters: DetectParameters, progress: Progress
 ) -> tuple[Faces, Faces]:
-    """Detect on both movies at once, each on its own thread: the networks leave the interpreter's lock alone."""
+    """Detect on both movies at once, each on its own thread: the networks release the interpreter's lock."""
     done = [0, 0]
 
     def count(which: int) -> Callable[[int], None]:
-        def tell(frames: int) -> None:
+        def report(frames: int) -> None:
             done[which] = frames
             progress(sum(done) / (2 * plate.info.frames))
 
-        return tell
+        return report
 
     with ThreadPoolExecutor(2, "faceplate-report") as pool:
         jobs = [pool.submit(detect, movie, parameters, progress=count(i)) for i, movie in enumerate((plate, composite))]
@@ -210,27 +210,31 @@ def _replacement(
 
 
 def _coefficients(landmarks: Float, subject: Subject) -> Float:
-    known = np.isfinite(landmarks[:, 0, 0])
-    coefficients = read_coefficients(landmarks[known], subject)
+    visible = np.isfinite(landmarks[:, 0, 0])
+    coefficients = read_coefficients(landmarks[visible], subject)
     out = np.full((len(landmarks), coefficients.shape[1]), np.nan, np.float32)
-    out[known] = coefficients
+    out[visible] = coefficients
     return out
 
 
 def _compare_with_source(
     samples: dict[int, tuple[FaceSample, FaceSample]], sources: Sequence[Sequence[FaceSample]], subject: Subject
 ) -> SourceComparison | None:
-    """Compare the samples of a face with its source; of several sources, with the one that it is most like."""
+    """Compare the samples of a face with its source; of several sources, with the most similar one."""
     if not samples or not sources:
         return None
     plates, composites = zip(*samples.values(), strict=True)
     nothing = np.full(len(samples), np.nan, np.float32)
     source, to_source, to_performer, own = sources[0], nothing, nothing, float("nan")
     if subject.name == "face":
-        made, performer, *galleries = map(_descriptors, (composites, plates, *sources))
-        distances = [likeness(made, gallery) for gallery in galleries]
+        composite_descriptors, plate_descriptors, *galleries = map(_descriptors, (composites, plates, *sources))
+        distances = [likeness(composite_descriptors, gallery) for gallery in galleries]
         nearest = int(np.argmin([np.median(d) for d in distances]))
-        source, to_source, to_performer = sources[nearest], distances[nearest], likeness(made, performer)
+        source, to_source, to_performer = (
+            sources[nearest],
+            distances[nearest],
+            likeness(composite_descriptors, plate_descriptors),
+        )
         own = float(np.median(likeness(galleries[nearest], galleries[nearest])))
     names = subject.coefficients.names if subject.coefficients else ()
     sharp = sharpness(composites, source, subject, names)
@@ -242,6 +246,8 @@ def _descriptors(samples: Sequence[FaceSample]) -> Float:
 
 
 def _per_frame(faces: Faces) -> Int:
-    """Faces per frame [T]; a frame that a track merely bridges does not count."""
-    seen = [t.frames[t.scores > 0] - faces.first for t in faces.tracks]
-    return np.bincount(np.concatenate([np.empty(0, np.int64), *seen]).astype(np.int64), minlength=faces.count)
+    """Count faces per frame [T]; a frame that a track merely bridges does not count."""
+    detected_frames = [t.frames[t.scores > 0] - faces.first for t in faces.tracks]
+    return np.bincount(
+        np.concatenate([np.empty(0, np.int64), *detected_frames]).astype(np.int64), minlength=faces.count
+    )

@@ -19,7 +19,7 @@ from nodes.types import Bool, Float, Int
 
 CROP = 96  # pixels a side of the crop in which flicker is measured
 INNER = 1.06  # template units from the subject's middle to that crop's sides: of a face, brows to chin, cheek to cheek
-# Groups of coefficients, by how their names begin.
+# Groups of coefficients, by the beginnings of their names.
 GROUPS = {
     "gaze": ("eyeLook",),
     "lids": ("eyeBlink", "eyeSquint", "eyeWide"),
@@ -34,18 +34,18 @@ _DIRECTIONS = {"in": "towards the nose", "out": "away from the nose"}
 
 
 def measuring_unit(subject: Subject) -> float:
-    """The length that errors of a subject are given in, in template units: the distance of its eyes, else its radius."""
+    """Return the unit of a subject's errors, in template units: the distance of its eyes, else its radius."""
     eyes = [subject.template[o.ball, :2].mean(0) for o in subject.openings if len(o.ball)]
     return float(np.linalg.norm(eyes[0] - eyes[1])) if len(eyes) == 2 else 1.0
 
 
 def inner_points(subject: Subject) -> Int:
-    """Landmarks that are compared: all but the outline, whose points slide along the cheek."""
+    """Return the landmarks to compare: all but the outline, whose points slide along the cheek."""
     return np.setdiff1d(np.arange(len(subject.template)), subject.outline)
 
 
 def landmark_error(plate: Float, composite: Float, unit: Float) -> Float:
-    """Mean distance of corresponding points, [..., N, 2] twice, over the subject's unit in pixels [...] → [...].
+    """Measure the mean distance of corresponding points, [..., N, 2] twice, over the subject's unit in pixels [...] → [...].
 
     0.04 is 4 % of the distance of the eyes: the normalised mean error of the 300-W challenge.
     """
@@ -54,9 +54,9 @@ def landmark_error(plate: Float, composite: Float, unit: Float) -> Float:
 
 
 def flicker(before: npt.NDArray[Any], middle: npt.NDArray[Any], after: npt.NDArray[Any]) -> Float:
-    """Mean absolute second difference over time, three crops [B, CROP, CROP, C] of 0..255 → [B]: mean |a − 2b + c|.
+    """Measure the mean absolute second difference over time of three crops [B, CROP, CROP, C] of 0..255 → [B]: mean |a − 2b + c|.
 
-    All three are cut by the middle frame's transform. Movement that goes on evenly cancels out, what appears for one frame
+    All three are cut by the middle frame's transform. Even movement cancels out, a change for one frame
     counts double.
     """
     a, b, c = (x.astype(np.float32) for x in (before, middle, after))
@@ -64,7 +64,7 @@ def flicker(before: npt.NDArray[Any], middle: npt.NDArray[Any], after: npt.NDArr
 
 
 def flicker_ratio(plate: Float, composite: Float) -> tuple[float, float]:
-    """Flicker of the composite [N] over the plate's own [N]: ratio of the medians and of the 95th percentiles."""
+    """Compare flicker of the composite [N] with the plate's own [N]: ratio of the medians and of the 95th percentiles."""
     both = np.isfinite(plate) & np.isfinite(composite)
     if not both.any():
         return float("nan"), float("nan")
@@ -74,12 +74,12 @@ def flicker_ratio(plate: Float, composite: Float) -> tuple[float, float]:
 
 
 def coverage(matte: Float) -> float:
-    """Share of the picture that the matte covers, 0..1: mean of [H, W]."""
+    """Return the share of the picture that the matte covers, 0..1: mean of [H, W]."""
     return cv2.mean(matte)[0]
 
 
 def covered(matte: Float, points: Float) -> Float:
-    """Mean matte under the points of faces, nearest pixel: [H, W] and [B, N, 2] → [B]; points beyond the picture count as 0."""
+    """Average the matte under the points of faces, nearest pixel: [H, W] and [B, N, 2] → [B]; points beyond the picture count as 0."""
     at = np.floor(points).astype(np.int64)
     height, width = matte.shape
     x, y = at[..., 0], at[..., 1]
@@ -89,22 +89,22 @@ def covered(matte: Float, points: Float) -> Float:
 
 
 def steps(area: Float) -> Float:
-    """Change of the covered area from the frame before over the median area, [T] → [T]: |a_t − a_(t−1)| / median(a > 0)."""
+    """Return the change of the covered area from the frame before over the median area, [T] → [T]: |a_t − a_(t−1)| / median(a > 0)."""
     out = np.full(len(area), np.nan, np.float32)
-    there = area[area > 0]
-    if len(there):
-        out[1:] = np.abs(np.diff(area)) / np.median(there)
+    covered_areas = area[area > 0]
+    if len(covered_areas):
+        out[1:] = np.abs(np.diff(area)) / np.median(covered_areas)
     return out
 
 
 def largest_change(plate: npt.NDArray[Any], composite: npt.NDArray[Any], where: Bool) -> float:
-    """Largest absolute difference of code values where asked: [h, w] or [h, w, C] twice and bool [h, w]; 0 where nothing is asked."""
+    """Find the largest absolute difference of code values at `where`: [h, w] or [h, w, C] twice and bool [h, w]; 0 if it is empty."""
     mask = np.ascontiguousarray(where, np.uint8)
     return float(cv2.norm(np.ascontiguousarray(plate), np.ascontiguousarray(composite), cv2.NORM_INF, mask))
 
 
 def worst(values: Float, count: int, apart: int) -> list[int]:
-    """Indices of the `count` largest finite values of [N], largest first, at least `apart` frames from each other."""
+    """Find the indices of the `count` largest finite values of [N], largest first, at least `apart` frames from each other."""
     left = np.where(np.isfinite(values), values, -np.inf).astype(np.float64)
     indices: list[int] = []
     while len(left) and len(indices) < count and np.isfinite(left.max()):
@@ -118,10 +118,10 @@ def worst(values: Float, count: int, apart: int) -> list[int]:
 class GroupFit:
     """Correlation, gain and offset of a group of the composite's curves against the plate's.
 
-    members: indices of its coefficients, the strongest curves first. strengths: of the same, how much the plate's curve moves or how far the
-    composite's is off. correlations, gains: of the same; NaN where the plate's curve keeps still, or where there are too few frames.
+    members: indices of its coefficients, the strongest curves first. strengths: of the same, the movement of the plate's curve or the offset
+    of the composite's. correlations, gains: of the same; NaN where the plate's curve keeps still, or where there are too few frames.
     correlation: mean of those that move; gain: their median. offset: largest mean difference of a member, whether it moves or not. calm:
-    there are frames enough, and none of the plate's curves moves.
+    there are enough frames, and the plate's curves are still.
     """
 
     group: str
@@ -136,12 +136,12 @@ class GroupFit:
 
 
 def group_of(name: str) -> str | None:
-    """The group of a coefficient by its name; None for one in none, such as `_neutral`."""
+    """Find the group of a coefficient by its name; None for one without, such as `_neutral`."""
     return next((group for group, begins in GROUPS.items() if name.startswith(begins)), None)
 
 
 def compare_expression(plate: Float, composite: Float, names: Sequence[str]) -> list[GroupFit]:
-    """Compare coefficients [N, C], 0..1, NaN where there is no face. Only frames that have both count.
+    """Compare coefficients [N, C], 0..1, NaN without a face. Only frames with both count.
 
     Of each curve: Pearson's correlation, and cov(plate, composite) / var(plate) as its gain: 1 follows in full, 0.8 does 80 % of it.
     """
@@ -180,7 +180,7 @@ def _compare_group(group: str, members: Int, x: np.ndarray, y: np.ndarray) -> Gr
 
 
 def expression_error(plate: Float, composite: Float, names: Sequence[str]) -> Float:
-    """Mean absolute difference of all coefficients that belong to a group, times 100: [N, C] twice → [N]."""
+    """Average the absolute differences of all grouped coefficients, times 100: [N, C] twice → [N]."""
     grouped = [i for i, name in enumerate(names) if group_of(name)]
     if not grouped:
         return np.full(len(plate), np.nan, np.float32)
@@ -188,7 +188,7 @@ def expression_error(plate: Float, composite: Float, names: Sequence[str]) -> Fl
 
 
 def in_words(name: str) -> str:
-    """A coefficient in plain words: eyeBlinkLeft → "left eye: blink". Left and right are the performer's own."""
+    """Describe a coefficient in plain words: eyeBlinkLeft → "left eye: blink". Left and right are the performer's own."""
     place, *words = (word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name))
     side = words.pop() if len(words) > 1 and words[-1] in ("left", "right") else ""
     what = " ".join(_DIRECTIONS.get(word, word) for word in words)

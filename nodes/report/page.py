@@ -1,4 +1,4 @@
-"""The report as one HTML page: everything it shows is in it, pictures as JPEGs and curves as SVG."""
+"""The report as one self-contained HTML page: pictures as JPEGs and curves as SVG."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _QUALITY = 88
 
 @dataclass(frozen=True, slots=True)
 class SheetColumn:
-    """One frame of the contact sheet, as data URIs; `matte` is empty where there is none."""
+    """One frame of the contact sheet, as data URIs; `matte` is empty without one."""
 
     number: int
     plate: str
@@ -89,7 +89,7 @@ def render_page(
 
 
 def _groups(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
-    """The figures of each group of the expression, the group that misses its bars most first."""
+    """Collect the figures of each group of the expression, the group that misses its bars most first."""
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
         if figure.group:
@@ -101,13 +101,13 @@ def _expression(shot: MeasuredShot, faces: Sequence[ReplacedFace]) -> dict[str, 
     drawings: dict[str, list[str]] = {}
     for face in faces if shot.coefficients else ():
         for group in compare_expression(face.plate_coefficients, face.composite_coefficients, shot.coefficients):
-            drawn = plots.expression(shot, face, group)
-            drawings.setdefault(group.group, []).extend([drawn] if drawn else [])
+            svg = plots.expression(shot, face, group)
+            drawings.setdefault(group.group, []).extend([svg] if svg else [])
     return drawings
 
 
 def runs(numbers: Sequence[int]) -> str:
-    """Say ascending frame numbers as runs: 1, 2, 3, 7 → "1–3, 7"; empty for none."""
+    """Write ascending frame numbers as runs: 1, 2, 3, 7 → "1–3, 7"; empty for none."""
     parts: list[list[int]] = []
     for n in numbers:
         if parts and n == parts[-1][1] + 1:
@@ -156,14 +156,14 @@ def draw_pictures(
 
 
 def _around_faces(shot: MeasuredShot, frame: int) -> Roi:
-    """The part of the picture that holds the replaced faces with some room, 4:3; the whole picture without a face."""
+    """Return the region of the replaced faces with some room, 4:3; the whole picture without a face."""
     width, height = shot.faces.width, shot.faces.height
     points = [f.plate[frame - f.frames[0], :, :2] for f in shot.replaced if f.frames[0] <= frame <= f.frames[-1]]
-    known = np.concatenate([np.empty((0, 2), np.float32), *points])
-    known = known[np.isfinite(known).all(1)]
-    if not len(known):
+    points_known = np.concatenate([np.empty((0, 2), np.float32), *points])
+    points_known = points_known[np.isfinite(points_known).all(1)]
+    if not len(points_known):
         return Roi(0, 0, width, height)
-    low, high = known.min(0), known.max(0)
+    low, high = points_known.min(0), points_known.max(0)
     centre = (low + high) / 2
     tall = 1.4 * max(float((high - low)[1]), 0.75 * float((high - low)[0]), 16.0)
     w, h = min(round(tall * 4 / 3), width), min(round(tall), height)

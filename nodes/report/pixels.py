@@ -46,9 +46,9 @@ def in_step(
 
 
 class PixelMeasures:
-    """What needs pixels, frame by frame. For each track of the plate [N]: flicker of both, share under the matte, and samples.
+    """Pixel measures, frame by frame. For each track of the plate [N]: flicker of both, share under the matte, and samples.
 
-    others: for each track, what the composite has in its place. samples: for each track, position → samples of plate and composite.
+    others: for each track, its counterpart in the composite. samples: for each track, position → samples of plate and composite.
     """
 
     def __init__(self, faces: Faces, new_faces: Faces) -> None:
@@ -71,19 +71,19 @@ class PixelMeasures:
         if matte is not None:
             self.coverage[index] = measure.coverage(matte)
             self.outside[index] = change_outside(plate, composite, matte)
-            for k, at in self._there(index, index):
+            for k, at in self._tracks_in(index, index):
                 self.covered[k][at] = measure.covered(matte, self.tracks[k].landmarks[at, None, :, :2])[0]
         self._window.append((plate.rgb8(), composite.rgb8()))
-        there = list(self._there(index - 2, index)) if len(self._window) == 3 else []
-        if there:
-            middles = [(k, at + 1) for k, at in there]
+        tracks_here = list(self._tracks_in(index - 2, index)) if len(self._window) == 3 else []
+        if tracks_here:
+            middles = [(k, at + 1) for k, at in tracks_here]
             to_plate = np.stack([self._still[k][at] for k, at in middles])
             for side in range(2):
                 values = measure.flicker(*(crop(images[side], to_plate, measure.CROP) for images in self._window))
                 for (k, at), value in zip(middles, values, strict=True):
                     self.flicker[k][side, at] = value
         if index in self._sampled:
-            for k, at in self._there(index, index):
+            for k, at in self._tracks_in(index, index):
                 landmarks, scores = self.others[k]
                 if self.tracks[k].scores[at] > 0 and scores[at] > 0 and not self.covered[k][at] < COVERED:
                     self.samples[k][at] = (
@@ -91,18 +91,18 @@ class PixelMeasures:
                         take_sample(composite.rgb8(), self.alignments[k], at, landmarks[at], matte),
                     )
 
-    def _there(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Tracks that hold all frames first..last, each with its position at `first`."""
+    def _tracks_in(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield the tracks that hold all frames first..last, each with its position at `first`."""
         for k, track in enumerate(self.tracks):
             if track.frames[0] <= first and last <= track.frames[-1]:
                 yield k, int(first - track.frames[0])
 
 
 def change_outside(plate: Frame, composite: Frame, matte: Float) -> float:
-    """Largest difference of code values where the matte is 0; 0 when the plate is untouched there.
+    """Find the largest difference of code values where the matte is 0; 0 when the plate is untouched there.
 
-    Movies are compared in their own planes, before any conversion. A chroma sample is outside when any of the pixels that it
-    colours is.
+    Movies are compared in their own planes, before any conversion. A chroma sample is outside when any of its
+    pixels is.
     """
     outside = matte == 0
     if not (isinstance(plate, MovieFrame) and isinstance(composite, MovieFrame)):
@@ -117,7 +117,7 @@ def change_outside(plate: Frame, composite: Frame, matte: Float) -> float:
 
 
 def _samples(frame: MovieFrame, lay: Layout) -> list[Plane]:
-    """Planes of a picture without the filler of packed formats."""
+    """List the planes of a picture without the filler of packed formats."""
     planes = views(frame.picture)
     if not lay.step:
         return list(planes)
@@ -126,7 +126,7 @@ def _samples(frame: MovieFrame, lay: Layout) -> list[Plane]:
 
 
 def _at_samples(outside: Bool, shift_x: int, shift_y: int) -> Bool:
-    """Bring a mask [H, W] to a plane that is subsampled: true where any pixel of the group is."""
+    """Subsample a mask [H, W] for a plane: true where any pixel of the group is."""
     if not (shift_x or shift_y):
         return outside
     sx, sy = 1 << shift_x, 1 << shift_y
@@ -140,7 +140,7 @@ def _inner_crops(alignment: Alignment) -> Float:
 
 
 def _match(track: Track, others: Sequence[Track]) -> tuple[Float, Float]:
-    """Find the face that stands in a track's place, frame by frame: its landmarks [N, L, 3], NaN where there is none, and its score."""
+    """Find a track's counterpart, frame by frame: its landmarks [N, L, 3], NaN without one, and its score."""
     points = np.full(track.landmarks.shape, np.nan, np.float32)
     scores = np.zeros(len(track), np.float32)
     nearest = np.full(len(track), np.inf, np.float32)

@@ -1,4 +1,4 @@
-"""Curves of a report as SVG that stands in the page and has its colours (variables of its style sheet), on screen and on paper."""
+"""Curves of a report as inline SVG in the page's colours (variables of its style sheet), on screen and on paper."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PLATE, COMPOSITE, BAR, BAD, INK, GRID = (
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 748, 46, 6, 18, 18  # of the picture and around its panels; text is 9 tall
 _COLUMNS, _ROWS = 4, 2  # of the plots of a group
 _FAINT = 0.02  # strength up to which a curve is not worth a plot
-_DOTTED = 40  # values below which a line through them hardly shows: each gets a dot
-_STROKES = {"": "━━", "4 2": "╍╍", "1 2": "┅┅"}  # dashes of a line, and how the legend shows them
+_DOTTED = 40  # values below which a line hardly shows: each gets a dot
+_STROKES = {"": "━━", "4 2": "╍╍", "1 2": "┅┅"}  # dashes of a line, and their signs in the legend
 
 
 class Panel:
-    """One pair of axes: a box (left, top, width, height) in the picture, the ranges of its axes, and what is drawn in it."""
+    """One pair of axes: a box (left, top, width, height) in the picture, the ranges of its axes, and its drawing."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Panel:
         self._name(label, colour, dashes)
 
     def area(self, x: Float, y: Float, colour: str) -> None:
-        """Fill what lies between values and the base."""
+        """Fill the area between values and the base."""
         for points in self._points(x, y):
             line = "L".join(f"{px:.1f} {py:.1f}" for px, py in points)
             path = f"M{points[0][0]:.1f} {self.base:g}L{line}V{self.base:g}Z"
@@ -100,7 +100,7 @@ class Panel:
             self.parts.append(f'<path d="{path}" fill="{colour}" fill-opacity="0.35"/>')
 
     def svg(self) -> str:
-        """All of it, with a legend above the right end."""
+        """Return its SVG, with a legend above the right end."""
         legend = "&#160;&#160;&#160; ".join(self.legend)
         place = f'x="{self.left + self.width:g}" y="{self.top - 4:g}" text-anchor="end"'
         return "".join(self.parts) + (f"<text {place}>{legend}</text>" if legend else "")
@@ -128,7 +128,7 @@ class Panel:
 
 
 def detections(shot: MeasuredShot) -> str:
-    """Faces per frame and their scores; frames on which plate or composite has none are marked."""
+    """Plot faces per frame and their scores; frames on which plate or composite lacks a face are marked."""
     x, (plate, composite) = _numbers(shot), (shot.faces_plate, shot.faces_composite)
     faces = _panel(shot, 68, (-0.2, max(plate.max(initial=1), composite.max(initial=1)) + 0.4), "faces")
     faces.shade(x, plate == 0, PLATE)
@@ -143,7 +143,7 @@ def detections(shot: MeasuredShot) -> str:
 
 
 def transforms(shot: MeasuredShot, face: ReplacedFace) -> str:
-    """Position, scale and rotation before and after smoothing, and beside each what smoothing took out."""
+    """Plot position, scale and rotation before and after smoothing, and beside each the difference."""
     x = _numbers(shot)[face.frames]
     rows = (("x", 2, 1.0, "px"), ("y", 3, 1.0, "px"), ("scale", 0, 1.0, "px"), ("rotation", 1, 180 / np.pi, "°"))
     wide, panels = 2 * (_WIDTH - 2 * _LEFT - _RIGHT) / 3, []
@@ -162,24 +162,24 @@ def transforms(shot: MeasuredShot, face: ReplacedFace) -> str:
 
 
 def landmark_error(shot: MeasuredShot, curves: FrameCurves, bar: float) -> str:
-    """Landmark error per frame, its median, and the bar that the median has to keep."""
-    known = curves.error[np.isfinite(curves.error)]
+    """Plot landmark error per frame, its median, and the median's bar."""
+    finite = curves.error[np.isfinite(curves.error)]
     panel = _panel(shot, 115, _from_zero(curves.error, np.full(1, bar, np.float32)), "%")
     panel.line(_numbers(shot), curves.error, COMPOSITE)
-    if len(known):
-        panel.level(float(np.median(known)), INK, f"median {np.median(known):.2f} %", "1 2")
+    if len(finite):
+        panel.level(float(np.median(finite)), INK, f"median {np.median(finite):.2f} %", "1 2")
     panel.level(bar, BAR, f"bar for the median {bar:g} %", "4 2")
     return _svg("landmarks", panel)
 
 
 def expression(shot: MeasuredShot, face: ReplacedFace, group: GroupFit) -> str:
-    """The strongest curves of a group of coefficients, composite over plate, each in a small plot of its own; empty if none moves."""
+    """Plot the strongest curves of a group of coefficients, composite over plate, each on its own; empty if none moves."""
     rows = _ROWS if len(group.members) > _ROWS * _COLUMNS else 1
-    shown = group.members[: min(rows * _COLUMNS, int((group.strengths > _FAINT).sum()))]
-    sides = [side[:, shown] for side in (face.plate_coefficients, face.composite_coefficients)]
+    members = group.members[: min(rows * _COLUMNS, int((group.strengths > _FAINT).sum()))]
+    sides = [side[:, members] for side in (face.plate_coefficients, face.composite_coefficients)]
     x, top = _numbers(shot)[face.frames], max(_from_zero(*sides)[1], 0.3)
     width, panels = (_WIDTH - _RIGHT) / _COLUMNS - 28, []
-    for k, member in enumerate(shown):
+    for k, member in enumerate(members):
         row, column = divmod(k, _COLUMNS)
         compared = f"correlation {group.correlations[k]:.2f}, gain {group.gains[k]:.2f}"
         if not np.isfinite(group.gains[k]):
@@ -193,7 +193,7 @@ def expression(shot: MeasuredShot, face: ReplacedFace, group: GroupFit) -> str:
 
 
 def coverage(shot: MeasuredShot, curves: FrameCurves) -> str:
-    """Share of the picture under the matte, per frame."""
+    """Plot the share of the picture under the matte, per frame."""
     panel = _panel(shot, 115, _from_zero(curves.coverage), "% of the picture")
     panel.area(_numbers(shot), curves.coverage, PLATE)
     panel.line(_numbers(shot), curves.coverage, PLATE)
@@ -201,7 +201,7 @@ def coverage(shot: MeasuredShot, curves: FrameCurves) -> str:
 
 
 def flicker(shot: MeasuredShot, curves: FrameCurves) -> str:
-    """Flicker of plate and composite, per frame."""
+    """Plot flicker of plate and composite, per frame."""
     panel = _panel(shot, 151, _from_zero(curves.flicker_composite, curves.flicker_plate), "second difference (of 255)")
     panel.line(_numbers(shot), curves.flicker_composite, COMPOSITE, "composite", width=0.9)
     panel.line(_numbers(shot), curves.flicker_plate, PLATE, "plate", width=0.9)
@@ -209,14 +209,14 @@ def flicker(shot: MeasuredShot, curves: FrameCurves) -> str:
 
 
 def outside(shot: MeasuredShot, curves: FrameCurves) -> str:
-    """Largest change of a code value outside the matte, per frame."""
+    """Plot the largest change of a code value outside the matte, per frame."""
     panel = _panel(shot, 79, _from_zero(curves.outside), "code values")
     panel.line(_numbers(shot), curves.outside, BAD, steps=True)
     return _svg("outside", panel)
 
 
 def _panel(shot: MeasuredShot, height: float, y: tuple[float, float], label: str, top: float = _TOP) -> Panel:
-    """A panel over the whole width and all frames, with the cuts."""
+    """Make a panel over the whole width and all frames, with the cuts."""
     panel = Panel((_LEFT, top, _WIDTH - _LEFT - _RIGHT, height), _span(_numbers(shot)), y, label)
     for cut in shot.faces.cuts:
         panel.mark(shot.first + cut - shot.faces.first - 0.5)
@@ -232,20 +232,20 @@ def _span(x: Float) -> tuple[float, float]:
 
 
 def _from_zero(*values: Float) -> tuple[float, float]:
-    """The range of an axis from 0 to the largest value and a little more."""
-    known = np.concatenate([v[np.isfinite(v)] for v in values])
-    return 0.0, 1.05 * float(known.max(initial=0)) or 1.0
+    """Return the range of an axis from 0 to the largest value and a little more."""
+    finite = np.concatenate([v[np.isfinite(v)] for v in values])
+    return 0.0, 1.05 * float(finite.max(initial=0)) or 1.0
 
 
 def _range(*values: Float) -> tuple[float, float]:
-    known = np.concatenate([v[np.isfinite(v)] for v in values]).astype(np.float64)
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    finite = np.concatenate([v[np.isfinite(v)] for v in values]).astype(np.float64)
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     room = 0.05 * (high - low) or max(0.05 * abs(high), 0.05)
     return low - room, high + room
 
 
 def _ticks(low: float, high: float, count: float, least: float = 0) -> list[float]:
-    """Round numbers in a range, about so many: multiples of 1, 2 or 5 times a power of ten, at least `least` apart."""
+    """List about `count` round numbers in a range: multiples of 1, 2 or 5 times a power of ten, at least `least` apart."""
     rough = (high - low) / max(round(count), 2)
     power = 10.0 ** floor(log10(rough))
     step = max(next(s * power for s in (1, 2, 5, 10) if s * power >= 0.99 * rough), least)
@@ -253,12 +253,12 @@ def _ticks(low: float, high: float, count: float, least: float = 0) -> list[floa
 
 
 def _runs(where: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Runs of true values as (first, one behind the last)."""
+    """List runs of true values as (first, one behind the last)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _svg(name: str, *panels: Panel) -> str:
     height = max(panel.base for panel in panels) + _BOTTOM
-    drawn = "".join(panel.svg() for panel in panels)
-    return f'<svg class="plot" role="img" aria-label="{escape(name)}" viewBox="0 0 {_WIDTH} {height:g}">{drawn}</svg>'
+    content = "".join(panel.svg() for panel in panels)
+    return f'<svg class="plot" role="img" aria-label="{escape(name)}" viewBox="0 0 {_WIDTH} {height:g}">{content}</svg>'

@@ -1,7 +1,7 @@
-"""Samples: single frames of a face, cut out of plate, composite and source, for what is too slow to measure on every frame.
+"""Samples: single frames of a face, cut out of plate, composite and source, for measures that are too slow for every frame.
 
-Their fine detail is compared region by region, like with like: what a band of fine structure holds over what a coarse one holds at the same
-place. Neither exposure, contrast nor a slow change of light alters that, grain hardly does, and a blur of 0.7 pixels lowers it by about 0.15.
+Their fine detail is compared region by region, like with like: the energy of a fine band over that of a coarse one at the same
+place. Exposure, contrast and slow changes of light do not alter it, grain hardly does, and a blur of 0.7 pixels lowers it by about 0.15.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LEAST = 40.0  # pixels of a region in which detail can be measured
 _NEAREST = 3  # source frames that a frame is compared with
 _TURN = 20.0  # degrees between two frames that are still alike
 _ACTING = 0.45  # root of the summed squares of coefficients' differences that is still alike
-# Groups of coefficients that change how a region looks, and so must be alike.
+# Groups of coefficients that change a region's appearance, and so must be alike.
 _ACTED = {"eyes": ("lids",), "brows": ("brows",), "mouth": ("mouth", "jaw")}
 
 
@@ -48,7 +48,7 @@ class FaceSample:
     """One face in one frame.
 
     grey: [S, S], its crop, 0..255, at `scale` pixels a template unit. matte: [S, S], 0..1, or None. landmarks: [L, 2] in crop pixels.
-    coefficients: [C]. turn: yaw and pitch in degrees, [2]. descriptor: [128], or empty for what is no face.
+    coefficients: [C]. turn: yaw and pitch in degrees, [2]. descriptor: [128], or empty for other subjects.
     """
 
     grey: Float
@@ -68,7 +68,7 @@ def sampled(count: int) -> range:
 def take_sample(
     image: Image8, alignment: Alignment, row: int, landmarks: Float, matte: Float | None = None
 ) -> FaceSample:
-    """Cut a face out of a frame, at the place that `alignment` has it at in its frame `row`; landmarks: [L, 3], of the face in this picture."""
+    """Cut a face out of a frame, by `alignment` in its frame `row`; landmarks: [L, 3], of the face in this picture."""
     subject, scale = alignment.subject, min(float(alignment.smoothed[row, 0]), _MOST_SCALE)
     size = int(np.ceil(2 * HALF * scale))
     to_plate = alignment.at(size, HALF / subject.half_side).to_plate[row : row + 1]
@@ -87,7 +87,7 @@ def take_sample(
 def read_sources(
     shot: ShotDocument | None, subject: Subject, progress: Callable[[float], None]
 ) -> tuple[list[list[FaceSample]], tuple[str, ...]]:
-    """Sample the footage of each source that shot.json names; what cannot be used is left out, and said in the notes."""
+    """Sample the footage of each source that shot.json names; unusable footage is left out and reported in the notes."""
     sources = [source for source, _ in shot.people if source] if shot else []
     if shot is None or not sources:
         return [], ("the source's footage is not known, so likeness and sharpness are not measured",)
@@ -115,9 +115,9 @@ def _read_source(path: Path, digest: str, parameters: DetectParameters, subject:
 
 
 def _places(footage: Footage, parameters: DetectParameters) -> Iterator[tuple[Alignment, int]]:
-    """Where to sample a source: its main face, spread over the footage, as alignments and rows of them.
+    """Choose samples of a source: its main face, spread over the footage, as alignments and rows of them.
 
-    Swap has found the faces of all frames. Where that is not kept, they are looked for in the sampled frames alone.
+    Swap has found the faces of all frames. Without that result in the cache, only the sampled frames are searched.
     """
     last = footage.info.frames - 1
     if not is_analysed(footage, 0, last, parameters):
@@ -128,17 +128,17 @@ def _places(footage: Footage, parameters: DetectParameters) -> Iterator[tuple[Al
     faces = analyse(footage, parameters)
     alignments = {a.track.id: a for a in align(faces).crops}
     main = of_one_person(footage, main_tracks(faces)) if faces.subject == "face" else main_tracks(faces)
-    seen = [(alignments[t.id], int(row)) for t in main for row in np.flatnonzero(t.scores > 0)]
-    yield from (seen[i] for i in _spread(len(seen)))
+    rows = [(alignments[t.id], int(row)) for t in main for row in np.flatnonzero(t.scores > 0)]
+    yield from (rows[i] for i in _spread(len(rows)))
 
 
 def _spread(count: int) -> list[int]:
-    """At most so many of `count` positions, evenly."""
+    """Choose some of `count` positions, evenly spaced."""
     return sorted({round(i) for i in np.linspace(0, count - 1, _MOST_OF_SOURCE)}) if count else []
 
 
 def compared_regions(subject: Subject) -> dict[str, str]:
-    """Regions to compare, by name, and what people call them: those that lie in another, and that other without them.
+    """Return the regions to compare, by name, and their labels: those inside another, and that other without them.
 
     Of a subject whose regions lie beside each other, all of them. The rest of a face, its forehead, may be hair.
     """
@@ -150,17 +150,17 @@ def compared_regions(subject: Subject) -> dict[str, str]:
 def sharpness(
     composite: Sequence[FaceSample], source: Sequence[FaceSample], subject: Subject, names: Sequence[str]
 ) -> dict[str, Float]:
-    """Detail of N composite samples over that of the source frames most like each: region → [N], NaN where none is alike.
+    """Compare the detail of N composite samples with that of the most similar source frames: region → [N], NaN without any.
 
     Two samples are compared at the coarser one's scale. names: of the coefficients.
     """
-    known: dict[tuple[int, float], dict[str, float]] = {}
+    details: dict[tuple[int, float], dict[str, float]] = {}
 
     def detail_of(sample: FaceSample, scale: float) -> dict[str, float]:
         key = id(sample), round(scale, 3)
-        if key not in known:
-            known[key] = detail(sample, scale, subject)
-        return known[key]
+        if key not in details:
+            details[key] = detail(sample, scale, subject)
+        return details[key]
 
     def ratio(a: FaceSample, b: FaceSample, region: str) -> float:
         scale = min(a.scale, b.scale)
@@ -181,24 +181,24 @@ def sharpness(
 
 
 def _apart(a: FaceSample, b: FaceSample, acted: Sequence[int]) -> float:
-    """How unlike two samples are; above 1 they cannot be compared."""
+    """Measure the difference of two samples; above 1 they cannot be compared."""
     turn = float(np.linalg.norm(a.turn - b.turn)) / _TURN
     acting = float(np.linalg.norm(a.coefficients[acted] - b.coefficients[acted])) / _ACTING
     return max(turn, acting)
 
 
 def detail(sample: FaceSample, scale: float, subject: Subject) -> dict[str, float]:
-    """Root mean square of the fine band over that of the coarse one, region by region, at `scale` pixels a template unit."""
+    """Measure the root mean square of the fine band over that of the coarse one, region by region, at `scale` pixels a template unit."""
     size = round(2 * HALF * scale)
     grey = (
         cv2.resize(sample.grey, (size, size), interpolation=cv2.INTER_AREA) if size < len(sample.grey) else sample.grey
     )
     size = len(grey)
     fine, middle, coarse = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in _BANDS)
-    seen = _regions(sample.landmarks * (size / len(sample.grey)), size, subject)
+    masks = _regions(sample.landmarks * (size / len(sample.grey)), size, subject)
     if sample.matte is not None:
         replaced = (cv2.resize(sample.matte, (size, size), interpolation=cv2.INTER_AREA) > 0.5).astype(np.float32)
-        seen = {name: mask * replaced for name, mask in seen.items()}
+        masks = {name: mask * replaced for name, mask in masks.items()}
 
     def power(band: Float, mask: Float) -> float:
         return float((band**2 * mask).sum())
@@ -207,18 +207,18 @@ def detail(sample: FaceSample, scale: float, subject: Subject) -> dict[str, floa
         name: float(np.sqrt(power(fine - middle, mask) / max(power(middle - coarse, mask), 1e-6)))
         if mask.sum() >= _LEAST
         else float("nan")
-        for name, mask in seen.items()
+        for name, mask in masks.items()
     }
 
 
 def _regions(landmarks: Float, size: int, subject: Subject) -> dict[str, Float]:
-    """Masks of the compared regions, [size, size]: those that lie in another with a margin, that other without them and it."""
+    """Draw masks of the compared regions, [size, size]: inner ones with a margin, the outer one without them and it."""
     names = compared_regions(subject)
     inner = [r.name for r in subject.regions if r.of]
     reach = 2 * round(_MARGIN * size / (2 * HALF)) + 1
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    drawn = {name: draw_regions(landmarks[None], size, subject, [name])[0] for name in names}
+    masks = {name: draw_regions(landmarks[None], size, subject, [name])[0] for name in names}
     if not inner:
-        return drawn
+        return masks
     shape = {name: cv2.MORPH_DILATE if name in inner else cv2.MORPH_ERODE for name in names}
-    return {name: np.asarray(cv2.morphologyEx(drawn[name], shape[name], around)) for name in names}
+    return {name: np.asarray(cv2.morphologyEx(masks[name], shape[name], around)) for name in names}

@@ -26,9 +26,9 @@ from nodes.report.page import draw_pictures, render_page
 def write_report(shot: Path, progress: Callable[[float], None] = lambda done: None, name: str | None = None) -> Report:
     """Measure the shot in a folder that `faceplate swap` wrote, write report.json and report.html there, and return the former.
 
-    Needs plate.mkv and composite.mkv; matte/matte.*.exr and shot.json where they are there. progress: called with 0..1. name: the shot's, by
-    default its folder's. Both files appear whole or not at all, and neither before all is measured and drawn. Raises FootageError for what
-    is missing, damaged or does not match, OutputError where the folder cannot be written to.
+    Needs plate.mkv and composite.mkv; uses matte/matte.*.exr and shot.json if present. progress: called with 0..1. name: the shot's, by
+    default its folder's. Both files appear whole or not at all, and only when all is measured and drawn. Raises FootageError for
+    missing, damaged or mismatched files, OutputError for a folder that is not writable.
     """
     shot = Path(shot)
     measured = gather(shot, lambda done: progress(0.93 * done))

@@ -1,4 +1,4 @@
-"""A shot from footage to finished files: analysis that is kept, the render that can be interrupted, and their documents.
+"""A shot from footage to finished files: cached analysis, a render that can be interrupted, and their documents.
 
-Nothing here computes pixels of a face, and nothing knows of a host.
+It computes no pixels of a face, and is independent of hosts.
 """

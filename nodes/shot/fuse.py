@@ -1,7 +1,7 @@
-"""Results as a Fuse in Fusion reads them: opaque PNG in plate pixels, and the index `faceplate.fuse/1` in Lua, below a folder `fusion`.
+"""Files for Fuses in Fusion: opaque PNG in plate pixels, and the index `faceplate.fuse/1` in Lua, below a folder `fusion`.
 
-A Fuse has no JSON, no EXR that is sure to open, and in some editions no files but by `loadfile` and `Clip`. `NNNN.patch.png` is the new
-face's own colour, `NNNN.matte.png` its coverage. The colour is straight (not premultiplied), sRGB-encoded without a profile, and goes on
+A Fuse has no JSON, no reliable EXR reader, and in some editions reads files by `loadfile` and `Clip` alone. `NNNN.patch.png` is the new
+face's own colour, `NNNN.matte.png` its coverage. The colour is straight (not premultiplied), sRGB-encoded without a profile, and extends
 beyond the matte, so that a Fuse can move the edge and scale pictures. Light is blended linearly:
 composite = encode(a * decode(patch) + (1 - a) * decode(plate)), which is what `faceplate swap` does.
 """
@@ -50,7 +50,7 @@ def write_index(
 ) -> Path:
     """Write `index.lua` into `folder` for frames from the plate's number `first` on; raises OutputError.
 
-    windows: of each frame's pictures what is not empty, x to the right and y down. depth: bits of the pictures. outlines: by the frame's number (track,
+    windows: the non-empty rectangle of each frame's pictures, x to the right and y down. depth: bits of the pictures. outlines: by the frame's number (track,
     its corners in plate pixels); count: of frames then.
     """
     fields = {
@@ -68,14 +68,14 @@ def write_index(
     if outlines is not None:
         lines = (
             " ".join([str(number), str(track), *(f"{v:.1f}" for point in corners for v in point)])
-            for number, found in sorted(outlines.items())
-            for track, corners in found
+            for number, tracks in sorted(outlines.items())
+            for track, corners in tracks
         )
         fields["outlines"] = quoted("\n" + "".join(f"{line}\n" for line in lines))
     path = folder / INDEX
     with whole_file(path) as temporary:
-        told = "".join(f"  {name} = {value},\n" for name, value in fields.items())
-        temporary.write_text(f"return {{\n{told}}}\n", "utf-8", newline="\n")
+        body = "".join(f"  {name} = {value},\n" for name, value in fields.items())
+        temporary.write_text(f"return {{\n{body}}}\n", "utf-8", newline="\n")
     return path
 
 
@@ -86,29 +86,29 @@ def _window(roi: Roi) -> str:
 
 
 def write_boxes(folder: Path, faces: Faces, info: FootageInfo) -> Path:
-    """Write the index of what was detected into `folder/fusion`; returns it. Raises OutputError."""
-    found: dict[int, list[tuple[int, Corners]]] = defaultdict(list)
+    """Write the index of detected faces into `folder/fusion`; returns it. Raises OutputError."""
+    outlines: dict[int, list[tuple[int, Corners]]] = defaultdict(list)
     for track in faces.tracks:
         for frame, (x0, y0, x1, y1) in zip(track.frames.tolist(), track.boxes.tolist(), strict=True):
-            found[info.first + frame].append((track.id, ((x0, y0), (x1, y0), (x1, y1), (x0, y1))))
+            outlines[info.first + frame].append((track.id, ((x0, y0), (x1, y0), (x1, y1), (x0, y1))))
     first = info.first + faces.first
-    return write_index(folder / FOLDER, "detect", info, first, outlines=found, count=faces.count)
+    return write_index(folder / FOLDER, "detect", info, first, outlines=outlines, count=faces.count)
 
 
 def write_crops(folder: Path, info: FootageInfo) -> Path:
     """Write the index of the aligned images in `folder` into `folder/fusion`; returns it. Raises SchemaError and OutputError."""
     transforms = load_transforms(folder)
-    found: dict[int, list[tuple[int, Corners]]] = defaultdict(list)
+    outlines: dict[int, list[tuple[int, Corners]]] = defaultdict(list)
     for entry in transforms.images:
         corners = tuple((float(x), float(y)) for x, y in apply_homography(entry.to_plate, corners_of(*entry.size)))
         track = entry.file.split("/")[1]
-        found[entry.frame].append((int(track) if track.isdecimal() else 0, corners))
+        outlines[entry.frame].append((int(track) if track.isdecimal() else 0, corners))
     assert transforms.range is not None  # of a clip
     first, last = transforms.range.first, transforms.range.last
-    return write_index(folder / FOLDER, "align", info, first, outlines=found, count=last - first + 1)
+    return write_index(folder / FOLDER, "align", info, first, outlines=outlines, count=last - first + 1)
 
 
-_MARGIN, _LEAST = 0.15, 16  # of the matte's larger side, and pixels, by which the colour goes on beyond it
+_MARGIN, _LEAST = 0.15, 16  # of the matte's larger side, and pixels, by which the colour extends beyond it
 _OURS = re.compile(r"\d+\.(?:patch|matte)\.png|fusion\.c2pa")
 _SEEN = 1 / 4096  # coverage below which a colour is taken from its neighbours
 
@@ -124,7 +124,7 @@ def write_patches(folder: Path, plate: FootageInfo, first: int, last: int, progr
 
 
 def write_still(folder: Path, plate: FootageInfo, number: int, patch: Patch) -> list[Path]:
-    """Write what a Fuse reads of one frame, in place of what was there of another; returns its pictures, none where nothing is seen."""
+    """Write a Fuse's pictures of one frame, in place of an earlier frame's; returns them, empty without a face."""
     for old in folder.iterdir() if folder.is_dir() else ():
         if _OURS.fullmatch(old.name):
             old.unlink()
@@ -150,9 +150,9 @@ def write_pictures(
     count: int,
     progress: Progress = quiet,
 ) -> Path:
-    """Write the pictures of `count` frames from the plate's `number` on, for the node `swap` or `mask` (which has mattes only)."""
+    """Write the pictures of `count` frames from the plate's `number` on, for the node `swap` or `mask` (mattes only)."""
     depth = 8 if plate.bit_depth <= 8 and not plate.is_float else 16
-    tell, windows = stage(progress, "fusion", count), []
+    report, windows = stage(progress, "fusion", count), []
     for done, patch in enumerate(patches):
         window, colour, matte = _pictures_of(patch, plate.width, plate.height)
         windows.append(window)
@@ -163,12 +163,12 @@ def write_pictures(
                 top = np.float32(np.iinfo(whole.dtype).max)
                 whole[window.slices] = (np.clip(part, 0, 1) * top + np.float32(0.5)).astype(whole.dtype)
                 write_png(folder / f"{number + done:04d}.{name}.png", whole)
-        tell(done + 1)
+        report(done + 1)
     return write_index(folder, node, plate, number, windows=windows, depth=depth)
 
 
 def _pictures_of(patch: Patch, width: int, height: int) -> tuple[Roi, Float, Float]:
-    """A window of the frame, the colour in all of it [h, w, 3], and the coverage [h, w]."""
+    """Return a window of the frame, the colour in all of it [h, w, 3], and the coverage [h, w]."""
     cut = inside(patch, width, height)
     if cut is None:
         return EMPTY, np.zeros((0, 0, 3), np.float32), np.zeros((0, 0), np.float32)
@@ -178,11 +178,11 @@ def _pictures_of(patch: Patch, width: int, height: int) -> tuple[Roi, Float, Flo
     wide = np.zeros((window.height, window.width, 4), np.float32)
     wide[roi.within(window)] = rgba
     alpha = wide[..., 3]
-    seen = alpha > _SEEN
-    colour = np.where(seen[..., None], wide[..., :3] / np.where(seen, alpha, 1)[..., None], 0).astype(np.float32)
+    filled = alpha > _SEEN
+    colour = np.where(filled[..., None], wide[..., :3] / np.where(filled, alpha, 1)[..., None], 0).astype(np.float32)
     for spread in (2.0, 6.0, 18.0, 54.0):  # ever farther, until there is a colour everywhere
         near = cv2.GaussianBlur(wide, (0, 0), spread)
-        fresh = ~seen & (near[..., 3] > 1e-4)
+        fresh = ~filled & (near[..., 3] > 1e-4)
         colour[fresh] = near[fresh][:, :3] / near[fresh][:, 3:]
-        seen |= fresh
+        filled |= fresh
     return window, to_srgb(np.ascontiguousarray(colour), "scene_linear", exact=True), alpha

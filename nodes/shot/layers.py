@@ -1,10 +1,10 @@
-"""Layers: a finished shot as pictures for hosts that blend what is displayed, and for those that cannot open its movie.
+"""Layers: a finished shot as pictures for hosts that blend display-referred values, or cannot open its movie.
 
 A patch is blended in scene-linear light. A host that blends code values instead would make its soft edges darker or brighter. So for each
 pixel of the matte an overlay has the colour and the coverage that give exactly Faceplate's composite when they are laid over the plate's
-own code values: out = a·F + (1 - a)·plate. The coverage is that of the patch, and more only where F would else lie outside of what can be
-shown. `overlay` is PNG or EXR of the plate's size, for Blender's sequencer; `over` is EXR with a data window, for a Loader and a Merge in Fusion.
-`whole` is the patch itself in a frame of the plate's size, for Blender's compositor, which forgets where in the frame a data window is.
+own code values: out = a·F + (1 - a)·plate. The coverage is that of the patch, and more only where F would otherwise lie outside the displayable
+range. `overlay` is PNG or EXR of the plate's size, for Blender's sequencer; `over` is EXR with a data window, for a Loader and a Merge in Fusion.
+`whole` is the patch itself in a frame of the plate's size, for Blender's compositor, which ignores the position of a data window.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def patched(
     folder: Path, plate: Footage, first: int, last: int, progress: Progress, name: str
 ) -> Iterator[tuple[int, Frame, Patch]]:
     """Yield the plate's frames first..last (positions) of the shot rendered into `folder`: number, frame and patch. Raises FootageError."""
-    tell = stage(progress, name, last - first + 1)
+    report = stage(progress, name, last - first + 1)
     for done, frame in enumerate(plate.frames(first, last), 1):
         number = plate.info.first + frame.index
         yield number, frame, read_patch(frame_file(folder, "patch", number))
-        tell(done)
+        report(done)
 
 
 def write_overlays(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
@@ -74,7 +74,7 @@ def _write(path: Path, pixels: Pixels, spec: oiio.ImageSpec) -> None:
 
 
 def _png(values: Float, bit_depth: int) -> tuple[Pixels, oiio.ImageSpec]:
-    """What is displayed, [H, W, 3 or 4], 0..1, with straight alpha, as code values of 8 bits, or of 16 for deeper plates."""
+    """Encode display-referred [H, W, 3 or 4], 0..1, with straight alpha, as code values of 8 bits, or of 16 for deeper plates."""
     kind, type, top = (np.uint8, oiio.UINT8, 255) if bit_depth <= 8 else (np.uint16, oiio.UINT16, 65535)
     height, width, channels = values.shape
     spec = oiio.ImageSpec(width, height, channels, type)
@@ -93,7 +93,7 @@ def _half_rgba(width: int, height: int) -> oiio.ImageSpec:
 
 
 def overlay(plate: Float, composite: Float, alpha: Float, steps: int | None = None) -> tuple[Float, Float]:
-    """Colour [h, w, 3] and coverage [h, w] that give `composite` when laid over `plate`, both as displayed, float32 [h, w, 3].
+    """Solve for colour [h, w, 3] and coverage [h, w] that give `composite` over `plate`, both display-referred float32 [h, w, 3].
 
     alpha: the least coverage, [h, w]; where it is 0, so is the result. steps: the coverage is a whole multiple of 1 / steps.
     """
@@ -111,9 +111,9 @@ def overlay(plate: Float, composite: Float, alpha: Float, steps: int | None = No
 
 
 def straight(frame: Frame, patch: Patch, steps: int) -> Float:
-    """A frame's overlay as displayed, straight, float32 [H, W, 4] in 0..1; light beyond white is clipped. steps: of its coverage."""
+    """Make a frame's overlay, display-referred, straight, float32 [H, W, 4] in 0..1; light beyond white is clipped. steps: of its coverage."""
     height, width = frame.height, frame.width
-    found = np.zeros((height, width, 4), np.float32)
+    rgba = np.zeros((height, width, 4), np.float32)
     if cut := inside(patch, width, height):
         roi, part = cut
         wide = roi.grown(_AROUND, width, height)
@@ -121,8 +121,8 @@ def straight(frame: Frame, patch: Patch, steps: int) -> Float:
         alpha[roi.within(wide)] = part[..., 3]
         colour, coverage = overlay(frame.rgb(wide), frame.over(patch).rgb(wide), alpha, steps)
         near = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8)) > 0
-        found[wide.slices] = np.clip(np.dstack([colour * near[..., None], coverage]), 0, 1)
-    return found
+        rgba[wide.slices] = np.clip(np.dstack([colour * near[..., None], coverage]), 0, 1)
+    return rgba
 
 
 def write_layers(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
@@ -148,23 +148,23 @@ def write_whole(folder: Path, plate: Footage, first: int, last: int, progress: P
     Raises FootageError and OutputError.
     """
     info = plate.info
-    tell = stage(progress, "whole frames", last - first + 1)
+    report = stage(progress, "whole frames", last - first + 1)
     for done, number in enumerate(range(info.first + first, info.first + last + 1), 1):
         patch = read_patch(frame_file(folder, "patch", number))
         write_patch(frame_file(folder, "whole", number), patch, info.width, info.height, whole=True)
-        tell(done)
+        report(done)
     return folder / "whole" / "whole.%04d.exr"
 
 
 def write_frames(folder: Path, plate: Footage, first: int, last: int, progress: Progress = quiet) -> Path:
     """Write the composite of the plate's frames first..last (positions), by its own numbers; returns their pattern.
 
-    PNG, of 8 bits for a plate of 8 and else of 16. A plate of pictures has its composite as pictures already, and nothing is written.
+    PNG, of 8 bits for a plate of 8 and else of 16. A plate of pictures already has its composite as pictures; then nothing is written.
     Raises FootageError and OutputError.
     """
-    there = sorted((folder / "composite").glob("composite.*"))
-    if there and not (folder / "composite.mkv").exists():
-        return folder / "composite" / f"composite.%04d{there[0].suffix}"
+    images = sorted((folder / "composite").glob("composite.*"))
+    if images and not (folder / "composite.mkv").exists():
+        return folder / "composite" / f"composite.%04d{images[0].suffix}"
     for number, frame, patch in patched(folder, plate, first, last, progress, "frames"):
         _write(frame_file(folder, "composite", number, ".png"), *_png(frame.over(patch).rgb(), plate.info.bit_depth))
     return folder / "composite" / "composite.%04d.png"

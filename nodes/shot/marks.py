@@ -1,4 +1,4 @@
-"""Marks: what was found in a shot as transparent pictures, which a host lays over the plate."""
+"""Marks: detections of a shot as transparent pictures, which a host lays over the plate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLOURS = ((255, 196, 0), (0, 200, 255), (255, 90, 160), (120, 230, 80), (190, 
 
 
 class Mark(NamedTuple):
-    """One face in a frame: an outline [4, 2] in plate pixels, and its landmarks [N, 2]; without any its track's id is written."""
+    """One face in a frame: an outline [4, 2] in plate pixels, and its landmarks [N, 2]; without them its track's id is drawn."""
 
     track: int
     outline: Any

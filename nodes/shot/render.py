@@ -1,4 +1,4 @@
-"""Render a shot: plate and source in, a folder with composite, patches, mattes, pictures and a report out; one person's, several laid together, or mattes alone."""
+"""Rendering of a shot, from plate and source to a folder with composite, patches, mattes and report; several merged, or mattes alone."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def render_shot(
     """Replace a face in the plate's frames first..last (inclusive positions) and write the results into the folder `out`.
 
     tracks: ids of the tracks to replace; by default one face at a time, see `nodes.choice`. Results of an earlier run
-    are replaced when all is done. What is interrupted goes on with the patches that are there when it is called again with
+    are replaced at the end. An interrupted run resumes with its finished patches when it is called again with
     the same inputs and settings. Raises ConsentError, FootageError, NoFaceError, ModelError, OutputError; then
     nothing is left behind.
     """
@@ -79,17 +79,17 @@ def render_shot(
             model = swap.model
             inputs["model"] = ModelInput(path=model.absolute(), digest=digest_file(model), sha256=sha256(model))
         clips = {name: Clip(i.path, i.digest) for name, i in inputs.items()}
-        asked = clips.get("model") if swap.method is Method.MODEL else None
-        provenance = permit(of_swap(clips["plate"], clips.get("source"), asked, swap), swap, out)
+        used_model = clips.get("model") if swap.method is Method.MODEL else None
+        provenance = permit(of_swap(clips["plate"], clips.get("source"), used_model, swap), swap, out)
         by = ready(out, plate.info.path, source.info.path if source else None, given=swap.project)
         given = {"plate": plate, "source": source, "roto": roto}
-        made = run(given, settings, tracks=tracks, first=first, last=last, progress=progress)
+        values = run(given, settings, tracks=tracks, first=first, last=last, progress=progress)
         if source is not None:
-            used = {track.id for track in made["source_faces"].tracks}
-            others = [track for track in main_tracks(made["source_found"]) if track.id not in used]
+            used = {track.id for track in values["source_faces"].tracks}
+            others = [track for track in main_tracks(values["source_found"]) if track.id not in used]
             unused = tuple(TrackSpan.of(track, source.info.first) for track in others)
             inputs["source"] = inputs["source"].model_copy(update={"not_used": unused})
-        # Whatever changes a patch changes the key.
+        # Anything that changes a patch changes the key.
         key = key_of(
             inputs={n: (i.digest, str(i.rate) if isinstance(i, FootageInput) else None) for n, i in inputs.items()},
             range=(first, last),
@@ -98,8 +98,10 @@ def render_shot(
             code=digest_code("nodes"),
         )
         folder = results.open_partial(out, key)
-        written = ShotFolder(plate, first, last, settings, made["found"], made["crops"], inputs, provenance, began, by)
-        return write_shot(written, _patches(plate, first, last, made["patch"], folder), folder, out, progress)
+        shot_folder = ShotFolder(
+            plate, first, last, settings, values["found"], values["crops"], inputs, provenance, began, by
+        )
+        return write_shot(shot_folder, _patches(plate, first, last, values["patch"], folder), folder, out, progress)
 
 
 def merge_shots(
@@ -120,18 +122,18 @@ def merge_shots(
         crops = run({"plate": plate, "found": faces}, settings, upto=ALIGN, tracks=tracks)["crops"]
         inputs = dict(documents[0].inputs)
         for number, document in enumerate(documents[1:], 2):
-            inputs |= {f"{name}_{number}": one for name, one in document.inputs.items() if name != "plate"}
-        made = [
+            inputs |= {f"{name}_{number}": item for name, item in document.inputs.items() if name != "plate"}
+        materials = [
             each
             for document, shot in zip(documents, shots, strict=True)
             for each in still(document.provenance, shot, "Render it again")
         ]
-        provenance = permit(made, settings.swap, out)
+        provenance = permit(materials, settings.swap, out)
         by = ready(out, given=settings.swap.project)
         key = key_of(shots=[digest_file(folder / DOCUMENT) for folder in shots], range=(first, last))
         folder = results.open_partial(out, key)
-        written = ShotFolder(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
-        return write_shot(written, _merged(plate, shots, first, last), folder, out, progress)
+        shot_folder = ShotFolder(plate, first, last, settings, faces, crops, inputs, provenance, began, by)
+        return write_shot(shot_folder, _merged(plate, shots, first, last), folder, out, progress)
 
 
 def write_mattes(
@@ -145,9 +147,9 @@ def write_mattes(
     tracks: Sequence[int] = (),
     progress: Progress = quiet,
 ) -> int:
-    """Write mattes alone, `matte/matte.NNNN.exr` of frames first..last (inclusive positions), into the folder `out`; how many show the subject.
+    """Write mattes alone, `matte/matte.NNNN.exr` of frames first..last (inclusive positions), into the folder `out`; returns how many show the subject.
 
-    Frames without it get an empty matte. Interrupted, the same call goes on. Raises FootageError, NoFaceError, OutputError.
+    Frames without it get an empty matte. The same call resumes an interrupted run. Raises FootageError, NoFaceError, OutputError.
     """
     info = plate.info
     check_range(info, first, last)
@@ -155,25 +157,25 @@ def write_mattes(
     results.check_writable(out)
     with results.only_run(out):
         given = {"plate": plate, "roto": roto}
-        made = run(given, settings, upto=MASK, tracks=tracks, first=first, last=last, progress=progress)
+        values = run(given, settings, upto=MASK, tracks=tracks, first=first, last=last, progress=progress)
         key = key_of(
             plate=digest_footage(info.path),
             roto=None if roto is None else digest_footage(roto.info.path),
             range=(first, last),
             settings=settings.model_dump(mode="json", exclude={"swap"}),
-            tracks=sorted(track.id for track in made["faces"].tracks),
+            tracks=sorted(track.id for track in values["faces"].tracks),
             code=digest_code("nodes"),
         )
         folder = results.open_partial(out, key)
-        tell, shown = stage(progress, "mask", last - first + 1), 0
-        for done, (frame, patch) in enumerate(in_plate(made["mattes"]).patches(plate.frames(first, last)), 1):
+        report, visible = stage(progress, "mask", last - first + 1), 0
+        for done, (frame, patch) in enumerate(in_plate(values["mattes"]).patches(plate.frames(first, last)), 1):
             file = frame_file(folder, "matte", info.first + frame.index)
             if not file.is_file():
                 write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height, whole=True)
-            shown += not patch.roi.empty
-            tell(done)
+            visible += not patch.roi.empty
+            report(done)
         results.publish(folder, out)
-        return shown
+        return visible
 
 
 def as_written(patch: Patch) -> Patch:
@@ -194,7 +196,7 @@ def _check_roto(roto: FootageInfo, plate: FootageInfo, last: int) -> None:
 def _patches(
     plate: Footage, first: int, last: int, stream: PatchStream, folder: Path
 ) -> Iterator[tuple[Frame, Patch, bool]]:
-    """Yield each frame with its patch as written and whether that is new: first those on disk, then swap from there on."""
+    """Yield each frame with its patch as written and whether it is new: first those on disk, then new ones from Swap."""
     frames = plate.frames(first, last, prepare=Frame.rgb8)
     before: deque[Frame] = deque(maxlen=stream.lookahead)
     for frame in frames:

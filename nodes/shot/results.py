@@ -1,7 +1,7 @@
-"""The folder of a shot: what we write into it, where it grows unseen, and how it is put in place at the end.
+"""The folder of a shot: its files, the hidden folder that they are written into, and its publication at the end.
 
-What is under way lies in a hidden folder beside the result, with the key of its inputs and parameters, so that the same
-command can go on with it. Files of others in the folder of a shot are never touched.
+Unfinished results lie in a hidden folder beside the final one, with the key of their inputs and parameters, so that the same
+command can resume. Files of others in the folder of a shot are never touched.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEY = "key.json"
 
 
 def check_writable(out: Path) -> None:
-    """Raise OutputError now, not after an hour of work, where `out` cannot be made or written into; leaves no trace."""
+    """Raise OutputError before the work if `out` cannot be made or written into; leaves no trace."""
     with writing(out):
         place = out
         while not place.exists() and place != place.parent:
@@ -32,7 +32,7 @@ def check_writable(out: Path) -> None:
 
 
 def partial_folder(out: Path) -> Path:
-    """Where the results for `out` grow: a hidden folder beside it, or in it where it is another disk or beside is read-only."""
+    """Return the hidden folder for unfinished results: beside `out`, or in it if it is another disk or its parent is read-only."""
     beside = out.with_name(f".{out.name}.partial")
     if beside.exists() or not out.exists():
         return beside
@@ -41,13 +41,13 @@ def partial_folder(out: Path) -> Path:
 
 
 def only_run(out: Path) -> AbstractContextManager[None]:
-    """Keep other runs out of `out`, and of what grows beside it. Raises OutputError, which names the other process."""
+    """Lock `out` and its partial folder against other runs. Raises OutputError, which names the other process."""
     partial = partial_folder(out.resolve())
     return only_one(partial.with_name(f"{partial.name}.lock"), "run", out)
 
 
 def open_partial(out: Path, key: str) -> Path:
-    """Make the partial folder for `out`, or go on with it when it has the same key; only whole patches and mattes stay."""
+    """Make the partial folder for `out`, or resume it when it has the same key; only whole patches and mattes stay."""
     folder = partial_folder(out)
     with writing(out):
         if folder.exists() and _key(folder) != key:
@@ -62,12 +62,12 @@ def open_partial(out: Path, key: str) -> Path:
 
 
 def discard(folder: Path) -> None:
-    """Remove a partial folder, as far as that is possible."""
+    """Remove a partial folder, as far as possible."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(folder: Path, out: Path) -> None:
-    """Put the results in place, `shot.json` last, and remove what an earlier run left there; raises OutputError."""
+    """Put the results in place, `shot.json` last, and remove an earlier run's files; raises OutputError."""
     with writing(out):
         (folder / _KEY).unlink(missing_ok=True)
         if not out.exists():
@@ -83,12 +83,12 @@ def publish(folder: Path, out: Path) -> None:
         for name, file in list(_files(out)):
             if is_ours(name) and name not in new:
                 file.unlink()
-                with suppress(OSError):  # not empty: something of others is in there
+                with suppress(OSError):  # not empty: it holds other files
                     file.parent.rmdir()
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """List files by their names relative to `folder`, one level of folders deep, which is all that we write."""
+    """List files by their names relative to `folder`, one level of folders deep, as we write them."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
             if entry.name in FOLDERS:

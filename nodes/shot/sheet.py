@@ -17,7 +17,7 @@ from nodes.types import Image8, Patch, Roi, Track
 COLUMNS = 10
 _CELL = 240  # long side of a picture on the sheet
 _LABEL, _GAP = 22, 4
-_AROUND = 1.8  # how much more than the faces is shown
+_AROUND = 1.8  # size of the shown region over the faces'
 _ROWS = ("plate", "composite", "matte")
 
 
@@ -68,10 +68,10 @@ def contact_sheet(columns: list[Column]) -> Image8:
     sheet = np.full((_LABEL + len(_ROWS) * pitch_y, left + len(columns) * pitch_x, 3), 24, np.uint8)
     for row, name in enumerate(_ROWS):
         _write(sheet, name, 6, _LABEL + row * pitch_y + height // 2 + 5)
-    for i, found in enumerate(columns):
+    for i, entry in enumerate(columns):
         x = left + i * pitch_x
-        _write(sheet, str(found.number), x, _LABEL - 7)
-        for row, picture in enumerate((found.plate, found.composite, found.matte)):
+        _write(sheet, str(entry.number), x, _LABEL - 7)
+        for row, picture in enumerate((entry.plate, entry.composite, entry.matte)):
             y = _LABEL + row * pitch_y
             sheet[y : y + height, x : x + width] = picture
     return sheet
@@ -89,7 +89,7 @@ def _write(sheet: Image8, text: str, x: int, y: int) -> None:
     cv2.putText(sheet, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (220, 220, 220), 1, cv2.LINE_AA)
 
 
-_HALF_WIDTH, _HALF_HEIGHT = 640, 640  # of each half: a preview shall not cost more than the shot
+_HALF_WIDTH, _HALF_HEIGHT = 640, 640  # of each half: a preview must not cost more than the shot
 
 
 def side_by_side(plate: Frame, composite: Frame) -> Image8:

@@ -1,4 +1,4 @@
-"""One frame of a shot at once, for interactive previews; the decisions for the whole shot are cached in between."""
+"""Stills: one frame of a shot at once, for interactive previews; decisions for the whole shot are cached in between."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _KeptShot:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A frame of the plate, its patch, and what it was made from."""
+    """A frame of the plate, its patch, and its origin."""
 
     frame: Frame
     patch: Patch
@@ -45,7 +45,7 @@ class Still:
 
 
 class Stills:
-    """Frames of shots, for as long as it lives; not to be shared between threads."""
+    """A renderer of single frames that keeps the latest shots open; not to be shared between threads."""
 
     def __init__(self) -> None:
         self._shots: OrderedDict[str, _KeptShot] = OrderedDict()
@@ -62,7 +62,7 @@ class Stills:
         *,
         out: Path | None = None,
     ) -> Still:
-        """A frame of the plate, by its own number, and its patch; the first of a shot takes as long as finding and deciding takes. out: where it goes.
+        """Render a frame of the plate, by its own number; the first of a shot includes detection and planning. out: its destination.
 
         Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
         """
@@ -85,7 +85,7 @@ class Stills:
             self._drop()
 
     def _permitted(self, plate: Path, source: Path | None, settings: Settings, out: Path | None) -> Provenance:
-        """See that this shot may be made: asked each time, since a consent may be revoked meanwhile."""
+        """Check consent for this shot: each time, since it may be revoked meanwhile."""
         file = settings.swap.model if settings.swap.method is Method.MODEL else None
         put_in, model = (Clip(path, self._digest(path)) if path else None for path in (source, file))
         return permit(of_swap(Clip(plate, self._digest(plate)), put_in, model, settings.swap), settings.swap, out)
@@ -111,8 +111,8 @@ class Stills:
             performer = None
             if source is not None:
                 performer = stack.enter_context(open_beside(source, layer=settings.detect.layer))
-            made = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
-            shot = self._shots[key] = _KeptShot(footage, performer, made["patch"], stack.pop_all())
+            values = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
+            shot = self._shots[key] = _KeptShot(footage, performer, values["patch"], stack.pop_all())
         if len(self._shots) > _KEPT:
             self._drop()
         return shot
@@ -122,10 +122,10 @@ class Stills:
         shot.opened.close()
 
     def _digest(self, path: Path) -> str:
-        """The digest of footage or of a model, computed again when a file of it has another size or time of change."""
+        """Digest footage or a model; computed again when the size or time of a file has changed."""
         sequence = find_sequence(path)
         files = (path,) if sequence is None else sequence.files
-        stamp = [(file.name, (found := file.stat()).st_size, found.st_mtime_ns) for file in files if file.is_file()]
+        stamp = [(file.name, (status := file.stat()).st_size, status.st_mtime_ns) for file in files if file.is_file()]
         if path not in self._digests or self._digests[path][0] != stamp:
             self._digests[path] = stamp, digest_footage(path)
         return self._digests[path][1]
@@ -136,10 +136,10 @@ def sign_still(
     origin: PictureOrigin,
     by: Identity | SwitchedOff,
 ) -> None:
-    """Sign what was written of one frame, files and several pictures of one folder.
+    """Sign the files written for one frame, and several pictures of one folder.
 
-    by: see `nodes.credentials.sign`. Raises CredentialsError, FootageError, OutputError; what should have
-    been signed is removed then.
+    by: see `nodes.credentials.sign`. Raises CredentialsError, FootageError, OutputError; then the unsigned
+    files are removed.
     """
     if isinstance(by, SwitchedOff):
         return

@@ -1,4 +1,4 @@
-"""Worker: does one kind of work on a thread of its own, a bounded number of items behind."""
+"""Worker: processes items on a thread of its own, at most a few behind."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Generic, Self, TypeVar
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-_WAIT = 0.1  # seconds, after which Ctrl-C and errors are looked for
+_WAIT = 0.1  # seconds between checks for Ctrl-C and errors
 
 
 class Worker(Generic[T]):
-    """Calls `work` with each item, in order; `put` waits while `depth` items wait. A context manager.
+    """A thread that calls `work` with each item, in order; `put` blocks while `depth` items wait. A context manager.
 
-    An error of `work` is raised by the next `put`, or at the end of the context. When the context ends with an error, what
-    waits is dropped; the item at work is finished first.
+    An error of `work` is raised by the next `put`, or at the end of the context. When the context ends with an error, waiting
+    items are dropped; the current one is finished first.
     """
 
     def __init__(self, work: Callable[[T], None], depth: int = 3) -> None:
-        self._work, self._room = work, BoundedSemaphore(depth + 1)  # those that wait, and the one at work
+        self._work, self._room = work, BoundedSemaphore(depth + 1)  # the waiting ones, and the current one
         self._pool = ThreadPoolExecutor(1, "faceplate-write")
         self._last: Future[None] | None = None
         self._error: BaseException | None = None
@@ -52,7 +52,7 @@ class Worker(Generic[T]):
         try:
             if self._error is None:
                 self._work(item)
-        except BaseException as e:  # raised where the items come from, unless something else is first
+        except BaseException as e:  # raised in the producer, unless it fails first
             _log.info("the writer has failed", exc_info=True)
             self._error = e
         finally:

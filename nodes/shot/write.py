@@ -1,4 +1,4 @@
-"""Write a shot: its frames with their patches in, a folder with composite, patches, mattes, pictures and a report out."""
+"""Writing of a shot: from frames and patches to a folder with composite, patches, mattes, pictures and a report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from nodes.shot_document import (
 )
 from nodes.types import Faces, Patch, Track
 
-_TURN = 5e-4  # seconds that a thread may keep the interpreter for while another waits
+_TURN = 5e-4  # seconds that a thread may hold the interpreter while another waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ class Rendered:
 
 @dataclass(frozen=True)
 class ShotFolder:
-    """What is written: the plate's frames first..last, by position, and what the document says of them.
+    """The shot to write: the plate's frames first..last, by position, and the contents of its document.
 
-    faces: all that were found; alignments: of those that are replaced. inputs: as the document describes them. provenance: whose faces, by whose consent. began: on the monotonic clock.
-    by: who signs the results, see `nodes.credentials.sign`.
+    faces: all detected ones; alignments: of the replaced ones. inputs: as the document describes them. began: on the monotonic clock.
+    by: the signer of the results, see `nodes.credentials.sign`.
     """
 
     plate: Footage
@@ -82,16 +82,16 @@ class ShotFolder:
 
     @property
     def tracks(self) -> list[Track]:
-        """Those that are replaced, in order of time."""
+        """The replaced tracks, in order of time."""
         return sorted((a.track for a in self.alignments), key=lambda track: int(track.frames[0]))
 
     @property
     def count(self) -> int:
-        """How many frames there are."""
+        """Number of frames."""
         return self.last - self.first + 1
 
     def number(self, index: int) -> int:
-        """The plate's own number of the frame at a position."""
+        """Return the plate's own number of the frame at a position."""
         return self.plate.info.first + index
 
 
@@ -105,9 +105,9 @@ class _Tally:
 def write_shot(
     shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, out: Path, progress: Progress
 ) -> Rendered:
-    """Write all of it into the partial `folder`, then put it in place at `out`.
+    """Write the shot into the partial `folder`, then move it to `out`.
 
-    patches: of each frame in order, with whether it is not in the folder yet. What fails leaves nothing behind; what is interrupted stays, to be gone on with.
+    patches: of each frame in order, with whether it is missing in the folder. A failure removes the folder; an interruption keeps it for resuming.
     """
     try:
         tally = _write(shot, patches, folder, progress)
@@ -119,7 +119,7 @@ def write_shot(
         report = write_report(folder, lambda share: progress("report", round(100 * share), 100), out.name)
         results.publish(folder, out)
     except Exception:
-        results.discard(folder)  # an interruption, which is no Exception, keeps it
+        results.discard(folder)  # an interruption is not an Exception, and keeps it
         raise
     return Rendered(out, finished, report)
 
@@ -149,8 +149,8 @@ def _describe(shot: ShotFolder, tally: _Tally) -> ShotDocument:
 def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folder: Path, progress: Progress) -> _Tally:
     """Write patches, mattes, movies and the sheet; every writer has a thread of its own, and frames are decoded once."""
     info, tally = shot.plate.info, _Tally()
-    tell = stage(progress, "swap", shot.count)
-    wanted, part = pick(shot.first, shot.last), window(shot.tracks, info.width, info.height)
+    report = stage(progress, "swap", shot.count)
+    sheet_frames, part = pick(shot.first, shot.last), window(shot.tracks, info.width, info.height)
     sound = info.path if info.has_audio else None
 
     label = timecode_at(info.path, shot.first, info.rate) or timecode_of(shot.number(shot.first), info.rate)
@@ -159,10 +159,10 @@ def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folde
         return MovieWriter(folder / name, info, codec, sound, shot.first, shot.last, label if codec == "ffv1" else None)
 
     with ExitStack() as open_files, ExitStack() as workers:
-        # The other cores belong to the writers: OpenCV's own threads would wait for each other, and win nothing here.
+        # The other cores are for the writers: OpenCV's own threads would only wait for each other.
         open_files.callback(cv2.setNumThreads, cv2.getNumThreads())
         cv2.setNumThreads(1)
-        # A thread that comes back from a codec waits this long for the interpreter, and leaves its core idle meanwhile: a tenth of the stage.
+        # A thread returning from a codec waits this long for the interpreter, with its core idle: a tenth of the stage.
         open_files.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_TURN)
 
@@ -187,10 +187,10 @@ def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folde
             previews.put((frame, composite))
             if images is not None:
                 images.put(composite)
-            if frame.index in wanted:
+            if frame.index in sheet_frames:
                 tally.columns.append(column(shot.number(frame.index), frame, composite, patch, part))
 
-        finished = worker(finish)  # made last, and so ended first: it feeds the others
+        finished = worker(finish)  # created last, so ended first: it feeds the others
         for done, (frame, patch, fresh) in enumerate(patches, 1):
             if fresh:
                 files.put((frame.index, patch))
@@ -198,7 +198,7 @@ def _write(shot: ShotFolder, patches: Iterable[tuple[Frame, Patch, bool]], folde
             finished.put((frame, patch))
             tally.with_face += not patch.roi.empty
             tally.rendered += fresh
-            tell(done)
+            report(done)
     write_png(folder / "sheet.png", contact_sheet(tally.columns))
     return tally
 
@@ -213,7 +213,7 @@ def _image_suffix(info: FootageInfo) -> str:
 def _write_patch(shot: ShotFolder, folder: Path, index: int, patch: Patch) -> None:
     width, height = shot.plate.info.width, shot.plate.info.height
     number = shot.number(index)
-    # The matte first: where there is a patch, there are both.
+    # The matte first, so that a patch implies its matte.
     write_matte(frame_file(folder, "matte", number), patch.rgba[..., 3], patch.roi, width, height)
     write_patch(frame_file(folder, "patch", number), patch, width, height)
 
@@ -237,7 +237,7 @@ def save_alignments(path: Path, alignments: Sequence[Alignment]) -> None:
 
 
 def sign_parts(folder: Path, parts: Sequence[PartOfShot]) -> ShotDocument:
-    """Sign sequences that were written into a shot's folder later; returns its document, which names them then.
+    """Sign sequences that were added to a shot's folder; returns the shot's document with them.
 
     A shot without Content Credentials stays so. Raises SchemaError, CredentialsError, FootageError, OutputError.
     """

@@ -1,4 +1,4 @@
-"""What a user says of a new subject, as TOML: landmarks by their names, and the network that finds them. See docs/subjects.md."""
+"""The user's configuration of a new subject, as TOML: named landmarks and the network that finds them. See docs/subjects.md."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _network(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
-Landmark = Annotated[int, BeforeValidator(_landmark)]  # told by its name or number
+Landmark = Annotated[int, BeforeValidator(_landmark)]  # given by its name or number
 Outline = Annotated[str | tuple[int, ...], BeforeValidator(_outline)]  # the name of a contour, or landmarks
 
 
@@ -68,7 +68,7 @@ class SubjectConfig(_StrictModel):
     """The file. network: see :class:`nodes.subjects.keypoint_network.KeypointNetwork`, with names for `upright`.
 
     mirror: pairs that change places in a mirror; left out, they are found. rigid: the only landmarks that may count in the fit; none:
-    all, by how steady they are. around: side of the crop over the landmarks' extent. The rest is as in the document.
+    all, by their steadiness. around: side of the crop over the landmarks' extent. The rest is as in the document.
     """
 
     landmarks: tuple[str, ...]
@@ -95,8 +95,8 @@ class SubjectConfig(_StrictModel):
         regions = [r.name for r in self.regions]
         if len(set(regions)) != len(regions):
             raise ValueError("names a region twice")
-        wanted = (*self.emphasis, *(r.of for r in self.regions if r.of))
-        if unknown := [name for name in wanted if name not in regions]:
+        used = (*self.emphasis, *(r.of for r in self.regions if r.of))
+        if unknown := [name for name in used if name not in regions]:
             raise ValueError(f"has no region '{unknown[0]}'")
         return self
 
@@ -104,10 +104,10 @@ class SubjectConfig(_StrictModel):
 def read_config(file: Path, landmarks: Sequence[str] = ()) -> SubjectConfig:
     """Read a configuration; the names of the landmarks may be given beside it. Raises SchemaError."""
     try:
-        told = tomllib.loads(file.read_text("utf-8"))
-        told["landmarks"] = list(landmarks) or told.get("landmarks", [])
-        context = {"landmarks": list(map(str, told["landmarks"])), "contours": told.get("contours", ())}
-        return SubjectConfig.model_validate(told, context=context)
+        config = tomllib.loads(file.read_text("utf-8"))
+        config["landmarks"] = list(landmarks) or config.get("landmarks", [])
+        context = {"landmarks": list(map(str, config["landmarks"])), "contours": config.get("contours", ())}
+        return SubjectConfig.model_validate(config, context=context)
     except OSError as e:
         raise SchemaError(f"cannot be read: {e.strerror}", file=file, remedy="Check the path of --config") from e
     except ValidationError as e:
@@ -120,7 +120,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def write_subject(document: dict[str, Any], path: Path) -> None:
-    """Write a subject's document, whole; SchemaError for one that could not be read again, OutputError."""
+    """Write a subject's document, whole; raises SchemaError for one that cannot be read back, OutputError."""
     with whole_file(path) as temporary:
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
         temporary.write_text(re.sub(r'([]}"0-9a-z]),"(?=[a-z_]+":)', r'\1,\n"', text) + "\n", "utf-8")
@@ -130,7 +130,7 @@ def write_subject(document: dict[str, Any], path: Path) -> None:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read a subject's document as it is, once it is known to be one; raises SchemaError."""
+    """Read a subject's document unchanged, after validating it; raises SchemaError."""
     read_subject(path)
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
@@ -145,33 +145,37 @@ def new_subject(
     *,
     replace: bool = False,
 ) -> Path:
-    """Make a subject of a keypoint network and what is said of it; it has no template until it is fitted.
+    """Make a subject from a keypoint network and its configuration; it has no template until it is fitted.
 
-    The network is copied beside the document, OUT/NAME/NAME.json; out: by default where the user's own subjects are. Raises
-    SchemaError for what is said, ModelError for a network that is not as it is said, OutputError, also for a name that is taken.
+    The network is copied beside the document, OUT/NAME/NAME.json; out: by default the folder of the user's own subjects. Raises
+    SchemaError for the configuration, ModelError for a network that does not fit it, OutputError, also for a name that is taken.
     """
     folder = (out or subjects_folder()).expanduser().absolute() / name
     path = folder / f"{name}.json"
     _check_name(name, path, replace)
-    told = read_config(config, landmarks)
-    names, mirror = told.landmarks, list(range(len(told.landmarks)))
-    for one, other in told.mirror or ():
-        mirror[one], mirror[other] = other, one
-    if "model" in told.network:
+    config_read = read_config(config, landmarks)
+    names, mirror = config_read.landmarks, list(range(len(config_read.landmarks)))
+    for left, right in config_read.mirror or ():
+        mirror[left], mirror[right] = right, left
+    if "model" in config_read.network:
         raise SchemaError("'network.model' is said by --model", file=config, remedy="Take it out")
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "name": name,
-        **told.model_dump(mode="json", exclude={"network", "rigid", "around", "mirror"}, exclude_defaults=True),
-        "fit": {"rigid": told.rigid, "around": told.around, "mirror": None if told.mirror is None else mirror},
+        **config_read.model_dump(mode="json", exclude={"network", "rigid", "around", "mirror"}, exclude_defaults=True),
+        "fit": {
+            "rigid": config_read.rigid,
+            "around": config_read.around,
+            "mirror": None if config_read.mirror is None else mirror,
+        },
     }
-    finder = told.network | {"model": f"{name}.onnx", "fitted": False}
+    finder = config_read.network | {"model": f"{name}.onnx", "fitted": False}
     network = read_network(finder, config, len(names))
     width, height = network.size
     NetworkRunner(network, model, len(names))(np.zeros((1, height, width, 3), np.uint8))
     document["finder"] = network.model_dump(mode="json", exclude_none=True)
     document |= _provisional(len(names))
-    if not told.regions:  # the hull of all its landmarks, and a little around it
+    if not config_read.regions:  # the hull of all its landmarks, slightly grown
         document["regions"] = [{"name": name, "outlines": [list(range(len(names)))], "hull": True, "margin": 0.06}]
     write_subject(document, path)
     with whole_file(folder / network.model) as temporary, writing(folder):
@@ -181,17 +185,17 @@ def new_subject(
 
 @contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
-    """Give, for the length of the block, a document by which a subject can be found whether it is fitted or not.
+    """Yield a temporary document by which a subject can be found, fitted or not.
 
-    It looks at level squares: there may be no template yet that says which way is up.
+    It uses level squares: without a template the upright direction is unknown.
     """
     document = read_document(path)
     network = document_network(document, path)
     level = False if network.upright is True else network.upright
     draft = path.with_name(f".{path.stem}.draft.json")
-    told = network.model_copy(update={"upright": level, "fitted": True}).model_dump(mode="json", exclude_none=True)
+    finder = network.model_copy(update={"upright": level, "fitted": True}).model_dump(mode="json", exclude_none=True)
     try:
-        write_subject(document | {"finder": told} | _provisional(len(document["template"])), draft)
+        write_subject(document | {"finder": finder} | _provisional(len(document["template"])), draft)
         yield draft
     finally:
         with suppress(OSError):
@@ -199,7 +203,7 @@ def draft_of(path: Path) -> Iterator[Path]:
 
 
 def document_network(document: dict[str, Any], path: Path) -> KeypointNetwork:
-    """The network of a subject's document; SchemaError for a subject that is found otherwise."""
+    """Read the network of a subject's document; raises SchemaError for a subject with another finder."""
     if document["finder"].get("kind") != "keypoints":
         raise SchemaError(
             f"'{document['name']}' is not found by a keypoint network of your own",
@@ -210,7 +214,7 @@ def document_network(document: dict[str, Any], path: Path) -> KeypointNetwork:
 
 
 def _provisional(count: int) -> dict[str, Any]:
-    """What stands in the place of a template: the landmarks on a circle."""
+    """Make a provisional template: the landmarks on a circle."""
     angle = np.arange(count) * (2 * np.pi / count)
     template = np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1).round(5)
     return {

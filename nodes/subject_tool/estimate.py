@@ -1,4 +1,4 @@
-"""Estimate a subject's template, the stability of its landmarks and its mirror pairs from footage of several individuals."""
+"""Estimation of a subject's template, its landmarks' stability and its mirror pairs from footage of several individuals."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nodes.types import Float, Int
 
 _ROUNDS = 8
 _CANDIDATES = 24  # shapes of which the most typical one starts the estimate
-_JURY = 96  # shapes that judge how typical they are
+_JURY = 96  # shapes that the candidates are compared with
 _TUKEY = 4.685  # spreads above the usual residual at which a shape loses all say; 95 % efficient on normal noise
 _LEAST_SPREAD = 0.1  # of the usual residual: where all frames are alike, the first blink is no outlier
-_LEAST_VARIANCE = 1e-8  # of a landmark, in squared template units: one that never moved is not infinitely firm
+_LEAST_VARIANCE = 1e-8  # of a landmark, in squared template units: bounds the weight of one that never moved
 _LEAST_EXTENT = 1e-5  # of the coordinates, below which a shape is one point, rounded
 
 
 def estimate_template(groups: Sequence[Float]) -> tuple[Float, Float]:
-    """Template [L, 3] and weights [L] of a subject from landmarks [B, L, 2 or 3] of each of several individuals.
+    """Estimate template [L, 3] and weights [L] of a subject from landmarks [B, L, 2 or 3] of each of several individuals.
 
     Alternates between the mean shape under a weighted similarity fit and weights from what is left: a landmark counts
     by the inverse of its variance within an individual, so that what moves with expression does not move the fit. Every
@@ -54,7 +54,7 @@ def _usable(shapes: Float, individual: Int, count: int) -> tuple[Float, Int]:
 
 
 def _most_typical(shapes: Float) -> Float:
-    """Of some of the shapes, the one that most others resemble: least median of residuals (Rousseeuw 1984)."""
+    """Choose the shape that most others resemble, from some of them: least median of residuals (Rousseeuw 1984)."""
     candidates, jury = (
         shapes[np.linspace(0, len(shapes) - 1, min(n, len(shapes))).astype(int)] for n in (_CANDIDATES, _JURY)
     )
@@ -64,7 +64,7 @@ def _most_typical(shapes: Float) -> Float:
 
 
 def _residual(template: Float, shapes: Float, weights: Float) -> Float:
-    """What the template does not explain of shapes [B, L, D], as a part of all their extent: [B], 0..1."""
+    """Measure the residual of shapes [B, L, D] after the template, as a part of all their extent: [B], 0..1."""
     weight = weights / weights.sum()
     rest = shapes - apply_similarity(template[None], *fit_similarity(template[None], shapes, weights))
     centred = shapes - (shapes * weight[:, None]).sum(1, keepdims=True)
@@ -72,7 +72,7 @@ def _residual(template: Float, shapes: Float, weights: Float) -> Float:
 
 
 def _reweigh(template: Float, weights: Float, shapes: Float, individual: Int) -> tuple[Float, Float]:
-    """One round: the mean shape of each individual, [G, L, D], level with the template, and better weights [L]."""
+    """Run one round: the mean shape of each individual, [G, L, D], level with the template, and better weights [L]."""
     trust = _trust(_residual(template, shapes, weights), individual)
     shapes, individual, trust = shapes[trust > 0], individual[trust > 0], trust[trust > 0]
     level = remove_similarity(shapes, *fit_similarity(template[None], shapes, weights))
@@ -85,23 +85,23 @@ def _reweigh(template: Float, weights: Float, shapes: Float, individual: Int) ->
 
 
 def _trust(residual: Float, individual: Int) -> Float:
-    """Tukey's biweight, 0..1, of residuals [B] that exceed the median of their individual."""
+    """Weight residuals [B] above the median of their individual by Tukey's biweight, 0..1."""
     trust = np.empty_like(residual)
-    for one in range(individual.max() + 1):
-        own = residual[individual == one]
+    for individual_id in range(individual.max() + 1):
+        own = residual[individual == individual_id]
         usual = np.median(own)
         spread = max(1.4826 * float(np.median(np.abs(own - usual))), _LEAST_SPREAD * float(usual), 1e-9)
         excess = np.clip((own - usual) / (_TUKEY * spread), 0, 1)
-        trust[individual == one] = (1 - excess**2) ** 2
+        trust[individual == individual_id] = (1 - excess**2) ** 2
     return trust
 
 
-_SETTLE = 6  # rounds after which a plane lies where the pairs it makes want it
+_SETTLE = 6  # rounds in which plane and pairs settle
 _SIDEWAYS = 0.6  # largest depth of a normal: a thin subject mirrors itself front to back, as no flip of a picture does
 
 
 def mirror_pairs(template: Float, tolerance: float = 0.1) -> Int:
-    """The landmark [L] that each becomes under a left-right flip: each itself where the template has no symmetry.
+    """Find the landmark [L] that each becomes under a left-right flip: itself if the template has no symmetry.
 
     template: [L, 2 or 3], of root-mean-square radius 1. tolerance: root-mean-square distance, in units of the template,
     between the mirrored landmarks and those that they become. Of several symmetries, as a square has them, the one whose

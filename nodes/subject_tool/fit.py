@@ -1,4 +1,4 @@
-"""Fit a user's own subject: its template, what of it is rigid, its mirror pairs and its crop, from footage that shows it."""
+"""Fit of a user's own subject: its template, rigid landmarks, mirror pairs and crop, from footage that shows it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from nodes.types import Float, Int
 
 _MOST = 2000  # shapes of a clip
 _THIN = 1e-3  # width of a template, in its units, below which it is a line
-_GOOD = 2.0  # times the usual residual, up to which a shape says how the subject is usually turned
+_GOOD = 2.0  # times the usual residual, up to which a shape counts for the subject's usual orientation
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What was found. found, frames: of each clip, frames that show the subject, and all.
+    """The result of a fit. found, frames: of each clip, frames that show the subject, and all.
 
     weights: [L], sum to 1. spread: [L], median distance from the template, of its radius.
     """
@@ -45,9 +45,9 @@ class Fitted:
 def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet) -> Fitted:
     """Fit the subject `name` (or at that path) to clips, one individual each, and write its document anew.
 
-    The landmarks' weights are the inverse of what they vary (:mod:`nodes.subject_tool.estimate`). The template stands as the document's
-    `upright` says, else as its mirror pairs do, else as the subject usually stands in the clips. Raises NoFaceError for a clip
-    in which nothing is found, GeometryError for landmarks on one line, SchemaError, ModelError and OutputError.
+    The landmarks' weights are the inverse of their variance (:mod:`nodes.subject_tool.estimate`). The template is upright by the
+    document's `upright`, else by its mirror pairs, else as usual in the clips. Raises NoFaceError for a clip
+    without the subject, GeometryError for landmarks on one line, SchemaError, ModelError and OutputError.
     """
     path = find_subject(name)
     document = read_document(path)
@@ -61,19 +61,19 @@ def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet)
         groups = [group[..., :2] for group in groups]
     rows = [np.linspace(0, len(g) - 1, min(len(g), _MOST)).round().astype(np.int64) for g in groups]
     template, weights = estimate_template([group[some] for group, some in zip(groups, rows, strict=True)])
-    told = document.get("fit", {})  # a document may be written by hand
-    if rigid := told.get("rigid"):
+    fit_options = document.get("fit", {})  # a document may be written by hand
+    if rigid := fit_options.get("rigid"):
         weights *= np.isin(np.arange(len(weights)), rigid)
         weights /= weights.sum()
     shapes = np.concatenate(groups)
     template = _as_usual(template, shapes, weights)
-    mirror = mirror_pairs(template) if (pairs := told.get("mirror")) is None else np.array(pairs, np.int64)
+    mirror = mirror_pairs(template) if (pairs := fit_options.get("mirror")) is None else np.array(pairs, np.int64)
     template = _rolled(template, mirror, network)
     if np.linalg.svd(template - template.mean(0), compute_uv=False)[1] < _THIN:
         raise GeometryError("the landmarks of this subject lie on one line", file=path, remedy="Add others")
     document |= {
         "finder": document["finder"] | {"fitted": True},
-        "half_side": round(float(np.abs(template[:, :2]).max()) * told.get("around", AROUND), 4),
+        "half_side": round(float(np.abs(template[:, :2]).max()) * fit_options.get("around", AROUND), 4),
         "template": template.round(5).tolist(),
         "weights": [float(f"{w:.4g}") for w in weights],
         "mirror": mirror.tolist(),
@@ -87,20 +87,20 @@ def fit_subject(name: str, clips: Sequence[Footage], progress: Progress = quiet)
 
 
 def _shapes(clip: Footage, draft: Path, name: str, stage: str, progress: Progress) -> Float:
-    """Where the subject is in the frames of a clip that show it: [T, L, 3]."""
+    """Find the subject's landmarks in the frames of a clip that show it: [T, L, 3]."""
     faces = analyse(clip, DetectParameters(subject=str(draft)), progress=progress, name=stage)
-    found = [t.landmarks[t.scores > 0] for t in main_tracks(faces)]
-    if not found:
+    shapes = [t.landmarks[t.scores > 0] for t in main_tracks(faces)]
+    if not shapes:
         raise NoFaceError(
             f"no {name} was found",
             file=clip.info.path,
             remedy=f"Check with `faceplate subject show {name} CLIP` what the network finds, or give other footage",
         )
-    return np.concatenate(found)
+    return np.concatenate(shapes)
 
 
 def _rest(template: Float, shapes: Float, weights: Float) -> Float:
-    """What is left of shapes [B, L, D] when they are brought level with the template: [B, L, D], its units."""
+    """Return the residuals of shapes [B, L, D] after a fit to the template: [B, L, D], its units."""
     own = template[None, :, : shapes.shape[2]]
     return remove_similarity(shapes, *fit_similarity(own, shapes, weights)) - own
 

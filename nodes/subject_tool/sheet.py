@@ -1,4 +1,4 @@
-"""What a subject's finder and template make of a clip, on a sheet to look at: landmarks, axes, crops and regions."""
+"""Sheet of a subject in a clip, to check its finder and template: landmarks, axes, crops and regions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def subject_sheet(footage: Footage, name: str, count: int = 6, progress: Progres
     """Draw `count` frames that show the subject: uint8 [H, W, 3].
 
     Above: the frame with the landmarks, the template's axes and the crop; below: the crop with the landmarks and the outline of all
-    regions, which a subject that is not fitted has not. Raises NoFaceError where nothing is found, and what detection raises.
+    regions, for a fitted subject only. Raises NoFaceError if no frame shows it, and what detection raises.
     """
     path = find_subject(name)
     subject, names = load_subject(name), read_document(path).get("landmarks")
@@ -48,8 +48,8 @@ def subject_sheet(footage: Footage, name: str, count: int = 6, progress: Progres
         )
     aligned = {a.track.id: a for a in align(faces).crops} if fitted else {}
     part = window(tracks, faces.width, faces.height)
-    shown = _columns(footage, tracks, aligned, part, count)
-    sheet = np.concatenate([np.pad(c, ((0, 0), (0, _GAP), (0, 0)), constant_values=24) for c in shown], 1)
+    columns = _columns(footage, tracks, aligned, part, count)
+    sheet = np.concatenate([np.pad(c, ((0, 0), (0, _GAP), (0, 0)), constant_values=24) for c in columns], 1)
     return np.concatenate([sheet, _legend(names if isinstance(names, list) else [], sheet.shape[1])])
 
 
@@ -102,14 +102,14 @@ def _column(number: int, frame: Frame, points: Float, part: Roi, aligned: Alignm
 
 
 def _colours(count: int) -> list[tuple[int, int, int]]:
-    """Colours that tell `count` landmarks apart."""
+    """Return distinct colours for `count` landmarks."""
     hues = np.zeros((1, count, 3), np.uint8)
     hues[..., 0], hues[..., 1], hues[..., 2] = np.arange(count) * 180 // max(count, 1), 150, 255
     return [(int(r), int(g), int(b)) for r, g, b in cv2.cvtColor(hues, cv2.COLOR_HSV2RGB)[0]]
 
 
 class _Canvas:
-    """A picture that is drawn on; coordinates are its own pixels."""
+    """A picture to draw on; coordinates are its own pixels."""
 
     def __init__(self, picture: Image8) -> None:
         size = picture.shape[1] * _FINER, picture.shape[0] * _FINER
@@ -132,7 +132,7 @@ class _Canvas:
             cv2.polylines(self._large, [self._fixed(points)], True, shade, width, cv2.LINE_AA, _SHIFT)
 
     def axes(self, places: Float) -> None:
-        """places: the origin, and the ends of the axes x and y."""
+        """Draw axes. places: the origin, and the ends of x and y."""
         origin, *ends = ((int(x), int(y)) for x, y in self._fixed(places) >> _SHIFT)
         for end, colour in zip(ends, _AXES, strict=True):
             cv2.arrowedLine(self._large, origin, end, colour, 4, cv2.LINE_AA, tipLength=0.18)
@@ -147,7 +147,7 @@ class _Canvas:
 
 
 def _legend(names: list[str], width: int) -> Image8:
-    """The landmarks' numbers and names, in the colours of their dots."""
+    """Draw the landmarks' numbers and names, in the colours of their dots."""
     columns = max(width // _NAMES_WIDTH, 1)
     rows = -(-len(names) // columns)
     legend = np.full((rows * _LINE + (_GAP if rows else 0), width, 3), 24, np.uint8)

@@ -1,1 +1,1 @@
-"""Subjects: what the nodes know about a kind of thing, as documents; `face` and `hand` ship."""
+"""Subjects: descriptions of kinds of things for the nodes, as documents; `face` and `hand` ship."""

@@ -1,4 +1,4 @@
-"""What a subject's document says of a network that finds its landmarks: what it takes, and how to read what it gives."""
+"""The description of a keypoint network in a subject's document: its input, and the decoding of its outputs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class KeypointNetwork(BaseModel):
 
     @property
     def wanted(self) -> int:
-        """How many outputs the landmarks are read from."""
+        """Number of outputs that the landmarks are read from."""
         return 2 if self.decode == "simcc" else 1
 
     @field_validator("std")
@@ -76,13 +76,13 @@ class KeypointNetwork(BaseModel):
         return self
 
 
-def read_network(told: Mapping[str, Any], file: Path, landmarks: int) -> KeypointNetwork:
-    """Check what a document or a configuration says of its network; raises SchemaError that names the entry.
+def read_network(description: Mapping[str, Any], file: Path, landmarks: int) -> KeypointNetwork:
+    """Validate the network's entry in a document or configuration; raises SchemaError that names the fault.
 
-    landmarks: how many the subject has.
+    landmarks: number of the subject's.
     """
     try:
-        network = KeypointNetwork.model_validate(dict(told))
+        network = KeypointNetwork.model_validate(dict(description))
         if isinstance(network.upright, tuple) and not all(0 <= i < landmarks for i in network.upright):
             raise SchemaError(
                 f"'upright' names landmark {max(network.upright)}; there are 0 to {landmarks - 1}",
@@ -97,6 +97,6 @@ def read_network(told: Mapping[str, Any], file: Path, landmarks: int) -> Keypoin
 
 
 def faults(error: ValidationError) -> str:
-    """What pydantic found wrong, on one line."""
-    told = ((".".join(map(str, d["loc"])), d["msg"].removeprefix("Value error, ")) for d in error.errors())
-    return "; ".join(f"{where}: {what}" if where else what for where, what in told)
+    """Summarise pydantic's errors on one line."""
+    errors = ((".".join(map(str, d["loc"])), d["msg"].removeprefix("Value error, ")) for d in error.errors())
+    return "; ".join(f"{where}: {what}" if where else what for where, what in errors)

@@ -1,4 +1,4 @@
-"""A subject: what alignment, masks, training and swapping know about a kind of thing. All of it is read from a document."""
+"""A subject: the description of a kind of thing for alignment, masks, training and swapping, read from a document."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Region:
     """A part of a subject that can be masked, drawn over the regions before it.
 
     outlines: polygons of landmarks; hull: their convex hulls instead. margin: by how much they grow, in sides of the crop. of: the
-    region that it lies in: where both are in the mask, or both are not, there is nothing to draw.
+    region that it lies in: if the mask has both, or neither, it is not drawn.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Region:
 class Coefficients:
     """An embedded network that reads an expression as numbers 0..1 that all people share.
 
-    network: its name in the weights' manifest. points: [P], the landmarks it takes. names: of its C outputs. gaze: which of them say
-    where the eyes look, which is nothing of a face's shape.
+    network: its name in the weights' manifest. points: [P], the landmarks it takes. names: of its C outputs. gaze: those of
+    the eyes' direction, which do not change a face's shape.
     """
 
     network: str
@@ -57,7 +57,7 @@ class Coefficients:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a subject that performs for itself: its source frames are chosen apart from the others'.
+    """A part of a subject that performs independently: its source frames are chosen apart from the others'.
 
     coefficients: [D], indices of those that it performs; empty for a subject without any: the whole shape. twin: [D] or empty, those
     of its other side where that does the same, such as the other eye. weight: how much they count; view: how much the pose does; usual: how
@@ -97,7 +97,7 @@ class Opening:
         return self.contour[: half + 1], np.append(self.contour[0], self.contour[: half - 1 : -1])
 
     def height(self, shape: Float) -> Float:
-        """How far it is open in shapes [T, L, >=2], [T]: its largest height over its width."""
+        """Measure its openness in shapes [T, L, >=2], [T]: its largest height over its width."""
         low, high = self.sides
         width = np.linalg.norm(shape[:, low[0]] - shape[:, low[-1]], axis=-1)
         gap = np.linalg.norm(shape[:, low] - shape[:, high], axis=-1).max(1)
@@ -106,7 +106,7 @@ class Opening:
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """What makes two crops look different: landmarks, and the root-mean-square movement of them that is just seen (template units)."""
+    """A measure of visible difference of crops: landmarks, and their least visible root-mean-square movement (template units)."""
 
     points: Int
     unit: float
@@ -152,13 +152,13 @@ class Subject:
 
     @cached_property
     def template_id(self) -> str:
-        """Names the crop template: crops, models and facesets go together when theirs is the same. Changes with the numbers."""
+        """Id of the crop template, shared by compatible crops, models and facesets. Changes with the numbers."""
         numbers = np.concatenate([self.template.ravel(), self.weights]).astype("<f4")
         return f"{self.name}/{hashlib.sha256(numbers.tobytes()).hexdigest()[:8]}"
 
     @property
     def reference(self) -> str:
-        """What :func:`load_subject` finds it by, from any folder: its name, or the path of a document that lies elsewhere."""
+        """Its argument for :func:`load_subject` in any folder: its name, or the path of a document elsewhere."""
         try:
             return self.name if find_subject(self.name) == self.file else str(self.file)
         except SchemaError:
@@ -166,7 +166,7 @@ class Subject:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with anything in the document or in the networks that it names beside itself."""
+        """Digest of the document and of the network that it names beside itself."""
         whole = hashlib.sha256(self.file.read_bytes())
         model = self.file.parent / str(self.finder.get("model", ""))
         if model.is_file():
@@ -175,13 +175,13 @@ class Subject:
 
 
 def subjects_folder() -> Path:
-    """Where a user's own subjects are: FACEPLATE_SUBJECTS, else the user's data folder of this system."""
+    """Return the folder of the user's own subjects: FACEPLATE_SUBJECTS, else the user's data folder of this system."""
     override = os.environ.get("FACEPLATE_SUBJECTS")
     return Path(override).expanduser() if override else user_data_path("faceplate") / "subjects"
 
 
 def find_subject(name: str) -> Path:
-    """The document of a subject that ships, of one of the user's own, or at a path; raises SchemaError."""
+    """Find the document of a subject that ships, of one of the user's own, or at a path; raises SchemaError."""
     if name.endswith(".json") or os.sep in name:
         path = Path(name).expanduser().absolute()
         if not path.is_file():
@@ -198,7 +198,7 @@ def find_subject(name: str) -> Path:
 
 
 def known_subjects() -> list[str]:
-    """Names of the subjects that ship and of the user's own."""
+    """List the subjects that ship and the user's own."""
     own = (p.stem for p in subjects_folder().glob("*/*.json") if p.stem == p.parent.name)
     return [*sorted(p.stem for p in BUILT_IN.glob("*.json")), *sorted(own)]
 
@@ -226,7 +226,7 @@ def read_subject(path: Path) -> Subject:
 
 
 def _dots(count: int) -> tuple[tuple[Int, ...], ...]:
-    """Lines that say where each landmark is, for a subject that names none."""
+    """Make lines that mark each landmark, for a subject without lines."""
     each = -(-count // _MOST_LINES)
     return tuple(
         tuple(np.array([i, i]) for i in range(first, min(first + each, count))) for first in range(0, count, each)
@@ -236,19 +236,19 @@ def _dots(count: int) -> tuple[tuple[Int, ...], ...]:
 def _parts(
     document: dict[str, Any], flat: Float, contours: dict[str, Int], coefficients: Coefficients | None
 ) -> tuple[Part, ...]:
-    """The parts of a document; one that is everything where it names none.
+    """Read the parts of a document; without any, one part for the whole.
 
-    A part lies around contours and fades out over a reach in template units; or it is the upper or the lower side of what these
-    leave, which fade into each other between the two template heights of the waist.
+    A part lies around contours and fades out over a reach in template units; or it is the upper or the lower side of the rest,
+    which fade into each other between the two template heights of the waist.
     """
-    told = document.get("parts")
-    if not told:
+    entries = document.get("parts")
+    if not entries:
         return (Part("whole", _NOWHERE, _NOWHERE, 1.0, 1.0, 0.0, np.ones(len(flat), np.float32)),)
     names = coefficients.names if coefficients else ()
     low, high = document["waist"]
     upper = smoothstep((high - flat[:, 1]) / (high - low))
     near = {}
-    for part in told:
+    for part in entries:
         if "around" in part:
             points = flat[np.concatenate([contours[name] for name in part["around"]])]
             inner, outer = part["reach"]
@@ -267,12 +267,12 @@ def _parts(
             float(part.get("usual", 0)),
             (near[part["name"]] / crowd if part["name"] in near else sides[part["side"]]).astype(np.float32),
         )
-        for part in told
+        for part in entries
     )
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> Int:
-    """Indices of the names that one of the patterns fits."""
+    """Find the indices of the names that match one of the patterns."""
     return np.array([i for i, name in enumerate(names) if any(fnmatchcase(name, p) for p in patterns)], np.int64)
 
 
@@ -287,10 +287,10 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
         raise ValueError("template and weights must be numbers, and two weights above 0")
 
     def points(indices: Any) -> Int:
-        found = np.array(indices, np.int64)
-        if found.size and not 0 <= found.min() <= found.max() < count:
+        array = np.array(indices, np.int64)
+        if array.size and not 0 <= array.min() <= array.max() < count:
             raise ValueError(f"there are landmarks 0 to {count - 1} only")
-        return found
+        return array
 
     contours = {name: points(indices) for name, indices in document.get("contours", {}).items()}
 
@@ -304,11 +304,11 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
     surface = document.get("triangles", [])
     if isinstance(surface, str):
         surface = json.loads((path.parent / surface).read_text("utf-8"))
-    told = document.get("coefficients")
+    entry = document.get("coefficients")
     coefficients = None
-    if told:
-        names = tuple(told["names"])
-        coefficients = Coefficients(told["network"], points(told["points"]), names, _matching(names, [told["gaze"]]))
+    if entry:
+        names = tuple(entry["names"])
+        coefficients = Coefficients(entry["network"], points(entry["points"]), names, _matching(names, [entry["gaze"]]))
     return Subject(
         name=document["name"],
         file=path,
@@ -330,7 +330,7 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
             Opening(o["name"], contours[o["contour"]], float(o["closed"]), points(o.get("ball", [])), o.get("fill"))
             for o in document.get("openings", [])
         ),
-        likeness=tuple(  # every second landmark: neighbours say the same
+        likeness=tuple(  # every second landmark: neighbours are redundant
             Likeness(np.unique(np.concatenate([contours[n] for n in names]))[::2], float(unit))
             for names, unit in document.get("likeness", [])
         ),

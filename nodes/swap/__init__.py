@@ -1,4 +1,4 @@
-"""Swap: put the source's face into the plate, as a patch with a matte. `swap` decides, and what it returns paints."""
+"""Swap: put the source's face into the plate, as a patch with a matte. `swap` plans, and the returned plan paints."""
 
 from nodes.swap.swap import PatchStream, SwapPlan, in_plate, swap
 

@@ -1,7 +1,7 @@
 """Colour matching as one affine transform of RGB a frame, from statistics inside the matte only.
 
-An affine a frame, and not a look-up or a histogram, because the caller can smooth it over time: a match that is
-measured anew on every frame flickers with the noise of its measurement.
+An affine a frame, not a look-up or a histogram, because the caller can smooth it over time: a match
+measured on every frame flickers with the noise of the measurement.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def colour_transform(source: ColourStatistics, like: ColourStatistics, method: C
 def match_colours(faces: Float, plates: Float, mattes: Float, method: ColourMatch) -> Float:
     """Find the affine transforms of RGB, [B, 3, 4], that give faces [B, H, W, 3] the colours of plates under mattes [B, H, W].
 
-    Every fourth pixel across and down is looked at, which says enough about colour.
+    Every fourth pixel across and down is measured, which is enough for colour.
     """
     thin = np.s_[:, ::_STEP, ::_STEP]
     own, like = (colour_statistics(image[thin], mattes[thin]) for image in (faces, plates))

@@ -1,4 +1,4 @@
-"""Reads a model made after our contract, `docs/model-contract.md`, and refuses one that breaks it."""
+"""Reader of models that follow our contract, `docs/model-contract.md`; it refuses violations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OUTPUTS = {"face": 3, "mask": 1}
 def load_contract(
     file: Path, session: Any, metadata: Mapping[str, str], subject: str | None, template: str | None
 ) -> SwapModel:
-    """Read what a model says about itself, and check it against its session and against what is wanted of it.
+    """Read a model's metadata, and check it against its session and against the requested subject and template.
 
     Raises ModelError where they differ, and SchemaError for a model made for a newer Faceplate.
     """
@@ -41,19 +41,19 @@ def load_contract(
             raise ModelError(
                 f"is made for the {what} '{has}', not '{wanted}'", file=file, remedy="Choose another model"
             )
-    there = {i.name: i for i in session.get_inputs()}
-    back = {o.name: o for o in session.get_outputs()}
-    if set(there) != set(contract.inputs) or not set(OUTPUTS) <= set(back):
+    inputs = {i.name: i for i in session.get_inputs()}
+    outputs = {o.name: o for o in session.get_outputs()}
+    if set(inputs) != set(contract.inputs) or not set(OUTPUTS) <= set(outputs):
         raise ModelError(
-            f"has inputs {sorted(there)} and outputs {sorted(back)}; its metadata promises inputs {sorted(contract.inputs)} "
+            f"has inputs {sorted(inputs)} and outputs {sorted(outputs)}; its metadata promises inputs {sorted(contract.inputs)} "
             f"and outputs {sorted(OUTPUTS)}",
             file=file,
             remedy=DOCS,
         )
     for name in contract.inputs:
-        check_tensor(there[name], INPUTS[name], contract.size, contract.layout, file)
+        check_tensor(inputs[name], INPUTS[name], contract.size, contract.layout, file)
     for name, channels in OUTPUTS.items():
-        check_tensor(back[name], channels, contract.size, contract.layout, file)
+        check_tensor(outputs[name], channels, contract.size, contract.layout, file)
     return SwapModel(
         file=file,
         subject=contract.subject,
@@ -69,7 +69,7 @@ def load_contract(
 
 @dataclass(frozen=True, slots=True)
 class _ContractMetadata:
-    """What a model says about itself, parsed."""
+    """The parsed metadata of a model."""
 
     subject: str
     template: str

@@ -1,6 +1,6 @@
 """DeepFaceLab's `.dfm` models: ONNX, NHWC, float BGR 0..1, as its exporter writes them.
 
-A `.dfm` says neither which performer it is nor how its crops were framed: it is taken to be of the face type `whole_face`, whose
+A `.dfm` records neither its performer nor the framing of its crops: it is taken to be of the face type `whole_face`, whose
 crops are about those of a coverage of 1. Ours were not compared against DeepFaceLab's own alignment.
 """
 
@@ -23,7 +23,7 @@ _OUTPUTS = ["out_celeb_face:0", "out_celeb_face_mask:0", "out_face_mask:0"]
 
 
 def is_dfm(session: Any) -> bool:
-    """Say whether a session has the input and outputs of a `.dfm`, whatever its file is called."""
+    """Tell whether a session has the input and outputs of a `.dfm`, whatever its file name."""
     return _FACE in {i.name for i in session.get_inputs()} and set(_OUTPUTS) <= {o.name for o in session.get_outputs()}
 
 

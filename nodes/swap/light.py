@@ -2,7 +2,7 @@
 
 An exchange of low bands as in Burt & Adelson 1983, "A multiresolution spline with application to image mosaics". Luma is
 exchanged at a broad scale only, or the target's features would come with it; chroma at a fine one, because the performance is
-the plate's: where its teeth and lips are, there the new ones are too.
+the plate's: its teeth and lips are where the new ones are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nodes.types import Bool, Float
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec.601, on display-referred values
 _LUMA_SCALE, _CHROMA_SCALE, _RIM_SCALE = 0.12, 0.025, 0.06  # standard deviations, fractions of the crop
-_GRID = 64  # side of the grid that low bands are worked out on
+_GRID = 64  # side of the grid on which low bands are computed
 _CHROMA_GAIN = 1.8  # chroma follows the light faster than luma
 
 
@@ -38,7 +38,7 @@ def _enlarge(band: Float, size: int) -> Float:
 
 
 def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: float) -> Float:
-    """Light `face` as `plate` is lit.
+    """Transfer the light of `plate` to `face`.
 
     face, plate: display-referred RGB [S, S, 3], 0..1. matte: [S, S], 0..1. visible: [S, S], where `face` is defined.
     amount: 0 leaves the face as it is, 1 takes over the whole of the plate's low bands.
@@ -52,7 +52,7 @@ def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: f
     broad = low_band(np.concatenate([luma, reduced[..., -1:]], -1), _LUMA_SCALE)
     fine = low_band(np.concatenate([reduced[..., :-1] - luma, reduced[..., -1:]], -1), _CHROMA_SCALE)
     lit = np.asarray(face + _enlarge(amount * broad + min(_CHROMA_GAIN * amount, 1.0) * fine, size), np.float32)
-    # What still differs at the rim, where face and plate meet, fades away inwards.
+    # The remaining difference at the rim, where face and plate meet, fades inwards.
     rim = np.where(matte < 0.9, weight, np.float32(0))
     near = np.clip(low_band(reduce(rim[..., None], weight), _RIM_SCALE), 0, 1)
     faded = low_band(reduce(plate - lit, rim + np.float32(1e-3) * weight), _RIM_SCALE)

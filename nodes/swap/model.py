@@ -1,4 +1,4 @@
-"""Loads the model of Swap's method `model`: ours, after `docs/model-contract.md`, or DeepFaceLab's `.dfm`."""
+"""Loader of models for Swap's method `model`: ours, after `docs/model-contract.md`, or DeepFaceLab's `.dfm`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_model(
 ) -> SwapModel:
     """Load a swap model and check that it fits.
 
-    subject, template: what the crops are of; None takes any. Raises ModelError for a file that is missing, corrupt, or made for
+    subject, template: of the crops; None takes any. Raises ModelError for a file that is missing, corrupt, or made for
     something else; SchemaError for one made for a newer Faceplate.
     """
     file = Path(path)

@@ -1,4 +1,4 @@
-"""From crop space back to the plate: only the region of interest, resampled once."""
+"""Placement: warp a face from crop space into the plate, only the region of interest, resampled once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMPTY = Roi(0, 0, 0, 0)
 
 
 def empty_patch(frame: int) -> Patch:
-    """The patch of a frame without a face."""
+    """Make the patch of a frame without a face."""
     return Patch(frame, EMPTY, np.zeros((0, 0, 4), np.float32))
 
 

@@ -15,7 +15,7 @@ from nodes.errors import ModelError
 from nodes.types import Float
 
 _log = logging.getLogger(__name__)
-# What a model may ask for, and its channels.
+# Possible inputs of a model, and their channels.
 INPUTS = {"crop": 3, "reference": 4, "landmarks": 2, "vertices": 2, "performance": 4}
 POINTS = ("landmarks", "vertices")
 DOCS = "See docs/model-contract.md"
@@ -31,8 +31,8 @@ class SwapModel:
     """A model that turns crops of the target's face into faces of the source, with masks.
 
     size: side of its crops in pixels. coverage: of the crop template (see AlignParameters). template: id of the crop
-    template. inputs: what it is given, out of `INPUTS`. batch: the one batch size that it takes, None for any.
-    metadata: everything the file says about itself.
+    template. inputs: those it takes, out of `INPUTS`. batch: the one batch size that it takes, None for any.
+    metadata: all of the file's.
     """
 
     file: Path
@@ -47,7 +47,7 @@ class SwapModel:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether the model is given anything that takes footage of the source."""
+        """Whether any of its inputs needs footage of the source."""
         return not {"reference", "vertices", "performance"}.isdisjoint(self.inputs)
 
     def run(
@@ -63,7 +63,7 @@ class SwapModel:
         """Make the faces and masks of crops.
 
         crops: [B, S, S, 3], display-referred RGB 0..1, S = `size`. references: [B, S, S, 4], RGB premultiplied by alpha.
-        landmarks, vertices: [B, L, 2], 0..1 across the crop. performances: as references. batch: how many at a time. Returns faces [B, S, S, 3], RGB 0..1, not
+        landmarks, vertices: [B, L, 2], 0..1 across the crop. performances: as references. batch: crops at a time. Returns faces [B, S, S, 3], RGB 0..1, not
         premultiplied, and masks [B, S, S], 0..1. Raises ModelError for another size, for an input that is missing, and
         when the model fails or gives values that are not numbers.
         """
@@ -75,7 +75,7 @@ class SwapModel:
         for start in range(0, len(crops), step):
             part = {name: values[start : start + step] for name, values in feed.items()}
             count = min(step, len(crops) - start)
-            if self.batch:  # repeats its last: a model of a fixed batch takes no less
+            if self.batch:  # pads by repeating the last: a fixed batch must be full
                 part = {n: np.pad(v, [(0, step - count)] + [(0, 0)] * (v.ndim - 1), "edge") for n, v in part.items()}
             face, mask = self.infer(part)
             if not (np.isfinite(face).all() and np.isfinite(mask).all()):
@@ -117,7 +117,7 @@ def check_tensor(tensor: Any, channels: int, size: int, layout: str, file: Path)
 
 
 def fixed_batch(session: Any, file: Path) -> int | None:
-    """Return the batch size that a session insists on, None when it takes any."""
+    """Return the fixed batch size of a session, None when it takes any."""
     sizes = {t.shape[0] for t in session.get_inputs() if len(t.shape) > 1 and isinstance(t.shape[0], int)}
     if len(sizes) > 1 or any(s < 1 for s in sizes):
         raise ModelError(f"its inputs insist on different batch sizes {sorted(sizes)}", file=file, remedy=DOCS)
@@ -128,12 +128,12 @@ def run_session(session: Any, outputs: list[str], feed: Mapping[str, npt.NDArray
     """Run a session in the float type that each input wants; raises ModelError when ONNX Runtime does."""
     types = {i.name: _FLOATS.get(i.type, np.float32) for i in session.get_inputs()}
     try:
-        got = session.run(outputs, {n: np.ascontiguousarray(v, types[n]) for n, v in feed.items()})
+        results = session.run(outputs, {n: np.ascontiguousarray(v, types[n]) for n, v in feed.items()})
     except Exception as e:  # ONNX Runtime's exceptions share no base class of their own
         _log.exception("%s failed while running", file)
         reason = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
         raise ModelError(f"failed while running ({reason})", file=file, remedy="Try a smaller batch, or the CPU") from e
-    return [np.asarray(values, np.float32) for values in got]
+    return [np.asarray(values, np.float32) for values in results]
 
 
 def check_result(face: Float, mask: Float, shape: tuple[int, int, int], file: Path) -> None:

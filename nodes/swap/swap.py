@@ -1,4 +1,4 @@
-"""The Swap node: plans either method, then paints patches with colour, light and the way back into the plate in common."""
+"""The Swap node: plans either method, then paints patches; colour, light and placement are common to both."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _log = logging.getLogger(__name__)
 _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
 _COLOUR_SIGMA = 6.0  # frames
-_THIN = 4  # every fourth pixel says whether a crop shows anything
-_BLANK = 2 / 255  # standard deviation up to which a crop shows nothing: a black frame or a flash between others
+_THIN = 4  # every fourth pixel is enough to detect a blank crop
+_BLANK = 2 / 255  # standard deviation up to which a crop is blank: a black frame or a flash between others
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SwapTrack:
 
 @runtime_checkable
 class PatchStream(Protocol):
-    """The patches of a shot, and in their alpha its mattes: everything is decided, and a frame is painted when it is asked for."""
+    """The patches of a shot, with its mattes as their alpha: all is planned, and frames are painted on request."""
 
     @property
     def lookahead(self) -> int:
@@ -87,7 +87,7 @@ class SwapPlan:
         """
         window: deque[_Shot] = deque(maxlen=2 * self.lookahead + 1)
         waiting = 0
-        # What a frame needs of itself alone is done on another thread, while this one finishes earlier frames.
+        # Work that needs one frame alone runs on another thread, while this one finishes earlier frames.
         for begun in run_ahead((shot for batch in _batched(frames, _BATCH) for shot in _begin(batch, self)), _BATCH):
             window.append(begun)
             waiting += 1
@@ -129,7 +129,7 @@ def swap(
 ) -> SwapPlan:
     """Decide everything that needs the whole shot: references for every frame, or the model.
 
-    plate: some of its frames are looked at for wrinkles and acting; none without. crops: of the tracks to swap. source,
+    plate: some of its frames are analysed for wrinkles and acting; skipped without it. crops: of the tracks to swap. source,
     source_faces: the performer's footage, for the method `reference` and for models that are given references. progress: as
     of `plan_reference`. Raises NoFaceError when the source shows no face, ModelError for a model that does not fit.
     """
@@ -144,20 +144,20 @@ def swap(
     if alignments and (model is None or model.needs_reference):
         if source is None or source_faces is None:
             raise FaceplateError("this method needs footage of the source", remedy="Name a clip with --source")
-        taken = take_source(source, source_faces)
+        source_frames = take_source(source, source_faces)
         if model is None:
             # A crop finer than what the source's own frames hold would only cost time.
-            finest = float(np.median(taken.performance.scale))
+            finest = float(np.median(source_frames.performance.scale))
             alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
-        references = plan_reference(alignments, taken, parameters, plate, progress, name)
+        references = plan_reference(alignments, source_frames, parameters, plate, progress, name)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
-    told = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
-    _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], told)
+    logged = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
+    _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], logged)
     return SwapPlan(tracks, parameters, mattes, model)
 
 
 def in_plate(mattes: Mattes) -> SwapPlan:
-    """Patches that replace nothing: their alpha is the mattes in plate pixels."""
+    """Make patches that replace nothing: their alpha is the mattes in plate pixels."""
     tracks = tuple(_to_crop_space(a, None) for a in mattes.crops)
     return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=0)
 
@@ -177,7 +177,7 @@ def _batched(frames: Iterable[Frame], count: int) -> Iterator[list[Frame]]:
 
 
 def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
-    """Everything that one frame can do without its neighbours, for a batch of frames."""
+    """Run the steps that need no neighbouring frames, for a batch of frames."""
     faces = [
         (f, number, t)
         for f, frame in enumerate(frames)
@@ -185,12 +185,12 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
         if 0 <= (t := frame.index - track.first) < len(track.to_plate)
     ]
     shots: list[_Shot] = [(frame, {}) for frame in frames]
-    made = [_crop_face(frames[f], plan, plan.tracks[number], t) for f, number, t in faces]
-    shown = [face.plate[::_THIN, ::_THIN].std((0, 1)).max() > _BLANK for face in made]
-    faces, made = list(compress(faces, shown)), list(compress(made, shown))
-    if plan.model is not None and made:
-        _run_model(plan.model, made)
-    for (f, number, _), face in zip(faces, made, strict=True):
+    crops = [_crop_face(frames[f], plan, plan.tracks[number], t) for f, number, t in faces]
+    not_blank = [face.plate[::_THIN, ::_THIN].std((0, 1)).max() > _BLANK for face in crops]
+    faces, crops = list(compress(faces, not_blank)), list(compress(crops, not_blank))
+    if plan.model is not None and crops:
+        _run_model(plan.model, crops)
+    for (f, number, _), face in zip(faces, crops, strict=True):
         face.affine = match_colours(face.face[None], face.plate[None], face.matte[None], plan.parameters.colour)[0]
         shots[f][1][number] = face
     return shots
@@ -211,12 +211,12 @@ def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
 
 
 def _own(plate: Image8 | Float, landmarks: Float, subject: Subject) -> Reference:
-    """The plate's own face as a picture of its surface."""
+    """Return the plate's own face as a picture of its surface."""
     return Reference(plate, surface_of(subject).extend(landmarks, picture=True)[:, :2])
 
 
 def _run_model(model: SwapModel, faces: list[_Face]) -> None:
-    """Replace what is there so far, plate or reference, by what the model makes of it."""
+    """Replace the faces so far, plate or reference, by the model's outputs."""
 
     def points(which: Callable[[_Face], Float]) -> Float:
         return np.stack([which(f)[: len(f.landmarks), :2] for f in faces]) / np.float32(model.size)
@@ -233,8 +233,8 @@ def _run_model(model: SwapModel, faces: list[_Face]) -> None:
         make() if name in model.inputs else None for name, make in ask.items()
     )
     crops = np.stack([f.plate for f in faces])
-    made, masks = model.run(crops, reference, landmarks, vertices, performance)
-    for face, image, predicted in zip(faces, made, masks, strict=True):
+    images, masks = model.run(crops, reference, landmarks, vertices, performance)
+    for face, image, predicted in zip(faces, images, masks, strict=True):
         face.face, face.visible, face.matte = image, np.ones_like(face.visible), face.matte * predicted
 
 
@@ -262,7 +262,7 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
 
 
 def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:
-    """Gaussian mean of one track's colour matches around `at`."""
+    """Average one track's colour matches around `at` by a Gaussian."""
     frames = islice(window, max(at - _LOOKAHEAD, 0), at + _LOOKAHEAD + 1)
     near = [
         (abs(i - min(at, _LOOKAHEAD)), faces[number].affine) for i, (_, faces) in enumerate(frames) if number in faces

@@ -1,4 +1,4 @@
-"""The document `faceplate.transforms/1`: where every aligned image of a folder lies in its frame, and what it was cut from."""
+"""The document `faceplate.transforms/1`: the transform and origin of every aligned image in a folder."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class AlignedImage(_AlignedPart):
 
     @property
     def key(self) -> str | int:
-        """What it was cut from: the name of a picture, or the number of a frame."""
+        """Its origin: the name of a picture, or the number of a frame."""
         return self.frame if self.source is None else self.source
 
 
 class LeftOutImage(_AlignedPart):
-    """A frame, or the picture `source`, of which there is no image, and why."""
+    """A frame, or the picture `source`, without an image, and the reason."""
 
     source: str | None
     frame: int
@@ -100,7 +100,7 @@ class PictureFolder(_AlignedPart):
 
 
 class AlignedBy(_AlignedPart):
-    """How all images of a folder were aligned. reference: the picture of an object."""
+    """The alignment of all images of a folder. reference: the picture of an object."""
 
     method: str
     subject: str | None = None

@@ -1,4 +1,4 @@
-"""Write a folder of aligned images: images and masks as PNG, a table, landmarks, a contact sheet and the transforms."""
+"""Folder of aligned images: images and masks as PNG, a table, landmarks, a contact sheet and the transforms."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _CELLS, _COLUMNS, _CELL = 40, 10, 128
 
 @dataclass(frozen=True, slots=True)
 class AlignedFolder:
-    """What lies in the folder: tracks with the numbers of their first and last frame, and what shows nothing, with the reason."""
+    """The contents of the folder: tracks with their first and last frame numbers, and left-out frames with the reason."""
 
     tracks: list[AlignedTrack]
     left_out: list[LeftOutImage]
@@ -54,7 +54,7 @@ class AlignedFolder:
 
 @dataclass
 class Writer:
-    """Cuts images out of frames as they go by; made by :func:`new_folder`. Nothing of a frame is kept."""
+    """A writer that cuts images out of passing frames without keeping them; made by :func:`new_folder`."""
 
     folder: Path
     kind: ImageKind
@@ -67,38 +67,38 @@ class Writer:
     step: int = 1
 
     def cut(self, picture: Image8, placed: Iterable[Placed], name: str, number: int, source: str | None = None) -> None:
-        """Cut what lies in one picture [H, W, 3]. name: of the files. number: of the frame. source: the picture's name, not of a clip."""
-        for one in placed:
-            image = np.asarray(warp(picture, one.to_plate, Roi(0, 0, *one.size)), np.uint8)
-            file, mask = (f"{folder}/{one.track}/{name}.png" for folder in ("images", "masks"))
+        """Cut the images of one picture [H, W, 3]. name: of the files. number: of the frame. source: the picture's name, not of a clip."""
+        for item in placed:
+            image = np.asarray(warp(picture, item.to_plate, Roi(0, 0, *item.size)), np.uint8)
+            file, mask = (f"{folder}/{item.track}/{name}.png" for folder in ("images", "masks"))
             self.files.put((self.folder / file, image))
-            self.files.put((self.folder / mask, self.kind.mask(one)))
+            self.files.put((self.folder / mask, self.kind.mask(item)))
             entry = AlignedImage(
                 file=file,
                 mask=mask,
                 source=source,
                 frame=number,
-                track=one.track,
-                size=one.size,
-                mirrored=one.mirrored,
-                to_plate=one.to_plate,
-                to_crop=np.linalg.inv(one.to_plate),
+                track=item.track,
+                size=item.size,
+                mirrored=item.mirrored,
+                to_plate=item.to_plate,
+                to_crop=np.linalg.inv(item.to_plate),
                 digest=digest(image),
             )
             self.images.append(entry)
-            self.rows.append(_row(entry, one))
-            if one.landmarks is not None:
-                self.landmarks.append(one.landmarks)
+            self.rows.append(_row(entry, item))
+            if item.landmarks is not None:
+                self.landmarks.append(item.landmarks)
             self._show(image)
 
     def leave_out(self, number: int, source: str | None, reason: str) -> None:
-        """Note a frame, or a picture, of which there is no image."""
+        """Note a frame, or a picture, without an image."""
         self.left_out.append(LeftOutImage(source=source, frame=number, reason=reason))
 
     def finish(
         self, footage: FootageInput | PictureFolder, span: FrameSpan | None, sources: Sequence[SourcePicture] = ()
     ) -> AlignedFolder:
-        """Write what tells of all images. span: the clip's frames that were looked at."""
+        """Write the documents of all images. span: the clip's frames that were searched."""
         write_png(self.folder / SHEET, _sheet(self.shown))
         if self.landmarks:
             np.save(self.folder / LANDMARKS, np.stack(self.landmarks).astype(np.float32), allow_pickle=False)
@@ -123,7 +123,7 @@ class Writer:
         return [AlignedTrack(id=i, first=min(f), last=max(f), images=len(f)) for i, f in sorted(frames.items())]
 
     def _show(self, image: Image8) -> None:
-        """Keep every n-th image small, n doubling when there are too many: how many will come is not known."""
+        """Keep a small copy of every n-th image; n doubles when there are too many, since their number is unknown."""
         if (len(self.rows) - 1) % self.step:
             return
         self.shown.append(_cell(image))
@@ -131,24 +131,24 @@ class Writer:
             self.shown, self.step = self.shown[::2], self.step * 2
 
 
-def _row(entry: AlignedImage, one: Placed) -> dict[str, Any]:
-    numbers = dict(zip(("x0", "y0", "x1", "y1"), one.box, strict=True))
-    numbers |= dict(zip(("yaw", "pitch"), (None, None) if one.yaw_pitch is None else one.yaw_pitch, strict=True))
+def _row(entry: AlignedImage, image: Placed) -> dict[str, Any]:
+    numbers = dict(zip(("x0", "y0", "x1", "y1"), image.box, strict=True))
+    numbers |= dict(zip(("yaw", "pitch"), (None, None) if image.yaw_pitch is None else image.yaw_pitch, strict=True))
     return {
         **entry.model_dump(include={"file", "mask", "source", "frame", "track"}),
-        "width": one.size[0],
-        "height": one.size[1],
-        "score": f"{one.score:.4f}",
-        "mirrored": int(one.mirrored),
-        **{key: None if n is None else f"{n:.7g}" for key, n in {**numbers, **one.figures()}.items()},
+        "width": image.size[0],
+        "height": image.size[1],
+        "score": f"{image.score:.4f}",
+        "mirrored": int(image.mirrored),
+        **{key: None if n is None else f"{n:.7g}" for key, n in {**numbers, **image.figures()}.items()},
     }
 
 
 @contextmanager
 def new_folder(out: Path, kind: ImageKind) -> Iterator[Writer]:
-    """Write into a hidden folder in `out`, all of which takes its place when the block ends, that of an earlier run too.
+    """Write into a hidden folder in `out`; when the block ends its files take their places, over an earlier run's.
 
-    Files of others in `out` stay. Raises OutputError, also where `out` holds something that `align` did not write.
+    Other files in `out` stay. Raises OutputError, also for files by our names that `align` did not write.
     """
     check_replaceable(out)
     with hidden_folder(out) as folder:
@@ -159,7 +159,7 @@ def new_folder(out: Path, kind: ImageKind) -> Iterator[Writer]:
 
 @contextmanager
 def hidden_folder(out: Path) -> Iterator[Path]:
-    """Give a folder in `out` that goes when the block ends; after an error `out` too, if it is empty. Raises OutputError."""
+    """Yield a folder in `out` that is removed when the block ends; after an error `out` too, if empty. Raises OutputError."""
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         try:
@@ -172,7 +172,7 @@ def hidden_folder(out: Path) -> Iterator[Path]:
 
 
 def check_replaceable(out: Path) -> None:
-    """Raise OutputError unless `out` is free, holds nothing by our names, or an earlier run's results."""
+    """Raise OutputError unless `out` is free, without files by our names, or holds an earlier run's results."""
     ours = ("images", "masks", TABLE, LANDMARKS, SHEET, DOCUMENT)
     with writing(out):
         if not out.exists() or not any((out / name).exists() for name in ours):
@@ -186,7 +186,7 @@ def check_replaceable(out: Path) -> None:
 
 
 def digest(image: Image8) -> str:
-    """Digest the pixels of an image [h, w, 3], by which it is told whether it was edited."""
+    """Digest the pixels of an image [h, w, 3], to detect edits."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
@@ -195,12 +195,12 @@ def _put_in_place(new: Path, out: Path) -> None:
         for entry in load_transforms(out).images:
             for name in (entry.file, entry.mask):
                 (out / name).unlink(missing_ok=True)
-                with suppress(OSError):  # not empty yet, or something of others is in there
+                with suppress(OSError):  # not empty yet, or it holds other files
                     (out / name).parent.rmdir()
         for name in (DOCUMENT, TABLE, LANDMARKS, SHEET):
             (out / name).unlink(missing_ok=True)
     files = [f for f in sorted(new.rglob("*")) if f.is_file()]
-    for file in sorted(files, key=lambda f: f.name == DOCUMENT):  # the document last: with it the folder is whole
+    for file in sorted(files, key=lambda f: f.name == DOCUMENT):  # the document last: with it the folder is complete
         target = out / file.relative_to(new)
         target.parent.mkdir(parents=True, exist_ok=True)
         file.replace(target)
@@ -216,8 +216,8 @@ def _cell(image: Image8) -> Image8:
     return cell
 
 
-def _sheet(shown: list[Image8]) -> Image8:
-    chosen = shown[:: -(-len(shown) // _CELLS)]
+def _sheet(images: list[Image8]) -> Image8:
+    chosen = images[:: -(-len(images) // _CELLS)]
     cells = np.zeros((-(-len(chosen) // _COLUMNS) * _COLUMNS, _CELL, _CELL, 3), np.uint8)
     cells[: len(chosen)] = chosen
     rows = cells.reshape(-1, _COLUMNS, _CELL, _CELL, 3).swapaxes(1, 2)
@@ -253,14 +253,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class ImageKind:
-    """What all images of a folder have in common. mask: draws the mask [h, w] of one, 0..255."""
+    """The common properties of a folder's images. mask: draws the mask [h, w] of one, 0..255."""
 
     by: AlignedBy
     mask: Callable[[Placed], Image8]
 
 
 def by_landmarks(subject: Subject, coverage: float, regions: Sequence[str] | None) -> ImageKind:
-    """Images of a subject; regions: what their masks show, by default all of it. Raises FaceplateError for one it has not."""
+    """Describe images of a subject; regions: of their masks, by default all. Raises FaceplateError for an unknown one."""
     check_regions(subject, regions)
 
     def draw(placed: Placed) -> Image8:
@@ -279,9 +279,9 @@ def by_landmarks(subject: Subject, coverage: float, regions: Sequence[str] | Non
 
 
 def by_reference(reference: Frame, method: str, transform: str, size: int | None) -> tuple[ImageKind, tuple[int, int]]:
-    """Images of an object, and their size: the reference's own, or `size` pixels on the longer side.
+    """Describe images of an object, and their size: the reference's own, or `size` pixels on the longer side.
 
-    Where the reference is transparent it does not show the object, nor do the masks.
+    Transparent parts of the reference are not the object, and are left out of the masks.
     """
     scale = 1.0 if size is None else size / max(reference.width, reference.height)
     width, height = max(round(reference.width * scale), 1), max(round(reference.height * scale), 1)
@@ -295,7 +295,7 @@ def by_reference(reference: Frame, method: str, transform: str, size: int | None
 
 
 def place_alignment(alignment: Alignment) -> list[Placed]:
-    """The images of one track, frame by frame."""
+    """Place the images of one track, frame by frame."""
     track, side = alignment.track, (alignment.size, alignment.size)
     landmarks = alignment.landmarks
     pose = take_performance(track.landmarks, alignment.subject, mirrored=track.mirrored).yaw_pitch
@@ -308,7 +308,7 @@ def place_alignment(alignment: Alignment) -> list[Placed]:
 
 
 def place_registration(registration: Registration, size: tuple[int, int]) -> list[Placed]:
-    """The images of a registered object where it was found; one track, whose number is 0."""
+    """Place the images of a registered object where it was found; one track, with the number 0."""
     found = registration.found
     corners = registration.corners[found]
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
@@ -325,6 +325,6 @@ def place_registration(registration: Registration, size: tuple[int, int]) -> lis
 
 
 def widened(matrices: Float) -> Double:
-    """Affine transforms [..., 2, 3] of any precision as [..., 3, 3] in float64, whose inverses are exact."""
+    """Widen affine transforms [..., 2, 3] of any precision to [..., 3, 3] in float64, for exact inverses."""
     last = np.broadcast_to(np.array([0, 0, 1], np.float64), (*matrices.shape[:-2], 1, 3))
     return np.concatenate([np.asarray(matrices, np.float64), last], axis=-2)

@@ -54,8 +54,8 @@ def write_clip(
 ) -> AlignedFolder:
     """Write the images of at least one alignment into the folder `out`, decoding the footage once.
 
-    regions: what the masks show, by default all of the subject. Raises OutputError, FootageError, and FaceplateError for a
-    region that the subject has not.
+    regions: of the masks, by default all of the subject. Raises OutputError, FootageError, and FaceplateError for an
+    unknown region.
     """
     kind = by_landmarks(alignments[0].subject, alignments[0].coverage, regions)
     return _write(footage, [one for a in alignments for one in place_alignment(a)], kind, out, (), progress)
@@ -71,17 +71,17 @@ def register_clip(
     size: int | None = None,
     progress: Progress = quiet,
 ) -> AlignedFolder:
-    """Find an object in the frames first..last (inclusive), and write what the reference shows of each into the folder `out`.
+    """Find an object in the frames first..last (inclusive), and write the reference's part of each into the folder `out`.
 
-    size: of the longer side, by default the reference's. Raises NoFaceError where it is in no frame; else as :func:`write_clip`.
+    size: of the longer side, by default the reference's. Raises NoFaceError if no frame shows it; else as :func:`write_clip`.
     """
     check_replaceable(out)
     kind, side = by_reference(reference, parameters.method, parameters.model, size)
-    tell = stage(progress, "register", last - first + 1)
-    cuts: list[int] = []  # filled while the frames go by, and read when they are through
+    report = stage(progress, "register", last - first + 1)
+    cuts: list[int] = []  # filled while the frames pass, and read at the end
     alpha = reference.alpha()
-    found = register(
-        _watched(footage, first, last, cuts, tell),
+    registration = register(
+        _watched(footage, first, last, cuts, report),
         reference.rgb8(),
         None if alpha is None else (alpha > 0.5).astype(np.uint8),
         parameters,
@@ -89,22 +89,22 @@ def register_clip(
         cuts=cuts,
         file=reference.info.path,
     )
-    if not found.found.any():
+    if not registration.found.any():
         raise NoFaceError(
             "shows nowhere what the reference shows",
             file=footage.info.path,
             remedy="Give a sharper or larger reference, or a lower --least-likeness",
         )
-    missing = tuple(int(i) for i in found.frames[~found.found])
-    return _write(footage, place_registration(found, side), kind, out, missing, progress, (first, last))
+    missing = tuple(int(i) for i in registration.frames[~registration.found])
+    return _write(footage, place_registration(registration, side), kind, out, missing, progress, (first, last))
 
 
-def _watched(footage: Footage, first: int, last: int, cuts: list[int], tell: Any) -> Iterator[Frame]:
+def _watched(footage: Footage, first: int, last: int, cuts: list[int], report: Any) -> Iterator[Frame]:
     detector = CutDetector(DetectParameters().cut_threshold)
     for done, frame in enumerate(footage.frames(first, last, prepare=Frame.rgb8), 1):
         cuts += [certain.index for certain, begins in detector.take(frame, thumbnail(frame)) if begins]
         yield frame
-        tell(done)
+        report(done)
 
 
 def _write(
@@ -118,15 +118,15 @@ def _write(
 ) -> AlignedFolder:
     info = footage.info
     here: dict[int, list[Placed]] = {}
-    for one in placed:
-        here.setdefault(one.index, []).append(one)
+    for item in placed:
+        here.setdefault(item.index, []).append(item)
     first, last = min(here), max(here)
-    tell = stage(progress, "crop", last - first + 1)
+    report = stage(progress, "crop", last - first + 1)
     with new_folder(out, kind) as writer:
         for done, frame in enumerate(footage.frames(first, last, prepare=Frame.rgb8), 1):
             number = info.first + frame.index
             writer.cut(frame.rgb8(), here.get(frame.index, ()), f"{number:04d}", number)
-            tell(done)
+            report(done)
         for index in missing:
             writer.leave_out(info.first + index, None, NOT_FOUND)
         first, last = span or (first, last)
@@ -138,7 +138,7 @@ Find = Callable[[Footage], list[Placed]]
 
 
 def are_pictures(folder: Path) -> bool:
-    """Whether a folder holds unrelated pictures: not one numbered sequence, or one of which not all have the same size."""
+    """Tell whether a folder holds unrelated pictures: not a numbered sequence, or one of several sizes."""
     if not folder.is_dir() or not (files := _images(folder)):
         return False
     try:
@@ -160,8 +160,8 @@ def write_pictures(
 ) -> AlignedFolder:
     """Find the subject in every picture of a folder, the largest first, and write its images into the folder `out`.
 
-    reference, registration: find the object that this picture shows instead. A picture that shows nothing, or cannot be read,
-    is left out and listed. Raises NoFaceError where all are; else as :func:`nodes.shot.aligned.write_clip`.
+    reference, registration: find the object in this picture instead. A picture without it, or an unreadable one,
+    is left out and listed. Raises NoFaceError if all are; else as :func:`nodes.shot.aligned.write_clip`.
     """
     parameters = parameters or AlignParameters()
     kind, find = (
@@ -170,7 +170,7 @@ def write_pictures(
         else _registering(reference, registration or RegisterParameters(), parameters.size)
     )
     files = _images(folder)
-    tell = stage(progress, "pictures", len(files))
+    report = stage(progress, "pictures", len(files))
     sources = []
     with new_folder(out, kind) as writer:
         for done, (file, name) in enumerate(zip(files, names_of(files), strict=True), 1):
@@ -184,7 +184,7 @@ def write_pictures(
                 writer.leave_out(0, file.name, str(e))
                 continue
             finally:
-                tell(done)
+                report(done)
             if not placed:
                 writer.leave_out(0, file.name, NOT_FOUND)
         if not writer.rows:
@@ -198,7 +198,7 @@ def write_pictures(
 
 
 def names_of(files: Sequence[Path]) -> list[str]:
-    """Names for what is made of pictures: without their kind, but for those that would then share one."""
+    """Name the results of pictures: without a suffix, except where two would share a name."""
     stems = Counter(f.stem.casefold() for f in files)
     return [f.stem if stems[f.stem.casefold()] == 1 else f.name for f in files]
 
@@ -227,8 +227,8 @@ def _registering(reference: Frame, parameters: RegisterParameters, size: int | N
 
     def find(picture: Footage) -> list[Placed]:
         frames = [picture.frame(0)]
-        found = register(frames, reference.rgb8(), mask, parameters, file=reference.info.path)
-        return place_registration(found, side)
+        registered = register(frames, reference.rgb8(), mask, parameters, file=reference.info.path)
+        return place_registration(registered, side)
 
     return kind, find
 
@@ -238,11 +238,11 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _sizes(files: Sequence[Path]) -> set[tuple[int, int]]:
-    """The sizes of images as they are stored; one that cannot be read has none."""
-    found = set()
+    """Collect the stored sizes of images; unreadable ones are skipped."""
+    sizes = set()
     for file in files:
         with suppress(FootageError):
             image = open_image(file)
-            found.add((image.spec().full_width, image.spec().full_height))
+            sizes.add((image.spec().full_width, image.spec().full_height))
             image.close()
-    return found
+    return sizes

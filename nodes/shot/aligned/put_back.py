@@ -1,4 +1,4 @@
-"""Put edited aligned images back into their frames; what was not edited, or was deleted, leaves the plate as it is."""
+"""Put edited aligned images back into their frames; unedited and deleted ones leave the plate as it is."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Edit = Callable[[Frame, str | int], Frame]
 
 @dataclass
 class Returned:
-    """How many images were put back, and how many left the plate as it is; and how many frames were written."""
+    """Counts of images that were put back or left the plate as it is, and of written frames."""
 
     edited: int = 0
     unchanged: int = 0
@@ -60,25 +60,25 @@ def put_back(
     """Put the edited images of a folder that `align` wrote back, within their masks, and write the frames to `out`.
 
     out: a folder, for images in the plate's own kind where that can be written, else PNG; or, of a clip, a movie .mkv without
-    loss. plate: where the footage is now, if it has moved. edge: how far the masks grow, and how soft they are. Outside the
-    masks the pixels are the plate's. What is written is signed. Raises SchemaError, OutputError, CredentialsError, ConsentError, and
+    loss. plate: the footage's path, if it has moved. edge: growth and feather of the masks. Outside the
+    masks the pixels are the plate's. The results are signed. Raises SchemaError, OutputError, CredentialsError, ConsentError, and
     FootageError for images of another size than they were cut with, or for another plate; then `out` is as it was before.
     """
-    known = load_transforms(folder)
-    for entry in known.images:
+    transforms = load_transforms(folder)
+    for entry in transforms.images:
         check_size(folder, entry)
-    path = plate or known.footage.path
+    path = plate or transforms.footage.path
     _check_place(path, out, folder)
     by = ready(out, path)
     returned = Returned()
-    edit = _editor(folder, known.images, edge, returned)
-    if isinstance(known.footage, FootageInput) and known.range:
-        _clip(known.footage, known.range, path, out, edit, by, progress)
+    edit = _editor(folder, transforms.images, edge, returned)
+    if isinstance(transforms.footage, FootageInput) and transforms.range:
+        _clip(transforms.footage, transforms.range, path, out, edit, by, progress)
     elif out.suffix.lower() == _MOVIE:
         raise OutputError("cannot hold pictures of several sizes", file=out, remedy="Name a folder with --out")
     else:
-        files = _names(known, path)
-        frames = _pictures(known, files, edit, stage(progress, "put back", len(files)))
+        files = _names(transforms, path)
+        frames = _pictures(transforms, files, edit, stage(progress, "put back", len(files)))
 
         def sign(made: list[Path]) -> None:
             for one in made:
@@ -168,13 +168,13 @@ def _named(frames: Iterable[Frame], footage: Footage) -> Iterator[tuple[str, Fra
             yield f"{info.path.stem}.{info.first + frame.index:04d}.png", frame
 
 
-def _names(known: Transforms, folder: Path) -> dict[str, Path]:
-    files = [folder / source.name for source in known.sources]
+def _names(transforms: Transforms, folder: Path) -> dict[str, Path]:
+    files = [folder / source.name for source in transforms.sources]
     return {_written_as(f, name): f for f, name in zip(files, names_of(files), strict=True)}
 
 
-def _pictures(known: Transforms, files: Mapping[str, Path], edit: Edit, tell: Any) -> Iterator[tuple[str, Frame]]:
-    sizes = {source.name: (source.width, source.height) for source in known.sources}
+def _pictures(transforms: Transforms, files: Mapping[str, Path], edit: Edit, tell: Any) -> Iterator[tuple[str, Frame]]:
+    sizes = {source.name: (source.width, source.height) for source in transforms.sources}
     for done, (name, file) in enumerate(files.items(), 1):
         with open_footage(file) as picture:
             found, wanted = (picture.info.width, picture.info.height), sizes[file.name]
@@ -189,7 +189,7 @@ def _pictures(known: Transforms, files: Mapping[str, Path], edit: Edit, tell: An
 
 
 def _written_as(file: Path, name: str | None = None) -> str:
-    """A file's name, or another, with its kind where that can be written."""
+    """Return a file's name, or another, with its suffix if that can be written, else `.png`."""
     suffix = file.suffix if file.suffix.lower() in WRITABLE else ".png"
     return f"{file.stem if name is None else name}{suffix}"
 
@@ -205,35 +205,35 @@ def _to_folder(frames: Iterable[tuple[str, Frame]], out: Path, sign: Callable[[l
 
 
 def _check_place(plate: Path, out: Path, folder: Path) -> None:
-    taken = {p.resolve() for p in (plate, folder)} | (
+    inputs = {p.resolve() for p in (plate, folder)} | (
         {plate.parent.resolve()} if "%" in plate.name or "#" in plate.name else set()
     )
-    if out.resolve() in taken:
+    if out.resolve() in inputs:
         raise OutputError("is where the plate or the aligned images are", file=out, remedy="Choose another --out")
 
 
 def check_size(folder: Path, entry: AlignedImage) -> None:
-    """Raise FootageError where an image is there and has another size than it was cut with, or its mask."""
+    """Raise FootageError for an existing image, or its mask, of another size than it was cut with."""
     if not (folder / entry.file).exists():
         return
     for file in (folder / entry.file, folder / entry.mask):
         image = open_image(file)
         try:
-            found = image.spec().full_width, image.spec().full_height
+            size = image.spec().full_width, image.spec().full_height
         finally:
             image.close()
-        if found != entry.size:
+        if size != entry.size:
             raise FootageError(
-                "is {}x{}, and was cut as {}x{}".format(*found, *entry.size),
+                "is {}x{}, and was cut as {}x{}".format(*size, *entry.size),
                 file=file,
                 remedy="Scale it back to that size, or delete the image to leave the plate as it is",
             )
 
 
 def patch_of(frame: Frame, folder: Path, entry: AlignedImage, edge: MaskParameters) -> Patch | None:
-    """Warp an image to where it was cut from; None where it is as it was cut. Raises FootageError.
+    """Warp an image back to its place in the frame; None for an unedited one. Raises FootageError.
 
-    The image is display-referred sRGB, 8 or 16 bits; an alpha of its own takes away from its mask.
+    The image is display-referred sRGB, 8 or 16 bits; its own alpha limits its mask.
     """
     image, alpha = _read(folder / entry.file, entry)
     if image is None:
@@ -246,7 +246,7 @@ def patch_of(frame: Frame, folder: Path, entry: AlignedImage, edge: MaskParamete
 
 
 def _read(file: Path, entry: AlignedImage) -> tuple[Float | None, Float]:
-    """The colours [h, w, 3] and the alpha [h, w] of an image, 0..1; no colours where none was edited."""
+    """Read the colours [h, w, 3] and the alpha [h, w] of an image, 0..1; no colours for an unedited one."""
     header, pixels = read_window(file)
     white = np.float32(1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max)
     channels = channels_of(header)
