@@ -1,4 +1,4 @@
-"""Which source frames to show for each plate frame: nearest in expression and pose, without jumping.
+"""Choice of source frames for each plate frame: nearest in expression and pose, without jumps.
 
 Dynamic programming over the track (Viterbi) between the nearest candidates of each frame; then each choice is spread over
 its neighbours in time, so that one reference fades into the next.
@@ -15,9 +15,9 @@ from nodes.types import Float, Int
 
 _CANDIDATES = 80
 _BLOCK = 256  # plate frames whose distances to the whole source are held at once
-# Extra cost of a source frame that shows more expression than the plate: its wrinkles cannot be undone.
+# Extra cost of a source frame with more expression than the plate: its wrinkles cannot be removed.
 _OVERSHOOT = 2.0
-_NEAR_IN_TIME = 2  # frames of the source that count as going on, not as a jump
+_NEAR_IN_TIME = 2  # frames of the source that count as continuing, not as a jump
 _FAINTEST = 0.08  # share of the picture below which a reference is not worth its warp
 _FADE = 3.0  # frames over which references fade at full steadiness
 
@@ -31,7 +31,7 @@ class Choice:
 
 
 def overshoot(plate: Float, source: Float) -> Float:
-    """By how much source frames [B, D] go beyond plate frames [A, D] in expression, squared and summed: [A, B]."""
+    """Measure how far source frames [B, D] exceed plate frames [A, D] in expression, squared and summed: [A, B]."""
     total = np.zeros((len(plate), len(source)), np.float32)
     for p, s in zip(plate.T, source.T, strict=True):
         along = s[None] * np.where(p < 0, -1, 1)[:, None]
@@ -44,7 +44,7 @@ def choose(
 ) -> Choice:
     """Choose source frames for every plate frame.
 
-    plate: [T, D] and source: [N, D], expressions in spreads. plate_view: [T, E] and source_view: [N, E], whatever else
+    plate: [T, D] and source: [N, D], expressions in spreads. plate_view: [T, E] and source_view: [N, E], other numbers that
     should be alike, such as pose, in units that weigh as much as one spread. penalty: [N], extra cost of a source frame.
     steadiness: 0..1.
     """
@@ -54,7 +54,7 @@ def choose(
 
 
 def candidates(plate: Float, source: Float, plate_view: Float, source_view: Float, penalty: Float) -> tuple[Int, Float]:
-    """The source frames nearest to each plate frame, in no order, and their costs: both [T, up to 80]; arguments as of `choose`."""
+    """Find the source frames nearest to each plate frame, unordered, and their costs: both [T, up to 80]; arguments as of `choose`."""
     count = min(_CANDIDATES, len(source))
     nearest = np.empty((len(plate), count), np.int64)
     costs = np.empty((len(plate), count), np.float32)
@@ -68,7 +68,7 @@ def candidates(plate: Float, source: Float, plate_view: Float, source_view: Floa
 
 
 def _steadiest_path(nearest: Int, costs: Float, descriptors: Float, steadiness: float) -> Int:
-    """Viterbi: the sequence of candidates with the least cost plus change, [T]."""
+    """Find the sequence of candidates with the least cost plus change, [T] (Viterbi)."""
     total = costs[0].copy()
     came_from = np.zeros(nearest.shape, np.int64)
     columns = np.arange(nearest.shape[1])
@@ -92,12 +92,14 @@ def _fade(path: Int, sigma: float, most: int = 3) -> Choice:
     radius = round(3 * sigma)
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (offsets / max(sigma, 1e-6)) ** 2).astype(np.float32)
-    seen = path[np.clip(np.arange(len(path))[:, None] + offsets, 0, len(path) - 1)]
+    neighbours = path[np.clip(np.arange(len(path))[:, None] + offsets, 0, len(path) - 1)]
     # Sum the kernel over equal references: each keeps its sum at its first place in the row, 0 at the others.
-    same = seen[:, :, None] == seen[:, None, :]
+    same = neighbours[:, :, None] == neighbours[:, None, :]
     summed = (same * kernel).sum(-1)
     summed[np.tril(same, -1).any(-1)] = 0
     order = np.argsort(-summed, axis=1)[:, :most]
     weight = np.take_along_axis(summed, order, axis=1)
     weight[weight < _FAINTEST * weight.sum(1, keepdims=True)] = 0
-    return Choice(np.take_along_axis(seen, order, axis=1), (weight / weight.sum(1, keepdims=True)).astype(np.float32))
+    return Choice(
+        np.take_along_axis(neighbours, order, axis=1), (weight / weight.sum(1, keepdims=True)).astype(np.float32)
+    )

@@ -1,4 +1,4 @@
-"""The pixels of the chosen source frames, fetched in one pass over the source."""
+"""Pixels of the chosen source frames, fetched in one pass over the source."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def fetch_references(
     size: side of the crops they are for; a source face much larger is reduced, by whole factors, area-filtered. margin: of the face's extent, around it.
     """
     order = np.argsort(frames)
-    found: list[Reference | None] = [None] * len(frames)
-    wanted = iter(order)
-    k = next(wanted, None)
+    references: list[Reference | None] = [None] * len(frames)
+    remaining = iter(order)
+    k = next(remaining, None)
     if k is None:
         return []
     for done, frame in enumerate(source.frames(int(frames[order[0]]), int(frames[order[-1]]))):
         while k is not None and frames[k] == frame.index:
-            found[k] = _cut(frame.rgb8(), vertices[k, :, :2], size, margin)
-            k = next(wanted, None)
+            references[k] = _cut(frame.rgb8(), vertices[k, :, :2], size, margin)
+            k = next(remaining, None)
         progress(done)
-    return [f for f in found if f is not None]
+    return [f for f in references if f is not None]
 
 
 def _cut(image: Image8, points: Float, size: int, margin: float) -> Reference:
@@ -57,7 +57,7 @@ def _cut(image: Image8, points: Float, size: int, margin: float) -> Reference:
     x1, y1 = max(x1, x0 + factor), max(y1, y0 + factor)
     cut = image[y0:y1, x0:x1]
     if not cut.size:
-        # A face that lies wholly outside the picture, as landmarks guess it: grey, and never near a good match.
+        # A face wholly outside the picture, by extrapolated landmarks: grey, and never near a good match.
         return Reference(np.full((2, 2, 3), 128, np.uint8), points - low)
     if factor > 1:
         smaller = max(cut.shape[1] // factor, 1), max(cut.shape[0] // factor, 1)

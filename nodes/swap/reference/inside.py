@@ -1,4 +1,4 @@
-"""The inside of the mouth: teeth and tongue of the plate, lit and toned as the source's, where the source has none such."""
+"""The inside of the mouth: teeth and tongue of the plate, lit and toned as the source's, where the source lacks them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from nodes.swap.reference.warp import MeshWarp
 from nodes.types import Float
 
 _EDGE = 0.006  # of the crop: σ of the soft edge along the lips, at most; of a narrow opening less
-# Between these two the source's own gives way to the plate's: spreads of expression between plate and reference, and how much
-# farther the plate's opening is open.
+# Between these two the plate's replaces the source's own: spreads of expression between plate and reference, and the ratio
+# of their openings.
 _APART, _TORN = (1.3, 1.9), (1.3, 1.7)
-_AROUND = 0.08  # of the crop: how far around the opening skin is looked at
-_STEADY = 3.0  # frames over which one gives way to the other
+_AROUND = 0.08  # of the crop: distance around the opening in which skin is compared
+_STEADY = 3.0  # frames over which one fades into the other
 _SUBPIXEL = 4  # bits
 
 
 def filled_openings(subject: Subject) -> tuple[Opening, ...]:
-    """The openings whose inside may be the plate's."""
+    """List the openings whose inside may be the plate's."""
     return tuple(o for o in subject.openings if o.fill)
 
 
@@ -39,14 +39,14 @@ def plate_share(
     subject: Subject,
     mouth: Mouth,
 ) -> Float:
-    """How much of an opening's inside is the plate's in each frame: [T], 0..1."""
+    """Decide the plate's share of an opening's inside in each frame: [T], 0..1."""
     if mouth is not Mouth.AUTO:
         return np.full(len(plate.shape), float(mouth is Mouth.PLATE), np.float32)
     at = next(i for i, part in enumerate(subject.parts) if part.name == opening.fill)
-    wanted, there = (part_numbers(p, subject.parts[at], subject) for p in (plate, source))
-    shown = np.einsum("tk,tkd->td", choices[at].weight, there[choices[at].index])
-    apart = np.linalg.norm(wanted - shown, axis=1)
-    # A mouth that is torn open shows a smear, however alike the rest is.
+    plate_numbers, source_numbers = (part_numbers(p, subject.parts[at], subject) for p in (plate, source))
+    reference_numbers = np.einsum("tk,tkd->td", choices[at].weight, source_numbers[choices[at].index])
+    apart = np.linalg.norm(plate_numbers - reference_numbers, axis=1)
+    # A reference stretched far open is smeared, however similar the rest.
     height, own = (opening.height(p.shape) + np.float32(opening.closed) for p in (plate, source))
     torn = height / np.einsum("tk,tk->t", choices[at].weight, own[choices[at].index])
     shares = [

@@ -24,12 +24,12 @@ from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.render import ReferenceTrack
 from nodes.types import Float, Image8, Int
 
-MARGIN = 0.35  # of the face's extent, around it: as much as the finder wants to see
+MARGIN = 0.35  # of the face's extent, around it: as the finder needs
 ROUNDS = 2
-_SIZE = 256  # pixels of the crops that are looked at
-_PRIOR = 0.06  # spread of a coefficient, with which it is as likely that nothing is to be changed
+_SIZE = 256  # pixels of the crops given to the finder
+_PRIOR = 0.06  # prior spread of a coefficient, which pulls the slope towards 1
 _GAIN, _MOST = (0.6, 1.5), 0.2  # range of the gain; largest change of a coefficient
-_LEVEL = 0.4  # share of a constant difference that is corrected: the rest is how this performer looks at rest
+_LEVEL = 0.4  # share of a constant difference that is corrected: the rest is the performer's appearance at rest
 _REACH = 3.0  # length scale of the kriging kernel, in spreads of performance
 _NOISE = 0.3  # variance of the landmarker's noise over that of the residual
 
@@ -45,26 +45,26 @@ def look_again(
 ) -> ReferenceTrack:
     """Correct the requested coefficients until the new face shows the plate's performance times `expression`.
 
-    place: gives the vertices [T, V, 3] of the new face for coefficients [T, C]. rows: [N], frames that are looked at; pictures: of the
-    plate there, with where its surface is in them. progress: gets how many faces were rendered, of all.
+    place: gives the vertices [T, V, 3] of the new face for coefficients [T, C]. rows: [N], the sample frames; pictures: of the
+    plate there, with its surface's vertices. progress: receives how many faces were rendered, of all.
     """
     looks = [_Look(track, t, picture) for t, picture in zip(rows.tolist(), pictures, strict=True)]
     acted = replace(plate, coefficients=np.float32(expression) * plate.coefficients)
     rest = None
     for number in range(ROUNDS):
-        seen = []
+        observed = []
         for done, look in enumerate(looks, number * len(looks) + 1):
             if look.plate is not None and (shown := look.shown(track)) is not None:
-                seen.append((look.row, look.plate, shown))
+                observed.append((look.row, look.plate, shown))
             progress("look", done, ROUNDS * len(looks))
-        if len(seen) < 2:
+        if len(observed) < 2:
             break
-        there, own, new = (np.stack(each) for each in zip(*seen, strict=True))
-        wanted = np.float32(expression) * own
+        sample_rows, own, new = (np.stack(each) for each in zip(*observed, strict=True))
+        target = np.float32(expression) * own
         if rest is None:
-            rest = (1 - _LEVEL) * (new - wanted).mean(0)
-        asked = ask_again(acted, track.coefficients, there, wanted, new - rest)
-        track = replace(track, coefficients=asked, vertices=place(asked))
+            rest = (1 - _LEVEL) * (new - target).mean(0)
+        requested = ask_again(acted, track.coefficients, sample_rows, target, new - rest)
+        track = replace(track, coefficients=requested, vertices=place(requested))
     return track
 
 
@@ -78,7 +78,7 @@ def ask_again(plate: Performance, asked: Float, rows: Int, wanted: Float, shown:
     performance (kriging: Matheron 1963).
     """
     middle, level = wanted.mean(0), shown.mean(0)
-    # With few frames, or where next to nothing happens, the slope of the line is 1.
+    # With few frames, or little expression, the slope of the line is 1.
     prior = _PRIOR**2
     slope = (((wanted - middle) * (shown - level)).mean(0) + prior) / (((wanted - middle) ** 2).mean(0) + prior)
     strength = np.clip(1 / np.maximum(slope, 1e-3), *_GAIN)
@@ -92,9 +92,9 @@ def ask_again(plate: Performance, asked: Float, rows: Int, wanted: Float, shown:
 
 
 class _Look:
-    """One frame of the plate, as the finder sees it, and as it sees the new face there.
+    """One frame of the plate, read by the finder, with the new face and without.
 
-    plate: coefficients [C] that it sees in the plate, None where it sees no face.
+    plate: coefficients [C] of the plate, None if the finder sees no face.
     """
 
     def __init__(self, track: ReferenceTrack, row: int, picture: Reference) -> None:
@@ -107,7 +107,7 @@ class _Look:
             0
         ]
         self._own, new = ((v - corner) / np.float32(scale) for v in (own, new))
-        # The line from the plate's pixels to the crop's, by where the new face has been.
+        # The map from the plate's pixels to the crop's, from the new face's vertices in both.
         before = track.vertices[row, :, :2]
         self._scale = np.ptp(new, axis=0) / np.ptp(before, axis=0)
         self._corner = new.min(0) - self._scale * before.min(0)
@@ -117,7 +117,7 @@ class _Look:
         self.plate = self._see(self._crop, track.subject)
 
     def shown(self, track: ReferenceTrack) -> Float | None:
-        """Coefficients [C] that the finder sees in the new face, None where it sees no face."""
+        """Read coefficients [C] of the new face, None if the finder sees no face."""
         vertices = track.vertices[self.row]
         flat = vertices[:, :2] * self._scale + self._corner
         deep = np.concatenate([flat, vertices[:, 2:]], 1).astype(np.float32)
@@ -129,7 +129,7 @@ class _Look:
         return self._see(np.round(composite[0] * 255).clip(0, 255).astype(np.uint8), track.subject)
 
     def _see(self, image: Image8, subject: Subject) -> Float | None:
-        seen = self._finder.look(image, self._squares)
-        if float(seen.scores[0]) < self._finder.sure:
+        detected = self._finder.look(image, self._squares)
+        if float(detected.scores[0]) < self._finder.sure:
             return None
-        return np.asarray(read_coefficients(seen.landmarks, subject)[0], np.float32)
+        return np.asarray(read_coefficients(detected.landmarks, subject)[0], np.float32)

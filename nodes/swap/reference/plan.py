@@ -1,4 +1,4 @@
-"""Everything the reference method decides before the first pixel: shapes, choices, and the references themselves."""
+"""Plan of the reference method: shapes, choices and references, decided before the first pixel."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def plan_reference(
 ) -> list[ReferenceTrack]:
     """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source.
 
-    plate: the footage of the alignments, of which some frames are looked at: for the plate's wrinkles, and for how the new face acts there; none without. progress:
-    gets the source's frames as they are read, under `name`, and the faces that are looked at, under "look".
+    plate: the footage of the alignments, some frames of which are analysed for wrinkles and for the second look; skipped without it. progress:
+    receives the source's frames as they are read, under `name`, and the rendered sample frames, under "look".
     """
     if source.footage is None:
         raise ValueError("references are fetched from footage")
@@ -81,11 +81,11 @@ def make_track(
     pictures: Callable[[Int, Float], list[Reference]] | None = None,
     progress: Progress = quiet,
 ) -> ReferenceTrack:
-    """One track of T frames, ready to render.
+    """Make one track of T frames, ready to render.
 
     landmarks: [T, L, 3], of the plate. choices: of source frames in each of them. references: the pictures of these source frames, and of those
-    that cover the source's expressions. pictures: gives those of the plate's frames [n], and where points [n, V, 3] of the plate are
-    in them; without it no wrinkles are learned, and nothing is looked at again.
+    that cover the source's expressions. pictures: fetches those of the plate's frames [n], with points [n, V, 3] of the plate in
+    their pixels; without it there are no learned wrinkles and no second look.
     """
     subject, surface = source.subject, surface_of(source.subject)
 
@@ -111,12 +111,12 @@ def make_track(
         return track
     theirs, mine = spread_out(plate.coefficients), spread_out(source.performance.coefficients)
     own = surface.extend(landmarks[theirs], picture=True)
-    seen = pictures(theirs, np.concatenate([own, track.vertices[theirs]], 1))
+    plate_pictures = pictures(theirs, np.concatenate([own, track.vertices[theirs]], 1))
     if parameters.wrinkles:
-        alone = [Reference(p.image, p.vertices[: own.shape[1]]) for p in seen]
+        alone = [Reference(p.image, p.vertices[: own.shape[1]]) for p in plate_pictures]
         folds = learn_wrinkles(plate, theirs, alone, source, mine, [references[i] for i in mine.tolist()])
         track = replace(track, wrinkles=folds)
-    return look_again(track, plate, placed, theirs, seen, parameters.expression, progress)
+    return look_again(track, plate, placed, theirs, plate_pictures, parameters.expression, progress)
 
 
 def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:
@@ -124,19 +124,19 @@ def choose_references(plate: Performance, source: Source, parameters: SwapParame
     pose, own = common_poses(plate, source.performance)
     chosen = []
     for part in source.subject.parts:
-        there, wanted = (_both_sides(p, part, source.subject) for p in (source.performance, plate))
+        source_numbers, target = (_both_sides(p, part, source.subject) for p in (source.performance, plate))
         if len(part.twin):
-            wanted = _agreeing(wanted)
-        wanted = np.asarray((wanted + part.usual * np.median(there, axis=0)) / (1 + part.usual), np.float32)
-        seen, view = (part.view * turn / POSE_UNIT for turn in (pose, own))
-        chosen.append(choose(wanted, there, seen, view, source.penalty, parameters.steadiness))
+            target = _agreeing(target)
+        target = np.asarray((target + part.usual * np.median(source_numbers, axis=0)) / (1 + part.usual), np.float32)
+        plate_view, source_view = (part.view * turn / POSE_UNIT for turn in (pose, own))
+        chosen.append(choose(target, source_numbers, plate_view, source_view, source.penalty, parameters.steadiness))
     return tuple(chosen)
 
 
 def _both_sides(performance: Performance, part: Part, subject: Subject) -> Float:
-    """The expression of a part and, where it has one, of its twin: [T, D] or [T, 2 D].
+    """Return the expression of a part and, if it has one, of its twin: [T, D] or [T, 2 D].
 
-    Of some people one eye is always narrower than the other: half of what usually lies between them is taken from each.
+    Some people have one eye narrower than the other: half of the usual difference is removed from each.
     """
     own = part_numbers(performance, part, subject)
     if not len(part.twin):
@@ -147,12 +147,12 @@ def _both_sides(performance: Performance, part: Part, subject: Subject) -> Float
 
 
 def _agreeing(both: Float) -> Float:
-    """A part and its twin [T, 2 D], as the part wants both to be: alike, so that two eyes of different frames agree.
+    """Pull a part and its twin [T, 2 D] together, so that two eyes of different frames agree.
 
-    Where they differ by little, as they do by chance, the part wants what both do on average, and so its twin wants the same frames.
+    Where they differ by little, as by chance, both take their average, and so choose the same frames.
     """
     own, other = np.split(both, 2, 1)
     half = (own - other) / 2
     apart = np.linalg.norm(half, axis=1, keepdims=True)
-    wanted = (own + other) / 2 + smoothstep((apart - _ALIKE) / _ALIKE) * half
-    return np.concatenate([wanted, wanted], 1)
+    own_target = (own + other) / 2 + smoothstep((apart - _ALIKE) / _ALIKE) * half
+    return np.concatenate([own_target, own_target], 1)

@@ -1,4 +1,4 @@
-"""One track, ready to render: its references are warped onto the new face and mixed, part by part."""
+"""Rendering of one track: its references are warped onto the new face and mixed, part by part."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from nodes.swap.reference.warp import Box, MeshWarp
 from nodes.swap.reference.wrinkles import Wrinkles, part_shares, unwrapped
 from nodes.types import Bool, Float
 
-_FINE = 3  # power of a reference's share that its fine detail has: of two that mix, the stronger keeps its pores
-_BAND = 0.012  # of the crop: σ of the blur that parts fine detail from what is mixed
+_FINE = 3  # power of a reference's share for its fine detail: in a mix of two, the stronger keeps its pores
+_BAND = 0.012  # of the crop: σ of the blur that separates fine detail from the mixed rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class ReferenceTrack:
     """One track of the plate, ready to render.
 
     vertices: [T, V, 3], of the new face's surface in plate pixels. choices: of source frames, one for each part of the subject.
-    coefficients: [T, C] of the plate, source_coefficients: [N, C] of the source's frames. wrinkled: how much of the wrinkles is shown.
-    insides: [T] of each opening that may show the plate's inside, how much it does.
+    coefficients: [T, C] of the plate, source_coefficients: [N, C] of the source's frames. wrinkled: gain of the wrinkles.
+    insides: [T] of each opening that may show the plate's inside, the plate's share.
     """
 
     subject: Subject
@@ -59,28 +59,28 @@ class ReferenceTrack:
         return np.clip(image, 0, 1, out=image), warp.visible
 
     def _mixed(self, t: int, warp: MeshWarp, shares: Float) -> Float:
-        """The parts, each of its own references, mixed by their shares [V, P]."""
+        """Mix the parts, each from its own references, by their shares [V, P]."""
         if len(self.choices) == 1:
             return self._part(t, 0, warp, warp.whole)
-        found = [warp.box_of(share) for share in shares.T]
-        # An eye may be turned away, or lie beyond the crop.
-        parts = [p for p, (rows, _) in enumerate(found) if rows.stop]
-        boxes = [found[p] for p in parts]
+        boxes_of_parts = [warp.box_of(share) for share in shares.T]
+        # An eye may be turned away, or be outside the crop.
+        parts = [p for p, (rows, _) in enumerate(boxes_of_parts) if rows.stop]
+        boxes = [boxes_of_parts[p] for p in parts]
         images = [self._part(t, p, warp, box) for p, box in zip(parts, boxes, strict=True)]
-        return _joined(images, [warp.spread(shares[:, [p]], found[p]) for p in parts], boxes, warp.size)
+        return _joined(images, [warp.spread(shares[:, [p]], boxes_of_parts[p]) for p in parts], boxes, warp.size)
 
     def _part(self, t: int, part: int, warp: MeshWarp, box: Box) -> Float:
-        """One part in its box, mixed from its references: RGB, about 0..1.
+        """Mix one part in its box from its references: RGB, about 0..1.
 
-        All of them give colour and shade; the fine detail is that of the strongest, so that two that do not quite agree are no blur.
+        All of them give colour and shade; the strongest gives the fine detail, so that slight disagreement does not blur.
         """
         choice = self.choices[part]
-        there = choice.weight[t] > 0
-        pictures = warp.fetch([self.references[int(i)] for i in choice.index[t][there]], box)
-        weights = choice.weight[t][there] / np.float32(255)
+        used = choice.weight[t] > 0
+        pictures = warp.fetch([self.references[int(i)] for i in choice.index[t][used]], box)
+        weights = choice.weight[t][used] / np.float32(255)
         if len(pictures) == 1:
             return np.asarray(pictures[0] * weights[0], np.float32)
-        strong = choice.weight[t][there] ** _FINE
+        strong = choice.weight[t][used] ** _FINE
         strong /= 255 * strong.sum()
         fine, apart = (
             reduce(np.add, (p * np.float32(w) for p, w in zip(pictures, each, strict=True)))
@@ -89,16 +89,16 @@ class ReferenceTrack:
         return fine + _blurred(apart, warp.size)
 
     def _wrinkled(self, t: int, warp: MeshWarp) -> Float:
-        """By how much the shade changes where the plate's expression is another than that of the references: [size, size, 1]."""
+        """Compute the change of shade where the plate's expression differs from the references': [size, size, 1]."""
         assert self.wrinkles is not None
-        shown = np.stack([c.weight[t] @ self.source_coefficients[c.index[t]] for c in self.choices])
-        change = self.wrinkles.change(self.coefficients[t] - shown, part_shares(self.subject))
+        reference_coefficients = np.stack([c.weight[t] @ self.source_coefficients[c.index[t]] for c in self.choices])
+        change = self.wrinkles.change(self.coefficients[t] - reference_coefficients, part_shares(self.subject))
         ratio = warp.fetch([Reference(np.exp(self.wrinkled * change), unwrapped(self.subject)[:, :2])])[0]
         return ratio[..., None]
 
 
 def performed(plate: Reference, vertices: Float, subject: Subject, size: int) -> Float:
-    """The plate's own face, code values or 0..1, warped onto the new one's vertices [V, 3] in a crop: RGB premultiplied by alpha, [size, size, 4], 0..1."""
+    """Warp the plate's own face, code values or 0..1, onto the new one's vertices [V, 3] in a crop: RGB premultiplied by alpha, [size, size, 4], 0..1."""
     warp = MeshWarp(vertices, surface_of(subject).triangles, size)
     if plate.image.dtype != np.uint8:
         plate = Reference(np.round(plate.image * 255).astype(np.uint8), plate.vertices)
@@ -106,12 +106,12 @@ def performed(plate: Reference, vertices: Float, subject: Subject, size: int) ->
 
 
 def premultiplied(image: Float, visible: Bool) -> Float:
-    """RGB [S, S, 3] premultiplied by alpha, [S, S, 4], where it is visible."""
+    """Premultiply RGB [S, S, 3] by its visibility as alpha: [S, S, 4]."""
     return np.dstack([image * visible[..., None], visible]).astype(np.float32)
 
 
 def _joined(images: list[Float], shares: list[Float], boxes: list[Box], size: int) -> Float:
-    """Mix parts [h, w, 3] in boxes of a crop by shares [h, w, 1]; their fine detail by what of them is strongest."""
+    """Mix parts [h, w, 3] in boxes of a crop by shares [h, w, 1]; the strongest gives the fine detail."""
     fine, apart = (np.zeros((size, size, 3), np.float32) for _ in range(2))
     whole, sharp = (np.full((size, size, 1), 1e-9, np.float32) for _ in range(2))
     strengths = [share**_FINE for share in shares]
@@ -126,7 +126,7 @@ def _joined(images: list[Float], shares: list[Float], boxes: list[Box], size: in
 
 
 def _blurred(apart: Float, size: int) -> Float:
-    """The low band of what differs between two mixtures, [h, w, 3], worked out on a coarser grid."""
+    """Blur the difference of two mixtures, [h, w, 3], on a coarser grid."""
     height, width = apart.shape[:2]
     small = cv2.resize(apart, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), _BAND * size / 4)

@@ -1,4 +1,4 @@
-"""The source: the frames of a performer that may serve as references, and what they perform."""
+"""The source: the frames of a performer that can serve as references, and their performance."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SPEED_UNIT = 1.5  # template units a second: faster frames are likely to be blu
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The frames of the source that may serve, and the footage that they are fetched from, where it is needed.
+    """The usable frames of the source, and the footage that they are fetched from, if needed.
 
-    frames: [N] in its footage; landmarks: [N, L, 3]; performance: of N frames; penalty: [N], what choosing a frame costs.
+    frames: [N] in its footage; landmarks: [N, L, 3]; performance: of N frames; penalty: [N], extra cost of choosing a frame.
     """
 
     subject: Subject
@@ -47,8 +47,8 @@ def take_source(footage: Footage, faces: Faces) -> Source:
     smoothed = [smooth(t.landmarks, window_length(_WINDOW, rate)) for t in tracks]
     performances = [take_performance(s, subject, mirrored=t.mirrored) for s, t in zip(smoothed, tracks, strict=True)]
     speed = np.concatenate([_speed(p) for p in performances]) * np.float32(rate)
-    seen = np.flatnonzero(np.concatenate([t.scores for t in tracks]) > 0)
-    keep = seen[:: max(1, -(-len(seen) // _MOST_FRAMES))]
+    visible_rows = np.flatnonzero(np.concatenate([t.scores for t in tracks]) > 0)
+    keep = visible_rows[:: max(1, -(-len(visible_rows) // _MOST_FRAMES))]
     return Source(
         subject,
         footage,
@@ -60,6 +60,6 @@ def take_source(footage: Footage, faces: Faces) -> Source:
 
 
 def _speed(performance: Performance) -> Float:
-    """How fast the subject crosses the picture, [T], template units a frame."""
+    """Measure the subject's speed across the picture, [T], template units a frame."""
     place = performance.position[:, :2] / performance.scale[:, None]
     return np.asarray(np.linalg.norm(np.gradient(place, axis=0), axis=1)) if len(place) > 1 else np.zeros(1, np.float32)

@@ -1,4 +1,4 @@
-"""What is warped: the surface that a subject's landmarks span, or, of one whose landmarks span none, the crop around them."""
+"""The surface to warp: the mesh of a subject's landmarks, or, without triangles, the crop around them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARGIN = 0.1  # of an opening's height, that pictures of a ball keep away from 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """A mesh over V vertices: the L landmarks, a grid for each opening with a ball, and a rim that goes along with them.
+    """A mesh over V vertices: the L landmarks, a grid for each opening with a ball, and a rim that moves with them.
 
     triangles: [T, 3]. balls: those openings. rim: [R, 2], template units.
     """
@@ -33,9 +33,9 @@ class Surface:
     rim: Float
 
     def extend(self, landmarks: Float, *, picture: bool = False) -> Float:
-        """The vertices [..., V, 3] of landmarks [..., L, 3] in any pixels; the rim and the balls lie behind all else.
+        """Extend landmarks [..., L, 3] in any pixels to vertices [..., V, 3]; the rim and the balls lie behind all else.
 
-        picture: the vertices are places in a picture that is warped, where a ball is seen between the lids alone.
+        picture: the vertices are for a picture to be warped, where a ball is visible only between the lids.
         """
         parts = [landmarks, *(_ball(landmarks, opening, picture) for opening in self.balls)]
         if len(self.rim):
@@ -53,19 +53,19 @@ class Surface:
         return self.extend_values(np.stack([part.share for part in self.subject.parts], 1))
 
     def extend_values(self, values: Float) -> Float:
-        """Values at the landmarks [L, ...] as values at the vertices [V, ...]: a ball's and the rim's are means of what is around them."""
+        """Extend values at the landmarks [L, ...] to the vertices [V, ...]: a ball's and the rim's are means of those around them."""
         balls = [np.repeat(values[o.contour].mean(0, keepdims=True), len(_ROWS) * _COLUMNS, 0) for o in self.balls]
         return np.concatenate([values, *balls, np.repeat(values.mean(0, keepdims=True), len(self.rim), 0)])
 
 
 def _behind(points: Float, landmarks: Float) -> Float:
-    """Points [..., N, 2] farther away than all landmarks [..., L, 3]: [..., N, 3]."""
+    """Place points [..., N, 2] behind all landmarks [..., L, 3]: [..., N, 3]."""
     depth = np.broadcast_to(landmarks[..., 2:].max(-2, keepdims=True) + 1, (*points.shape[:-1], 1))
     return np.concatenate([points, depth], -1)
 
 
 def _ball(landmarks: Float, opening: Opening, picture: bool) -> Float:
-    """The grid of a ball, [..., rows * columns, 3]: across from corner to corner, the iris in its middle; down in radii of the iris."""
+    """Make the grid of a ball, [..., rows * columns, 3]: across from corner to corner, the iris in its middle; down in radii of the iris."""
     low, high = (landmarks[..., side, :2] for side in opening.sides)
     start, across = low[..., :1, :], low[..., -1, :] - low[..., 0, :]
     length = np.maximum(np.linalg.norm(across, axis=-1), 1e-6)[..., None]
@@ -73,7 +73,7 @@ def _ball(landmarks: Float, opening: Opening, picture: bool) -> Float:
     y = np.stack([-x[..., 1], x[..., 0]], -1)
 
     def level(points: Float) -> tuple[Float, Float]:
-        """Points in the eye's own axes, in widths of it."""
+        """Map points to the eye's own axes, in widths of it."""
         centred = (points - start) / length[..., None]
         return (centred * x[..., None, :]).sum(-1), (centred * y[..., None, :]).sum(-1)
 
@@ -102,7 +102,7 @@ def _ball(landmarks: Float, opening: Opening, picture: bool) -> Float:
 
 
 def _heights(u: Float, at: Float, heights: Float) -> Float:
-    """Heights [..., M] at places u [..., M] of polylines through `heights` at rising places `at`, both [..., N]."""
+    """Interpolate heights [..., M] at places u [..., M] of polylines through `heights` at rising places `at`, both [..., N]."""
     right = np.clip((u[..., :, None] >= at[..., None, :]).sum(-1), 1, at.shape[-1] - 1)
     x0, x1, y0, y1 = (np.take_along_axis(v, right - back, -1) for v in (at, heights) for back in (1, 0))
     share = np.clip((u - x0) / np.maximum(x1 - x0, 1e-6), 0, 1)
@@ -110,7 +110,7 @@ def _heights(u: Float, at: Float, heights: Float) -> Float:
 
 
 def _grid_triangles(first: int) -> Int:
-    """Triangles of a ball's grid whose vertices begin at `first`: [N, 3]."""
+    """Make the triangles of a ball's grid whose vertices begin at `first`: [N, 3]."""
     cells = [
         (r * _COLUMNS + c, r * _COLUMNS + c + _COLUMNS) for r in range(len(_ROWS) - 1) for c in range(_COLUMNS - 1)
     ]
@@ -119,16 +119,16 @@ def _grid_triangles(first: int) -> Int:
 
 
 def _turns(template: Float, landmarks: Float, weights: Float) -> Float:
-    """Positive where landmarks [..., L, 2] run the same way round as the template, negative where they are its mirror image."""
+    """Compute the orientation of landmarks [..., L, 2]: positive as the template, negative if mirrored."""
     share = (weights / weights.sum())[:, None]
     own = template - (template * share).sum(0)
-    seen = landmarks - (landmarks * share).sum(-2, keepdims=True)
-    return np.asarray(np.linalg.det(np.swapaxes(seen, -1, -2) @ (own * share)))
+    centred = landmarks - (landmarks * share).sum(-2, keepdims=True)
+    return np.asarray(np.linalg.det(np.swapaxes(centred, -1, -2) @ (own * share)))
 
 
 @cache
 def surface_of(subject: Subject) -> Surface:
-    """The surface of a subject."""
+    """Make the surface of a subject."""
     if len(subject.triangles):
         balls = tuple(o for o in subject.openings if len(o.ball))
         first = [len(subject.template) + i * len(_ROWS) * _COLUMNS for i in range(len(balls))]

@@ -1,4 +1,4 @@
-"""Warp images through the mesh: piecewise affine, the nearer surface hiding the farther."""
+"""Mesh warp of images: piecewise affine, the nearer surface hiding the farther."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ONE_MAP: Any = None  # x and y lie in one map; OpenCV's stubs do not know that 
 
 
 def visible_triangles(vertices: Float, triangles: Int, size: int) -> np.ndarray:
-    """Index of the nearest of triangles [T, 3] in each pixel [size, size], -1 where there is none; vertices [V, 3] in pixels."""
+    """Find the nearest of triangles [T, 3] in each pixel [size, size], -1 without any; vertices [V, 3] in pixels."""
     corners = vertices[triangles]
     fixed = np.round((corners[..., :2] - 0.5) * (1 << _SUBPIXEL)).astype(np.int32)
     nearest = np.full((size, size), -1, np.int32)
@@ -27,10 +27,10 @@ def visible_triangles(vertices: Float, triangles: Int, size: int) -> np.ndarray:
 
 
 def rasterise(vertices: Float, triangles: Int, size: int) -> tuple[Bool, Int, Float]:
-    """Where every pixel of a square image lies on the mesh: vertices [V, 3] in its pixels, triangles [T, 3] of them.
+    """Locate every pixel of a square image on the mesh: vertices [V, 3] in its pixels, triangles [T, 3] of them.
 
-    Returns which of the pixels the mesh covers, [size, size], and of those P in order the corners of their triangles, [P, 3],
-    and how much each counts, [P, 3], rows sum to 1.
+    Returns a mask of the covered pixels, [size, size], and of those P in order the corners of their triangles, [P, 3],
+    and their barycentric weights, [P, 3], rows sum to 1.
     """
     nearest = visible_triangles(vertices, triangles, size)
     inside = nearest >= 0
@@ -53,16 +53,16 @@ Box = tuple[slice, slice]  # rows and columns of a crop
 
 
 class MeshWarp:
-    """Where every pixel of one crop lies on the mesh, ready to fetch it from any image of the same mesh.
+    """The place of every pixel of one crop on the mesh, to fetch it from any image of the same mesh.
 
-    Coordinates are worked out at half the crop's resolution, and interpolated: within a triangle they are linear.
+    Coordinates are computed at half the crop's resolution, and interpolated: within a triangle they are linear.
     """
 
     def __init__(self, vertices: Float, triangles: Int, size: int) -> None:
         """vertices: [V, 3] in crop pixels; triangles: [T, 3], of a :class:`nodes.swap.reference.surface.Surface`."""
         self.size, self._half = size, size // 2
         self._inside, corners, weights = rasterise(vertices * 0.5, triangles, self._half)
-        # At the rim a pixel is interpolated between those half-size ones that the mesh covers.
+        # At the rim a pixel is interpolated between the covered half-size ones.
         self._weight = self._inside.astype(np.float32)[..., None]
         starts = np.arange(0, 3 * len(corners) + 1, 3)
         shape = (len(corners), len(vertices))
@@ -80,10 +80,10 @@ class MeshWarp:
         return slice(0, self.size), slice(0, self.size)
 
     def box_of(self, values: Float) -> Box:
-        """The smallest box around the pixels where one of the values at the vertices [V] is above 0; empty where there are none."""
-        there = np.zeros(self._half * self._half, bool)
-        there[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values > 0, np.float32) > 0
-        grid = there.reshape(self._half, self._half)
+        """Find the smallest box around the pixels where a value at the vertices [V] is above 0; empty without any."""
+        covered = np.zeros(self._half * self._half, bool)
+        covered[self._inside.ravel()] = self._weights @ np.ascontiguousarray(values > 0, np.float32) > 0
+        grid = covered.reshape(self._half, self._half)
         rows, columns = np.flatnonzero(grid.any(1)), np.flatnonzero(grid.any(0))
         if not len(rows):
             return slice(0, 0), slice(0, 0)
@@ -98,7 +98,7 @@ class MeshWarp:
         return np.asarray(self._enlarged(out.reshape(self._half, self._half, -1), box) / cover, np.float32)
 
     def _enlarged(self, grid: Float, box: Box) -> Float:
-        """Twice the resolution, in a box of even bounds."""
+        """Double the resolution, in a box of even bounds."""
         (top, bottom), (left, right) = ((side.start // 2, side.stop // 2) for side in box)
         # One more on each side, for the interpolation.
         y0, x0 = max(top - 1, 0), max(left - 1, 0)
@@ -111,7 +111,7 @@ class MeshWarp:
         return np.asarray(cut, np.float32).reshape(2 * (bottom - top), 2 * (right - left), -1)
 
     def fetch(self, references: Sequence[Reference], box: Box | None = None) -> list[np.ndarray]:
-        """The images of other meshes, warped onto this one, in a box: [height, width, ...] in their own type; undefined off the mesh."""
+        """Warp the images of other meshes onto this one, in a box: [height, width, ...] in their own type; undefined off the mesh."""
         places = self.spread(np.concatenate([r.vertices for r in references], axis=1) - np.float32(0.5), box)
         return [
             np.asarray(
