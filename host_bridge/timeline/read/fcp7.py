@@ -1,4 +1,4 @@
-"""Final Cut Pro 7 XML (xmeml), as Premiere and Resolve write it too, as OpenTimelineIO, every time of it exact.
+"""Reader of Final Cut Pro 7 XML (xmeml), also written by Premiere and Resolve, with exact times.
 
 A clip's `start` and `end` count frames of the sequence, its `in` and `out` frames of its own rate. With a Time Remap they count the retimed
 clip: at 200 %, `in` 20 is frame 40 of the media. Looks (colour, titles, motion, volumes) are not read.
@@ -37,7 +37,7 @@ _CURVES = ("inbez", "outbez", "pproRampStart", "pproRampEnd")
 
 @dataclass(frozen=True, slots=True)
 class _ClipContent:
-    """The media or subclip of a clip. begin, end: seconds as the media count, of the file or the subclip; end None where it is not said."""
+    """The media or subclip of a clip. begin, end: seconds in the media's count, of the file or the subclip; end None if unknown."""
 
     reference: Any
     begin: Fraction = _ZERO
@@ -47,8 +47,8 @@ class _ClipContent:
 def read_fcp7(document: EditDocument) -> Any:
     """Return the sequences of a document as a SerializableCollection of timelines.
 
-    Those that stand in another are not among them, unless all do. Raises SchemaError, which names the element, for numbers that
-    cannot be read, for sequences that hold themselves, and where the document has no sequence.
+    Nested ones are left out, unless all are nested. Raises SchemaError, which names the element, for numbers that
+    cannot be read, for sequences that hold themselves, and for a document without sequences.
     """
     try:
         timelines = _SequenceReader(document.xml("xmeml")).timelines()
@@ -62,7 +62,7 @@ def read_fcp7(document: EditDocument) -> Any:
 
 
 class _SequenceReader:
-    """Reads the sequences of one document. `_defined`: elements by tag and id, which stand whole once and are referred to afterwards."""
+    """Reader of the sequences of one document. `_defined`: elements by tag and id, complete where first used, then referenced."""
 
     def __init__(self, root: Element) -> None:
         self._root = root
@@ -72,7 +72,7 @@ class _SequenceReader:
                 self._defined.setdefault((element.tag, element.get("id", "")), element)
 
     def timelines(self) -> list[Any]:
-        """The sequences that stand in no other."""
+        """Return the sequences that are not nested in another."""
         nested = {sequence for item in self._root.iter("clipitem") for sequence in item.iter("sequence")}
         sequences = [sequence for sequence in self._root.iter("sequence") if sequence not in nested]
         used = {sequence.get("id") for sequence in nested}
@@ -91,7 +91,7 @@ class _SequenceReader:
         return timeline
 
     def _rate_of(self, sequence: Element) -> Fraction:
-        """The rate of a sequence, or of its first clip, where that is not said."""
+        """Return the rate of a sequence, else of its first clip with one."""
         for holder in (sequence, *sequence.iter("samplecharacteristics"), *sequence.iter("clipitem")):
             if (rate := _rate(holder)) is not None:
                 return rate
@@ -101,7 +101,7 @@ class _SequenceReader:
         stack = otio.schema.Stack(_text(sequence, "name"))
         for path, kind in (("media/video", otio.schema.TrackKind.Video), ("media/audio", otio.schema.TrackKind.Audio)):
             for element in sequence.findall(f"{path}/track"):
-                if (element.get("currentExplodedTrackIndex") or "0") == "0":  # else a further channel of the one before
+                if (element.get("currentExplodedTrackIndex") or "0") == "0":  # else a channel of the previous track
                     stack.append(self._track(element, kind, rate))
         stack.markers.extend(_markers(sequence, _ZERO, rate))
         return stack
@@ -119,7 +119,7 @@ class _SequenceReader:
                 track.append(_transition(item, cuts[i], rate))
                 continue
             start, end, lead = _edge(item, "start"), _edge(item, "end"), 0
-            # In a transition `in` counts from its start, and the clip's own part begins at the cut.
+            # With a transition `in` counts from the start of it, and the clip's own part begins at the cut.
             if start < 0 and i - 1 in cuts:
                 start = cuts[i - 1]
                 lead = start - _edge(elements[i - 1], "start")
@@ -139,7 +139,7 @@ class _SequenceReader:
         return track
 
     def _item(self, element: Element, length: Fraction, lead: Fraction, rate: Fraction) -> Any:
-        """An item of a length; lead: how far its `in` lies before its first frame. Both in seconds."""
+        """Read an item. length, lead (from its `in` to its first frame): in seconds."""
         own = _rate(element)
         first = _first_second(element, own or rate) + lead
         item, source = self._content(element, own or rate)
@@ -161,10 +161,10 @@ class _SequenceReader:
         item.markers.extend(_markers(element, source.begin, own or rate))
         return item
 
-    # --- what a clip shows ---
+    # --- media of clips ---
 
     def _content(self, element: Element, rate: Fraction) -> tuple[Any, _ClipContent]:
-        """An item without its range, and what it shows."""
+        """Return an item without its range, and its content."""
         if element.tag == "generatoritem":
             kind = _effect(element) or "generator"
             generator = otio.schema.GeneratorReference(kind, kind)
@@ -199,10 +199,10 @@ class _SequenceReader:
         length = _number(file, "duration") / rate
         if length <= 0 and _rate(element) is not None:
             length = _number(element, "duration") / fallback
-        there = time_range(begin, length, rate) if length > 0 else None
+        span = time_range(begin, length, rate) if length > 0 else None
         name = _text(file, "name")
         url = _text(file, "pathurl")
-        reference = otio.schema.ExternalReference(url, there) if url else otio.schema.MissingReference(name, there)
+        reference = otio.schema.ExternalReference(url, span) if url else otio.schema.MissingReference(name, span)
         reference.name = name
         end = begin + length if length > 0 else None
         subclip = element.find("subclipinfo")
@@ -220,7 +220,7 @@ def _transition(element: Element, cut: int, rate: Fraction) -> Any:
 
 
 def _cut(elements: list[Element], i: int, rate: Fraction) -> int:
-    """The frame at which one clip gives way to the next in a transition."""
+    """Return the frame of the cut inside a transition."""
     transition = elements[i]
     start, end = _edge(transition, "start"), _edge(transition, "end")
     if end < start or start < 0:
@@ -249,9 +249,9 @@ def _retimed(
     rate: Fraction,
     source: _ClipContent,
 ) -> tuple[Fraction, list[Any], list[str]]:
-    """Return the start of a source range, in seconds, with the time effects for it and what could not be followed.
+    """Return the start of a source range, in seconds, with its time effects and notes on what is ignored.
 
-    first: the clip's first second, as its `in` counts. length: of the record, in seconds. stated: by `in` and `out`, where that is another.
+    first: the clip's first second, in the count of `in`. length: of the record, in seconds. stated: by `in` and `out`, if different.
     """
     begin = source.begin
     if remap is None:
@@ -290,16 +290,16 @@ def _retimed(
     end = keys[0].source - keys[0].record * speed if len(keys) > 1 and keys[0].source > begin else source.end
     if end is None:
         return begin + first, [], [*notes, "is reversed, and nothing says how long its media are: played forwards"]
-    if source.end is not None and source.end - end == 1 / rate:  # it names the last frame, not its end
+    if source.end is not None and source.end - end == 1 / rate:  # the key names the last frame, not its end
         end = source.end
     note = "reversed: its first frame is counted from the end of its media, as Final Cut Pro 7 and Premiere count it"
     return end + speed * (first + length), warp, [*notes, note]
 
 
 def _keys(graph: Element, rate: Fraction, begin: Fraction) -> list[MapKey]:
-    """The keys of a graph, from seconds of the retimed clip to seconds of its media.
+    """Return the keys of a graph, from seconds of the retimed clip to seconds of its media.
 
-    Premiere writes keys of its own at a clip's ends and in and out points; where one of these lies outside the graph's values, it is junk.
+    Premiere adds virtual keys at a clip's ends and in and out points; those outside the graph's values are ignored.
     """
     most = _number(graph, "valuemax") or _MOST
     values: dict[Fraction, Fraction] = {}
@@ -314,7 +314,7 @@ def _keys(graph: Element, rate: Fraction, begin: Fraction) -> list[MapKey]:
 
 
 def _markers(element: Element, begin: Fraction, rate: Fraction) -> Iterator[Any]:
-    """The markers of a clip or sequence whose frame 0 lies at `begin` seconds."""
+    """Yield the markers of a clip or sequence whose frame 0 lies at `begin` seconds."""
     for marker in element.findall("marker"):
         first = _number(marker, "in")
         length = max(_number(marker, "out", -1) - first, Fraction(1))
@@ -323,14 +323,14 @@ def _markers(element: Element, begin: Fraction, rate: Fraction) -> Iterator[Any]
 
 
 def _stated_length(element: Element, rate: Fraction) -> Fraction | None:
-    """Seconds from a clip's `in` to its `out`; None where they reach into a transition."""
+    """Return seconds from a clip's `in` to its `out`; None where they reach into a transition."""
     first, last = _number(element, "in", -1), _number(element, "out", -1)
     partly = _edge(element, "start") < 0 or _edge(element, "end") < 0  # they reach into a transition
     return (last - first) / rate if 0 <= first < last and not partly else None
 
 
 def _rate(element: Element) -> Fraction | None:
-    """The rate that an element says, in frames per second; None where it says none, or 0."""
+    """Return the rate of an element in frames per second; None if missing or 0."""
     base = _number(element, "rate/timebase")
     if base <= 0:
         return None
@@ -339,14 +339,14 @@ def _rate(element: Element) -> Fraction | None:
 
 
 def _first_second(element: Element, rate: Fraction) -> Fraction:
-    """A clip's first second, as Premiere's ticks say it where they agree with its `in`."""
+    """Return a clip's first second, from Premiere's ticks if they agree with its `in`."""
     first = max(_number(element, "in"), _ZERO) / rate
     ticks = _number(element, "pproTicksIn", -1) / TICKS
     return ticks if ticks >= 0 and abs(ticks - first) * rate < 1 else first
 
 
 def _timecode(element: Element, rate: Fraction) -> Fraction | None:
-    """The second at which something begins, as its own timecode says; None where it says nothing that can be read."""
+    """Return the second of an element's start timecode; None without a timecode."""
     timecode = element.find("timecode")
     if timecode is None:
         return None

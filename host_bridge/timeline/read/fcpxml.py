@@ -1,7 +1,7 @@
-"""FCPXML 1.0 to 1.14 as OpenTimelineIO, every time of it exact.
+"""Reader of FCPXML 1.0 to 1.14 as OpenTimelineIO, with exact times.
 
-An element's `offset` counts as its parent's own time does, which begins at the parent's `start`. Elements with a lane are connected to their parent and
-stand in the composition that it stands in; elements without one are its content, of which it shows a part. Looks (colour, titles, transforms, filters,
+An element's `offset` is in its parent's own time, which begins at the parent's `start`. Elements with a lane are connected to their parent and
+lie in the same composition; elements without one are its content, of which it shows a part. Looks (colour, titles, transforms, filters,
 volumes) are not read.
 """
 
@@ -43,8 +43,8 @@ _SHOWN = {*_CLIPS, "video", "audio", "title", "gap", "live-drawing"}
 def read_fcpxml(document: EditDocument) -> Any:
     """Return the projects of a document as a SerializableCollection of timelines; a clip alone is a timeline too.
 
-    Raises SchemaError, which names the element, for times that cannot be read, for references that lead nowhere or in circles, and
-    where there is no project.
+    Raises SchemaError, which names the element, for times that cannot be read, for missing or circular references, and
+    for a document without a project.
     """
     root, name = document.xml("fcpxml"), document.path.stem
     clips = [clip for event in (root, *root.iter("event")) for clip in event if clip.tag in _CLIPS]
@@ -70,8 +70,8 @@ def read_fcpxml(document: EditDocument) -> Any:
 
 
 def _looks(root: Element) -> list[str]:
-    """A note on what changes how clips look and sound, none of which is read."""
-    holders = (e for e in root.iter() if e.tag != "transition")  # whose filters are the transitions themselves
+    """Return a note on filters and titles, which are not read."""
+    holders = (e for e in root.iter() if e.tag != "transition")  # a transition's filters are the transition itself
     count = Counter(_LOOKS[element.tag] for holder in holders for element in holder if element.tag in _LOOKS)
     looks = ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in count.items())
     return [f"{looks}: not read, and not in what export writes"] if looks else []
@@ -79,27 +79,27 @@ def _looks(root: Element) -> list[str]:
 
 def _timeline(composition: Composition, name: str) -> Any:
     rate = composition.rate
-    begin = RationalTime(float(composition.begin * rate), float(rate))  # its rate is that of the edit
+    begin = RationalTime(float(composition.begin * rate), float(rate))  # its rate becomes that of the edit
     timeline = otio.schema.Timeline(name, global_start_time=begin)
     timeline.tracks = composition.stack("tracks")
     return timeline
 
 
 class _Story:
-    """Reads the compositions of one document."""
+    """Reader of the compositions of one document."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
     def sequence(self, element: Element) -> Composition:
-        """Return a sequence; raises ValueError that says what in it cannot be read."""
+        """Return a sequence; raises ValueError for an unreadable part."""
         rate = self._resources.rate(element.get("format")) or self._first_rate(element)
         begin = seconds_of(element, "tcStart")
         lines = self._content(element.findall("spine"), rate, begin)
         return Composition(lines, begin, rate, whole=True, notes=element.findall("note"))
 
     def alone(self, element: Element) -> Composition:
-        """Return a clip that is in no project as a sequence that begins at 0; raises ValueError."""
+        """Return a clip outside of any project as a sequence that begins at 0; raises ValueError."""
         resource = self._resources.get(element.get("ref"))
         holders = [element] if resource is None else [*resource.iter("sequence"), *resource.iter("multicam"), resource]
         rate = self._resources.rate(holders[0].get("format")) or self._first_rate(element)
@@ -108,7 +108,7 @@ class _Story:
     # --- compositions ---
 
     def _content(self, content: Iterable[Element], rate: Fraction, begin: Fraction) -> list[Storyline]:
-        """The storylines of a composition: of its spines or clips, and of all that is connected to them."""
+        """Return the storylines of a composition: its spines or clips, and all connected to them."""
         lines: list[Storyline] = []
         loose: list[Element] = []
         for element in content:
@@ -121,7 +121,7 @@ class _Story:
     def _storylines(
         self, elements: Sequence[Element], rate: Fraction, at: Fraction, begin: Fraction | None, lane: int
     ) -> list[Storyline]:
-        """A storyline that begins at `at` in its composition, where its own time is `begin` (None: that of its first item), and all that is connected to it."""
+        """Return a storyline and all connected to it. at: its begin in the composition; begin: the same in its own time, by default its first item's."""
         line, connected = Storyline(lane), list[Storyline]()
         offsets = [seconds_of(e, "offset") for e in elements if e.tag in _SHOWN and e.get("offset")]
         if begin is None:
@@ -147,8 +147,8 @@ class _Story:
             for child in (_picked(element) or element) if element.tag == "audition" else element:
                 if _lane(child) and child.tag in (*_SHOWN, "spine"):
                     begins = piece.at(seconds_of(child, "offset", piece.start), 1 / rate)
-                    inside = list(child) if child.tag == "spine" else [child]
-                    connected += self._storylines(inside, rate, begins, None, lane + _lane(child))
+                    content = list(child) if child.tag == "spine" else [child]
+                    connected += self._storylines(content, rate, begins, None, lane + _lane(child))
         return [line, *connected] if line.pieces else []
 
     # --- items ---
@@ -182,7 +182,7 @@ class _Story:
         return StoryItem(_ZERO, seconds_of(element, "duration"), seconds_of(element, "start"))
 
     def _media(self, element: Element, rate: Fraction) -> StoryItem:
-        """A clip of one asset, or what makes its picture itself: titles and generators."""
+        """Read a clip of one asset, a title or a generator."""
         resource = self._resources.get(element.get("ref"))
         name = element.get("name", "")
         if resource is None or resource.tag != "asset":
@@ -209,20 +209,20 @@ class _Story:
         return StoryItem(_ZERO, length, retime.begin if start is None else start, scale, items)
 
     def _absent(self, element: Element, rate: Fraction, what: str) -> StoryItem:
-        """A clip whose resource the document does not hold, as one of missing media."""
+        """Return a clip of missing media, for one whose resource is not in the document."""
         name = element.get("name", "")
         clip = otio.schema.Clip(name, otio.schema.MissingReference(name=name))
         add_note(clip, f"refers to '{element.get('ref')}', which is no {what} of the document")
         return self._plain(element, rate, clip)
 
     def _plain(self, element: Element, rate: Fraction, clip: Any) -> StoryItem:
-        """A clip as its element's own times have it."""
+        """Return a clip with its element's own times."""
         length, begin = seconds_of(element, "duration"), seconds_of(element, "start")
         clip.source_range = time_range(begin, length, rate)
         return StoryItem(_ZERO, length, begin, items={SOUND if element.tag == "audio" else PICTURE: clip})
 
     def _container(self, element: Element, rate: Fraction) -> StoryItem:
-        """A clip or synchronized clip: its content is in it."""
+        """Read a clip or synchronized clip, which contains its content."""
         content = [e for e in element if e.tag in (*_SHOWN, "spine") and not _lane(e)]
         inside = self._resources.rate(element.get("format")) or rate
         offsets = [_content_begin(e) for e in content]
@@ -248,21 +248,21 @@ class _Story:
         inside = self._resources.rate(multicam.get("format")) or rate
         begin = seconds_of(multicam, "tcStart")
         angles, sources = multicam.findall("mc-angle"), element.findall("mc-source")
-        lines, absent = list[Storyline](), ""
+        lines, problem = list[Storyline](), ""
         for kind in (PICTURE, SOUND):
-            chosen = [source.get("angleID") for source in sources if kind in _enabled(source)]
-            chosen = chosen if sources else [angle.get("angleID") for angle in angles]
-            angle = next((angle for angle in angles if angle.get("angleID") in chosen[:1]), None)
-            if angle is None and chosen and kind == PICTURE:
-                absent = f"its angle '{chosen[0]}' is not in the document"
+            angle_ids = [source.get("angleID") for source in sources if kind in _enabled(source)]
+            angle_ids = angle_ids if sources else [angle.get("angleID") for angle in angles]
+            angle = next((angle for angle in angles if angle.get("angleID") in angle_ids[:1]), None)
+            if angle is None and angle_ids and kind == PICTURE:
+                problem = f"its angle '{angle_ids[0]}' is not in the document"
             for line in self._content(angle, inside, begin) if angle is not None else ():
                 lines.append(line)
                 for piece in line.pieces:
                     piece.items = {k: item for k, item in piece.items.items() if k == kind}
                     piece.markers = piece.markers if kind == PICTURE else []
         piece = self._used(element, rate, Composition(lines, begin, inside), resource.get("name", ""), inside)
-        if absent:
-            piece.add_note(absent)
+        if problem:
+            piece.add_note(problem)
         return piece
 
     def _used(
@@ -276,7 +276,7 @@ class _Story:
         *,
         flat: bool = False,
     ) -> StoryItem:
-        """A use of a composition. own: rate of its media. start: by default as its element says. flat: as the one clip in it, where it is no more than that."""
+        """Return a use of a composition. own: rate of its media. start: by default its element's. flat: replace a composition of a single clip by it."""
         begin = composition.begin
         start = seconds_of(element, "start", begin) if start is None else start
         if start < begin:  # it counts from 0
@@ -300,7 +300,7 @@ class _Story:
         return None if resource is None or resource.tag != "asset" else self._resources.rate(resource.get("format"))
 
     def _first_rate(self, element: Element) -> Fraction:
-        """The rate of a sequence whose format says none: that of the first clip that says one, else 24."""
+        """Return the rate for a sequence without one: of the first clip with a rate, else 24."""
         for child in element.iter():
             resource = self._resources.get(child.get("ref"))
             formats = child.get("format"), None if resource is None else resource.get("format")
@@ -313,7 +313,7 @@ class _Story:
 
 
 def _picked(element: Element) -> Element | None:
-    """The clip that an audition shows: its first."""
+    """Return the active clip of an audition: its first."""
     return next((child for child in element if child.tag in _SHOWN), None)
 
 
@@ -325,18 +325,18 @@ def _lane(element: Element) -> int:
 
 
 def _content_begin(element: Element) -> Fraction:
-    """The begin of an element of content, as its parent's time counts."""
+    """Return the begin of an element of content, in its parent's time."""
     first = _picked(element) if element.tag == "spine" else None
     return seconds_of(element, "offset") + (_ZERO if first is None else seconds_of(first, "offset"))
 
 
 def _enabled(element: Element) -> set[str]:
-    """The kinds of track that a clip or an angle is enabled for."""
+    """Return the kinds of track for which a clip or an angle is enabled."""
     return {"video": {PICTURE}, "audio": {SOUND}, "all": {PICTURE, SOUND}}.get(element.get("srcEnable", "all"), set())
 
 
 def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, Any]:
-    """A container around one clip that fills it, as that clip: by kind of track; empty where there is more in it than that."""
+    """Return the single clip that fills a container, by kind of track; empty if it holds anything else."""
     filled = [piece for line in lines for piece in line.pieces if piece.items]
     pictures = [piece for piece in filled if PICTURE in piece.items]
     if len(pictures) > 1 or not filled or any(line.transitions for line in lines):
@@ -348,11 +348,9 @@ def _flat(lines: list[Storyline], retime: Retime, rate: Fraction) -> dict[str, A
     items = [(piece, kind, item) for piece in filled for kind, item in piece.items.items()]
     if not all(isinstance(item, otio.schema.Clip) and not item.effects and item.enabled for _, _, item in items):
         return {}
-    shown = [item.media_reference for _, _, item in items]
-    media = {getattr(reference, "target_url", "") or reference.name for reference in shown}
-    leads = {
-        start_of(item) - piece.begin for piece, _, item in items
-    }  # how far their time is ahead of the composition's
+    references = [item.media_reference for _, _, item in items]
+    media = {getattr(reference, "target_url", "") or reference.name for reference in references}
+    leads = {start_of(item) - piece.begin for piece, _, item in items}  # offsets of their time to the composition's
     if len(media) > 1 or len(leads) > 1:
         return {}
     ahead = leads.pop()

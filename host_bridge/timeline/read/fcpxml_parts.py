@@ -1,4 +1,4 @@
-"""The parts of FCPXML: its times, resources, speeds and markers, and storylines as tracks."""
+"""Parts of FCPXML: times, resources, speeds, markers, and storylines as tracks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MARKERS = ("marker", "chapter-marker", "keyword")
 
 
 def seconds_of(element: Element, name: str, default: Fraction = _ZERO) -> Fraction:
-    """The time that an attribute says, such as `1001/24000s` or `5s`; raises ValueError for other text."""
+    """Parse the time in an attribute, such as `1001/24000s` or `5s`; raises ValueError for other text."""
     text = element.get(name)
     return default if text is None else _parse_time(text, f"{label_of(element)}: {name}")
 
@@ -56,7 +56,7 @@ def _parse_time(text: str, what: str) -> Fraction:
 
 
 def label_of(element: Element) -> str:
-    """An element's name in errors and notes."""
+    """Return an element's name for errors and notes."""
     name = element.get("name")
     return f"{element.tag} '{name[:60]}'" if name else element.tag
 
@@ -65,45 +65,45 @@ def label_of(element: Element) -> str:
 
 
 class Resources:
-    """All elements of a document that have an id."""
+    """The elements of a document with an id."""
 
     def __init__(self, root: Element) -> None:
         holders = root.iter("resources")
         self._elements = {e.get("id", ""): e for holder in holders for e in holder if e.get("id")}
 
     def get(self, id: str | None) -> Element | None:
-        """The element that a reference leads to."""
+        """Return the element of a reference; None if missing."""
         return self._elements.get(id or "")
 
     def rate(self, id: str | None) -> Fraction | None:
-        """The frame rate of a format, in frames per second; None for formats without one."""
+        """Return the rate of a format in frames per second; None for formats without one."""
         element = self.get(id)
         if element is None or element.tag != "format":
             return None
         if element.get("frameDuration"):
             duration = seconds_of(element, "frameDuration")
             return snap_rate(1 / duration) if duration else None
-        named = _NAMED_RATE.search(element.get("name") or "")
-        if named is None:
+        match = _NAMED_RATE.search(element.get("name") or "")
+        if match is None:
             return None
-        digits = named[2]
+        digits = match[2]
         rate = Fraction(int(digits), 100 if len(digits) > 3 or digits in ("2398", "4795") else 1)
-        return snap_rate(rate / 2 if named[1] == "i" else rate)
+        return snap_rate(rate / 2 if match[1] == "i" else rate)
 
 
 def kinds_of(asset: Element) -> list[str]:
-    """The kinds of track that an asset is for."""
+    """Return the kinds of track of an asset."""
     sound = asset.get("hasAudio") == "1"
     pictures = asset.get("hasVideo") == "1" or (not sound and asset.get("hasVideo") != "0")
-    return [kind for kind, there in ((PICTURE, pictures), (SOUND, sound)) if there]
+    return [kind for kind, present in ((PICTURE, pictures), (SOUND, sound)) if present]
 
 
 def clip_of(asset: Element, name: str, rate: Fraction) -> Any:
     """Return a clip of an asset's files: the original, and a proxy beside it. rate: of the asset, or one for sound."""
-    named = [(rep.get("kind"), rep.get("src")) for rep in asset.findall("media-rep")]
-    named.append((None, asset.get("src")))
-    proxies = [src for kind, src in named if src and kind == "proxy-media"]
-    originals = [src for kind, src in named if src and kind != "proxy-media"]
+    sources = [(rep.get("kind"), rep.get("src")) for rep in asset.findall("media-rep")]
+    sources.append((None, asset.get("src")))
+    proxies = [src for kind, src in sources if src and kind == "proxy-media"]
+    originals = [src for kind, src in sources if src and kind != "proxy-media"]
     urls = {"DEFAULT_MEDIA": (originals or proxies)[0]} if originals or proxies else {}
     if originals and proxies:
         urls["proxy"] = proxies[-1]
@@ -122,7 +122,7 @@ def clip_of(asset: Element, name: str, rate: Fraction) -> Any:
 
 # --- speeds ---
 #
-# A time map's `time` counts as the clip is used (its `start`), `value` as its content counts. A conformed clip plays the frames of its media one
+# A time map's `time` is in the clip's own time (its `start`), `value` in its content's. A conformed clip plays the frames of its media one
 # by one at the rate of the timeline.
 
 
@@ -130,8 +130,8 @@ def clip_of(asset: Element, name: str, rate: Fraction) -> Any:
 class Retime:
     """The part of its content that a clip shows.
 
-    length: of its record, in seconds. keys: from seconds of record to seconds of its content. begin: as its own time counts.
-    down: between two frames of its media it shows the earlier.
+    length: of its record, in seconds. keys: from seconds of record to seconds of its content. begin: in its own time.
+    down: whether it shows the earlier of two frames of its media.
     """
 
     length: Fraction
@@ -141,7 +141,7 @@ class Retime:
     down: bool = False
 
     def shifted(self, by: Fraction) -> Retime:
-        """The same of a content that counts otherwise."""
+        """Return the same part with the content's time shifted."""
         return replace(self, keys=tuple(replace(key, source=key.source + by) for key in self.keys))
 
     def put_on(self, item: Any, rate: Fraction) -> None:
@@ -162,7 +162,7 @@ class Retime:
 
 
 def _conform_of(element: Element, rate: Fraction, own: Fraction | None) -> tuple[Fraction, list[str]]:
-    """Return the seconds of its content that a conformed clip plays in one of the timeline, and notes."""
+    """Return the seconds of content that a conformed clip plays per second of the timeline, and notes."""
     conform = element.find("conform-rate")
     if conform is None or conform.get("scaleEnabled") == "0":
         return Fraction(1), []
@@ -185,9 +185,9 @@ def retime_of(
     own: Fraction | None,
     content: tuple[Fraction, Fraction | None],
 ) -> tuple[Retime, Fraction]:
-    """Return the part of its content that a clip shows, and how many seconds of it pass in one of the timeline by its rate conform alone.
+    """Return the part of its content that a clip shows, and its seconds per second of the timeline by rate conform alone.
 
-    start: of its use, None where it does not say. length: of its record. rate: of the sequence. own: of its media. content: begin and
+    start: of its use, None if not given. length: of its record. rate: of the sequence. own: of its media. content: begin and
     length of its content. All in seconds, rates in frames per second.
     """
     scale, notes = _conform_of(element, rate, own)
@@ -241,7 +241,7 @@ def retime_of(
 
 
 def _samples_down(element: Element) -> bool:
-    """Whether a clip shows the earlier of two frames, as Final Cut does unless it is told otherwise."""
+    """Tell whether a clip shows the earlier of two frames, as Final Cut does by default."""
     holder = next((e for e in map(element.find, ("timeMap", "conform-rate")) if e is not None), None)
     return holder is None or holder.get("frameSampling", "floor") != "nearest-neighbor"
 
@@ -250,7 +250,7 @@ def _samples_down(element: Element) -> bool:
 
 
 def markers_of(element: Element, begin: Fraction, end: Fraction, rate: Fraction) -> tuple[list[Any], list[str]]:
-    """Return the markers, keywords and notes of an element that touch the part of it that is used, from begin to end, and a note on others."""
+    """Return the markers, keywords and notes of an element that touch its used part, from begin to end, and a note on others."""
     markers, notes = [], []
     for child in element:
         if child.tag == "note":
@@ -266,7 +266,7 @@ def markers_of(element: Element, begin: Fraction, end: Fraction, rate: Fraction)
 
 
 def _note_marker(element: Element, rate: Fraction, length: Fraction, begin: Fraction = _ZERO) -> Any:
-    """A note as a marker over all of what it is about."""
+    """Turn a note into a marker over its whole element."""
     return otio.schema.Marker("", time_range(begin, length, rate), comment=(element.text or "").strip())
 
 
@@ -277,7 +277,7 @@ def _note_marker(element: Element, rate: Fraction, length: Fraction, begin: Frac
 class StoryItem:
     """An item of a storyline.
 
-    begin, length: of its record, in seconds. start: as its own time counts. items: by kind of track. markers: of what has no item.
+    begin, length: of its record, in seconds. start: in its own time. items: by kind of track. markers: if it has no item.
     """
 
     begin: Fraction
@@ -288,21 +288,21 @@ class StoryItem:
     markers: list[Any] = field(default_factory=list)
 
     def at(self, offset: Fraction, frame: Fraction) -> Fraction:
-        """The second of the record at which something is connected. A conformed clip's offsets are found to count in one of two ways: by which they fall on frames."""
+        """Return the record second of a connection. Offsets in a conformed clip count in one of two ways; the one that falls on a frame is taken."""
         along = offset - self.start
         if self.scale != 1 and (along / frame).denominator > 1 and (along / self.scale / frame).denominator == 1:
             along /= self.scale
         return self.begin + along
 
     def add_note(self, note: str) -> None:
-        """Leave a note at what it shows."""
+        """Add a note to its items."""
         for item in self.items.values():
             add_note(item, note)
 
 
 @dataclass(eq=False)
 class Storyline:
-    """Items that follow each other without a hole, and transitions between them, by the number of the item that they stand before."""
+    """Items in sequence without gaps, and transitions between them, by the index of the item after each."""
 
     lane: int
     pieces: list[StoryItem] = field(default_factory=list)
@@ -310,20 +310,20 @@ class Storyline:
 
     @property
     def begin(self) -> Fraction:
-        """Its first second in the composition."""
+        """The first second in the composition."""
         return self.pieces[0].begin
 
     @property
     def end(self) -> Fraction:
-        """The second at which it is over."""
+        """The last second in the composition."""
         return self.pieces[-1].begin + self.pieces[-1].length
 
 
 @dataclass
 class Composition:
-    """Storylines together. begin: the second of its own time with which it begins. rate: in frames per second.
+    """Storylines together. begin: its first second in its own time. rate: in frames per second.
 
-    whole: the primary storyline is shown though it be empty, for its length. notes: about all of it.
+    whole: keep the primary storyline even if empty, for its length. notes: about all of it.
     """
 
     lines: list[Storyline]
@@ -333,7 +333,7 @@ class Composition:
     notes: Sequence[Element] = ()
 
     def __post_init__(self) -> None:
-        """Have the first storyline begin at 0."""
+        """Shift all storylines so that none begins before 0."""
         ahead = max((-line.begin for line in self.lines if line.begin < 0), default=_ZERO)
         self.begin -= ahead
         for piece in (piece for line in self.lines for piece in line.pieces):
@@ -341,11 +341,11 @@ class Composition:
 
     @property
     def length(self) -> Fraction:
-        """Its seconds."""
+        """The length in seconds."""
         return max((line.end for line in self.lines), default=_ZERO)
 
     def stack(self, name: str) -> Any:
-        """A stack of its tracks: pictures from the lowest lane up, then sound. Storylines of one lane share a track where they do not touch in a transition."""
+        """Return a stack of its tracks: pictures from the lowest lane up, then sound. Storylines of a lane share a track unless they collide."""
         rows: list[list[Storyline]] = []
         for lane in sorted({line.lane for line in self.lines}):
             here: list[list[Storyline]] = []
@@ -364,7 +364,7 @@ class Composition:
 
 
 def is_filled(track: Any) -> bool:
-    """Whether there is anything but gaps on a track."""
+    """Tell whether a track holds anything but gaps."""
     return any(not isinstance(item, otio.schema.Gap) for item in track)
 
 
@@ -400,7 +400,7 @@ def _pad(track: Any, length: Fraction, rate: Fraction) -> None:
 
 
 def _add_transition(track: Any, line: Storyline, i: int, kind: str, rate: Fraction) -> None:
-    """Add the transition before item `i`, if it is between things of this kind."""
+    """Add the transition before item `i`, if an item of this kind is beside it."""
     element, before, behind = line.transitions[i]
     beside = [piece.items[kind] for piece in line.pieces[max(i - 1, 0) : i + 1] if kind in piece.items]
     if before < 0 or behind < 0 or not before + behind:

@@ -1,1 +1,1 @@
-"""The report for the legal department: what was made of an edit, from its run or from an exported edit, with the project's records."""
+"""Report for the legal department: results in an edit, from its run or an exported edit, with the project's consent records."""

@@ -19,19 +19,19 @@ from nodes.text import page_template
 
 Verdict = Literal["yes", "no", "unknown"]
 IntegrityState = Literal["intact", "stranger", "changed", "contradicted", "gone", "none", "off", "unverified", "absent"]
-# What a result counts, by the state of its Content Credentials; any other state is a no.
+# The answer for a result, by the state of its Content Credentials; any other state is a no.
 WEIGHTS: dict[IntegrityState, Verdict] = {
     "intact": "yes",
     "stranger": "unknown",
     "unverified": "unknown",
     "absent": "unknown",
 }
-_LISTED = 6  # shots that a line names before it only counts
+_LISTED = 6  # most shots to name in a line
 Line = tuple[Verdict, str, str]  # weight, shot, what
 
 
 class Person(DocumentPart):
-    """A performer in a result. name: None if no record has it. may_now: whether any consent allows this use today, None if that is unknown."""
+    """A performer in a result. name: None if not recorded. may_now: whether any consent allows this use today; None if unknown."""
 
     id: str
     name: str | None
@@ -41,14 +41,14 @@ class Person(DocumentPart):
 
 
 class CastPair(DocumentPart):
-    """Who was replaced by whom: as the records name them, else by id, else as the edit does."""
+    """A replacement: names from the records, else ids, else names from the edit."""
 
     target: str | None
     source: str | None
 
 
 class FrameCount(DocumentPart):
-    """The numbers of a result's frames as the edit counts, handles included."""
+    """The frame numbers of a result in the edit's count, handles included."""
 
     first: int
     last: int
@@ -56,7 +56,7 @@ class FrameCount(DocumentPart):
 
 
 class ReportedFootage(DocumentPart):
-    """Footage that took part, by Faceplate's own digest. part: plate, source, roto, faces (learned from) or footage (of an export)."""
+    """Footage of a result, by Faceplate's own digest. part: plate, source, roto, faces (learned from) or footage (of an export)."""
 
     digest: str
     part: str
@@ -64,7 +64,7 @@ class ReportedFootage(DocumentPart):
 
 
 class Integrity(DocumentPart):
-    """Whether a result is as it was made. by, time_stamped: as the manifest says, None where none was read. verify: the command that says more."""
+    """Integrity of a result. by, time_stamped: from the manifest, None if none was read. verify: a command for details."""
 
     state: IntegrityState
     what: str
@@ -75,7 +75,7 @@ class Integrity(DocumentPart):
 
 
 class ReportedResult(DocumentPart):
-    """What came of a shot. folder: of a run. unknown: digests of models that do not say whom they were trained on. sha256: of the finished picture."""
+    """The result of a shot. folder: of a run. unknown: digests of models with unknown training performers. sha256: of the finished picture."""
 
     folder: str | None = None
     models: list[UsedModel]
@@ -87,7 +87,7 @@ class ReportedResult(DocumentPart):
 
 
 class ReportedShot(DocumentPart):
-    """A shot, who is in it, and its result."""
+    """A shot, its performers and its result."""
 
     id: str
     name: str
@@ -110,7 +110,7 @@ class ReportedPaper(DocumentPart):
 
 
 class ConsentStanding(DocumentPart):
-    """A consent record, and whether it holds today (None: that cannot be told here), with `stands` in words."""
+    """A consent record. holds: whether it is valid today, None if unknown here; stands: the same in words."""
 
     id: str
     performer: str | None = None
@@ -128,7 +128,7 @@ class ConsentStanding(DocumentPart):
 
 
 class Answer(DocumentPart):
-    """A question, and why its answer is not yes."""
+    """An answered question. why: reasons for any answer but yes."""
 
     id: str
     question: str
@@ -146,7 +146,7 @@ class ReportedEdit(DocumentPart):
 
 
 class ReportedExport(DocumentPart):
-    """What an export says of itself. edit: name of the edit that it was made of."""
+    """The description of an export. edit: name of the original edit."""
 
     mode: str
     profile: str
@@ -154,7 +154,7 @@ class ReportedExport(DocumentPart):
 
 
 class EditReport(DocumentPart):
-    """What was made of an edit. run: the run's folder, or export: the exported edit itself. production: what the consents are held against."""
+    """The report on an edit. run: the run's folder, or export: the exported edit itself. production: the one that consents must cover."""
 
     schema_: str = Field(default="faceplate.timeline-report/1", alias="schema")
     made: str
@@ -182,8 +182,8 @@ def answers(
 ) -> list[Answer]:
     """Answer the questions.
 
-    changed: whether the edit is another than the one that was run, None for an export. unexplained: clips that do not say what they show.
-    known: whether there are records of consent here.
+    changed: whether the edit has changed since its run, None for an export. unexplained: clips with a result but no data on it.
+    known: whether consent records were found.
     """
     done = [(shot, shot.result) for shot in shots if shot.result is not None]
     people = [person.id for shot, _ in done for person in shot.people]
@@ -214,13 +214,13 @@ def answers(
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the answer to all of several questions."""
+    """Return the combined answer to several questions."""
     weights = set(verdicts)
     return "no" if "no" in weights else "unknown" if "unknown" in weights else "yes"
 
 
 def remarks(shots: Sequence[ReportedShot], consents: Mapping[str, ConsentStanding]) -> list[str]:
-    """List what else a reader should know, which changes no answer."""
+    """List further remarks for the reader, which change no answer."""
     return _together([line for shot in shots for line in _remarks(shot, consents)])
 
 
@@ -229,8 +229,8 @@ def _people(shot: ReportedShot, consents: Mapping[str, ConsentStanding], known: 
         yield "no", shot.id, "does not say by whose consent it was made"
     for person in shot.people:
         if person.may_now is False:
-            ended = [f"{id} {consents[id].stands}" for id in person.consents if consents[id].holds is False]
-            why = f" ({'; '.join(ended)})" if ended else ""
+            lapsed = [f"{id} {consents[id].stands}" for id in person.consents if consents[id].holds is False]
+            why = f" ({'; '.join(lapsed)})" if lapsed else ""
             yield "no", shot.id, f"{person.name or person.id} may not be {MAY[USE[person.role]]} today{why}"
         elif is_sample(person.id):
             what = "its publisher allows its use, and says nothing of what its people agreed to"
@@ -259,7 +259,7 @@ def _answered(id: str, question: str, lines: Sequence[Line]) -> Answer:
 
 
 def _together(lines: Iterable[Line]) -> list[str]:
-    """Say once what is so of several shots."""
+    """Merge lines that apply to several shots."""
     shots: dict[str, dict[str, None]] = {}
     for _, shot, what in lines:
         shots.setdefault(what, {})[shot] = None
@@ -285,7 +285,7 @@ _PARTS = {"plate": "plate", "source": "source", "roto": "matte", "faces": "learn
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A digest. label: what it is of, as the page calls it elsewhere. of: what else is to be said of that."""
+    """A digest. label: its object, as elsewhere on the page. of: a note on the object."""
 
     label: str
     digest: str
@@ -293,10 +293,10 @@ class Fingerprint:
 
 
 def page(report: EditReport) -> str:
-    """Show the report as one HTML page, to be printed or kept: everything it shows is in it."""
-    made = [(shot, shot.result) for shot in report.shots if shot.result is not None]
+    """Render the report as one self-contained HTML page, to print or keep."""
+    finished = [(shot, shot.result) for shot in report.shots if shot.result is not None]
     models: dict[str, UsedModel] = {}  # each once, by its digest, in the order of the shots
-    for _, result in made:
+    for _, result in finished:
         for model in result.models:
             models.setdefault(model.digest, model)
     numbered = [(f"M{i}", model) for i, model in enumerate(models.values(), 1)]
@@ -312,19 +312,19 @@ def page(report: EditReport) -> str:
         papers={digest: f"D{i}" for i, digest in enumerate(papers, 1)},
         consents=sorted(report.consents.values(), key=lambda c: ((c.performer or "").casefold(), c.id)),
         performers={p.id for s in report.shots for p in s.people},
-        versions=sorted({r.version for _, r in made}),
-        signers=sorted({r.credentials.by for _, r in made if r.credentials.by}),
+        versions=sorted({r.version for _, r in finished}),
+        signers=sorted({r.credentials.by for _, r in finished if r.credentials.by}),
         prints={
             "Edit, models, documents: SHA-256": [
                 *_of_edit(report),
                 *(Fingerprint(label, m.sha256, m.name or "") for label, m in numbered if m.sha256),
                 *(Fingerprint(f"D{i}", digest, name) for i, (digest, name) in enumerate(papers.items(), 1)),
             ],
-            "Results: SHA-256": [Fingerprint(s.id, r.sha256) for s, r in made if r.sha256],
+            "Results: SHA-256": [Fingerprint(s.id, r.sha256) for s, r in finished if r.sha256],
             "Footage: Faceplate's own digest": list(_of_footage(report)),
             "Models: Faceplate's own digest": [
                 *(Fingerprint(label, m.digest, m.name or "") for label, m in numbered if not m.sha256),
-                *(Fingerprint(s.id, d, "of unknown origin") for s, r in made for d in r.unknown),
+                *(Fingerprint(s.id, d, "of unknown origin") for s, r in finished for d in r.unknown),
             ],
         },
     )
@@ -340,7 +340,7 @@ def _of_edit(report: EditReport) -> Iterator[Fingerprint]:
 
 
 def _of_footage(report: EditReport) -> Iterator[Fingerprint]:
-    """Each clip once, with the shots that it is in."""
+    """Yield each clip once, with the shots that use it."""
     shots: dict[str, list[str]] = {}
     parts: dict[str, str] = {}
     for shot in report.shots:

@@ -1,4 +1,4 @@
-"""Gather the report on an edit: from its run's documents, or from what an exported edit says clip by clip. Nothing here changes any of them."""
+"""Collector of the report on an edit, from its run's documents or from the clips of an exported edit; it changes neither."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def gather(
     verify: bool = True,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> EditReport:
-    """Put together what was made of an edit: from its run; or, for an edit that our export wrote, from what that says clip by clip.
+    """Gather the report on an edit from its run, or from the clips of an edit that our export wrote.
 
-    out: the run's folder, by default beside the edit. media_roots: where an export's media are now. rate: at which the edit was run, to check it.
-    verify: read and verify the results. progress: told shots done, and how many there are.
-    Raises SchemaError where there is no edit, neither a run nor an export, or not what the run says is done; ConsentError for records that
-    cannot be relied on; OutputError when a bundle cannot be unpacked for verifying.
+    out: the run's folder, by default beside the edit. media_roots: where an export's media are now. rate: of the edit's run, to check it.
+    verify: read and verify the results. progress: called with finished shots, and their total.
+    Raises SchemaError if the edit, both run and export, or finished results are missing; ConsentError for unreliable
+    records; OutputError when a bundle cannot be unpacked for verifying.
     """
     edit = edit.expanduser().absolute()
     out = (out or default_folder(edit)).expanduser().absolute()
@@ -114,7 +114,7 @@ def gather(
     digest, exported = hashlib.sha256(data).hexdigest(), _exported_edit(data, edit)
     run = load(out) if document_path(out).is_file() else None
     if run is not None and exported is not None and run.edit.digest != digest:
-        run = None  # it is that of the edit which was exported, or of another: what this one shows, it says itself
+        run = None  # the run is of the original edit, or of another: this export describes itself
     if run is not None and run.edit.rate is not None:
         check_rate(run.edit.rate, rate, edit)
     book = project_book(consent, out, edit)
@@ -128,8 +128,8 @@ def gather(
             shots.append(gatherer.shot_of_run(shot, out))
             progress(len(shots), len(run.shots))
     elif exported is not None:
-        tree, said = exported
-        source = said.digest
+        tree, export_block = exported
+        source = export_block.digest
         with _places(edit, media_roots, verify=verify) as places:
             for clip in clips(tree["tracks"]):
                 if (block := marked(clip, CLIP)) is not None:
@@ -144,9 +144,9 @@ def gather(
             file=out,
             remedy="Run it first with `faceplate timeline run`, or name the run's folder with --out",
         )
-    used = dict.fromkeys(id for shot in shots for person in shot.people for id in person.consents)
-    consents = {id: gatherer.consent(id) for id in used}
-    asked = answers(shots, consents, changed, unexplained, known=book is not None)
+    consent_ids = dict.fromkeys(id for shot in shots for person in shot.people for id in person.consents)
+    consents = {id: gatherer.consent(id) for id in consent_ids}
+    replies = answers(shots, consents, changed, unexplained, known=book is not None)
     export = None
     if run is None and exported is not None:
         export = ReportedExport.model_validate(exported[1], from_attributes=True)
@@ -159,8 +159,8 @@ def gather(
         project=book.project if book else None,
         production=consent.production or (book.production if book else None),
         verified=verify,
-        covered=worst(answer.answer for answer in asked),
-        answers=asked,
+        covered=worst(answer.answer for answer in replies),
+        answers=replies,
         remarks=remarks(shots, consents),
         shots=shots,
         consents=consents,
@@ -169,7 +169,7 @@ def gather(
 
 @dataclass(frozen=True, slots=True)
 class _Gatherer:
-    """Describes shots. book: the project's records, None without a project. trust: for verifying results, None to leave that."""
+    """Collector of shots. book: the project's records, None without a project. trust: for verifying results, None to skip that."""
 
     book: ConsentBook | None
     trust: Trust | None
@@ -178,12 +178,12 @@ class _Gatherer:
 
     def person(self, part: PerformerPart) -> Person:
         """Describe a performer in a result."""
-        known = self.book is not None and not is_sample(part.id)
-        may_now = bool(self.book.allowing(part.id, USE[part.role])) if self.book and known else None
+        recorded = self.book is not None and not is_sample(part.id)
+        may_now = bool(self.book.allowing(part.id, USE[part.role])) if self.book and recorded else None
         return Person(id=part.id, name=self._name(part.id), role=part.role, consents=part.consents, may_now=may_now)
 
     def pair(self, target: str | None, source: str | None, people: Sequence[Person]) -> CastPair:
-        """Name who was replaced by whom. people: those in the result."""
+        """Name the target and source of a replacement. people: those in the result."""
 
         def called(name: str | None, role: Role) -> str | None:
             parts = [PerformerPart(id=p.id, role=p.role) for p in people]
@@ -193,7 +193,7 @@ class _Gatherer:
         return CastPair(target=called(target, "target"), source=called(source, "source"))
 
     def consent(self, id: str) -> ConsentStanding:
-        """Describe a consent record as it stands today."""
+        """Describe a consent record and its state today."""
         if id == RECORD:
             return ConsentStanding(id=id, holds=None, stands="sample footage")
         if self.book is None:
@@ -258,18 +258,18 @@ class _Gatherer:
         )
 
     def _integrity_of_folder(self, shot: ShotDocument, folder: Path) -> Integrity:
-        """Verify a run's shot, or see only whether all files are there."""
+        """Verify a run's shot, or without trust only check that its files exist."""
         credentials = shot.credentials
         if credentials is None:
             return _integrity("none")
         if not isinstance(credentials, SignedShot):
             return _integrity("off", why=f"{credentials.since[:10]}: {credentials.reason}".strip(": "))
         if self.trust is None:
-            listed = [(folder / r.file, folder / r.manifest) for r in credentials.results]
-            gone = [
-                f"{file.name} or its manifest is gone" for file, by in listed if not (file.exists() and by.exists())
+            results = [(folder / r.file, folder / r.manifest) for r in credentials.results]
+            missing = [
+                f"{file.name} or its manifest is gone" for file, by in results if not (file.exists() and by.exists())
             ]
-            integrity = _integrity("gone" if gone else "unverified", gone)
+            integrity = _integrity("gone" if missing else "unverified", missing)
         else:
             verdicts = [v for v in verify(folder, self.trust) if v.state != "none"]
             integrity = _judged(verdicts, shot.provenance or Provenance(), folder)
@@ -279,16 +279,16 @@ class _Gatherer:
     # --- an export ---
 
     def shot_of_clip(self, clip: Node, result: Node, file: Path, places: Places | None) -> ReportedShot:
-        """Describe a clip with a result. places: finds media, None to look for none. Raises SchemaError for a damaged block."""
+        """Describe a clip with a result. places: finds media, None to skip them. Raises SchemaError for a damaged block."""
         try:
             block = ClipBlock.model_validate(result)
             ours = {path[-1]: r for path, r in references(clip) if _is_ours(r)}
             reference = ours.get(block.key) or next(iter(ours.values()), None)
             frames, rate = _frames(reference, block.span)
-            name = str(clip.get("name") or "")  # that of the media, on a track of ours
+            name = str(clip.get("name") or "")  # on our tracks, the name of the media
             people = [self.person(part) for part in block.provenance.performers]
-            shown = None if reference is None else otio.core.deserialize_json_from_string(json.dumps(reference))
-            address = None if shown is None else url_of_reference(shown)
+            media = None if reference is None else otio.core.deserialize_json_from_string(json.dumps(reference))
+            address = None if media is None else url_of_reference(media)
             if places is None:
                 integrity = _integrity("unverified")
             else:
@@ -316,7 +316,7 @@ class _Gatherer:
             raise _damaged(f"the clip '{clip.get('name')}' has a damaged block '{NAME}'", file) from e
 
     def _integrity_of_media(self, media: Path | None, block: ClipBlock) -> Integrity:
-        """Verify an export's media, a file or a sequence as name.%04d.exr; None where they were not found."""
+        """Verify an export's media, a file or a sequence as name.%04d.exr; None if missing."""
         if media is None:
             return _integrity("absent")
         if self.trust is None:
@@ -334,18 +334,18 @@ class _Gatherer:
 
 
 def _footage(shot: ShotDocument, provenance: Provenance) -> list[ReportedFootage]:
-    """All footage in it by its digest, the shot's own with its part and name; the rest is what facesets were made of."""
+    """List a shot's footage by digest: its own with part and name, then that of its facesets."""
     own = {
-        one.digest: ReportedFootage(digest=one.digest, part=name.partition("_")[0], name=one.path.name)
-        for name, one in shot.inputs.items()
-        if isinstance(one, FootageInput)
+        item.digest: ReportedFootage(digest=item.digest, part=name.partition("_")[0], name=item.path.name)
+        for name, item in shot.inputs.items()
+        if isinstance(item, FootageInput)
     }
     learned = [ReportedFootage(digest=d, part="faces") for d in provenance.footage if d not in own]
     return [*own.values(), *learned]
 
 
 def _finished_sha256(folder: Path) -> str | None:
-    """SHA-256 of a shot's finished picture, the images where there are any; None where it is gone."""
+    """Return the SHA-256 of a shot's finished images or movie; None if missing."""
     frames, movie = frames_in(folder / "composite"), folder / "composite.mkv"
     return media_sha256(frames or movie) if frames or movie.is_file() else None
 
@@ -354,13 +354,13 @@ def _finished_sha256(folder: Path) -> str | None:
 
 
 def _exported_edit(data: bytes, file: Path) -> tuple[Node, ExportBlock] | None:
-    """Read an edit's bytes as an export of ours; None for any other edit. Raises SchemaError for what is damaged."""
+    """Read an edit's bytes as an export of ours; None for any other edit. Raises SchemaError for a damaged one."""
     if NAME.encode() not in data:
         return None
     try:
         edit = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        return None  # an edit of another format; whoever reads it says what is wrong with it
+        return None  # an edit of another format, whose reader reports faults
     block = marked(edit, EXPORT)
     if block is None:
         return None
@@ -377,17 +377,17 @@ def _is_ours(reference: Node) -> bool:
 
 
 def _frames(reference: Node | None, span: tuple[int, int]) -> tuple[FrameCount, Fraction]:
-    """The numbers of a result's frames as the edit counts, and their rate; of one that is not in the document its place in its media."""
-    there = (reference or {}).get("available_range")
-    if not there:
+    """Return a result's frame numbers in the edit's count, and their rate; without a reference, its place in its media."""
+    available = (reference or {}).get("available_range")
+    if not available:
         return FrameCount(first=span[0], last=span[1], count=span[1] - span[0] + 1), Fraction(24)
-    first, count = nearest(exact(there["start_time"]["value"])), round(there["duration"]["value"])
-    return FrameCount(first=first, last=first + count - 1, count=count), snap_rate(there["duration"]["rate"])
+    first, count = nearest(exact(available["start_time"]["value"])), round(available["duration"]["value"])
+    return FrameCount(first=first, last=first + count - 1, count=count), snap_rate(available["duration"]["rate"])
 
 
 @contextmanager
 def _places(edit: Path, roots: Sequence[MediaRoot], *, verify: bool) -> Iterator[Places | None]:
-    """Where an export's media are. Those in an .otioz are unpacked for as long as they are looked at; None where nobody will."""
+    """Open the places of an export's media; those of an .otioz are unpacked temporarily, or None without verifying."""
     kind = edit.suffix.lower()
     if kind != ".otioz":
         yield Places(edit if edit.is_dir() else edit.parent, tuple(roots), inside=kind == ".otiod")
@@ -407,22 +407,22 @@ def _damaged(what: str, file: Path) -> SchemaError:
 
 
 def _judged(verdicts: Sequence[Verdict], claimed: Provenance, path: Path) -> Integrity:
-    """The worst of what was verified counts. claimed: what a document says of them, which the signed manifests must say too."""
+    """Combine verdicts: the worst counts. claimed: the document's provenance, which signed manifests must match."""
     states = [_STATES[v.state] for v in verdicts]
-    others = [v.file.name for v in verdicts if v.intact and not (v.manifest and _is_said(v.manifest.swap, claimed))]
-    if others:
+    files = [v.file.name for v in verdicts if v.intact and not (v.manifest and _matches(v.manifest.swap, claimed))]
+    if files:
         states.append("contradicted")
     faults = [v.said for v in verdicts if not v.intact]
     what = "its Content Credentials name other consents, models or footage than are said here"
-    faults += [f"{name}: {what}" for name in others]
-    said = next((v.manifest for v in verdicts if v.manifest), None)
+    faults += [f"{name}: {what}" for name in files]
+    manifest = next((v.manifest for v in verdicts if v.manifest), None)
     integrity = _integrity(next((s for s in _WORST if s in states), "gone"), faults)
-    signer, stamped = said.signer if said else None, bool(said and said.time)
+    signer, stamped = manifest.signer if manifest else None, bool(manifest and manifest.time)
     return integrity.model_copy(update={"by": signer, "time_stamped": stamped, "verify": _command(path)})
 
 
-def _is_said(signed: Mapping[str, Any], claimed: Provenance) -> bool:
-    """Whether a manifest says the same of whose faces are in it, by which consents, from which footage, and of unknown models."""
+def _matches(signed: Mapping[str, Any], claimed: Provenance) -> bool:
+    """Tell whether a manifest matches the claimed consents, footage and unknown models."""
     return (
         signed.get("consents") == [{"role": p.role, "records": list(p.consents)} for p in claimed.performers]
         and signed.get("footage") == list(claimed.footage)

@@ -1,6 +1,6 @@
-"""What differs between two edits: objects added, removed and changed, each with a path that a person can follow.
+"""Differences of two edits: objects added, removed and changed, each with a readable path.
 
-Items of a list are paired before they are compared: equal ones first, then those of one kind and name, then those of one kind. So a clip put in
+Items of a list are paired before they are compared: equal ones first, then those of one kind and name, then those of one kind. So a clip inserted
 before others is one addition.
 """
 
@@ -37,9 +37,9 @@ _PLAIN = {"Clip", "Gap", "Stack", "Marker", "Transition", "Effect"}  # named in 
 
 
 class Change(BaseModel):
-    """One difference. path: of names, from the timeline down. before, after: the two values in short; empty if there is none.
+    """One difference. path: of names, from the timeline down. before, after: the two values in short; empty if absent.
 
-    ours: made by Faceplate's export, and gone when that is taken out again.
+    ours: made by Faceplate's export; undone when that is removed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,12 +72,12 @@ def diff_edits(a: Edit, b: Edit) -> list[Change]:
 
 
 def diff(before: Node, after: Node) -> list[Change]:
-    """List the differences of two documents. What OpenTimelineIO takes for the same is the same: a missing field and its default, 24 and 24.0."""
+    """List the differences of two documents. Values equal to OpenTimelineIO are equal: a missing field and its default, 24 and 24.0."""
     return list(_compare("timeline", _present(before), _present(after)))
 
 
 def _present(node: Any) -> Any:
-    """Spell a document as today's OpenTimelineIO would, as far as older spellings of the same go."""
+    """Upgrade older spellings in a document to those of today's OpenTimelineIO."""
     if isinstance(node, list):
         return [_present(child) for child in node]
     if not isinstance(node, dict):
@@ -143,7 +143,7 @@ def _is_number(x: Any) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool)
 
 
-# --- telling ---
+# --- descriptions ---
 
 
 def _names(items: list[Any]) -> list[str]:
@@ -161,15 +161,15 @@ def _names(items: list[Any]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    """Tell a value in a few words."""
+    """Describe a value in a few words."""
     kind = schema(value)
     if kind == "RationalTime":
         return f"{value.get('value'):g} @ {value.get('rate'):g}"
     if kind == "TimeRange":
         return f"{_short(value.get('start_time'))} for {_short(value.get('duration'))}"
     if kind:
-        shown = active_reference(value) if kind == "Clip" else value
-        media = (shown or {}).get("target_url") or (shown or {}).get("target_url_base")
+        reference = active_reference(value) if kind == "Clip" else value
+        media = (reference or {}).get("target_url") or (reference or {}).get("target_url_base")
         items = value.get("children")
         return kind + (f" {media}" if media else "") + (f" of {len(items)} items" if isinstance(items, list) else "")
     text = json.dumps(value, ensure_ascii=False)
@@ -181,15 +181,15 @@ def _short(value: Any) -> str:
 
 def _pairs(a: list[Any], b: list[Any]) -> Iterator[tuple[int | None, int | None]]:
     """Yield the indices of items that belong together, in order; None for an item without a counterpart."""
-    exact, called, kinds = (
+    exact, named, kinds = (
         [[key(item) for item in items] for items in (a, b)]
         for key in (lambda item: json.dumps(item, sort_keys=True), lambda item: (*_kind(item), item.get("name")), _kind)
     )
     in_place = len(a) == len(b) and all(map(eq, *kinds))
-    if in_place and all(sum(map(eq, *keys)) >= len(_common(*keys)) for keys in (exact, called)):
-        yield from ((i, i) for i in range(len(a)))  # of items that are alike each is compared with the one in its place
+    if in_place and all(sum(map(eq, *keys)) >= len(_common(*keys)) for keys in (exact, named)):
+        yield from ((i, i) for i in range(len(a)))  # similar items are compared by position
     else:
-        yield from _paired([exact, called, kinds], range(len(a)), range(len(b)))
+        yield from _paired([exact, named, kinds], range(len(a)), range(len(b)))
 
 
 def _paired(keys: list[list[list[Any]]], left: range, right: range) -> Iterator[tuple[int | None, int | None]]:
@@ -232,5 +232,5 @@ def _common(a: Sequence[Any], b: Sequence[Any]) -> list[tuple[int, int]]:
 
 
 def _kind(item: Any) -> tuple[str, Any, bool]:
-    """Tell what an item can only be paired with: its schema, sound or picture of a track, and whether Faceplate put the track in."""
+    """Return what paired items must share: schema, a track's kind, and whether Faceplate added the track."""
     return schema(item), item.get("kind"), marked(item, TRACK) is not None

@@ -1,4 +1,4 @@
-"""A timeline as an EDL (CMX 3600) whose timecodes are counts of frames, with its rate in a comment."""
+"""Writer of EDLs (CMX 3600) with timecodes as counts of frames, and the rate in a comment."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from host_bridge.timeline.write.writer import TimelineWriter, cannot_hold
 from nodes.footage.rates import nominal, timecode_of
 
 _PLACE = re.compile(r"%0?(\d*)d")
-_Lines = tuple[list[str], list[str]]  # those that begin with the number of the event, and those below
+_Lines = tuple[list[str], list[str]]  # those with the event's number, and the comments below
 
 
 def reduce_to_edl(timeline: Any) -> Any:
-    """Reduce a timeline, in place, to what an EDL can hold of it: one video track, without what is disabled.
+    """Reduce a timeline, in place, to the content of an EDL: one video track, without disabled items.
 
-    Raises OutputError for several tracks, and for what no event can say.
+    Raises OutputError for several tracks, and for items that no event can hold.
     """
     tracks = [t for t in timeline.tracks if getattr(t, "kind", "Video") == "Video" and t.enabled and t.find_clips()]
     if len(tracks) != 1 or not isinstance(tracks[0], otio.schema.Track):
@@ -57,16 +57,16 @@ def reduce_to_edl(timeline: Any) -> Any:
 
 
 def edl_of(timeline: Any, places: Places, name: str) -> bytes:
-    """Return a timeline that `reduce_to_edl` gave back as an EDL; raises OutputError.
+    """Return a timeline from `reduce_to_edl` as an EDL; raises OutputError.
 
-    places: where its media are. name: its title, where the timeline has none.
+    places: of its media. name: title for a timeline without a name.
     """
     return _EdlWriter(timeline, places, name).text().encode()
 
 
 @dataclass(frozen=True, slots=True)
 class _EventSource:
-    """What an event shows. labels: of the first frame and of the one after the last. names: of the clip and its media."""
+    """The source of an event. labels: of the first frame and of the one after the last. names: of the clip and its media."""
 
     reel: str
     labels: tuple[str, str]
@@ -86,7 +86,7 @@ class _EdlWriter(TimelineWriter):
         self.start = nearest(start_of_edit(timeline) * self._rate)
 
     def text(self) -> str:
-        """All of it."""
+        """Return the text of the EDL."""
         drop = "DROP FRAME" if self.drop else "NON-DROP FRAME"
         lines = [f"TITLE: {_line(self.title)}", f"FCM: {drop}", ""]
         for number, (events, comments) in enumerate(self._events(), 1):
@@ -99,7 +99,7 @@ class _EdlWriter(TimelineWriter):
     def _events(self) -> Iterator[_Lines]:
         (track,) = self.timeline.tracks
         before, end, fade = _NOTHING, 0, None
-        for i, item in enumerate((*track, None)):  # None: what a transition at the end fades to
+        for i, item in enumerate((*track, None)):  # None: for a transition at the end
             if isinstance(item, otio.schema.Transition):
                 fade = item
                 continue
@@ -107,7 +107,7 @@ class _EdlWriter(TimelineWriter):
             if shot is not None:
                 begin = shot.record[0]
                 if not end and begin:
-                    yield self._lines(_NOTHING, (0, begin))  # so that the edit begins where it begins
+                    yield self._lines(_NOTHING, (0, begin))  # so that the edit keeps its begin
                 after = track[i + 1] if i + 1 < len(track) else None
                 ahead = self.offsets(after)[0] if isinstance(after, otio.schema.Transition) else 0
                 end = sum(shot.record) - shot.transitions[1] - ahead
@@ -132,7 +132,7 @@ class _EdlWriter(TimelineWriter):
         return [cut, line], [*source.comments, *names]
 
     def _source(self, clip: Any, shot: Shot, length: int, ahead: int) -> _EventSource:
-        """What a clip shows. length: of its event, which ends `ahead` frames before the clip itself, where the transition begins."""
+        """Return the source of a clip. length: of its event, which ends `ahead` frames before the clip itself, where the transition begins."""
         reference, source = clip.media_reference, self.media(clip)
         media = source.media
         black = isinstance(reference, otio.schema.GeneratorReference)
@@ -146,7 +146,7 @@ class _EdlWriter(TimelineWriter):
             if isinstance(effect, otio.schema.LinearTimeWarp) and getattr(effect, "enabled", True):
                 speed *= exact(effect.time_scalar)
         begin = (start_of(clip) - source.origin) * at if clip.source_range else Fraction(0)
-        # Played backwards an event shows its source from the end on, so that what is cut off there moves its beginning.
+        # A reversed event plays its source from the end, so frames cut off there move its beginning.
         begin += abs(speed) * at / self._rate * (ahead if speed < 0 else -shot.transitions[0])
         begin += SLACK - Fraction(1, 2) if samples_down(clip) else 0
         position = nearest(begin)
@@ -158,8 +158,8 @@ class _EdlWriter(TimelineWriter):
         if begin != position or not 0 <= position < (media.frames or position + 1):
             comments.append(f"* {SOURCE_IN}: {base + begin}")
         if speed != 1:
-            shown = first + count - 1 if speed < 0 else first
-            comments.insert(0, f"M2   {reel:8}       {_m2(speed, self._rate):21} {self._label(shown, at, header)}")
+            frame = first + count - 1 if speed < 0 else first
+            comments.insert(0, f"M2   {reel:8}       {_m2(speed, self._rate):21} {self._label(frame, at, header)}")
         comments += [self._locator(marker) for marker in clip.markers]
         comments += [f"* {_line(c)}" for c in block_of(clip, KEY).get("comments", ())]
         url = re.sub(r"[\r\n]+", " ", media.url)
@@ -171,7 +171,7 @@ class _EdlWriter(TimelineWriter):
         return _EventSource(reel, labels, comments, [*names, f"CLIP: {url}"])
 
     def _label(self, number: int, at: Fraction, header: Header | None) -> str:
-        """A label of the source: of the media's own timecode, where they have one."""
+        """Return a label of the source, in the media's own timecode if they have one."""
         own = header is not None and header.start is not None and header.rate and nominal(header.rate) == nominal(at)
         return timecode_of(number, at, drop=header.drop if own and header else self.drop)
 
@@ -182,19 +182,19 @@ class _EdlWriter(TimelineWriter):
 
 
 def _kind(fade: Any) -> str:
-    """The code of a transition: as an EDL had it, else D for a dissolve."""
+    """Return the code of a transition: from an earlier EDL, else D for a dissolve, W001 for a wipe."""
     code = str(block_of(fade, KEY).get("transition", ""))
     return code if re.fullmatch(r"D|W\d{3}", code) else "W001" if "Wipe" in fade.transition_type else "D"
 
 
 def _reel(clip: Any, url: str) -> str:
-    """As an EDL had it, else eight letters of the media's name."""
+    """Return the reel: from an earlier EDL, else eight letters of the media's name."""
     name = re.split(r"[/\\]", url)[-1].rpartition(".")[0] or clip.name
     return _line(str(block_of(clip, KEY).get("reel", ""))) or re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
 
 
 def _m2(speed: Fraction, rate: Fraction) -> str:
-    """A speed in frames per second, with as many digits as it takes to read it again."""
+    """Format a speed in frames per second, with enough digits to read it back."""
     fps = abs(speed) * nominal(rate)
     for digits in range(1, 10):
         text = f"{'-' if speed < 0 else ''}{float(fps):0{4 + digits}.{digits}f}"

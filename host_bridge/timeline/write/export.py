@@ -1,8 +1,8 @@
-"""Put the results of a run into its edit, and write that as a file.
+"""Export of an edit: the results of a run are put into it, and it is written as a file.
 
 A result goes into a media reference of its clip, or into a clip on a track above. Item for item such a track has the lengths of the track below: gaps
-for what is not replaced, a clip with the shot's own source range and effects for what is, and the transitions that touch one. So whatever the
-track's clips do (retimes, reverses, freezes, moves, dissolves), the results do with them.
+for items without a result, clips with the shot's own source range and effects for the others, and the transitions that touch one. So the results
+follow the track's clips through retimes, reverses, freezes, moves and dissolves.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def export(
 ) -> ExportResult:
     """Make the media of results and write the edit with them. Raises FaceplateError.
 
-    run_folder: by default beside the edit. rate: at which an EDL was run, in frames per second; by default as the run says. consent: by which records.
+    run_folder: by default beside the edit. rate: of an EDL's run, in frames per second; by default from the run. consent: names the records.
     """
     path, target = path.expanduser().absolute(), settings.target(path)
     _check_target(path, target, settings)
@@ -140,8 +140,8 @@ def export_edit(
 ) -> Exported:
     """Put the finished shots of a run into the edit's document; see `ExportSettings` for the modes. Raises FaceplateError.
 
-    media_of: gives a result's media, made if need be. to: the folder that the document goes to. made: by what each result was made, by the shots' ids.
-    An alternative is a second media reference, or, where the host has no word for that, a disabled clip above.
+    media_of: returns a result's media, made if necessary. to: folder of the document. made: origins of results, by the shots' ids.
+    An alternative is a second media reference, or, for hosts without these, a disabled clip above.
     """
     if run.edit.digest != edit.digest:
         raise OutputError("has changed since it was run", file=edit.path, remedy=f"Run it again: {_RUN}")
@@ -156,7 +156,7 @@ def export_edit(
         (s.id, s.error.message if s.error else f"is {s.state}") for s in run.shots if s.cast and s.state != "done"
     ]
     if mode == "layer" or (mode == "versions" and not profile.takes):
-        # The last track first: a track put in above one moves none that is still to come.
+        # The last track first: a track inserted above it moves none of the remaining ones.
         ordered = sorted(done, key=lambda shot: shot.where, reverse=True)
         for place, shots in groupby(ordered, key=lambda shot: shot.where[:-1]):
             exported.lay_above(place, list(shots))
@@ -175,9 +175,9 @@ def export_edit(
 
 @dataclass
 class Exported:
-    """A document that shots are put into. made: by what each was made, by its id. names: of people that the edit itself says; no others go into it.
+    """A document with results put in. made: origins of shots, by id. names: of performers in the edit itself; no others go into it.
 
-    shots: ids of those that are in it. left: id and why, of those that are not. media: what is new in it.
+    shots: ids of those in it. left: id and reason of the others. media: new ones in it.
     """
 
     edit: Edit
@@ -240,12 +240,12 @@ class Exported:
         return clip
 
     def _result(self, shot: ShotRecord, clip: Node) -> tuple[Node, Node]:
-        """A reference to the media of a shot's result, and the clip's block: ids and hashes, and of names only those that the edit itself says."""
+        """Return a reference to a result's media, and the clip's block of ids, hashes, and only names that the edit itself has."""
         media = self.media_of(shot, "patch" if self.mode == "layer" else "composite")
         self.shots.append(shot.id)
         self.media.append(media)
-        made = self.made.get(shot.id)
-        ids: Mapping[tuple[Role, str], str] = made.ids if made else {}
+        origin = self.made.get(shot.id)
+        ids: Mapping[tuple[Role, str], str] = origin.ids if origin else {}
 
         def called(role: Role, name: str) -> str | None:
             return name if name in self.names else ids.get((role, name))
@@ -260,10 +260,10 @@ class Exported:
             ),
             media=BlockMedia(kind=media.kind, sha256=media.sha256),
         )
-        if made is not None:
-            about.provenance = made.provenance
-            about.credentials = BlockCredentials(signed=made.certificate is not None, by=made.certificate)
-            about.models = tuple(BlockModel(sha256=m.sha256, digest=m.digest) for m in made.models)
+        if origin is not None:
+            about.provenance = origin.provenance
+            about.credentials = BlockCredentials(signed=origin.certificate is not None, by=origin.certificate)
+            about.models = tuple(BlockModel(sha256=m.sha256, digest=m.digest) for m in origin.models)
         reference = _reference_to(media, active_reference(clip), self.profile)
         return reference, about.model_dump(mode="json", exclude={"key"})
 
@@ -271,14 +271,14 @@ class Exported:
 # --- where a result goes ---
 
 
-def _reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> Node:
-    """Return a media reference to a result. like: that of the plate."""
-    name, rate = media.path.name, written_rate(like, media.rate)
+def _reference_to(media: ResultMedia, plate_reference: Node | None, profile: Profile) -> Node:
+    """Return a media reference to a result."""
+    name, rate = media.path.name, written_rate(plate_reference, media.rate)
     about = {NAME: {"schema": MEDIA, "kind": media.kind} | ({"alpha": media.alpha} if media.alpha else {})}
-    start = ((like or {}).get("available_range") or {}).get("start_time")
-    # Where the plate's media begin beside a whole frame, the result's do so too.
-    began = exact(start["value"]) / snap_rate(start["rate"]) * media.rate if start else Fraction(0)
-    available = time_range(media.start + float(began - nearest(began)), media.frames, rate)
+    start = ((plate_reference or {}).get("available_range") or {}).get("start_time")
+    # If the plate's media begin between two frames, the result's do so too.
+    begin = exact(start["value"]) / snap_rate(start["rate"]) * media.rate if start else Fraction(0)
+    available = time_range(media.start + float(begin - nearest(begin)), media.frames, rate)
     place = _PLACE.search(name)
     if media.number is None or place is None:
         reference = otio.schema.ExternalReference(profile.url(media.path), available, about)
@@ -299,8 +299,8 @@ def _reference_to(media: ResultMedia, like: Node | None, profile: Profile) -> No
 def _add_reference(clip: Node, reference: Node, about: Node, *, show: bool, default_only: bool) -> None:
     """Add a media reference to a clip, under the key `faceplate`.
 
-    about: for the clip's block. show: the clip shows it from now on. default_only: what is shown stands under the usual key, and
-    the plate's reference moves to the key `plate`.
+    about: for the clip's block. show: make it the active one. default_only: the active reference keeps the usual key, and
+    the plate's moves to the key `plate`.
     """
     undo: Node = {}
     if schema(clip) == "Clip" and "media_references" not in clip:
@@ -308,20 +308,20 @@ def _add_reference(clip: Node, reference: Node, about: Node, *, show: bool, defa
         clip["OTIO_SCHEMA"] = "Clip.2"
         clip["media_references"] = {DEFAULT_KEY: clip.pop("media_reference", None)}
     references = clip["media_references"]
-    shown = clip.get("active_media_reference_key", DEFAULT_KEY)
-    undo["was_active"] = shown
+    active = clip.get("active_media_reference_key", DEFAULT_KEY)
+    undo["was_active"] = active
     key = free_name(NAME, references)
     if show and default_only:
         undo["moved"] = free_name("plate", references)
-        references[undo["moved"]] = references.pop(shown)
-        key = shown
+        references[undo["moved"]] = references.pop(active)
+        key = active
     references[key] = reference
-    clip["active_media_reference_key"] = key if show else shown
+    clip["active_media_reference_key"] = key if show else active
     mark(clip, CLIP, about | {"key": key} | undo)
 
 
 def _result_clip(clip: Node, source_range: Node, name: str, reference: Node, *, enabled: bool) -> Node:
-    """Return a clip that shows a result as `clip` shows its plate. source_range: the part of it that is shown."""
+    """Return a clip that shows a result as `clip` shows its plate. source_range: the visible part."""
     return node_of(otio.schema.Clip(name)) | {
         "metadata": {"Resolve_OTIO": {}} if _is_resolves(clip) else {},
         "source_range": copied(source_range),
@@ -332,7 +332,7 @@ def _result_clip(clip: Node, source_range: Node, name: str, reference: Node, *, 
 
 
 def _layer_above(track: Node, durations: Sequence[Any], results: Mapping[int, Node], name: str, about: Node) -> Node:
-    """Return the track of results. durations: RationalTimes of the track's items, None for transitions. results: clips by the index of what they replace."""
+    """Return the track of results. durations: RationalTimes of the track's items, None for transitions. results: clips by index of the replaced items."""
     children: list[Node] = []
     for i, (child, duration) in enumerate(zip(track["children"], durations, strict=True)):
         if i in results:
@@ -342,7 +342,7 @@ def _layer_above(track: Node, durations: Sequence[Any], results: Mapping[int, No
         elif i - 1 in results or i + 1 in results:
             children.append(copied(child))
     if not track.get("source_range"):
-        # A gap that a transition fades to stays.
+        # Keep a gap that a transition fades to.
         while children and schema(children[-1]) == "Gap" and schema(children[-2:][0]) != "Transition":
             children.pop()
     layer = node_of(otio.schema.Track(name, kind="Video")) | {
@@ -361,10 +361,10 @@ def _is_resolves(node: Node) -> bool:
 
 
 def _pad(children: list[Node], value: float, rate: float) -> None:
-    """Append a gap, or lengthen the one that is last, where both count alike and no transition needs the cut between them."""
+    """Append a gap, or lengthen the last one if both have the same rate."""
     if children and schema(children[-1]) == "Gap":
-        held = children[-1]["source_range"]["duration"]
-        if math.isclose(held["rate"], rate, rel_tol=1e-12):
-            held["value"] += value
+        last = children[-1]["source_range"]["duration"]
+        if math.isclose(last["rate"], rate, rel_tol=1e-12):
+            last["value"] += value
             return
     children.append(node_of(otio.schema.Gap(source_range=time_range(0, value, rate))))

@@ -1,4 +1,4 @@
-"""The kinds of file that an edit is written as, with what each can carry; and what of a document was lost on the way."""
+"""File formats that edits are written in, with their abilities; and the losses of each."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _NUMBER = re.compile(r" \d+( '.*?')?(?= ›|$)")
 
 @dataclass(frozen=True, slots=True)
 class WrittenFormat:
-    """A kind of file, and what it can carry.
+    """A file format and its abilities.
 
-    everything: the document itself. media: its media too. write: makes the bytes of a timeline whose media `places` finds, for a file name; None for
-    everything, and for AAF, which OpenTimelineIO's adapter writes. reduce: takes from a timeline what the format has no words for. lengths: how long missing media are.
+    everything: holds the document itself. media: holds its media too. write: makes the bytes of a timeline whose media `places` finds, for a file name;
+    None with everything, and for AAF, which OpenTimelineIO's adapter writes. reduce: removes what the format cannot hold. lengths: holds lengths of missing media.
     """
 
     everything: bool = False
@@ -75,19 +75,19 @@ FORMATS = {
 
 
 def format_of(target: Path) -> WrittenFormat:
-    """Return the format that a file's name says. Raises OutputError for a kind that is not written."""
+    """Return the format for a file's suffix. Raises OutputError for an unsupported one."""
     if target.suffix.lower() not in FORMATS:
-        raise OutputError("is of no kind of edit that is written", file=target, remedy=f"{', '.join(FORMATS)} are")
+        raise OutputError("is not in a format that can be written", file=target, remedy=f"{', '.join(FORMATS)} are")
     return FORMATS[target.suffix.lower()]
 
 
 def write_document(
     target: Path, document: Node, places: Places, progress: Progress = quiet, older: str | None = None
 ) -> tuple[list[str], list[str]]:
-    """Write a document; returns what its format cannot hold, and which of its media are missing.
+    """Write a document; return what its format cannot hold, and its missing media.
 
-    places: where its media are. older: the version of OpenTimelineIO that is to read an .otio. A format that does not hold everything is read again
-    before the file takes its name. Raises OutputError if a shot would not show its own frames or the format has no words for something, and
+    places: of its media. older: version of OpenTimelineIO that will read an .otio. A lossy format is read back before
+    the file takes its name. Raises OutputError if a shot would show other frames or the format cannot hold something essential, and
     MissingDependencyError without an adapter.
     """
     format = format_of(target)
@@ -125,21 +125,21 @@ def _write_aaf(path: Path, timeline: Any) -> None:
         otio.adapters.write_to_file(timeline, str(path), adapter_name="AAF", use_empty_mob_ids=True)
     except OSError:
         raise
-    except Exception as e:  # whatever an adapter stumbles over
+    except Exception as e:  # an adapter may raise anything
         _log.exception("the adapter AAF failed")
         raise cannot_hold(f"cannot hold this edit: {' '.join(f'{e}'.split())[:300] or type(e).__name__}") from e
 
 
 def _for_otio(document: Node, label: str) -> str:
-    """The document as an older OpenTimelineIO reads it, such as 0.14.0; a clip then keeps the one media reference that it shows.
+    """Return the document for an older OpenTimelineIO, such as 0.14.0; a clip then keeps only its active media reference.
 
-    Raises OutputError for a version that is not known.
+    Raises OutputError for an unknown version.
     """
     try:
         versions = otio.versioning.fetch_map("OTIO_CORE", label)
     except KeyError as e:
-        known = otio.versioning.full_map()  # kept: what is taken from it goes with it
-        names = ", ".join(sorted(known["OTIO_CORE"]))
+        versions_map = otio.versioning.full_map()  # held in a variable: its items die with it
+        names = ", ".join(sorted(versions_map["OTIO_CORE"]))
         raise OutputError(f"'{label}' is no version of OpenTimelineIO", remedy=f"Choose one of {names}") from e
     timeline = otio.adapters.read_from_string(json.dumps(document), "otio_json")
     return str(otio.adapters.write_to_string(timeline, "otio_json", target_schema_versions=versions)) + "\n"
@@ -149,16 +149,16 @@ def _for_otio(document: Node, label: str) -> str:
 
 
 def _lost(document: Node, written: Node) -> list[str]:
-    """Say what of a document is missing or changed in what was written of it, counted by kind."""
+    """List what is missing or changed in a written document, counted by kind."""
     document = deepcopy(document)
     for track in clips(document["tracks"], "Track"):
-        (track.get("metadata") or {}).pop(NAME, None)  # a track of ours is there, if not as one of ours
+        (track.get("metadata") or {}).pop(NAME, None)  # our tracks are kept, but without their block
     losses = Counter((c.kind, _NUMBER.sub("", c.path)) for c in diff(document, written) if c.kind != "added")
     return [f"{n} × {path} {'lost' if kind == 'removed' else 'changed'}" for (kind, path), n in losses.most_common()]
 
 
 def _as_shown(timeline: Any) -> Any:
-    """Reduce a timeline, in place, to what other programs see of it: the media that each clip shows, missing ones by name, and no tracks of ours."""
+    """Reduce a timeline, in place, to what other programs read: each clip's active media, missing ones by name, and no blocks on our tracks."""
     for clip in timeline.find_clips():
         reference = clip.media_reference
         if isinstance(reference, otio.schema.MissingReference) and (reference.name or clip.name):
@@ -172,20 +172,20 @@ def _as_shown(timeline: Any) -> Any:
 def _check_frames(before: Edit, after: Edit, *, missing_too: bool) -> None:
     """Raise OutputError unless each shot of one edit is in the other, at its place and with its frames. Titles and generators do not count.
 
-    missing_too: the frames of missing media count too.
+    missing_too: whether the frames of missing media count.
     """
 
-    def seen(shot: Shot) -> tuple[Any, ...]:
+    def frames_of(shot: Shot) -> tuple[Any, ...]:
         frames = () if shot.media.path is None and not missing_too else tuple(shot.frames)
         return shot.record, shot.enabled, str(shot.media.path or ""), frames
 
     shots = [
-        [(seen(shot), shot) for shot in find_shots(edit, results=True) if shot.media.path or shot.media.url]
+        [(frames_of(shot), shot) for shot in find_shots(edit, results=True) if shot.media.path or shot.media.url]
         for edit in (after, before)
     ]
     has, had = (Counter(key for key, _ in edit) for edit in shots)
-    if differing := sorted((had - has) + (has - had)):
-        shot = dict(shots[0] + shots[1])[differing[0]]
+    if differences := sorted((had - has) + (has - had)):
+        shot = dict(shots[0] + shots[1])[differences[0]]
         first, last = shot.record[0], sum(shot.record) - 1
         raise cannot_hold(f"cannot hold shot '{shot.name}' (frames {first} to {last} of the edit) to the frame")
 
@@ -194,12 +194,12 @@ def _check_frames(before: Edit, after: Edit, *, missing_too: bool) -> None:
 
 
 class Bundle:
-    """For hand-over: a copy of a document that leads to media beside it. places: finds what the document names.
+    """A copy of a document for hand-over, with references to media beside it. places: finds the document's media.
 
-    Every media reference that leads to a file here takes it along, alternatives too; of a sequence all images; and the Content Credentials that
-    lie beside them. What is missing stays as it was written, and is told. Two files of one name get names that tell them apart.
+    The bundle holds the files of all media references, alternatives too; all images of a sequence; and the Content Credentials
+    beside them. References to missing media stay unchanged and are listed. Files of equal names are renamed.
 
-    files: names in the bundle, and what they are copied from. missing: what the document names and is not there.
+    files: names in the bundle and their sources. missing: media of the document that do not exist.
     """
 
     def __init__(self, document: Node, places: Places) -> None:
@@ -214,7 +214,7 @@ class Bundle:
         self.missing = list(self._missing)
 
     def _take_file(self, reference: Node) -> None:
-        """Take a file, and the Content Credentials beside one whose kind carries none, under the name by which they are found there."""
+        """Take a file, and its Content Credentials if they lie beside it, under the name where readers look for them."""
         url = reference.get("target_url") or ""
         file, _ = self._places.find(url)
         if file is None or not file.is_file():
@@ -275,8 +275,8 @@ def _write_bundle(path: Path, bundle: Bundle, progress: Progress) -> None:
 
 def _image_names(reference: Node) -> Iterator[str]:
     start, step = int(reference.get("start_frame", 1)), int(reference.get("frame_step", 1))
-    there = reference.get("available_range")
-    for i in range(0, round(there["duration"]["value"]) if there else 0, max(step, 1)):
+    available = reference.get("available_range")
+    for i in range(0, round(available["duration"]["value"]) if available else 0, max(step, 1)):
         number = str(start + i).zfill(int(reference.get("frame_zero_padding", 0)))
         yield f"{reference.get('name_prefix', '')}{number}{reference.get('name_suffix', '')}"
 

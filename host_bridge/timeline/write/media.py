@@ -1,7 +1,7 @@
-"""The media of results: what a swap wrote where that fits, else made of it, with the numbers and the timecode of the plate's frames.
+"""Media of results: files of the swap if suitable, else converted from them, with the plate's frame numbers and timecode.
 
-What is made lies in the run's folder under `media`. Beside each is a note of what it was made of; while that is so, it is not made again, and
-a sequence that was interrupted goes on.
+Converted media lie in the run's folder under `media`, each beside a note of its inputs. With unchanged inputs it is not made again, and
+an interrupted sequence is continued.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ Alpha = Literal["straight", "premultiplied"]
 FOLDER = "media"
 _CODECS: dict[str, Delivery] = {"prores4444": "prores4444", "dnxhr": "dnxhr", "h264": "avc"}
 _ALPHA_STEPS = 1023  # the alpha that goes into ProRes has 10 bits
-_MADE = 3  # raised when what is made changes
+_VERSION = 3  # raised when the converted media change
 
 
 @dataclass(frozen=True, slots=True)
 class ResultMedia:
-    """A file, or a sequence as name.%04d.exr. start: number of its first frame as the edit counts, in media frames.
+    """A file, or a sequence as name.%04d.exr. start: number of its first frame in the edit's count, in media frames.
 
-    number: that of the first file of a sequence. alpha: how its colour stands to its alpha, None where it has none.
+    number: of the first file of a sequence. alpha: relation of colour to alpha, None without alpha.
     sha256: see `media_sha256`, None until it is computed.
     """
 
@@ -67,13 +67,13 @@ class ResultMedia:
 
     @property
     def hashed(self) -> ResultMedia:
-        """The same with its SHA-256, for which all of it is read. Raises FootageError."""
+        """The same media with their SHA-256, which reads all of them. Raises FootageError."""
         frames = [numbered(self.path, self.number + i) for i in range(self.frames)] if self.number is not None else None
         return replace(self, sha256=media_sha256(frames or self.path))
 
 
 def result_media(shot: ShotRecord, out: Path, kind: Kind, choice: MediaChoice, progress: Progress) -> ResultMedia:
-    """Give the media of a shot's result, made if need be. out: the run's folder. Raises OutputError, FootageError, SchemaError."""
+    """Return the media of a shot's result, made if necessary. out: the run's folder. Raises OutputError, FootageError, SchemaError."""
     return _ShotResult(shot, out, kind).media(choice, progress)
 
 
@@ -102,10 +102,10 @@ class _ShotResult:
             self.plate, self.first = shot.media.path, shot.span[0]
 
     def media(self, choice: MediaChoice, progress: Progress) -> ResultMedia:
-        """The result as it was chosen."""
+        """Return the result as the chosen media."""
         if choice not in ("written", "sequence"):
             return self._movie(_CODECS[choice], progress)
-        if choice == "sequence" or self.number < 0:  # of frames before 0 no two programs write the names alike
+        if choice == "sequence" or self.number < 0:  # programs disagree on file names of negative frames
             return self._sequence(progress)
         if self.kind == "patch":
             return self._media(self.folder / "patch" / "patch.%04d.exr", self.number, "premultiplied")
@@ -131,7 +131,7 @@ class _ShotResult:
                 tell(i + 1)
             sign_derived(paths, self.kind, self.document)
 
-        _made(pattern.with_name("made.json"), self._key("sequence", pattern.name, first), pattern, make)
+        _make_once(pattern.with_name("made.json"), self._key("sequence", pattern.name, first), pattern, make)
         alpha: Alpha | None = None if self.kind == "composite" else "premultiplied" if float_plate else "straight"
         return self._media(pattern, first, alpha)
 
@@ -154,7 +154,7 @@ class _ShotResult:
                     yield frame.index
 
     def _overlaid(self, plate: Footage, begin: int = 0) -> Iterator[tuple[int, Frame, Patch]]:
-        """The plate's frames with their patches, from `begin` on."""
+        """Yield the plate's frames with their patches, from `begin` on."""
         for i, frame in enumerate(plate.frames(self.first + begin, self.first + self.frames - 1), begin):
             yield i, frame, read_patch(frame_file(self.folder, "patch", self.number + i))
 
@@ -163,7 +163,7 @@ class _ShotResult:
         if is_patch and CODECS[codec].alpha is None:
             check_delivery(codec, *CODECS[codec].least, alpha=True)
         path = self.out / FOLDER / f"{self.shot.id}.{self.kind}.{codec}.mov"
-        # The label of the result's first frame: by the plate's own count where that has one, else by the document's.
+        # The timecode of the result's first frame: from the plate if it has one, else from the document.
         plate = None if self.images_in else self.shot.media.path
         own = plate and timecode_at(plate, self.shot.span[0], self.rate)
         label = own or timecode_of(self.start, self.rate)
@@ -180,7 +180,7 @@ class _ShotResult:
                         tell(i + 1)
             sign_derived(path, self.kind, self.document)
 
-        _made(path.with_suffix(".json"), self._key(codec, label, str(self.rate)), path, make)
+        _make_once(path.with_suffix(".json"), self._key(codec, label, str(self.rate)), path, make)
         with open_beside(self.composite, layer=self.layer) as composite:
             transparent = is_patch or (composite.info.has_alpha and CODECS[codec].alpha is not None)
         return self._media(path, None, "straight" if transparent else None)
@@ -200,11 +200,11 @@ class _ShotResult:
     def _key(self, *how: object) -> str:
         patches = self.folder / "patch" / "patch.%04d.exr"
         sources = [self.plate, patches] if self.kind == "patch" else [self.composite]
-        return key_of(made=_MADE, of=[digest_footage(path) for path in sources], how=how)
+        return key_of(made=_VERSION, of=[digest_footage(path) for path in sources], how=how)
 
 
-def _made(note: Path, key: str, path: Path, make: Callable[[], None]) -> None:
-    """Make a file or a sequence unless what is there was made of the same; files of another making are removed first."""
+def _make_once(note: Path, key: str, path: Path, make: Callable[[], None]) -> None:
+    """Make a file or a sequence unless it exists from the same inputs; files from other inputs are removed first."""
 
     def write(*, done: bool) -> None:
         with whole_file(note) as temporary:
@@ -225,7 +225,7 @@ def _made(note: Path, key: str, path: Path, make: Callable[[], None]) -> None:
 
 
 def _link(source: Path, path: Path) -> None:
-    """Give a file a second name; where the disk cannot, copy it."""
+    """Hard-link a file; copy it where the disk cannot."""
     with whole_file(path, sync=False) as temporary:
         try:
             os.link(source, temporary)

@@ -1,7 +1,7 @@
 """An OpenTimelineIO document as the JSON that it is, and Faceplate's own blocks in it.
 
-A clip with a result has metadata["faceplate"] = {"schema": "faceplate.clip/1", "result": {...}}. What was there before, such as a cast, stays beside
-`schema` and `result`; `result` says how to take the result out again. A track of ours, and the timeline, have such blocks too.
+A clip with a result has metadata["faceplate"] = {"schema": "faceplate.clip/1", "result": {...}}. Earlier content, such as a cast, stays beside
+`schema` and `result`; `result` records how to remove the result. Our tracks and the timeline have such blocks too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FORMER = {"Sequence": "Track", "Filler": "Gap"}
 
 
 def document_of(edit: Edit) -> Node:
-    """Return the edit's own JSON: a timeline's as its file has it, to the digit, and what was read of any other."""
+    """Return an edit as JSON: an .otio timeline exactly as in its file, any other as it was read."""
     kind = edit.path.suffix.lower()
     if kind in (".otio", ".otiod"):
         document = json.loads((edit.path / CONTENT if kind == ".otiod" else edit.path).read_text("utf-8-sig"))
@@ -43,12 +43,12 @@ def document_of(edit: Edit) -> Node:
 
 
 def text_of(document: Node) -> str:
-    """Return the document as its file holds it."""
+    """Return the text of a document's file."""
     return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
 
 
 def schema(node: object) -> str:
-    """Name an object's schema, without its version and by its present name; empty for what is no object of OpenTimelineIO."""
+    """Name an object's schema, without its version and by its present name; empty for anything else."""
     name = str(node.get("OTIO_SCHEMA", "")).rpartition(".")[0] if isinstance(node, dict) else ""
     return _FORMER.get(name, name)
 
@@ -82,12 +82,12 @@ def active_reference(clip: Node) -> Node | None:
     """Return the media reference that a clip shows."""
     if "media_references" not in clip:
         return clip.get("media_reference")
-    shown: Node | None = (clip["media_references"] or {}).get(clip.get("active_media_reference_key", DEFAULT_KEY))
-    return shown
+    active: Node | None = (clip["media_references"] or {}).get(clip.get("active_media_reference_key", DEFAULT_KEY))
+    return active
 
 
 def copied(node: Any) -> Any:
-    """Return a copy that may stand beside the original: without the ids by which a document's objects name each other."""
+    """Return a copy to put beside the original, without the document's object ids."""
     if isinstance(node, dict):
         return {key: copied(value) for key, value in node.items() if key != "OTIO_REF_ID"}
     return [copied(value) for value in node] if isinstance(node, list) else node
@@ -96,7 +96,7 @@ def copied(node: Any) -> Any:
 def node_of(built: Any) -> Node:
     """Return an object of OpenTimelineIO as JSON."""
     node: Node = json.loads(otio.core.serialize_json_to_string(built))
-    node.pop("color", None)  # which OpenTimelineIO before 0.18 does not know
+    node.pop("color", None)  # unknown to OpenTimelineIO before 0.18
     return node
 
 
@@ -106,7 +106,7 @@ def time_range(start: float, duration: float, rate: float) -> TimeRange:
 
 
 def written_rate(reference: Node | None, rate: Fraction) -> float:
-    """Return a rate as a media reference spells it: 23.976 is written in several ways, and ours is the one that is there."""
+    """Return a rate as a media reference spells it: 23.976 has several spellings, and the existing one is kept."""
     spelt = (((reference or {}).get("available_range") or {}).get("duration") or {}).get("rate")
     same = isinstance(spelt, int | float) and math.isclose(spelt, float(rate), rel_tol=2e-5)
     return float(spelt) if same else float(rate)  # type: ignore[arg-type]
@@ -125,8 +125,8 @@ def put(document: Node, place: Sequence[str | int], value: Any) -> Node:
     node: Any = document
     for key in path:
         node = node[key]
-    there = isinstance(node, list) or last in node
-    record: Node = {"place": list(place)} | ({"before": json.dumps(node[last])} if there else {})
+    exists = isinstance(node, list) or last in node
+    record: Node = {"place": list(place)} | ({"before": json.dumps(node[last])} if exists else {})
     if value is ABSENT:
         del node[last]
     else:
@@ -138,13 +138,13 @@ def put(document: Node, place: Sequence[str | int], value: Any) -> Node:
 
 
 class BlockPart(BaseModel):
-    """A part of a block of ours; what a later Faceplate adds to it is no error."""
+    """A part of our blocks; unknown fields of a later Faceplate are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class BlockCast(BlockPart):
-    """Who is replaced by whom: by id, or by the name that the edit itself says."""
+    """A replacement, by ids, or by names that the edit itself has."""
 
     target: str | None = None
     source: str | None = None
@@ -152,7 +152,7 @@ class BlockCast(BlockPart):
 
 
 class BlockModel(BlockPart):
-    """A model that took part. sha256: of its file. digest: Faceplate's own."""
+    """A model used for a result. sha256: of its file. digest: Faceplate's own."""
 
     sha256: str | None = None
     digest: str = ""
@@ -173,7 +173,7 @@ class BlockCredentials(BlockPart):
 
 
 class ClipBlock(BlockPart):
-    """What a clip says of its result. span: positions in the plate's media. key: of the media reference, where it is one of the plate's clip."""
+    """The result in a clip. span: positions in the plate's media. key: of the media reference, where it is one of the plate's clip."""
 
     shot: str
     mode: str = ""
@@ -187,7 +187,7 @@ class ClipBlock(BlockPart):
 
 
 class ExportBlock(BlockPart):
-    """What an export says of itself. edit, digest: name and SHA-256 of the edit that it was made of. adapted: changes, as `put` records them."""
+    """The description of an export. edit, digest: name and SHA-256 of the original edit. adapted: changes, as `put` records them."""
 
     mode: str
     profile: str
@@ -197,19 +197,19 @@ class ExportBlock(BlockPart):
 
 
 def mark(node: Node, kind: str, result: Node) -> None:
-    """Put a result into an object's block; what was in the block is kept as text, to be put back."""
+    """Put a result into an object's block; the former block is kept as text, to be restored."""
     metadata = node.setdefault("metadata", {})
-    there = metadata.get(NAME)
-    kept = {"before": json.dumps(there)} if NAME in metadata else {}
-    metadata[NAME] = (there if isinstance(there, dict) else {}) | {"schema": kind, "result": result | kept}
+    block = metadata.get(NAME)
+    former = {"before": json.dumps(block)} if NAME in metadata else {}
+    metadata[NAME] = (block if isinstance(block, dict) else {}) | {"schema": kind, "result": result | former}
 
 
 def marked(node: object, kind: str) -> Node | None:
     """Return the result in an object's block of a kind; None without one."""
     metadata = node.get("metadata") if isinstance(node, dict) else None
-    there = metadata.get(NAME) if isinstance(metadata, dict) else None
-    if isinstance(there, dict) and there.get("schema") == kind and isinstance(there.get("result"), dict):
-        return dict(there["result"])
+    block = metadata.get(NAME) if isinstance(metadata, dict) else None
+    if isinstance(block, dict) and block.get("schema") == kind and isinstance(block.get("result"), dict):
+        return dict(block["result"])
     return None
 
 

@@ -1,4 +1,4 @@
-"""Common ground of the writers of other formats: tracks as rows of items on whole frames, lengths, speeds, texts as XML holds them, and refusals."""
+"""Common parts of the writers of other formats: tracks as rows of items on whole frames, lengths, speeds, XML text, and errors."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class RowItem:
 
 
 class TimelineWriter:
-    """Measures and looks up what the sequences of one rate hold, and counts their ids. places: where their media are. rate: frames per second."""
+    """Base class of writers: measures the items of sequences of one rate, and counts their ids. places: of their media. rate: frames per second."""
 
     def __init__(self, places: Places, rate: Fraction) -> None:
         self._places, self._rate, self._numbers = places, rate, count(1)
 
     def row(self, child: Any, *, exact_sound: bool = False) -> list[RowItem]:
-        """Return the items of a track, or what lies in a stack without one. exact_sound: sound stays between frames."""
+        """Return the items of a track, or a lone item of a stack. exact_sound: sound stays between frames."""
         sound, row = is_sound(child), list[RowItem]()
         at, before = ZERO, None
         for item in list(child) if isinstance(child, otio.schema.Track) and child.source_range is None else [child]:
@@ -65,11 +65,11 @@ class TimelineWriter:
         return row
 
     def media(self, clip: Any) -> ClipMedia:
-        """Find the media that a clip shows."""
+        """Find the media of a clip."""
         return media_of(clip, self._places, self._rate, results=True)
 
     def length(self, item: Any) -> Fraction:
-        """Return how long an item is, in seconds. Raises OutputError if nothing says it."""
+        """Return the length of an item in seconds. Raises OutputError if it is unknown."""
         if item.source_range is not None:
             return seconds(item.source_range.duration, f"'{item.name}'")
         if not isinstance(item, otio.schema.Clip):
@@ -80,7 +80,7 @@ class TimelineWriter:
         return length
 
     def inside(self, item: Any) -> Fraction:
-        """Return how long the content of a stack or track is, in seconds."""
+        """Return the length of a stack's or track's content in seconds."""
         if not isinstance(item, otio.core.Composition):
             return ZERO
         lengths = [self.length(child) for child in item if isinstance(child, otio.core.Item)]
@@ -89,26 +89,26 @@ class TimelineWriter:
     def warp(
         self, item: Any, start: Fraction, available: tuple[Fraction, Fraction | None], late: Fraction = ZERO
     ) -> Warp:
-        """Return how an item plays, from seconds since `late` in its record to seconds of its source; see `speed_of`."""
+        """Return an item's warp, from seconds since `late` in its record to seconds of its source; see `speed_of`."""
         warp = Warp((Affine(offset=late),))
         for step in speed_of(item, start, self.length(item), 1 / self._rate, available)[0]:
             warp = warp.then(step)
         return warp
 
     def offsets(self, transition: Any) -> tuple[int, int]:
-        """Return how many frames of a transition, None for none, lie before and behind the cut."""
+        """Return a transition's frames before and after the cut; 0 and 0 for None."""
         ends = [None if transition is None else getattr(transition, name) for name in ("in_offset", "out_offset")]
         before, behind = (0 if t is None else nearest(seconds(t, "a transition") * self._rate) for t in ends)
         return before, behind
 
 
 def cannot_hold(what: str, remedy: str = "") -> OutputError:
-    """Return the error for an edit that a format has no words for; OTIO has them."""
+    """Return the error for an edit that a format cannot hold; OTIO can."""
     return OutputError(what, remedy=f"{remedy} Write .otio, which holds all of it".strip())
 
 
 def is_sound(child: Any) -> bool:
-    """Tell whether what lies in a stack is a track of sound."""
+    """Tell whether a child of a stack is a track of sound."""
     return isinstance(child, otio.schema.Track) and bool(child.kind == otio.schema.TrackKind.Audio)
 
 
@@ -125,7 +125,7 @@ def stack_of(item: Any) -> Any:
 
 
 def xml_bytes(root: Element) -> bytes:
-    """Return a document as its file holds it."""
+    """Return the bytes of an XML document's file."""
     indent(root)
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE {root.tag}>\n'
     return head.encode() + bytes(tostring(root, "utf-8")) + b"\n"
@@ -137,7 +137,7 @@ def xml_text(text: str) -> str:
 
 
 def url_of(url: str) -> str:
-    """Return a place as XML documents name it: an address, or a path from the document's folder."""
+    """Return a place as in XML documents: an address, or a path from the document's folder."""
     if re.match(r"[a-z]+://", url, re.IGNORECASE):
         return xml_text(url)
     path = (plain_paths(url) or [url])[0]

@@ -671,7 +671,7 @@ def test_relative_paths_still_lead_to_the_media_when_the_document_goes_elsewhere
     ("options", "status", "said"),
     [
         (("--out", "cut.otio"), 6, "is the edit itself"),
-        (("--out", "a.txt"), 6, "is of no kind of edit that is written"),
+        (("--out", "a.txt"), 6, "is not in a format that can be written"),
         (("--bundle", "--out", "a.otio"), 6, "is no bundle"),
         (("--for-otio", "0.14.0", "--out", "a.otioz"), 6, "which alone has versions"),
         (("--for-otio", "0.3"), 6, "is no version of OpenTimelineIO"),
