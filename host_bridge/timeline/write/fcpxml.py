@@ -1,7 +1,7 @@
-"""A timeline as FCPXML 1.9, every time of it exact.
+"""Writer of FCPXML 1.9, with exact times.
 
-The lowest video track becomes the primary storyline; all other tracks are connected to it, in lanes. Nested stacks become compound clips. Cuts are
-where the reader of shots has them: on frames of the sequence.
+The lowest video track becomes the primary storyline; all other tracks are connected to it, in lanes. Nested stacks become compound clips. Cuts lie
+on frames of the sequence, as in the reader of shots.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _RATES |= {rate: rate for rate in ("24", "25", "30", "48", "50", "60")}  # that 
 
 
 def fcpxml_of(timeline: Any, places: Places, name: str) -> bytes:
-    """Return a timeline as an FCPXML document; raises OutputError, which names the clip, for what it cannot say exactly.
+    """Return a timeline as an FCPXML document; raises OutputError, which names the clip, for content it cannot hold exactly.
 
-    places: where its media are. name: of the project, where the timeline has none.
+    places: of its media. name: of the project, for a timeline without a name.
     """
     root = Element("fcpxml", version="1.9")
     resources = SubElement(root, "resources")
     event = SubElement(SubElement(root, "library"), "event", name="Faceplate")
     project = SubElement(event, "project", name=xml_text(timeline.name or name))
-    made = _FcpxmlWriter(resources, places, sequence_rate(timeline))
-    project.append(made.sequence(timeline.tracks, start_of_edit(timeline)))
+    xml_writer = _FcpxmlWriter(resources, places, sequence_rate(timeline))
+    project.append(xml_writer.sequence(timeline.tracks, start_of_edit(timeline)))
     heard = {asset.get("id") for asset in resources.iter("asset") if asset.get("hasAudio")}
     for clip in root.iter("asset-clip"):  # the sound of these has clips of its own
         if clip.get("ref") in heard and not clip.get("srcEnable"):
@@ -62,7 +62,7 @@ def fcpxml_of(timeline: Any, places: Places, name: str) -> bytes:
 
 @dataclass
 class _Piece:
-    """An element of a storyline. start: when its own time begins; record: when it is seen. markers: go behind what is connected to it."""
+    """An element of a storyline. start: of its own time; record: its time in the sequence. markers: go after connected elements."""
 
     element: Element
     start: Fraction
@@ -71,7 +71,7 @@ class _Piece:
 
 
 class _FcpxmlWriter(writer.TimelineWriter):
-    """Writes sequences of one rate."""
+    """Writer of sequences of one rate."""
 
     def __init__(self, resources: Element, places: Places, rate: Fraction) -> None:
         super().__init__(places, rate)
@@ -83,7 +83,7 @@ class _FcpxmlWriter(writer.TimelineWriter):
     # --- sequences ---
 
     def sequence(self, stack: Any, begin: Fraction) -> Element:
-        """A stack as a sequence that begins at a timecode, in seconds."""
+        """Return a stack as a sequence that begins at a timecode, in seconds."""
         format = self._resource("format", frameDuration=_time(1 / self._rate))
         pictures = [self.row(child) for child in stack if not is_sound(child)]
         sounds = [self.row(child, exact_sound=True) for child in stack if is_sound(child)]
@@ -201,7 +201,7 @@ class _FcpxmlWriter(writer.TimelineWriter):
         down: bool,
         own: Fraction,
     ) -> tuple[Fraction, Fraction, Fraction]:
-        """Say how fast an item plays; returns when its own time begins, and the first and last second of its content that it shows."""
+        """Write an item's speed; return the begin of its own time, and the first and last second of content shown."""
         (origin, whole), length = content, laid.end - laid.begin
         sampling = {} if down else {"frameSampling": "nearest-neighbor"}
         if own != self._rate:
@@ -240,7 +240,7 @@ class _FcpxmlWriter(writer.TimelineWriter):
     # --- resources ---
 
     def _asset(self, clip: Any, source: ClipMedia, used: Fraction, *, sound: bool) -> Element:
-        """The resource of a clip's media. used: the last second of them that is shown, for media that do not say how long they are."""
+        """Return the resource of a clip's media. used: the last second shown, for media of unknown length."""
         media, reference = source.media, clip.media_reference
         if isinstance(reference, otio.schema.ImageSequenceReference) or (
             media.path is not None and has_place(media.path.name)
@@ -275,7 +275,7 @@ class _FcpxmlWriter(writer.TimelineWriter):
 
 
 def _shown(item: Any) -> bool:
-    """Whether FCPXML has a word for an item other than a gap."""
+    """Tell whether FCPXML can hold an item as more than a gap."""
     if isinstance(item, otio.schema.Clip):
         reference = item.media_reference
         return bool(getattr(reference, "target_url", "")) or isinstance(reference, otio.schema.ImageSequenceReference)
@@ -283,7 +283,7 @@ def _shown(item: Any) -> bool:
 
 
 def _keys(item: Any, origin: Fraction, start: Fraction) -> list[MapKey]:
-    """The keys of an item's variable speed, from seconds of its record; raises OutputError for curves that FCPXML does not know."""
+    """Return the keys of an item's variable speed, from seconds of its record; raises OutputError for curves that FCPXML cannot hold."""
     effects = [e for e in item.effects if isinstance(e, otio.schema.TimeEffect) and e.enabled]
     if len(effects) == 1 and (keys := keys_in(effects[0])):
         return keys

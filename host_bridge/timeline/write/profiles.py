@@ -1,4 +1,4 @@
-"""Where a document goes: how paths are written, and what must be otherwise for a host to take it.
+"""Profiles of target programs: their form of paths, and the changes that each needs to read a document.
 
 `resolve` follows what is known of DaVinci Resolve (docs/timeline.md says what of it was never run there): paths without a scheme, no schema that
 it does not know, named tracks, ranges that say where media begin, and what is shown under the one key that it writes itself. Each change to
@@ -45,7 +45,7 @@ class Profile:
     takes: bool = True
 
     def url(self, path: Path, *, folder: bool = False) -> str:
-        """How the document names a file, or the folder of a sequence."""
+        """Return a document's URL of a file, or of the folder of a sequence."""
         if self.bare:
             return str(path) + (("\\" if "\\" in str(path) else "/") if folder else "")
         return path.as_uri() + ("/" if folder else "")
@@ -60,7 +60,7 @@ PROFILES: dict[ProfileName, Profile] = {
 
 
 def adapt(document: Node, profile: Profile, base: Path | None = None) -> tuple[list[Node], list[str]]:
-    """Change what would not work where the document goes, in place; returns the records that undo it, and notes for the user.
+    """Adapt a document to a profile, in place; return the records that undo it, and notes for the user.
 
     base: the folder that relative paths are of, when the document leaves it.
     """
@@ -96,7 +96,7 @@ class _Adapter:
         self.changes.append(put(self.document, place, value))
 
     def for_resolve(self, tracks: Node) -> None:
-        """Name tracks, and note media of which nothing says where they begin."""
+        """Name tracks, and note media without a known begin."""
         count: Counter[str] = Counter()
         for i, track in enumerate(tracks.get("children") or ()):
             kind = str(track.get("kind", "Video"))
@@ -130,7 +130,7 @@ class _Adapter:
             self.for_kdenlive(child, [*place, "children", i])
 
     def set_aside(self, node: Any, place: list[str | int]) -> None:
-        """Take away every object whose schema Resolve does not know, wherever it is."""
+        """Remove every object whose schema is unknown to Resolve."""
         if isinstance(node, list):
             if strange := [child for child in node if _is_strange(child)]:
                 inside = place[-1:] == ["children"]
@@ -169,7 +169,7 @@ def _is_strange(node: object) -> bool:
 
 
 def _urls(node: Any, place: list[str | int]) -> Iterator[tuple[list[str | int], str]]:
-    """Where the media references of clips name a file or folder."""
+    """Yield the places in media references that name a file or folder, with their URLs."""
     for i, child in enumerate(node.get("children") or ()):
         here = [*place, "children", i]
         yield from _urls(child, here)

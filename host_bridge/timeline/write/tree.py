@@ -166,7 +166,7 @@ class BlockMedia(BlockPart):
 
 
 class BlockCredentials(BlockPart):
-    """Whether a result was signed, and by which certificate, as its SHA-256."""
+    """The signature of a result. by: SHA-256 of the certificate."""
 
     signed: bool = False
     by: str | None = None
