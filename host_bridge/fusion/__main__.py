@@ -1,4 +1,4 @@
-"""`python -m host_bridge.fusion FOLDER ROOT WATCHED RESULTS`, as `install/resolve.py` runs it: write into FOLDER what it copies below ROOT, a Fusion root."""
+"""Build step of `install/resolve.py`, `python -m host_bridge.fusion FOLDER ROOT WATCHED RESULTS`: write into FOLDER the files for ROOT, a Fusion root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what is installed into Fusion: Fuses, the effect of the Edit page with its icon, and the scripts of Resolve's menu."""
+"""Files to install into Fusion: Fuses, the effect of the Edit page with its icon, and the scripts of Resolve's menu."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
 
 
 def fuses(python: str, watched: str | None) -> dict[str, bytes]:
-    """Fuses and the effect by their place below a Fusion root; the same input gives the same bytes.
+    """Make Fuses and the effect, by their place below a Fusion root; the same input gives the same bytes.
 
     python: the interpreter of Faceplate's environment, which the Fuses' buttons start. watched: the folder in which they find answers where
     they may start nothing.
@@ -59,24 +59,24 @@ def fuses(python: str, watched: str | None) -> dict[str, bytes]:
 
 
 def installation(root: str, watched: str, results: str) -> dict[str, bytes]:
-    """All that `install/resolve.py` installs below a Fusion root, by its place there. watched, results: folders, which the scripts use."""
+    """Make all files that `install/resolve.py` installs, by their place below a Fusion root. watched, results: folders, which the scripts use."""
     config = Config(watched, results, sys.executable, __version__)
     return fuses(sys.executable, watched) | scripts(Path(root).as_posix(), config)
 
 
 def lua_script(name: str, config: Config) -> str:
-    """One script of the menu, whole: `require` is missing in the sandbox of the free edition."""
+    """Make a script of the menu in one piece: `require` is missing in the sandbox of the free edition."""
     action, _, place = SCRIPTS[name].partition(":")
-    known = {k: v.replace("\\", "/") if k in ("folder", "results") else v for k, v in asdict(config).items()}
+    settings = {k: v.replace("\\", "/") if k in ("folder", "results") else v for k, v in asdict(config).items()}
     parts = ("common", "library", "place", "selfcheck" if action == "selfcheck" else "menu")
     head = f"-- Faceplate {config.version}: {name}. Written by install/resolve.py, which takes it away again."
-    values = {"CONFIG": known, "ACTION": action, "PLACE": place}
+    values = {"CONFIG": settings, "ACTION": action, "PLACE": place}
     lines = [head, *(f"local {variable} = {to_lua(value)}" for variable, value in values.items())]
     return "\n".join(lines + [(SCRIPTS_FOLDER / f"{part}.lua").read_text("utf-8") for part in parts])
 
 
 def python_script(name: str, config: Config, modules: str) -> str:
-    """The same for Studio. modules: the folder with faceplate_resolve; Resolve does not say where a script lies."""
+    """Make a script of the menu for Studio. modules: the folder with faceplate_resolve; Resolve does not say where a script lies."""
     function, _, place = SCRIPTS[name].partition(":")
     lines = [
         f"# Faceplate {config.version}: {name}. Written by install/resolve.py, which takes it away again.",
@@ -90,7 +90,7 @@ def python_script(name: str, config: Config, modules: str) -> str:
 
 
 def scripts(root: str, config: Config) -> dict[str, bytes]:
-    """The menu's scripts and what they import, by their place below a Fusion root. root: where that is going to be."""
+    """Make the menu's scripts and their modules, by their place below a Fusion root. root: its final path."""
     modules = f"{root}/{_MODULES.as_posix()}"
     files = {MENU / f"{name}.lua": lua_script(name, config).encode() for name in SCRIPTS}
     for name in (name for name, action in SCRIPTS.items() if action != "selfcheck"):

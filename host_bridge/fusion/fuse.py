@@ -49,13 +49,13 @@ class Control:
 
     @property
     def field(self) -> dict[str, Any]:
-        """What a button must know to ask for it."""
-        known = ("name", "id", "kind", "option", "default", "choices", "switch", "step")
-        return {key: value for key in known if (value := getattr(self, key)) not in (None, ())}
+        """Description of the control for buttons."""
+        keys = ("name", "id", "kind", "option", "default", "choices", "switch", "step")
+        return {key: value for key in keys if (value := getattr(self, key)) not in (None, ())}
 
 
 def controls(node: Node) -> list[Control]:
-    """The controls of a node, in the order in which its parameters are defined."""
+    """List the controls of a node, in the order of its parameters."""
     return [_control(name, field) for name, field in parameters_of(node.schema()).items()]
 
 
@@ -114,15 +114,15 @@ def render_fuse(node: Node, python: str, watched: str | None = None) -> str:
     button = environment.get_template("button.lua.jinja").render(
         node=node.name.lower(), fields=fields, python=python, watched=watched and watched.replace("\\", "/")
     )
-    made = {port.type for port in node.outputs}
-    has_patch = "patch" in made
+    types = {port.type for port in node.outputs}
+    has_patch = "patch" in types
     return environment.get_template("fuse.lua.jinja").render(
         node=node,
         help=(node.parameters.__doc__ or "").strip(),
         controls=controls(node),
         cast=node.parameters.having("consent"),
         has_patch=has_patch,
-        has_matte="matte" in made,
+        has_matte="matte" in types,
         buttons=[(action, label) for action, label in _LABELS.items() if has_patch or action in _OF_ALL],
         button=button,
     )

@@ -1,4 +1,4 @@
-"""Lua source: values, in the order in which they are given, and the templates of Fuses and macros."""
+"""Lua source: values, in their given order, and the templates of Fuses and macros."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _key(name: str) -> str:
 
 
 def long_string(text: str) -> str:
-    """A text as a long string of Lua, as it is."""
+    """Quote a text as a long string of Lua."""
     level = "="
     while f"]{level}]" in text:
         level += "="
@@ -54,7 +54,7 @@ def long_string(text: str) -> str:
 
 
 def templates() -> Environment:
-    """The templates of the folders beside this file, in brackets that Lua has no use for."""
+    """Load the templates of the folders beside this file, with brackets that Lua does not use."""
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).with_name(name) for name in ("fuses", "macros", "scripts")]),
         block_start_string="<%",

@@ -28,7 +28,7 @@ class Layers:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of files."""
         return self.last - self.first + 1
 
 
@@ -39,8 +39,8 @@ def write_macro(folder: Path, name: str, layers: Layers, starts_at: int) -> list
     """
 
     def text(template: str, **more: Any) -> bytes:
-        given = {"name": name, "layers": layers, "starts_at": starts_at, "plate": None, **more}
-        return templates().get_template(f"{template}.jinja").render(given).encode()
+        values = {"name": name, "layers": layers, "starts_at": starts_at, "plate": None, **more}
+        return templates().get_template(f"{template}.jinja").render(values).encode()
 
     setting, comp, effect = (folder / f"{name}{suffix}" for suffix in (".setting", ".comp", ".drfx"))
     with whole_file(setting) as temporary:
@@ -55,10 +55,10 @@ def write_macro(folder: Path, name: str, layers: Layers, starts_at: int) -> list
 
 
 def swap_effect() -> bytes:
-    """The Fuse Swap as a .setting for the Edit page; nothing is linked to its other outputs there."""
+    """Return the Fuse Swap as a .setting for the Edit page; nothing is linked to its other outputs there."""
     return (_FOLDER / "effect.setting").read_bytes()
 
 
 def icon() -> bytes:
-    """The picture of an effect in Resolve's library, a face that is half there: a PNG of 104x58 pixels."""
+    """Return the picture of an effect in Resolve's library, a face that is half there: a PNG of 104x58 pixels."""
     return (_FOLDER / "icon.png").read_bytes()

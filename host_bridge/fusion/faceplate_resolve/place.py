@@ -1,4 +1,4 @@
-"""Results come back into the timeline, and are taken away again."""
+"""Placing of results in the timeline, and their removal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def clip_of(item: Any, spans: dict[str, Any]) -> SimpleNamespace:
 def _import_pictures(timeline: Timeline, pattern: str, clip: Any) -> tuple[Any, int]:
     """The rendered pictures in the Media Pool, once, and the number of the first one as Resolve counts."""
     root, before = timeline.pool.GetRootFolder(), timeline.pool.GetCurrentFolder()
-    named = [folder for folder in root.GetSubFolderList() or [] if folder.GetName() == BIN]
-    folder = named[0] if named else timeline.pool.AddSubFolder(root, BIN)
+    bins = [folder for folder in root.GetSubFolderList() or [] if folder.GetName() == BIN]
+    folder = bins[0] if bins else timeline.pool.AddSubFolder(root, BIN)
     for old in list(folder.GetClipList() or []):  # rendered again, maybe longer
         if slash(pattern_of(old.GetClipProperty("File Path") or "")) == slash(pattern):
             timeline.pool.DeleteClips([old])
@@ -53,7 +53,7 @@ def _overlaps(item: Any, start: int, duration: int) -> bool:
 
 
 def _remove_above(timeline: Timeline, item: Any) -> int:
-    """Take away what an earlier run has put above a clip."""
+    """Remove results of an earlier run above a clip."""
     start, duration = item.GetStart(False), item.GetDuration(False)
     old = [
         other
@@ -67,10 +67,10 @@ def _remove_above(timeline: Timeline, item: Any) -> int:
 
 
 def _free_track(timeline: Timeline, clip: Any) -> int:
-    """The lowest track above with nothing in the way; a new one if there is none."""
+    """Find the lowest free track above; a new one if there is none."""
     for track in timeline.tracks(above=_track(timeline, clip.item, clip.name)):
-        taken = any(_overlaps(item, clip.begin, clip.duration) for item in timeline.items(track))
-        if not taken and not timeline.current.GetIsTrackLocked(VIDEO, track):
+        occupied = any(_overlaps(item, clip.begin, clip.duration) for item in timeline.items(track))
+        if not occupied and not timeline.current.GetIsTrackLocked(VIDEO, track):
             return track
     timeline.current.AddTrack(VIDEO, {"index": timeline.current.GetTrackCount(VIDEO) + 1})
     return int(timeline.current.GetTrackCount(VIDEO))
@@ -142,16 +142,16 @@ def _put_comp(timeline: Timeline, clip: Any, result: dict[str, Any]) -> None:
 
 
 def take_away(timeline: Timeline, item: Any) -> int:
-    """Take back all that any of these has done to a clip. Returns how much it was."""
-    gone = _remove_above(timeline, item)
-    gone += sum(bool(item.DeleteFusionCompByName(name)) for name in _our_comps(item))
+    """Remove all results from a clip. Returns their number."""
+    count = _remove_above(timeline, item)
+    count += sum(bool(item.DeleteFusionCompByName(name)) for name in _our_comps(item))
     for index in range(item.GetTakesCount(), 0, -1):
         take = item.GetTakeByIndex(index)
         path = take["mediaPoolItem"].GetClipProperty("File Path") if take and take.get("mediaPoolItem") else ""
         if path and timeline.is_ours(path):
             item.SelectTakeByIndex(1)
-            gone += bool(item.DeleteTakeByIndex(index))
-    return gone
+            count += bool(item.DeleteTakeByIndex(index))
+    return count
 
 
 PLACES: dict[str, Callable[[Timeline, Any, dict[str, Any]], None]] = {
