@@ -280,8 +280,8 @@ def test_entities_that_grow_without_end_are_refused(tmp_path: Path) -> None:
         ("edit.edl", "TITLE: x\n001  AX V C nonsense here\n", "EDL"),
         ("edit.edl", "\x00\x01\x02" * 100, ""),
         ("edit.aaf", "this is no AAF", "AAF"),
-        ("edit.txt", "words", "no kind of edit"),
-        ("edit.mov", "words", "no kind of edit"),
+        ("edit.txt", "words", "not in a format that can be read"),
+        ("edit.mov", "words", "not in a format that can be read"),
         ("edit.otiod", "a file", "is a folder"),
     ],
 )
