@@ -53,7 +53,9 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 def expected(line: str) -> bool:
-    return line.startswith(("detect", "prepare", "look", "swap:", "report:", "crop:", "libpng error"))  # libpng says it twice
+    return line.startswith(
+        ("detect", "prepare", "look", "swap:", "report:", "crop:", "libpng error")
+    )  # libpng says it twice
 
 
 @pytest.fixture(scope="module")
