@@ -105,7 +105,7 @@ class Queue:
         """Return a job; raises NotFound."""
         job = self.find(id)
         if job is None:
-            raise NotFound(f"there is no job '{id}'", remedy="See faceplate jobs list")
+            raise NotFound(f"there is no job '{id}'", remedy="List all with faceplate jobs list")
         return job
 
     def list(self, state: State | None = None, limit: int = 100, before: str | None = None) -> Jobs:
