@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -173,15 +172,15 @@ def lit_as(target: Tensor, reference: Tensor, areas: Tensor) -> Tensor:
     skin = F.avg_pool2d(reference[:, 3:], cell) * (1 - whole(areas))
     change = F.avg_pool2d((reference[:, :3] - target).mul_(reference[:, 3:]), cell) * skin
     low = blur(change) / (blur(skin) + 1e-2)
-    return _enlarge(low, target.shape[-1], "bilinear").add_(target).clamp_(0, 1)
+    return enlarge(low, target.shape[-1], "bilinear").add_(target).clamp_(0, 1)
 
 
 def disguised(performance: Tensor, uniform: Uniform) -> Tensor:
     """Disguise a face [n, 4, s, s] as another person's, in grey and other light: gamma, shade, blur, moved features."""
     size, inside = performance.shape[-1], performance[:, 3:]
     luma = grey(performance[:, :3]).clamp_min(1e-3) ** torch.exp(1.2 * (uniform(1, 1, 1) - 0.5))
-    luma = luma * _enlarge(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size, "bicubic")
-    displacement = _enlarge(_JITTER * (2 * uniform(2, 5, 5) - 1), size, "bicubic").permute(0, 2, 3, 1)
+    luma = luma * enlarge(1 + 0.6 * (uniform(1, 3, 3) - 0.5), size, "bicubic")
+    displacement = enlarge(_JITTER * (2 * uniform(2, 5, 5) - 1), size, "bicubic").permute(0, 2, 3, 1)
     level = F.affine_grid(torch.eye(2, 3, device=performance.device)[None], [1, 1, size, size], align_corners=False)
     luma = F.grid_sample(luma, level + displacement, mode="bilinear", padding_mode="border", align_corners=False)
     luma = torch.lerp(luma, F.avg_pool2d(luma, 3, 1, 1), uniform(1, 1, 1)).clamp(0, 1)
@@ -193,13 +192,8 @@ def whole(areas: Tensor) -> Tensor:
     return areas.amax(1, keepdim=True) if areas.shape[1] else areas.new_zeros((len(areas), 1, *areas.shape[2:]))
 
 
-def _enlarge(grid: Tensor, size: int, mode: str) -> Tensor:
-    """Interpolate [N, C, s, s] to [N, C, size, size]: two matrix products, faster than torch's resize of so few pixels."""
-    rows = _weights(grid.shape[-1], size, mode, grid.device)
+def enlarge(grid: Tensor, size: int, mode: str) -> Tensor:
+    """Interpolate [N, C, s, s] to [N, C, size, size]: two matrix products, faster than a resize in torch and in ONNX Runtime."""
+    line = torch.eye(grid.shape[-1], device=grid.device)[None, None]
+    rows = F.interpolate(line, (size, grid.shape[-1]), mode=mode, align_corners=False)[0, 0]
     return rows @ grid @ rows.mT
-
-
-@cache
-def _weights(of: int, size: int, mode: str, device: torch.device) -> Tensor:
-    """Compute the weight of each of `of` pixels in a row for each of `size`: [size, of]."""
-    return F.interpolate(torch.eye(of, device=device)[None, None], (size, of), mode=mode, align_corners=False)[0, 0]

@@ -199,7 +199,7 @@ def path_of_strip(strip: Any) -> str:
 
 
 def source_node(socket: Any) -> Any:
-    """Find the node that feeds an input, through reroutes; None if there is none."""
+    """Return the node that feeds an input, through reroutes, or None."""
     steps = 0
     while socket.is_linked and steps < 100:
         node = socket.links[0].from_node

@@ -95,7 +95,7 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 def _argument(field: str) -> str:
-    """What help calls one of a field's many arguments: CLIP for clips."""
+    """Metavariable of a field that takes several arguments: CLIP for clips."""
     return field.removesuffix("s").upper()
 
 

@@ -23,7 +23,7 @@ from trainer.faceset import Faceset
 from trainer.losses import dssim, weighted_mean
 from trainer.network import Network, Options, Share
 from trainer.observers import Observers
-from trainer.rehearsal import Rehearsal, RehearsalBatch, grey, whole
+from trainer.rehearsal import Rehearsal, RehearsalBatch, enlarge, grey, whole
 from trainer.target import TargetFrames
 
 _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
@@ -37,7 +37,7 @@ _LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
 class ShotOptions(Options):
-    """What the model for a shot can be asked for.
+    """Options of the model for a shot.
 
     base: side of the finest grid that it computes on; a pixel of it stands for (size / base)² pixels of the crop. widths:
     channels of its three levels.
@@ -55,7 +55,10 @@ class ShotOptions(Options):
 
 
 class Drawn(NamedTuple):
-    """New faces [N, 3, S, S], about 0..1; the reference moved, [N, 3, S, S], by the flow [N, 2, s, s] and without the shade [N, 3, s, s]."""
+    """A moved and shaded reference.
+
+    face: [N, 3, S, S], about 0..1, the sum of moved, [N, 3, S, S], and the enlarged shade, [N, 3, s, s]. flow: [N, 2, s, s], -1..1 across the crop.
+    """
 
     face: Tensor
     moved: Tensor
@@ -101,7 +104,7 @@ class ShotModel(Network):
 
     @property
     def exported_size(self) -> int:
-        """The reference comes in more pixels than the network computes on: it is only moved and shaded."""
+        """Side of the crops that the exported model takes: finer than in training, since the network only moves and shades them."""
         return _FINER * self.options.size
 
     def batches(self, facesets: Sequence[Faceset], share: Share) -> Rehearsal:
@@ -128,7 +131,7 @@ class ShotModel(Network):
         covered = covered * F.avg_pool2d(covered, 3, 1, 1)
         flow, shade = _REACH * torch.tanh(out[:, :2]) * covered, out[:, 2:]
         moved = _moved(picture, flow)
-        return Drawn(moved + _enlarged(shade, picture.shape[-1]), moved, flow, shade)
+        return Drawn(moved + enlarge(shade, picture.shape[-1], "bicubic"), moved, flow, shade)
 
     def forward(self, batch: RehearsalBatch) -> dict[str, Tensor]:
         """Differences in structure and colour from the frame, inside the mesh, where eyes and mouth count more; and those of the performance."""
@@ -148,10 +151,10 @@ class ShotModel(Network):
             }
 
     def _played(self, drawn: Drawn, shown: TargetFrames) -> dict[str, Tensor]:
-        """How far what the new face does is from what the plate does, and whose it is from whose it should be; and how far it left its reference."""
+        """Losses on the target's frames: expression against the plate, identity against the source, strength of shade and flow."""
         assert self.observers is not None
         moved = drawn.moved
-        # They may move the picture and not paint on it: left to them, colours and patterns that no face has would do.
+        # The observers' gradient reaches the flow alone: a network that they teach to shade paints patterns that no face has.
         face = shown.composite(moved + (drawn.face - moved).detach())
         does, who = self.observers.coefficients(face, shown.squares), self.observers.descriptors(face, shown.chips)
         shade = drawn.shade.mean(1, keepdim=True)
@@ -166,20 +169,20 @@ class ShotModel(Network):
         }
 
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The new face where the mesh is, the plate's crop where it is not; the mask is the mesh."""
+        """Put the new face on the mesh and the plate's crop elsewhere; the mask is the mesh."""
         visible = inputs["reference"][:, 3:]
         drawn = self.draw(inputs["reference"], inputs["vertices"], inputs["performance"]).face
         return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
 
     @torch.no_grad()
     def views(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
-        """Source frames, their references, and rebuilt; target frames, and swapped."""
+        """Show source frames, their references and their rebuilding; target frames, their references and swaps."""
         own, other = batches.rehearsed(rows), batches.swapped(rows)
         swapped, _ = self.swap(crop=other.crop, **_inputs(other))
         return {
             "source": own.target,
             "its reference": own.reference[:, :3],
-            "drawn": self._over(own),
+            "rebuilt": self._over(own),
             "target": other.crop,
             "its reference ": other.reference[:, :3],
             "swapped, in its own colours": swapped,
@@ -211,7 +214,7 @@ class ShotModel(Network):
             return lines, areas, areas * (luma - level) / spread
 
     def _told(self, vertices: Tensor) -> tuple[Tensor | float, ...]:
-        """What the openings add to every pixel of the middle and of the coarse level: [N, channels, 1, 1] of each, or nothing."""
+        """Project the openings onto the channels of the middle and the coarse level: [N, channels, 1, 1] each; 0 for a subject without openings."""
         if self.tell is None:
             return 0.0, 0.0
         openings = self.openings(vertices)
@@ -219,18 +222,11 @@ class ShotModel(Network):
 
 
 def _moved(picture: Tensor, flow: Tensor) -> Tensor:
-    """The picture [N, 3, S, S] taken from where the flow points, by cubic interpolation (Keys 1981)."""
+    """Sample the picture [N, 3, S, S] where the flow points, by cubic interpolation (Keys 1981)."""
     size = picture.shape[-1]
     still = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)
-    grid = still + _enlarged(flow, size).permute(0, 2, 3, 1)
+    grid = still + enlarge(flow, size, "bicubic").permute(0, 2, 3, 1)
     return F.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
-
-
-def _enlarged(grid: Tensor, size: int) -> Tensor:
-    """Cubic interpolation of [N, C, s, s] to [N, C, size, size] by two matrix products, ten times as fast in ONNX Runtime as its own."""
-    line = torch.eye(grid.shape[-1], device=grid.device)[None, None]
-    rows = F.interpolate(line, (size, grid.shape[-1]), mode="bicubic", align_corners=False)[0, 0]
-    return rows @ grid @ rows.mT
 
 
 class _Residual(nn.Module):
@@ -256,7 +252,7 @@ def _inputs(batch: RehearsalBatch | TargetFrames) -> dict[str, Tensor]:
 
 
 def _coarse(features: Tensor) -> Tensor:
-    """Eyes and mouth [N, C, side, side] no finer than what they do: whose they are is in the detail."""
+    """Reduce eyes and mouth [N, C, side, side] to the detail that shows their movement and not their owner."""
     small = F.avg_pool2d(0.5 * features, _COARSE)
     return F.interpolate(small, scale_factor=float(_COARSE), mode="bilinear", align_corners=False)
 

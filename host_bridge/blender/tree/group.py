@@ -222,7 +222,7 @@ def _set(target: Any, **values: Any) -> None:
 
 
 def missing(node: Any) -> str:
-    """Return the missing file that a node should show; empty if there is none."""
+    """Return the first file of a node's result that is missing on disk, or an empty string."""
     for reader in node.node_tree.nodes if node.node_tree else ():
         if reader.bl_idname == "CompositorNodeImage" and reader.image is not None:
             file = bpy.path.abspath(reader.image.filepath, library=reader.image.library)

@@ -235,7 +235,7 @@ def _recorded_with(book: ConsentBook, paper: Path) -> list[str]:
 
 
 def the_project(told: Path | None) -> Path:
-    """Find the named project, or that of the current folder; raises ConsentError if there is none."""
+    """Find the named project, or that of the current folder; raises ConsentError for a folder without a project."""
     project = find_project(Path.cwd(), given=told)
     if project is None:
         raise ConsentError(

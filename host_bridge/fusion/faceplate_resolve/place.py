@@ -67,7 +67,7 @@ def _remove_above(timeline: Timeline, item: Any) -> int:
 
 
 def _free_track(timeline: Timeline, clip: Any) -> int:
-    """Find the lowest free track above; a new one if there is none."""
+    """Return the lowest free track above, adding a track if all are in use."""
     for track in timeline.tracks(above=_track(timeline, clip.item, clip.name)):
         occupied = any(_overlaps(item, clip.begin, clip.duration) for item in timeline.items(track))
         if not occupied and not timeline.current.GetIsTrackLocked(VIDEO, track):

@@ -91,7 +91,7 @@ class EdlEvent:
 
     @property
     def retimed(self) -> bool:
-        """Whether the event has a speed of its own."""
+        """True if the event is a freeze or states a speed (M2)."""
         return self.freeze or self.speed is not None
 
     def rate_beside(self, rate: Fraction) -> Fraction:
@@ -365,8 +365,9 @@ def _agreeing(chosen: EdlRate, text: EdlText, *, as_media: bool = False) -> int:
 
 
 def _order(chosen: EdlRate, media: Counter[Fraction]) -> tuple[bool, ...]:
-    """Sort key of rates that no media have. First come drop-frame, if the EDL says so; then rates of which the media's
-    rate is a multiple; then common rates; then whole rates, or those over 1001 if most media have such; then the lowest.
+    """Sort key of candidate rates that no media file has.
+
+    In order: drop-frame, if the EDL uses it; divisors of a media rate; common rates; NTSC or whole rates, as most media have; the lowest.
     """
     ntsc = sum(n if rate.denominator == 1001 else -n for rate, n in media.items()) > 0
     multiple = any((rate / chosen.rate).denominator == 1 for rate in media)

@@ -1,7 +1,7 @@
 """Reader of FCPXML 1.0 to 1.14 as OpenTimelineIO, with exact times.
 
 An element's `offset` is in its parent's own time, which begins at the parent's `start`. Elements with a lane are connected to their parent and
-lie in the same composition; elements without one are its content, of which it shows a part. Looks (colour, titles, transforms, filters,
+lie in the same composition. Elements without a lane are the parent's content; the parent shows a part of them. Looks (colour, titles, transforms, filters,
 volumes) are not read.
 """
 
