@@ -14,7 +14,7 @@ import numpy as np
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_matte
 from nodes.report import plots
-from nodes.report.figures import Figure
+from nodes.report.figures import ShownFigure
 from nodes.report.frames import FrameCurves, FrameToSee
 from nodes.report.gather import MeasuredShot, ReplacedFace, find_mattes
 from nodes.report.measure import compare_expression
@@ -54,7 +54,7 @@ class FramePair:
 def render_page(
     shot: MeasuredShot,
     curves: FrameCurves,
-    figures: Sequence[Figure],
+    figures: Sequence[ShownFigure],
     report: Report,
     sheet: Sequence[SheetColumn],
     pairs: Sequence[FramePair],
@@ -88,9 +88,9 @@ def render_page(
     )
 
 
-def _groups(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
+def _groups(figures: Sequence[ShownFigure]) -> dict[str, list[ShownFigure]]:
     """Collect the figures of each group of the expression, the group that misses its bars most first."""
-    groups: dict[str, list[Figure]] = {}
+    groups: dict[str, list[ShownFigure]] = {}
     for figure in figures:
         if figure.group:
             groups.setdefault(figure.group, []).append(figure)

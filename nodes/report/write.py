@@ -17,7 +17,7 @@ from nodes.report.document import (
     ReportedFace,
     SampledFrames,
 )
-from nodes.report.figures import Figure, key_figures, overall
+from nodes.report.figures import ShownFigure, key_figures, overall
 from nodes.report.frames import FrameCurves, FrameToSee, measure_frames, worst_frames
 from nodes.report.gather import MeasuredShot, ReplacedFace, SourceComparison, gather
 from nodes.report.page import draw_pictures, render_page
@@ -46,7 +46,7 @@ def write_report(shot: Path, progress: Callable[[float], None] = lambda done: No
 
 
 def _report(
-    name: str, shot: MeasuredShot, curves: FrameCurves, figures: Sequence[Figure], looks: Sequence[FrameToSee]
+    name: str, shot: MeasuredShot, curves: FrameCurves, figures: Sequence[ShownFigure], looks: Sequence[FrameToSee]
 ) -> Report:
     verdict, summary = overall(figures)
     return Report(

@@ -30,7 +30,7 @@ _LISTED = 6  # most shots to name in a line
 Line = tuple[Verdict, str, str]  # weight, shot, what
 
 
-class Person(DocumentPart):
+class PersonPart(DocumentPart):
     """A performer in a result. name: None if not recorded. may_now: whether any consent allows this use today; None if unknown."""
 
     id: str
@@ -98,7 +98,7 @@ class ReportedShot(DocumentPart):
     rate: str
     seconds: float
     cast: list[CastPair]
-    people: list[Person]
+    people: list[PersonPart]
     result: ReportedResult | None
 
 

@@ -30,7 +30,7 @@ from host_bridge.timeline.report.document import (
     FrameCount,
     Integrity,
     IntegrityState,
-    Person,
+    PersonPart,
     ReportedEdit,
     ReportedExport,
     ReportedFootage,
@@ -176,13 +176,13 @@ class _Gatherer:
 
     # --- people ---
 
-    def person(self, part: PerformerPart) -> Person:
+    def person(self, part: PerformerPart) -> PersonPart:
         """Describe a performer in a result."""
         recorded = self.book is not None and not is_sample(part.id)
         may_now = bool(self.book.allowing(part.id, USE[part.role])) if self.book and recorded else None
-        return Person(id=part.id, name=self._name(part.id), role=part.role, consents=part.consents, may_now=may_now)
+        return PersonPart(id=part.id, name=self._name(part.id), role=part.role, consents=part.consents, may_now=may_now)
 
-    def pair(self, target: str | None, source: str | None, people: Sequence[Person]) -> CastPair:
+    def pair(self, target: str | None, source: str | None, people: Sequence[PersonPart]) -> CastPair:
         """Name the target and source of a replacement. people: those in the result."""
 
         def called(name: str | None, role: Role) -> str | None:

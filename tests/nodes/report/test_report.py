@@ -23,7 +23,7 @@ from nodes.footage.footage import open_footage
 from nodes.footage.movie_writer import MovieWriter
 from nodes.footage.patch_files import write_matte
 from nodes.report import measure, write
-from nodes.report.figures import Figure, key_figures, overall
+from nodes.report.figures import ShownFigure, key_figures, overall
 from nodes.report.frames import measure_frames, worst_frames
 from nodes.report.gather import MeasuredShot, gather
 from nodes.report.measure import compare_expression, in_words
@@ -95,7 +95,7 @@ def figures(report: dict) -> dict[str, dict]:  # type: ignore[type-arg]
     return {f["name"]: f for f in report["figures"]}
 
 
-def all_figures(shot: MeasuredShot) -> dict[str, Figure]:
+def all_figures(shot: MeasuredShot) -> dict[str, ShownFigure]:
     return {f.name: f for f in key_figures(shot, measure_frames(shot))}
 
 
