@@ -97,6 +97,7 @@ def test_only_the_trainer_imports_torch_but_a_chosen_backend_of_nodes_may_do_so_
     ("folder", "host"),
     [
         ("host_bridge/blender", BLENDER | {"numpy"}),
+        ("trainer/synthetic/blender", BLENDER | {"numpy", "build", "stuff"}),
         ("host_bridge/fusion/scripts", FUSION),
         ("host_bridge/client", set()),
         ("host_bridge/client.py", set()),

@@ -6,6 +6,7 @@ each frame, or a single one for what does not change.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -113,18 +114,18 @@ class Scene:
     seed: int = 0
 
 
-def write_scene(scene: Scene, folder: Path) -> None:
-    """Write a scene as `scene.json` and one NumPy file an array; raises OutputError."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_scene(scene: Scene, folder: Path) -> str:
+    """Write a scene as `scene.json` and one NumPy file an array, named by its content; return a digest of it all. Raises OutputError."""
     kept: dict[int, str] = {}
 
     def told(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             if id(value) not in kept:
-                kept[id(value)] = name = f"{len(kept)}.npy"
-                array = value.astype(np.float32 if value.dtype.kind == "f" else np.int32)
-                with whole_file(folder / name, sync=False) as temporary, temporary.open("wb") as file:
-                    np.save(file, np.ascontiguousarray(array))
+                array = np.ascontiguousarray(value, np.float32 if value.dtype.kind == "f" else np.int32)
+                kept[id(value)] = name = hashlib.sha256(array.tobytes()).hexdigest()[:24] + ".npy"
+                if not (folder / name).exists():
+                    with whole_file(folder / name, sync=False) as temporary, temporary.open("wb") as file:
+                        np.save(file, array)
             return {"array": kept[id(value)]}
         if isinstance(value, Fraction):
             return [value.numerator, value.denominator]
@@ -136,8 +137,10 @@ def write_scene(scene: Scene, folder: Path) -> None:
             return {part.name: told(getattr(value, part.name)) for part in fields(value)}
         return value
 
+    text = json.dumps(told(scene), indent=1)
     with whole_file(folder / "scene.json", sync=False) as temporary:
-        temporary.write_text(json.dumps(told(scene), indent=1), "utf-8")
+        temporary.write_text(text, "utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def quads(faces: Int) -> tuple[Int, Int]:
