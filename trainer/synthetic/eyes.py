@@ -67,7 +67,7 @@ class Eyeball:
     def surface(self, angle: Float) -> Float:
         """Return the distance of the cornea or eyeball from the centre, at angles from the gaze in radians."""
         inside = np.clip(1 - (angle / (1.25 * self.limbus)) ** 2, 0, 1)
-        return np.asarray(self.radius + _BULGE * (self.radius / 0.0149) * inside**1.5)
+        return np.asarray(self.radius + 0.00005 + _BULGE * (self.radius / 0.0149) * inside**1.5)
 
 
 def _neighbours(faces: Int) -> tuple[list[set[int]], list[set[int]]]:
@@ -245,7 +245,7 @@ def eye_mesh(eye: Eyeball, layer: str) -> tuple[Float, Int, Float]:
             ]
         )
     else:
-        rings = np.linspace(0.01, 1.24, 22) * limbus
+        rings = np.concatenate([np.linspace(0.01, 1.3, 24) * limbus, np.linspace(1.4 * limbus, np.radians(75), 10)])
     around = np.linspace(0, 2 * np.pi, 65)[:-1]
     radius = eye.surface(rings) if layer == "cornea" else np.full(len(rings), eye.radius)
     across, forward = radius * np.sin(rings), radius * np.cos(rings)
