@@ -1,0 +1,210 @@
+"""Search for the places of the 478 landmarks on MakeHuman's mesh: `python -m trainer.synthetic.embed` writes `landmarks.npz`.
+
+The landmarker looks at rendered people who turn and act. Each landmark that it finds is cast back onto the mesh of that
+frame; the median of these places over all people, the same on both sides, is where the landmark lies. Lids and the inner
+edges of the lips are then moved onto the edges that the mesh has there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import RBFInterpolator
+from scipy.sparse import coo_array, csr_array, vstack
+from scipy.spatial import cKDTree
+
+from nodes.subjects.subject import Subject
+from nodes.types import Float, Int
+from trainer.synthetic.scene import Camera, project
+
+Array = npt.NDArray[Any]
+Sparse = Any  # csr_array: the stubs of scipy.sparse do not follow products and sums
+
+_FACING = 0.35  # least cosine between a surface and the ray by which a landmark is cast onto it
+_NEAR = 40  # triangles that are searched for the one nearest to a place
+_FRONT, _ABOVE = -0.02, 0.6  # metres: the part of the base mesh that may be a face
+_LEAST = 1e-5  # weights of vertices below it are dropped
+_FIXED = 0.004  # metres: largest usual deviation of a landmark whose place does not depend on the view
+
+
+@dataclass(frozen=True)
+class FaceSighting:
+    """What the landmarker found in a picture of a posed mesh. vertices: [V, 3], world. landmarks: [468, 2], pixels. camera: of one frame."""
+
+    vertices: Float
+    landmarks: Float
+    camera: Camera
+    size: tuple[int, int]
+
+
+def limit_surface(quads: Int, count: int) -> tuple[Sparse, Array]:
+    """Subdivide a closed mesh of quads [F, 4] once, with the new vertices on the limit surface.
+
+    count: vertices of the mesh. Returns the weights of these in the new vertices, [N, count], and the new triangles [8 F, 3].
+    Catmull and Clark 1978; Halstead et al. 1993 for the limit.
+    """
+    faces = len(quads)
+    after = np.roll(quads, -1, 1)
+    edges, of = np.unique(np.sort(np.stack([quads, after], -1).reshape(-1, 2), 1), axis=0, return_inverse=True)
+    of = of.reshape(faces, 4)
+    middle = _weights(np.repeat(np.arange(faces), 4), quads.ravel(), 0.25, (faces, count))
+    ends = _weights(np.repeat(np.arange(len(edges)), 2), edges.ravel(), 0.5, (len(edges), count))
+    beside = _weights(of.ravel(), np.repeat(np.arange(faces), 4), 0.5, (len(edges), faces))
+    around = _weights(quads.ravel(), np.repeat(np.arange(faces), 4), 1.0, (count, faces))
+    valence = np.maximum(np.asarray(around.sum(1)).ravel(), 1)
+    across = _weights(edges.ravel(), np.repeat(np.arange(len(edges)), 2), 1.0, (count, len(edges)))
+    own = _weights(np.arange(count), np.arange(count), np.maximum(valence - 3, 0) / valence, (count, count))
+    moved = own + _scaled(around @ middle + 2 * (across @ ends), valence**-2.0)
+    refined = vstack([moved, (ends + beside @ middle) / 2, middle]).tocsr()
+    edge, centre = count + of, np.arange(faces)[:, None] + count + len(edges)
+    fine = np.stack([quads, edge, np.broadcast_to(centre, quads.shape), np.roll(edge, 1, 1)], -1).reshape(-1, 4)
+    total = refined.shape[0]
+    links = [(np.roll(fine, -k, 1).ravel(), weight) for k, weight in ((1, 2.0), (2, 1.0), (3, 2.0))]
+    nearby = sum(_weights(fine.ravel(), other, weight, (total, total)) for other, weight in links)
+    n = np.maximum(np.bincount(fine.ravel(), minlength=total), 1)
+    limit = _weights(np.arange(total), np.arange(total), n**2.0, (total, total)) + nearby
+    return csr_array(_scaled(limit, 1 / (n * (n + 5.0))) @ refined), np.concatenate(
+        [fine[:, [0, 1, 2]], fine[:, [0, 2, 3]]]
+    )
+
+
+def _weights(rows: Array, columns: Array, values: float | Array, shape: tuple[int, int]) -> Sparse:
+    return csr_array(coo_array((np.broadcast_to(values, len(rows)).astype(np.float64), (rows, columns)), shape=shape))
+
+
+def _scaled(matrix: Sparse, factors: Array) -> Sparse:
+    return csr_array(matrix.multiply(factors[:, None]))
+
+
+def cast(sighting: FaceSighting, surface: Array, triangles: Int) -> tuple[Array, Array]:
+    """Cast landmarks back onto a surface [N, 3]: the nearest triangle [L] that faces the camera, -1 for none, and weights of its corners [L, 3]."""
+    flat = project(surface[None], sighting.camera, sighting.size)[0]
+    corners, space = flat[triangles], surface[triangles]
+    normal = np.cross(space[:, 1] - space[:, 0], space[:, 2] - space[:, 0])
+    ray = sighting.camera.matrices[0, :3, 3] - space.mean(1)
+    length = np.linalg.norm(normal, axis=1) * np.linalg.norm(ray, axis=1)
+    facing = (normal * ray).sum(1) / np.maximum(length, 1e-12)
+    found, weights = np.full(len(sighting.landmarks), -1), np.zeros((len(sighting.landmarks), 3))
+    a, b, c = (corners[:, k, :2] for k in range(3))
+    area = _cross(b - a, c - a)
+    area = np.where(np.abs(area) < 1e-9, np.inf, area)
+    for at, point in enumerate(sighting.landmarks[:, :2]):
+        parts = np.stack([_cross(b - point, c - point), _cross(c - point, a - point), _cross(a - point, b - point)], 1)
+        parts /= area[:, None]
+        inside = np.flatnonzero((parts >= 0).all(1))
+        if len(inside):
+            nearest = inside[np.argmin((parts[inside] * corners[inside, :, 2]).sum(1))]
+            if facing[nearest] > _FACING:
+                found[at], weights[at] = nearest, parts[nearest]
+    return found, weights
+
+
+def _cross(one: Array, other: Array) -> Array:
+    return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
+
+
+def nearest_places(points: Array, surface: Array, triangles: Int) -> tuple[Array, Array]:
+    """Find the places of a surface nearest to points [L, 3]: triangles [L] and weights of their corners [L, 3]."""
+    near = np.asarray(cKDTree(surface[triangles].mean(1)).query(points, _NEAR)[1])
+    corners = surface[triangles[near]]
+    best = np.full(len(points), np.inf)
+    chosen, weights = np.zeros(len(points), np.int64), np.zeros((len(points), 3))
+    for k in range(_NEAR):
+        part = _clamped(points, corners[:, k])
+        away = np.linalg.norm((part[..., None] * corners[:, k]).sum(1) - points, axis=1)
+        better = away < best
+        best[better], chosen[better], weights[better] = away[better], near[better, k], part[better]
+    return chosen, weights
+
+
+def _clamped(points: Array, corners: Array) -> Array:
+    """Return the weights [L, 3] of the corners [L, 3, 3] of triangles in their places nearest to points [L, 3]."""
+    e, f = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    d = points - corners[:, 0]
+    ee, ef, ff, de, df = ((x * y).sum(1) for x, y in ((e, e), (e, f), (f, f), (d, e), (d, f)))
+    scale = np.maximum(ee * ff - ef * ef, 1e-30)
+    u, v = (ff * de - ef * df) / scale, (ee * df - ef * de) / scale
+    inside = np.stack([1 - u - v, u, v], 1)
+    options = [inside]
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        along = corners[:, j] - corners[:, i]
+        t = np.clip(((points - corners[:, i]) * along).sum(1) / np.maximum((along**2).sum(1), 1e-30), 0, 1)
+        side = np.zeros_like(inside)
+        side[:, i], side[:, j] = 1 - t, t
+        options.append(side)
+    places = np.stack(options, 1) @ corners
+    away = np.linalg.norm(places - points[:, None], axis=-1)
+    away[(inside < 0).any(1), 0] = np.inf
+    return np.asarray(np.stack(options, 1)[np.arange(len(points)), away.argmin(1)])
+
+
+def embed(
+    sightings: Sequence[FaceSighting],
+    base: Array,
+    quads: Int,
+    mirror: Int,
+    subject: Subject,
+    edges: Sequence[tuple[Int, Int]],
+) -> tuple[Sparse, Array]:
+    """Find the weights of the base mesh's vertices in the first 468 landmarks, [468, V], and their usual deviation over the sightings, metres [468].
+
+    base: [V, 3], an open mouth and open eyes. quads: of the whole mesh. mirror: each vertex on the other side. edges: pairs of landmarks and a row of vertices onto which they are moved.
+    """
+    weights, triangles = limit_surface(quads, len(base))
+    rest = weights @ base
+    middle = rest[triangles].mean(1)
+    triangles = triangles[(middle[:, 1] < _FRONT) & (middle[:, 2] > _ABOVE)]
+    hits = np.full((len(sightings), 468, 3), np.nan)
+    for row, sighting in enumerate(sightings):
+        triangle, part = cast(sighting, weights @ sighting.vertices, triangles)
+        there = triangle >= 0
+        hits[row, there] = (part[there, :, None] * rest[triangles[triangle[there]]]).sum(1)
+    both = np.concatenate([hits, hits[:, subject.mirror[:468]] * [-1, 1, 1]])
+    places = np.nanmedian(both, 0)
+    deviation = np.nanmedian(np.linalg.norm(both - places, axis=-1), 0)
+    loose = np.isnan(deviation) | (deviation > _FIXED)
+    loose[subject.outline] = True
+    template = subject.template[:468].astype(np.float64)
+    bent = RBFInterpolator(template[~loose], places[~loose], neighbors=60, smoothing=1e-3)
+    places[loose] = bent(template[loose])
+    triangle, part = nearest_places(places, rest, triangles)
+    rows = np.repeat(np.arange(468), 3)
+    found = (_weights(rows, triangles[triangle].ravel(), part.ravel(), (468, len(rest))) @ weights).tolil()
+    for landmarks, line in edges:
+        found[landmarks] = _along(places[landmarks], rest[line]) @ weights[line]
+    found = csr_array(found)
+    even: Sparse = (found + found[subject.mirror[:468]][:, mirror]) / 2
+    even.data[np.abs(even.data) < _LEAST] = 0
+    even.eliminate_zeros()
+    return even, deviation
+
+
+def _along(points: Array, line: Array) -> Sparse:
+    """Return the weights [L, N] of the ends of the parts of a line [N, 3] in its places nearest to points [L, 3]; the first and last lie on its ends."""
+    step = np.diff(line, axis=0)
+    t = np.clip(((points[:, None] - line[:-1]) * step).sum(-1) / (step**2).sum(-1), 0, 1)
+    part = np.linalg.norm(line[:-1] + t[..., None] * step - points[:, None], axis=-1).argmin(1)
+    place = part + t[np.arange(len(points)), part]
+    place[0], place[-1] = 0, len(line) - 1
+    part = np.minimum(place.astype(np.int64), len(line) - 2)
+    rest, rows = place - part, np.arange(len(points))
+    ends = np.concatenate([part, part + 1])
+    return _weights(np.tile(rows, 2), ends, np.concatenate([1 - rest, rest]), (len(points), len(line)))
+
+
+def edge_loop(faces: Int, first: int, second: int) -> Int:
+    """Return the closed line of edges that goes straight on through every vertex, from an edge of it; faces: quads [F, 4]."""
+    pairs = np.concatenate([np.stack([np.roll(faces, k, 1).ravel(), faces.ravel()], 1) for k in (1, 2, 3)])
+    straight = len(pairs) // 3, 2 * (len(pairs) // 3)
+    loop = [first, second]
+    while loop[-1] != loop[0]:
+        before, here = loop[-2:]
+        beside = np.concatenate([part[part[:, 1] == here, 0] for part in np.split(pairs, straight)[::2]])
+        corners = faces[(faces == here).any(1) & (faces == before).any(1)]
+        (ahead,) = set(beside.tolist()) - set(corners.ravel().tolist())
+        loop.append(ahead)
+    return np.array(loop[:-1])
