@@ -74,7 +74,10 @@ class Eyes(_Part):
 
 
 class Hair(_Part):
-    """Hair of the head. melanin 0 blond to 1 black; red: pheomelanin; grey: share of white hairs; length: metres; curl, density, recession 0..1; parting: -1 right to 1 left."""
+    """Hair of the head. melanin 0 blond to 1 black; red: pheomelanin; grey: share of white hairs; length: metres; curl, density, recession 0..1; parting: -1 right to 1 left.
+
+    fringe: how far a bob covers the forehead and long hair falls before the face, 0..1.
+    """
 
     cut: Cut = "short"
     melanin: Unit = 0.7
@@ -85,6 +88,7 @@ class Hair(_Part):
     density: Unit = 0.8
     recession: Unit = 0.0
     parting: Signed = 0.4
+    fringe: Unit = 0.0
 
 
 class Brows(_Part):
@@ -465,6 +469,7 @@ def _draw_hair(person: Person) -> Hair:
         density=_within(rng.normal(0.85 - 0.25 * aged, 0.08), 0.3, 1.0),
         recession=_within(rng.normal(0.1 + 0.9 * aged, 0.2)) if male else _within(rng.normal(0.15 * aged, 0.05)),
         parting=float(rng.choice([-1, 1]) * rng.uniform(0.2, 0.7)),
+        fringe=_within((rng.random() < 0.5) * rng.uniform(0.4, 1.0)),
     )
 
 
