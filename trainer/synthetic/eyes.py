@@ -26,6 +26,7 @@ _TUCKED = (*range(7773, 7799), 11718, 11719)  # the skin behind row 0, inside th
 _BAG = 7799  # a vertex of the closed bag behind it
 _ROWS, _EDGE = 8, 2
 _UPPER, _LOWER = slice(1, 16), (0, *range(27, 16, -1), 16)
+_SEATED = slice(3, 26)  # columns whose row 0 lies on the eyeball: all but those of the inner corner
 _PRESS = 0.012  # radians that closed lids overlap
 _IRIS = 0.0059  # metres: radius of an average iris
 _BULGE = 0.0008  # metres: height of the cornea over the eyeball
@@ -70,7 +71,8 @@ class Eyeball:
         return np.asarray(self.radius + 0.00005 + _BULGE * (self.radius / 0.0149) * inside**1.5)
 
 
-def _neighbours(faces: Int) -> tuple[list[set[int]], list[set[int]]]:
+def neighbours(faces: Int) -> tuple[list[set[int]], list[set[int]]]:
+    """Return for each vertex those that share an edge with it, and those across a quad from it."""
     count = int(faces.max()) + 1
     beside: list[set[int]] = [set() for _ in range(count)]
     across: list[set[int]] = [set() for _ in range(count)]
@@ -98,7 +100,7 @@ def _cartesian(along: Float, angle: Float, distance: Float, eye: Eyeball) -> Flo
 def lid_grids(data: Path) -> tuple[LidGrid, LidGrid]:
     """Find the grids of both eyes."""
     body = load_body(data)
-    beside, across = _neighbours(body.faces["body"])
+    beside, across = neighbours(body.faces["body"])
     rows = [[*_INNER, *_OUTER]]
     seen = {*rows[0], *_TUCKED}
     while len(rows) < _ROWS:
@@ -173,14 +175,15 @@ def eyeball(body: Body, rest: Float, side: str, grid: Int, size: float = 1.0) ->
     )
 
 
-def _limit(points: Float, around: Int) -> Float:
+def limit(points: Float, around: Int) -> Float:
+    """Return where vertices with 4 edges lie on the subdivided surface, [T, N, 3]. around: each with those beside and across, [N, 9]."""
     weights = np.array([16, 4, 4, 4, 4, 1, 1, 1, 1], np.float32) / 36
     return np.asarray(np.einsum("tcnk,n->tck", points[:, around], weights))
 
 
 def opening(posed: Float, lids: LidGrid, eye: Eyeball) -> Float:
     """Return by how many radians each of the 15 columns of the upper lid is above the lower one, [T, 15], before the head is turned."""
-    along, angle, _ = spherical(_limit(posed, lids.around), eye)
+    along, angle, _ = spherical(limit(posed, lids.around), eye)
     lower = list(_LOWER)
     places = np.maximum.accumulate(along[:, lower], 1) + 1e-7 * np.arange(len(lower))
     below = [np.interp(x, xs, ys) for x, xs, ys in zip(along[:, _UPPER], places, angle[:, lower], strict=True)]
@@ -221,13 +224,17 @@ def _turn(posed: Float, lids: LidGrid, eye: Eyeball, columns: Float) -> None:
 
 
 def _lift(posed: Float, turns: Rotation, lids: LidGrid, eye: Eyeball) -> None:
-    for row, thickness in zip(lids.grid, _THICKNESS, strict=True):
-        local = posed[:, row] - eye.centre
+    """Put row 0 onto the eyeball and the other rows at least their thickness above it."""
+    forward = turns.apply([0.0, -1.0, 0.0])
+    for row, (vertices, thickness) in enumerate(zip(lids.grid, _THICKNESS, strict=True)):
+        local = posed[:, vertices] - eye.centre
         length = np.linalg.norm(local, axis=-1, keepdims=True)
-        forward = turns.apply([0.0, -1.0, 0.0])
         angle = np.arccos(np.clip(np.einsum("tnk,tk->tn", local / length, forward), -1, 1))
         least = eye.surface(angle)[..., None] + thickness * eye.radius
-        posed[:, row] = eye.centre + local / length * np.maximum(length, least)
+        lifted = np.maximum(length, least)
+        if not row:
+            lifted[:, _SEATED] = least[:, _SEATED]
+        posed[:, vertices] = eye.centre + local / length * lifted
 
 
 def eye_mesh(eye: Eyeball, layer: str) -> tuple[Float, Int, Float]:

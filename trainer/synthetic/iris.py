@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from nodes.types import Float
 from trainer.synthetic.traits import Eyes, generator
@@ -22,7 +23,8 @@ def _polar(reach: float) -> tuple[Float, Float]:
     return np.hypot(x, y), np.arctan2(y, x)
 
 
-def _step(value: Float, low: Float | float, high: Float | float) -> Float:
+def _step(value: Float, low: npt.ArrayLike, high: npt.ArrayLike) -> Float:
+    low, high = np.asarray(low, np.float32), np.asarray(high, np.float32)
     part = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(part * part * (3 - 2 * part), np.float32)
 
@@ -51,7 +53,7 @@ def iris(look: Eyes, seed: int) -> Float:
     middle = _streaks(rng, radius, angle, 90, 4, 2 * warp)
     fine = _streaks(rng, radius, angle, 190, 5, 4 * warp)
     lumps = _streaks(rng, radius, angle, 14, 5, np.zeros_like(radius))
-    collar = look.pupil + 0.2 + 0.035 * coarse + 0.03 * lumps
+    collar = np.float32(look.pupil + 0.2) + 0.035 * coarse + 0.03 * lumps
     inside = 1 - _step(radius, collar - 0.12, collar + 0.14)
     colour = (
         np.array(look.iris, np.float32) * (1 - inside[..., None]) + np.array(look.inner, np.float32) * inside[..., None]
@@ -60,7 +62,7 @@ def iris(look: Eyes, seed: int) -> Float:
         0.45 + 0.8 * _step(radius, look.pupil, 0.7)
     )
     fibres += 0.3 * look.fibres * np.exp(-(((radius - collar) / 0.035) ** 2))
-    crypts = (
+    crypts: Float = (
         _step(lumps * 0.6 + coarse * 0.7, 0.55, 0.95)
         * _step(radius, collar, collar + 0.08)
         * (1 - _step(radius, 0.7, 0.88))

@@ -10,11 +10,11 @@ from scipy.spatial import cKDTree
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Float, Int
-from trainer.synthetic import eyes, iris
+from trainer.synthetic import eyes, iris, mouth
 from trainer.synthetic.assets import makehuman
 from trainer.synthetic.body import Body, Pose, load_body, lower_arms, turn_head
 from trainer.synthetic.eyes import Eyeball, LidGrid
-from trainer.synthetic.scene import Material, MeshThing, quads
+from trainer.synthetic.scene import Material, MeshThing, Value, quads
 from trainer.synthetic.traits import Beard, Brows, Eyes, Hair, Makeup, Origin, Person, Skin, Teeth, Wardrobe, generator
 
 __all__ = [
@@ -52,6 +52,7 @@ class Figure:
     linear: Float
     balls: tuple[Eyeball, Eyeball]
     lids: tuple[LidGrid, LidGrid]
+    lips: mouth.LipGrid
     index: int = 0
 
     def posed(self, coefficients: Float, pose: Pose | None = None) -> Float:
@@ -69,6 +70,10 @@ class Figure:
             local = self.rest[members] - ball.centre
             vertices[:, members] = ball.centre + np.einsum("tij,vj->tvi", turns.as_matrix(), local)
             eyes.close_lids(vertices, coefficients[:, _column(f"eyeBlink{side.title()}")], turns, lids, ball)
+        jaw, close = coefficients[:, _column("jawOpen")], coefficients[:, _column("mouthClose")]
+        parted = np.max([coefficients[:, _column(name)] for name in mouth.PARTING], 0)
+        sealed = np.clip(close / np.maximum(jaw, 0.05), 0, 1)
+        mouth.close_lips(vertices, np.clip(parted / mouth.PARTED, 0, 1) * (1 - sealed), self.lips)
         return vertices.astype(np.float32)
 
     def eye_frames(self, posed: Float) -> tuple[Float, Float]:
@@ -102,7 +107,7 @@ def figure(person: Person, data: Path | None = None, index: int = 0) -> Figure:
     data = data or makehuman()
     body = load_body(data)
     shaped = body.vertices + body.morph(person.macros) + body.morph(person.details)
-    lids = eyes.lid_grids(data)
+    lids, lips = eyes.lid_grids(data), mouth.lip_grid(data)
     balls = tuple(
         eyes.eyeball(body, shaped, side, grid.grid, person.eyes.size)
         for side, grid in zip(eyes.SIDES, lids, strict=True)
@@ -116,15 +121,15 @@ def figure(person: Person, data: Path | None = None, index: int = 0) -> Figure:
         linear[_column(f"eyeBlink{side}"), grid.moved] = 0
         linear[:, body.groups[f"helper-{side[0].lower()}-eye"]] = 0
     still = np.zeros((1, len(linear)), np.float32)
-    rest = Figure(person, body, lower_arms(body, shaped), linear, linear, (balls[0], balls[1]), lids).expressed(still)[
-        0
-    ]
-    whole = Figure(person, body, rest, linear, linear, (balls[0], balls[1]), lids, index)
+    rest = Figure(person, body, lower_arms(body, shaped), linear, linear, (balls[0], balls[1]), lids, lips).expressed(
+        still
+    )[0]
+    whole = Figure(person, body, rest, linear, linear, (balls[0], balls[1]), lids, lips, index)
     units = linear.copy()
     for unit in range(len(linear)):
         if _name(unit).startswith(("eyeBlink", "eyeLook")):
             units[unit] = whole.expressed(np.eye(len(linear), dtype=np.float32)[unit : unit + 1])[0] - rest
-    return Figure(person, body, rest, units, linear, (balls[0], balls[1]), lids, index)
+    return Figure(person, body, rest, units, linear, (balls[0], balls[1]), lids, lips, index)
 
 
 def _name(unit: int) -> str:
@@ -180,20 +185,7 @@ def things(figure: Figure, posed: Float, skin: Material) -> list[MeshThing]:
     """Return skin, eyes, teeth and tongue of a figure for posed vertices [T, V, 3]. skin: the material of the skin, with its curves."""
     shown = skin_faces(figure.body, figure.rest, figure.lids)
     found = [_part(figure, posed, "body", "skin", skin, shown, 1)]
-    teeth = Material("teeth", {"yellow": figure.person.teeth.yellow})
-    for jaw in ("upper", "lower"):
-        found.append(_part(figure, posed, f"helper-{jaw}-teeth", f"teeth.{jaw}", teeth, None, 1))
-    found.append(
-        _part(
-            figure,
-            posed,
-            "helper-tongue",
-            "tongue",
-            Material("tongue", {"colour": [0.36, 0.1, 0.09], "rough": 0.0004}),
-            None,
-            1,
-        )
-    )
+    found += _teeth(figure, posed)
     seed, look = figure.person.seed, figure.person.eyes
     coloured = Material(
         "eye", {"layer": "ball", **iris.REACH}, {"iris": iris.iris(look, seed), "white": iris.white(look, seed)}
@@ -207,6 +199,25 @@ def things(figure: Figure, posed: Float, skin: Material) -> list[MeshThing]:
             found.append(
                 MeshThing(f"{figure.index}.{name}.{side}", vertices.astype(np.float32), *quads(faces), material, uv)
             )
+    return found
+
+
+def _teeth(figure: Figure, posed: Float) -> list[MeshThing]:
+    look, body = figure.person.teeth, figure.body
+    flesh: dict[str, Value] = {"colour": [0.36, 0.1, 0.09], "rough": 0.0003}
+    ivory = Material("teeth", {"yellow": look.yellow})
+    found = [_part(figure, posed, "helper-tongue", "tongue", Material("tongue", {**flesh, "rough": 0.0006}), None, 1)]
+    for jaw in ("upper", "lower"):
+        points, corners, starts, neck = mouth.teeth_mesh(
+            jaw, look.uneven, generator(figure.person.seed, f"teeth {jaw}")
+        )
+        name, near = f"{figure.index}.teeth.{jaw}", {"neck": neck[None]}
+        found.append(MeshThing(name, mouth.carry(body, posed, jaw, points), corners, starts, ivory, None, 1, near))
+        points, faces = mouth.gum_mesh(jaw)
+        name = f"{figure.index}.gums.{jaw}"
+        found.append(
+            MeshThing(name, mouth.carry(body, posed, jaw, points), *quads(faces), Material("tongue", flesh), None, 1)
+        )
     return found
 
 

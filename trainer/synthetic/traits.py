@@ -134,29 +134,29 @@ class Wardrobe(_Part):
 # Targets of the face as MakeHuman names them: the ends of each pair, and the standard deviation of its weight in a population.
 _PAIRS: Mapping[str, tuple[str, str, float]] = {
     "nose-scale-horiz": ("decr", "incr", 0.22),
-    "nose-scale-vert": ("decr", "incr", 0.22),
-    "nose-scale-depth": ("decr", "incr", 0.25),
+    "nose-scale-vert": ("decr", "incr", 0.18),
+    "nose-scale-depth": ("decr", "incr", 0.2),
     "nose-trans": ("down", "up", 0.15),
-    "nose-hump": ("decr", "incr", 0.3),
+    "nose-hump": ("decr", "incr", 0.22),
     "nose-curve": ("concave", "convex", 0.22),
     "nose-greek": ("decr", "incr", 0.2),
-    "nose-point": ("down", "up", 0.25),
+    "nose-point": ("down", "up", 0.2),
     "nose-point-width": ("decr", "incr", 0.3),
     "nose-width1": ("decr", "incr", 0.25),
     "nose-width2": ("decr", "incr", 0.25),
     "nose-width3": ("decr", "incr", 0.25),
     "nose-nostrils-width": ("decr", "incr", 0.2),
     "nose-nostrils-angle": ("down", "up", 0.25),
-    "nose-base": ("down", "up", 0.2),
+    "nose-base": ("down", "up", 0.15),
     "nose-volume": ("decr", "incr", 0.2),
-    "nose-septumangle": ("decr", "incr", 0.25),
+    "nose-septumangle": ("decr", "incr", 0.15),
     "mouth-scale-horiz": ("decr", "incr", 0.25),
     "mouth-scale-vert": ("decr", "incr", 0.12),
     "mouth-trans": ("down", "up", 0.2),
-    "mouth-upperlip-height": ("decr", "incr", 0.2),
+    "mouth-upperlip-height": ("decr", "incr", 0.15),
     "mouth-upperlip-volume": ("decr", "incr", 0.25),
     "mouth-upperlip-width": ("decr", "incr", 0.25),
-    "mouth-lowerlip-height": ("decr", "incr", 0.2),
+    "mouth-lowerlip-height": ("decr", "incr", 0.15),
     "mouth-lowerlip-volume": ("decr", "incr", 0.25),
     "mouth-lowerlip-width": ("decr", "incr", 0.25),
     "mouth-cupidsbow": ("decr", "incr", 0.3),
@@ -167,20 +167,20 @@ _PAIRS: Mapping[str, tuple[str, str, float]] = {
     "chin-bones": ("decr", "incr", 0.25),
     "chin-cleft": ("decr", "incr", 0.25),
     "chin-height": ("decr", "incr", 0.22),
-    "chin-jaw-drop": ("decr", "incr", 0.22),
+    "chin-jaw-drop": ("decr", "incr", 0.18),
     "chin-prominent": ("decr", "incr", 0.22),
     "chin-prognathism": ("decr", "incr", 0.12),
-    "chin-width": ("decr", "incr", 0.28),
+    "chin-width": ("decr", "incr", 0.22),
     "forehead-nubian": ("decr", "incr", 0.15),
-    "forehead-scale-vert": ("decr", "incr", 0.2),
-    "forehead-temple": ("decr", "incr", 0.25),
+    "forehead-scale-vert": ("decr", "incr", 0.1),
+    "forehead-temple": ("decr", "incr", 0.18),
     "forehead-trans": ("backward", "forward", 0.2),
     "eyebrows-angle": ("down", "up", 0.3),
     "eyebrows-trans": ("down", "up", 0.25),
-    "head-scale-horiz": ("decr", "incr", 0.2),
-    "head-scale-vert": ("decr", "incr", 0.2),
+    "head-scale-horiz": ("decr", "incr", 0.15),
+    "head-scale-vert": ("decr", "incr", 0.12),
     "head-scale-depth": ("decr", "incr", 0.2),
-    "head-angle": ("in", "out", 0.15),
+    "head-angle": ("in", "out", 0.1),
     "head-back-scale-depth": ("decr", "incr", 0.2),
     "neck-scale-horiz": ("decr", "incr", 0.2),
     "neck-scale-depth": ("decr", "incr", 0.2),
@@ -341,7 +341,7 @@ def _draw_shape(person: Person) -> dict[str, float]:
         "chin-width": 0.2 * male,
         "chin-bones": 0.2 * male,
         "nose-scale-vert": 0.1 * male + 0.1 * aged,
-        "nose-point": -0.25 * aged,
+        "nose-point": -0.15 * aged,
         "eyebrows-trans": -0.25 * male,
         "neck-scale-horiz": 0.15 * male,
         "mouth-upperlip-volume": -0.3 * aged - 0.1 * male + 0.1 * origin.african,
@@ -364,7 +364,7 @@ def _draw_shape(person: Person) -> dict[str, float]:
         for side, noise in zip("lr", rng.normal(0, 0.12 * spread, 2), strict=True):
             shape[f"{side}-{name}"] = _within(value + noise, -0.8, 0.8)
     for name in rng.choice(_FORMS, 2, replace=False):
-        shape[f"head-{name}"] = abs(rng.normal(0, 0.3))
+        shape[f"head-{name}"] = abs(rng.normal(0, 0.16))
     for name in rng.choice(_ASYMMETRIES, 4, replace=False):
         shape[f"asym-{name}-{'lr'[rng.integers(2)]}"] = abs(rng.normal(0, 0.25))
     if person.weight > 0.6:
@@ -408,7 +408,7 @@ _IRISES: tuple[tuple[Colour, Colour], ...] = (
 
 def _draw_eyes(person: Person) -> Eyes:
     rng = generator(person.seed, "eyes")
-    light = person.origin.caucasian**1.5
+    light = person.origin.caucasian**3
     chances = np.array([0.75 - 0.65 * light, 0.25, 0.14 * light, 0.1 * light, 0.26 * light, 0.1 * light])
     iris, inner = _IRISES[int(rng.choice(len(_IRISES), p=chances / chances.sum()))]
     varied = rng.normal(1, 0.12, 3)

@@ -9,7 +9,7 @@ import pytest
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Float
-from trainer.synthetic import eyes
+from trainer.synthetic import eyes, mouth
 from trainer.synthetic.body import Pose
 from trainer.synthetic.person import Figure, Origin, Person, figure, things
 from trainer.synthetic.scene import Material
@@ -115,4 +115,29 @@ def test_a_figure_is_handed_over_as_meshes_with_names_of_its_own(someone: Figure
     assert {"0.skin", "0.eye.left", "0.eye.right", "0.teeth.upper", "0.teeth.lower", "0.tongue"} <= set(names)
     for thing in made:
         assert thing.corners.max() < thing.vertices.shape[1]
-        assert thing.uv is not None and len(thing.uv) == len(thing.corners) == thing.starts[-1]
+        assert len(thing.corners) == thing.starts[-1]
+        assert thing.uv is None or len(thing.uv) == len(thing.corners)
+
+
+@pytest.mark.parametrize(
+    "units",
+    [{}, {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}, {"jawOpen": 0.7, "mouthClose": 0.7}, {"mouthRollLower": 1.0}],
+)
+def test_lips_meet_unless_something_parts_them(makehuman: Path, units: dict[str, float]) -> None:
+    for seed in SEEDS:
+        subject = figure(Person.from_seed(seed), makehuman)
+        gap, _, _ = mouth.lip_gap(subject.posed(coefficients(**units)), subject.lips)
+        assert gap.max() < 0.0003
+        assert gap.min() > -0.0015
+
+
+def test_an_open_jaw_parts_the_lips_and_takes_the_lower_teeth_along(someone: Figure) -> None:
+    posed = someone.posed(coefficients(jawOpen=1))
+    gap, _, _ = mouth.lip_gap(posed, someone.lips)
+    assert 0.02 < gap.max() < 0.05
+    closed, opened = (
+        {thing.name: thing.vertices[0, :, 2].mean() for thing in things(someone, shape, Material("skin"))}
+        for shape in (someone.rest[None], posed)
+    )
+    assert opened["0.teeth.upper"] == pytest.approx(closed["0.teeth.upper"], abs=1e-4)
+    assert opened["0.teeth.lower"] < closed["0.teeth.lower"] - 0.01

@@ -17,12 +17,17 @@ def plain(values: dict[str, Any], images: dict[str, Any]) -> Any:
 
 
 def teeth(values: dict[str, Any], images: dict[str, Any]) -> Any:
-    """Make teeth. yellow: 0 white to 1 yellow."""
+    """Make teeth, whose attribute `neck` is 0 at the biting edge and 1 at the gum. yellow: 0 white to 1 yellow."""
     made = bpy.data.materials.new("teeth")
     made.use_nodes = True
     shader = made.node_tree.nodes["Principled BSDF"]
-    yellow = values["yellow"]
-    shader.inputs["Base Color"].default_value = (0.72 - 0.08 * yellow, 0.66 - 0.16 * yellow, 0.56 - 0.26 * yellow, 1.0)
+    tree, yellow = made.node_tree, values["yellow"]
+    neck, mixed = tree.nodes.new("ShaderNodeAttribute"), tree.nodes.new("ShaderNodeMixRGB")
+    neck.attribute_name = "neck"
+    mixed.inputs[1].default_value = (0.74 - 0.08 * yellow, 0.69 - 0.15 * yellow, 0.62 - 0.26 * yellow, 1.0)
+    mixed.inputs[2].default_value = (0.62 - 0.08 * yellow, 0.52 - 0.14 * yellow, 0.38 - 0.18 * yellow, 1.0)
+    tree.links.new(neck.outputs["Fac"], mixed.inputs[0])
+    tree.links.new(mixed.outputs[0], shader.inputs["Base Color"])
     for name, value in (
         ("Roughness", 0.3),
         ("Coat Weight", 0.6),
