@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trainer.synthetic.eyes import TURNS
 from trainer.synthetic.performance import Acting, ActingOrigin, Curve, coefficient_names
 from trainer.synthetic.speech import Viseme, mouth_curves
 
@@ -69,7 +70,7 @@ EXPRESSIONS: dict[str, dict[str, float]] = {
     "open": {"jawOpen": 1},
 }
 # Degrees of gaze at which a unit of the eyes is 1.
-REACH = {"eyeLookIn": 30.0, "eyeLookOut": 30.0, "eyeLookUp": 20.0, "eyeLookDown": 25.0}
+REACH = {f"eyeLook{way}": degrees for way, degrees in TURNS.items()}
 _HALF_DISTANCE = 0.0315  # metres between the middle and an eye's centre (63 mm: Dodgson 2004)
 _CLOSING, _SHUT, _OPENING = 0.08, 0.02, 0.16  # seconds of a blink: VanderWerf et al. 2003
 _CALL, _CALLS_A_SECOND = 0.11, 4.7  # seconds of a laugh's voiced part, and calls: Bachorowski et al. 2001

@@ -15,6 +15,7 @@ from nodes.files import load_document, whole_file
 from nodes.subjects.subject import load_subject
 from nodes.text import counted
 from nodes.types import Float
+from trainer.synthetic.body import Pose
 
 Curve = npt.NDArray[np.floating[Any]]  # numbers over time, of any precision
 SCHEMA = "faceplate.acting/1"
@@ -71,6 +72,11 @@ class Acting:
     def seconds(self) -> float:
         """Duration in seconds."""
         return float(len(self) / self.rate)
+
+    @property
+    def pose(self) -> Pose:
+        """The head's turns and place."""
+        return Pose(self.yaw, self.pitch, self.roll, self.offset)
 
     def curve(self, name: str) -> Float:
         """Return the curve [T] of a coefficient by its name."""
