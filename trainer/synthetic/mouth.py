@@ -85,6 +85,23 @@ def close_lips(posed: Float, parting: Float, lips: LipGrid) -> None:
             posed[:, row[list(_LOWER)], 2] -= share * lower
 
 
+def round_opening(body: Body, lips: LipGrid, opened: Float) -> None:
+    """Let the offsets [V, 3] of an open jaw, in place, open an oval mouth, where MakeHuman's lower lip hangs from its middle."""
+    edge = lips.grid[4, list(_LOWER)]
+    base = body.vertices[edge]
+    width = np.abs(base[:, 0]).max() + 0.001
+    oval = opened[edge, 2].min() * np.sqrt(1 - (base[:, 0] / width) ** 2)
+    lacking = np.minimum(oval - opened[edge, 2], 0) * (1 - (np.abs(base[:, 0]) / width) ** 6)
+    near = np.setdiff1d(body.groups["body"], np.unique(lips.grid[:, list(_UPPER)]))
+    below = body.vertices[near]
+    distance = np.linalg.norm((below[:, None] - base) / [0.006, 0.014, 0.014], axis=2)
+    weights = np.exp(-0.5 * distance**2)
+    follows = np.exp(-0.5 * np.maximum(distance.min(1) - 0.5, 0) ** 2) * np.clip(
+        opened[near, 2] / opened[edge, 2].min() * 4, 0, 1
+    )
+    opened[near, 2] += follows * (weights @ lacking) / np.maximum(weights.sum(1), 1e-9)
+
+
 @dataclass(frozen=True)
 class _Arch:
     """A row of teeth on MakeHuman's base mesh, in mm. widths, heights, depths: from the middle outwards, 7 each.

@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 _BREAST = 0.3  # metres below the neck's joint at which the skin ends
-_SPREAD = 0.012  # metres around a vertex over which units are scaled
+_SPREAD = 0.02  # metres around a vertex over which units are scaled
+_GRAIN = 0.005  # metres between the points that they are scaled by
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def figure(person: Person, data: Path | None = None, index: int = 0) -> Figure:
         members = body.groups[f"helper-{side[0]}-eye"]
         local = body.vertices[members] - body.vertices[members].mean(0)
         shaped[members] = ball.centre + local * ball.radius / np.linalg.norm(local, axis=1).mean()
-    linear = _units(body, shaped)
+    linear = _units(body, shaped, lips)
     for side, grid in zip(("Left", "Right"), lids, strict=True):
         linear[_column(f"eyeBlink{side}"), grid.moved] = 0
         linear[:, body.groups[f"helper-{side[0].lower()}-eye"]] = 0
@@ -137,7 +138,7 @@ def _name(unit: int) -> str:
     return coefficients.names[unit] if coefficients else ""
 
 
-def _units(body: Body, rest: Float) -> Float:
+def _units(body: Body, rest: Float, lips: mouth.LipGrid) -> Float:
     """Return the offsets of all coefficients at 1, [C, V, 3], stretched and turned as the face around each vertex is against the base mesh."""
     coefficients = load_subject("face").coefficients
     names = coefficients.names if coefficients else ()
@@ -147,10 +148,15 @@ def _units(body: Body, rest: Float) -> Float:
     skin = moving[np.isin(moving, body.groups["body"])]
     scale = _size(rest[skin]) / _size(body.vertices[skin])
     stretch = np.tile(np.float32(scale) * np.eye(3, dtype=np.float32), (len(rest), 1, 1))
-    distance, near = cKDTree(body.vertices[skin]).query(body.vertices[skin], 60)
+    _, even = np.unique(np.round(body.vertices[skin] / _GRAIN), axis=0, return_index=True)
+    points = skin[even]
+    distance, near = cKDTree(body.vertices[points]).query(body.vertices[skin], 120)
     weights = np.exp(-0.5 * (distance / _SPREAD) ** 2)
-    base, other = body.vertices[skin][near], rest[skin][near]
-    base, other = base - body.vertices[skin][:, None], other - rest[skin][:, None]
+    middle = [
+        np.einsum("nk,nki->ni", weights, shape[points][near]) / weights.sum(1)[:, None]
+        for shape in (body.vertices, rest)
+    ]
+    base, other = body.vertices[points][near] - middle[0][:, None], rest[points][near] - middle[1][:, None]
     square = np.einsum("nk,nki,nkj->nij", weights, base, base)
     mixed = np.einsum("nk,nki,nkj->nij", weights, other, base)
     ridge = 0.1 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(3)
@@ -163,6 +169,7 @@ def _units(body: Body, rest: Float) -> Float:
         if not name.endswith("Right"):
             units[unit] = 0.5 * (units[unit] + flip * units[other][body.mirror])
             units[other] = flip * units[unit][body.mirror]
+    mouth.round_opening(body, lips, units[names.index("jawOpen")])
     units[:, moving] = np.einsum("nij,cnj->cni", stretch[moving], units[:, moving])
     return units
 
