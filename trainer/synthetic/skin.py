@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, map_coordinates
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 from scipy.spatial import cKDTree
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Bool, Float
 from trainer.synthetic.body import Body
-from trainer.synthetic.person import Person, Skin, generator
+from trainer.synthetic.person import Makeup, Person, Skin, generator
 from trainer.synthetic.scene import Material, Value
 
 HEAD = (0.637, 0.145, 0.999, 0.835)  # left, bottom, right, top of the head's island in texture coordinates
@@ -271,21 +271,11 @@ def wrinkles(atlas: Atlas, seed: int) -> dict[str, Float]:
         for part in (course,) if rng.random() < 0.6 else (course[:3], course[4:]):  # some are broken in the middle
             stroke("forehead", part, 0.85, 1.4, 0.3, 0.3)
     for side in (1, -1):
-        stroke(
-            "glabella",
-            [(uniform(6, 8), 744), (uniform(5, 7), 752), (uniform(6, 10), uniform(759, 766))],
-            1.0,
-            1.5,
-            side=side,
-        )
-        if rng.random() < 0.6:
-            stroke(
-                "glabella",
-                [(uniform(10, 12), 748), (uniform(10, 12), 754), (uniform(11, 14), 761)],
-                0.5,
-                1.2,
-                side=side,
-            )
+        course = [(uniform(6, 8), 744), (uniform(5, 7), 752), (uniform(6, 10), uniform(759, 766))]
+        stroke("glabella", course, 0.75, 1.9, 0.4, 0.4, side)
+        if rng.random() < 0.3:
+            course = [(uniform(10, 12), 748), (uniform(10, 12), 754), (uniform(11, 14), 761)]
+            stroke("glabella", course, 0.35, 1.6, 0.4, 0.4, side)
         x, y = _OUTER_CORNER
         angles = np.linspace(34, -38, int(rng.integers(4, 6)))
         for angle in np.radians(angles + uniform(-5, 5, len(angles))):
@@ -383,7 +373,7 @@ def _scalp_area(painter: _Painter, recession: float) -> Float:
     line = np.interp(painter.turn, angles, [800, 803, 806, 785, 745, 735, 740, 690, 655, 645])
     line += recession * np.interp(painter.turn, [0, 38, 60], [12, 20, 0])
     return (
-        _smooth(painter.y - line + 2 * painter.noise(6), -5, 7)
+        _smooth(painter.y - line + 3 * painter.noise(3, 2), -10, 12)
         * _smooth(painter.y, 600, 640)
         * _smooth(painter.across, 82, 76)
     )
@@ -407,134 +397,115 @@ def _blend(colour: Float, other: Float | tuple[float, float, float], amount: Flo
     return np.asarray(colour + amount[..., None] * (np.asarray(other, np.float32) - colour), np.float32)
 
 
-def _head_maps(atlas: Atlas, person: Person, folds: dict[str, Float]) -> tuple[Float, Float]:
-    """Return reflectance, and height, roughness and shine, each [H, W, 3], of a head; folds: wrinkles at full strength."""
-    rng = generator(person.seed, "skin")
-    paint, skin, makeup = _Painter(atlas, rng), person.skin, person.makeup
-    melanin, male = skin.melanin, person.sex
-    blob, noise = paint.blob, paint.noise
-    x, y = EYE
-    lips, beard = _lip_area(paint), _beard_area(paint)
-    from_eye = np.sqrt((paint.across - x) ** 2 + (paint.y - y) ** 2 + (paint.z - 124.5) ** 2)
-    before = _smooth(paint.z, 100, 110)
-    rim = _smooth(from_eye, EYE_RADIUS + 1.9, EYE_RADIUS + 0.7) * before
-    nose = blob(0, 694, 11) + 0.8 * blob(13, 688, 7)
-    cheeks = blob(38, 696, 19, 1.2)
-    ears = _smooth(paint.across, 70, 78) * _smooth(paint.y, 745, 735) * _smooth(paint.y, 675, 690)
-    lids = np.exp(-(((paint.across - x) / 16) ** 2) - ((paint.y - y - 5) / 8) ** 2) * before
-    below = (
-        np.exp(-(((paint.across - 27) / 13) ** 2) - ((paint.y - y + 15 - 0.12 * (paint.across - 27)) / 7) ** 2) * before
-    )
-    forehead = blob(0, 785, 40, 1.4)
-    chin = blob(0, 640, 18)
+class _Head(_Painter):
+    """A painter that knows the parts of a head, each 0..1 at each texel."""
 
-    blood = 0.10 + (0.14 + 0.34 * skin.redness) * (0.8 * cheeks * (1 + 0.3 * noise(7, 2)) + 0.9 * nose + 0.7 * ears)
-    blood += (
-        0.05 * noise(16, 2) + 0.035 * noise(5, 2) + 0.07 * noise(2.2, 2) * (0.5 + cheeks + nose) * (0.4 + skin.redness)
-    )
-    blood += (
-        0.18 * chin * skin.redness
-        + 0.22 * lids
-        + 0.12 * skin.shadow * below
-        + 0.25 * blob(17, 727, 4)
-        - 0.05 * forehead
-    )
-    blood += 0.6 * paint.spots(0.0008 * skin.blemishes * (0.3 + cheeks + forehead + chin), (0.7, 2.2))
-    sun = np.clip(cheeks + 0.8 * nose + 0.5 * forehead + 0.15, 0, 1) * (paint.y > 640)
-    moles = paint.spots(0.00018 * skin.moles, (0.5, 1.3), 3)
-    pigment = (
-        (0.06 * noise(22, 2) + 0.05 * noise(6, 2)) * (0.6 + melanin)
-        + 0.03 * noise(1.6, 2)
-        + skin.tan * 0.12 * (sun - 0.4)
-    )
-    pigment += (
-        (0.055 + 0.28 * skin.shadow) * below
-        + 0.12 * lids
-        + 0.05 * forehead
-        + 0.10 * melanin * blob(0, 660, 26)
-        + 1.3 * moles
-    )
-    pigment += 0.35 * paint.spots(0.05 * skin.freckles * sun * (0.6 + 0.5 * noise(9)).clip(0, 2), (0.4, 1.3))
-    pigment += 0.5 * paint.spots(0.0006 * skin.spots * (0.4 + sun), (1.2, 3.6)) * (0.8 + 0.3 * noise(1.5))
+    def __init__(self, atlas: Atlas, rng: np.random.Generator) -> None:
+        super().__init__(atlas, rng)
+        x, y = EYE
+        self.front = _smooth(self.z, 100, 110)
+        self.from_eye = np.sqrt((self.across - x) ** 2 + (self.y - y) ** 2 + (self.z - 124.5) ** 2)
+        self.rim = _smooth(self.from_eye, EYE_RADIUS + 1.9, EYE_RADIUS + 0.7) * self.front  # the wet edges of the lids
+        self.lids = np.exp(-(((self.across - x) / 16) ** 2) - ((self.y - y - 5) / 8) ** 2) * self.front
+        sag = 15 - 0.12 * (self.across - 27)
+        self.below = np.exp(-(((self.across - 27) / 13) ** 2) - ((self.y - y + sag) / 7) ** 2) * self.front
+        self.nose = self.blob(0, 694, 11) + 0.8 * self.blob(13, 688, 7)
+        self.cheeks = self.blob(38, 696, 19, 1.2)
+        self.ears = _smooth(self.across, 70, 78) * _smooth(self.y, 745, 735) * _smooth(self.y, 675, 690)
+        self.forehead, self.chin = self.blob(0, 785, 40, 1.4), self.blob(0, 640, 18)
+        self.sun = np.clip(self.cheeks + 0.8 * self.nose + 0.5 * self.forehead + 0.15, 0, 1) * (self.y > 640)
+        self.lips, self.beard = _lip_area(self), _beard_area(self)
+        amount = 0.35 + self.cheeks + 1.2 * self.nose + 0.3 * self.forehead
+        self.pores = self.spots(0.55 * amount * (1 - self.lips) * (1 - 0.3 * self.beard), (0.18, 0.45), 3)
+
+
+def _reflectance(head: _Head, person: Person, moles: Float) -> Float:
+    """Return the colour of the bare head, [H, W, 3]: blood, melanin, lips, and the shade of hair below the skin."""
+    skin, hair, noise, spots = person.skin, person.hair, head.noise, head.spots
+    flush = 0.8 * head.cheeks * (1 + 0.3 * noise(7, 2)) + 0.9 * head.nose + 0.7 * head.ears
+    blood = 0.10 + (0.14 + 0.34 * skin.redness) * flush + 0.18 * skin.redness * head.chin - 0.05 * head.forehead
+    blood += 0.22 * head.lids + 0.12 * skin.shadow * head.below + 0.25 * head.blob(17, 727, 4)
+    blood += 0.045 * noise(16, 2) + 0.03 * noise(5, 2)
+    blood += 0.045 * noise(2.2, 2) * (0.5 + head.cheeks + head.nose) * (0.4 + skin.redness)
+    blood += 0.6 * spots(0.0008 * skin.blemishes * (0.3 + head.cheeks + head.forehead + head.chin), (0.7, 2.2))
+    pigment = (0.045 * noise(22, 2) + 0.035 * noise(6, 2)) * (0.6 + skin.melanin) + 0.02 * noise(1.6, 2)
+    pigment += skin.tan * 0.12 * (head.sun - 0.4) + (0.055 + 0.28 * skin.shadow) * head.below + 0.12 * head.lids
+    pigment += 0.05 * head.forehead + 0.10 * skin.melanin * head.blob(0, 660, 26) + 1.3 * moles
+    pigment += 0.42 * spots(0.13 * skin.freckles * head.sun * (0.6 + 0.5 * noise(9)).clip(0, 2), (0.25, 0.9))
+    pigment += 0.5 * spots(0.0006 * skin.spots * (0.4 + head.sun), (1.2, 3.6)) * (0.8 + 0.3 * noise(1.5))
+    colour = _coloured(skin, blood, pigment) * (1 - 0.06 * head.pores * (0.5 + skin.pores))[..., None]
 
     base = _base(skin)
-    colour = _coloured(skin, blood, pigment)
-    red = base * np.exp(
-        -_density(0.85 + 0.12 * noise(1.2, 2), _HAEMOGLOBIN) - _density(0.02 + 0.25 * melanin, _MELANIN)
+    redness = _density(0.85 + 0.12 * noise(1.2, 2), _HAEMOGLOBIN) + 0.25 * skin.melanin * _MELANIN
+    red = _blend(base * np.exp(-redness), (0.36, 0.14, 0.12), 0.35 * skin.melanin * _smooth(head.y, 664, 656))
+    colour = _blend(colour, red, 0.9 * head.lips)
+    colour = _blend(colour, base * np.exp(-_HAEMOGLOBIN) * 0.9 + 0.02, 0.75 * head.rim)
+
+    stubble = person.sex * head.beard * (0.25 + 0.5 * person.beard.melanin)
+    follicles = spots(0.35 * (head.beard > 0.05) * (person.sex > 0.5), (0.16, 0.3), 2)
+    shade = (
+        stubble * (0.6 if person.beard.style == "none" else 1.0) * (0.28 + 0.8 * follicles) * (1 - 0.5 * skin.melanin)
     )
-    red = _blend(red, (0.42, 0.17, 0.15), 0.45 * melanin * _smooth(paint.y, 664, 656))
-    colour = _blend(colour, red, lips * 0.9)
-    colour = _blend(colour, base * np.exp(-_HAEMOGLOBIN) * 0.9 + 0.02, 0.75 * rim)
+    if hair.cut != "bald":
+        dark = hair.density * (0.25 + 0.75 * hair.melanin) * (1 - 0.6 * hair.grey) * (1.1 - 0.5 * skin.melanin)
+        shade += dark * _scalp_area(head, hair.recession)
+    return np.asarray(colour * np.exp(-_density(shade, _SHADE)), np.float32)
 
-    shaved = male * beard * (0.25 + 0.5 * person.beard.melanin) * (0.6 if person.beard.style == "none" else 1.0)
-    follicles = paint.spots(0.35 * (beard > 0.05) * (male > 0.5), (0.16, 0.3), 2)
-    shade = shaved * (0.28 + 0.8 * follicles) * (1 - 0.5 * melanin)
-    if person.hair.cut != "bald":
-        hair = person.hair
-        shade += (
-            _scalp_area(paint, hair.recession)
-            * hair.density
-            * (0.25 + 0.75 * hair.melanin)
-            * (1 - 0.6 * hair.grey)
-            * (1.1 - 0.5 * melanin)
-        )
-    colour *= np.exp(-_density(shade, _SHADE))
 
-    smudge = 1 + 0.12 * noise(3, 2)
-    upper = _smooth(paint.y, y - 1, y + 3)
-    colour *= np.exp(-_density(0.5 * makeup.blush * blob(44, 698, 17, 1.3) * smudge, _HAEMOGLOBIN))
-    shadow = np.exp(-(((paint.across - x - 1) / 16) ** 2) - ((paint.y - y - 8) / 6.5) ** 2) * upper * before
+def _made_up(head: _Head, makeup: Makeup, colour: Float) -> Float:
+    """Return the colour [H, W, 3] below blush, eye shadow, eyeliner and lipstick."""
+    x, y = EYE
+    upper, smudge = _smooth(head.y, y - 1, y + 3), 1 + 0.12 * head.noise(3, 2)
+    colour = colour * np.exp(-_density(0.5 * makeup.blush * head.blob(44, 698, 17, 1.3) * smudge, _HAEMOGLOBIN))
+    shadow = np.exp(-(((head.across - x - 1) / 16) ** 2) - ((head.y - y - 8) / 6.5) ** 2) * upper * head.front
     colour = _blend(colour, makeup.lid_colour, (0.75 * makeup.lids * shadow * smudge).clip(0, 1))
-    edge = _smooth(from_eye, EYE_RADIUS + 3.4, EYE_RADIUS + 2.0) * (0.35 + 0.65 * upper) * before
-    colour = _blend(colour, (0.012, 0.01, 0.01), 0.9 * makeup.liner * edge)
-    colour = _blend(colour, makeup.lip_colour, 0.9 * makeup.lips * lips)
+    arch = np.clip(1 - ((head.across - x) / 14) ** 2, -0.3, 1)
+    line = np.exp(-(((head.y - 728 - 6.3 * arch) / 1.1) ** 2)) + 0.4 * np.exp(
+        -(((head.y - 726.5 + 3.2 * arch) / 0.8) ** 2)
+    )
+    colour = _blend(colour, (0.012, 0.01, 0.01), 0.9 * makeup.liner * line * _smooth(arch, -0.25, 0.1) * head.front)
+    return _blend(colour, makeup.lip_colour, 0.9 * makeup.lips * head.lips)
 
-    pores = paint.spots(
-        0.55 * (0.35 + cheeks + 1.2 * nose + 0.3 * forehead) * (1 - lips) * (1 - 0.3 * beard), (0.18, 0.45), 3
-    )
-    drops = paint.spots(0.035 * skin.sweat * (forehead + nose + blob(0, 676, 12)), (0.35, 0.9), 3)
-    colour *= (1 - 0.10 * pores * (0.5 + skin.pores))[..., None]
-    height = (
-        0.35 * moles
-        - (0.04 + 0.09 * skin.pores) * pores
-        + (0.008 + 0.008 * skin.pores) * noise(0.9, 2)
-        + 0.012 * noise(2.6)
-    )
-    height = (
-        _mix(height, 0.03 * np.sin(paint.across * 3.1 + 1.5 * noise(5)) + 0.05 * noise(1.1, 2), lips) + 0.35 * drops
-    )
+
+def _surface(head: _Head, person: Person, moles: Float, folds: dict[str, Float]) -> Float:
+    """Return height, roughness and coat, [H, W, 3]; folds: wrinkles at full strength, of which age keeps a part."""
+    skin, noise = person.skin, head.noise
+    drops = head.spots(0.05 * skin.sweat * (head.forehead + head.nose + head.blob(0, 676, 12)), (0.3, 0.7), 3)
+    height = 0.35 * moles - (0.03 + 0.06 * skin.pores) * head.pores + 0.010 * noise(2.6)
+    height += (0.005 + 0.006 * skin.pores) * noise(0.9, 2)
+    lip_lines = 0.03 * np.sin(head.across * 3.1 + 1.5 * noise(5)) + 0.035 * noise(1.1, 2)
+    height = _mix(height, lip_lines, head.lips) + 0.14 * drops
+    height -= skin.wrinkles * (0.06 * np.abs(noise(6)) + 0.04 * np.abs(noise(3))) * (1 - head.lips)  # crepe of old skin
     for group, relief in folds.items():
-        height += (
-            _AGED[group] * skin.wrinkles * cv2.resize(relief, atlas.inside.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        )
+        kept = _AGED[group] * skin.wrinkles
+        height += kept * cv2.resize(relief, height.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    oily = np.clip(0.7 * head.nose + 0.6 * head.forehead + 0.4 * head.cheeks + 0.3 * head.chin, 0, 1)
+    rough = 0.56 - 0.12 * skin.oil * (0.3 + oily) - 0.16 * skin.sweat * oily
+    rough += 0.03 * noise(1.5, 2) + 0.04 * noise(9, 2) + 0.07 * head.pores
+    rough = _mix(_mix(rough, 0.42 - 0.15 * person.makeup.lips, head.lips), 0.15, head.rim)
+    rough = np.where(drops > 0.3, 0.08, rough).clip(0.06, 0.95)
+    coat = 0.05 + (0.3 * skin.oil + 0.5 * skin.sweat) * oily + 0.2 * head.lips + 0.6 * head.rim
+    return np.stack([0.5 + height / 4, rough, np.maximum(coat, drops).clip(0, 1)], 2).astype(np.float32)
 
-    oily = np.clip(0.7 * nose + 0.6 * forehead + 0.4 * cheeks + 0.3 * chin, 0, 1)
-    rough = (
-        0.56
-        - 0.12 * skin.oil * (0.3 + oily)
-        - 0.16 * skin.sweat * oily
-        + 0.045 * noise(1.5, 2)
-        + 0.05 * noise(9, 2)
-        + 0.10 * pores
-    )
-    rough = _mix(_mix(rough, 0.42 - 0.15 * makeup.lips, lips), 0.15, rim)
-    rough = np.where(drops > 0.3, 0.08, rough)
-    shine = 0.05 + (0.3 * skin.oil + 0.5 * skin.sweat) * oily + 0.2 * lips + 0.6 * rim
-    surface = np.stack([0.5 + height / 4, rough.clip(0.06, 0.95), shine.clip(0, 1)], 2)
-    return np.asarray(colour.clip(0.004, 0.95), np.float32), surface.astype(np.float32)
+
+def _grain(seed: int) -> Float:
+    """Return the fine relief of the skin outside the head as a tile that repeats, [512, 512], 0..1."""
+    white = generator(seed, "grain").standard_normal((2, 512, 512))
+    fine, coarse = (gaussian_filter(layer, sigma, mode="wrap") for layer, sigma in zip(white, (1.6, 4.0), strict=True))
+    lines = -np.abs(fine / fine.std()) + 0.6 * coarse / coarse.std()
+    return np.asarray((0.5 + 0.012 * (lines - lines.mean())).clip(0, 1), np.float32)
 
 
 _AGED = {
-    "forehead": 0.5,
-    "glabella": 0.5,
-    "crow": 0.6,
-    "nose": 0.15,
-    "nasolabial": 0.75,
-    "dimple": 0.15,
-    "under_eye": 0.8,
-    "chin": 0.3,
-    "lips": 0.6,
+    "forehead": 0.8,
+    "glabella": 0.7,
+    "crow": 0.9,
+    "nose": 0.2,
+    "nasolabial": 0.9,
+    "dimple": 0.25,
+    "under_eye": 1.0,
 }
+_AGED |= {"chin": 0.4, "lips": 0.9}
 
 
 def _mix(one: Float, other: Float | float, amount: Float) -> Float:
@@ -556,8 +527,8 @@ def _coloured(skin: Skin, blood: npt.NDArray[Any], pigment: npt.NDArray[Any]) ->
 def _body_colour(atlas: Atlas, person: Person) -> Float:
     """Return the reflectance of the body and of the inside of the mouth, [H, W, 3], without details."""
     paint, skin = _Painter(atlas, generator(person.seed, "body")), person.skin
-    blood = 0.08 + 0.05 * paint.noise(30, 2) + 0.03 * paint.noise(8, 2)
-    pigment = 0.08 * paint.noise(40, 2) + 0.05 * paint.noise(9, 2) - 0.03 * skin.tan
+    blood = 0.08 + 0.03 * paint.noise(30, 2) + 0.02 * paint.noise(8, 2)
+    pigment = 0.04 * paint.noise(40, 2) + 0.03 * paint.noise(9, 2) - 0.03 * skin.tan
     colour = _coloured(skin, blood, pigment)
     shaved = person.sex * _beard_area(paint) * (0.25 + 0.5 * person.beard.melanin) * 0.3
     colour = colour * np.exp(-_density(shaved * (1 - 0.5 * skin.melanin), _SHADE))
@@ -572,8 +543,10 @@ def material(person: Person, body: Body) -> Material:
     head, whole = make_atlas(body, HEAD, HEAD_SIZE), make_atlas(body, (0.0, 0.0, 1.0, 1.0), BODY_SIZE)
     fine = Atlas(head.position[::2, ::2], head.inside[::2, ::2])
     folds = wrinkles(fine, person.seed)
-    colour, surface = _head_maps(head, person, folds)
-    packed: dict[str, Float] = {
+    painter = _Head(head, generator(person.seed, "skin"))
+    moles = painter.spots(0.00018 * person.skin.moles, (0.5, 1.3), 3)
+    colour = _made_up(painter, person.makeup, _reflectance(painter, person, moles)).clip(0.004, 0.95)
+    packed = {
         f"wrinkles{k}": np.stack([np.float32(0.5) + folds[group] / 4 for group in groups], 2)
         for k, groups in enumerate(WRINKLES)
     }
@@ -583,8 +556,12 @@ def material(person: Person, body: Body) -> Material:
         "middle": _MIDDLE_V,
         "melanin": melanin,
         "subsurface": 0.0022 * (1 - 0.45 * melanin),
-        "wrinkles": 0.55 + 0.45 * person.skin.wrinkles,
+        "wrinkles": 0.65 + 0.35 * person.skin.wrinkles,
     }
-    return Material(
-        "skin", values, {"colour": colour, "surface": surface, "body": _body_colour(whole, person), **packed}
-    )
+    images = {
+        "colour": colour,
+        "surface": _surface(painter, person, moles, folds),
+        "body": _body_colour(whole, person),
+        "grain": _grain(person.seed),
+    }
+    return Material("skin", values, images | packed)
