@@ -38,7 +38,7 @@ _TWISTED = {"fore1": 0.3, "fore2": 0.75}  # share of the hand's turn about the f
 # towards the palm, across to the fingers, and its two outer joints.
 _GRIPS: Mapping[Grip, tuple[tuple[tuple[float, float, float], ...], float, tuple[float, float, float, float]]] = {
     "flat": (((4, 4, 2),) * 4, 4.0, (0, 0, 0, 0)),
-    "rest": (((14, 22, 10), (18, 25, 12), (22, 28, 14), (26, 30, 16)), 0.0, (12, 4, 8, 10)),
+    "rest": (((8, 12, 6), (10, 14, 7), (12, 15, 8), (14, 17, 9)), 1.5, (12, 4, 8, 10)),
     "cup": (((24, 16, 8), (27, 19, 10), (29, 21, 10), (31, 21, 10)), -1.0, (18, 6, 10, 12)),
     "point": (((8, 10, 5), (58, 75, 35), (66, 80, 40), (70, 82, 42)), 0.0, (42, 10, 32, 45)),
     "fist": (((72, 88, 52), (76, 90, 54), (78, 90, 54), (80, 88, 50)), -2.0, (45, 10, 35, 50)),

@@ -30,7 +30,7 @@ from trainer.synthetic.person import Figure
 from trainer.synthetic.scene import Material, MeshThing, StrandThing, quads
 from trainer.synthetic.shapes import Array, Shape, grid, tube, turned
 from trainer.synthetic.traits import generator
-from trainer.synthetic.wear import sleeve
+from trainer.synthetic.wear import bare_faces, sleeve
 
 Thing = MeshThing | StrandThing
 Kind = Literal["hand", "microphone", "glass", "paper", "strands", "stick", "smoke"]
@@ -163,7 +163,7 @@ _TOUCHES: dict[str, tuple[Grip, Array, Array, Array, str]] = {
     "forehead": ("cup", np.array([-0.8, 0.1, 0.5]), np.array([0.1, 1, -0.1]), np.array([0, -1, 0.1]), "fingers"),
     "eyes": ("cup", np.array([-0.95, 0.05, 0.25]), np.array([0, 1, 0]), np.array([0, -1, 0]), "fingers"),
     "eye": ("point", np.array([-0.6, 0.55, 0.55]), np.array([0.2, 0.6, -0.7]), np.array([0.25, -1, 0]), "index"),
-    "cheek": ("cup", np.array([-0.2, 0.2, 1]), np.array([-0.7, 0.7, 0]), np.array([0.6, -0.8, 0]), "fingers"),
+    "cheek": ("cup", np.array([-0.2, 0.2, 1]), np.array([-0.7, 0.7, 0]), np.array([0.6, -0.8, 0]), "tips"),
     "other cheek": (
         "cup",
         np.array([-0.85, 0.25, 0.5]),
@@ -342,7 +342,7 @@ def _print(random: np.random.Generator) -> Array:
 
 def _strands(take: _Take, _: Path) -> list[Thing]:
     """Let strands of hair fall from above the forehead over the region, close to the skin, and sway a little."""
-    count, points = int(take.random.integers(45, 80)), 24
+    count, points = int(take.random.integers(90, 160)), 24
     target, forehead = take.target, region_place(take.figure, "forehead")
     top = forehead + np.array([0.35 * (target[0] - forehead[0]) + take.sign * 0.012, 0.03, 0.055])
     down = np.linspace(0, 1, points)
@@ -362,7 +362,7 @@ def _strands(take: _Take, _: Path) -> list[Thing]:
     sway = np.einsum("tc,k->tkc", take.wander(0.004, 1.2) * [1, 0.3, 0.1], down**2)
     moving = lines[None] + sway[:, None]
     visible = take.head.to_world(moving.reshape(len(sway), -1, 3)).reshape(moving.shape)
-    radius = np.broadcast_to(np.linspace(6e-5, 3e-5, points), (count, points))
+    radius = np.broadcast_to(np.linspace(7e-5, 3.5e-5, points), (count, points))
     return [StrandThing(take.name, visible.astype(np.float32), radius.astype(np.float32), take.hair)]
 
 
@@ -467,8 +467,9 @@ def _armed(take: _Take, arm: Arm, fingers: dict[str, Array], rotation: Rotation,
     """Return the hand with its arm, and the sleeve."""
     shoulder = take.figure.body.joint(take.posed, f"{take.side[0]}-shoulder")
     posed: Array = reach(arm, fingers, rotation, wrist, shoulder, take.mirrored(0.6, -0.1, -1))
-    corners, starts = quads(arm.faces)
-    uv = arm.uv.reshape(-1, 2)
+    shown = bare_faces(take.figure, arm)
+    corners, starts = quads(arm.faces[shown])
+    uv = arm.uv[shown].reshape(-1, 2)
     hand = MeshThing(f"{take.figure.index}.front.hand", posed, corners, starts, take.skin, uv, 1)
     return [hand, sleeve(take.figure, arm, posed, f"{take.figure.index}.front.sleeve")]
 

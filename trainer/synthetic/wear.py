@@ -58,12 +58,7 @@ def clothes(figure: Figure, posed: Array) -> list[MeshThing]:
 def sleeve(figure: Figure, arm: Arm, posed: Array, name: str) -> MeshThing:
     """Return the sleeve of an arm that a prop has posed, [T, V, 3]: to the elbow or to the wrist, as the clothes have it."""
     style = figure.person.wardrobe.clothes
-    short = style == "tshirt"
-    start, end = ("shoulder", "elbow") if short else ("elbow", "hand")
-    along = arm.joints[end] - arm.joints[start]
-    place = (arm.vertices - arm.joints[start]) @ along / (along @ along)
-    inside = (place < (0.7 if short else 0.86)) & (arm.weights[: 1 if short else 3].sum(0) > 0.3)
-    faces = arm.faces[inside[arm.faces].all(1)]
+    faces = arm.faces[(_beyond_cuff(figure, arm) < 0)[arm.faces].all(1)]
     used, local = np.unique(faces, return_inverse=True)
     faces = local.reshape(faces.shape)
     normals = np.stack([vertex_normals(frame, faces) for frame in posed[:, used]])
@@ -71,6 +66,22 @@ def sleeve(figure: Figure, arm: Arm, posed: Array, name: str) -> MeshThing:
     uv = _unrolled(arm.vertices[used])[faces].reshape(-1, 2).astype(np.float32)
     worn = (posed[:, used] + (_LOOSE[style] + 0.002) * normals).astype(np.float32)
     return MeshThing(name, worn, corners, starts, cloth(figure), uv, 1)
+
+
+def bare_faces(figure: Figure, arm: Arm) -> Array:
+    """Return which faces [F] of an arm come out of its sleeve."""
+    return np.asarray((_beyond_cuff(figure, arm) > -0.05)[arm.faces].any(1))
+
+
+def _beyond_cuff(figure: Figure, arm: Arm) -> Array:
+    """Measure how far vertices [V] of an arm lie beyond the end of its sleeve, in metres."""
+    short = figure.person.wardrobe.clothes == "tshirt"
+    start, end = ("shoulder", "elbow") if short else ("elbow", "hand")
+    along = arm.joints[end] - arm.joints[start]
+    length = float(np.linalg.norm(along))
+    beyond = (arm.vertices - arm.joints[start]) @ (along / length) - (0.7 if short else 0.86) * length
+    below = arm.weights[: 1 if short else 3].sum(0) < 0.3
+    return np.asarray(np.where(below, np.maximum(beyond, 0.01), beyond))
 
 
 def cloth(figure: Figure) -> Material:
@@ -224,7 +235,7 @@ def glasses(figure: Figure, posed: Array) -> list[MeshThing]:
     wardrobe = figure.person.wardrobe
     metal = style == "thin"
     rim = Material("metal" if metal else "plain", {"colour": list(wardrobe.frame), "roughness": 0.25})
-    tint = [0.12, 0.1, 0.09] if style == "sun" else [0.96, 0.98, 0.97]
+    tint = [0.12, 0.1, 0.09] if style == "sun" else [0.98, 0.99, 0.985]
     lens = Material("glass", {"tint": tint, "thin": 1.0})
     return [
         shape.thing(f"{figure.index}.glasses.{name}", material, head.to_world(shape.vertices))

@@ -118,10 +118,12 @@ def test_a_hand_touches_and_does_not_stab(region: str, performer: Figure, posed:
     head = follow_head(performer, posed)
     local = np.einsum("tji,tnj->tni", head.rotation.as_matrix(), hand.vertices - head.place[:, None])
     out = region_place(performer, region) - performer.body.joint(performer.rest, "head")  # type: ignore[arg-type]
-    for frame in (14, 20):
+    outward = np.array([0, -1.0, 0]) if "cheek" not in region else out / np.linalg.norm(out) * [1, 1, 0]
+    for frame in range(FRAMES):
         near = local[frame][np.linalg.norm(local[frame] - region_place(performer, region), axis=1) < 0.1]  # type: ignore[arg-type]
-        outward = np.array([0, -1.0, 0]) if "cheek" not in region else out / np.linalg.norm(out) * [1, 1, 0]
-        assert -0.008 < head.clearance(frame, near, outward / np.linalg.norm(outward)) < 0.008
+        gap = head.clearance(frame, near, outward / np.linalg.norm(outward)) if len(near) else np.inf
+        assert gap > -0.008  # on its way too
+        assert gap < 0.01 or not 12 <= frame <= 24
 
 
 def test_the_same_seed_gives_the_same_prop(performer: Figure, posed: Float, makehuman: Path) -> None:

@@ -99,9 +99,15 @@ def glass(values: dict[str, Any], images: dict[str, Any]) -> Any:
     clear, mirror = nodes.new("ShaderNodeBsdfTransparent"), nodes.new("ShaderNodeBsdfGlossy")
     clear.inputs["Color"].default_value = (*values["tint"], 1.0)
     mirror.inputs["Roughness"].default_value = 0.02
-    fresnel, sheet = nodes.new("ShaderNodeFresnel"), nodes.new("ShaderNodeMixShader")
-    fresnel.inputs["IOR"].default_value = 1.45
-    links.new(fresnel.outputs[0], sheet.inputs[0])
+    # Schlick 1994, from both sides alike: a sheet has two surfaces, and no inside.
+    facing, power, part = (nodes.new(f"ShaderNode{name}") for name in ("LayerWeight", "Math", "Math"))
+    power.operation, part.operation = "POWER", "MULTIPLY_ADD"
+    power.inputs[1].default_value = 5.0
+    part.inputs[1].default_value, part.inputs[2].default_value = 0.96, 0.04
+    sheet = nodes.new("ShaderNodeMixShader")
+    links.new(facing.outputs["Facing"], power.inputs[0])
+    links.new(power.outputs[0], part.inputs[0])
+    links.new(part.outputs[0], sheet.inputs[0])
     links.new(clear.outputs[0], sheet.inputs[1])
     links.new(mirror.outputs[0], sheet.inputs[2])
     surface = sheet.outputs[0]
@@ -184,8 +190,8 @@ def cloth(values: dict[str, Any], images: dict[str, Any]) -> Any:
         "TexWave" if values["knit"] else "TexNoise",
         0,
         130.0 if values["knit"] else 900.0,
-        0.5,
-        0.0015 if values["knit"] else 0.0006,
+        0.4,
+        0.0008 if values["knit"] else 0.0005,
     )
     if values["pattern"] > 0.05:
         place, split, wave, limit, mix = (
