@@ -28,7 +28,7 @@ _ROWS, _EDGE = 8, 2
 _UPPER, _LOWER = slice(1, 16), (0, *range(27, 16, -1), 16)
 _SEATED = slice(3, 26)  # columns whose row 0 lies on the eyeball: all but those of the inner corner
 _PRESS = 0.012  # radians that closed lids overlap
-_IRIS = 0.0059  # metres: radius of an average iris
+_IRIS = 0.0935  # radius of an average iris, by the distance of the eyes: 5.9 mm of 63 mm
 _BULGE = 0.0008  # metres: height of the cornea over the eyeball
 _TRUST = 0.7  # in the centre and radius that MakeHuman gives an eyeball, against those of the lids
 _THICKNESS = (0.012, 0.04, 0.06, 0.06, 0.06, 0.06, 0.05, 0.0)  # least of lids over the eyeball by row, by its radius
@@ -170,9 +170,10 @@ def eyeball(body: Body, rest: Float, side: str, grid: Int, size: float = 1.0) ->
     forward = np.array([0.0, -1.0, 0.0]) - along * -along[1]
     forward /= np.linalg.norm(forward)
     up = np.cross(forward, along) * (1 if side == "left" else -1)
-    return Eyeball(
-        found[:3].astype(np.float32), float(found[3]), _IRIS * size, np.stack([along, forward, up]).astype(np.float32)
-    )
+    left, right = (rest[body.groups[f"helper-{letter}-eye"]].mean(0) for letter in "lr")
+    iris = size * _IRIS * float(np.linalg.norm(left - right))
+    axes = np.stack([along, forward, up]).astype(np.float32)
+    return Eyeball(found[:3].astype(np.float32), float(found[3]), iris, axes)
 
 
 def limit(points: Float, around: Int) -> Float:
