@@ -7,8 +7,11 @@ edges of the lips are then moved onto the edges that the mesh has there.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +20,23 @@ from scipy.interpolate import RBFInterpolator
 from scipy.sparse import coo_array, csr_array, vstack
 from scipy.spatial import cKDTree
 
-from nodes.subjects.subject import Subject
-from nodes.types import Float, Int
-from trainer.synthetic.scene import Camera, project
+from nodes.detect.blazeface import find_in_image
+from nodes.detect.face import CLOSE_NETWORK, FaceFinder
+from nodes.files import whole_file
+from nodes.footage.colour import to_srgb
+from nodes.subjects.subject import Subject, load_subject
+from nodes.types import Float, Image8, Int
+from trainer.synthetic import hair
+from trainer.synthetic.assets import makehuman
+from trainer.synthetic.body import Pose, load_body
+from trainer.synthetic.eyes import lid_grids
+from trainer.synthetic.mouth import lip_grid
+from trainer.synthetic.person import Person, figure, things
+from trainer.synthetic.render import Passes, render
+from trainer.synthetic.scene import Camera, Light, MeshThing, Scene, StrandThing, World, looking, project
+from trainer.synthetic.skin import material
+from trainer.synthetic.traits import Hair, Wardrobe
+from trainer.synthetic.truth import PLACES
 
 Array = npt.NDArray[Any]
 Sparse = Any  # csr_array: the stubs of scipy.sparse do not follow products and sums
@@ -29,6 +46,21 @@ _NEAR = 40  # triangles that are searched for the one nearest to a place
 _FRONT, _ABOVE = -0.02, 0.6  # metres: the part of the base mesh that may be a face
 _LEAST = 1e-5  # weights of vertices below it are dropped
 _FIXED = 0.004  # metres: largest usual deviation of a landmark whose place does not depend on the view
+_AJAR = 0.5  # strength of jawOpen in the shape on which places are compared, so that the lips are apart
+_IRISES = 10  # landmarks that are not on the mesh
+_LASHES, _MEETING = 2, 4  # rows of the grids of lids and lips
+_SIZE, _LOOKS = (256, 256), 3
+# Yaw and pitch in degrees, and coefficients.
+_VIEWS: tuple[tuple[float, float, dict[str, float]], ...] = (
+    (0, 0, {}),
+    (-25, 0, {}),
+    (25, 0, {}),
+    (40, 12, {}),
+    (-40, -12, {}),
+    (0, 0, {"jawOpen": 0.5}),
+    (12, 0, {"jawOpen": 0.25, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7}),
+    (-12, 0, {"jawOpen": 0.35, "browInnerUp": 0.6}),
+)
 
 
 @dataclass(frozen=True)
@@ -196,15 +228,100 @@ def _along(points: Array, line: Array) -> Sparse:
     return _weights(np.tile(rows, 2), ends, np.concatenate([1 - rest, rest]), (len(points), len(line)))
 
 
-def edge_loop(faces: Int, first: int, second: int) -> Int:
-    """Return the closed line of edges that goes straight on through every vertex, from an edge of it; faces: quads [F, 4]."""
-    pairs = np.concatenate([np.stack([np.roll(faces, k, 1).ravel(), faces.ravel()], 1) for k in (1, 2, 3)])
-    straight = len(pairs) // 3, 2 * (len(pairs) // 3)
-    loop = [first, second]
-    while loop[-1] != loop[0]:
-        before, here = loop[-2:]
-        beside = np.concatenate([part[part[:, 1] == here, 0] for part in np.split(pairs, straight)[::2]])
-        corners = faces[(faces == here).any(1) & (faces == before).any(1)]
-        (ahead,) = set(beside.tolist()) - set(corners.ravel().tolist())
-        loop.append(ahead)
-    return np.array(loop[:-1])
+def photograph(seed: int, folder: Path) -> list[FaceSighting]:
+    """Render a person who turns and acts, and return what the landmarker finds; a frame in which it finds no face is left out."""
+    subject = load_subject("face")
+    somebody = figure(Person.from_seed(seed, hair=Hair(cut="bald"), wardrobe=Wardrobe()))
+    assert subject.coefficients
+    coefficients = np.zeros((len(_VIEWS), len(subject.coefficients.names)), np.float32)
+    for row, (_, _, units) in enumerate(_VIEWS):
+        for name, value in units.items():
+            coefficients[row, subject.coefficients.names.index(name)] = value
+    yaw, pitch = (np.array([view[k] for view in _VIEWS], np.float32) for k in (0, 1))
+    posed = somebody.posed(coefficients, Pose(yaw, pitch, 0 * yaw, np.zeros((len(_VIEWS), 3), np.float32)))
+    middle: Array = somebody.gaze(posed[:1])[0][0].mean(0) - np.array([0, 0, 0.03])
+    camera = Camera(looking(middle + np.array([0, -1.5, 0]), middle), np.array([220.0]), np.array([1.5]))
+    lights = tuple(
+        Light(name, looking(middle + np.array([side, -1, 0.7]), middle[None]), np.array([power]))
+        for name, side, power in (("key", 0.8, 30), ("fill", -1.0, 15))
+    )
+    strands = [strand for strand in hair.things(somebody, posed) if strand.name.endswith(("brow", "lash"))]
+    parts: tuple[MeshThing | StrandThing, ...] = (
+        *things(somebody, posed, material(somebody.person, somebody.body)),
+        *strands,
+    )
+    world = World(np.full((4, 8, 3), 0.3, np.float32))
+    take = Scene(len(_VIEWS), _SIZE, Fraction(24), camera, lights, world, parts, samples=4, seed=seed)
+    found = []
+    for row, file in enumerate(render(take, folder)):
+        picture = np.clip(to_srgb(np.maximum(Passes(file).rgb, 0), "scene_linear") * 255 + 0.5, 0, 255).astype(np.uint8)
+        landmarks = _look(picture)
+        if landmarks is not None:
+            found.append(FaceSighting(posed[row], landmarks[:468, :2], camera, _SIZE))
+    return found
+
+
+def _look(picture: Image8) -> Array | None:
+    detections = find_in_image(picture, "short", 0.5)
+    if not len(detections):
+        return None
+    finder = FaceFinder()
+    squares = finder.first_squares(detections[np.zeros(1, np.int64)])
+    for _ in range(_LOOKS):
+        found = finder.look(picture, squares)
+        squares = finder.next_squares(found.landmarks)
+    return found.landmarks[0] if found.scores[0] > finder.sure else None
+
+
+def main() -> None:
+    """Search with eight people, and write `landmarks.npz` beside this file."""
+    body, subject, seeds = load_body(makehuman()), load_subject("face"), range(1, 9)
+    sightings = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in seeds:
+            sightings += photograph(seed, Path(folder) / str(seed))
+            print(f"person {seed}: {len(sightings)} pictures", flush=True)
+    quads = body.faces["body"].astype(np.int64)
+    indices, offsets = body.targets["jawOpen"]
+    base = body.vertices.astype(np.float64)
+    base[indices] += _AJAR * offsets
+    weights, deviation = embed(sightings, base, quads, body.mirror, subject, _edges(subject, base))
+    fixed = np.pad(deviation < _FIXED, (0, _IRISES), constant_values=True)
+    fixed[subject.outline] = False
+    arrays: dict[str, Any] = {
+        "weights": weights.data.astype(np.float32),
+        "vertices": weights.indices.astype(np.uint16),
+        "starts": np.pad(weights.indptr, (0, _IRISES), mode="edge").astype(np.uint16),
+        "count": np.int32(len(base)),
+        "deviation": np.pad(np.nan_to_num(deviation, nan=1.0), (0, _IRISES)).astype(np.float16),
+        "fixed": fixed,
+        "made": np.array(
+            f"{len(sightings)} pictures of the people of seeds {seeds[0]} to {seeds[-1]}, landmarker {CLOSE_NETWORK}"
+        ),
+    }
+    with whole_file(PLACES) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    print(
+        f"{PLACES}: usual deviation {1000 * np.nanmedian(deviation):.1f} mm; {int((~fixed).sum())} depend on the view"
+    )
+
+
+def _edges(subject: Subject, base: Array) -> list[tuple[Array, Array]]:
+    """Pair the sides of eyes and mouth, landmarks from the own right to left, with the lines of vertices along lids and lips."""
+    left, right = (grid.grid[_LASHES] for grid in lid_grids(makehuman()))
+    loops = {"mouth": lip_grid(makehuman()).grid[_MEETING], "left_eye": left, "right_eye": right}
+    pairs = []
+    for opening in subject.openings:
+        loop = loops[opening.name]
+        loop = np.roll(loop, -base[loop, 0].argmin())
+        far = int(base[loop, 0].argmax())
+        lines = loop[: far + 1], np.append(loop[:1], loop[: far - 1 : -1])
+        low, high = sorted(lines, key=lambda line: float(base[line, 2].mean()))
+        for landmarks, line in zip(opening.sides, (low, high), strict=True):
+            forward = subject.template[landmarks[0], 0] < subject.template[landmarks[-1], 0]
+            pairs.append((landmarks if forward else landmarks[::-1], line))
+    return pairs
+
+
+if __name__ == "__main__":
+    main()

@@ -36,7 +36,7 @@ _BEHIND = 0.004  # metres by which a visible point may lie behind the surface th
 _AREA = 1024  # side of the map of the face in UV space
 _ISLAND = (0.64, 0.35, 1.0, 0.65)  # box in UV space that holds the face, and neither mouth nor sockets
 _SURE = 0.95  # coverage from which a pixel's UV is taken to be the skin's
-_OWN = ("eye.", "cornea.", "teeth.", "tongue", "hair.brow", "hair.lash", "hair.beard", "hair.stubble")
+_OWN = ("eye.", "cornea.", "teeth.", "tongue", "hair.brow", "hair.lash", "hair.beard")
 IRIS, PIVOT = 5.9, 13.7  # mm: radius of MakeHuman's irises, and their distance from the middle of the eyeball
 
 
@@ -262,4 +262,6 @@ def face_matte(passes: Passes, landmarks: Float, person: int, area: Float) -> Fl
     usual = float(np.median(texels[on_face])) if on_face.any() else 1.0
     inside = np.where(on_face, np.clip(0.5 + distance / np.clip(texels, usual / 4, usual * 4), 0, 1), oval)
     own = passes.matte(*(f"{person}.{name}" for name in _OWN))
+    eyes = passes.matte(*(f"{person}.{name}" for name in _OWN[:2]))
+    own = own + np.where(eyes > 0, 1 - passes.matte(""), 0)  # Cryptomatte drops light that the cornea bends
     return np.asarray(np.clip(skin * inside + own * oval, 0, 1), np.float32)

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nodes.detect.face import FaceFinder
 from nodes.errors import SchemaError
+from nodes.footage.colour import to_srgb
 from nodes.subjects.subject import load_subject
 from nodes.types import Float, Int
 from trainer.synthetic.body import Pose
@@ -78,7 +80,7 @@ def rendered(acted: Acted, renderer: Path, tmp_path_factory: pytest.TempPathFact
     """The frames that are still and turned, in plain colours, with a card before the left eye of the second."""
     rows = [STILL, TURNED]
     plain = Material("plain", {"colour": [0.5, 0.35, 0.28]})
-    parts = [replace(thing, material=plain) for thing in things(acted.figure, acted.posed[rows], plain)]
+    parts = things(acted.figure, acted.posed[rows], plain)
     eye = acted.figure.gaze(acted.posed)[0][TURNED, 0] - [0, 0.1, 0]
     square = 0.012 * np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]])
     card = np.stack([square + np.array([0, 9, 9]), square + eye]).astype(np.float32)
@@ -141,6 +143,7 @@ def test_a_blink_closes_the_lids_and_jaw_open_the_lips_apart(acted: Acted) -> No
     lids, lips = acted.truth.gaps[0, :, :2], acted.truth.gaps[0, :, 2]
     assert lids[STILL].min() > 4
     assert lids[BLINK].max() < 0.25
+    assert lips[STILL] < 0.5
     assert lips[OPEN] > lips[STILL] + 8
     assert np.array_equal(gaps(acted.truth.landmarks[0], FACE), acted.truth.gaps[0])
 
@@ -165,6 +168,19 @@ def test_what_stands_in_front_hides_landmarks_and_face(acted: Acted, rendered: l
     )
     rows, columns = np.flatnonzero(whole.max(1) > 0.5), np.flatnonzero(whole.max(0) > 0.5)
     assert np.abs(np.subtract([rows[0], rows[-1], columns[0], columns[-1]], [top, bottom, left, right])).max() <= 3
+
+
+def test_the_landmarker_finds_landmarks_and_irises_where_they_are(acted: Acted, rendered: list[Path]) -> None:
+    light = np.ascontiguousarray(np.clip(Passes(rendered[0]).rgb, 0, 1))
+    picture = np.asarray(to_srgb(light, "scene_linear") * 255, np.uint8)
+    finder = FaceFinder()
+    squares = finder.next_squares(acted.truth.landmarks[0, [STILL]])
+    found = finder.look(picture, squares)
+    assert found.scores[0] > 0.9
+    away = np.linalg.norm(found.landmarks[0, :, :2] - acted.truth.landmarks[0, STILL, :, :2], axis=1)
+    fixed = landmark_places().fixed
+    assert np.median(away[fixed]) < 0.03 * SIZE[0]
+    assert away[468:].max() < 3
 
 
 def test_a_truth_is_read_as_it_was_written(acted: Acted, tmp_path: Path) -> None:
