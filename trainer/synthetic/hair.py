@@ -32,9 +32,9 @@ _BROW = (
             [15, 17.2, 4.9],
             [25, 19.8, 4.6],
             [35, 21.8, 4.0],
-            [43, 22.0, 3.1],
-            [51, 18.8, 2.1],
-            [57, 14.6, 1.2],
+            [43, 21.2, 3.1],
+            [51, 17.0, 2.1],
+            [57, 11.8, 1.2],
         ]
     )
     / 1000
@@ -150,17 +150,23 @@ def facial(head: Head, beard: Beard, random: np.random.Generator) -> tuple[Stran
     """Grow a beard: down the cheeks and under the jaw, from the nose sideways over the lip."""
     stubble = beard.style == "stubble"
     density = beard_density(head.surface.template, beard, random) * head.outer
-    roots = head.roots(density, round((22_000 if stubble else 13_000) * (0.4 + 0.6 * beard.density)), random)
+    roots = head.roots(density, round((18_000 if stubble else 13_000) * (0.4 + 0.6 * beard.density)), random)
     place, template, normals, count = roots.points, roots.template, roots.normals, len(roots)
     lip = smoothstep((template[:, 2] + 0.058) / 0.006) * (np.abs(template[:, 0]) < 0.03) * (template[:, 1] < -0.01)
     down = np.stack(
-        [0.25 * np.sign(template[:, 0]), 0.1 - 3 * template[:, 1].clip(-0.02, 0.05), np.full(count, -1.0)], 1
+        [
+            0.25 * np.clip(template[:, 0] / 0.04, -1, 1),
+            0.1 - 3 * template[:, 1].clip(-0.02, 0.05),
+            np.full(count, -1.0),
+        ],
+        1,
     )
     over = np.stack([np.clip(template[:, 0] / 0.01, -1, 1) * 1.1, np.zeros(count), np.full(count, -0.8)], 1)
     ahead = down + lip[:, None] * (over - down)
     low = smoothstep((-0.05 - template[:, 2]) / 0.04)
     length = np.where(lip > 0.5, np.minimum(beard.length, 0.011), beard.length * (0.6 + 0.4 * low))
-    length = length * random.uniform(0.6, 1.1, count)
+    edge = smoothstep((template[:, 2] - _neck_line(template[:, 1])) / 0.025)
+    length = length * random.uniform(0.6, 1.1, count) * (0.2 + 0.8 * edge)
     flat = unit(ahead - (ahead * normals).sum(1, keepdims=True) * normals)
     direction = flat + (0.9 if stubble else 0.55) * normals + 0.2 * random.normal(size=place.shape)
     points = 3 if stubble else 7
@@ -170,7 +176,12 @@ def facial(head: Head, beard: Beard, random: np.random.Generator) -> tuple[Stran
         strands, _ = clumped(strands, 900, 0.45, random)
         phase = 2 * smooth_noise(place, 0.012, random) + 0.8 * random.normal(size=count)
         strands = waved(strands, np.minimum(0.0012, 0.06 * length), length / 0.012, phase, 0.6)
-    return roots, strands, tapered(0.00005 * random.uniform(0.7, 1.2, count), points, 0.4)
+    return roots, strands, tapered((0.00005 if stubble else 0.00008) * random.uniform(0.7, 1.2, count), points, 0.4)
+
+
+def _neck_line(y: Array) -> Array:
+    """Return the height above the eyes at which a beard ends on the neck, by the distance behind them."""
+    return np.interp(y, [-0.02, 0.01, 0.03, 0.055, 0.075], [-0.13, -0.122, -0.112, -0.095, -0.06])
 
 
 def beard_density(template: Array, beard: Beard, random: np.random.Generator) -> Array:
@@ -179,15 +190,15 @@ def beard_density(template: Array, beard: Beard, random: np.random.Generator) ->
     cheek = np.interp(
         x, [0.0, 0.012, 0.027, 0.036, 0.05, 0.062, 0.072], [-0.0445, -0.0445, -0.049, -0.058, -0.056, -0.044, -0.02]
     )
-    neck = np.interp(y, [-0.02, 0.03, 0.055, 0.075], [-0.135, -0.128, -0.11, -0.07])
+    neck = _neck_line(y)
     ragged = 0.003 * smooth_noise(template, 0.012, random)
     density = np.clip((cheek - z + ragged) / 0.006, 0, 1) * np.clip((z - neck + ragged) / 0.012, 0, 1)
     density = density * np.clip((0.068 - y) / 0.012, 0, 1)
-    lips = (x / 0.0285) ** 2 + ((z + 0.0665) / 0.0112) ** 2
+    lips = (x / 0.0275) ** 2 + ((z + 0.0665) / 0.0105) ** 2
     density = density * ((lips > 1) | (y > 0))
     beside = np.exp(-(((x - 0.013) / 0.007) ** 2) - ((z + 0.082) / 0.005) ** 2)  # bare skin beside the soul patch
     groove = np.exp(-((x / 0.003) ** 2)) * (z > -0.056)
-    density = density * (1 - 0.6 * beside) * (1 - 0.5 * groove)
+    density = density * (1 - 0.4 * beside) * (1 - 0.5 * groove)
     moustache = (z > -0.0725) & (x < 0.033) & (y < 0.0)
     chin = (x < 0.031) & (z < -0.062) & (y < 0.03)
     if beard.style == "moustache":

@@ -64,29 +64,36 @@ class Style:
     radius: float = 0.00008
 
 
-_SHAVED = Style(lift=0.8, gravity=0, clumps=1, clumping=0, frizz=0.0003, count=40_000, points=3, radius=0.00008)
+# Fewer and thicker strands than people have: in curls and long hair, rays meet so many that they take most of the rendering.
+_SHAVED = Style(lift=0.8, gravity=0, clumps=1, clumping=0, frizz=0.0003, count=36_000, points=3, radius=0.00008)
 STYLES = {
     "bald": _SHAVED,
-    "buzz": Style(0.6, 0.6, 0.9, lift=0.9, gravity=0, clumps=3000, clumping=0.2, frizz=0.001, count=36_000, points=3),
-    "short": Style(0.3, 0.25, 1.0, clumps=1500, clumping=0.55, frizz=0.003, count=28_000),
-    "parted": Style(0.28, 0.17, 1.0, "parting", 0.75, 0.08, 1.3, 0.009, clumps=700, points=8),
-    "swept": Style(0.18, 0.15, 1.0, "back", 1.2, 0.03, 0.9, 0.011, clumps=700, clumping=0.55, points=8),
-    "curls": Style(
-        0.8, 0.75, 0.7, "crown", 1.2, 0.13, 0.4, 0.01, 420, 0.9, 0.003, count=14_000, points=26, radius=0.00009
+    "buzz": Style(0.6, 0.6, 0.9, lift=0.9, gravity=0, clumps=3000, clumping=0.2, frizz=0.001, count=30_000, points=3),
+    "short": Style(0.3, 0.25, 1.0, clumps=1500, clumping=0.55, frizz=0.003, count=22_000, points=5, radius=0.00009),
+    "parted": Style(
+        0.28, 0.17, 1.0, "parting", 0.55, 0.08, 1.3, 0.007, clumps=700, count=15_000, points=7, radius=0.00011
     ),
-    "afro": Style(0.85, 0.75, 0.85, "none", 2.0, 0.0, 0.0, 0.0, 1500, 0.4, 0.006, count=20_000, points=18),
-    "bob": Style(0.85, 0.65, 0.5, "parting", 0.6, 0.16, 1.2, 0.011, clumps=700, level=-0.095, points=10),
-    "long": Style(0.92, 0.88, 0.96, "parting", 0.5, 0.16, 1.1, 0.011, clumps=500, clumping=0.6, frizz=0.003, points=14),
+    "swept": Style(0.18, 0.15, 1.0, "back", 1.1, 0.03, 0.9, 0.01, clumps=700, count=16_000, points=7, radius=0.00011),
+    "curls": Style(0.8, 0.75, 0.7, "crown", 1.2, 0.13, 0.4, 0.01, 420, 0.9, count=8_000, points=24, radius=0.00015),
+    "afro": Style(
+        0.85, 0.75, 0.85, "none", 2.0, 0.0, 0.0, 0.0, 1500, 0.4, 0.006, count=11_000, points=16, radius=0.00013
+    ),
+    "bob": Style(
+        0.85, 0.65, 0.5, "parting", 0.6, 0.16, 1.2, 0.011, 700, level=-0.095, count=11_000, points=9, radius=0.00014
+    ),
+    "long": Style(
+        0.92, 0.88, 0.96, "parting", 0.5, 0.16, 1.1, 0.011, 500, 0.6, 0.003, count=9_000, points=12, radius=0.00015
+    ),
     "tied": Style(
         flow="tie",
         lift=0.25,
-        gravity=0.0,
         clearance=0.006,
         clumps=1500,
-        clumping=0.2,
+        clumping=0.12,
         frizz=0.001,
-        count=30_000,
-        points=12,
+        count=17_000,
+        points=9,
+        radius=0.00012,
     ),
 }
 
@@ -122,7 +129,7 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
     style, longest = STYLES[hair.cut], hair.length
     if hair.cut == "bald":
         longest = 0.012 if hair.recession > 0.4 else 0.0015
-        style = replace(STYLES["short"], side=1, back=1, count=20_000) if hair.recession > 0.4 else style
+        style = replace(STYLES["short"], side=1, back=1, count=16_000) if hair.recession > 0.4 else style
     density = scalp_density(head.surface.template, hair, random)
     roots = head.roots(density, round(style.count * (0.5 + 0.5 * hair.density)), random)
     place, template, count = roots.points, roots.template, len(roots)
@@ -169,7 +176,7 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
 def _combed(flow: str, side: Array, fringe: Array, hair: Hair, place: Array) -> Flow:
     """Return the direction in which each strand is combed. fringe: how much of it falls over the forehead, [S]."""
     heavy = -np.sign(hair.parting) if hair.parting else 1.0
-    before = 0.65 * hair.fringe * smoothstep((0.05 - place[:, 1]) / 0.03) * (side == heavy) * (hair.cut == "long")
+    before = 1.1 * hair.fringe * smoothstep((0.05 - place[:, 1]) / 0.03) * (side == heavy) * (hair.cut == "long")
     sideways = np.stack([side, 0.3 - before, np.full_like(side, -0.5)], 1)
     forward = np.stack([0.15 * side, np.full_like(side, -1.0), np.full_like(side, -0.8)], 1)
     sideways = sideways + fringe[:, None] * (forward - sideways)
@@ -187,7 +194,9 @@ def _combed(flow: str, side: Array, fringe: Array, hair: Hair, place: Array) -> 
             case _:
                 away = unit(points - _CROWN)
                 return away + 0.35 * np.cross(normals, away)
-        return np.asarray((1 - hanging) * combed + hanging * np.array([0.0, 0.05, -1.0]))
+        return np.asarray(
+            (1 - hanging) * combed + hanging * np.stack([0 * side, 0.05 - 0.3 * before, np.full_like(side, -1.0)], 1)
+        )
 
     return comb
 

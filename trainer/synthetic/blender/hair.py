@@ -42,5 +42,14 @@ def material(values: dict[str, float], images: dict[str, bpy.types.Image]) -> bp
     shader.inputs["Coat"].default_value = 0.0
     shader.inputs["Random Color"].default_value = values["variation"]
     shader.inputs["Random Roughness"].default_value = 0.3
-    tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
+    # Light that has passed through several strands ends in plain, dark hair: paths stay short.
+    inner = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    shade = 0.5 * (1 - values["melanin"]) ** 1.5
+    inner.inputs["Color"].default_value = (shade, 0.62 * shade, 0.35 * shade, 1.0)
+    path = tree.nodes.new("ShaderNodeLightPath")
+    choice = tree.nodes.new("ShaderNodeMixShader")
+    tree.links.new(math("GREATER_THAN", path.outputs["Ray Depth"], 1.5), choice.inputs[0])
+    tree.links.new(shader.outputs["BSDF"], choice.inputs[1])
+    tree.links.new(inner.outputs["BSDF"], choice.inputs[2])
+    tree.links.new(choice.outputs["Shader"], output.inputs["Surface"])
     return made
