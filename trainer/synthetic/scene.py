@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nodes.files import whole_file
 from nodes.types import Float, Int
@@ -148,7 +149,7 @@ def quads(faces: Int) -> tuple[Int, Int]:
     return faces.ravel(), np.arange(0, faces.size + 1, faces.shape[1])
 
 
-def looking(position: Float, at: Float, roll: float | Float = 0.0) -> Float:
+def looking(position: npt.ArrayLike, at: npt.ArrayLike, roll: npt.ArrayLike = 0.0) -> Float:
     """Return matrices [N, 4, 4] of cameras or lights at positions [N, 3] that look at points [N, 3], upright but for a roll in degrees."""
     position, at = np.broadcast_arrays(np.atleast_2d(position), np.atleast_2d(at))
     back = position - at

@@ -14,7 +14,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-class Take:
+class Stage:
     """A scene in Blender. Arrays of one frame hold for all; velocities for motion blur come from the frames before and after."""
 
     def __init__(self, folder: Path) -> None:

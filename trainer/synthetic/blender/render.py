@@ -11,17 +11,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
-from build import Take
+from build import Stage
 
 
 def main(scene: str, out: str, *frames: str) -> None:
     """Render the frames into the folder `out`."""
-    take, folder = Take(Path(scene)), Path(out)
+    stage, folder = Stage(Path(scene)), Path(out)
     threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
     if threads:
         bpy.context.scene.render.threads_mode, bpy.context.scene.render.threads = "FIXED", threads
     for frame in map(int, frames):
-        take.set_frame(frame)
+        stage.set_frame(frame)
         bpy.context.scene.frame_set(frame)
         temporary = folder / f".{frame:04d}.part.exr"
         bpy.context.scene.render.filepath = str(temporary)

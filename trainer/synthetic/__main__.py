@@ -1,0 +1,92 @@
+"""`python -m trainer.synthetic`: people, takes and the set of takes that benchmarks use, from the command line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import cv2
+from cyclopts import App
+
+from nodes.errors import FaceplateError, FootageError
+from nodes.files import load_document
+from trainer.synthetic.make import make_take
+from trainer.synthetic.sheet import people_sheet
+from trainer.synthetic.suite import make_set
+from trainer.synthetic.take import SCHEMA, Take
+
+app = App(name="python -m trainer.synthetic", help="Render people who do not exist, with the truth beside each frame.")
+
+
+@app.command
+def take(document: Path, *, out: Path) -> None:
+    """Render a take.
+
+    Args:
+        document: A take as JSON, see docs/synthetic.md.
+        out: The folder that gets footage, frames and truth. Stopped, the same command goes on.
+    """
+    remedy = "Write one as docs/synthetic.md shows"
+    print(make_take(load_document(document, Take, SCHEMA, remedy), out, progress=_ProgressLine()))
+
+
+@app.command(name="set")
+def make(*names: str, out: Path | None = None, frames: int = 48) -> None:
+    """Render the twelve takes of the benchmarks, 8 people, and the true results of four swaps.
+
+    Args:
+        names: Takes to render; all by default.
+        out: The folder that gets them; by default one in the cache.
+        frames: Frames of a take.
+    """
+    print(make_set(out, frames=frames, only=names, progress=_ProgressLine()))
+
+
+@app.command
+def people(*, out: Path, count: int = 24, first: int = 1, size: int = 256) -> None:
+    """Render a contact sheet of people.
+
+    Args:
+        out: The picture, a PNG.
+        count: People on it.
+        first: The seed of the first; the others follow.
+        size: Side of each portrait in pixels.
+    """
+    sheet = people_sheet(range(first, first + count), size, out.with_suffix(""), progress=_ProgressLine())
+    if not cv2.imwrite(str(out), sheet[..., ::-1]):
+        raise FootageError("cannot be written", file=out, remedy="Name a PNG file in a folder that can be written")
+    print(out)
+
+
+class _ProgressLine:
+    """A line that shows how far the work is, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        self.stage, self.start, self.first = "", time.monotonic(), 0
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        if stage != self.stage:
+            self.stage, self.start, self.first = stage, time.monotonic(), done
+        rest = ""
+        if total and done > self.first:
+            seconds = (time.monotonic() - self.start) / (done - self.first) * (total - done)
+            rest = f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
+        print(f"{stage}: {done} of {total}{rest}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Run the command of the process and return its exit status."""
+    try:
+        app()
+    except FaceplateError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
