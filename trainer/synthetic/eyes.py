@@ -19,7 +19,7 @@ from nodes.types import Float, Int
 from trainer.synthetic.body import Body, load_body
 
 SIDES = ("left", "right")
-TURNS = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 30.0}  # degrees of an eye for its look unit at 1
+TURNS = {"In": 30.0, "Out": 30.0, "Up": 20.0, "Down": 26.0}  # degrees of an eye for its look unit at 1
 _INNER = (7770, 7769, 7768, 7772, 7767, 7766, 7765, 7748, 7747, 7749, 7750, 7751, 7752, 7753)
 _OUTER = (7754, 7755, 7756, 11716, 7757, 7758, 7759, 7760, 7761, 7762, 7763, 11717, 7764, 7771)
 _TUCKED = (*range(7773, 7799), 11718, 11719)  # the skin behind row 0, inside the eyeball
@@ -27,6 +27,8 @@ _BAG = 7799  # a vertex of the closed bag behind it
 _ROWS, _EDGE = 8, 2
 _UPPER, _LOWER = slice(1, 16), (0, *range(27, 16, -1), 16)
 _SEATED = slice(3, 26)  # columns whose row 0 lies on the eyeball: all but those of the inner corner
+_FOLLOW = 0.5, 0.15  # of turns of the eye up and down that the upper lid makes, besides what MakeHuman's units do
+_ARCHED = np.sin(np.pi * np.arange(1, 16, dtype=np.float32) / 16)  # of the columns of the upper lid
 _PRESS = 0.012  # radians that closed lids overlap
 _IRIS = 0.0935  # radius of an average iris, by the distance of the eyes: 5.9 mm of 63 mm
 _BULGE = 0.0008  # metres: height of the cornea over the eyeball
@@ -204,6 +206,8 @@ def close_lids(posed: Float, blink: Float, turns: Rotation, lids: LidGrid, eye: 
     blink: [T]. turns: of the eyeball, whose cornea pushes the lids. The upper lid turns about the line of the corners.
     """
     blink = np.clip(blink, 0, 1)
+    upward = np.arcsin(np.clip(turns.apply([0.0, -1.0, 0.0])[:, 2], -1, 1)).astype(np.float32)
+    _turn(posed, lids, eye, (np.where(upward > 0, *_FOLLOW).astype(np.float32) * upward)[:, None] * _ARCHED)
     for _ in range(2):
         gap = opening(posed, lids, eye)
         _turn(posed, lids, eye, -np.minimum(gap, 0))

@@ -36,6 +36,9 @@ __all__ = [
 
 _BREAST = 0.3  # metres below the neck's joint at which the skin ends
 _SPREAD = 0.02  # metres around a vertex over which units are scaled
+# MakeHuman's units that are weaker than the landmarker's coefficients of real faces, and by how much.
+_GAINS = {"browDown": 1.5, "eyeSquint": 1.3, "eyeWide": 1.4, "mouthFunnel": 1.3, "mouthPucker": 1.5, "noseSneer": 1.5}
+_GAINS |= {"mouthLowerDown": 1.25, "mouthUpperUp": 1.25, "mouthFrown": 1.2}
 _GRAIN = 0.005  # metres between the points that they are scaled by
 
 
@@ -63,7 +66,10 @@ class Figure:
 
     def expressed(self, coefficients: Float) -> Float:
         """Return the vertices [T, V, 3] for coefficients [T, C], with the head at rest."""
-        vertices = self.rest + np.tensordot(np.asarray(coefficients, np.float32), self.linear, 1)
+        jaw, close = _column("jawOpen"), _column("mouthClose")
+        coefficients = np.array(coefficients, np.float32)
+        coefficients[:, close] = np.minimum(coefficients[:, close], coefficients[:, jaw])
+        vertices = self.rest + np.tensordot(coefficients, self.linear, 1)
         for side, lids, ball in zip(eyes.SIDES, self.lids, self.balls, strict=True):
             look = {way: coefficients[:, _column(f"eyeLook{way}{side.title()}")] for way in eyes.TURNS}
             turns = eyes.gaze(look, side)
@@ -71,9 +77,8 @@ class Figure:
             local = self.rest[members] - ball.centre
             vertices[:, members] = ball.centre + np.einsum("tij,vj->tvi", turns.as_matrix(), local)
             eyes.close_lids(vertices, coefficients[:, _column(f"eyeBlink{side.title()}")], turns, lids, ball)
-        jaw, close = coefficients[:, _column("jawOpen")], coefficients[:, _column("mouthClose")]
         parted = np.max([coefficients[:, _column(name)] for name in mouth.PARTING], 0)
-        sealed = np.clip(close / np.maximum(jaw, 0.05), 0, 1)
+        sealed = coefficients[:, close] / np.maximum(coefficients[:, jaw], 0.05)
         mouth.close_lips(vertices, np.clip(parted / mouth.PARTED, 0, 1) * (1 - sealed), self.lips)
         return vertices.astype(np.float32)
 
@@ -163,7 +168,9 @@ def _units(body: Body, rest: Float, lips: mouth.LipGrid) -> Float:
     stretch[skin] = (mixed + scale * ridge) @ np.linalg.inv(square + ridge)
     units, flip = np.zeros((len(names), *rest.shape), np.float32), np.array([-1, 1, 1], np.float32)
     for unit, (indices, offsets) in found.items():
-        units[unit, indices] = offsets
+        units[unit, indices] = offsets * np.float32(
+            _GAINS.get(names[unit].removesuffix("Left").removesuffix("Right"), 1.0)
+        )
     for unit, name in enumerate(names):
         other = names.index(name.replace("Left", "Right")) if name.endswith("Left") else unit
         if not name.endswith("Right"):

@@ -346,7 +346,7 @@ def _draw_shape(person: Person) -> dict[str, float]:
         "neck-scale-horiz": 0.15 * male,
         "mouth-upperlip-volume": -0.3 * aged - 0.1 * male + 0.1 * origin.african,
         "mouth-lowerlip-volume": -0.25 * aged + 0.1 * origin.african,
-        "mouth-angles": -0.15 * aged,
+        "mouth-angles": 0.15 - 0.2 * aged,
         "ear-lobe": 0.5 * aged,
         "ear-scale": 0.3 * aged,
         "ear-wing": -0.15,

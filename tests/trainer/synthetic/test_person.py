@@ -14,7 +14,7 @@ from trainer.synthetic.body import Pose
 from trainer.synthetic.person import Figure, Origin, Person, figure, things
 from trainer.synthetic.scene import Material
 
-SEEDS = range(12)
+SEEDS = range(6)
 
 
 def coefficients(**units: float) -> Float:
