@@ -37,7 +37,7 @@ _AREA = 1024  # side of the map of the face in UV space
 _ISLAND = (0.64, 0.35, 1.0, 0.65)  # box in UV space that holds the face, and neither mouth nor sockets
 _SURE = 0.95  # coverage from which a pixel's UV is taken to be the skin's
 _OWN = ("eye.", "cornea.", "teeth.", "tongue", "hair.brow", "hair.lash", "hair.beard")
-IRIS, PIVOT = 5.9, 13.7  # mm: radius of MakeHuman's irises, and their distance from the middle of the eyeball
+PIVOT = 2.5  # distance of a rendered iris from the middle of its eyeball, by its radius; of a real one it is about 1.8
 
 
 @dataclass(frozen=True)
@@ -221,14 +221,14 @@ def _gap(points: Float, opening: Opening, subject: Subject) -> Float:
 def gaze_turns(landmarks: Float, subject: Subject) -> Float:
     """Read by how many degrees irises are turned from the middle between the corners of their eyes, in the picture: to the right and up, [T, 2, 2].
 
-    landmarks: [T, L, >=2], pixels. The irises are the unit: IRIS over PIVOT is the sine of the turn that moves one by its radius.
+    landmarks: [T, L, >=2], pixels. The irises are the unit: 1 over PIVOT is the sine of the turn that moves one by its radius.
     """
     turns = []
     for opening in (o for o in subject.openings if len(o.ball)):
         ball, corners = landmarks[:, opening.ball, :2], landmarks[:, opening.sides[0][[0, -1]], :2]
         radius = np.linalg.norm(ball[:, 1:] - ball[:, :1], axis=-1).max(1)
         offset = (ball[:, 0] - corners.mean(1)) / np.maximum(radius, 1e-6)[:, None] * [1, -1]
-        turns.append(np.degrees(np.arcsin(np.clip(offset * IRIS / PIVOT, -1, 1))))
+        turns.append(np.degrees(np.arcsin(np.clip(offset / PIVOT, -1, 1))))
     return np.stack(turns, 1).astype(np.float32)
 
 

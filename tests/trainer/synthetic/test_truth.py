@@ -126,7 +126,9 @@ def test_eyes_are_where_the_camera_sees_them(acted: Acted) -> None:
     assert np.abs(acted.truth.irises[0, ..., :2] - irises).max() < 0.01
     assert np.abs(acted.truth.landmarks[0][:, [468, 473], :2] - irises).max() < 0.01
     distance = float(np.linalg.norm(acted.camera.matrices[0, :3, 3] - acted.figure.gaze(acted.posed)[0][STILL, 0]))
-    assert acted.truth.irises[0, STILL, 0, 2] == pytest.approx(0.0059 * 220 / 36 * SIZE[0] / distance, rel=0.05)
+    assert acted.truth.irises[0, STILL, 0, 2] == pytest.approx(
+        acted.figure.balls[1].iris * 220 / 36 * SIZE[0] / distance, rel=0.05
+    )
 
 
 def test_angles_are_those_that_were_acted(acted: Acted) -> None:
