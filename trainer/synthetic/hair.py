@@ -39,14 +39,15 @@ _BROW = (
     )
     / 1000
 )
+_LAG = 0.06  # seconds that loose hair is behind the head
 _LIMIT = (
     np.array([16, 4, 4, 4, 4, 1, 1, 1, 1]) / 36
 )  # weights of a vertex and those around it: its place when subdivided
 _UPPER, _LOWER = slice(2, 16), slice(27, 17, -1)  # columns of a lid's grid, from the inner to the outer corner
 
 
-def things(figure: Figure, posed: Float) -> list[StrandThing]:
-    """Return the hair of a figure over the frames of its mesh [T, V, 3], metres."""
+def things(figure: Figure, posed: Float, rate: float = 25.0) -> list[StrandThing]:
+    """Return the hair of a figure over the frames of its mesh [T, V, 3], metres. rate: frames a second, by which loose hair lags."""
     head, person = Head.of(figure), figure.person
 
     def random(name: str) -> np.random.Generator:
@@ -67,7 +68,7 @@ def things(figure: Figure, posed: Float) -> list[StrandThing]:
     made.append(thing("lash", points, radius, melanin=dark, redness=hair.red * (1 - brows.mascara), grey=0.0))
     roots, strands, radius = scalp(head, hair, random("scalp"))
     colour = {"melanin": hair.melanin, "redness": hair.red, "grey": hair.grey}
-    made.append(thing("scalp", head.carried(roots, strands, posed, rigidly=True), radius, **colour))
+    made.append(thing("scalp", head.carried(roots, strands, posed, 1 - np.exp(-1 / (_LAG * rate))), radius, **colour))
     if beard.style != "none":
         roots, strands, radius = facial(head, beard, random("beard"))
         colour = {"melanin": beard.melanin, "redness": beard.red, "grey": beard.grey, "roughness": 0.4}

@@ -211,7 +211,7 @@ def _curled(strands: Array, length: Array, lock: Array, place: Array, hair: Hair
     phase = random.uniform(0, 2 * np.pi, count)[lock] if curl > 0.5 else 2.5 * smooth_noise(place[lock], 0.04, random)
     phase = phase + 0.25 * random.normal(size=count)
     turns = length / period * random.uniform(0.85, 1.15, count)[lock]
-    amplitude = np.minimum(size * random.uniform(0.6, 1.2, count)[lock], 0.12 * length)
+    amplitude = np.minimum(size * random.uniform(0.6, 1.2, count)[lock], 0.07 * length)
     return waved(strands, amplitude, turns, phase, min(1.0, 1.5 * curl))
 
 

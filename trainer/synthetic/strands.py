@@ -156,16 +156,23 @@ class StrandRoots:
             out[frame] = place[:, None] + np.einsum("ska,sac->skc", local, turned)
         return out
 
-    def carried_rigidly(self, strands: Array, posed: Array) -> Array:
-        """Carry strands with the head as a whole; only what is near a root follows the skin; as `carried`."""
+    def carried_rigidly(self, strands: Array, posed: Array, catch_up: float = 1.0) -> Array:
+        """Carry strands with the head as a whole; only what is near a root follows the skin; as `carried`.
+
+        catch_up: share of the way that hair hanging below the eyes makes in a frame to where the head has it; 1 for stiff hair.
+        """
         roots, _ = self.at_rest
-        along = np.linspace(1, 0, strands.shape[1])[None, :, None] ** 2
+        near = np.linspace(1, 0, strands.shape[1])[None, :, None] ** 2
+        loose = smoothstep(-strands[..., 2:] / 0.15) * (1 - near)
         out = np.empty((len(posed), *strands.shape), np.float32)
+        late = None
         for frame, vertices in enumerate(posed):
             place, _ = self.frames(vertices)
             turn, shift = rigid(roots, place)
             left = place - (roots @ turn.T + shift)
-            out[frame] = strands @ turn.T + shift + along * left[:, None]
+            moved = strands @ turn.T + shift + near * left[:, None]
+            late = moved if late is None else late + catch_up * (moved - late)
+            out[frame] = moved + loose * (late - moved)
         return out
 
 
@@ -238,10 +245,15 @@ class Head:
         corners = (self.surface.weights @ self.rest)[self.surface.triangles]
         return outward(corners.mean(1), _normals(corners))
 
-    def carried(self, roots: StrandRoots, strands: Array, posed: Array, rigidly: bool = False) -> Array:
-        """Carry strands, which lie about the middle of the eyes at rest, to the frames of a mesh in the world, [T, V, 3]."""
+    def carried(self, roots: StrandRoots, strands: Array, posed: Array, catch_up: float | None = None) -> Array:
+        """Carry strands, which lie about the middle of the eyes at rest, to the frames of a mesh in the world, [T, V, 3].
+
+        They follow the skin, or with `catch_up` the head as a whole.
+        """
         local = posed - self.centre
-        return (roots.carried_rigidly(strands, local) if rigidly else roots.carried(strands, local)) + self.centre
+        if catch_up is None:
+            return roots.carried(strands, local) + self.centre
+        return roots.carried_rigidly(strands, local, catch_up) + self.centre
 
 
 def outward(points: Array, normals: Array) -> Array:

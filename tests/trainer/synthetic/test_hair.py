@@ -65,6 +65,17 @@ def distance(roots: Float, corners: Float, normals: Float) -> Float:
     return np.asarray(np.abs(((roots - corners[nearest, 0]) * normal).sum(1)))
 
 
+def test_loose_hair_lags_behind_the_head_and_comes_to_rest(bearded: Figure) -> None:
+    head = Head.of(bearded)
+    roots, strands, _ = scalp(head, Hair(cut="long", length=0.45), np.random.default_rng(0))
+    shifted = bearded.rest + np.array([0.05, 0, 0], np.float32)
+    posed = np.stack([bearded.rest, *[shifted] * 9])
+    way = head.carried(roots, strands, posed, catch_up=0.5)[..., 0] - (strands + head.centre)[..., 0]
+    tips = strands[:, -1, 2] < -0.15
+    assert np.allclose(way[1:, :, 0], 0.05, atol=1e-4)
+    assert (way[1, tips, -1] < 0.03).all() and np.allclose(way[9], 0.05, atol=1e-3)
+
+
 @pytest.mark.parametrize("cut", CUTS)
 def test_each_cut_keeps_to_its_budget_and_outside_the_head(bearded: Figure, cut: str) -> None:
     length = {"bald": 0.0, "buzz": 0.006, "short": 0.035}.get(cut, 0.2)
