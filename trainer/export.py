@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -27,8 +26,6 @@ from trainer.network import Network
 OPSET = 18
 TOLERANCE = 1e-3
 _LIMIT = 2**31 - 2**20  # bytes of one ONNX file, with some room for the graph
-# Arguments of SwapModel.run whose names differ from the model's inputs.
-_ARGUMENTS = {"crop": "crops", "reference": "references", "performance": "performances"}
 _PREFIX = "faceplate."
 
 
@@ -58,7 +55,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
             file=path,
             remedy="Train a smaller size or smaller dimensions",
         )
-    side, points = network.exported_size, len(load_subject(network.options.subject).template)
+    side, points = network.options.size, len(load_subject(network.options.subject).template)
     shapes = {
         "reference": (4, side, side),
         "performance": (4, side, side),
@@ -75,7 +72,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
                 example,
                 temporary,
                 input_names=list(network.inputs),
-                output_names=["face", "mask"],
+                output_names=list(network.outputs),
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -91,7 +88,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
 def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> float:
     """Measure the largest difference between an exported file and its network, on real inputs.
 
-    inputs: by name, NCHW as `network.swap` takes them, on any device. The file is loaded and run as Swap does it.
+    inputs: by name, NCHW as `network.swap` takes them, on any device. The file is loaded as Swap does it.
     Raises ModelError for a difference above 1e-3, and for a file of a fixed batch.
     """
     model = load_model(path, subject=None, cpu=True)
@@ -103,11 +100,9 @@ def check_export(network: Network, path: Path, inputs: Mapping[str, Tensor]) -> 
         )
     tensors = {name: inputs[name].detach().float().cpu() for name in network.inputs}
     with torch.no_grad():
-        face, mask = _Swap(network)(*tensors.values())
-    arrays: dict[str, Any] = {_ARGUMENTS.get(name, name): _to_swap_layout(values) for name, values in tensors.items()}
-    outputs = model.run(**arrays)
-    expected = _to_swap_layout(face.clamp(0, 1)), _to_swap_layout(mask.clamp(0, 1))[..., 0]
-    difference = max(float(np.abs(a - b).max()) for a, b in zip(outputs, expected, strict=True))
+        expected = [_to_swap_layout(values) for values in _Swap(network)(*tensors.values())]
+    outputs = model.infer({name: _to_swap_layout(values) for name, values in tensors.items()})
+    difference = max(float(np.abs(a.reshape(b.shape) - b).max()) for a, b in zip(outputs, expected, strict=True))
     if not difference <= TOLERANCE:
         raise ModelError(
             f"differs from the network by {difference:.2g}, more than {TOLERANCE:g}",
@@ -125,9 +120,9 @@ class _Swap(nn.Module):
         self.network = copy.deepcopy(network).cpu().eval()
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return faces and masks."""
-        face, mask = self.network.swap(**dict(zip(self.network.inputs, inputs, strict=True)))
-        return face, mask
+        """Return the network's outputs."""
+        outputs: tuple[Tensor, Tensor] = self.network.swap(**dict(zip(self.network.inputs, inputs, strict=True)))
+        return outputs
 
 
 def _remove_traces(model: onnx.ModelProto) -> None:
@@ -146,7 +141,7 @@ def _to_swap_layout(values: Tensor) -> np.ndarray:
 def _metadata(network: Network, facts: Mapping[str, str]) -> dict[str, str]:
     entries = {
         "schema": SCHEMA,
-        "size": str(network.exported_size),
+        "size": str(network.options.size),
         "colour": "rgb",
         "layout": "nchw",
         "inputs": json.dumps(list(network.inputs)),

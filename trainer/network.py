@@ -59,17 +59,14 @@ class Network(nn.Module, ABC):
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
-    inputs: ClassVar[tuple[str, ...]] = ("crop",)  # of the exported model, see docs/model-contract.md
+    # Of the exported model, see docs/model-contract.md.
+    inputs: ClassVar[tuple[str, ...]] = ("crop",)
+    outputs: ClassVar[tuple[str, str]] = ("face", "mask")
     learning_rate: ClassVar[float] = 5e-5
     batch: ClassVar[int] = 16
     clip: ClassVar[float | None] = None  # of the gradient's norm
 
     options: Options
-
-    @property
-    def exported_size(self) -> int:
-        """Side of the crops that the exported model takes."""
-        return self.options.size
 
     @abstractmethod
     def batches(self, facesets: Sequence[Faceset], share: Share) -> Batches:
@@ -84,7 +81,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Swap target → source, as exported: `inputs` by name, NCHW; faces [N, 3, S, S] and masks [N, 1, S, S], both 0..1."""
+        """Swap target → source, as exported: `inputs` by name, NCHW; `outputs`, such as faces [N, 3, S, S] and masks [N, 1, S, S], both 0..1."""
 
     @abstractmethod
     def views(self, batches: Any, rows: int) -> dict[str, Tensor]:

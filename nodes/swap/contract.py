@@ -25,6 +25,7 @@ from nodes.types import Float
 
 SCHEMA = "faceplate.model/1"
 OUTPUTS = {"face": 3, "mask": 1}
+MOVES = {"flow": 2, "shade": 3}  # in place of these
 
 
 def load_contract(
@@ -43,17 +44,21 @@ def load_contract(
             )
     inputs = {i.name: i for i in session.get_inputs()}
     outputs = {o.name: o for o in session.get_outputs()}
-    if set(inputs) != set(contract.inputs) or not set(OUTPUTS) <= set(outputs):
+    moves = MOVES.keys() <= outputs.keys()
+    promised = MOVES if moves else OUTPUTS
+    if set(inputs) != set(contract.inputs) or not promised.keys() <= outputs.keys():
         raise ModelError(
             f"has inputs {sorted(inputs)} and outputs {sorted(outputs)}; its metadata promises inputs {sorted(contract.inputs)} "
-            f"and outputs {sorted(OUTPUTS)}",
+            f"and outputs {sorted(promised)}",
             file=file,
             remedy=DOCS,
         )
     for name in contract.inputs:
         check_tensor(inputs[name], INPUTS[name], contract.size, contract.layout, file)
-    for name, channels in OUTPUTS.items():
-        check_tensor(outputs[name], channels, contract.size, contract.layout, file)
+    for name, channels in promised.items():
+        check_tensor(outputs[name], channels, None if moves else contract.size, contract.layout, file)
+    if ("reference" if moves else "crop") not in contract.inputs:
+        raise ModelError("lacks the picture that it changes among its inputs", file=file, remedy=DOCS)
     return SwapModel(
         file=file,
         subject=contract.subject,
@@ -63,7 +68,8 @@ def load_contract(
         inputs=contract.inputs,
         batch=fixed_batch(session, file),
         metadata=metadata,
-        infer=_inference(session, contract, file),
+        infer=_inference(session, contract, promised, file),
+        moves=moves,
     )
 
 
@@ -100,12 +106,14 @@ class _ContractMetadata:
             inputs=one(
                 "inputs",
                 lambda text: tuple(json.loads(text)),
-                lambda v: "crop" in v and len(set(v)) == len(v) and set(v) <= set(INPUTS),
+                lambda v: len(set(v)) == len(v) and set(v) <= set(INPUTS),
             ),
         )
 
 
-def _inference(session: Any, contract: _ContractMetadata, file: Path) -> Callable[[Feed], tuple[Float, Float]]:
+def _inference(
+    session: Any, contract: _ContractMetadata, outputs: Mapping[str, int], file: Path
+) -> Callable[[Feed], tuple[Float, Float]]:
     flip = [2, 1, 0] if contract.colour == "bgr" else [0, 1, 2]
     planar = contract.layout == "nchw"
 
@@ -116,11 +124,12 @@ def _inference(session: Any, contract: _ContractMetadata, file: Path) -> Callabl
         return colours.transpose(0, 3, 1, 2) if planar else colours
 
     def infer(feed: Feed) -> tuple[Float, Float]:
-        count = len(feed["crop"])
-        face, mask = run_session(session, list(OUTPUTS), {n: encoded(n, v) for n, v in feed.items()}, file)
-        if planar and face.ndim == mask.ndim == 4:
-            face, mask = face.transpose(0, 2, 3, 1), mask.transpose(0, 2, 3, 1)
-        check_result(face, mask, (count, contract.size, contract.size), file)
-        return face[..., flip], mask[..., 0]
+        first, second = run_session(session, list(outputs), {n: encoded(n, v) for n, v in feed.items()}, file)
+        if planar and first.ndim == second.ndim == 4:
+            first, second = first.transpose(0, 2, 3, 1), second.transpose(0, 2, 3, 1)
+        sides = first.shape[1:3] if outputs is MOVES else (contract.size, contract.size)
+        count = len(next(iter(feed.values())))
+        check_result((first, second), (count, *sides), list(outputs.values()), file)
+        return (first, second[..., flip]) if outputs is MOVES else (first[..., flip], second[..., 0])
 
     return infer

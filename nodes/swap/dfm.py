@@ -49,7 +49,7 @@ def load_dfm(file: Path, session: Any, metadata: Mapping[str, str]) -> SwapModel
             values[_MORPH] = np.full([1] * len(inputs[_MORPH].shape), _MORPHED, np.float32)
         face, source_mask, target_mask = run_session(session, _OUTPUTS, values, file)
         for mask in (source_mask, target_mask):
-            check_result(face, mask, crops.shape[:3], file)
+            check_result((face, mask), crops.shape[:3], (3, 1), file)
         return face[..., ::-1], np.clip(source_mask[..., 0], 0, 1) * np.clip(target_mask[..., 0], 0, 1)
 
     return SwapModel(

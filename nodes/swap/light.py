@@ -20,10 +20,8 @@ _CHROMA_GAIN = 1.8  # chroma follows the light faster than luma
 
 def reduce(image: Float, weight: Float) -> Float:
     """Average [S, S, C] times `weight` [S, S], and the weight, over the cells of a small grid: [64, 64, C + 1]."""
-    stack = np.empty((*weight.shape, image.shape[-1] + 1), np.float32)
-    np.multiply(image, weight[..., None], out=stack[..., :-1])
-    stack[..., -1] = weight
-    return np.asarray(cv2.resize(stack, (_GRID, _GRID), interpolation=cv2.INTER_AREA), np.float32)
+    weighted = np.multiply(image, weight[..., None], dtype=np.float32)
+    return np.dstack([cv2.resize(p, (_GRID, _GRID), interpolation=cv2.INTER_AREA) for p in (weighted, weight)])
 
 
 def low_band(reduced: Float, scale: float) -> Float:
@@ -54,7 +52,7 @@ def take_light(face: Float, plate: Float, matte: Float, visible: Bool, amount: f
     lit = np.asarray(face + _enlarge(amount * broad + min(_CHROMA_GAIN * amount, 1.0) * fine, size), np.float32)
     # The remaining difference at the rim, where face and plate meet, fades inwards.
     rim = np.where(matte < 0.9, weight, np.float32(0))
-    near = np.clip(low_band(reduce(rim[..., None], weight), _RIM_SCALE), 0, 1)
+    near = np.repeat(np.clip(low_band(reduce(rim[..., None], weight), _RIM_SCALE), 0, 1), face.shape[-1], -1)
     faded = low_band(reduce(plate - lit, rim + np.float32(1e-3) * weight), _RIM_SCALE)
     return np.asarray(lit + _enlarge(near, size) * _enlarge(faded, size), np.float32)
 

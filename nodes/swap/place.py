@@ -1,4 +1,4 @@
-"""Placement: warp a face from crop space into the plate, only the region of interest, resampled once."""
+"""Placement: warp a face from crop space into the plate, only the region of interest, resampled once; changes of crops before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from nodes.footage.colour import to_linear
-from nodes.geometry.sampling import affine_grid, invert, resample, transform_points
+from nodes.geometry.sampling import affine_grid, invert, pixel_centres, resample, transform_points
 from nodes.types import Float, Patch, Roi
 
 EMPTY = Roi(0, 0, 0, 0)
@@ -15,6 +15,23 @@ EMPTY = Roi(0, 0, 0, 0)
 def empty_patch(frame: int) -> Patch:
     """Make the patch of a frame without a face."""
     return Patch(frame, EMPTY, np.zeros((0, 0, 4), np.float32))
+
+
+def reduced(picture: Float, size: int) -> Float:
+    """Average a picture [S, S, C] over the pixels of a smaller one: [size, size, C]."""
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def move(picture: Float, flow: Float, shade: Float) -> Float:
+    """Fetch each pixel of a picture [S, S, 3] where a flow [h, w, 2], in parts of the picture, points; add a shade [h, w, 3].
+
+    All by cubic interpolation (Keys 1981). Returns [S, S, 3], 0..1.
+    """
+    size = len(picture)
+    far, light = (cv2.resize(g, (size, size), interpolation=cv2.INTER_CUBIC) for g in (flow * np.float32(size), shade))
+    places = np.asarray(far + pixel_centres(size, size), np.float32)
+    moved = resample(picture, places, interpolation=cv2.INTER_CUBIC) + light
+    return np.asarray(np.clip(moved, 0, 1, out=moved), np.float32)
 
 
 def place(frame: int, face: Float, matte: Float, to_plate: Float, width: int, height: int) -> Patch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class SwapModel:
 
     size: side of its crops in pixels. coverage: of the crop template (see AlignParameters). template: id of the crop
     template. inputs: those it takes, out of `INPUTS`. batch: the one batch size that it takes, None for any.
-    metadata: all of the file's.
+    metadata: all of the file's. infer: gives faces and masks of a batch; where it `moves` the reference, flows and shades.
     """
 
     file: Path
@@ -44,6 +44,7 @@ class SwapModel:
     batch: int | None
     metadata: Mapping[str, str]
     infer: Callable[[Feed], tuple[Float, Float]]
+    moves: bool = False
 
     @property
     def needs_reference(self) -> bool:
@@ -52,7 +53,7 @@ class SwapModel:
 
     def run(
         self,
-        crops: Float,
+        crops: Float | None = None,
         references: Float | None = None,
         landmarks: Float | None = None,
         vertices: Float | None = None,
@@ -60,29 +61,29 @@ class SwapModel:
         *,
         batch: int = 8,
     ) -> tuple[Float, Float]:
-        """Make the faces and masks of crops.
+        """Make the faces and masks of crops, or the flows and shades of a model that `moves` references.
 
         crops: [B, S, S, 3], display-referred RGB 0..1, S = `size`. references: [B, S, S, 4], RGB premultiplied by alpha.
         landmarks, vertices: [B, L, 2], 0..1 across the crop. performances: as references. batch: crops at a time. Returns faces [B, S, S, 3], RGB 0..1, not
-        premultiplied, and masks [B, S, S], 0..1. Raises ModelError for another size, for an input that is missing, and
+        premultiplied, and masks [B, S, S], 0..1; or flows [B, h, w, 2] and shades [B, h, w, 3]. Raises ModelError for another size, for an input that is missing, and
         when the model fails or gives values that are not numbers.
         """
         given = dict(zip(INPUTS, (crops, references, landmarks, vertices, performances), strict=True))
-        feed = {name: self._checked(name, given[name], len(crops)) for name in self.inputs}
-        faces = np.empty((len(crops), self.size, self.size, 3), np.float32)
-        masks = np.empty(faces.shape[:3], np.float32)
+        total = next(len(values) for values in given.values() if values is not None)
+        feed = {name: self._checked(name, given[name], total) for name in self.inputs}
         step = self.batch or max(1, batch)
-        for start in range(0, len(crops), step):
+        results = []
+        for start in range(0, total, step):
             part = {name: values[start : start + step] for name, values in feed.items()}
-            count = min(step, len(crops) - start)
+            count = min(step, total - start)
             if self.batch:  # pads by repeating the last: a fixed batch must be full
                 part = {n: np.pad(v, [(0, step - count)] + [(0, 0)] * (v.ndim - 1), "edge") for n, v in part.items()}
-            face, mask = self.infer(part)
-            if not (np.isfinite(face).all() and np.isfinite(mask).all()):
+            outputs = self.infer(part)
+            if not all(np.isfinite(values).all() for values in outputs):
                 raise ModelError("gave values that are not numbers", file=self.file, remedy="Use an earlier checkpoint")
-            np.clip(face[:count], 0, 1, out=faces[start : start + count])
-            np.clip(mask[:count], 0, 1, out=masks[start : start + count])
-        return faces, masks
+            results.append([values[:count] for values in outputs])
+        first, second = (np.concatenate(values) for values in zip(*results, strict=True))
+        return (first, second) if self.moves else (first.clip(0, 1), second.clip(0, 1))
 
     def _checked(self, name: str, values: Float | None, count: int) -> Float:
         if values is None:
@@ -97,7 +98,7 @@ class SwapModel:
         return np.asarray(values, np.float32)
 
 
-def check_tensor(tensor: Any, channels: int, size: int, layout: str, file: Path) -> None:
+def check_tensor(tensor: Any, channels: int, size: int | None, layout: str, file: Path) -> None:
     """Check type and shape of an input or output of a session, as far as its shape is fixed; raises ModelError."""
     wanted: tuple[int | None, ...] = (None, size, size, channels)
     if layout == "nchw":
@@ -136,9 +137,8 @@ def run_session(session: Any, outputs: list[str], feed: Mapping[str, npt.NDArray
     return [np.asarray(values, np.float32) for values in results]
 
 
-def check_result(face: Float, mask: Float, shape: tuple[int, int, int], file: Path) -> None:
-    """Check that a model of free shapes gave faces [*shape, 3] and masks [*shape, 1]; raises ModelError."""
-    if face.shape != (*shape, 3) or mask.shape != (*shape, 1):
-        raise ModelError(
-            f"gave a face of {face.shape} and a mask of {mask.shape} for crops of {shape}", file=file, remedy=DOCS
-        )
+def check_result(results: Sequence[Float], shape: tuple[int, ...], channels: Sequence[int], file: Path) -> None:
+    """Check that a model of free shapes gave pictures [*shape, channels]; raises ModelError."""
+    given, wanted = [r.shape for r in results], [(*shape, c) for c in channels]
+    if given != wanted:
+        raise ModelError(f"gave arrays of {given} where {wanted} are needed", file=file, remedy=DOCS)

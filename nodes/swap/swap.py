@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import compress, groupby, islice
 from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 
 from nodes.align import Alignment
@@ -24,12 +25,13 @@ from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
 from nodes.swap.light import take_light, unsharp_mask
 from nodes.swap.model import SwapModel, load_model
-from nodes.swap.place import merge, place
+from nodes.swap.place import merge, move, place, reduced
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.render import performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
+from nodes.swap.runner import INPUTS
 from nodes.types import Bool, Faces, Float, Image8, Patch
 
 _log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ _BATCH = 8
 _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
 _COLOUR_SIGMA = 6.0  # frames
 _THIN = 4  # every fourth pixel is enough to detect a blank crop
+_FINER = 1.5  # crop pixels for one that a model sees, where it moves the reference: that is one resample more
 _BLANK = 2 / 255  # standard deviation up to which a crop is blank: a black frame or a flash between others
 
 
@@ -139,16 +142,18 @@ def swap(
         if parameters.model is None:
             raise ModelError("the method 'model' needs a model", remedy="Name an ONNX file with --model")
         model = load_model(parameters.model, subject=alignments[0].subject.name if alignments else None)
-        alignments = [a.at(model.size, model.coverage) for a in alignments]
+        alignments = [a.at(a.size if model.moves else model.size, model.coverage) for a in alignments]
     references: Sequence[ReferenceTrack | None] = [None] * len(alignments)
     if alignments and (model is None or model.needs_reference):
         if source is None or source_faces is None:
             raise FaceplateError("this method needs footage of the source", remedy="Name a clip with --source")
         source_frames = take_source(source, source_faces)
-        if model is None:
+        if model is None or model.moves:
             # A crop finer than what the source's own frames hold would only cost time.
-            finest = float(np.median(source_frames.performance.scale))
-            alignments = [a.at(min(a.size, fitting_size(a.subject, finest, a.coverage))) for a in alignments]
+            finest, least = float(np.median(source_frames.performance.scale)), int(_FINER * model.size) if model else 0
+            alignments = [
+                a.at(min(a.size, max(least, fitting_size(a.subject, finest, a.coverage)))) for a in alignments
+            ]
         references = plan_reference(alignments, source_frames, parameters, plate, progress, name)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     logged = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
@@ -219,23 +224,26 @@ def _run_model(model: SwapModel, faces: list[_Face]) -> None:
     """Replace the faces so far, plate or reference, by the model's outputs."""
 
     def points(which: Callable[[_Face], Float]) -> Float:
-        return np.stack([which(f)[: len(f.landmarks), :2] for f in faces]) / np.float32(model.size)
+        return np.stack([which(f)[: len(f.landmarks), :2] / np.float32(len(f.plate)) for f in faces])
 
     ask: dict[str, Callable[[], Float]] = {
-        "reference": lambda: np.stack([premultiplied(f.face, f.visible) for f in faces]),
+        "crop": lambda: np.stack([reduced(f.plate, model.size) for f in faces]),
+        "reference": lambda: np.stack([reduced(premultiplied(f.face, f.visible), model.size) for f in faces]),
         "landmarks": lambda: points(lambda f: f.landmarks),
         "vertices": lambda: points(_vertices),
-        "performance": lambda: np.stack(
-            [performed(_own(f.plate, f.landmarks, f.subject), _vertices(f), f.subject, model.size) for f in faces]
-        ),
+        "performance": lambda: np.stack([_performance(f, model.size) for f in faces]),
     }
-    reference, landmarks, vertices, performance = (
-        make() if name in model.inputs else None for name, make in ask.items()
-    )
-    crops = np.stack([f.plate for f in faces])
-    images, masks = model.run(crops, reference, landmarks, vertices, performance)
-    for face, image, predicted in zip(faces, images, masks, strict=True):
-        face.face, face.visible, face.matte = image, np.ones_like(face.visible), face.matte * predicted
+    results = model.run(*(ask[name]() if name in model.inputs else None for name in INPUTS))
+    for face, first, second in zip(faces, *results, strict=True):
+        if model.moves:
+            face.face = move(face.face, first, second)
+        else:
+            face.face, face.visible, face.matte = first, np.ones_like(face.visible), face.matte * second
+
+
+def _performance(face: _Face, size: int) -> Float:
+    vertices = _vertices(face) * np.float32(size / len(face.plate))
+    return performed(_own(face.plate, face.landmarks, face.subject), vertices, face.subject, size)
 
 
 def _vertices(face: _Face) -> Float:
@@ -256,7 +264,7 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
             image = take_light(image, face.plate, face.matte, face.visible, p.light)
         image = unsharp_mask(image[None], face.matte[None], p.sharpen)[0]
         # Off the mesh there is nothing to show: the plate, so that resampling at the matte's edge finds no foreign colour.
-        image = np.where(face.visible[..., None], image, face.plate)
+        image = np.asarray(cv2.copyTo(image, face.visible.astype(np.uint8), face.plate.copy()), np.float32)
         patches.append(place(frame.index, image, face.matte * p.opacity, face.to_plate, frame.width, frame.height))
     return frame, plan.mattes.limit(merge(patches, frame.index))
 

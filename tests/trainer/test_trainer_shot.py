@@ -12,6 +12,8 @@ from nodes.definitions import MaskParameters, Method, SwapParameters
 from nodes.mask import Mattes
 from nodes.subjects.subject import load_subject
 from nodes.swap import swap
+from nodes.swap.model import load_model
+from nodes.swap.place import move, reduced
 from nodes.swap.reference import ReferenceTrack
 from nodes.swap.reference.choice import Choice
 from nodes.swap.reference.gallery import Reference
@@ -297,16 +299,24 @@ def test_the_embedded_networks_move_the_picture_and_do_not_shade_it(batches):
     assert float(gradient[:2].abs().max()) > 0 == float(gradient[2:].abs().max())
 
 
-def test_the_export_takes_more_pixels_than_the_training_and_moves_them_alike(batches):
+@pytest.mark.slow
+@pytest.mark.parametrize(("finer", "most"), [(1, 1e-3), (2, 0.02)])
+def test_swap_moves_and_shades_pictures_of_any_size_as_the_training_does(pair, batches, tmp_path, finer, most):
     network = ShotModel(SMALL).eval()
     torch.nn.init.normal_(network.out.weight, std=0.05)
+    export(network, tmp_path / "shot.onnx", facts_of(*pair))
     inputs = network.examples(batches, 3)
-    assert inputs["reference"].shape[-1] == network.exported_size == 2 * SIZE
-    fine, _ = network.swap(**inputs)
-    own = batches.swapped(3)
-    coarse, _ = network.swap(crop=own.crop, reference=own.reference, vertices=own.vertices, performance=own.performance)
-    difference = (torch.nn.functional.avg_pool2d(fine, 2) - coarse).abs() * own.reference[:, 3:]
-    assert float(difference.mean()) < 0.01
+    with torch.no_grad():
+        drawn = network.draw(**inputs)
+    assert float(drawn.flow.abs().max()) > 1e-3 and float(drawn.shade.abs().max()) > 1e-3
+    reference, performance, expected = (
+        values.permute(0, 2, 3, 1).contiguous().numpy()
+        for values in (inputs["reference"], inputs["performance"], drawn.face.clamp(0, 1))
+    )
+    changes = load_model(tmp_path / "shot.onnx").run(None, reference, None, inputs["vertices"].numpy(), performance)
+    for picture, flow, shade, face in zip(reference, *changes, expected, strict=True):
+        fine = np.repeat(np.repeat(picture[..., :3], finer, 0), finer, 1)
+        assert np.abs(reduced(move(fine, flow, shade), SIZE) - face).mean() < most
 
 
 def test_of_the_plate_it_sees_eyes_and_mouth_alone_and_not_their_colour_or_light(batches):

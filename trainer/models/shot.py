@@ -1,7 +1,7 @@
 """The model for a shot: a network that moves and shades the reference method's picture until the face acts as the plate's does.
 
 Inputs: the reference; its mesh, drawn as lines; how far eyes and mouth are open, as numbers; and the plate's eyes and mouth in grey, without
-their contrast. Output: a flow and a soft shade on a coarse grid. It draws nothing, so that every detail is the performer's own.
+their contrast. Output: a flow and a soft shade on a coarse grid. It draws nothing, so that every detail is the performer's own, at whatever resolution Swap renders it.
 
 It learns shade and flow by rebuilding frames of the source from other frames of the source, and the flow also on the target's frames as the
 shot will show them: the landmarker must see in the new face what it sees in the plate, and the recogniser must know the source.
@@ -30,9 +30,8 @@ _FLOOR = 4e-4  # variance, of what counts as noise in a grey crop
 _FEATURES = 3.0  # what eyes and mouth count beyond the rest of the face
 _COARSE = 2  # pixels of the grid: the finest that is seen of the plate's eyes and mouth
 _PERFORMANCE, _LIKENESS, _KEPT, _TINT = 8.0, 0.2, 2.0, 4.0
-_FINER = 2  # pixels of a swap for one of training, along a side
-_REACH = 0.06  # of half a crop: how far a pixel is moved at most
-_BENT, _SUPPLE = 24.0, 0.5  # cost of a flow that bends, and how much less in eyes and mouth
+_REACH = 0.03  # of a crop: how far a pixel is moved at most
+_BENT, _SUPPLE = 48.0, 0.5  # cost of a flow that bends, and how much less in eyes and mouth
 _LEVEL = 3.0  # of the difference in colour, over that of structure
 
 
@@ -57,7 +56,7 @@ class ShotOptions(Options):
 class Drawn(NamedTuple):
     """A moved and shaded reference.
 
-    face: [N, 3, S, S], about 0..1, the sum of moved, [N, 3, S, S], and the enlarged shade, [N, 3, s, s]. flow: [N, 2, s, s], -1..1 across the crop.
+    face: [N, 3, S, S], about 0..1, the sum of moved, [N, 3, S, S], and the enlarged shade, [N, 3, s, s]. flow: [N, 2, s, s], in crops.
     """
 
     face: Tensor
@@ -71,7 +70,8 @@ class ShotModel(Network):
 
     name: ClassVar[str] = "shot"
     options_type: ClassVar[type[Options]] = ShotOptions
-    inputs: ClassVar[tuple[str, ...]] = ("crop", "reference", "vertices", "performance")
+    inputs: ClassVar[tuple[str, ...]] = ("reference", "vertices", "performance")
+    outputs: ClassVar[tuple[str, str]] = ("flow", "shade")
     learning_rate: ClassVar[float] = 1e-3
     batch: ClassVar[int] = 8
     clip: ClassVar[float | None] = 0.3
@@ -102,22 +102,22 @@ class ShotModel(Network):
         nn.init.zeros_(self.out.weight)
         self.out.bias = nn.Parameter(torch.zeros(5))
 
-    @property
-    def exported_size(self) -> int:
-        """Side of the crops that the exported model takes: finer than in training, since the network only moves and shades them."""
-        return _FINER * self.options.size
-
     def batches(self, facesets: Sequence[Faceset], share: Share) -> Rehearsal:
         """Frames of the source to rebuild; those of the target for the preview."""
         source, target = facesets
         return Rehearsal(source, target, self.options.size, share, self.options.base, self.observers)
 
     def draw(self, reference: Tensor, vertices: Tensor, performance: Tensor) -> Drawn:
-        """Move and shade the reference, at whatever multiple of `options.size` it comes."""
-        picture, inside = reference[:, :3].float(), reference[:, 3:].float()
-        lines, areas, features = self._shown(vertices, performance)
-        known = F.avg_pool2d(reference.float(), reference.shape[-1] // self.options.size)
-        pixels = F.pixel_unshuffle(known - 0.25, self.factor)
+        """Move and shade the reference."""
+        flow, shade = self.swap(reference=reference, vertices=vertices, performance=performance)
+        moved = _moved(reference[:, :3].float(), flow)
+        return Drawn(moved + enlarge(shade, moved.shape[-1], "bicubic"), moved, flow, shade)
+
+    def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute flow and shade, see `Drawn`."""
+        reference, vertices = inputs["reference"].float(), inputs["vertices"]
+        lines, areas, features = self._shown(vertices, inputs["performance"])
+        pixels = F.pixel_unshuffle(reference - 0.25, self.factor)
         fine = self.enter(
             torch.cat([pixels, lines, areas, _coarse(features)] if areas.shape[1] else [pixels, lines], 1)
         )
@@ -126,12 +126,10 @@ class ShotModel(Network):
         coarse = self.core(self.coarser(middle) + coarse)
         out = self.out(self.up(torch.cat([_doubled(coarse), middle], 1))).float()
         # Nothing moves at the mesh's edge, and little beside it.
-        uncovered = F.max_pool2d(1 - F.avg_pool2d(inside, inside.shape[-1] // out.shape[-1]), 3, 1, 1)
+        uncovered = F.max_pool2d(1 - F.avg_pool2d(reference[:, 3:], reference.shape[-1] // out.shape[-1]), 3, 1, 1)
         covered = (uncovered < 1e-3).float()
         covered = covered * F.avg_pool2d(covered, 3, 1, 1)
-        flow, shade = _REACH * torch.tanh(out[:, :2]) * covered, out[:, 2:]
-        moved = _moved(picture, flow)
-        return Drawn(moved + enlarge(shade, picture.shape[-1], "bicubic"), moved, flow, shade)
+        return _REACH * torch.tanh(out[:, :2]) * covered, out[:, 2:]
 
     def forward(self, batch: RehearsalBatch) -> dict[str, Tensor]:
         """Differences in structure and colour from the frame, inside the mesh, where eyes and mouth count more; and those of the performance."""
@@ -168,38 +166,27 @@ class ShotModel(Network):
             "bent": _BENT * (skin * (drawn.flow - F.avg_pool2d(drawn.flow, 3, 1, 1)).abs()).mean(),
         }
 
-    def swap(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Put the new face on the mesh and the plate's crop elsewhere; the mask is the mesh."""
-        visible = inputs["reference"][:, 3:]
-        drawn = self.draw(inputs["reference"], inputs["vertices"], inputs["performance"]).face
-        return torch.lerp(inputs["crop"], drawn.clamp(0, 1), visible), visible
-
     @torch.no_grad()
     def views(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
         """Show source frames, their references and their rebuilding; target frames, their references and swaps."""
         own, other = batches.rehearsed(rows), batches.swapped(rows)
-        swapped, _ = self.swap(crop=other.crop, **_inputs(other))
         return {
             "source": own.target,
             "its reference": own.reference[:, :3],
-            "rebuilt": self._over(own),
+            "rebuilt": self._over(own.target, own),
             "target": other.crop,
             "its reference ": other.reference[:, :3],
-            "swapped, in its own colours": swapped,
+            "swapped, in its own colours": self._over(other.crop, other),
         }
 
     def examples(self, batches: Rehearsal, rows: int) -> dict[str, Tensor]:
-        """The target's crops with all that goes with them, at the size of the export."""
-        batch = batches.swapped(rows)
-        pictures = {"crop": batch.crop, "reference": batch.reference, "performance": batch.performance}
-        return {
-            "vertices": batch.vertices,
-            **{name: F.interpolate(p, (self.exported_size, self.exported_size)) for name, p in pictures.items()},
-        }
+        """The target's frames, as Swap gives them."""
+        inputs = _inputs(batches.swapped(rows))
+        return {**inputs, "performance": F.interpolate(inputs["performance"], inputs["reference"].shape[-2:])}
 
-    def _over(self, batch: RehearsalBatch) -> Tensor:
-        drawn = self.draw(batch.reference, batch.vertices, batch.performance).face.clamp(0, 1)
-        return torch.lerp(batch.target, drawn, batch.reference[:, 3:])
+    def _over(self, crop: Tensor, batch: RehearsalBatch | TargetFrames) -> Tensor:
+        """Put the new face on the mesh, and the crop elsewhere."""
+        return torch.lerp(crop, self.draw(**_inputs(batch)).face.clamp(0, 1), batch.reference[:, 3:])
 
     def _shown(self, vertices: Tensor, performance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Lines and areas of the mesh, and the plate's eyes and mouth in grey at unit contrast, all on the coarse grid."""
@@ -225,7 +212,7 @@ def _moved(picture: Tensor, flow: Tensor) -> Tensor:
     """Sample the picture [N, 3, S, S] where the flow points, by cubic interpolation (Keys 1981)."""
     size = picture.shape[-1]
     still = F.affine_grid(torch.eye(2, 3, device=picture.device)[None], [1, 1, size, size], align_corners=False)
-    grid = still + enlarge(flow, size, "bicubic").permute(0, 2, 3, 1)
+    grid = still + 2 * enlarge(flow, size, "bicubic").permute(0, 2, 3, 1)
     return F.grid_sample(picture, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 

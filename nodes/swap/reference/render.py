@@ -107,7 +107,8 @@ def performed(plate: Reference, vertices: Float, subject: Subject, size: int) ->
 
 def premultiplied(image: Float, visible: Bool) -> Float:
     """Premultiply RGB [S, S, 3] by its visibility as alpha: [S, S, 4]."""
-    return np.dstack([image * visible[..., None], visible]).astype(np.float32)
+    rgba = cv2.merge([*cv2.split(image), visible.astype(np.float32)])
+    return np.asarray(cv2.copyTo(rgba, visible.astype(np.uint8)), np.float32)
 
 
 def _joined(images: list[Float], shares: list[Float], boxes: list[Box], size: int) -> Float:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from nodes.errors import ModelError, SchemaError
 from nodes.swap.model import load_model
+from nodes.swap.place import move
+from nodes.swap.runner import INPUTS
 
 SIZE = 32
 
@@ -80,6 +82,18 @@ def blend(path: Path, **changes) -> Path:
     )
 
 
+def moving(path: Path, flow: np.ndarray, shade: np.ndarray, given: str = "reference") -> Path:
+    """NHWC: a fixed flow and shade for one picture."""
+    grids = {"flow": flow[None], "shade": shade[None]}
+    return save(
+        path,
+        [helper.make_node("Constant", [], [n], value=numpy_helper.from_array(g, n)) for n, g in grids.items()],
+        [(given, TensorProto.FLOAT, [1, SIZE, SIZE, INPUTS[given]])],
+        [(name, TensorProto.FLOAT, grid.shape) for name, grid in grids.items()],
+        said(inputs=json.dumps([given])),
+    )
+
+
 def dfm(path: Path, batch: int | str | None = None, morph: bool = False) -> Path:
     """A lookalike of DeepFaceLab's: the face is the crop with less of its first channel, blue; masks of ½ and ½."""
     shape = [batch, SIZE, SIZE]
@@ -120,7 +134,7 @@ def test_a_model_says_what_it_needs(tmp_path):
 
 
 @pytest.mark.parametrize("fixed", ["N", 1, 4])
-@pytest.mark.parametrize("count", [0, 1, 4, 7])
+@pytest.mark.parametrize("count", [1, 4, 7])
 def test_every_crop_comes_back_whatever_the_batch(tmp_path, fixed, count):
     model = load_model(identity(tmp_path / "m.onnx", batch=fixed))
     given = crops(count)
@@ -143,6 +157,30 @@ def test_planar_bgr_and_the_reference_keep_their_colours(tmp_path):
     np.testing.assert_allclose(faces[:, 10, 10], [[1, 0.5, 0]] * 3)
     np.testing.assert_array_equal(faces[:, 0], plate[:, 0])
     np.testing.assert_array_equal(masks, reference[..., 3])
+
+
+def test_a_flow_and_a_shade_take_the_place_of_face_and_mask(tmp_path):
+    flow, shade = crops(1, 4)[0, ..., :2], -crops(1, 4)[0]
+    model = load_model(moving(tmp_path / "m.onnx", flow, shade))
+    assert model.moves and model.needs_reference
+    flows, shades = model.run(references=np.ones((3, SIZE, SIZE, 4), np.float32))
+    np.testing.assert_array_equal(flows, [flow] * 3)
+    np.testing.assert_array_equal(shades, [shade] * 3)
+
+
+@pytest.mark.parametrize("size", [SIZE, 3 * SIZE])
+def test_a_picture_of_any_size_is_moved_and_shaded(size):
+    picture = crops(1, size)[0] / 2
+    moved = move(picture, np.tile(np.float32([0.25, 0]), (4, 4, 1)), np.full((4, 4, 3), 0.125, np.float32))
+    np.testing.assert_allclose(moved[:, : -size // 4], picture[:, size // 4 :] + 0.125, atol=1e-5)
+
+
+def test_a_flow_without_a_reference_to_move_is_refused(tmp_path):
+    flow, shade = np.zeros((4, 4, 2), np.float32), np.zeros((4, 4, 3), np.float32)
+    with pytest.raises(ModelError, match=r"m\.onnx.*'reference'"):
+        load_model(moving(tmp_path / "m.onnx", flow, shade)).run(crops(1))
+    with pytest.raises(ModelError, match="lacks the picture"):
+        load_model(moving(tmp_path / "m.onnx", flow, shade, "crop"))
 
 
 def test_a_model_that_needs_a_reference_says_so_when_there_is_none(tmp_path):
