@@ -6,8 +6,9 @@ maps fit every shape. The head has an image of its own with 0.3 mm to a texel; t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import cv2
@@ -19,6 +20,8 @@ from scipy.spatial import cKDTree
 from nodes.subjects.subject import load_subject
 from nodes.types import Bool, Float
 from trainer.synthetic.body import Body
+from trainer.synthetic.hair import beard_density, brow_density
+from trainer.synthetic.haircut import scalp_density
 from trainer.synthetic.person import Makeup, Person, Skin, generator
 from trainer.synthetic.scene import Material, Value
 
@@ -27,7 +30,7 @@ _MOUTH = (0.755, 0.138)  # left and top of the island of the mouth's inside, in 
 HEAD_SIZE, BODY_SIZE = (2048, 1088), (1024, 1024)  # texels; the head's wrinkles have half as many
 
 # Places on the left half of the face, x and y in millimetres, mirrored for the right.
-EYE, EYE_RADIUS = (30.8, 728.4), 13.8
+EYE, EYE_DEPTH, EYE_RADIUS = (30.8, 728.4), 124.5, 13.8
 _INNER_CORNER, _OUTER_CORNER, _ALA, _MOUTH_CORNER = (17.0, 727.0), (44.0, 727.0), (15.5, 688.0), (26.0, 661.0)
 _MIDDLE_V = 0.4832  # texture coordinate of the middle of the face, which grows to the person's left
 
@@ -187,7 +190,7 @@ class _Painter:
         _, near = self._tree.query(points, k=24)
         return np.asarray(self.p.reshape(-1, 3)[self._front[near], 2].max(1))
 
-    def spots(self, density: Float | float, sizes: tuple[float, float], classes: int = 4) -> Float:
+    def spots(self, density: npt.ArrayLike, sizes: tuple[float, float], classes: int = 4) -> Float:
         """Return round spots of peak about 1. density: for each square millimetre; sizes: smallest and largest radius in millimetres."""
         out = np.zeros(self.p.shape[:2], np.float32)
         chance = np.broadcast_to(density, out.shape) * self.atlas.spacing**2 * self.atlas.inside / classes
@@ -200,6 +203,16 @@ class _Painter:
                 out, cv2.GaussianBlur(hits.astype(np.float32), (0, 0), sigma) * np.float32(2 * np.pi * sigma**2)
             )
         return out.clip(0, 1.2)
+
+    def hairs(self, density: Callable[[Float], npt.NDArray[Any]], step: int) -> Float:
+        """Return where hair grows, 0..1, at every so many texels.
+
+        density: of places on the base mesh, in metres about the middle of the eyes, [N, 3].
+        """
+        places = self.p[::step, ::step] - np.array([0, EYE[1], EYE_DEPTH], np.float32)
+        metres = places.reshape(-1, 3)[:, [0, 2, 1]] * np.array([0.001, -0.001, 0.001], np.float32)
+        coarse = density(metres).reshape(places.shape[:2]).astype(np.float32)
+        return np.asarray(cv2.resize(coarse, self.p.shape[1::-1], interpolation=cv2.INTER_LINEAR))
 
     def strokes(self, lines: list[tuple[Float, Float, float]]) -> Float:
         """Return grooves with raised borders, in millimetres, along lines of points [N, 2], depths [N] and a width."""
@@ -352,31 +365,11 @@ def _smooth(value: Float, low: float, high: float) -> Float:
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def _beard_area(painter: _Painter) -> Float:
-    """Return where a beard grows, 0..1: moustache, chin, jaw and the upper part of the neck."""
-    line = np.interp(
-        painter.turn, [0, 12, 25, 40, 60, 75, 95], [682, 680, 655, 655, 668, 715, 730]
-    )  # upper border by angle
-    area = (
-        _smooth(line - painter.y, -4, 6)
-        * _smooth(painter.y, 575, 600)
-        * _smooth(painter.turn, 88, 78)
-        * _smooth(painter.across, 79, 74)
-    )
-    bare = 0.5 * np.exp(-(((painter.across - 11) / 6) ** 2) - ((painter.y - 641) / 7) ** 2)
-    return np.asarray(area * (1 - bare) * _smooth(painter.z, -10, 10), np.float32)
-
-
-def _scalp_area(painter: _Painter, recession: float) -> Float:
-    """Return where hair grows on the head, 0..1."""
-    angles = [0, 20, 38, 50, 62, 75, 90, 100, 120, 180]
-    line = np.interp(painter.turn, angles, [800, 803, 806, 785, 745, 735, 740, 690, 655, 645])
-    line += recession * np.interp(painter.turn, [0, 38, 60], [12, 20, 0])
-    return (
-        _smooth(painter.y - line + 3 * painter.noise(3, 2), -10, 12)
-        * _smooth(painter.y, 600, 640)
-        * _smooth(painter.across, 82, 76)
-    )
+def _beard_shade(painter: _Painter, person: Person, step: int) -> Float:
+    """Return how much of a beard shows through the skin, 0..1: most of it where one grows, and less where it is shaved."""
+    beard = person.beard.model_copy(update={"style": "full"})
+    area = painter.hairs(partial(beard_density, beard=beard, random=generator(person.seed, "hair.beard")), step)
+    return person.sex * area * (0.25 + 0.5 * beard.melanin) * (0.6 if person.beard.style == "none" else 1.0)
 
 
 def _lip_area(painter: _Painter) -> Float:
@@ -404,7 +397,7 @@ class _Head(_Painter):
         super().__init__(atlas, rng)
         x, y = EYE
         self.front = _smooth(self.z, 100, 110)
-        self.from_eye = np.sqrt((self.across - x) ** 2 + (self.y - y) ** 2 + (self.z - 124.5) ** 2)
+        self.from_eye = np.sqrt((self.across - x) ** 2 + (self.y - y) ** 2 + (self.z - EYE_DEPTH) ** 2)
         self.rim = _smooth(self.from_eye, EYE_RADIUS + 1.9, EYE_RADIUS + 0.7) * self.front  # the wet edges of the lids
         self.lids = np.exp(-(((self.across - x) / 16) ** 2) - ((self.y - y - 5) / 8) ** 2) * self.front
         sag = 15 - 0.12 * (self.across - 27)
@@ -414,9 +407,9 @@ class _Head(_Painter):
         self.ears = _smooth(self.across, 70, 78) * _smooth(self.y, 745, 735) * _smooth(self.y, 675, 690)
         self.forehead, self.chin = self.blob(0, 785, 40, 1.4), self.blob(0, 640, 18)
         self.sun = np.clip(self.cheeks + 0.8 * self.nose + 0.5 * self.forehead + 0.15, 0, 1) * (self.y > 640)
-        self.lips, self.beard = _lip_area(self), _beard_area(self)
+        self.lips = _lip_area(self)
         amount = 0.35 + self.cheeks + 1.2 * self.nose + 0.3 * self.forehead
-        self.pores = self.spots(0.55 * amount * (1 - self.lips) * (1 - 0.3 * self.beard), (0.18, 0.45), 3)
+        self.pores = self.spots(0.55 * amount * (1 - self.lips), (0.18, 0.45), 3)
 
 
 def _reflectance(head: _Head, person: Person, moles: Float) -> Float:
@@ -441,14 +434,12 @@ def _reflectance(head: _Head, person: Person, moles: Float) -> Float:
     colour = _blend(colour, red, 0.9 * head.lips)
     colour = _blend(colour, base * np.exp(-_HAEMOGLOBIN) * 0.9 + 0.02, 0.75 * head.rim)
 
-    stubble = person.sex * head.beard * (0.25 + 0.5 * person.beard.melanin)
-    follicles = spots(0.35 * (head.beard > 0.05) * (person.sex > 0.5), (0.16, 0.3), 2)
-    shade = (
-        stubble * (0.6 if person.beard.style == "none" else 1.0) * (0.28 + 0.8 * follicles) * (1 - 0.5 * skin.melanin)
-    )
-    if hair.cut != "bald":
-        dark = hair.density * (0.25 + 0.75 * hair.melanin) * (1 - 0.6 * hair.grey) * (1.1 - 0.5 * skin.melanin)
-        shade += dark * _scalp_area(head, hair.recession)
+    stubble = _beard_shade(head, person, 4)
+    shade = stubble * (0.4 + 0.8 * spots(0.35 * (stubble > 0.05), (0.16, 0.3), 2)) * (1 - 0.5 * skin.melanin)
+    brow = head.hairs(partial(brow_density, brows=person.brows), 4)
+    shade += brow * 0.35 * person.brows.density * (0.3 + 0.7 * person.brows.melanin)
+    scalp = head.hairs(partial(scalp_density, hair=hair, random=generator(person.seed, "hair.scalp")), 4)
+    shade += scalp * hair.density * (0.25 + 0.75 * hair.melanin) * (1 - 0.6 * hair.grey) * (1.1 - 0.5 * skin.melanin)
     return np.asarray(colour * np.exp(-_density(shade, _SHADE)), np.float32)
 
 
@@ -530,8 +521,8 @@ def _body_colour(atlas: Atlas, person: Person) -> Float:
     blood = 0.08 + 0.03 * paint.noise(30, 2) + 0.02 * paint.noise(8, 2)
     pigment = 0.04 * paint.noise(40, 2) + 0.03 * paint.noise(9, 2) - 0.03 * skin.tan
     colour = _coloured(skin, blood, pigment)
-    shaved = person.sex * _beard_area(paint) * (0.25 + 0.5 * person.beard.melanin) * 0.3
-    colour = colour * np.exp(-_density(shaved * (1 - 0.5 * skin.melanin), _SHADE))
+    shade = 0.6 * _beard_shade(paint, person, 1) * (1 - 0.5 * skin.melanin)
+    colour = colour * np.exp(-_density(shade, _SHADE))
     height, width = colour.shape[:2]
     inside = colour[round(height * (1 - _MOUTH[1])) :, round(width * _MOUTH[0]) :]
     inside[:] = (0.36, 0.10, 0.09)
