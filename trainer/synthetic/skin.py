@@ -234,7 +234,7 @@ class _Painter:
         index, distance = index[hit], distance[hit]
         s = distance / wide[index]
         values = np.zeros(len(hit), np.float32)
-        values[hit] = deep[index] * (0.3 * np.exp(-(((s - 2.1) / 0.9) ** 2)) - np.exp(-(s**2)))
+        values[hit] = deep[index] * (0.12 * np.exp(-(((s - 2.1) / 0.9) ** 2)) - np.exp(-(s**2)))
         out[near] = values
         return np.asarray(cv2.GaussianBlur(out, (0, 0), 0.8), np.float32)
 
@@ -430,7 +430,7 @@ def _reflectance(head: _Head, person: Person, moles: Float) -> Float:
 
     base = _base(skin)
     redness = _density(0.85 + 0.12 * noise(1.2, 2), _HAEMOGLOBIN) + 0.25 * skin.melanin * _MELANIN
-    red = _blend(base * np.exp(-redness), (0.36, 0.14, 0.12), 0.35 * skin.melanin * _smooth(head.y, 664, 656))
+    red = _blend(base * np.exp(-redness), (0.36, 0.14, 0.12), 0.2 * skin.melanin * _smooth(head.y, 664, 656))
     colour = _blend(colour, red, 0.9 * head.lips)
     colour = _blend(colour, base * np.exp(-_HAEMOGLOBIN) * 0.9 + 0.02, 0.75 * head.rim)
 
@@ -489,7 +489,7 @@ def _grain(seed: int) -> Float:
 
 _AGED = {
     "forehead": 0.8,
-    "glabella": 0.7,
+    "glabella": 0.45,
     "crow": 0.9,
     "nose": 0.2,
     "nasolabial": 0.9,
