@@ -60,7 +60,8 @@ def write_movie(pictures: Iterable[Image8], path: Path, rate: Fraction, crf: int
                 context = stream.codec_context
                 context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
                 for index, picture in enumerate(pictures):
-                    stream.height, stream.width = picture.shape[:2]
+                    if index == 0:
+                        stream.height, stream.width = picture.shape[:2]
                     frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
                         format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
                     )

@@ -95,7 +95,8 @@ def _listen(number: int, stream: IO[str], said: queue.Queue[tuple[int, str | Non
 
 
 class Passes:
-    """The passes of a rendered frame. rgb: scene-linear [H, W, 3]. depth: metres [H, W]. normal: world axes [H, W, 3]. albedo: [H, W, 3].
+    """The passes of a rendered frame. rgb: scene-linear [H, W, 3]. depth: metres [H, W]. normal: world axes [H, W, 3]. albedo: [H, W, 3], and the
+    light that falls on it, whose product is the diffuse part of the picture.
 
     uv: [H, W, 2] of what is nearest. Where a pixel holds several things, depth, normal and uv are of one of its samples.
     """
@@ -122,6 +123,7 @@ class Passes:
         self.depth: Float = layers["Depth"][..., 0]
         self.normal: Float = layers["Normal"]
         self.albedo: Float = layers["Diffuse Color"]
+        self.light: Float = layers["Diffuse Direct"] + layers["Diffuse Indirect"]
         self.uv: Float = layers["UV"][..., 1:]
 
     def matte(self, *prefixes: str) -> Float:

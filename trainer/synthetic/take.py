@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nodes.types import Float
 from trainer.synthetic import hair, person, skin, wear
@@ -28,6 +28,12 @@ _HEAD = 0.24  # metres, of which `Lens.face` is the part of the picture's height
 
 class _TakePart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _merged(base: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told, and of the base what is not."""
+    inner = {k: _merged(base[k], v) for k, v in told.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
+    return base | told | inner
 
 
 class Spoken(_TakePart):
@@ -61,6 +67,15 @@ class Actor(_TakePart):
     place: tuple[float, float] = (0.0, 0.0)
     turned: float = 0.0
     props: tuple[Prop, ...] = ()
+
+    @field_validator("person", mode="before")
+    @classmethod
+    def _drawn(cls, told: Any) -> Any:
+        """Draw from the seed what a document does not say about a person."""
+        if not isinstance(told, dict) or not isinstance(told.get("seed"), int):
+            return told
+        first = {name: told[name] for name in ("age", "sex", "origin", "weight", "muscle") if name in told}
+        return _merged(Person.from_seed(told["seed"], **first).model_dump(), told)
 
 
 class Lens(_TakePart):

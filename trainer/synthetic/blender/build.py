@@ -63,7 +63,7 @@ class Stage:
         cycles.sample_clamp_indirect = 4.0
         layer = bpy.context.view_layer
         layer.use_pass_z = layer.use_pass_normal = layer.use_pass_uv = True
-        layer.use_pass_diffuse_color = True
+        layer.use_pass_diffuse_color = layer.use_pass_diffuse_direct = layer.use_pass_diffuse_indirect = True
         layer.use_pass_cryptomatte_object, layer.pass_cryptomatte_depth = True, 6
         image = scene.render.image_settings
         image.media_type = "MULTI_LAYER_IMAGE"
