@@ -39,6 +39,7 @@ _BROW = (
     )
     / 1000
 )
+_BEARD_STRANDS = {"stubble": 18_000, "moustache": 2_600, "goatee": 6_500, "full": 13_000}
 _LAG = 0.06  # seconds that loose hair is behind the head
 _LIMIT = (
     np.array([16, 4, 4, 4, 4, 1, 1, 1, 1]) / 36
@@ -151,7 +152,7 @@ def facial(head: Head, beard: Beard, random: np.random.Generator) -> tuple[Stran
     """Grow a beard: down the cheeks and under the jaw, from the nose sideways over the lip."""
     stubble = beard.style == "stubble"
     density = beard_density(head.surface.template, beard, random) * head.outer
-    roots = head.roots(density, round((18_000 if stubble else 13_000) * (0.4 + 0.6 * beard.density)), random)
+    roots = head.roots(density, round(_BEARD_STRANDS[beard.style] * (0.4 + 0.6 * beard.density)), random)
     place, template, normals, count = roots.points, roots.template, roots.normals, len(roots)
     lip = smoothstep((template[:, 2] + 0.058) / 0.006) * (np.abs(template[:, 0]) < 0.03) * (template[:, 1] < -0.01)
     down = np.stack(

@@ -36,7 +36,9 @@ def material(values: dict[str, float], images: dict[str, bpy.types.Image]) -> bp
     coloured = math("GREATER_THAN", noise.outputs["Value"], float(values["grey"]))
     tips = math("MULTIPLY_ADD", info.outputs["Intercept"], -0.12 * float(values["melanin"]), float(values["melanin"]))
     tree.links.new(math("MULTIPLY", coloured, tips), shader.inputs["Melanin"])
-    shader.inputs["Melanin Redness"].default_value = values["redness"]
+    shader.inputs["Melanin Redness"].default_value = min(
+        1.0, values["redness"] + 0.3 * (1 - values["melanin"])
+    )  # fair hair is warm
     shader.inputs["Roughness"].default_value = values["roughness"]
     shader.inputs["Radial Roughness"].default_value = min(1.0, values["roughness"] + 0.15)
     shader.inputs["Coat"].default_value = 0.0
