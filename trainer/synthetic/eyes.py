@@ -27,7 +27,7 @@ _BAG = 7799  # a vertex of the closed bag behind it
 _ROWS, _EDGE = 8, 2
 _UPPER, _LOWER = slice(1, 16), (0, *range(27, 16, -1), 16)
 _SEATED = slice(3, 26)  # columns whose row 0 lies on the eyeball: all but those of the inner corner
-_FOLLOW = 0.5, 0.15  # of turns of the eye up and down that the upper lid makes, besides what MakeHuman's units do
+_FOLLOW = 0.5, 0.3  # of turns of the eye up and down that the upper lid makes, besides what MakeHuman's units do
 _ARCHED = np.sin(np.pi * np.arange(1, 16, dtype=np.float32) / 16)  # of the columns of the upper lid
 _PRESS = 0.012  # radians that closed lids overlap
 _IRIS = 0.0935  # radius of an average iris, by the distance of the eyes: 5.9 mm of 63 mm

@@ -405,7 +405,7 @@ _IRISES: tuple[tuple[Colour, Colour], ...] = (
     ((0.09, 0.042, 0.015), (0.12, 0.055, 0.016)),  # brown
     ((0.16, 0.1, 0.035), (0.2, 0.1, 0.025)),  # hazel
     ((0.13, 0.15, 0.07), (0.22, 0.13, 0.04)),  # green
-    ((0.12, 0.18, 0.24), (0.22, 0.2, 0.13)),  # blue
+    ((0.14, 0.18, 0.22), (0.22, 0.2, 0.14)),  # blue
     ((0.2, 0.23, 0.25), (0.25, 0.24, 0.19)),  # grey
 )
 
@@ -415,7 +415,7 @@ def _draw_eyes(person: Person) -> Eyes:
     light = person.origin.caucasian**3
     chances = np.array([0.75 - 0.65 * light, 0.25, 0.14 * light, 0.1 * light, 0.26 * light, 0.1 * light])
     iris, inner = _IRISES[int(rng.choice(len(_IRISES), p=chances / chances.sum()))]
-    varied = rng.normal(1, 0.12, 3)
+    varied = rng.normal(1, 0.14) * rng.normal(1, 0.05, 3)
     return Eyes(
         iris=_tinted(iris, varied),
         inner=_tinted(inner, varied),
