@@ -261,6 +261,7 @@ def face_matte(passes: Passes, landmarks: Float, person: int, area: Float) -> Fl
     texels = np.hypot(*np.gradient(distance))
     usual = float(np.median(texels[on_face])) if on_face.any() else 1.0
     inside = np.where(on_face, np.clip(0.5 + distance / np.clip(texels, usual / 4, usual * 4), 0, 1), oval)
+    inside = cv2.medianBlur(np.asarray(inside, np.float32), 3)  # along the jaw, UV is of one sample, and noisy
     own = passes.matte(*(f"{person}.{name}" for name in _OWN))
     eyes = passes.matte(*(f"{person}.{name}" for name in _OWN[:2]))
     own = own + np.where(eyes > 0, 1 - passes.matte(""), 0)  # Cryptomatte drops light that the cornea bends
