@@ -44,6 +44,7 @@ from nodes.swap import in_plate
 from nodes.types import Faces, Float, Track
 from trainer.synthetic.assets import makehuman
 from trainer.synthetic.render import Passes
+from trainer.synthetic.suite import CUTS
 from trainer.synthetic.true_swap import colour_error, feature_distance, matte_error
 from trainer.synthetic.truth import Truth, face_area, face_matte, gaps, gaze_turns, landmark_places, read_truth
 
@@ -55,6 +56,8 @@ COLUMNS = ("frames", "found", "tracks", "false", "mesh", "iris", "coef", "exact"
 SWAP_COLUMNS = ("frames", "lost", "ΔE", "ΔE p95", "gain ΔE", "gain p95", "look", "mesh", "coef", "gaze", "lids", "lips")
 
 DIGITS = {"frames": 0, "false": 0, "found": 3, "presence": 3, "p5": 3, "look": 3, "IoU": 3}
+
+SHOWN = 0.3  # least part of the landmarks that are visible in a frame that counts
 
 Row = dict[str, Any]
 
@@ -126,6 +129,8 @@ def main() -> None:
             print(f"{take.folder.name} …", file=sys.stderr, flush=True)
             rows += measure(take, told.every)
         print(table(rows, ("person", "light", "size", "view"), COLUMNS))
+        for sentence in compare_cuts(told.set):
+            print(f"\n{sentence}")
         if told.swap:
             swaps = list(measure_swaps(told.set, takes, told.swap.resolve(), told.every))
             for beside in (False, True):
@@ -146,8 +151,10 @@ def measure(take: RenderedTake, every: int) -> list[Row]:
         plain = {t: patch for t, (_, patch) in enumerate(in_plate(mattes).patches(plate.frames())) if t % every == 0}
     rows = [row for person in range(len(truth.boxes)) for row in person_rows(take, truth, faces, owners, person)]
     first = {row["frame"]: row for row in reversed(rows)}
-    first[0]["false"] = sum(owner < 0 for owner in owners)
-    for frame, patch in plain.items():
+    if rows:
+        rows[0]["false"] = sum(owner < 0 for owner in owners)
+    for frame in plain.keys() & first.keys():
+        patch = plain[frame]
         ours = np.zeros(truth.size[::-1], np.float32)
         ours[patch.roi.slices] = patch.rgba[..., 3]
         error = matte_error(ours, whole_face(take, truth, frame))
@@ -181,14 +188,15 @@ def person_rows(take: RenderedTake, truth: Truth, faces: Faces, owners: list[int
     by_frame = {int(t): (e, k) for e in errors for k, t in enumerate(e["t"])}
     exact = expression_error(truth.coefficients[person], read_coefficients(true, FACE), NAMES)
     names = {"person": take.people[person], "light": take.light}
-    for frame in np.flatnonzero(truth.visible[person].mean(1) > 0.5).tolist():
+    shown = np.flatnonzero(truth.visible[person].mean(1) > SHOWN).tolist()
+    for frame in shown:
         yaw, size = abs(float(truth.angles[person, frame, 0])), float(unit[frame])
         row: Row = {"take": take.folder.name, "frame": frame, **names, "found": 0.0, "exact": float(exact[frame])}
         row |= {
             "size": binned(size, (24, 48, 96), "px between the eyes"),
             "view": binned(yaw, (15, 35), "degrees aside"),
         }
-        if frame == 0:
+        if frame == shown[0]:
             row["tracks"] = len(own)
         if frame in by_frame:
             figures, k = by_frame[frame]
@@ -203,7 +211,7 @@ def unit_of(truth: Truth, person: int) -> Float:
 
 def read(track: Track, steady: Track, truth: Truth, person: int) -> dict[str, Float]:
     """Return the errors of one track by frame, and its frames, `t`. steady: the track with smoothed landmarks."""
-    there = truth.visible[person, track.frames].mean(1) > 0.5
+    there = truth.visible[person, track.frames].mean(1) > SHOWN
     t = track.frames[there]
     true, found, unit = truth.landmarks[person, t], track.landmarks[there], unit_of(truth, person)[t]
     seen, open_eyes = truth.visible[person, t], truth.gaps[person, t, :2] > 0.1 * unit[:, None]
@@ -239,6 +247,15 @@ def binned(value: float, edges: Sequence[float], unit: str) -> str:
     low = max((edge for edge in edges if value >= edge), default=0)
     high = min((edge for edge in edges if value < edge), default=None)
     return f"{low} to {high} {unit}" if high else f"from {low} {unit}"
+
+
+def compare_cuts(folder: Path) -> Iterator[str]:
+    """Say of the takes that are cut together where cuts were found, and where they are."""
+    for name, parts in CUTS.items():
+        if (folder / name / "plate.mp4").is_file():
+            ends = np.cumsum([read_truth(folder / part / "truth.npz").landmarks.shape[1] for part in parts])
+            with open_footage(folder / name / "plate.mp4") as footage:
+                yield f"{name}: cuts at {list(detect(footage).cuts)}, in truth at {ends[:-1].tolist()}"
 
 
 def measure_swaps(folder: Path, takes: Sequence[RenderedTake], out: Path, every: int) -> Iterator[Row]:
