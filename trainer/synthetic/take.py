@@ -132,7 +132,7 @@ class Take(_TakePart):
     ] = (512, 512)
     rate: Fraction = Fraction(24)
     shutter: Unit = 0.5
-    samples: Annotated[int, Field(ge=1, le=4096)] = 16
+    samples: Annotated[int, Field(ge=1, le=4096)] = 12
     cast: tuple[Actor, ...]
     lens: Lens = Lens()
     lighting: Lighting = Lighting()
@@ -205,7 +205,7 @@ def scene_of(take: Take, there: list[Player]) -> Scene:
         surface = replace(skin.material(shape.person, shape.body), curves=skin.strengths(player.acting.coefficients))
         built = [
             *person.things(shape, posed, surface),
-            *hair.things(shape, posed),
+            *hair.things(shape, posed, float(take.rate)),
             *wear.clothes(shape, posed),
             *wear.glasses(shape, posed),
             *(t for prop in cast.props for t in prop_things(prop, shape, posed, take.rate, surface)),

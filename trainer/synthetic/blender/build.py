@@ -57,8 +57,10 @@ class Stage:
         cycles.samples, cycles.use_denoising = told["samples"], True
         cycles.denoiser, cycles.denoising_input_passes = "OPENIMAGEDENOISE", "RGB_ALBEDO_NORMAL"
         cycles.use_adaptive_sampling, cycles.adaptive_threshold = True, 0.03
-        cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 6, 2, 2
-        cycles.transmission_bounces, cycles.transparent_max_bounces, cycles.volume_bounces = 4, 12, 0
+        cycles.denoising_prefilter = "FAST"
+        cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 2
+        cycles.transmission_bounces, cycles.transparent_max_bounces, cycles.volume_bounces = 2, 12, 0
+        scene.cycles_curves.subdivisions = 1
         cycles.caustics_reflective = cycles.caustics_refractive = False
         cycles.sample_clamp_indirect = 4.0
         layer = bpy.context.view_layer
