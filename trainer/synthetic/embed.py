@@ -307,17 +307,24 @@ def main() -> None:
 
 
 def _edges(subject: Subject, base: Array) -> list[tuple[Array, Array]]:
-    """Pair the sides of eyes and mouth, landmarks from the own right to left, with the lines of vertices along lids and lips."""
-    left, right = (grid.grid[_LASHES] for grid in lid_grids(makehuman()))
-    loops = {"mouth": lip_grid(makehuman()).grid[_MEETING], "left_eye": left, "right_eye": right}
+    """Pair the sides of eyes and mouth, landmarks from the own right to left, with the lines of vertices along lids and lips.
+
+    Of the lower lid it is the line that touches the eyeball, of the upper one the edge with the lashes, which hangs before it.
+    """
+    left, right = (grid.grid for grid in lid_grids(makehuman()))
+    lips = lip_grid(makehuman()).grid[_MEETING]
+    loops: dict[str, Any] = {
+        "mouth": (lips, lips),
+        "left_eye": left[[0, _LASHES]],
+        "right_eye": right[[0, _LASHES]],
+    }
     pairs = []
     for opening in subject.openings:
-        loop = loops[opening.name]
-        loop = np.roll(loop, -base[loop, 0].argmin())
-        far = int(base[loop, 0].argmax())
-        lines = loop[: far + 1], np.append(loop[:1], loop[: far - 1 : -1])
-        low, high = sorted(lines, key=lambda line: float(base[line, 2].mean()))
-        for landmarks, line in zip(opening.sides, (low, high), strict=True):
+        for landmarks, loop, side in zip(opening.sides, loops[opening.name], (-1, 1), strict=True):
+            turned = np.roll(loop, -base[loop, 0].argmin())
+            far = int(base[turned, 0].argmax())
+            lines = turned[: far + 1], np.append(turned[:1], turned[: far - 1 : -1])
+            line = lines[int(np.argmax([side * base[line, 2].mean() for line in lines]))]
             forward = subject.template[landmarks[0], 0] < subject.template[landmarks[-1], 0]
             pairs.append((landmarks if forward else landmarks[::-1], line))
     return pairs
