@@ -13,15 +13,16 @@ from nodes.types import Float
 
 Place = Literal["studio", "room", "street", "garden", "night"]
 _HEIGHT = 512
-_BLUR = 5.0  # pixels: what a portrait lens leaves of the background
+_BEHIND = _HEIGHT // 2  # columns: the painters have it in the middle
+_BLUR = 3.0  # pixels: what a portrait lens leaves of the background
 
 
 def place_image(place: Place, seed: int) -> Float:
-    """Return an equirectangular picture, linear, float32 [512, 1024, 3]; its middle column is the direction +Y, behind a person."""
+    """Return an equirectangular picture as Cycles has it, linear, float32 [512, 1024, 3]; what is behind a person, +Y, lies at a quarter of its width."""
     random = np.random.default_rng([seed, len(place)])
     image = _PAINTERS[place](random)
     wide = np.concatenate([image, image, image], 1)
-    blurred = cv2.GaussianBlur(wide, (0, 0), _BLUR)[:, 2 * _HEIGHT : 4 * _HEIGHT]
+    blurred = cv2.GaussianBlur(wide, (0, 0), _BLUR)[:, 2 * _HEIGHT + _BEHIND : 4 * _HEIGHT + _BEHIND]
     return np.ascontiguousarray(blurred, np.float32)
 
 
@@ -71,11 +72,11 @@ def _room(random: np.random.Generator) -> Float:
             min(top + random.uniform(0.05, 0.3), 0.7),
             _hue(random, random.uniform(0.03, 0.5), 0.35),
         )
-    for _ in range(random.integers(1, 3)):  # windows, not behind the person
+    for _ in range(2):  # windows, not behind the person
         left = random.uniform(0.62, 1.3)
         _box(image, left, left + 0.08, 0.3, 0.55, (5.0, 5.6, 6.4))
     for _ in range(3):  # lamps
-        left, top = random.uniform(), random.uniform(0.33, 0.5)
+        left, top = random.uniform(0.6, 1.38), random.uniform(0.33, 0.5)
         _box(image, left, left + 0.012, top, top + 0.03, (9.0, 6.0, 3.0))
     return image
 

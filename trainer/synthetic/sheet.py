@@ -58,6 +58,6 @@ def people_sheet(seeds: Sequence[int], size: int, folder: Path, progress: Progre
         file = render(scene_of(take, players(take)), folder / take.name, workers=1)[0]
         tiles.append(eight_bits(displayed(Passes(file).rgb)))
     progress("people", len(seeds), len(seeds))
-    blank = np.zeros_like(tiles[0])
-    tiles += [blank] * (-len(tiles) % _COLUMNS)
-    return np.vstack([np.hstack(tiles[k : k + _COLUMNS]) for k in range(0, len(tiles), _COLUMNS)])
+    columns = min(_COLUMNS, len(tiles))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
