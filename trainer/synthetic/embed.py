@@ -48,7 +48,7 @@ _LEAST = 1e-5  # weights of vertices below it are dropped
 _FIXED = 0.004  # metres: largest usual deviation of a landmark whose place does not depend on the view
 _AJAR = 0.5  # strength of jawOpen in the shape on which places are compared, so that the lips are apart
 _IRISES = 10  # landmarks that are not on the mesh
-_LASHES, _MEETING = 2, 4  # rows of the grids of lids and lips
+_LASHES, _MEETING = 2, 5  # rows of the grids of lids and lips
 _SIZE, _LOOKS = (256, 256), 3
 # Yaw and pitch in degrees, and coefficients.
 _VIEWS: tuple[tuple[float, float, dict[str, float]], ...] = (
