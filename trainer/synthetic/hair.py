@@ -55,7 +55,7 @@ def things(figure: Figure, posed: Float, rate: float = 25.0) -> list[StrandThing
         return np.random.default_rng([person.seed, crc32(f"hair.{name}".encode())])
 
     def thing(name: str, points: Array, radius: Array, **colour: float) -> StrandThing:
-        values: dict[str, Value] = {"roughness": 0.3, "variation": 0.25, **colour}
+        values: dict[str, Value] = {"roughness": 0.3, "variation": 0.25, "coat": 0.0, **colour}
         return StrandThing(f"{figure.index}.hair.{name}", points.astype(np.float32), radius, Material("hair", values))
 
     hair, brows, beard = person.hair, person.brows, person.beard
@@ -68,7 +68,9 @@ def things(figure: Figure, posed: Float, rate: float = 25.0) -> list[StrandThing
     dark = min(1.0, brows.melanin + 0.25 + brows.mascara)
     made.append(thing("lash", points, radius, melanin=dark, redness=hair.red * (1 - brows.mascara), grey=0.0))
     roots, strands, radius = scalp(head, hair, random("scalp"))
+    sleek = 1 - min(1.0, 1.4 * hair.curl)
     colour = {"melanin": hair.melanin, "redness": hair.red, "grey": hair.grey}
+    colour |= {"variation": 0.45, "coat": 0.5 * sleek, "roughness": 0.32 - 0.1 * sleek}
     made.append(thing("scalp", head.carried(roots, strands, posed, 1 - np.exp(-1 / (_LAG * rate))), radius, **colour))
     if beard.style != "none":
         roots, strands, radius = facial(head, beard, random("beard"))

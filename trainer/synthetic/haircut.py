@@ -31,7 +31,7 @@ _AXIS = 0.065  # metres behind the eyes: the axis around which the hairline is t
 # Hairline on the base mesh: degrees around the head from the front, and metres above the eyes.
 _HAIRLINE = np.array(
     [
-        *([0, 0.071], [18, 0.071], [32, 0.074], [42, 0.064], [52, 0.045], [60, 0.03], [67, 0.012], [73, -0.012]),
+        *([0, 0.066], [18, 0.067], [32, 0.069], [42, 0.058], [52, 0.04], [60, 0.03], [67, 0.012], [73, -0.012]),
         *([78, -0.028], [83, -0.02], [86, 0.014], [92, 0.018], [104, 0.02], [113, 0.0], [118, -0.035], [126, -0.052]),
         *([150, -0.07], [180, -0.066]),
     ]
@@ -45,6 +45,7 @@ class Style:
     flow: where hair is combed: away from the crown, from a parting, back, to a tie, or nowhere. lift: the skin's normal in the
     direction of the root. gravity, pull: as of `grow`. clearance: metres above the skin at which hair lies. clumps: how many;
     clumping 0..1. frizz: metres. level: metres above the eyes at which all is cut. count: strands; points: of each; radius: metres.
+    layers: part of the length that some strands lack.
     """
 
     side: float = 1.0
@@ -62,6 +63,7 @@ class Style:
     count: int = 24_000
     points: int = 6
     radius: float = 0.00008
+    layers: float = 0.0
 
 
 # Fewer and thicker strands than people have: in curls and long hair, rays meet so many that they take most of the rendering.
@@ -79,11 +81,9 @@ STYLES = {
         0.85, 0.75, 0.85, "none", 2.0, 0.0, 0.0, 0.0, 1500, 0.4, 0.006, count=11_000, points=16, radius=0.00013
     ),
     "bob": Style(
-        0.85, 0.65, 0.5, "parting", 0.6, 0.16, 1.2, 0.011, 700, level=-0.095, count=11_000, points=9, radius=0.00014
+        0.85, 0.65, 0.5, "parting", 0.7, 0.16, 1.2, 0.015, 500, 0.65, 0.0015, -0.095, 12_000, 9, 0.00014, 0.15
     ),
-    "long": Style(
-        0.92, 0.88, 0.96, "parting", 0.5, 0.16, 1.1, 0.011, 500, 0.6, 0.003, count=9_000, points=12, radius=0.00015
-    ),
+    "long": Style(0.92, 0.88, 0.96, "parting", 0.65, 0.16, 1.1, 0.015, 380, 0.8, 0.003, None, 10_000, 12, 0.00015, 0.4),
     "tied": Style(
         flow="tie",
         lift=0.25,
@@ -103,8 +103,8 @@ def scalp_density(template: Array, hair: Hair, random: np.random.Generator) -> A
     x, y, z = template.T
     around = _around(template)
     line = _hairline(around, hair)
-    ragged = 0.0025 * smooth_noise(template, 0.012, random)
-    density = np.clip((z - line + ragged) / 0.009, 0, 1) ** 1.5
+    ragged = 0.002 * smooth_noise(template, 0.012, random) + 0.0015 * smooth_noise(template, 0.004, random)
+    density = np.clip((z - line + ragged) / 0.009, 0, 1)
     ear = (np.abs(x) > 0.0735) & (y > 0.052) & (y < 0.096) & (z < 0.018)
     density = np.where(ear | (y < -0.04), 0, density)
     if hair.cut == "bald" and hair.recession > 0.4:
@@ -131,6 +131,11 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
         longest = 0.012 if hair.recession > 0.4 else 0.0015
         style = replace(STYLES["short"], side=1, back=1, count=16_000) if hair.recession > 0.4 else style
     density = scalp_density(head.surface.template, hair, random)
+    template = head.surface.template
+    beside = np.abs(template[:, 0] - 0.045 * hair.parting) / 0.009
+    strip = (style.flow == "parting") * (template[:, 2] > 0.05) * np.exp(-(beside**2))
+    rim = np.exp(-(((template[:, 2] - _hairline(_around(template), hair)) / 0.012) ** 2))
+    density = density * (1 + 3 * strip + 1.5 * rim * (hair.cut != "bald"))
     roots = head.roots(density, round(style.count * (0.5 + 0.5 * hair.density)), random)
     place, template, count = roots.points, roots.template, len(roots)
 
@@ -139,11 +144,13 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
     fringe = smoothstep((0.045 - template[:, 1]) / 0.015) * smoothstep((0.048 - np.abs(template[:, 0])) / 0.01)
     length = top + (1 - top) * (back * style.back + (1 - back) * style.side)
     length = longest * (length + fringe * (style.fringe - length))
-    edge = np.clip((template[:, 2] - _hairline(_around(template), hair)) / 0.012, 0, 1)
-    baby = np.minimum(1, 0.35 + edge + 0.4 * random.random(count))  # short, fine hairs at the hairline
-    length = length * random.uniform(0.8, 1.05, count) * np.where(length > 0.02, baby, 1)
+    edge = np.clip((template[:, 2] - _hairline(_around(template), hair)) / 0.01, 0, 1)
+    baby = np.minimum(1, 0.3 + edge + 0.7 * random.random(count))  # short, fine hairs at the hairline
+    layers = 1 - style.layers * random.random(count) ** 2
+    length = length * random.uniform(0.85, 1.05, count) * layers * np.where(length > 0.02, baby, 1)
 
-    parting = 0.045 * hair.parting + 0.0015 * smooth_noise(place, 0.02, random)
+    # Hairs cross the parting here and there, or it would be a bare strip.
+    parting = 0.045 * hair.parting + 0.002 * smooth_noise(place, 0.02, random) + 0.0025 * random.normal(size=count)
     side = np.where(place[:, 0] > parting, 1.0, -1.0)
     comb = _combed(style.flow, side, fringe if hair.cut == "bob" and hair.fringe > 0 else 0 * side, hair, place)
     direction = roots.normals * style.lift + unit(comb(place, roots.normals)) + 0.25 * random.normal(size=place.shape)
@@ -162,15 +169,20 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
         strands = cut_below(
             strands, np.where(fringe > 0.5, 0.045 - 0.022 * hair.fringe + 0.002 * random.normal(size=count), -9.0)
         )
-    strands = resampled(strands, strands.shape[1] - 1, style.points)
-    strands, lock = clumped(strands, style.clumps, style.clumping, random, 0.05 * side)
-    strands, _ = clumped(strands, 4 * style.clumps, 0.5 * style.clumping, random, 0.05 * side)
+    points = style.points
+    if style.flow == "parting" and longest > 0.15:  # waves need points
+        points = int(np.clip(4.5 * longest / _period(hair), points, 26))
+    strands = resampled(strands, strands.shape[1] - 1, points)
+    flyaway = random.random(count) < 0.05
+    clumping = np.minimum(style.clumping * (1 + 0.3 * hair.curl), 0.95) * ~flyaway
+    strands, lock = clumped(strands, style.clumps, clumping, random, 0.05 * side)
+    strands, _ = clumped(strands, 4 * style.clumps, 0.6 * clumping, random, 0.05 * side)
     strands = _curled(strands, length, lock, place, hair, random)
-    along = np.linspace(0, 1, style.points)[None, :, None]
-    stray = random.gamma(1.0, 0.7, (count, 1, 1)).clip(0, 2.5)
+    along = np.linspace(0, 1, points)[None, :, None]
+    stray = random.gamma(1.0, 0.7, (count, 1, 1)).clip(0, 2.5) * np.where(flyaway, 2.5, 1)[:, None, None]
     strands = strands + style.frizz * along * stray * random.normal(size=(count, 1, 3))
-    radius = style.radius * (0.4 + 0.6 * edge) * random.uniform(0.8, 1.15, count)
-    return roots, strands, tapered(radius, style.points)
+    radius = style.radius * (0.45 + 0.55 * edge) * random.uniform(0.8, 1.15, count) * np.where(flyaway, 0.6, 1)
+    return roots, strands, tapered(radius, points)
 
 
 def _combed(flow: str, side: Array, fringe: Array, hair: Hair, place: Array) -> Flow:
@@ -201,13 +213,18 @@ def _combed(flow: str, side: Array, fringe: Array, hair: Hair, place: Array) -> 
     return comb
 
 
+def _period(hair: Hair) -> float:
+    """Return the length of a wave of the hair, metres."""
+    return {"afro": 0.013, "curls": 0.034}.get(hair.cut, 0.16 - 0.1 * hair.curl)
+
+
 def _curled(strands: Array, length: Array, lock: Array, place: Array, hair: Hair, random: np.random.Generator) -> Array:
     """Curl strands, those of one lock together: waves for little curl, coils for much."""
     count, curl = len(strands), hair.curl
     if hair.cut in ("curls", "afro"):
         curl = max(curl, 0.6)
-    size = {"afro": 0.004, "curls": 0.0075}.get(hair.cut, 0.012 * curl)
-    period = {"afro": 0.013, "curls": 0.034}.get(hair.cut, 0.11 - 0.06 * curl)
+    size = {"afro": 0.004, "curls": 0.0075}.get(hair.cut, 0.003 + 0.011 * curl)
+    period = _period(hair)
     phase = random.uniform(0, 2 * np.pi, count)[lock] if curl > 0.5 else 2.5 * smooth_noise(place[lock], 0.04, random)
     phase = phase + 0.25 * random.normal(size=count)
     turns = length / period * random.uniform(0.85, 1.15, count)[lock]

@@ -17,6 +17,8 @@ from trainer.synthetic.person import Figure
 Array = npt.NDArray[Any]  # of floats; whole numbers where indices are meant
 
 _REACH = np.array([[-0.11, -0.06, -0.17], [0.11, 0.2, 0.14]])  # the head, from the middle of the eyes, metres
+_CLOTHES = 0.016  # metres from the skin of the shoulders to the outside of clothes
+_DEEPEST = 0.06  # metres below which a point is not pushed out: the nearest skin is not where it came from
 _SINK = 0.0004  # metres below the skin where a strand begins, so that none floats
 
 
@@ -196,6 +198,15 @@ class Collider:
     def _tree(self) -> cKDTree:
         return cKDTree(self.points)
 
+    def smooth_depth(self, points: Array) -> tuple[Array, Array]:
+        """Return the same as `depth`, from the four nearest points, so that nothing jumps when points move."""
+        distance, nearest = self._tree.query(points, 4)
+        weights = 1 / np.maximum(distance, 1e-4) ** 2
+        weights /= weights.sum(1, keepdims=True)
+        normals = self.normals[nearest]
+        heights = ((points[:, None] - self.points[nearest]) * normals).sum(2)
+        return (weights * heights).sum(1), unit((weights[..., None] * normals).sum(1))
+
     def depth(self, points: Array) -> tuple[Array, Array]:
         """Return the height above the nearest skin [N], negative inside, and its normals [N, 3]."""
         _, nearest = self._tree.query(points, eps=0.3)
@@ -205,12 +216,16 @@ class Collider:
 
 @dataclass(frozen=True)
 class Head:
-    """A figure's head as hair sees it. surface: its skin. rest: vertices about the middle of the eyes, [V, 3]; centre: that middle."""
+    """A figure's head as hair sees it. surface: its skin. rest: vertices about the middle of the eyes, [V, 3]; centre: that middle.
+
+    torso: faces of neck, shoulders and chest, [F, 4].
+    """
 
     surface: SmoothSkin
     collider: Collider
     rest: Array
     centre: Array
+    torso: Array = field(repr=False)
 
     @classmethod
     def of(cls, figure: Figure) -> Head:
@@ -220,18 +235,19 @@ class Head:
         centre = figure.rest[eyes].mean(0)
         rest, faces = figure.rest - centre, body.faces["body"]
         surface = SmoothSkin.of(faces, body.vertices, body.vertices[eyes].mean(0), _REACH)
-        return cls(surface, cls._collider(surface, rest, faces), rest, centre)
+        height = rest[faces].mean(1)[:, 2]
+        torso = faces[(height < -0.1) & (height > -0.6)]
+        return cls(surface, cls._collider(surface, rest, torso), rest, centre, torso)
 
     @staticmethod
-    def _collider(surface: SmoothSkin, rest: Array, faces: Array) -> Collider:
-        """Return the skin without the ears, which hair lies over, and with neck and shoulders."""
+    def _collider(surface: SmoothSkin, rest: Array, torso: Array) -> Collider:
+        """Return the skin without the ears, which hair lies over, and with neck and dressed shoulders."""
         x, y, z = surface.template.T
         ear = (np.abs(x) > 0.0735) & (y > 0.048) & (y < 0.1) & (z > -0.05) & (z < 0.03)
         corners = (surface.weights @ rest)[surface.triangles[~ear][::2]]
-        height = rest[faces].mean(1)[:, 2]
-        body = rest[faces[(height < -0.1) & (height > -0.6)]]
-        middles = np.concatenate([corners.mean(1), body.mean(1)])
-        normals = np.concatenate([_normals(corners), unit(np.cross(body[:, 2] - body[:, 0], body[:, 3] - body[:, 1]))])
+        body, out = _dressed(rest, torso)
+        middles = np.concatenate([corners.mean(1), body])
+        normals = np.concatenate([_normals(corners), out])
         outside = outward(middles, normals) | (middles[:, 2] < -0.1)
         return Collider(middles[outside], normals[outside])
 
@@ -248,12 +264,27 @@ class Head:
     def carried(self, roots: StrandRoots, strands: Array, posed: Array, catch_up: float | None = None) -> Array:
         """Carry strands, which lie about the middle of the eyes at rest, to the frames of a mesh in the world, [T, V, 3].
 
-        They follow the skin, or with `catch_up` the head as a whole.
+        They follow the skin, or with `catch_up` the head as a whole; then they slide over shoulders and clothes.
         """
         local = posed - self.centre
         if catch_up is None:
             return roots.carried(strands, local) + self.centre
-        return roots.carried_rigidly(strands, local, catch_up) + self.centre
+        moved = roots.carried_rigidly(strands, local, catch_up)
+        low = np.nonzero(strands[..., 2] < -0.09)
+        if len(low[0]):
+            for hair, vertices in zip(moved, local, strict=True):
+                height, normals = Collider(*_dressed(vertices, self.torso)).smooth_depth(hair[low])
+                push = np.where(height > -_DEEPEST, np.maximum(0.003 - height, 0), 0)
+                hair[low] += push[:, None] * normals
+        return moved + self.centre
+
+
+def _dressed(vertices: Array, faces: Array) -> tuple[Array, Array]:
+    """Return the middles [F, 3] and normals of faces, moved out by what clothes add below the neck."""
+    corners = vertices[faces]
+    middles, normals = corners.mean(1), unit(np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]))
+    clothes = _CLOTHES * smoothstep((-0.14 - middles[:, 2]) / 0.03)
+    return middles + clothes[:, None] * normals, normals
 
 
 def outward(points: Array, normals: Array) -> Array:
@@ -329,17 +360,17 @@ def resampled(strands: Array, end: Array | float, count: int) -> Array:
 
 
 def clumped(
-    strands: Array, clumps: int, strength: float, random: np.random.Generator, side: Array | None = None
+    strands: Array, clumps: int, strength: float | Array, random: np.random.Generator, side: Array | None = None
 ) -> tuple[Array, Array]:
     """Draw strands [S, K, 3] towards the middle strand of their clump, more towards the tips; return also the middle's index, [S].
 
-    side: numbers that set strands apart which lie close but are combed apart, [S].
+    strength: 0..1, of all or of each, [S]. side: numbers that set strands apart which lie close but are combed apart, [S].
     """
     keys = strands[:, 0] if side is None else np.concatenate([strands[:, 0], side[:, None]], 1)
     chosen = random.choice(len(strands), min(clumps, len(strands)), replace=False)
     _, nearest = cKDTree(keys[chosen]).query(keys)
     middle = chosen[nearest]
-    own = strength * random.uniform(0.5, 1, len(chosen))[nearest]
+    own = strength * random.uniform(0.6, 1, len(chosen))[nearest]
     share = own[:, None, None] * np.linspace(0, 1, strands.shape[1])[None, :, None] ** 0.8
     target = (
         strands[middle]

@@ -176,20 +176,26 @@ def _collar(style: ClothesStyle, worn: Array, normals: Array, cut: _Cut, neck: A
     outward = rim - neck[:, None]
     outward[..., 2] = 0
     outward /= np.linalg.norm(outward, axis=2, keepdims=True)
-    place = np.linspace(0, 1, rim.shape[1])[None, :, None]
+    # Buttoned up: the stand closes at the front and one end lies on the other; the fold's two points part below it.
+    whole = np.arange(rim.shape[1] + 1) % rim.shape[1]
+    rim, up, out, outward, stand = (part[:, whole] for part in (rim, up, out, outward, 0.8 * up + 0.4 * upright))
+    place = np.linspace(0, 1, len(whole))[None, :, None]
     tips = np.exp(-((np.minimum(place, 1 - place) / 0.09) ** 2))  # longer at the front
-    stand = 0.8 * up + 0.4 * upright
+    apart = np.sign(0.5 - place) * np.exp(-((np.minimum(place, 1 - place) / 0.06) ** 2))
+    along = np.gradient(rim, axis=1)
+    along /= np.linalg.norm(along, axis=2, keepdims=True)
+    rim = rim + 0.0012 * np.maximum(apart, 0) * outward
     steps = (
         rim - 0.004 * up,
         rim + 0.014 * stand,
         rim + 0.029 * stand,
-        rim + 0.0345 * stand + 0.002 * outward,
-        rim + 0.033 * stand + 0.005 * outward,
-        rim + 0.02 * stand + 0.008 * outward,
-        rim + 0.003 * stand + 0.006 * out + 0.006 * outward + tips * (0.004 * out - 0.008 * up),
-        rim - 0.012 * up + 0.008 * out + tips * (0.003 * out - 0.026 * up),
+        rim + 0.0345 * stand + 0.002 * outward + 0.001 * apart * along,
+        rim + 0.033 * stand + 0.005 * outward + 0.003 * apart * along,
+        rim + 0.02 * stand + 0.008 * outward + 0.008 * apart * along,
+        rim + 0.003 * stand + 0.006 * out + 0.006 * outward + tips * (0.004 * out - 0.008 * up) + 0.014 * apart * along,
+        rim - 0.012 * up + 0.008 * out + tips * (0.003 * out - 0.022 * up) + 0.02 * apart * along,
     )
-    return np.stack(steps, 1)[:, :, 1:-1]
+    return np.stack(steps, 1)
 
 
 def _even(ring: Array, count: int = 72) -> Array:

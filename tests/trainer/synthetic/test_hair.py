@@ -70,10 +70,23 @@ def test_loose_hair_lags_behind_the_head_and_comes_to_rest(bearded: Figure) -> N
     roots, strands, _ = scalp(head, Hair(cut="long", length=0.45), np.random.default_rng(0))
     shifted = bearded.rest + np.array([0.05, 0, 0], np.float32)
     posed = np.stack([bearded.rest, *[shifted] * 9])
-    way = head.carried(roots, strands, posed, catch_up=0.5)[..., 0] - (strands + head.centre)[..., 0]
+    carried = head.carried(roots, strands, posed, catch_up=0.5)
+    way = (carried - carried[0])[..., 0]
     tips = strands[:, -1, 2] < -0.15
     assert np.allclose(way[1:, :, 0], 0.05, atol=1e-4)
-    assert (way[1, tips, -1] < 0.03).all() and np.allclose(way[9], 0.05, atol=1e-3)
+    assert (way[1, tips, -1] < 0.03).mean() > 0.8  # some slide over the shoulders
+    assert np.percentile(np.abs(way[9] - 0.05), 99) < 1e-3
+
+
+def test_long_hair_lies_on_shoulders_when_the_head_turns(bearded: Figure) -> None:
+    head = Head.of(bearded)
+    roots, strands, _ = scalp(head, Hair(cut="long", length=0.45), np.random.default_rng(0))
+    turned = Pose(np.array([0.0, 35.0]), np.zeros(2), np.zeros(2), np.zeros((2, 3)))
+    posed = bearded.posed(np.zeros((2, len(bearded.units)), np.float32), turned)
+    for hair in head.carried(roots, strands, posed, catch_up=1.0) - head.centre:
+        low = hair[hair[..., 2] < -0.18]
+        height, _ = head.collider.depth(low)
+        assert (height > -0.005).mean() > 0.95
 
 
 @pytest.mark.parametrize("cut", CUTS)

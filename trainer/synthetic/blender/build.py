@@ -61,6 +61,7 @@ class Stage:
         cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 2, 2
         cycles.transmission_bounces, cycles.transparent_max_bounces, cycles.volume_bounces = 2, 12, 0
         scene.cycles_curves.subdivisions = 1
+        scene.cycles_curves.shape = "RIBBONS"
         cycles.caustics_reflective = cycles.caustics_refractive = False
         cycles.sample_clamp_indirect = 4.0
         layer = bpy.context.view_layer
