@@ -40,7 +40,7 @@ def portrait(seed: int, size: int, samples: int = 24) -> Take:
                 turned=float(random.uniform(-20, 20)),
             ),
         ),
-        lens=Lens(face=0.66, aim=(0.0, -0.02), fstop=4.0),
+        lens=Lens(face=0.66, aim=(0.0, -0.02), fstop=11.0),
         lighting=Lighting(
             side=side, height=float(random.uniform(15, 45)), colour=(1.0, float(warm.max()), float(warm.min()))
         ),
