@@ -202,7 +202,7 @@ def beard_density(template: Array, beard: Beard, random: np.random.Generator) ->
     density = density * ((lips > 1) | (y > 0))
     beside = np.exp(-(((x - 0.013) / 0.007) ** 2) - ((z + 0.082) / 0.005) ** 2)  # bare skin beside the soul patch
     groove = np.exp(-((x / 0.003) ** 2)) * (z > -0.056)
-    density = density * (1 - 0.4 * beside) * (1 - 0.5 * groove)
+    density = density * (1 - 0.25 * beside) * (1 - 0.25 * groove)
     moustache = (z > -0.0725) & (x < 0.033) & (y < 0.0)
     chin = (x < 0.031) & (z < -0.062) & (y < 0.03)
     if beard.style == "moustache":

@@ -73,7 +73,7 @@ STYLES = {
     "buzz": Style(0.6, 0.6, 0.9, lift=0.9, gravity=0, clumps=3000, clumping=0.2, frizz=0.001, count=30_000, points=3),
     "short": Style(0.3, 0.25, 1.0, clumps=1500, clumping=0.55, frizz=0.003, count=22_000, points=5, radius=0.00009),
     "parted": Style(
-        0.28, 0.17, 1.0, "parting", 0.55, 0.08, 1.3, 0.007, clumps=700, count=15_000, points=7, radius=0.00011
+        0.42, 0.2, 1.0, "parting", 0.4, 0.1, 1.3, 0.005, 600, 0.6, count=16_000, points=7, radius=0.00011, layers=0.5
     ),
     "swept": Style(0.18, 0.15, 1.0, "back", 1.1, 0.03, 0.9, 0.01, clumps=700, count=16_000, points=7, radius=0.00011),
     "curls": Style(0.8, 0.75, 0.7, "crown", 1.2, 0.13, 0.4, 0.01, 420, 0.9, count=8_000, points=24, radius=0.00015),
@@ -81,9 +81,9 @@ STYLES = {
         0.85, 0.75, 0.85, "none", 2.0, 0.0, 0.0, 0.0, 1500, 0.4, 0.006, count=11_000, points=16, radius=0.00013
     ),
     "bob": Style(
-        0.85, 0.65, 0.5, "parting", 0.7, 0.16, 1.2, 0.015, 500, 0.65, 0.0015, -0.095, 12_000, 9, 0.00014, 0.15
+        0.85, 0.65, 0.5, "parting", 0.55, 0.16, 1.2, 0.012, 500, 0.65, 0.0015, -0.095, 9_000, 9, 0.00016, 0.15
     ),
-    "long": Style(0.92, 0.88, 0.96, "parting", 0.65, 0.16, 1.1, 0.015, 380, 0.8, 0.003, None, 10_000, 12, 0.00015, 0.4),
+    "long": Style(0.92, 0.88, 0.96, "parting", 0.55, 0.16, 1.1, 0.013, 380, 0.8, 0.003, None, 7_000, 12, 0.00018, 0.4),
     "tied": Style(
         flow="tie",
         lift=0.25,
@@ -135,7 +135,7 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
     beside = np.abs(template[:, 0] - 0.045 * hair.parting) / 0.009
     strip = (style.flow == "parting") * (template[:, 2] > 0.05) * np.exp(-(beside**2))
     rim = np.exp(-(((template[:, 2] - _hairline(_around(template), hair)) / 0.012) ** 2))
-    density = density * (1 + 3 * strip + 1.5 * rim * (hair.cut != "bald"))
+    density = density * (1 + 5 * strip + 1.5 * rim * (hair.cut != "bald"))
     roots = head.roots(density, round(style.count * (0.5 + 0.5 * hair.density)), random)
     place, template, count = roots.points, roots.template, len(roots)
 
@@ -171,7 +171,7 @@ def scalp(head: Head, hair: Hair, random: np.random.Generator) -> tuple[StrandRo
         )
     points = style.points
     if style.flow == "parting" and longest > 0.15:  # waves need points
-        points = int(np.clip(4.5 * longest / _period(hair), points, 26))
+        points = int(np.clip(4.5 * longest / _period(hair), points, 20))
     strands = resampled(strands, strands.shape[1] - 1, points)
     flyaway = random.random(count) < 0.05
     clumping = np.minimum(style.clumping * (1 + 0.3 * hair.curl), 0.95) * ~flyaway

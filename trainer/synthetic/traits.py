@@ -434,7 +434,7 @@ def _tinted(colour: Colour, factors: npt.NDArray[np.float64]) -> Colour:
 
 
 _CUTS: Mapping[str, Mapping[Cut, float]] = {
-    "female": {"long": 3, "bob": 2, "tied": 2, "parted": 0.5, "swept": 0.6, "short": 0.5, "curls": 1.0},
+    "female": {"long": 3, "bob": 2, "tied": 2, "parted": 0.3, "swept": 0.4, "short": 0.4, "curls": 1.0},
     "male": {"short": 3, "parted": 1.6, "swept": 1.6, "buzz": 1.2, "curls": 0.8, "bald": 0.3, "long": 0.3, "tied": 0.1},
 }
 _LENGTHS: Mapping[Cut, tuple[float, float]] = {
@@ -456,7 +456,7 @@ def _draw_hair(person: Person) -> Hair:
     origin, aged, male = person.origin, person.aged, person.sex > 0.5
     cuts = dict(_CUTS["male" if male else "female"])
     if origin.african > 0.5:
-        cuts |= {"afro": 2.0, "buzz": 2.0, "curls": 1.5, "parted": 0.2, "swept": 0.2}
+        cuts |= {"afro": 2.0, "buzz": 2.0 if male else 0.3, "curls": 1.5, "parted": 0.2, "swept": 0.2}
     if male:
         cuts["bald"] = 0.3 + 3 * aged
     chances = np.array(list(cuts.values()))

@@ -9,7 +9,8 @@ import bpy
 
 # Absorption of red, green and blue by the two pigments: d'Eon et al., "An energy-conserving hair reflectance model", 2011.
 _EUMELANIN, _PHEOMELANIN = (0.506, 0.841, 1.653), (0.343, 0.733, 1.924)
-_WHITE = (0.05, 0.053, 0.065)  # hair without pigment is not clear
+_THICKER = 1.2
+_WHITE = (0.08, 0.083, 0.095)  # hair without pigment is not clear
 
 
 def material(values: dict[str, float], images: dict[str, bpy.types.Image]) -> bpy.types.Material:
@@ -49,9 +50,9 @@ def material(values: dict[str, float], images: dict[str, bpy.types.Image]) -> bp
     melanin, redness = float(values["melanin"]), float(values["redness"])
     amount = -log(max(1 - melanin, 1e-3))
     red = min(1.0, redness + 0.3 * (1 - melanin))  # fair hair is warm
-    pigment = [
-        amount * ((1 - red) * brown + red * ginger) for brown, ginger in zip(_EUMELANIN, _PHEOMELANIN, strict=True)
-    ]
+    pigment = [(1 - red) * brown + red * ginger for brown, ginger in zip(_EUMELANIN, _PHEOMELANIN, strict=True)]
+    # Light from behind crosses fewer and thicker strands than people have: it is taken back, or brown hair would turn gold.
+    pigment = [_THICKER * amount * (0.65 * part + 0.35 * sum(pigment) / 3) for part in pigment]
     noise = tree.nodes.new("ShaderNodeTexWhiteNoise")
     noise.noise_dimensions = "1D"
     tree.links.new(info.outputs["Random"], noise.inputs["W"])
