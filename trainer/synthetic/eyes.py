@@ -219,6 +219,16 @@ def close_lids(posed: Float, blink: Float, turns: Rotation, lids: LidGrid, eye: 
     _lift(posed, turns, lids, eye)
 
 
+def rest_lid(rest: Float, cover: float, lids: LidGrid, eye: Eyeball) -> None:
+    """Turn the upper lid of a rest shape [V, 3], in place, so that it reaches down over the iris by `cover` metres."""
+    edge = (limit(rest[None], lids.around)[0, :17] - eye.centre) @ eye.axes.T
+    along, forward, up = edge.T
+    angle, place = (float(np.interp(0, along, line)) for line in (np.arctan2(up, forward), np.arange(17.0)))
+    wanted = np.arcsin((eye.iris - cover) / float(np.interp(0, along, np.hypot(up, forward))))
+    turn = (wanted - angle) / np.sin(np.pi * place / 16)
+    _turn(rest[None], lids, eye, np.float32(turn) * _ARCHED[None])
+
+
 def _turn(posed: Float, lids: LidGrid, eye: Eyeball, columns: Float) -> None:
     whole = np.pad(columns, ((0, 0), (1, 1)))
     low = np.minimum(lids.column.astype(np.int64), 15)

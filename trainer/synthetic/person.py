@@ -34,6 +34,7 @@ __all__ = [
     "things",
 ]
 
+_SCALE = 1.05  # of all of MakeHuman's body, whose heads are small for their mouths and noses to be of average size
 _BREAST = 0.3  # metres below the neck's joint at which the skin ends
 _SPREAD = 0.02  # metres around a vertex over which units are scaled
 # MakeHuman's units that are weaker than the landmarker's coefficients of real faces, and by how much.
@@ -112,13 +113,14 @@ def figure(person: Person, data: Path | None = None, index: int = 0) -> Figure:
     """Shape the body of a person. data: MakeHuman's, fetched by default. index: of the person in a shot."""
     data = data or makehuman()
     body = load_body(data)
-    shaped = body.vertices + body.morph(person.macros) + body.morph(person.details)
+    shaped = np.float32(_SCALE) * (body.vertices + body.morph(person.macros) + body.morph(person.details))
     lids, lips = eyes.lid_grids(data), mouth.lip_grid(data)
     balls = tuple(
         eyes.eyeball(body, shaped, side, grid.grid, person.eyes.size)
         for side, grid in zip(eyes.SIDES, lids, strict=True)
     )
-    for side, ball in zip(eyes.SIDES, balls, strict=True):
+    for side, ball, grid, cover in zip(eyes.SIDES, balls, lids, person.eyes.cover, strict=True):
+        eyes.rest_lid(shaped, 0.001 * cover, grid, ball)
         members = body.groups[f"helper-{side[0]}-eye"]
         local = body.vertices[members] - body.vertices[members].mean(0)
         shaped[members] = ball.centre + local * ball.radius / np.linalg.norm(local, axis=1).mean()

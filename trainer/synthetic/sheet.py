@@ -13,11 +13,21 @@ from trainer.synthetic.person import Person
 from trainer.synthetic.picture import displayed, eight_bits
 from trainer.synthetic.places import Place
 from trainer.synthetic.render import Passes, render
-from trainer.synthetic.take import Actor, Delivery, Improvised, Lens, Lighting, Take, players, scene_of
+from trainer.synthetic.take import Actor, Delivery, Lens, Lighting, Spoken, Take, players, scene_of
 
 _COLUMNS = 6
 _PLACES: tuple[Place, ...] = ("studio", "room", "street", "garden", "night")
-_FRAME = 30  # of the acting, so that not all look as they do at rest
+_FRAME = 30  # of the acting, when the look is reached
+_LOOKS = (
+    "smile left 0.15",
+    "smile 0.2",
+    "smile 0.45",
+    "press 0.3",
+    "raise 0.3",
+    "squint 0.25",
+    "raise right 0.5",
+    "grin 0.4",
+)
 
 
 def portrait(seed: int, size: int, samples: int = 24) -> Take:
@@ -25,6 +35,14 @@ def portrait(seed: int, size: int, samples: int = 24) -> Take:
     random = np.random.default_rng([seed, 3])
     side = float(random.choice([-1, 1]) * random.uniform(20, 65))
     warm = random.uniform(0.8, 1.0, 2)
+    turned = float(random.uniform(-22, 22))
+    way, tilt = "right" if turned > 0 else "left", random.choice(["left", "right"])
+    look = f"""
+        0s    turn {way} {0.6 * abs(turned):.1f}
+        0s    tilt {tilt} {random.uniform(0, 5):.1f}
+        0s    look {way} {0.4 * abs(turned):.1f}
+        0.2s  {random.choice(_LOOKS)}
+    """
     return Take(
         name=f"person-{seed}",
         seed=seed,
@@ -36,8 +54,8 @@ def portrait(seed: int, size: int, samples: int = 24) -> Take:
         cast=(
             Actor(
                 person=Person.from_seed(seed),
-                acting=Improvised(seed=seed, moods=("calm", "joy", "skew"), strength=0.6),
-                turned=float(random.uniform(-20, 20)),
+                acting=Spoken(text=look),
+                turned=turned,
             ),
         ),
         lens=Lens(face=0.66, aim=(0.0, -0.02), fstop=11.0),

@@ -373,12 +373,12 @@ def _beard_shade(painter: _Painter, person: Person, step: int) -> Float:
 
 
 def _lip_area(painter: _Painter) -> Float:
-    """Return the red of the lips, 0..1."""
-    x, y = painter.across / 25.8, painter.y
-    bow = 669.6 - 1.6 * np.exp(-((painter.across / 3.2) ** 2)) + np.exp(-(((painter.across - 6) / 4) ** 2))
+    """Return the red of the lips, 0..1, with a border that is soft and not quite even."""
+    x, y = painter.across / 25.8, painter.y + 0.35 * painter.noise(3, 2)
+    bow = 668.9 - 1.4 * np.exp(-((painter.across / 3.2) ** 2)) + np.exp(-(((painter.across - 6) / 4) ** 2))
     upper = 660.5 + (bow - 660.5) * np.sqrt(np.clip(1 - x**2.2, 0, 1)) * np.clip(1.15 - 0.45 * x, 0, 1)
-    lower = 660.5 - 12.3 * np.sqrt(np.clip(1 - x**2.4, 0, 1))
-    inside = np.minimum(_smooth(upper - y, -0.9, 0.7), _smooth(y - lower, -1.2, 0.9)) * _smooth(x, 1.03, 0.97)
+    lower = 660.5 - 10.8 * np.sqrt(np.clip(1 - x**2.4, 0, 1))
+    inside = np.minimum(_smooth(upper - y, -1.1, 1.5), _smooth(y - lower, -2.2, 3.0)) * _smooth(x, 1.04, 0.9)
     return np.asarray(inside * _smooth(painter.z, 115, 128), np.float32)
 
 
@@ -408,6 +408,14 @@ class _Head(_Painter):
         self.forehead, self.chin = self.blob(0, 785, 40, 1.4), self.blob(0, 640, 18)
         self.sun = np.clip(self.cheeks + 0.8 * self.nose + 0.5 * self.forehead + 0.15, 0, 1) * (self.y > 640)
         self.lips = _lip_area(self)
+        self.seam = np.exp(-(((self.y - 660.5) / 1.1) ** 2)) * self.lips  # where the lips meet
+        course = self.across + 0.15 * self.noise(
+            4, 2
+        )  # of the fine lines across the lips, which fan out from the middle
+        spread = course * (1 + 0.012 * np.abs(self.y - 660.5))
+        self.lines = (
+            np.sin(3.3 * spread) + 0.7 * np.sin(5.1 * spread + 1) + 0.5 * np.sin(8.3 * spread + 2)
+        ) * self.lips
         amount = 0.35 + self.cheeks + 1.2 * self.nose + 0.3 * self.forehead
         self.pores = self.spots(0.55 * amount * (1 - self.lips), (0.18, 0.45), 3)
 
@@ -429,9 +437,10 @@ def _reflectance(head: _Head, person: Person, moles: Float) -> Float:
     colour = _coloured(skin, blood, pigment) * (1 - 0.06 * head.pores * (0.5 + skin.pores))[..., None]
 
     base = _base(skin)
-    redness = _density(0.85 + 0.12 * noise(1.2, 2), _HAEMOGLOBIN) + 0.25 * skin.melanin * _MELANIN
-    red = _blend(base * np.exp(-redness), (0.36, 0.14, 0.12), 0.2 * skin.melanin * _smooth(head.y, 664, 656))
-    colour = _blend(colour, red, 0.9 * head.lips)
+    rosy = 0.42 + 0.25 * skin.redness + 0.1 * noise(1.2, 2) + 0.1 * noise(5) + 0.05 * head.lines + 0.5 * head.seam
+    redness = _density(rosy, _HAEMOGLOBIN) + _density(0.1 + 0.15 * skin.melanin + 0.35 * head.seam, _MELANIN)
+    pink = _density(0.55 * skin.melanin * _smooth(head.y, 662, 654) * (1 - head.seam), 0.5 * _MELANIN)
+    colour = _blend(colour, base * np.exp(pink - redness), 0.85 * head.lips)
     colour = _blend(colour, base * np.exp(-_HAEMOGLOBIN) * 0.9 + 0.02, 0.75 * head.rim)
 
     stubble = _beard_shade(head, person, 4)
@@ -457,16 +466,17 @@ def _made_up(head: _Head, makeup: Makeup, colour: Float) -> Float:
         -(((head.y - 726.5 + 3.2 * arch) / 0.8) ** 2)
     )
     colour = _blend(colour, (0.012, 0.01, 0.01), 0.9 * makeup.liner * line * _smooth(arch, -0.25, 0.1) * head.front)
-    return _blend(colour, makeup.lip_colour, 0.9 * makeup.lips * head.lips)
+    lipstick = np.asarray(makeup.lip_colour, np.float32) * np.exp(-0.12 * head.lines - 0.7 * head.seam)[..., None]
+    return _blend(colour, lipstick, 0.9 * makeup.lips * head.lips)
 
 
 def _surface(head: _Head, person: Person, moles: Float, folds: dict[str, Float]) -> Float:
     """Return height, roughness and coat, [H, W, 3]; folds: wrinkles at full strength, of which age keeps a part."""
     skin, noise = person.skin, head.noise
     drops = head.spots(0.05 * skin.sweat * (head.forehead + head.nose + head.blob(0, 676, 12)), (0.3, 0.7), 3)
-    height = 0.35 * moles - (0.03 + 0.06 * skin.pores) * head.pores + 0.010 * noise(2.6)
-    height += (0.005 + 0.006 * skin.pores) * noise(0.9, 2)
-    lip_lines = 0.03 * np.sin(head.across * 3.1 + 1.5 * noise(5)) + 0.035 * noise(1.1, 2)
+    height = 0.35 * moles - (0.05 + 0.08 * skin.pores) * head.pores + 0.015 * noise(2.6)
+    height += (0.014 + 0.012 * skin.pores) * noise(0.9, 2)
+    lip_lines = 0.028 * head.lines + 0.03 * noise(1.1, 2)
     height = _mix(height, lip_lines, head.lips) + 0.14 * drops
     height -= skin.wrinkles * (0.06 * np.abs(noise(6)) + 0.04 * np.abs(noise(3))) * (1 - head.lips)  # crepe of old skin
     for group, relief in folds.items():
@@ -474,10 +484,10 @@ def _surface(head: _Head, person: Person, moles: Float, folds: dict[str, Float])
         height += kept * cv2.resize(relief, height.shape[::-1], interpolation=cv2.INTER_CUBIC)
     oily = np.clip(0.7 * head.nose + 0.6 * head.forehead + 0.4 * head.cheeks + 0.3 * head.chin, 0, 1)
     rough = 0.56 - 0.12 * skin.oil * (0.3 + oily) - 0.16 * skin.sweat * oily
-    rough += 0.03 * noise(1.5, 2) + 0.04 * noise(9, 2) + 0.07 * head.pores
-    rough = _mix(_mix(rough, 0.42 - 0.15 * person.makeup.lips, head.lips), 0.15, head.rim)
+    rough += 0.05 * noise(1.5, 2) + 0.04 * noise(9, 2) + 0.1 * head.pores
+    rough = _mix(_mix(rough, 0.4 - 0.12 * person.makeup.lips + 0.03 * noise(1.2, 2), head.lips), 0.15, head.rim)
     rough = np.where(drops > 0.3, 0.08, rough).clip(0.06, 0.95)
-    coat = 0.05 + (0.3 * skin.oil + 0.5 * skin.sweat) * oily + 0.2 * head.lips + 0.6 * head.rim
+    coat = 0.05 + (0.3 * skin.oil + 0.5 * skin.sweat) * oily + 0.1 * head.lips + 0.6 * head.rim
     return np.stack([0.5 + height / 4, rough, np.maximum(coat, drops).clip(0, 1)], 2).astype(np.float32)
 
 
@@ -490,15 +500,15 @@ def _grain(seed: int) -> Float:
 
 
 _AGED = {
-    "forehead": 0.8,
-    "glabella": 0.45,
-    "crow": 0.9,
-    "nose": 0.2,
-    "nasolabial": 0.9,
-    "dimple": 0.25,
-    "under_eye": 1.0,
+    "forehead": 0.65,
+    "glabella": 0.35,
+    "crow": 0.7,
+    "nose": 0.15,
+    "nasolabial": 0.45,
+    "dimple": 0.2,
+    "under_eye": 0.7,
 }
-_AGED |= {"chin": 0.4, "lips": 0.9}
+_AGED |= {"chin": 0.35, "lips": 0.6}
 
 
 def _mix(one: Float, other: Float | float, amount: Float) -> Float:

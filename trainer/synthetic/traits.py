@@ -61,7 +61,10 @@ class Makeup(_Part):
 
 
 class Eyes(_Part):
-    """Look of the eyes. iris: colour of the fibres; inner: around the pupil; pupil: its radius by the iris's; veins and yellow: of the sclera; size of the iris: 1 is 11.8 mm."""
+    """Look of the eyes. iris: colour of the fibres; inner: around the pupil; pupil: its radius by the iris's; veins and yellow: of the sclera; size of the iris: 1 is 11.8 mm.
+
+    cover: how far the upper lid at rest reaches down over the iris of the left and the right eye, millimetres.
+    """
 
     iris: Colour = (0.1, 0.05, 0.02)
     inner: Colour = (0.16, 0.09, 0.03)
@@ -71,6 +74,7 @@ class Eyes(_Part):
     size: Annotated[float, Field(ge=0.9, le=1.1)] = 1.0
     veins: Unit = 0.3
     yellow: Unit = 0.2
+    cover: tuple[float, float] = (1.5, 1.5)
 
 
 class Hair(_Part):
@@ -134,13 +138,13 @@ class Wardrobe(_Part):
 # Targets of the face as MakeHuman names them: the ends of each pair, and the standard deviation of its weight in a population.
 _PAIRS: Mapping[str, tuple[str, str, float]] = {
     "nose-scale-horiz": ("decr", "incr", 0.22),
-    "nose-scale-vert": ("decr", "incr", 0.18),
-    "nose-scale-depth": ("decr", "incr", 0.2),
-    "nose-trans": ("down", "up", 0.15),
-    "nose-hump": ("decr", "incr", 0.22),
-    "nose-curve": ("concave", "convex", 0.22),
-    "nose-greek": ("decr", "incr", 0.2),
-    "nose-point": ("down", "up", 0.2),
+    "nose-scale-vert": ("decr", "incr", 0.13),
+    "nose-scale-depth": ("decr", "incr", 0.16),
+    "nose-trans": ("down", "up", 0.1),
+    "nose-hump": ("decr", "incr", 0.18),
+    "nose-curve": ("concave", "convex", 0.18),
+    "nose-greek": ("decr", "incr", 0.15),
+    "nose-point": ("down", "up", 0.15),
     "nose-point-width": ("decr", "incr", 0.3),
     "nose-width1": ("decr", "incr", 0.25),
     "nose-width2": ("decr", "incr", 0.25),
@@ -148,7 +152,7 @@ _PAIRS: Mapping[str, tuple[str, str, float]] = {
     "nose-nostrils-width": ("decr", "incr", 0.2),
     "nose-nostrils-angle": ("down", "up", 0.25),
     "nose-base": ("down", "up", 0.15),
-    "nose-volume": ("decr", "incr", 0.2),
+    "nose-volume": ("decr", "incr", 0.16),
     "nose-septumangle": ("decr", "incr", 0.15),
     "mouth-scale-horiz": ("decr", "incr", 0.25),
     "mouth-scale-vert": ("decr", "incr", 0.12),
@@ -166,13 +170,13 @@ _PAIRS: Mapping[str, tuple[str, str, float]] = {
     "mouth-dimples": ("in", "out", 0.2),
     "chin-bones": ("decr", "incr", 0.25),
     "chin-cleft": ("decr", "incr", 0.25),
-    "chin-height": ("decr", "incr", 0.22),
+    "chin-height": ("decr", "incr", 0.14),
     "chin-jaw-drop": ("decr", "incr", 0.18),
     "chin-prominent": ("decr", "incr", 0.22),
-    "chin-prognathism": ("decr", "incr", 0.12),
+    "chin-prognathism": ("decr", "incr", 0.08),
     "chin-width": ("decr", "incr", 0.22),
-    "forehead-nubian": ("decr", "incr", 0.15),
-    "forehead-scale-vert": ("decr", "incr", 0.1),
+    "forehead-nubian": ("decr", "incr", 0.08),
+    "forehead-scale-vert": ("decr", "incr", 0.06),
     "forehead-temple": ("decr", "incr", 0.18),
     "forehead-trans": ("backward", "forward", 0.2),
     "eyebrows-angle": ("down", "up", 0.3),
@@ -180,7 +184,7 @@ _PAIRS: Mapping[str, tuple[str, str, float]] = {
     "head-scale-horiz": ("decr", "incr", 0.15),
     "head-scale-vert": ("decr", "incr", 0.12),
     "head-scale-depth": ("decr", "incr", 0.2),
-    "head-angle": ("in", "out", 0.1),
+    "head-angle": ("in", "out", 0.06),
     "head-back-scale-depth": ("decr", "incr", 0.2),
     "neck-scale-horiz": ("decr", "incr", 0.2),
     "neck-scale-depth": ("decr", "incr", 0.2),
@@ -261,9 +265,9 @@ class Person(_Part):
         """Draw a person. fixed: fields that are given; the others still follow from them, such as the hair's grey from the age."""
         rng = generator(seed, "person")
         drawn: dict[str, Any] = {
-            "age": float(np.clip(18 + 62 * rng.beta(1.3, 1.7), 18, 85)),
-            "sex": float(np.clip((rng.random() < 0.5) + rng.normal(0, 0.08), 0, 1)),
-            "origin": _draw_origin(rng),
+            "age": 18 + 62 * _even(seed, "age") ** 1.2,
+            "sex": float(np.clip((_even(seed, "sex") < 0.5) + rng.normal(0, 0.08), 0, 1)),
+            "origin": _draw_origin(rng, int(3 * _even(seed, "origin"))),
             "weight": float(np.clip(rng.normal(0.52, 0.17), 0.1, 1.0)),
             "muscle": float(np.clip(rng.normal(0.5, 0.15), 0.1, 0.95)),
         } | {name: fixed[name] for name in ("age", "sex", "origin", "weight", "muscle") if name in fixed}
@@ -295,7 +299,7 @@ class Person(_Part):
     @property
     def macros(self) -> dict[str, float]:
         """Return the weights of MakeHuman's targets for sex, age, origin, weight and muscle, which add up to a whole body."""
-        old = self.aged
+        old = 0.8 * self.aged
         child = 0.18 * max(0.0, (25 - self.age) / 7)
         ages = {"child": child, "young": 1 - old - child, "old": old}
         sexes = {"female": 1 - self.sex, "male": self.sex}
@@ -329,8 +333,22 @@ def _within(value: float, least: float = 0.0, most: float = 1.0) -> float:
     return float(np.clip(value, least, most))
 
 
-def _draw_origin(rng: np.random.Generator) -> Origin:
-    caucasian, african, asian = rng.dirichlet((0.3, 0.3, 0.3))
+_EVEN = ("sex", "age", "origin", "cut", "beard", "glasses")
+
+
+def _even(seed: int, name: str) -> float:
+    """Return a number, 0..1, that seeds in a row have spread evenly, so that a few of them show all kinds of people: the R sequence of Roberts, 2018."""
+    step = 1.1127756842787055  # solves x ** 7 = x + 1
+    return float((0.5 + seed * step ** -(1.0 + _EVEN.index(name))) % 1)
+
+
+def _pick(chances: Mapping[Any, float], even: float) -> Any:
+    total = np.cumsum(list(chances.values()))
+    return list(chances)[int(np.searchsorted(total, even * total[-1], "right"))]
+
+
+def _draw_origin(rng: np.random.Generator, mainly: int) -> Origin:
+    caucasian, african, asian = rng.dirichlet([1.6 if k == mainly else 0.2 for k in range(3)])
     return Origin(caucasian=float(caucasian), african=float(african), asian=float(asian))
 
 
@@ -338,27 +356,46 @@ def _draw_shape(person: Person) -> dict[str, float]:
     rng = generator(person.seed, "shape")
     male, aged, origin = person.sex - 0.5, person.aged, person.origin
     means = {
-        "chin-width": 0.2 * male,
-        "chin-bones": 0.2 * male,
-        "nose-scale-vert": 0.1 * male + 0.1 * aged,
-        "nose-point": -0.15 * aged,
-        "eyebrows-trans": -0.25 * male,
-        "neck-scale-horiz": 0.15 * male,
-        "mouth-upperlip-volume": -0.3 * aged - 0.1 * male + 0.1 * origin.african,
-        "mouth-lowerlip-volume": -0.25 * aged + 0.1 * origin.african,
-        "mouth-angles": 0.15 - 0.2 * aged,
-        "ear-lobe": 0.5 * aged,
-        "ear-scale": 0.3 * aged,
-        "ear-wing": -0.15,
-        "eye-height1": 0.2 - 0.2 * aged,
-        "eye-height2": 0.3 - 0.3 * aged,
-        "eye-height3": 0.2 - 0.2 * aged,
-        "mouth-scale-horiz": 0.3,
-        "eye-bag": 0.45 * aged,
-        "eye-eyefold": -0.35 * aged,
+        "chin-width": -0.1 + 0.5 * male,
+        "chin-bones": -0.15 + 0.3 * male,
+        "chin-height": -0.4 + 0.1 * male,
+        "mouth-trans": 0.35 - 0.1 * male,
+        "chin-prominent": 0.25 * male,
+        "head-scale-vert": -0.12 - 0.3 * male,
+        "forehead-scale-vert": -0.1 + 0.1 * male,
+        "forehead-nubian": -0.1 * male,
+        "forehead-trans": -0.3 * male,
+        "nose-scale-vert": -0.3 + 0.05 * aged,
+        "nose-scale-depth": -0.1 + 0.3 * male,
+        "nose-volume": -0.1 + 0.3 * male,
+        "nose-width1": 0.3 * male,
+        "nose-width2": -0.1 + 0.4 * male,
+        "nose-hump": -0.1 + 0.2 * male,
+        "nose-curve": -0.1 + 0.2 * male,
+        "nose-point": 0.12 - 0.16 * male - 0.08 * aged,
+        "nose-base": 0.1,
+        "eyebrows-trans": 0.08 - 0.26 * male,
+        "neck-scale-horiz": 0.5 * male,
+        "neck-scale-depth": 0.3 * male,
+        "mouth-upperlip-volume": -0.1 - 0.2 * aged - 0.15 * male + 0.1 * origin.african,
+        "mouth-lowerlip-volume": -0.1 - 0.15 * aged - 0.1 * male + 0.1 * origin.african,
+        "mouth-angles": 0.3 - 0.15 * aged,
+        "ear-lobe": 0.4 * aged,
+        "ear-scale": -0.1 + 0.3 * aged,
+        "ear-wing": -0.2,
+        "eye-trans": 0.35,
+        "eye-scale": 0.5 - 0.1 * male - 0.1 * aged,
+        "eye-push1": 0.3,
+        "eye-height1": 0.15 - 0.15 * aged,
+        "eye-height2": 0.2 - 0.2 * aged,
+        "eye-height3": 0.15 - 0.15 * aged,
+        "mouth-scale-horiz": 0.45,
+        "eye-bag": 0.3 * aged,
+        "eye-eyefold": -0.3 * aged,
         "eye-epicanthus": 0.3 * origin.asian,
-        "cheek-trans": -0.4 * aged,
-        "cheek-volume": -0.3 * aged + 0.5 * (person.weight - 0.5),
+        "cheek-bones": -0.3 * male,
+        "cheek-trans": -0.3 * aged,
+        "cheek-volume": -0.15 - 0.2 * male - 0.15 * aged + 0.5 * (person.weight - 0.5),
     }
     shape: dict[str, float] = {}
     for name, (_, _, spread) in _PAIRS.items():
@@ -368,9 +405,12 @@ def _draw_shape(person: Person) -> dict[str, float]:
         for side, noise in zip("lr", rng.normal(0, 0.12 * spread, 2), strict=True):
             shape[f"{side}-{name}"] = _within(value + noise, -0.8, 0.8)
     for name in rng.choice(_FORMS, 2, replace=False):
-        shape[f"head-{name}"] = abs(rng.normal(0, 0.16))
+        shape[f"head-{name}"] = abs(rng.normal(0, 0.13))
     for name in rng.choice(_ASYMMETRIES, 4, replace=False):
-        shape[f"asym-{name}-{'lr'[rng.integers(2)]}"] = abs(rng.normal(0, 0.25))
+        shape[f"asym-{name}-{'lr'[rng.integers(2)]}"] = abs(rng.normal(0, 0.2))
+    shape["eyebrows-trans-forward" if male > 0 else "eyebrows-trans-backward"] = 0.5 * abs(male)
+    shape["head-fat-decr"] = 0.3 - 0.2 * male
+    shape["head-invertedtriangular"] = shape.get("head-invertedtriangular", 0.0) + 0.2 - 0.2 * male
     if person.weight > 0.6:
         shape["neck-double-incr"] = _within(1.5 * (person.weight - 0.6))
     return shape
@@ -416,6 +456,9 @@ def _draw_eyes(person: Person) -> Eyes:
     chances = np.array([0.75 - 0.65 * light, 0.25, 0.14 * light, 0.1 * light, 0.26 * light, 0.1 * light])
     iris, inner = _IRISES[int(rng.choice(len(_IRISES), p=chances / chances.sum()))]
     varied = rng.normal(1, 0.14) * rng.normal(1, 0.05, 3)
+    lid = generator(person.seed, "lids")
+    cover = lid.normal(1.4 + 0.6 * person.aged + 0.3 * person.sex, 0.4)
+    left, right = (_within(cover + lid.normal(0, 0.15), 0.5, 3.0) for _ in range(2))
     return Eyes(
         iris=_tinted(iris, varied),
         inner=_tinted(inner, varied),
@@ -425,6 +468,7 @@ def _draw_eyes(person: Person) -> Eyes:
         size=_within(rng.normal(1, 0.025), 0.9, 1.1),
         veins=_within(rng.normal(0.25 + 0.2 * person.aged, 0.12)),
         yellow=_within(rng.normal(0.12 + 0.3 * person.aged + 0.2 * person.origin.african, 0.08)),
+        cover=(left, right),
     )
 
 
@@ -434,7 +478,7 @@ def _tinted(colour: Colour, factors: npt.NDArray[np.float64]) -> Colour:
 
 
 _CUTS: Mapping[str, Mapping[Cut, float]] = {
-    "female": {"long": 3, "bob": 2, "tied": 2, "parted": 0.3, "swept": 0.4, "short": 0.4, "curls": 1.0},
+    "female": {"long": 2.4, "bob": 2, "tied": 2, "parted": 0.4, "swept": 0.3, "short": 0.6, "curls": 1.2},
     "male": {"short": 3, "parted": 1.6, "swept": 1.6, "buzz": 1.2, "curls": 0.8, "bald": 0.3, "long": 0.3, "tied": 0.1},
 }
 _LENGTHS: Mapping[Cut, tuple[float, float]] = {
@@ -457,10 +501,10 @@ def _draw_hair(person: Person) -> Hair:
     cuts = dict(_CUTS["male" if male else "female"])
     if origin.african > 0.5:
         cuts |= {"afro": 2.0, "buzz": 2.0 if male else 0.3, "curls": 1.5, "parted": 0.2, "swept": 0.2}
+    cuts["curls"] *= 1 - 0.8 * origin.asian
     if male:
         cuts["bald"] = 0.3 + 3 * aged
-    chances = np.array(list(cuts.values()))
-    cut = list(cuts)[int(rng.choice(len(cuts), p=chances / chances.sum()))]
+    cut = _pick(cuts, _even(person.seed, "cut"))
     fair = origin.caucasian**2 * rng.random()
     shortest, longest = _LENGTHS[cut]
     return Hair(
@@ -482,10 +526,10 @@ def _draw_makeup(person: Person) -> Makeup:
     worn = rng.random(3) < (0.65, 0.5, 0.55)
     if person.sex > 0.5 or not worn.any():
         return Makeup()
-    lips: tuple[Colour, ...] = ((0.45, 0.03, 0.05), (0.4, 0.12, 0.11), (0.3, 0.02, 0.06), (0.5, 0.18, 0.15))
+    lips: tuple[Colour, ...] = ((0.32, 0.04, 0.05), (0.36, 0.13, 0.12), (0.22, 0.03, 0.06), (0.4, 0.16, 0.14))
     lids: tuple[Colour, ...] = ((0.2, 0.1, 0.08), (0.08, 0.06, 0.06), (0.3, 0.18, 0.12), (0.1, 0.1, 0.16))
     return Makeup(
-        lips=_within(worn[0] * rng.uniform(0.2, 0.8)),
+        lips=_within(worn[0] * rng.uniform(0.1, 0.6)),
         lip_colour=lips[rng.integers(len(lips))],
         lids=_within(worn[1] * rng.uniform(0.15, 0.6)),
         lid_colour=lids[rng.integers(len(lids))],
@@ -498,7 +542,7 @@ def _draw_brows(person: Person) -> Brows:
     rng = generator(person.seed, "brows")
     hair = person.hair
     return Brows(
-        thickness=_within(rng.normal(0.4 + 0.25 * person.sex, 0.15)),
+        thickness=_within(rng.normal(0.34 + 0.26 * person.sex, 0.14)),
         arch=_within(rng.normal(0.15 - 0.3 * person.sex, 0.3), -1, 1),
         density=_within(rng.normal(0.6 - 0.2 * person.aged, 0.12), 0.2, 1.0),
         melanin=_within(hair.melanin + 0.12 * (1 - hair.melanin), 0.1, 1.0),
@@ -512,8 +556,8 @@ def _draw_beard(person: Person) -> Beard:
     rng = generator(person.seed, "beard")
     if person.sex < 0.5:
         return Beard()
-    styles: tuple[BeardStyle, ...] = ("none", "stubble", "moustache", "goatee", "full")
-    style = styles[int(rng.choice(5, p=(0.3, 0.35, 0.07, 0.1, 0.18)))]
+    styles: dict[BeardStyle, float] = {"none": 0.32, "full": 0.2, "stubble": 0.3, "goatee": 0.1, "moustache": 0.08}
+    style: BeardStyle = _pick(styles, _even(person.seed, "beard"))
     lengths = {"none": 0.0003, "stubble": rng.uniform(0.001, 0.004), "full": rng.uniform(0.01, 0.05)}
     hair = person.hair
     return Beard(
@@ -531,7 +575,7 @@ def _draw_wardrobe(person: Person) -> Wardrobe:
     clothes: tuple[ClothesStyle, ...] = ("tshirt", "shirt", "sweater")
     styles: tuple[GlassesStyle, ...] = ("round", "square", "thin", "sun")
     glasses: GlassesStyle = "none"
-    if rng.random() < 0.14 + 0.25 * person.aged:
+    if _even(person.seed, "glasses") < 0.14 + 0.25 * person.aged:
         glasses = styles[int(rng.choice(4, p=(0.3, 0.37, 0.3, 0.03)))]
     colours: tuple[Colour, ...] = (
         (0.03, 0.04, 0.07),

@@ -123,7 +123,7 @@ def test_a_hand_touches_and_does_not_stab(region: str, performer: Figure, posed:
         near = local[frame][np.linalg.norm(local[frame] - region_place(performer, region), axis=1) < 0.1]  # type: ignore[arg-type]
         gap = head.clearance(frame, near, outward / np.linalg.norm(outward)) if len(near) else np.inf
         assert gap > -0.008  # on its way too
-        assert gap < 0.01 or not 12 <= frame <= 24
+        assert gap < 0.014 or not 12 <= frame <= 24
 
 
 def test_the_same_seed_gives_the_same_prop(performer: Figure, posed: Float, makehuman: Path) -> None:
