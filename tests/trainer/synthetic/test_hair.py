@@ -24,7 +24,7 @@ def with_hair(makehuman: Path, seed: int, **parts: object) -> Figure:
 
 @pytest.fixture(scope="module")
 def bearded(makehuman: Path) -> Figure:
-    return with_hair(makehuman, 3, hair=Hair(cut="short", length=0.03), beard=Beard(style="full", length=0.02))
+    return with_hair(makehuman, 5, hair=Hair(cut="short", length=0.03), beard=Beard(style="full", length=0.02))
 
 
 def test_subdivided_faces_lie_where_catmull_and_clark_put_them() -> None:
@@ -100,7 +100,7 @@ def test_each_cut_keeps_to_its_budget_and_outside_the_head(bearded: Figure, cut:
     assert len(roots) == count and radius.shape == (count, points)
     assert np.isfinite(strands).all() and (np.linalg.norm(strands - strands[:, :1], axis=2) < 1.3 * length + 0.2).all()
     height, _ = head.collider.depth(strands.reshape(-1, 3))
-    assert (height > -0.002).mean() > 0.97
+    assert (height > -0.002).mean() > 0.98
 
 
 def test_brows_lie_on_the_rim_above_the_eyes(makehuman: Path) -> None:
