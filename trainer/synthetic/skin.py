@@ -449,7 +449,7 @@ def _reflectance(head: _Head, person: Person, moles: Float) -> Float:
     shade += brow * 0.35 * person.brows.density * (0.3 + 0.7 * person.brows.melanin)
     scalp = head.hairs(partial(scalp_density, hair=hair, random=generator(person.seed, "hair.scalp")), 4)
     shade += (
-        1.5 * scalp * hair.density * (0.25 + 0.75 * hair.melanin) * (1 - 0.6 * hair.grey) * (1.1 - 0.5 * skin.melanin)
+        3.0 * scalp * hair.density * (0.25 + 0.75 * hair.melanin) * (1 - 0.6 * hair.grey) * (1.1 - 0.5 * skin.melanin)
     )
     return np.asarray(colour * np.exp(-_density(shade, _SHADE)), np.float32)
 
