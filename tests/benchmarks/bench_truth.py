@@ -45,8 +45,8 @@ from nodes.types import Faces, Float, Track
 from trainer.synthetic.assets import makehuman
 from trainer.synthetic.render import Passes
 from trainer.synthetic.suite import CUTS
-from trainer.synthetic.true_swap import colour_error, feature_distance, matte_error
-from trainer.synthetic.truth import Truth, face_area, face_matte, gaps, gaze_turns, landmark_places, read_truth
+from trainer.synthetic.truth.true_swap import colour_error, feature_distance, matte_error
+from trainer.synthetic.truth.truth import Truth, face_area, face_matte, gaps, gaze_turns, landmark_places, read_truth
 
 FACE = load_subject("face")
 assert FACE.coefficients

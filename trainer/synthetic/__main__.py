@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -10,10 +12,11 @@ import cv2
 from cyclopts import App
 
 from nodes.errors import FaceplateError, FootageError
-from nodes.files import load_document
+from nodes.files import load_document, whole_file
+from trainer.synthetic.assets import BLENDER, WHEEL
 from trainer.synthetic.make import make_take
 from trainer.synthetic.sheet import people_sheet
-from trainer.synthetic.suite import make_set
+from trainer.synthetic.suite import demo_takes, make_set
 from trainer.synthetic.take import SCHEMA, Take
 
 app = App(name="python -m trainer.synthetic", help="Render people who do not exist, with the truth beside each frame.")
@@ -41,6 +44,24 @@ def make(*names: str, out: Path | None = None, frames: int = 48) -> None:
         frames: Frames of a take.
     """
     print(make_set(out, frames=frames, only=names, progress=_ProgressLine()))
+
+
+@app.command
+def demo(*, out: Path) -> None:
+    """Render the two clips of `faceplate demo --offline` again, with the manifest that says what they are made of.
+
+    Args:
+        out: The folder that gets them; `install/people` in the checkout holds them.
+    """
+    made = {}
+    for each in demo_takes():
+        plate = make_take(each, out.with_name(f"{out.name}-frames") / each.name, progress=_ProgressLine())
+        with whole_file(out / f"{each.name}.mp4") as temporary:
+            shutil.copyfile(plate, temporary)
+        made[f"{each.name}.mp4"] = each.model_dump(mode="json", by_alias=True)
+    with whole_file(out / "manifest.json") as temporary:
+        temporary.write_text(json.dumps({"made_with": [WHEEL, BLENDER], "takes": made}, indent=1) + "\n", "utf-8")
+    print(out)
 
 
 @app.command

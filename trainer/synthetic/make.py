@@ -12,7 +12,7 @@ from nodes.types import Image8
 from trainer.synthetic.picture import displayed, eight_bits, grained, write_acescg, write_movie
 from trainer.synthetic.render import Passes, render
 from trainer.synthetic.take import SCHEMA, Take, players, scene_of
-from trainer.synthetic.truth import look_up, measure_truth, write_truth
+from trainer.synthetic.truth.truth import look_up, measure_truth, write_truth
 
 DOCUMENT = "take.json"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nodes.progress import Progress, quiet
 from nodes.types import Image8
-from trainer.synthetic.person import Person
+from trainer.synthetic.people.person import Person
 from trainer.synthetic.picture import displayed, eight_bits
 from trainer.synthetic.places import Place
 from trainer.synthetic.render import Passes, render

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from nodes.cache import cache_folder
 from nodes.progress import Progress, quiet
 from trainer.synthetic.make import deliver, make_take, staged
-from trainer.synthetic.person import Origin, Person
-from trainer.synthetic.props import Prop
+from trainer.synthetic.people.person import Hair, Origin, Person
+from trainer.synthetic.props.things import Prop
 from trainer.synthetic.take import Actor, Delivery, Improvised, Lens, Lighting, Spoken, Take
 
 VERSION = 1  # raised whenever a picture changes
@@ -39,9 +39,52 @@ def people() -> Mapping[str, Person]:
         "dilek": Person.from_seed(14, sex=0.0, origin=Origin(caucasian=0.6, asian=0.4), age=52.0),
         "emil": Person.from_seed(15, sex=1.0, origin=Origin(caucasian=1.0), **old),
         "femi": Person.from_seed(16, sex=0.0, origin=Origin(caucasian=0.0, african=1.0), **young),
-        "gus": Person.from_seed(17, sex=1.0, origin=Origin(caucasian=0.8, african=0.2), age=30.0),
+        "gus": Person.from_seed(
+            17, sex=1.0, origin=Origin(caucasian=0.8, african=0.2), age=30.0, hair=Hair(cut="short")
+        ),
         "hana": Person.from_seed(18, sex=0.0, origin=Origin(caucasian=0.0, asian=1.0), age=23.0),
     }
+
+
+# The clips of `faceplate demo --offline`.
+_SOURCE = """
+0s    idle 5
+0.1s  smile 0.9 over 0.3s
+0.4s  turn left 14 over 0.5s
+0.9s  look right 15
+1s    relax over 0.3s
+1.3s  turn right 12 over 0.7s
+1.4s  surprise 0.9 for 0.4s
+2.3s  turn ahead over 0.4s
+2.3s  say "how are you today" for 1s
+3.3s  anger 0.7 for 0.3s
+"""
+_PLATE = """
+0s    idle 8
+0.2s  say "hello there" for 0.9s
+0.4s  turn right 10 over 0.6s
+1.1s  smile 0.8 over 0.3s
+1.4s  look left 18
+1.6s  wink left
+1.9s  look ahead
+2s    surprise 0.8 for 0.4s
+2s    turn left 8 over 0.6s
+"""
+
+
+def demo_takes() -> tuple[Take, Take]:
+    """Return the takes of the offline demo: the source's and the plate's."""
+    rate, delivery = Fraction(25), Delivery(crf=19, grain=0.25)
+    source = Take(
+        name="source", seed=1, frames=96, rate=rate, place="studio", delivery=delivery, lens=Lens(face=0.72),
+        cast=(Actor(person=Person.from_seed(12), acting=Spoken(text=_SOURCE)),),
+    )  # fmt: skip
+    plate = Take(
+        name="plate", seed=2, frames=72, rate=rate, place="room", delivery=delivery,
+        lens=Lens(face=0.72, move="handheld", amount=0.4), lighting=Lighting(side=-45, power=22),
+        cast=(Actor(person=Person.from_seed(31), acting=Spoken(text=_PLATE)),),
+    )  # fmt: skip
+    return source, plate
 
 
 SWAPS = (Swap("calm", "speech"), Swap("calm", "laugh"), Swap("speech", "glances"), Swap("glances", "side"))

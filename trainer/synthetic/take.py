@@ -10,14 +10,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nodes.types import Float
-from trainer.synthetic import hair, person, skin, wear
-from trainer.synthetic.acting_text import read_acting
-from trainer.synthetic.body import Pose
-from trainer.synthetic.improvise import improvise
-from trainer.synthetic.performance import Acting, ActingDocument
-from trainer.synthetic.person import Figure, Person, figure
+from trainer.synthetic.acting.improvise import improvise
+from trainer.synthetic.acting.performance import Acting, ActingDocument
+from trainer.synthetic.acting.text import read_acting
+from trainer.synthetic.people import hair, person, skin, wear
+from trainer.synthetic.people.body import Pose
+from trainer.synthetic.people.person import Figure, Person, figure
 from trainer.synthetic.places import Place, place_image
-from trainer.synthetic.props import Prop, prop_things
+from trainer.synthetic.props.things import Prop, prop_things
 from trainer.synthetic.scene import Camera, Light, MeshThing, Scene, StrandThing, World, looking
 from trainer.synthetic.shapes import Array
 
@@ -37,7 +37,7 @@ def _merged(base: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
 
 
 class Spoken(_TakePart):
-    """Acting written as text, see `acting_text`."""
+    """Acting written as text, see `acting.text`."""
 
     kind: Literal["text"] = "text"
     text: str

@@ -9,11 +9,11 @@ import pytest
 from scipy.spatial import cKDTree
 
 from nodes.types import Float
-from trainer.synthetic.body import Pose
-from trainer.synthetic.hair import brow, things
-from trainer.synthetic.haircut import STYLES, scalp
-from trainer.synthetic.person import Beard, Figure, Hair, Person, figure
-from trainer.synthetic.strands import Head, subdivided
+from trainer.synthetic.people.body import Pose
+from trainer.synthetic.people.hair import brow, things
+from trainer.synthetic.people.haircut import STYLES, scalp
+from trainer.synthetic.people.person import Beard, Figure, Hair, Person, figure
+from trainer.synthetic.people.strands import Head, subdivided
 
 CUTS = tuple(STYLES)
 

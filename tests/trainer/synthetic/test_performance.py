@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from nodes.errors import SchemaError, UsageError
-from trainer.synthetic import acting_text
-from trainer.synthetic.acting_text import read_acting
-from trainer.synthetic.cues import EXPRESSIONS, sided
-from trainer.synthetic.improvise import improvise, moods
-from trainer.synthetic.measured import head_angles, measure_acting
-from trainer.synthetic.performance import Acting, coefficient_names, load_acting
-from trainer.synthetic.speech import VISEMES, mouth_curves, spoken
+from trainer.synthetic.acting import text
+from trainer.synthetic.acting.cues import EXPRESSIONS, sided
+from trainer.synthetic.acting.improvise import improvise, moods
+from trainer.synthetic.acting.measured import head_angles, measure_acting
+from trainer.synthetic.acting.performance import Acting, coefficient_names, load_acting
+from trainer.synthetic.acting.speech import VISEMES, mouth_curves, spoken
+from trainer.synthetic.acting.text import read_acting
 
 FAST = 240  # frames a second at which quick moves can be measured
 
@@ -49,9 +49,9 @@ def test_a_text_says_what_happens_when() -> None:
 
 
 def test_every_line_of_the_language_s_own_description_is_understood() -> None:
-    lines = [line[4:] for line in (acting_text.__doc__ or "").splitlines() if line.startswith("    ")]
-    text = "\n".join(re.split(r"\s{2,}", re.sub(r"^(\S+)\s+", r"\1 ", line))[0] for line in lines)
-    acting = read_acting(text)
+    lines = [line[4:] for line in (text.__doc__ or "").splitlines() if line.startswith("    ")]
+    told = "\n".join(re.split(r"\s{2,}", re.sub(r"^(\S+)\s+", r"\1 ", line))[0] for line in lines)
+    acting = read_acting(told)
     assert acting.seconds == 12
     assert acting.curve("jawOpen")[round(4.5 * 25) : 140].max() > 0.15  # it speaks
     assert acting.coefficients[-1].max() < 0.15  # and relaxes

@@ -9,9 +9,9 @@ import pytest
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Float
-from trainer.synthetic import eyes, mouth
-from trainer.synthetic.body import Pose
-from trainer.synthetic.person import Figure, Origin, Person, figure, things
+from trainer.synthetic.people import eyes, mouth
+from trainer.synthetic.people.body import Pose
+from trainer.synthetic.people.person import Figure, Origin, Person, figure, things
 from trainer.synthetic.scene import Material
 
 SEEDS = range(6)

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from scipy.spatial import ConvexHull
 
 from nodes.types import Float
-from trainer.synthetic.body import Pose
-from trainer.synthetic.face import follow_head, region_place
-from trainer.synthetic.person import Figure, figure
-from trainer.synthetic.props import Prop, prop_things
+from trainer.synthetic.people.body import Pose
+from trainer.synthetic.people.face import follow_head, region_place
+from trainer.synthetic.people.person import Figure, figure
+from trainer.synthetic.people.traits import Person, Wardrobe
+from trainer.synthetic.people.wear import clothes, fitted_glasses, glasses
+from trainer.synthetic.props.things import Prop, prop_things
 from trainer.synthetic.scene import Camera, Material, MeshThing, StrandThing, looking, project
-from trainer.synthetic.traits import Person, Wardrobe
-from trainer.synthetic.wear import clothes, fitted_glasses, glasses
 
 RATE, FRAMES, SIZE = Fraction(10), 40, 256
 SKIN = Material("skin")

@@ -9,9 +9,9 @@ import pytest
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Float
-from trainer.synthetic import skin
-from trainer.synthetic.body import Body, load_body
-from trainer.synthetic.person import Makeup, Person
+from trainer.synthetic.people import skin
+from trainer.synthetic.people.body import Body, load_body
+from trainer.synthetic.people.person import Makeup, Person
 
 SIZE = (1024, 544)
 

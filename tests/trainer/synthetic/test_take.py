@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from nodes.errors import SchemaError
 from nodes.footage.footage import open_footage
 from trainer.synthetic.make import load_take, make_take
-from trainer.synthetic.person import Person
+from trainer.synthetic.people.person import Person
 from trainer.synthetic.picture import displayed, eight_bits, grained
 from trainer.synthetic.render import Passes
 from trainer.synthetic.suite import CUTS, SWAPS, people, takes
 from trainer.synthetic.take import Actor, Delivery, Lens, Spoken, Take, camera_of
-from trainer.synthetic.truth import read_truth
+from trainer.synthetic.truth.truth import read_truth
 
 ACTING = Spoken(text="0s turn left 15 over 0.1s\n0s smile 0.8 over 0.1s")
 

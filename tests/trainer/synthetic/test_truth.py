@@ -15,13 +15,13 @@ from nodes.errors import SchemaError
 from nodes.footage.colour import to_srgb
 from nodes.subjects.subject import load_subject
 from nodes.types import Float, Int
-from trainer.synthetic.body import Pose
-from trainer.synthetic.embed import limit_surface
-from trainer.synthetic.person import Figure, Person, figure, things
+from trainer.synthetic.people.body import Pose
+from trainer.synthetic.people.person import Figure, Person, figure, things
 from trainer.synthetic.render import Passes, render
 from trainer.synthetic.scene import Camera, Light, Material, MeshThing, Scene, World, looking, project, quads
-from trainer.synthetic.true_swap import colour_error, feature_distance, matte_error
-from trainer.synthetic.truth import (
+from trainer.synthetic.truth.embed import limit_surface
+from trainer.synthetic.truth.true_swap import colour_error, feature_distance, matte_error
+from trainer.synthetic.truth.truth import (
     Truth,
     face_area,
     face_matte,

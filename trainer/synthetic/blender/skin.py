@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Skin: a Principled shader with subsurface light, a coat of oil, and relief from the maps and wrinkles of `trainer/synthetic/skin.py`."""
+"""Skin: a Principled shader with subsurface light, a coat of oil, and relief from the maps and wrinkles of `trainer/synthetic/people/skin.py`."""
 
 from typing import Any
 

@@ -13,7 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from scipy.spatial.transform import Rotation
 
-from trainer.synthetic.arm import (
+from trainer.synthetic.acting.cues import smooth_step
+from trainer.synthetic.assets import makehuman
+from trainer.synthetic.people.face import HeadMotion, Region, follow_head, region_place
+from trainer.synthetic.people.person import Figure
+from trainer.synthetic.people.traits import generator
+from trainer.synthetic.people.wear import bare_faces, sleeve
+from trainer.synthetic.props.arm import (
     Arm,
     Grip,
     Side,
@@ -23,14 +29,8 @@ from trainer.synthetic.arm import (
     reach,
     take_arm,
 )
-from trainer.synthetic.assets import makehuman
-from trainer.synthetic.cues import smooth_step
-from trainer.synthetic.face import HeadMotion, Region, follow_head, region_place
-from trainer.synthetic.person import Figure
 from trainer.synthetic.scene import Material, MeshThing, StrandThing, quads
 from trainer.synthetic.shapes import Array, Shape, grid, tube, turned
-from trainer.synthetic.traits import generator
-from trainer.synthetic.wear import bare_faces, sleeve
 
 Thing = MeshThing | StrandThing
 Kind = Literal["hand", "microphone", "glass", "paper", "strands", "stick", "smoke"]

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from nodes.types import Float, Int
-from trainer.synthetic.body import Body, load_body
-from trainer.synthetic.eyes import limit, neighbours
+from trainer.synthetic.people.body import Body, load_body
+from trainer.synthetic.people.eyes import limit, neighbours
 
 _STARTS = ((466, 463), (467, 464), (509, 508), (468, 465), (474, 473), (520, 521), (537, 538), (554, 555), (571, 572))
 _TOUCHING = slice(3, 7)  # rows that may be the first to touch

@@ -1,4 +1,4 @@
-"""Search for the places of the 478 landmarks on MakeHuman's mesh: `python -m trainer.synthetic.embed` writes `landmarks.npz`.
+"""Search for the places of the 478 landmarks on MakeHuman's mesh: `python -m trainer.synthetic.truth.embed` writes `landmarks.npz`.
 
 The landmarker looks at rendered people who turn and act. Each landmark that it finds is cast back onto the mesh of that
 frame; the median of these places over all people, the same on both sides, is where the landmark lies. Lids and the inner
@@ -26,17 +26,17 @@ from nodes.files import whole_file
 from nodes.footage.colour import to_srgb
 from nodes.subjects.subject import Subject, load_subject
 from nodes.types import Float, Image8, Int
-from trainer.synthetic import hair
 from trainer.synthetic.assets import makehuman
-from trainer.synthetic.body import Pose, load_body
-from trainer.synthetic.eyes import lid_grids
-from trainer.synthetic.mouth import lip_grid
-from trainer.synthetic.person import Person, figure, things
+from trainer.synthetic.people import hair
+from trainer.synthetic.people.body import Pose, load_body
+from trainer.synthetic.people.eyes import lid_grids
+from trainer.synthetic.people.mouth import lip_grid
+from trainer.synthetic.people.person import Person, figure, things
+from trainer.synthetic.people.skin import material
+from trainer.synthetic.people.traits import Hair, Wardrobe
 from trainer.synthetic.render import Passes, render
 from trainer.synthetic.scene import Camera, Light, MeshThing, Scene, StrandThing, World, looking, project
-from trainer.synthetic.skin import material
-from trainer.synthetic.traits import Hair, Wardrobe
-from trainer.synthetic.truth import PLACES
+from trainer.synthetic.truth.truth import PLACES
 
 Array = npt.NDArray[Any]
 Sparse = Any  # csr_array: the stubs of scipy.sparse do not follow products and sums

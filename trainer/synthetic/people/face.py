@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from nodes.geometry.similarity import umeyama
-from trainer.synthetic.person import Figure
+from trainer.synthetic.people.person import Figure
 from trainer.synthetic.shapes import Array
 
 Region = Literal["mouth", "nose", "chin", "forehead", "eyes", "left eye", "right eye", "left cheek", "right cheek"]

@@ -10,12 +10,24 @@ from scipy.spatial import cKDTree
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Float, Int
-from trainer.synthetic import eyes, iris, mouth
 from trainer.synthetic.assets import makehuman
-from trainer.synthetic.body import Body, Pose, load_body, lower_arms, turn_head
-from trainer.synthetic.eyes import Eyeball, LidGrid
+from trainer.synthetic.people import eyes, iris, mouth
+from trainer.synthetic.people.body import Body, Pose, load_body, lower_arms, turn_head
+from trainer.synthetic.people.eyes import Eyeball, LidGrid
+from trainer.synthetic.people.traits import (
+    Beard,
+    Brows,
+    Eyes,
+    Hair,
+    Makeup,
+    Origin,
+    Person,
+    Skin,
+    Teeth,
+    Wardrobe,
+    generator,
+)
 from trainer.synthetic.scene import Material, MeshThing, Value, quads
-from trainer.synthetic.traits import Beard, Brows, Eyes, Hair, Makeup, Origin, Person, Skin, Teeth, Wardrobe, generator
 
 __all__ = [
     "Beard",

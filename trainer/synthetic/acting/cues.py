@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.synthetic.eyes import TURNS
-from trainer.synthetic.performance import Acting, ActingOrigin, Curve, coefficient_names
-from trainer.synthetic.speech import Viseme, mouth_curves
+from trainer.synthetic.acting.performance import Acting, ActingOrigin, Curve, coefficient_names
+from trainer.synthetic.acting.speech import Viseme, mouth_curves
+from trainer.synthetic.people.eyes import TURNS
 
 # Units by expression; those with a left and a right side are named without it.
 EXPRESSIONS: dict[str, dict[str, float]] = {

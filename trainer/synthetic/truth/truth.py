@@ -23,9 +23,9 @@ from nodes.geometry.similarity import fit_similarity
 from nodes.mask import draw_regions, signed_distance
 from nodes.subjects.subject import Opening, Subject, load_subject
 from nodes.types import Bool, Float
-from trainer.synthetic.body import load_body
-from trainer.synthetic.measured import head_angles
-from trainer.synthetic.person import Figure
+from trainer.synthetic.acting.measured import head_angles
+from trainer.synthetic.people.body import load_body
+from trainer.synthetic.people.person import Figure
 from trainer.synthetic.render import Passes
 from trainer.synthetic.scene import Camera, project
 

@@ -19,10 +19,10 @@ from scipy.spatial import cKDTree
 
 from nodes.subjects.subject import load_subject
 from nodes.types import Bool, Float
-from trainer.synthetic.body import Body
-from trainer.synthetic.hair import beard_density, brow_density
-from trainer.synthetic.haircut import scalp_density
-from trainer.synthetic.person import Makeup, Person, Skin, generator
+from trainer.synthetic.people.body import Body
+from trainer.synthetic.people.hair import beard_density, brow_density
+from trainer.synthetic.people.haircut import scalp_density
+from trainer.synthetic.people.person import Makeup, Person, Skin, generator
 from trainer.synthetic.scene import Material, Value
 
 HEAD = (0.637, 0.145, 0.999, 0.835)  # left, bottom, right, top of the head's island in texture coordinates

@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from nodes.types import Float, Int
-from trainer.synthetic.body import Body, load_body
+from trainer.synthetic.people.body import Body, load_body
 
 SIDES = ("left", "right")
 TURNS = {"In": 30.0, "Out": 30.0, "Up": 20.0, "Down": 26.0}  # degrees of an eye for its look unit at 1

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 from scipy.spatial import cKDTree
 
-from trainer.synthetic.person import Figure
+from trainer.synthetic.people.person import Figure
 
 Array = npt.NDArray[Any]  # of floats; whole numbers where indices are meant
 

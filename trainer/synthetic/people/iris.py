@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nodes.types import Float
-from trainer.synthetic.traits import Eyes, generator
+from trainer.synthetic.people.traits import Eyes, generator
 
 REACH = {"iris": 1.2, "white": 6.0}  # half sides in radii of the iris
 _SIZE = 512

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from nodes.errors import UsageError
-from trainer.synthetic.cues import CAMERA, Blink, Cues, Laugh, keyed
-from trainer.synthetic.performance import Acting, ActingOrigin, Curve
-from trainer.synthetic.speech import spoken
+from trainer.synthetic.acting.cues import CAMERA, Blink, Cues, Laugh, keyed
+from trainer.synthetic.acting.performance import Acting, ActingOrigin, Curve
+from trainer.synthetic.acting.speech import spoken
 
 # Moods and how often they come. Each is a mix of expressions, of which some are left out each time.
 _MOODS: dict[str, tuple[float, tuple[str, ...]]] = {

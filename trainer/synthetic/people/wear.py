@@ -8,12 +8,12 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
-from trainer.synthetic.arm import Arm
-from trainer.synthetic.face import follow_head, vertex_normals
-from trainer.synthetic.person import Figure
+from trainer.synthetic.people.face import follow_head, vertex_normals
+from trainer.synthetic.people.person import Figure
+from trainer.synthetic.people.traits import ClothesStyle, GlassesStyle
+from trainer.synthetic.props.arm import Arm
 from trainer.synthetic.scene import Material, MeshThing, Value, quads
 from trainer.synthetic.shapes import Array, Shape, grid, joined, tube
-from trainer.synthetic.traits import ClothesStyle, GlassesStyle
 
 _LOW = 0.37  # metres below the neck's joint at which clothes end
 _LOOSE: dict[ClothesStyle, float] = {"tshirt": 0.007, "shirt": 0.008, "sweater": 0.012}  # metres off the body

@@ -7,10 +7,9 @@ from zlib import crc32
 import numpy as np
 
 from nodes.types import Float
-from trainer.synthetic.haircut import scalp
-from trainer.synthetic.person import Figure
-from trainer.synthetic.scene import Material, StrandThing, Value
-from trainer.synthetic.strands import (
+from trainer.synthetic.people.haircut import scalp
+from trainer.synthetic.people.person import Figure
+from trainer.synthetic.people.strands import (
     Array,
     Head,
     StrandRoots,
@@ -22,7 +21,8 @@ from trainer.synthetic.strands import (
     unit,
     waved,
 )
-from trainer.synthetic.traits import Beard, Brows
+from trainer.synthetic.people.traits import Beard, Brows
+from trainer.synthetic.scene import Material, StrandThing, Value
 
 # The brow's middle line and half its height on the base mesh: across, up, half height; metres from the middle of the eyes.
 _BROW = (

@@ -17,7 +17,7 @@ from nodes.footage.footage import open_footage
 from nodes.geometry.smoothing import smooth, smooth_rotations, window_length
 from nodes.subjects.subject import load_subject
 from nodes.types import Float
-from trainer.synthetic.performance import Acting, ActingOrigin
+from trainer.synthetic.acting.performance import Acting, ActingOrigin
 
 _WINDOW = 0.12  # seconds over which curves are smoothed: short enough for a blink
 _POSE_WINDOW = 0.3  # seconds, of the pose

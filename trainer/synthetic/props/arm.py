@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from trainer.synthetic.body import Body
+from trainer.synthetic.people.body import Body
 from trainer.synthetic.shapes import Array
 
 Side = Literal["left", "right"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trainer.synthetic.strands import (
+from trainer.synthetic.people.strands import (
     Array,
     Collider,
     Flow,
@@ -22,7 +22,7 @@ from trainer.synthetic.strands import (
     unit,
     waved,
 )
-from trainer.synthetic.traits import Hair
+from trainer.synthetic.people.traits import Hair
 
 _CROWN = np.array([0.008, 0.125, 0.1])  # metres from the middle of the eyes, as all places here
 _TIE = np.array([0.0, 0.17, 0.055])

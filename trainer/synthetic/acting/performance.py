@@ -15,7 +15,7 @@ from nodes.files import load_document, whole_file
 from nodes.subjects.subject import load_subject
 from nodes.text import counted
 from nodes.types import Float
-from trainer.synthetic.body import Pose
+from trainer.synthetic.people.body import Pose
 
 Curve = npt.NDArray[np.floating[Any]]  # numbers over time, of any precision
 SCHEMA = "faceplate.acting/1"

@@ -31,10 +31,10 @@ from fractions import Fraction
 import numpy as np
 
 from nodes.errors import UsageError
-from trainer.synthetic.cues import EXPRESSIONS, REACH, Blink, Cues, Laugh
-from trainer.synthetic.improvise import add_idling
-from trainer.synthetic.performance import Acting, ActingOrigin, coefficient_names
-from trainer.synthetic.speech import spoken
+from trainer.synthetic.acting.cues import EXPRESSIONS, REACH, Blink, Cues, Laugh
+from trainer.synthetic.acting.improvise import add_idling
+from trainer.synthetic.acting.performance import Acting, ActingOrigin, coefficient_names
+from trainer.synthetic.acting.speech import spoken
 
 _WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.synthetic.performance import Curve
+from trainer.synthetic.acting.performance import Curve
 
 # Units by viseme. `closed` is no unit: it is the share by which the lips close over the open jaw.
 VISEMES: dict[str, dict[str, float]] = {

@@ -1,0 +1,1 @@
+"""Things before a face: hands and what they hold."""
