@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from nodes.types import Float
 
 
-def smoothstep(x: Float) -> Float:
+def smoothstep(x: npt.ArrayLike) -> Float:
     """Apply the cubic 3x² - 2x³ to values clipped to 0..1."""
-    x = np.clip(x, 0, 1)
-    return np.asarray(x * x * (3 - 2 * x), np.float32)
+    clipped = np.clip(x, 0, 1)
+    return np.asarray(clipped * clipped * (3 - 2 * clipped), np.float32)

@@ -72,7 +72,11 @@ class SwapModel:
         total = next(len(values) for values in given.values() if values is not None)
         feed = {name: self._checked(name, given[name], total) for name in self.inputs}
         step = self.batch or max(1, batch)
-        results = []
+        none = (0, self.size, self.size)
+        results: list[Sequence[Float]] = []
+        if not total:
+            shapes = ((*none, 2), (*none, 3)) if self.moves else ((*none, 3), none)
+            results = [[np.empty(shape, np.float32) for shape in shapes]]
         for start in range(0, total, step):
             part = {name: values[start : start + step] for name, values in feed.items()}
             count = min(step, total - start)

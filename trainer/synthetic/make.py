@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nodes.cache import digest_code, key_of
 from nodes.errors import writing
 from nodes.files import load_document, whole_file
 from nodes.progress import Progress, quiet
@@ -24,12 +25,11 @@ def make_take(take: Take, folder: Path, *, workers: int | None = None, progress:
     """
     plate = plate_of(take, folder)
     text = take.model_dump_json(by_alias=True, indent=1)
-    document = folder / DOCUMENT
-    complete = folder / "complete"
-    if complete.is_file() and document.is_file() and document.read_text("utf-8") == text:
+    complete, key = folder / "complete", key_of(take=text, code=digest_code("trainer.synthetic"))
+    if complete.is_file() and complete.read_text("ascii") == key:
         return plate
     complete.unlink(missing_ok=True)
-    with whole_file(document, sync=False) as temporary:
+    with whole_file(folder / DOCUMENT, sync=False) as temporary:
         temporary.write_text(text, "utf-8")
     there = players(take)
     scene = scene_of(take, there)
@@ -40,7 +40,7 @@ def make_take(take: Take, folder: Path, *, workers: int | None = None, progress:
     write_truth(look_up(truth, files), folder / "truth.npz")
     deliver([(take, file, number) for number, file in enumerate(files)], plate)
     with writing(complete):
-        complete.touch()
+        complete.write_text(key, "ascii")
     return plate
 
 

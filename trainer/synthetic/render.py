@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 import OpenImageIO as oiio
 
+from nodes.cache import digest_code, key_of
 from nodes.errors import FaceplateError, FootageError, writing
 from nodes.files import only_one
 from nodes.progress import Progress, quiet
@@ -29,13 +30,13 @@ _TAIL = 20  # lines of Blender's own that are shown when it fails
 def render(scene: Scene, folder: Path, *, workers: int | None = None, progress: Progress = quiet) -> list[Path]:
     """Render all frames of a scene into `folder` and return their files, `frames/0000.exr` and so on.
 
-    Frames that are there already are kept if they are of this very scene. workers: processes, each on one core; by default
+    Frames that are there already are kept if they are of this very scene and this version of `blender/`. workers: processes, each on one core; by default
     one for each core. Raises OutputError, and FaceplateError when Blender fails, with what it said.
     """
     out = folder / "frames"
     with only_one(folder / "render.lock", "rendering", folder):
-        digest = write_scene(scene, folder / "scene")
-        made_of = folder / "frames.sha256"
+        digest = key_of(scene=write_scene(scene, folder / "scene"), code=digest_code("trainer.synthetic.blender"))
+        made_of = folder / "frames.key"
         with writing(folder):
             if not made_of.is_file() or made_of.read_text("ascii") != digest:
                 shutil.rmtree(out, ignore_errors=True)

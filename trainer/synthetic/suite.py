@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodes.cache import cache_folder
+from nodes.errors import UsageError
 from nodes.progress import Progress, quiet
 from trainer.synthetic.make import deliver, make_take, staged
 from trainer.synthetic.people.person import Hair, Origin, Person
 from trainer.synthetic.props.things import Prop
 from trainer.synthetic.take import Actor, Delivery, Improvised, Lens, Lighting, Spoken, Take
 
-VERSION = 1  # raised whenever a picture changes
-
 
 class Swap(NamedTuple):
-    """A face to be replaced: the source's take, the plate's, and the folder of the true result."""
+    """A face to be replaced: the names of the source's and the plate's take."""
 
     source: str
     plate: str
@@ -92,7 +91,7 @@ CUTS: Mapping[str, tuple[str, ...]] = {"cut": ("calm", "speech")}
 
 
 def takes(frames: int = 48) -> tuple[Take, ...]:
-    """Return the twelve takes; the two that are sources of swaps have twice the frames."""
+    """Return the twelve takes; `calm` and `speech`, from which faces are taken, have twice the frames."""
     cast = people()
     tight, wide = Lens(), Lens(face=0.3, focal=50)
     acting = """
@@ -144,11 +143,14 @@ def make_set(
 ) -> Path:
     """Make the set, or the takes that are named with the swaps between them, and return its folder; by default in the cache.
 
-    A folder a take, as `make_take` has it; `calm-as-...` folders hold true results; `set.json` lists swaps and cuts. Stopped, the
-    same call goes on. Raises FaceplateError.
+    Each take has a folder, as `make_take` writes it; so has each true result, `PLATE-as-SOURCE`, and each cut. Stopped, the same
+    call goes on. Raises UsageError for a take that the set does not have, and other FaceplateErrors.
     """
-    folder = folder or cache_folder() / "synthetic" / f"set-{VERSION}-{frames}"
-    chosen = {take.name: take for take in takes(frames) if not only or take.name in only}
+    folder = folder or cache_folder() / "synthetic" / f"set-{frames}"
+    named = {take.name: take for take in takes(frames)}
+    if unknown := [name for name in only if name not in named]:
+        raise UsageError(f"the set has no take '{unknown[0]}'", remedy=f"Choose of: {', '.join(named)}")
+    chosen = {name: take for name, take in named.items() if not only or name in only}
     for take in chosen.values():
         make_take(take, folder / take.name, progress=staged(progress, take.name))
     for swap in SWAPS:

@@ -134,7 +134,7 @@ def test_a_model_says_what_it_needs(tmp_path):
 
 
 @pytest.mark.parametrize("fixed", ["N", 1, 4])
-@pytest.mark.parametrize("count", [1, 4, 7])
+@pytest.mark.parametrize("count", [0, 1, 4, 7])
 def test_every_crop_comes_back_whatever_the_batch(tmp_path, fixed, count):
     model = load_model(identity(tmp_path / "m.onnx", batch=fixed))
     given = crops(count)

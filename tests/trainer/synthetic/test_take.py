@@ -12,13 +12,13 @@ import PyOpenColorIO as ocio
 import pytest
 from pydantic import ValidationError
 
-from nodes.errors import SchemaError
+from nodes.errors import SchemaError, UsageError
 from nodes.footage.footage import open_footage
 from trainer.synthetic.make import load_take, make_take
 from trainer.synthetic.people.person import Person
 from trainer.synthetic.picture import displayed, eight_bits, grained
 from trainer.synthetic.render import Passes
-from trainer.synthetic.suite import CUTS, SWAPS, people, takes
+from trainer.synthetic.suite import CUTS, SWAPS, make_set, people, takes
 from trainer.synthetic.take import Actor, Delivery, Lens, Spoken, Take, camera_of
 from trainer.synthetic.truth.truth import read_truth
 
@@ -120,3 +120,9 @@ def test_the_set_has_twelve_takes_of_eight_people() -> None:
     assert {swap.plate for swap in SWAPS} | {swap.source for swap in SWAPS} <= set(named)
     assert all(part in named for parts in CUTS.values() for part in parts)
     assert {float(t.rate) for t in named.values()} >= {24.0, 25.0, 60.0}
+
+
+def test_a_take_that_the_set_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no take 'clam'.*calm"):
+        make_set(tmp_path, only=("clam",))
+    assert not list(tmp_path.iterdir())

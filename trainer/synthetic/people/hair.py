@@ -6,6 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
+from nodes.geometry.step import smoothstep
 from nodes.types import Float
 from trainer.synthetic.people.haircut import scalp
 from trainer.synthetic.people.person import Figure
@@ -16,7 +17,6 @@ from trainer.synthetic.people.strands import (
     clumped,
     grow,
     smooth_noise,
-    smoothstep,
     tapered,
     unit,
     waved,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nodes.geometry.step import smoothstep
 from trainer.synthetic.people.strands import (
     Array,
     Collider,
@@ -17,7 +18,6 @@ from trainer.synthetic.people.strands import (
     grow,
     resampled,
     smooth_noise,
-    smoothstep,
     tapered,
     unit,
     waved,

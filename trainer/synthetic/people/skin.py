@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 from scipy.spatial import cKDTree
 
+from nodes.geometry.step import smoothstep
 from nodes.subjects.subject import load_subject
 from nodes.types import Bool, Float
 from trainer.synthetic.people.body import Body
@@ -361,8 +362,7 @@ def tone(melanin: float, undertone: float = 0.0) -> Float:
 
 
 def _smooth(value: Float, low: float, high: float) -> Float:
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    return smoothstep((value - low) / (high - low))
 
 
 def _beard_shade(painter: _Painter, person: Person, step: int) -> Float:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 from scipy.spatial import cKDTree
 
+from nodes.geometry.step import smoothstep
 from trainer.synthetic.people.person import Figure
 
 Array = npt.NDArray[Any]  # of floats; whole numbers where indices are meant
@@ -402,12 +403,6 @@ def smooth_noise(points: Array, size: float, random: np.random.Generator) -> Arr
     """Return smooth random numbers, about -1..1, at points [N, 3]; size: metres from one bump to the next."""
     waves = random.normal(size=(8, 3)) * 2 * np.pi / size / 1.7
     return np.asarray(np.sin(points @ waves.T + random.uniform(0, 2 * np.pi, 8)).sum(1) / 2.0)
-
-
-def smoothstep(part: Array) -> Array:
-    """Return 0 below 0, 1 above 1 and a smooth rise between."""
-    part = np.clip(part, 0, 1)
-    return np.asarray(part * part * (3 - 2 * part))
 
 
 def unit(vectors: Array) -> Array:

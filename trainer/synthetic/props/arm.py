@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from trainer.synthetic.people.body import Body
+from trainer.synthetic.people.strands import unit
 from trainer.synthetic.shapes import Array
 
 Side = Literal["left", "right"]
@@ -90,8 +91,8 @@ def take_arm(body: Body, vertices: Array, data: Path, side: Side) -> Arm:
     for finger in range(1, 6):
         for joint in range(1, 5):
             joints[f"{finger}{joint}"] = body.joint(vertices, f"{letter}-finger-{finger}-{joint}")
-    along = _unit(joints["31"] - joints["hand"])
-    palm = _unit(np.cross(along, joints["51"] - joints["21"]))
+    along = unit(joints["31"] - joints["hand"])
+    palm = unit(np.cross(along, joints["51"] - joints["21"]))
     # Fingers at rest bend a little towards the palm.
     if (joints["34"] - joints["31"]) @ palm < 0:
         palm = -palm
@@ -119,10 +120,6 @@ def _weights(data: Path) -> dict[str, tuple[Array, Array]]:
     }
 
 
-def _unit(vector: Array) -> Array:
-    return np.asarray(vector / np.linalg.norm(vector, axis=-1, keepdims=True))
-
-
 def gripping(arm: Arm, grip: Grip, looseness: float = 0.0) -> tuple[dict[str, Array], dict[str, Array]]:
     """Bend the fingers: matrices [4, 4] by segment of hand and fingers, relative to the hand at rest, and the moved joints.
 
@@ -134,7 +131,7 @@ def gripping(arm: Arm, grip: Grip, looseness: float = 0.0) -> tuple[dict[str, Ar
         whole = np.eye(4)
         for joint in range(1, 4):
             start = arm.joints[f"{number}{joint}"]
-            axis = _unit(np.cross(arm.joints[f"{number}{joint + 1}"] - start, arm.palm))
+            axis = unit(np.cross(arm.joints[f"{number}{joint + 1}"] - start, arm.palm))
             if number == 1:
                 turn = _thumb_turn(arm, joint, thumb)
             else:
@@ -161,20 +158,20 @@ def _thumb_turn(arm: Arm, joint: int, angles: tuple[float, float, float, float])
     """Turn a joint of the thumb: its root towards the palm and the fingers, the outer ones across the palm."""
     towards, over, *outer = np.radians(angles)
     direction = [arm.joints[f"1{n + 1}"] - arm.joints[f"1{n}"] for n in range(1, 4)]
-    root = Rotation.from_rotvec(towards * _unit(np.cross(direction[0], arm.palm)))
+    root = Rotation.from_rotvec(towards * unit(np.cross(direction[0], arm.palm)))
     root = Rotation.from_rotvec(over * _sign(arm) * arm.palm) * root
     if joint == 1:
         return root
     side = arm.joints["51"] - arm.joints["21"]
-    side = _unit(side - (side @ arm.along) * arm.along) + 0.3 * arm.along
-    axis = _unit(np.cross(root.apply(direction[joint - 1]), side))
+    side = unit(side - (side @ arm.along) * arm.along) + 0.3 * arm.along
+    axis = unit(np.cross(root.apply(direction[joint - 1]), side))
     return Rotation.from_rotvec(outer[joint - 2] * root.inv().apply(axis))
 
 
 def hand_rotation(arm: Arm, along: Array, palm: Array) -> Rotation:
     """Return the rotations [T] that turn the hand at rest so that fingers and palm point as given, [T, 3] each; along is exact."""
-    along = _unit(np.asarray(along, np.float64))
-    palm = _unit(palm - (palm * along).sum(-1, keepdims=True) * along)
+    along = unit(np.asarray(along, np.float64))
+    palm = unit(palm - (palm * along).sum(-1, keepdims=True) * along)
     frames = np.stack([along, palm, np.cross(along, palm)], -1)
     return Rotation.from_matrix(frames @ np.stack([arm.along, arm.palm, arm.across], -1).T)
 
@@ -186,8 +183,8 @@ def index_side(arm: Arm) -> Array:
 
 def holding_rotation(arm: Arm, axis: Array, palm: Array) -> Rotation:
     """Return the rotations [T] of a hand that holds a stick along `axis`, from little finger to index, its palm about as given; [T, 3] each."""
-    across = _unit(axis) * np.sign(index_side(arm) @ arm.across)
-    palm = _unit(palm - (palm * across).sum(-1, keepdims=True) * across)
+    across = unit(axis) * np.sign(index_side(arm) @ arm.across)
+    palm = unit(palm - (palm * across).sum(-1, keepdims=True) * across)
     return hand_rotation(arm, np.cross(palm, across), palm)
 
 
@@ -206,8 +203,8 @@ def reach(
     distance = np.linalg.norm(way, axis=1, keepdims=True)
     span = np.clip(distance, 0.3 * (upper + fore), 0.98 * (upper + fore))
     shoulder = wrist - way / distance * span
-    way = _unit(way)
-    side = _unit(elbow_to - (elbow_to * way).sum(-1, keepdims=True) * way)
+    way = unit(way)
+    side = unit(elbow_to - (elbow_to * way).sum(-1, keepdims=True) * way)
     ahead = (upper**2 + span**2 - fore**2) / (2 * span)
     elbow = shoulder + ahead * way + np.sqrt(np.maximum(upper**2 - ahead**2, 0)) * side
     turns = {
@@ -215,7 +212,7 @@ def reach(
         "hand": (rotation, rest["hand"], wrist),
     }
     swing = _between(rest["hand"] - rest["elbow"], wrist - elbow)
-    axis = _unit(rest["hand"] - rest["elbow"])
+    axis = unit(rest["hand"] - rest["elbow"])
     quaternion = (swing.inv() * rotation).as_quat()
     twist = 2 * np.arctan2(quaternion[:, :3] @ axis, quaternion[:, 3])
     twist = np.unwrap((twist + np.pi) % (2 * np.pi) - np.pi)
@@ -235,6 +232,6 @@ def reach(
 
 def _between(start: Array, ends: Array) -> Rotation:
     """Return the smallest rotations [T] that turn one direction [3] into others [T, 3]."""
-    a, b = _unit(start), _unit(ends)
-    middle = _unit(a + b)
+    a, b = unit(start), unit(ends)
+    middle = unit(a + b)
     return Rotation.from_quat(np.concatenate([np.cross(a, middle), (middle @ a)[:, None]], 1))
