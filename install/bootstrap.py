@@ -100,7 +100,7 @@ def newer_python(path: str | None = None) -> list[str] | None:
 
 
 def require_python(version: tuple[int, ...], system: str, path: str | None = None) -> list[str] | None:
-    """Return None when `version` suffices, else the command of a Python that does. Raises Problem when there is none."""
+    """Return None if this Python is new enough, else the command of a newer one. Raises Problem if this machine has none."""
     if version >= OLDEST:
         return None
     newer = newer_python(path)

@@ -140,7 +140,7 @@ def fusion_roots() -> list[Path]:
 
 
 def fusion_prefs(roots: list[Path]) -> list[Path]:
-    """List the preferences in these folders, one file a profile; raises FaceplateError when there are none."""
+    """List the preference files in these folders, one for each profile; raises FaceplateError when no folder has one."""
     files = sorted(path for root in roots for path in root.glob("Profiles/*/Fusion.prefs"))
     if not files:
         raise FaceplateError(

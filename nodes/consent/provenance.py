@@ -64,7 +64,7 @@ class Provenance(BaseModel):
 
     @property
     def is_complete(self) -> bool:
-        """Whether it names performers, each with a consent."""
+        """Whether the provenance names performers, each with a consent."""
         return bool(self.performers) and all(part.consents for part in self.performers)
 
     @property

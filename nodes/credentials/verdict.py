@@ -58,7 +58,7 @@ class Verdict(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def intact(self) -> bool:
-        """Whether nothing was changed since it was signed."""
+        """Whether the files are as they were signed."""
         return self.state in ("trusted", "own", "unknown")
 
     @computed_field  # type: ignore[prop-decorator]

@@ -44,7 +44,7 @@ class TimeStamps:
 
     @property
     def counted(self) -> bool:
-        """Whether pictures are counted, for lack of time stamps."""
+        """Whether times are computed by counting pictures, because the file has no time stamps."""
         return len(self.pts) == 0
 
 

@@ -48,7 +48,7 @@ class SwapModel:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether any of its inputs needs footage of the source."""
+        """Whether the model has an input that is made from footage of the source."""
         return not {"reference", "vertices", "performance"}.isdisjoint(self.inputs)
 
     def run(

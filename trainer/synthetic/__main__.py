@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 from cyclopts import App
 
-from nodes.errors import FaceplateError, FootageError
+from nodes.errors import FaceplateError, UsageError
 from nodes.files import load_document, whole_file
 from trainer.synthetic.assets import BLENDER, WHEEL
 from trainer.synthetic.make import make_take
@@ -74,9 +74,11 @@ def people(*, out: Path, count: int = 24, first: int = 1, size: int = 256) -> No
         first: The seed of the first; the others follow.
         size: Side of each portrait in pixels.
     """
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"{out} is not the name of a PNG file", remedy="Name one, as --out people.png")
     sheet = people_sheet(range(first, first + count), size, out.with_suffix(""), progress=_ProgressLine())
-    if not cv2.imwrite(str(out), sheet[..., ::-1]):
-        raise FootageError("cannot be written", file=out, remedy="Name a PNG file in a folder that can be written")
+    with whole_file(out) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
     print(out)
 
 
