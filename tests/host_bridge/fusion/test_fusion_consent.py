@@ -67,6 +67,8 @@ class Show:
             self.fuse.work.wait = lambda seconds: watcher.step()  # type: ignore[method-assign]
 
     def press(self, button: str) -> str:
+        if self.watcher:
+            self.watcher.step()  # it shows every few seconds that it is there
         self.fuse.press(button, **ABOUT)
         return self.note
 
