@@ -117,7 +117,7 @@ def takes(frames: int = 48) -> tuple[Take, ...]:
             Actor(person=cast[person], acting=told, place=(0.5 * k - spread / 2, 0.05 * k), props=front)
             for k, person in enumerate(who)
         )
-        return Take(name=name, seed=seed, cast=members, **{"frames": frames, "lens": tight, **fields})
+        return Take(name=name, seed=seed, cast=members, samples=10, **{"frames": frames, "lens": tight, **fields})
 
     return (
         one("calm", "ada", moods=("calm", "talk", "joy", "skew"), seed=1, frames=2 * frames, place="studio"),
