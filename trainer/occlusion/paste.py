@@ -24,12 +24,12 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 class Composed(NamedTuple):
-    """A crop to train on. image: sRGB 0..1, [S, S, 3]. classes: shares that sum to 1, [5, S, S]. landmarks: pixels, [478, 3]. weights: 0..1, [S, S]."""
+    """A crop to train on. image: sRGB 0..1, [S, S, 3]. classes: shares that sum to 1, [5, S, S]. weights: 0..1, [S, S]. landmarks: pixels, [478, 3]."""
 
     image: Float
     classes: Float
-    landmarks: Float
     weights: Float
+    landmarks: Float
 
 
 def composed(
@@ -63,7 +63,7 @@ def composed(
     image = _filmed(random, layers[..., :3])
     shares = np.moveaxis(layers[..., 3:7], -1, 0)
     whole = np.concatenate([shares, np.maximum(1 - shares.sum(0, keepdims=True), 0)])
-    return Composed(image, whole / whole.sum(0), points, layers[..., 7].copy())
+    return Composed(image, whole / whole.sum(0), layers[..., 7].copy(), points)
 
 
 def _jitter(random: np.random.Generator, size: int) -> tuple[Float, bool]:
