@@ -11,7 +11,8 @@ from nodes.errors import SchemaError
 from nodes.subjects.subject import load_subject
 from trainer.occlusion.clips import clip_examples
 from trainer.occlusion.examples import CLASSES, FACE, HAIR, HAND, OTHER, SIDE, Examples, eight_bit_classes
-from trainer.occlusion.rendered import random_take
+from trainer.occlusion.rendered import examples_of, random_take, render_examples
+from trainer.synthetic.make import make_take
 
 
 def test_takes_differ_and_most_have_things_before_the_face() -> None:
@@ -23,6 +24,31 @@ def test_takes_differ_and_most_have_things_before_the_face() -> None:
     assert kinds.count("hand") > 0.4 * len(kinds) and "smoke" not in kinds
     assert {take.cast[0].person.wardrobe.glasses for take in takes} > {"none", "round"}
     assert len({take.place for take in takes}) == 5
+
+
+@pytest.mark.slow
+def test_a_rendered_hand_before_the_eyes_is_hand_and_the_rest_is_what_it_is(
+    tmp_path: Path, makehuman: Path, renderer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEPLATE_MAKEHUMAN", str(makehuman))
+    monkeypatch.setenv("FACEPLATE_BPY50", str(renderer))
+    make_take(random_take(19, 3).model_copy(update={"size": (96, 96), "samples": 2}), tmp_path, workers=1)
+    examples = examples_of(tmp_path)
+    assert len(examples) == 3 and (examples.classes.sum(1, dtype=np.int64) == 255).all()
+    shares = examples.classes.mean((0, 2, 3)) / 255
+    assert shares[FACE] > 0.15 and shares[HAIR] > 0.02 and shares[OTHER] > 0.3
+    x, y = examples.landmarks[2, 386, :2].astype(int)  # the left eye
+    assert examples.classes[2, HAND, y, x] > 200
+    x, y = examples.landmarks[2, 152, :2].astype(int)  # the chin
+    assert examples.classes[2, FACE, y - 4, x] > 200
+
+
+def test_takes_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
+    examples = blank_examples(1)
+    for seed in (1, 3):
+        examples.save(tmp_path / f"{seed:04d}.npz")
+    files = render_examples(tmp_path, 5, first=1, step=2)
+    assert [file.name for file in files] == ["0001.npz", "0003.npz"]
 
 
 def test_rounded_classes_sum_to_255() -> None:
