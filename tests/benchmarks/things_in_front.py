@@ -32,13 +32,13 @@ FRAMES = 16
 _STRANDS: tuple[Region, ...] = ("left eye", "left cheek", "nose")
 _PROPS: Mapping[str, tuple[Prop, ...]] = {
     "hand": (Prop(kind="hand", region="mouth", start=0.3, end=9),),
-    "passing": (Prop(kind="hand", path="cross", region="nose", start=0, end=FRAMES / 24),),
     "strands": tuple(
         Prop(kind="strands", region=region, start=0, end=9, seed=seed) for seed, region in enumerate(_STRANDS)
     ),
     "microphone": (Prop(kind="microphone", start=0.2, end=9),),
     "glasses": (),
     "paper": (Prop(kind="paper", start=0.35, end=9),),
+    "passing": (Prop(kind="hand", path="cross", region="nose", start=0, end=FRAMES / 24),),
 }
 THINGS = tuple(_PROPS)
 _THINGS_OF = ("0.front.", "0.glasses.frame")  # what a thing consists of, by name in the scene
@@ -79,7 +79,7 @@ def load_thing(name: str, folder: Path, size: int = 512, frames: int = FRAMES) -
 def _take(name: str, size: int, frames: int) -> Take:
     person = Person.from_seed(11, sex=0.0, age=30.0, origin=Origin(caucasian=1.0), wardrobe=Wardrobe(glasses="square"))
     return Take(
-        name=name, seed=3, frames=frames, size=(size, size), rate=Fraction(24), samples=24, place="studio",
+        name=name, seed=3, frames=frames, size=(size, size), rate=Fraction(24), samples=16, place="studio",
         cast=(Actor(person=person, acting=Spoken(text="0s relax"), props=_PROPS[name]),),
         lens=Lens(face=0.5, aim=(0.0, 0.14)), lighting=Lighting(size=2.0, fill=0.6, rim=8.0),
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _scene(take: Take, *prefixes: str, held_out: str | None = None) -> tuple[Sce
     kept = [thing for thing in scene.things if thing.name.startswith(prefixes)]
     for thing in scene.things:
         if isinstance(thing, MeshThing) and thing.name == held_out:
-            kept.append(replace(thing, material=_BLACK))
+            kept.append(replace(thing, material=_BLACK, vertices=thing.vertices[:1], attributes={}))  # nobody moves
     world = [player.posed @ player.placed[:3, :3].T + player.placed[:3, 3] for player in there]
     curves = [player.acting.coefficients for player in there]
     truth = measure_truth([player.figure for player in there], curves, world, scene.camera, scene.size)
