@@ -54,6 +54,14 @@ class Mouth(StrEnum):
     AUTO = "auto"
 
 
+class Glasses(StrEnum):
+    """Whose glasses are seen."""
+
+    PLATE = "plate"
+    SOURCE = "source"
+    AUTO = "auto"
+
+
 class Registrar(StrEnum):
     """Methods to find and place the aligned subject."""
 
@@ -184,6 +192,23 @@ class MaskParameters(Parameters):
         le=0.5,
         unit="of the crop",
         help="Width of the soft edge, inside the mask's outline.",
+    )
+    occlusion: float = parameter(
+        1.0,
+        decides=True,
+        ge=0,
+        le=1,
+        help="How much of what is in front of the face stays in front of it, such as hands, hair and microphones; 0 switches it off.",
+    )
+    glasses: Glasses = parameter(
+        Glasses.AUTO,
+        decides=True,
+        help="Whose glasses are seen where the plate's face wears some: the plate's, the source's own or none, or the source's where it wears some too.",
+    )
+    occluder: Path | None = parameter(
+        None,
+        decides=True,
+        help="ONNX network that tells the face from what is in front of it, with its description beside it; by default the embedded one.",
     )
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,17 +62,31 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
         "landmarks": (points, 2),
         "vertices": (points, 2),
     }
-    # Two rows: from a single one, torch concludes that the batch is always one.
     example = tuple(torch.rand(2, *shapes.get(name, (3, side, side))) for name in network.inputs)
+    write_onnx(_Swap(network), example, path, network.inputs, network.outputs, _metadata(network, facts))
+
+
+def write_onnx(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    path: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a module as an ONNX file with a dynamic batch, whole or not at all, without traces of this machine.
+
+    example: inputs of two rows: from a single one, torch concludes that the batch is always one. Raises OutputError.
+    """
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     with whole_file(path) as temporary:
         with _quiet(), torch.no_grad():
             torch.onnx.export(
-                _Swap(network),
+                module,
                 example,
                 temporary,
-                input_names=list(network.inputs),
-                output_names=list(network.outputs),
+                input_names=list(inputs),
+                output_names=list(outputs),
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -81,7 +95,7 @@ def export(network: Network, path: Path, facts: Mapping[str, str]) -> None:
             )
         model = onnx.load(temporary)
         _remove_traces(model)
-        onnx.helper.set_model_props(model, _metadata(network, facts))
+        onnx.helper.set_model_props(model, dict(metadata or {}))
         onnx.save(model, temporary)
 
 

@@ -100,6 +100,7 @@ class Stills:
             model=model and self._digest(model),
             detect=settings.detect.model_dump(mode="json"),
             align=settings.align.model_dump(mode="json"),
+            mask=settings.mask.model_dump(mode="json", include=settings.mask.having("decides")),
             swap=settings.swap.model_dump(mode="json", include=settings.swap.having("decides")),
             tracks=list(tracks),
         )

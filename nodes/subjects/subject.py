@@ -126,7 +126,8 @@ class Subject:
     contours: name → landmark indices, in order. regions: of masks; all of them are the subject. emphasis: those that count more in training. triangles: [T, 3], the surface
     that is warped. outline: the landmarks where a new shape has to meet the plate, none where it need not. coefficients: its
     expression as numbers; None: its landmarks are its expression. parts: at least one. likeness: see there. lines: groups of
-    lines that are drawn for a network; features: groups of outlines within which it sees the plate's own.
+    lines that are drawn for a network; features: groups of outlines within which it sees the plate's own. occluder: name of the embedded
+    network that tells it from what is in front of it, if there is one.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Subject:
     likeness: tuple[Likeness, ...] = ()
     lines: tuple[tuple[Int, ...], ...] = ()
     features: tuple[tuple[Int, ...], ...] = ()
+    occluder: str | None = None
 
     @cached_property
     def template_id(self) -> str:
@@ -336,4 +338,5 @@ def _parse(document: dict[str, Any], path: Path) -> Subject:
         ),
         lines=groups(document.get("lines", [])) or _dots(count),
         features=groups(document.get("features", [])),
+        occluder=document.get("occluder"),
     )

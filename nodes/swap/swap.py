@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress, groupby, islice
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from nodes.footage.footage import Footage, run_ahead
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.mask import Mattes
+from nodes.mask.visibility import NEAR, luma, refined, steady
 from nodes.progress import Progress, quiet
 from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
@@ -28,7 +29,8 @@ from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, move, place, reduced
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
-from nodes.swap.reference.render import performed, premultiplied
+from nodes.swap.reference.hidden import SourceLook
+from nodes.swap.reference.render import inward, performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.runner import INPUTS
@@ -40,6 +42,7 @@ _LOOKAHEAD = 12  # frames on either side over which the colour match is averaged
 _COLOUR_SIGMA = 6.0  # frames
 _THIN = 4  # every fourth pixel is enough to detect a blank crop
 _FINER = 1.5  # crop pixels for one that a model sees, where it moves the reference: that is one resample more
+_HIDDEN = 0.5  # coverage by something in front from which a pixel says nothing about the light on the face
 _BLANK = 2 / 255  # standard deviation up to which a crop is blank: a black frame or a flash between others
 
 
@@ -114,6 +117,8 @@ class _Face:
     vertices: Float | None
     affine: Float
     to_plate: Float
+    share: Float | None = None  # of the subject in each pixel of a small grid, and the luma there
+    guide: Float | None = None
 
 
 _Shot = tuple[Frame, dict[int, _Face]]
@@ -154,7 +159,9 @@ def swap(
             alignments = [
                 a.at(min(a.size, max(least, fitting_size(a.subject, finest, a.coverage)))) for a in alignments
             ]
-        references = plan_reference(alignments, source_frames, parameters, plate, progress, name)
+        look = SourceLook(mattes, source_frames.subject)
+        references = plan_reference(alignments, source_frames, parameters, plate, progress, name, look)
+        mattes = replace(mattes, source_wears_glasses=look.wears_glasses)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     logged = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
     _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], logged)
@@ -164,7 +171,8 @@ def swap(
 def in_plate(mattes: Mattes) -> SwapPlan:
     """Make patches that replace nothing: their alpha is the mattes in plate pixels."""
     tracks = tuple(_to_crop_space(a, None) for a in mattes.crops)
-    return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=0)
+    lookahead = NEAR if mattes.parameters.occlusion else 0
+    return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=lookahead)
 
 
 def _to_crop_space(alignment: Alignment, reference: ReferenceTrack | None) -> SwapTrack:
@@ -195,8 +203,16 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
     faces, crops = list(compress(faces, not_blank)), list(compress(crops, not_blank))
     if plan.model is not None and crops:
         _run_model(plan.model, crops)
-    for (f, number, _), face in zip(faces, crops, strict=True):
-        face.affine = match_colours(face.face[None], face.plate[None], face.matte[None], plan.parameters.colour)[0]
+    classes = None
+    if crops:
+        classes = plan.mattes.classes([f.plate for f in crops], [f.landmarks for f in crops], crops[0].subject)
+    shares = None if classes is None else plan.mattes.plate_share(classes)
+    for k, ((f, number, _), face) in enumerate(zip(faces, crops, strict=True)):
+        matte = face.matte
+        if shares is not None:
+            face.share, face.guide = shares[k], luma(face.plate, len(shares[k]))
+            matte = matte * cv2.resize(face.share, matte.shape, interpolation=cv2.INTER_LINEAR)
+        face.affine = match_colours(face.face[None], face.plate[None], matte[None], plan.parameters.colour)[0]
         shots[f][1][number] = face
     return shots
 
@@ -210,7 +226,7 @@ def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     if track.reference is not None and track.vertices is not None:
         own = _own(crop8, landmarks, track.subject)
         face, visible = track.reference.render(t, track.vertices[t], size, own)
-        matte = matte * visible
+        matte = matte * (inward(visible) if track.reference.hides else visible)
     vertices = None if track.vertices is None else track.vertices[t]
     return _Face(track.subject, plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
 
@@ -260,13 +276,29 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
     for number, face in faces.items():
         affine = _average_affine(window, at, number)
         image = apply_colour(face.face[None], affine[None])[0]
+        in_front = _in_front(window, at, number)
+        matte = face.matte if in_front is None else face.matte * (1 - in_front)
         if p.colour is not ColourMatch.NONE:
-            image = take_light(image, face.plate, face.matte, face.visible, p.light)
-        image = unsharp_mask(image[None], face.matte[None], p.sharpen)[0]
+            seen = face.visible if in_front is None else face.visible & (in_front < _HIDDEN)
+            image = take_light(image, face.plate, matte, seen, p.light)
+        image = unsharp_mask(image[None], matte[None], p.sharpen)[0]
         # Off the mesh there is nothing to show: the plate, so that resampling at the matte's edge finds no foreign colour.
         image = np.asarray(cv2.copyTo(image, face.visible.astype(np.uint8), face.plate.copy()), np.float32)
-        patches.append(place(frame.index, image, face.matte * p.opacity, face.to_plate, frame.width, frame.height))
+        patches.append(place(frame.index, image, matte * p.opacity, face.to_plate, frame.width, frame.height))
     return frame, plan.mattes.limit(merge(patches, frame.index))
+
+
+def _in_front(window: deque[_Shot], at: int, number: int) -> Float | None:
+    """Find what is in front of a face, as coverage of its crop [S, S], 0..1; None where it is not asked for."""
+    face = window[at][1][number]
+    if face.share is None:
+        return None
+    first = max(at - NEAR, 0)
+    near = [faces[number] for _, faces in islice(window, first, at + NEAR + 1) if number in faces]
+    shares = [f.share for f in near if f.share is not None]
+    guides = [f.guide for f in near if f.guide is not None]
+    middle = next(i for i, f in enumerate(near) if f is face)
+    return 1 - refined(steady(shares, guides, middle), face.plate)
 
 
 def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:

@@ -1,4 +1,1 @@
-"""Training of the occlusion network, which says for each pixel of a face crop whether it is face, hair, hand, glasses or other.
-
-Its examples live here too: rendered, of clips, and with things pasted before the face. The network that is shipped runs in `nodes`.
-"""
+"""Training of the network that tells a face from what is in front of it: examples, network, training and export."""

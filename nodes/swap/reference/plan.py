@@ -17,7 +17,8 @@ from nodes.progress import Progress, quiet, stage
 from nodes.subjects.subject import Part, Subject
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
-from nodes.swap.reference.gallery import Reference, fetch_references
+from nodes.swap.reference.gallery import Look, Reference, fetch_references
+from nodes.swap.reference.hidden import hidden_parts
 from nodes.swap.reference.inside import filled_openings, plate_share
 from nodes.swap.reference.look import MARGIN, look_again
 from nodes.swap.reference.render import ReferenceTrack
@@ -28,6 +29,8 @@ from nodes.swap.reference.wrinkles import SIDE, learn_wrinkles, spread_out
 from nodes.types import Float, Int, Track
 
 _POSE_WINDOW = 0.36  # seconds
+_CHOICES = 3  # times that references are chosen, until those are found in which the face is not hidden
+_HIDING = 40.0  # cost of a frame in which a part is hidden, in squared spreads
 _ALIKE = 0.7  # spreads up to which two eyes do the same
 
 
@@ -38,11 +41,13 @@ def plan_reference(
     plate: Footage | None = None,
     progress: Progress = quiet,
     name: str = "prepare",
+    look: Look | None = None,
 ) -> list[ReferenceTrack]:
     """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source.
 
     plate: the footage of the alignments, some frames of which are analysed for wrinkles and for the second look; skipped without it. progress:
-    receives the source's frames as they are read, under `name`, and the rendered sample frames, under "look".
+    receives the source's frames as they are read, under `name`, and the rendered sample frames, under "look". look: finds what is in front of the
+    source's face, as of `fetch_references`: frames in which a part is hidden are avoided.
     """
     if source.footage is None:
         raise ValueError("references are fetched from footage")
@@ -51,14 +56,25 @@ def plan_reference(
         take_performance(a.track.landmarks, subject, window_length(_POSE_WINDOW, a.rate), mirrored=a.track.mirrored)
         for a in alignments
     ]
-    chosen = [choose_references(p, source, parameters) for p in plates]
     learns = plate is not None and subject.coefficients is not None
     samples = spread_out(source.performance.coefficients) if learns else np.zeros(0, np.int64)
-    needed = np.unique(np.concatenate([samples, *(c.index[c.weight > 0] for choices in chosen for c in choices)]))
-    size = max(a.size for a in alignments)
-    points, read = surface.extend(source.landmarks[needed], picture=True), stage(progress, name, None)
-    pictures = fetch_references(source.footage, source.frames[needed], points, size, read)
-    references = dict(zip(needed.tolist(), pictures, strict=True))
+    size, read, footage = max(a.size for a in alignments), stage(progress, name, None), source.footage
+    references: dict[int, Reference] = {}
+
+    def fetch(rows: Int) -> None:
+        points = surface.extend(source.landmarks[rows], picture=True)
+        pictures = fetch_references(footage, source.frames[rows], points, size, read, look=look)
+        references.update(zip(rows.tolist(), pictures, strict=True))
+
+    hidden = None
+    for _ in range(_CHOICES):
+        chosen = [choose_references(p, source, parameters, hidden) for p in plates]
+        needed = np.unique(np.concatenate([samples, *(c.index[c.weight > 0] for choices in chosen for c in choices)]))
+        missing = np.array([row for row in needed.tolist() if row not in references], np.int64)
+        fetch(missing)
+        if all(references[row].own is None for row in missing.tolist()):
+            break
+        hidden = hidden_parts(references, source)
     tracks = []
     for alignment, performance, choices in zip(alignments, plates, chosen, strict=True):
 
@@ -119,17 +135,20 @@ def make_track(
     return look_again(track, plate, placed, theirs, plate_pictures, parameters.expression, progress)
 
 
-def choose_references(plate: Performance, source: Source, parameters: SwapParameters) -> tuple[Choice, ...]:
-    """Choose source frames for each part of the subject in every frame of the plate."""
+def choose_references(
+    plate: Performance, source: Source, parameters: SwapParameters, hidden: Float | None = None
+) -> tuple[Choice, ...]:
+    """Choose source frames for each part of the subject in every frame of the plate. hidden: how much of each part is hidden in each frame, [N, P]."""
     pose, own = common_poses(plate, source.performance)
     chosen = []
-    for part in source.subject.parts:
+    for number, part in enumerate(source.subject.parts):
+        penalty = source.penalty if hidden is None else source.penalty + np.float32(_HIDING) * hidden[:, number]
         source_numbers, target = (_both_sides(p, part, source.subject) for p in (source.performance, plate))
         if len(part.twin):
             target = _agreeing(target)
         target = np.asarray((target + part.usual * np.median(source_numbers, axis=0)) / (1 + part.usual), np.float32)
         plate_view, source_view = (part.view * turn / POSE_UNIT for turn in (pose, own))
-        chosen.append(choose(target, source_numbers, plate_view, source_view, source.penalty, parameters.steadiness))
+        chosen.append(choose(target, source_numbers, plate_view, source_view, penalty, parameters.steadiness))
     return tuple(chosen)
 
 

@@ -1,20 +1,17 @@
-"""Mask: draws the pixels of the subject from landmarks, moves and softens the edge by distance, and combines mattes."""
+"""Regions of the subject, drawn from landmarks; their edge is moved and softened by distance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nodes.align import Alignment
 from nodes.definitions import MaskParameters
 from nodes.errors import FaceplateError
-from nodes.footage.footage import Footage
-from nodes.subjects.subject import Region, Subject, load_subject
-from nodes.types import Faces, Float, Image8, Patch
+from nodes.subjects.subject import Region, Subject
+from nodes.types import Float, Image8
 
 _SUBPIXEL = 4  # bits
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -149,37 +146,3 @@ def _outline(level: Float, at: npt.NDArray[np.intp]) -> tuple[Float, Float, Floa
     x: Float = (column - depth * dx / steepness).astype(np.float32)
     y: Float = (row - depth * dy / steepness).astype(np.float32)
     return depth, x, y
-
-
-@dataclass(frozen=True, slots=True)
-class Mattes:
-    """The mattes of a shot: drawn from landmarks in crops of any size, and limited by an artist's own matte in plate pixels."""
-
-    crops: tuple[Alignment, ...]
-    parameters: MaskParameters
-    roto: Footage | None = None
-
-    def draw(self, landmarks: Float, subject: Subject, size: int) -> Float:
-        """Draw the matte [size, size], 0..1, of one crop; landmarks: [L, >=2] in crop pixels."""
-        matte: Float = draw_matte(landmarks[None], size, subject, self.parameters)[0]
-        return matte
-
-    def limit(self, patch: Patch) -> Patch:
-        """Multiply a patch in plate pixels by the artist's matte: by its code values, since coverage has no transfer curve."""
-        if self.roto is None or patch.roi.empty:
-            return patch
-        frame = self.roto.frame(patch.frame)
-        values = frame.linear(patch.roi) if frame.info.colour == "scene_linear" else frame.rgb(patch.roi)
-        return replace(patch, rgba=patch.rgba * np.clip(values[..., :1], 0, 1))
-
-
-def mask(
-    faces: Faces,
-    crops: tuple[Alignment, ...],
-    parameters: MaskParameters | None = None,
-    roto: Footage | None = None,
-) -> Mattes:
-    """Prepare the mattes of the crops. Raises FaceplateError for an unknown region."""
-    parameters = parameters or MaskParameters()
-    check_regions(load_subject(faces.subject), parameters.regions)
-    return Mattes(crops, parameters, roto)
