@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import cv2
 import numpy as np
 import onnxruntime as ort
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nodes.errors import ModelError
 from nodes.files import load_document
@@ -48,11 +48,12 @@ class OccluderDocument(BaseModel):
     values: Literal["logits", "shares", "labels"] = "logits"
     output: str | None = None
 
-    @model_validator(mode="after")
-    def _shows_faces(self) -> OccluderDocument:
-        if not self.classes.get("face"):
-            raise ValueError("classes names no channel of the face")
-        return self
+    @field_validator("classes")
+    @classmethod
+    def _shows_faces(cls, classes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        if not classes.get("face"):
+            raise ValueError("no channel of the face is named")
+        return classes
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Occluder:
         assert told is not None
         small = np.stack([_unit(p, told.size) for p in pictures]) * np.float32(255)
         small = small[..., ::-1] if told.colour == "bgr" else small
-        small = (small - np.array(told.mean, np.float32)) / np.array(told.std, np.float32)
+        mean, deviation = (np.asarray(values, np.float32) for values in (told.mean, told.std))
+        small = (small - mean) / deviation
         fed = np.ascontiguousarray(small.transpose(0, 3, 1, 2) if told.layout == "nchw" else small, np.float32)
         name = told.output or self.session.get_outputs()[0].name
         (out,) = self.session.run([name], {self.session.get_inputs()[0].name: fed})

@@ -95,6 +95,7 @@ def render_shot(
             range=(first, last),
             settings=settings.model_dump(mode="json", exclude={"swap": swap.having("consent")}),
             tracks=tuple(tracks),
+            occluder=_digest_occluder(settings),
             code=digest_code("nodes"),
         )
         folder = results.open_partial(out, key)
@@ -164,6 +165,7 @@ def write_mattes(
             range=(first, last),
             settings=settings.model_dump(mode="json", exclude={"swap"}),
             tracks=sorted(track.id for track in values["faces"].tracks),
+            occluder=_digest_occluder(settings),
             code=digest_code("nodes"),
         )
         folder = results.open_partial(out, key)
@@ -176,6 +178,11 @@ def write_mattes(
             report(done)
         results.publish(folder, out)
         return visible
+
+
+def _digest_occluder(settings: Settings) -> str | None:
+    path = settings.mask.occluder
+    return digest_file(path) if path is not None and path.is_file() else None
 
 
 def as_written(patch: Patch) -> Patch:

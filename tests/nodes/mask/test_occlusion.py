@@ -1,0 +1,214 @@
+"""What is in front of the face stays in front of it: in the plate, and in the source's frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nodes.align import align
+from nodes.definitions import ColourMatch, Glasses, MaskParameters, SwapParameters
+from nodes.errors import FaceplateError, ModelError, SchemaError
+from nodes.footage.footage import Footage
+from nodes.mask import Mattes
+from nodes.mask.classes import CLASSES
+from nodes.mask.occluder import load_occluder
+from nodes.mask.visibility import refined, steady
+from nodes.subjects.subject import load_subject
+from nodes.swap import in_plate, swap
+from nodes.types import Faces, Float, Patch
+from tests.support.memory import clip_of
+from tests.support.occluders import SIDE, blue_occluder
+
+FACE = load_subject("face")
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def occluder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return blue_occluder(tmp_path_factory.mktemp("occluder"))
+
+
+def covered(footage: Footage, faces: Faces, share: float = 0.3, every: int = 1) -> tuple[Footage, np.ndarray]:
+    """The first frames with something blue over a side of the face, every so many, and where it is, [T, H, W]."""
+    track = faces.tracks[0]
+    frames, where = [], []
+    for frame, landmarks in zip(footage.frames(0, COUNT - 1), track.landmarks, strict=False):
+        picture = frame.rgb8().copy()
+        x0, y0 = landmarks[:, :2].min(0)
+        x1, y1 = landmarks[:, :2].max(0)
+        hidden = np.zeros(picture.shape[:2], bool)
+        if frame.index % every == 0:
+            hidden[int(y0) : int(y1), int(x0) : int(x0 + share * (x1 - x0))] = True
+        picture[hidden] = 20, 40, 230
+        frames.append(picture)
+        where.append(hidden)
+    return clip_of(frames), np.stack(where)
+
+
+def first(faces: Faces) -> Faces:
+    track = faces.tracks[0]
+    cut = replace(track, **{k: getattr(track, k)[:COUNT] for k in ("frames", "boxes", "scores", "landmarks")})
+    return replace(faces, count=COUNT, tracks=(cut,))
+
+
+def whole(patch: Patch, shape: tuple[int, int]) -> Float:
+    out = np.zeros((*shape, 4), np.float32)
+    out[patch.roi.slices] = patch.rgba
+    return out
+
+
+def mattes_of(footage: Footage, mattes: Mattes) -> Float:
+    shape = (footage.info.height, footage.info.width)
+    return np.stack([whole(patch, shape)[..., 3] for _, patch in in_plate(mattes).patches(footage.frames())])
+
+
+def test_the_matte_ends_at_what_is_in_front(plate: Footage, plate_faces: Faces, occluder: Path) -> None:
+    footage, hidden = covered(plate, plate_faces)
+    crops = align(first(plate_faces)).crops
+    off, half, on = (
+        mattes_of(footage, Mattes(crops, MaskParameters(occlusion=strength, occluder=occluder)))
+        for strength in (0, 0.5, 1)
+    )
+    inside = np.stack([np.asarray(h, bool) for h in hidden]) & (off > 0.5)
+    assert off[inside].mean() > 0.8 and on[inside].mean() < 0.02
+    assert half[inside].mean() == pytest.approx(off[inside].mean() / 2, rel=0.1)
+    clear = ~hidden & (off > 0)
+    assert np.abs(on - off)[clear].mean() < 0.02
+    untouched = plate.frame(0).rgb8()
+    assert not (untouched[..., 2] > 200).all(-1).any()
+
+
+def test_a_clear_face_keeps_its_matte_bit_for_bit(plate: Footage, plate_faces: Faces, occluder: Path) -> None:
+    crops = align(first(plate_faces)).crops
+    footage = clip_of([frame.rgb8() for frame in plate.frames(0, COUNT - 1)])
+    off, on = (
+        mattes_of(footage, Mattes(crops, MaskParameters(occlusion=strength, occluder=occluder))) for strength in (0, 1)
+    )
+    np.testing.assert_array_equal(on, off)
+
+
+def test_the_composite_is_the_plate_where_something_is_in_front(
+    plate: Footage, plate_faces: Faces, source: Footage, source_faces: Faces, occluder: Path
+) -> None:
+    footage, hidden = covered(plate, plate_faces)
+    crops = align(first(plate_faces)).crops
+    mattes = Mattes(crops, MaskParameters(occluder=occluder))
+    plan = swap(None, crops, mattes, SwapParameters(), source, source_faces)
+    for frame, patch in plan.patches(footage.frames()):
+        rows, columns = np.nonzero(hidden[frame.index])
+        inner = np.zeros_like(hidden[0])
+        inner[rows.min() + 4 : rows.max() - 3, columns.min() + 4 : columns.max() - 3] = True
+        np.testing.assert_array_equal(frame.over(patch).rgb8()[inner], frame.rgb8()[inner])
+
+
+def test_source_frames_in_which_a_part_is_hidden_are_not_used(
+    plate: Footage, plate_faces: Faces, source: Footage, source_faces: Faces, occluder: Path
+) -> None:
+    footage, _ = covered(source, source_faces, share=0.5, every=2)
+    crops = align(first(plate_faces)).crops
+    parameters = SwapParameters(colour=ColourMatch.NONE, light=0, wrinkles=0)
+    shown = []
+    for strength in (0, 1):
+        mattes = Mattes(crops, MaskParameters(occlusion=strength, occluder=occluder))
+        plan = swap(None, crops, mattes, parameters, footage, first(source_faces))
+        _, patch = next(iter(plan.patches(plate.frames(0, 0))))
+        seen = patch.rgba[..., 3] > 0.5
+        blue = patch.rgba[..., 2] > 2 * patch.rgba[..., 0]
+        shown.append(float((blue & seen).mean()))
+    assert shown[0] > 0.05 and shown[1] == 0
+
+
+def test_where_all_source_frames_are_hidden_the_plate_keeps_its_own_skin(
+    plate: Footage, plate_faces: Faces, source: Footage, source_faces: Faces, occluder: Path
+) -> None:
+    footage, _ = covered(source, source_faces)
+    crops = align(first(plate_faces)).crops
+    parameters = SwapParameters(colour=ColourMatch.NONE, light=0, wrinkles=0)
+    mattes = Mattes(crops, MaskParameters(occluder=occluder))
+    plan = swap(None, crops, mattes, parameters, footage, first(source_faces))
+    alone = swap(None, crops, Mattes(crops, MaskParameters(occlusion=0)), parameters, footage, first(source_faces))
+    (_, patch), (_, blind) = (next(iter(p.patches(plate.frames(0, 0)))) for p in (plan, alone))
+    colour = patch.rgba[..., :3] / np.maximum(patch.rgba[..., 3:], 1e-3)
+    seen = patch.rgba[..., 3] > 0.05
+    assert not (seen & (colour[..., 2] > 1.5 * colour[..., 0])).any()
+    assert 0.5 < patch.rgba[..., 3].sum() / blind.rgba[..., 3].sum() < 0.95
+
+
+def test_an_edge_of_the_picture_becomes_the_edge_of_the_matte() -> None:
+    picture = np.full((200, 200, 3), 0.7, np.float32)
+    picture[:, 103:] = 0.4
+    share = np.ones((50, 50), np.float32)
+    share[:, 27:] = 0  # the edge is at 25.75 of the small grid
+    share[:, 25:27] = 0.5
+    found = refined(share, picture)
+    assert (found[:, :98] > 0.98).all() and (found[:, 108:] < 0.02).all()
+
+
+def test_time_steadies_what_does_not_move_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(0.5 + 0.2 * rng.standard_normal((40, 40)), 0, 1).astype(np.float32) for _ in range(5)]
+    still, cut = [np.full((40, 40), 0.5, np.float32)] * 5, [np.full((40, 40), 0.15 * k, np.float32) for k in range(5)]
+    assert steady(noisy, still, 2).std() < 0.6 * noisy[2].std()
+    np.testing.assert_allclose(steady(noisy, cut, 2), noisy[2], atol=0.02)
+
+
+@pytest.mark.parametrize("glasses", list(Glasses))
+def test_glasses_are_the_plates_or_the_sources(glasses: Glasses) -> None:
+    classes = np.zeros((1, len(CLASSES), 2, 2), np.float32)
+    classes[:, CLASSES.index("glasses"), 0] = 1
+    classes[:, CLASSES.index("face"), 1] = 1
+    mattes = Mattes((), MaskParameters(glasses=glasses))
+    replaced, worn = mattes.plate_share(classes), replace(mattes, source_wears_glasses=True).plate_share(classes)
+    assert (replaced[:, 1] == 1).all() and (worn[:, 1] == 1).all()
+    assert (replaced[:, 0] == (glasses is Glasses.SOURCE)).all()
+    assert (worn[:, 0] == (glasses is not Glasses.PLATE)).all()
+    assert (mattes.source_share(classes)[:, 0] == (glasses is not Glasses.PLATE)).all()
+
+
+def test_networks_of_many_layouts_say_the_same(tmp_path: Path, plate: Footage, plate_faces: Faces) -> None:
+    crop = plate.frame(0).rgb8()[:256, :256]
+    landmarks = plate_faces.tracks[0].landmarks[0]
+    usual = load_occluder(FACE, blue_occluder(tmp_path / "usual"))
+    turned = load_occluder(FACE, blue_occluder(tmp_path / "turned", colour="bgr", mean=[0, 0, 0], std=[255] * 3))
+    swapped = load_occluder(FACE, blue_occluder(tmp_path / "swapped", classes={"hand": [1], "face": [0]}))
+    assert usual and turned and swapped
+    shares = usual.classes([crop], [landmarks], FACE)
+    assert shares.shape == (1, len(CLASSES), SIDE, SIDE)
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(shares, swapped.classes([crop], [landmarks], FACE))
+    mirrored = turned.classes([np.ascontiguousarray(crop[..., ::-1])], [landmarks], FACE)
+    np.testing.assert_array_equal(shares, mirrored)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"classes": {"hair": [0]}}, SchemaError, "no channel of the face is named"),
+        ({"classes": {"face": [7]}}, ModelError, "does not fit its description"),
+        ({"size": [64, 64]}, ModelError, "does not fit its description"),
+        ({"output": "masks"}, ModelError, "does not fit its description"),
+        ({"schema": "faceplate.occluder/2"}, SchemaError, "newer"),
+        ({"std": [0, 1, 1]}, SchemaError, "greater than 0"),
+    ],
+)
+def test_a_description_that_is_wrong_is_refused_at_once(
+    tmp_path: Path, changes: dict[str, object], error: type[FaceplateError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        load_occluder(FACE, blue_occluder(tmp_path, **changes))
+
+
+def test_a_network_without_a_description_is_refused(tmp_path: Path) -> None:
+    path = blue_occluder(tmp_path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(SchemaError, match=r"blue\.json.*does not exist"):
+        load_occluder(FACE, path)
+
+
+def test_subjects_without_a_network_are_masked_as_before(tmp_path: Path) -> None:
+    hand = load_subject("hand")
+    assert load_occluder(hand) is None
+    assert Mattes((), MaskParameters()).classes([np.zeros((32, 32, 3), np.float32)], [hand.template], hand) is None
