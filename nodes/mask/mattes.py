@@ -10,11 +10,11 @@ import numpy as np
 from nodes.align import Alignment
 from nodes.definitions import Glasses, MaskParameters
 from nodes.footage.footage import Footage
-from nodes.mask.occluder import load_occluder
+from nodes.mask.occluder import load_occluder, unit_range
 from nodes.mask.regions import check_regions, draw_matte
-from nodes.mask.visibility import share_of_subject
+from nodes.mask.visibility import refined, share_of_subject
 from nodes.subjects.subject import Subject, load_subject
-from nodes.types import Faces, Float, Patch
+from nodes.types import Faces, Float, Image8, Patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,18 @@ class Mattes:
         frame = self.roto.frame(patch.frame)
         values = frame.linear(patch.roi) if frame.info.colour == "scene_linear" else frame.rgb(patch.roi)
         return replace(patch, rgba=patch.rgba * np.clip(values[..., :1], 0, 1))
+
+
+def visible_shares(pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Float | None:
+    """Find how much of each pixel of B crops is the subject itself, glasses included: [B, S, S], 0..1; None for a subject without an occluder.
+
+    pictures: [S, S, 3], display-referred RGB, uint8 or 0..1. landmarks: [L, >=2] of each, in its pixels.
+    """
+    occluder = load_occluder(subject) if len(pictures) else None
+    if occluder is None:
+        return None
+    shares = share_of_subject(occluder.classes(pictures, landmarks, subject), glasses=True)
+    return np.stack([refined(share, unit_range(p)) for share, p in zip(shares, pictures, strict=True)])
 
 
 def mask(

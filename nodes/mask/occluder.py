@@ -76,7 +76,7 @@ class Occluder:
 
     def _embedded(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Float:
         points = np.stack([own[:, :2] * np.float32(SIZE / len(p)) for own, p in zip(landmarks, pictures, strict=True)])
-        small = np.stack([_unit(p, (SIZE, SIZE)) for p in pictures])
+        small = np.stack([_reduced(p, (SIZE, SIZE)) for p in pictures])
         crops = np.concatenate([small, draw_regions(points, SIZE, subject)[..., None]], -1)
         (classes,) = self.session.run(["classes"], {self.session.get_inputs()[0].name: crops})
         return np.asarray(classes, np.float32)
@@ -84,7 +84,7 @@ class Occluder:
     def _described(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Float:
         told = self.document
         assert told is not None
-        small = np.stack([_unit(p, told.size) for p in pictures]) * np.float32(255)
+        small = np.stack([_reduced(p, told.size) for p in pictures]) * np.float32(255)
         small = small[..., ::-1] if told.colour == "bgr" else small
         mean, deviation = (np.asarray(values, np.float32) for values in (told.mean, told.std))
         small = (small - mean) / deviation
@@ -94,9 +94,15 @@ class Occluder:
         return _shares(np.asarray(out), told)
 
 
-def _unit(picture: Image8 | Float, size: tuple[int, int]) -> Float:
-    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
-    return small / np.float32(255) if picture.dtype == np.uint8 else np.clip(small, 0, 1)
+def unit_range(picture: Image8 | Float) -> Float:
+    """Return a picture of bytes, or of floats about 0..1, as floats 0..1."""
+    if picture.dtype == np.uint8:
+        return np.asarray(picture / np.float32(255), np.float32)
+    return np.asarray(np.clip(picture, 0, 1), np.float32)
+
+
+def _reduced(picture: Image8 | Float, size: tuple[int, int]) -> Float:
+    return unit_range(np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)))
 
 
 def _shares(out: np.ndarray, told: OccluderDocument) -> Float:

@@ -17,6 +17,7 @@ _SHOWN = 12  # frames that are shown at most
 _TRIFLE = 0.1  # severity below which a frame is not listed
 _MOST_SEVERE = 100.0  # a face that is lost, a change outside the matte: always first
 _NAMED = 2  # coefficients of a group that a reason names
+IN_FRONT = 10.0  # percent of a face that is hidden, from which the frame is shown
 # Values that are conspicuous: severity 1.
 _LANDMARKS, _COEFFICIENT, _STEP = 6.0, 0.4, 30.0
 
@@ -25,7 +26,7 @@ _LANDMARKS, _COEFFICIENT, _STEP = 6.0, 0.4, 30.0
 class FrameCurves:
     """Curves to plot, per frame of the shot [T]; of several faces the worst counts. Errors and coverage in percent.
 
-    groups: largest difference of a coefficient, group by group.
+    groups: largest difference of a coefficient, group by group. hidden: part of the face that is behind something.
     """
 
     error: Float
@@ -34,6 +35,7 @@ class FrameCurves:
     flicker_plate: Float
     flicker_composite: Float
     coverage: Float
+    hidden: Float
     steps: Float
     outside: Float
     jitter: Float
@@ -78,6 +80,7 @@ def measure_frames(shot: MeasuredShot) -> FrameCurves:
         flicker_plate=over(lambda f: f.flicker_plate),
         flicker_composite=over(lambda f: f.flicker_composite),
         coverage=100 * shot.coverage,
+        hidden=over(lambda f: 100 * measure.hidden(f.covered)),
         steps=100 * measure.steps(shot.coverage),
         outside=shot.outside,
         jitter=over(lambda f: np.hypot(*(f.raw - f.smoothed)[:, 2:].T)),
@@ -103,6 +106,7 @@ def worst_frames(shot: MeasuredShot, c: FrameCurves) -> list[FrameToSee]:
         (c.error, _LANDMARKS, 2, False, lambda i: (f"landmark error {c.error[i]:.1f} % (median {median:.1f} %)",)),
         (_above(excess), max(2 * usual, 1.0), 3, False, lambda i: (f"flicker {c.flicker_composite[i]:.1f}, the plate's {c.flicker_plate[i]:.1f}",)),
         (c.steps, _STEP, 2, False, lambda i: (f"matte changes by {c.steps[i]:.0f} % in one frame",)),
+        (_above(c.hidden - IN_FRONT), IN_FRONT, 3, False, lambda i: (f"something is in front of {c.hidden[i]:.0f} % of the face",)),
         (c.jitter, max(8 * shaken, 4.0), 1, False, lambda i: (f"smoothing moves the face by {c.jitter[i]:.1f} px",)),
     ]  # fmt: skip
     looks: dict[int, FrameToSee] = {}

@@ -88,6 +88,14 @@ def covered(matte: Float, points: Float) -> Float:
     return np.asarray(np.where(within, values, 0).mean(-1), np.float32)
 
 
+def hidden(covered: Float) -> Float:
+    """Estimate the part of a face that is behind something, [N], 0..1, from the share of it under the matte, [N]: how far it falls below its usual."""
+    if not np.isfinite(covered).any():
+        return np.full(len(covered), np.nan, np.float32)
+    usual = max(float(np.nanpercentile(covered, 90)), 1e-6)
+    return np.asarray(np.clip(1 - covered / usual, 0, 1), np.float32)
+
+
 def steps(area: Float) -> Float:
     """Return the change of the covered area from the frame before over the median area, [T] → [T]: |a_t − a_(t−1)| / median(a > 0)."""
     out = np.full(len(area), np.nan, np.float32)

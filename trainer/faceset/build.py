@@ -21,7 +21,7 @@ from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParamete
 from nodes.errors import NoFaceError, OutputError, writing
 from nodes.files import flush
 from nodes.footage.footage import Footage
-from nodes.mask import draw_regions
+from nodes.mask import draw_regions, visible_shares
 from nodes.progress import Progress, quiet, stage
 from nodes.shot.results import check_writable
 from nodes.shot.sheet import write_png
@@ -144,18 +144,22 @@ _BLOCK = 64
 
 
 def write_arrays(
-    folder: Path, clips: Sequence[Candidates], chosen: Sequence[Selection], yaw_pitch: Float, size: int
+    folder: Path, clips: Sequence[Candidates], chosen: Sequence[Selection], crops: GrowingArray, yaw_pitch: Float
 ) -> None:
-    """Write masks, landmarks and entries of the kept crops of each clip; raises OSError."""
+    """Write masks, without what is in front of the face, landmarks and entries of the kept crops of each clip; raises OSError."""
 
     def concatenate(name: str) -> Any:
         return np.concatenate([getattr(c, name)[k.rows] for c, k in zip(clips, chosen, strict=True)])
 
     landmarks = concatenate("landmarks")
     np.save(folder / "landmarks.npy", landmarks)
+    size, subject = crops.shape[0], clips[0].subject
     with closing(GrowingArray(folder / "masks.npy", (size, size), "u1")) as masks:
         for at in range(0, len(landmarks), _BLOCK):
-            masks.append(np.rint(draw_regions(landmarks[at : at + _BLOCK], size, clips[0].subject) * 255))
+            points = landmarks[at : at + _BLOCK]
+            drawn = draw_regions(points, size, subject)
+            visible = visible_shares(list(crops.read(np.arange(at, at + len(points)))), list(points), subject)
+            masks.append(np.rint((drawn if visible is None else drawn * visible) * 255))
         masks.finish()
     np.savez(
         folder / ENTRIES,
@@ -223,8 +227,8 @@ def build_faceset(
         yaw_pitch = np.concatenate([c.performance.yaw_pitch[k.rows] for c, k in zip(candidates, chosen, strict=True)])
         sheet_rows = spread_over_pose(yaw_pitch)
         sheet = draw_sheet(crops.read(sheet_rows.ravel()), sheet_rows, yaw_pitch, performer, count_reasons(left_out))
+        write_arrays(folder, candidates, chosen, crops, yaw_pitch)
         crops.finish()
-        write_arrays(folder, candidates, chosen, yaw_pitch, parameters.size)
         write_left_out(folder / LEFT_OUT, left_out, [c.info.first for c in clips])
         write_png(folder / SHEET, sheet)
         document = {

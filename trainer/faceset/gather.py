@@ -171,7 +171,7 @@ def find_candidates(
     )
 
 
-REASONS = ("blurred", "misdetected", "duplicate", "blank", "another person")
+REASONS = ("blurred", "misdetected", "hidden", "duplicate", "blank", "another person")
 
 
 def count_reasons(left_out: Sequence[LeftOut], clip: int | None = None) -> dict[str, int]:
@@ -192,7 +192,7 @@ def write_left_out(path: Path, left_out: Sequence[LeftOut], numbers: Sequence[in
 
 _BLOCK = 64  # crops measured at once
 _SHAPES = 500  # of a clip, for the performer's usual shape
-_LEAST_SCORE, _MOST_CUT, _LEAST_CONTRAST = 0.5, 0.1, 3.0
+_LEAST_SCORE, _MOST_CUT, _MOST_HIDDEN, _LEAST_CONTRAST = 0.5, 0.1, 0.3, 3.0
 _ODD, _JUMP = 0.08, 0.03  # lower bounds of the limits for odd shapes (template units) and jumps (crop sides)
 
 
@@ -252,13 +252,14 @@ def take(
         tell(crops.length - start)
     if not looks:
         return Selection(rows, np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
-    sharpness, contrast = (
-        np.concatenate([getattr(each, name) for each in looks]) for name in ("sharpness", "contrast")
+    sharpness, contrast, hidden = (
+        np.concatenate([getattr(each, name) for each in looks]) for name in ("sharpness", "contrast", "hidden")
     )
     light = describe_light(np.concatenate([each.thumbnails for each in looks]))
     good = np.arange(len(rows))
     for reason, measure, figure, bad_of in (
         ("blank", "contrast", contrast, lambda figures: figures < _LEAST_CONTRAST),
+        ("hidden", "part behind something", hidden, lambda figures: figures > _MOST_HIDDEN),
         ("blurred", "sharpness", sharpness, find_blurred),
     ):
         bad = bad_of(figure[good])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from nodes.mask import draw_regions
+from nodes.mask import draw_regions, visible_shares
 from nodes.subjects.subject import Likeness, Subject
 from nodes.types import Bool, Float, Image8, Int
 
@@ -22,10 +22,11 @@ _ODD = 8.0  # spreads
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Measurements of B crops. sharpness, contrast (luma levels): [B]; thumbnails: uint8 [B, 12, 12]."""
+    """Measurements of B crops. sharpness, contrast (luma levels), hidden (share of the subject behind something): [B]; thumbnails: uint8 [B, 12, 12]."""
 
     sharpness: Float
     contrast: Float
+    hidden: Float
     thumbnails: Image8
 
 
@@ -45,10 +46,16 @@ def look(crops: Image8, landmarks: Float, subject: Subject) -> Look:
     near = luma[:, 1:-1, 1:-1]
     laplacian = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] - 4 * near
     contrast = _variance(near, inner)
-    face = luma * draw_regions(points, side, subject)
+    whole = draw_regions(points, side, subject)
+    face = luma * whole
     small = np.stack([_reduce(plane, _SMALL) for plane in face])
     sharpness = np.asarray(_variance(laplacian, inner) / np.maximum(contrast, 1e-3), np.float32)
-    return Look(sharpness, np.sqrt(contrast), np.asarray(np.rint(small), np.uint8))
+    visible = visible_shares(list(crops), list(landmarks), subject)
+    hidden = np.zeros(len(crops), np.float32)
+    if visible is not None:
+        shown = np.stack([_reduce(plane, side) for plane in visible])
+        hidden = np.asarray(1 - (shown * whole).sum((1, 2)) / np.maximum(whole.sum((1, 2)), 1), np.float32)
+    return Look(sharpness, np.sqrt(contrast), hidden, np.asarray(np.rint(small), np.uint8))
 
 
 def find_blurred(sharpness: Float) -> Bool:
