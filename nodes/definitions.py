@@ -205,6 +205,11 @@ class MaskParameters(Parameters):
         decides=True,
         help="Whose glasses are seen where the plate's face wears some: the plate's, the source's own or none, or the source's where it wears some too.",
     )
+    painted: Path | None = parameter(
+        None,
+        decides=True,
+        help="Folder of mattes that you have painted for a few frames, numbered as the plate's: white where the face is seen, black where something is in front. All other frames follow them.",
+    )
     occluder: Path | None = parameter(
         None,
         decides=True,

@@ -45,7 +45,7 @@ def find_sequence(path: Path) -> ImageSequence | None:
     Raises FootageError when there are no files, when a number is missing, and for a folder with more than one sequence.
     """
     if path.is_dir():
-        return _in_folder(path)
+        return _whole(path, numbered_files(path))
     if not has_place(path.name) or path.exists():
         return None
     place = _PLACE.search(path.name)
@@ -78,7 +78,8 @@ def _add(files: dict[int, Path], number: int, file: Path) -> None:
     files[number] = file
 
 
-def _in_folder(folder: Path) -> ImageSequence:
+def numbered_files(folder: Path) -> dict[int, Path]:
+    """Return the images of the one sequence in a folder by their numbers, which may have gaps; raises FootageError for two sequences."""
     groups: dict[tuple[str, str], dict[int, Path]] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in IMAGES and not file.name.startswith("."):
@@ -90,7 +91,7 @@ def _in_folder(folder: Path) -> ImageSequence:
         raise FootageError(
             f"holds {len(groups)} sequences ({names})", file=folder, remedy="Name one of them, as name.%04d.exr"
         )
-    return _whole(folder, next(iter(groups.values()), {}))
+    return next(iter(groups.values()), {})
 
 
 def _whole(path: Path, files: dict[int, Path]) -> ImageSequence:

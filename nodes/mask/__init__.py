@@ -1,6 +1,6 @@
 """Mask: which pixels are the subject: regions drawn from landmarks, what is visible of them, and the artist's own matte."""
 
-from nodes.mask.mattes import Mattes, mask, visible_shares
+from nodes.mask.mattes import Mattes, digest_files, mask, visible_shares
 from nodes.mask.regions import check_regions, draw_matte, draw_regions, grow_and_feather, signed_distance
 
 __all__ = [

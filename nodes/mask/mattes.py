@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nodes.align import Alignment
+from nodes.cache import digest_file
 from nodes.definitions import Glasses, MaskParameters
+from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
-from nodes.mask.occluder import load_occluder, unit_range
+from nodes.footage.numbering import numbered_files
+from nodes.mask.occluder import Reading, load_occluder, unit_range
+from nodes.mask.painted import Correction, learn, read_painted
 from nodes.mask.regions import check_regions, draw_matte
 from nodes.mask.visibility import refined, share_of_subject
 from nodes.subjects.subject import Subject, load_subject
@@ -25,29 +29,53 @@ class Mattes:
     parameters: MaskParameters
     roto: Footage | None = None
     source_wears_glasses: bool = False
+    correction: Correction | None = None
 
     def draw(self, landmarks: Float, subject: Subject, size: int) -> Float:
         """Draw the matte [size, size], 0..1, of one crop, as if nothing were in front; landmarks: [L, >=2] in crop pixels."""
         matte: Float = draw_matte(landmarks[None], size, subject, self.parameters)[0]
         return matte
 
-    def classes(self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject) -> Float | None:
-        """Read what each pixel of B crops shows, [B, C, h, w], as an occluder gives it; None where nobody asks for it.
+    def read(self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject) -> Reading | None:
+        """Read what each pixel of B crops shows; None where nobody asks for it.
 
         pictures: [S, S, 3], display-referred RGB, 0..1. landmarks: [L, >=2] of each, in its pixels.
         """
         occluder = load_occluder(subject, self.parameters.occluder) if self.parameters.occlusion and pictures else None
-        return None if occluder is None else occluder.classes(pictures, landmarks, subject)
+        return None if occluder is None else occluder.read(pictures, landmarks, subject)
 
-    def plate_share(self, classes: Float) -> Float:
-        """Return how much of each pixel of the plate is to be replaced: [B, h, w], 0..1, of classes [B, C, h, w]."""
+    def plate_shares(self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject) -> Float | None:
+        """Find how much of each pixel of B crops of the plate is to be replaced: [B, h, w], 0..1, unrefined; None for all; arguments as of `read`."""
+        reading = self.read(pictures, landmarks, subject)
+        if reading is None:
+            return None
         kept, strength = self.parameters.glasses, np.float32(self.parameters.occlusion)
         replaced = kept is Glasses.SOURCE or (kept is Glasses.AUTO and self.source_wears_glasses)
-        return np.asarray(1 - strength * (1 - share_of_subject(classes, glasses=replaced)), np.float32)
+        shares = share_of_subject(reading.classes, glasses=replaced)
+        if self.correction is not None:
+            shares = self.correction.apply(shares, reading, pictures)
+        return np.asarray(1 - strength * (1 - shares), np.float32)
 
-    def source_share(self, classes: Float) -> Float:
+    def source_shares(self, classes: Float) -> Float:
         """Return how much of each pixel of the source may be used: [B, h, w], 0..1, of classes [B, C, h, w]."""
         return share_of_subject(classes, glasses=self.parameters.glasses is not Glasses.PLATE)
+
+    def corrected(self, plate: Footage | None) -> Mattes:
+        """Return mattes that follow those that an artist has painted of some frames of the plate. Raises FootageError."""
+        painted, subject = self.parameters.painted, self.crops[0].subject if self.crops else None
+        if painted is None or plate is None or subject is None or not self.parameters.occlusion:
+            return self
+
+        def read(pictures: Sequence[Float], landmarks: Sequence[Float]) -> tuple[Float, Reading]:
+            reading = self.read(pictures, landmarks, subject)
+            if reading is None:
+                raise FaceplateError(
+                    f"painted mattes need an occlusion network, and the subject {subject.name} has none",
+                    remedy="Name one with --occluder, or give mattes of all frames with --roto",
+                )
+            return share_of_subject(reading.classes), reading
+
+        return replace(self, correction=learn(read_painted(painted, plate), plate, self.crops, read))
 
     def limit(self, patch: Patch) -> Patch:
         """Multiply a patch in plate pixels by the artist's matte: by its code values, since coverage has no transfer curve."""
@@ -66,8 +94,17 @@ def visible_shares(pictures: Sequence[Image8 | Float], landmarks: Sequence[Float
     occluder = load_occluder(subject) if len(pictures) else None
     if occluder is None:
         return None
-    shares = share_of_subject(occluder.classes(pictures, landmarks, subject), glasses=True)
+    shares = share_of_subject(occluder.read(pictures, landmarks, subject).classes, glasses=True)
     return np.stack([refined(share, unit_range(p)) for share, p in zip(shares, pictures, strict=True)])
+
+
+def digest_files(parameters: MaskParameters) -> list[str]:
+    """Digest the files that parameters name: their content decides, not their path."""
+    painted, occluder = parameters.painted, parameters.occluder
+    files = [occluder, occluder.with_suffix(".json")] if occluder else []
+    if painted and painted.is_dir():
+        files += [file for _, file in sorted(numbered_files(painted).items())]
+    return [digest_file(file) for file in files if file.is_file()]
 
 
 def mask(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -56,6 +56,14 @@ class OccluderDocument(BaseModel):
         return classes
 
 
+class Reading(NamedTuple):
+    """What the pixels of B crops show. classes: shares of `CLASSES`, [B, C, h, w], 0..1, that add up to 1. features: [B, F, h, w], what the
+    network saw, for a correction; F is 0 for a network of the user."""
+
+    classes: Float
+    features: Float
+
+
 @dataclass(frozen=True)
 class Occluder:
     """An occlusion network that is loaded; document: None for the embedded one."""
@@ -63,8 +71,8 @@ class Occluder:
     session: ort.InferenceSession
     document: OccluderDocument | None = None
 
-    def classes(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Float:
-        """Read what each pixel of B crops shows: shares of `CLASSES` [B, C, h, w], 0..1, that add up to 1.
+    def read(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Reading:
+        """Read what each pixel of B crops shows.
 
         pictures: [S, S, 3], display-referred RGB, uint8 or 0..1. landmarks: of each, [L, >=2], in its pixels.
         """
@@ -72,16 +80,15 @@ class Occluder:
         batches = [
             read(pictures[i : i + _BATCH], landmarks[i : i + _BATCH], subject) for i in range(0, len(pictures), _BATCH)
         ]
-        return np.concatenate(batches)
+        return Reading(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def _embedded(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Float:
+    def _embedded(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Reading:
         points = np.stack([own[:, :2] * np.float32(SIZE / len(p)) for own, p in zip(landmarks, pictures, strict=True)])
         small = np.stack([_reduced(p, (SIZE, SIZE)) for p in pictures])
         crops = np.concatenate([small, draw_regions(points, SIZE, subject)[..., None]], -1)
-        (classes,) = self.session.run(["classes"], {self.session.get_inputs()[0].name: crops})
-        return np.asarray(classes, np.float32)
+        return Reading(*self.session.run(["classes", "features"], {self.session.get_inputs()[0].name: crops}))
 
-    def _described(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Float:
+    def _described(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Reading:
         told = self.document
         assert told is not None
         small = np.stack([_reduced(p, told.size) for p in pictures]) * np.float32(255)
@@ -91,7 +98,8 @@ class Occluder:
         fed = np.ascontiguousarray(small.transpose(0, 3, 1, 2) if told.layout == "nchw" else small, np.float32)
         name = told.output or self.session.get_outputs()[0].name
         (out,) = self.session.run([name], {self.session.get_inputs()[0].name: fed})
-        return _shares(np.asarray(out), told)
+        classes = _shares(np.asarray(out), told)
+        return Reading(classes, classes[:, :0])
 
 
 def unit_range(picture: Image8 | Float) -> Float:
@@ -102,7 +110,8 @@ def unit_range(picture: Image8 | Float) -> Float:
 
 
 def _reduced(picture: Image8 | Float, size: tuple[int, int]) -> Float:
-    return unit_range(np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)))
+    small: Image8 | Float = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return unit_range(small)
 
 
 def _shares(out: np.ndarray, told: OccluderDocument) -> Float:

@@ -23,7 +23,7 @@ from nodes.footage.frame import Frame
 from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import half_rounded, read_patch, write_matte
 from nodes.graph import run
-from nodes.mask import check_regions
+from nodes.mask import check_regions, digest_files
 from nodes.parts import DOCUMENT, frame_file
 from nodes.progress import Progress, quiet, stage
 from nodes.shot import results
@@ -95,7 +95,7 @@ def render_shot(
             range=(first, last),
             settings=settings.model_dump(mode="json", exclude={"swap": swap.having("consent")}),
             tracks=tuple(tracks),
-            occluder=_digest_occluder(settings),
+            mask=digest_files(settings.mask),
             code=digest_code("nodes"),
         )
         folder = results.open_partial(out, key)
@@ -165,12 +165,12 @@ def write_mattes(
             range=(first, last),
             settings=settings.model_dump(mode="json", exclude={"swap"}),
             tracks=sorted(track.id for track in values["faces"].tracks),
-            occluder=_digest_occluder(settings),
+            mask=digest_files(settings.mask),
             code=digest_code("nodes"),
         )
         folder = results.open_partial(out, key)
         report, visible = stage(progress, "mask", last - first + 1), 0
-        for done, (frame, patch) in enumerate(in_plate(values["mattes"]).patches(plate.frames(first, last)), 1):
+        for done, (frame, patch) in enumerate(in_plate(values["mattes"], plate).patches(plate.frames(first, last)), 1):
             file = frame_file(folder, "matte", info.first + frame.index)
             if not file.is_file():
                 write_matte(file, patch.rgba[..., 3], patch.roi, info.width, info.height, whole=True)
@@ -178,11 +178,6 @@ def write_mattes(
             report(done)
         results.publish(folder, out)
         return visible
-
-
-def _digest_occluder(settings: Settings) -> str | None:
-    path = settings.mask.occluder
-    return digest_file(path) if path is not None and path.is_file() else None
 
 
 def as_written(patch: Patch) -> Patch:

@@ -18,6 +18,7 @@ from nodes.footage.footage import Footage, open_beside, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.numbering import find_sequence
 from nodes.graph import run
+from nodes.mask import digest_files
 from nodes.parts import PartOfShot
 from nodes.progress import Progress, quiet
 from nodes.shot_document import FootageInput, ModelInput, PictureOrigin, SwitchedOff
@@ -100,6 +101,7 @@ class Stills:
             model=model and self._digest(model),
             detect=settings.detect.model_dump(mode="json"),
             align=settings.align.model_dump(mode="json"),
+            mask_files=digest_files(settings.mask),
             mask=settings.mask.model_dump(mode="json", include=settings.mask.having("decides")),
             swap=settings.swap.model_dump(mode="json", include=settings.swap.having("decides")),
             tracks=list(tracks),

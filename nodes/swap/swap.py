@@ -162,14 +162,16 @@ def swap(
         look = SourceLook(mattes, source_frames.subject)
         references = plan_reference(alignments, source_frames, parameters, plate, progress, name, look)
         mattes = replace(mattes, source_wears_glasses=look.wears_glasses)
+    mattes = mattes.corrected(plate)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     logged = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names
     _log.info("tracks %s, crops of %s, %s", [a.track.id for a in alignments], [t.size for t in tracks], logged)
     return SwapPlan(tracks, parameters, mattes, model)
 
 
-def in_plate(mattes: Mattes) -> SwapPlan:
-    """Make patches that replace nothing: their alpha is the mattes in plate pixels."""
+def in_plate(mattes: Mattes, plate: Footage | None = None) -> SwapPlan:
+    """Make patches that replace nothing: their alpha is the mattes in plate pixels. plate: the footage, needed where mattes were painted for some frames."""
+    mattes = mattes.corrected(plate)
     tracks = tuple(_to_crop_space(a, None) for a in mattes.crops)
     lookahead = NEAR if mattes.parameters.occlusion else 0
     return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=lookahead)
@@ -203,10 +205,9 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
     faces, crops = list(compress(faces, not_blank)), list(compress(crops, not_blank))
     if plan.model is not None and crops:
         _run_model(plan.model, crops)
-    classes = None
+    shares = None
     if crops:
-        classes = plan.mattes.classes([f.plate for f in crops], [f.landmarks for f in crops], crops[0].subject)
-    shares = None if classes is None else plan.mattes.plate_share(classes)
+        shares = plan.mattes.plate_shares([f.plate for f in crops], [f.landmarks for f in crops], crops[0].subject)
     for k, ((f, number, _), face) in enumerate(zip(faces, crops, strict=True)):
         matte = face.matte
         if shares is not None:

@@ -48,10 +48,11 @@ class SourceLook:
         to_crop = invert(to_image[0])
         picture = np.asarray(crop(image, to_image, _SIZE)[0] / np.float32(255), np.float32)
         points = transform_points(to_crop, landmarks)
-        classes = self._mattes.classes([picture], [points], subject)
-        if classes is None:
+        reading = self._mattes.read([picture], [points], subject)
+        if reading is None:
             return None
-        own = refined(self._mattes.source_share(classes)[0], picture)
+        classes = reading.classes
+        own = refined(self._mattes.source_shares(classes)[0], picture)
         face = draw_regions(points[None], _SIZE, subject)[0]
         small = cv2.resize(face, classes.shape[-2:], interpolation=cv2.INTER_AREA)
         self.glasses.append(float((share_of_glasses(classes)[0] * small).sum() / max(small.sum(), 1)))

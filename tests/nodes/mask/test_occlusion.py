@@ -10,15 +10,17 @@ import pytest
 
 from nodes.align import align
 from nodes.definitions import ColourMatch, Glasses, MaskParameters, SwapParameters
-from nodes.errors import FaceplateError, ModelError, SchemaError
+from nodes.errors import FaceplateError, FootageError, ModelError, SchemaError
 from nodes.footage.footage import Footage
+from nodes.footage.patch_files import write_matte
 from nodes.mask import Mattes
 from nodes.mask.classes import CLASSES
-from nodes.mask.occluder import load_occluder
+from nodes.mask.occluder import Reading, load_occluder
+from nodes.mask.painted import read_painted
 from nodes.mask.visibility import refined, steady
 from nodes.subjects.subject import load_subject
 from nodes.swap import in_plate, swap
-from nodes.types import Faces, Float, Patch
+from nodes.types import Faces, Float, Patch, Roi
 from tests.support.memory import clip_of
 from tests.support.occluders import SIDE, blue_occluder
 
@@ -62,7 +64,7 @@ def whole(patch: Patch, shape: tuple[int, int]) -> Float:
 
 def mattes_of(footage: Footage, mattes: Mattes) -> Float:
     shape = (footage.info.height, footage.info.width)
-    return np.stack([whole(patch, shape)[..., 3] for _, patch in in_plate(mattes).patches(footage.frames())])
+    return np.stack([whole(patch, shape)[..., 3] for _, patch in in_plate(mattes, footage).patches(footage.frames())])
 
 
 def test_the_matte_ends_at_what_is_in_front(plate: Footage, plate_faces: Faces, occluder: Path) -> None:
@@ -156,16 +158,19 @@ def test_time_steadies_what_does_not_move_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("glasses", list(Glasses))
-def test_glasses_are_the_plates_or_the_sources(glasses: Glasses) -> None:
+def test_glasses_are_the_plates_or_the_sources(glasses: Glasses, monkeypatch: pytest.MonkeyPatch) -> None:
     classes = np.zeros((1, len(CLASSES), 2, 2), np.float32)
     classes[:, CLASSES.index("glasses"), 0] = 1
     classes[:, CLASSES.index("face"), 1] = 1
     mattes = Mattes((), MaskParameters(glasses=glasses))
-    replaced, worn = mattes.plate_share(classes), replace(mattes, source_wears_glasses=True).plate_share(classes)
+    reads = Reading(classes, classes[:, :0])
+    monkeypatch.setattr(Mattes, "read", lambda *_: reads)
+    replaced, worn = (replace(mattes, source_wears_glasses=w).plate_shares([], [], FACE) for w in (False, True))
+    assert replaced is not None and worn is not None
     assert (replaced[:, 1] == 1).all() and (worn[:, 1] == 1).all()
     assert (replaced[:, 0] == (glasses is Glasses.SOURCE)).all()
     assert (worn[:, 0] == (glasses is not Glasses.PLATE)).all()
-    assert (mattes.source_share(classes)[:, 0] == (glasses is not Glasses.PLATE)).all()
+    assert (mattes.source_shares(classes)[:, 0] == (glasses is not Glasses.PLATE)).all()
 
 
 def test_networks_of_many_layouts_say_the_same(tmp_path: Path, plate: Footage, plate_faces: Faces) -> None:
@@ -175,11 +180,11 @@ def test_networks_of_many_layouts_say_the_same(tmp_path: Path, plate: Footage, p
     turned = load_occluder(FACE, blue_occluder(tmp_path / "turned", colour="bgr", mean=[0, 0, 0], std=[255] * 3))
     swapped = load_occluder(FACE, blue_occluder(tmp_path / "swapped", classes={"hand": [1], "face": [0]}))
     assert usual and turned and swapped
-    shares = usual.classes([crop], [landmarks], FACE)
+    shares = usual.read([crop], [landmarks], FACE).classes
     assert shares.shape == (1, len(CLASSES), SIDE, SIDE)
     np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
-    np.testing.assert_array_equal(shares, swapped.classes([crop], [landmarks], FACE))
-    mirrored = turned.classes([np.ascontiguousarray(crop[..., ::-1])], [landmarks], FACE)
+    np.testing.assert_array_equal(shares, swapped.read([crop], [landmarks], FACE).classes)
+    mirrored = turned.read([np.ascontiguousarray(crop[..., ::-1])], [landmarks], FACE).classes
     np.testing.assert_array_equal(shares, mirrored)
 
 
@@ -211,4 +216,45 @@ def test_a_network_without_a_description_is_refused(tmp_path: Path) -> None:
 def test_subjects_without_a_network_are_masked_as_before(tmp_path: Path) -> None:
     hand = load_subject("hand")
     assert load_occluder(hand) is None
-    assert Mattes((), MaskParameters()).classes([np.zeros((32, 32, 3), np.float32)], [hand.template], hand) is None
+    assert Mattes((), MaskParameters()).read([np.zeros((32, 32, 3), np.float32)], [hand.template], hand) is None
+
+
+def test_mattes_painted_for_two_frames_hold_for_the_others(
+    plate: Footage, plate_faces: Faces, occluder: Path, tmp_path: Path
+) -> None:
+    footage, hidden = covered(plate, plate_faces)
+    # The network looks for blue; green is new to it.
+    green = clip_of([np.ascontiguousarray(frame.rgb8()[..., [0, 2, 1]]) for frame in footage.frames()])
+    for position in (0, COUNT - 1):
+        matte = np.where(hidden[position], np.float32(0), np.float32(1))
+        height, width = matte.shape
+        write_matte(
+            tmp_path / f"painted.{green.info.first + position:04d}.exr", matte, Roi(0, 0, width, height), width, height
+        )
+    crops = align(first(plate_faces)).crops
+    alone, taught = (
+        mattes_of(green, Mattes(crops, MaskParameters(occluder=occluder, painted=painted)))
+        for painted in (None, tmp_path)
+    )
+    between = np.zeros_like(hidden)
+    between[1:-1] = hidden[1:-1]
+    assert alone[between].mean() > 0.3 and taught[between].mean() < 0.05 * alone[between].mean()
+    clear = ~hidden & (alone > 0.9)
+    assert taught[clear].mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("size", "number", "said"), [((8, 8), 0, "is 8x8, the plate"), (None, 9999, "is of frame 9999")]
+)
+def test_painted_mattes_that_do_not_fit_are_refused(
+    plate: Footage, plate_faces: Faces, tmp_path: Path, size: tuple[int, int] | None, number: int, said: str
+) -> None:
+    width, height = size or (plate.info.width, plate.info.height)
+    write_matte(
+        tmp_path / f"p.{number:04d}.exr", np.ones((height, width), np.float32), Roi(0, 0, width, height), width, height
+    )
+    with pytest.raises(FootageError, match=said):
+        read_painted(tmp_path, plate)
+    (tmp_path / f"p.{number:04d}.exr").unlink()
+    with pytest.raises(FootageError, match="no painted mattes"):
+        read_painted(tmp_path, plate)
