@@ -6,6 +6,7 @@ from nodes.mask.regions import check_regions, draw_matte, draw_regions, grow_and
 __all__ = [
     "Mattes",
     "check_regions",
+    "digest_files",
     "draw_matte",
     "draw_regions",
     "grow_and_feather",
