@@ -12,10 +12,11 @@ from nodes.detect import detect
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
 from nodes.mask import draw_regions
+from nodes.mask.classes import CLASSES
 from nodes.progress import Progress, quiet
 from nodes.subjects.subject import load_subject
 from nodes.types import Bool, Float
-from trainer.occlusion.examples import CLASSES, FACE, OTHER, SIDE, Examples, crops_of
+from trainer.occlusion.examples import FACE, OTHER, SIDE, Examples, crops_of
 
 # Frames of the sample clips, first and last, in which a hand is before the face or near it, as seen by eye. Nobody wears glasses.
 SAMPLES: Mapping[str, Sequence[tuple[int, int]]] = {

@@ -13,9 +13,9 @@ from nodes.align import Alignment, align
 from nodes.definitions import AlignParameters
 from nodes.errors import SchemaError
 from nodes.files import whole_file
+from nodes.mask.classes import CLASSES
 from nodes.types import Faces, Float, Image8
 
-CLASSES = ("face", "hair", "hand", "glasses", "other")
 FACE, HAIR, HAND, GLASSES, OTHER = range(len(CLASSES))
 SIDE = 288  # pixels
 COVERAGE = 1.4  # so that training can move, turn and scale a crop of coverage 1 within it

@@ -45,7 +45,27 @@ def composed(
 
     picture, classes, landmarks, weights: of an example, 8 bits or 0..1; known everywhere without weights. The pixels of a cutout are known.
     """
-    matrix, mirrored = _jitter(random, size)
+    layers, points = _cut(picture, classes, landmarks, weights, *_jitter(random, size), size)
+    if cutouts:
+        for _ in range(int(random.choice(len(_COUNTS), p=_COUNTS))):
+            layers = _laid(random, layers, points, cutouts[int(random.integers(len(cutouts)))])
+    if random.random() < 0.15:
+        layers = _moved(random, layers, 0.03 * size)
+    return _composed(_filmed(random, layers[..., :3]), layers, points)
+
+
+def centred(picture: Array, classes: Array, landmarks: Float, size: int) -> Composed:
+    """Cut a crop of coverage 1 out of an example, as it is; arguments as of `composed`."""
+    scale = size / (SIDE / COVERAGE)
+    matrix = np.array([[scale, 0, 0.5 * (size - scale * SIDE)], [0, scale, 0.5 * (size - scale * SIDE)]], np.float32)
+    layers, points = _cut(picture, classes, landmarks, None, matrix, False, size)
+    return _composed(layers[..., :3].copy(), layers, points)
+
+
+def _cut(
+    picture: Array, classes: Array, landmarks: Float, weights: Array | None, matrix: Float, mirrored: bool, size: int
+) -> tuple[Array, Float]:
+    """Cut a crop out of an example: layers [S, S, 3 colours + 4 classes + 1 weight], and landmarks in its pixels."""
     image = _warped(picture, matrix, size)
     shares = _warped(np.moveaxis(classes[:OTHER], 0, -1), matrix, size)
     known = _warped(weights, matrix, size) if weights is not None else np.ones((size, size), np.float32)
@@ -54,13 +74,10 @@ def composed(
     points[:, 2] *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     if mirrored:
         points = points[load_subject("face").mirror]
-    layers: Array = np.dstack([image, shares, known])
-    if cutouts:
-        for _ in range(int(random.choice(len(_COUNTS), p=_COUNTS))):
-            layers = _laid(random, layers, points, cutouts[int(random.integers(len(cutouts)))])
-    if random.random() < 0.15:
-        layers = _moved(random, layers, 0.03 * size)
-    image = _filmed(random, layers[..., :3])
+    return np.dstack([image, shares, known]), points
+
+
+def _composed(image: Float, layers: Array, points: Float) -> Composed:
     shares = np.moveaxis(layers[..., 3:7], -1, 0)
     whole = np.concatenate([shares, np.maximum(1 - shares.sum(0, keepdims=True), 0)])
     return Composed(image, whole / whole.sum(0), layers[..., 7].copy(), points)

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from nodes.geometry.sampling import crop
+from nodes.mask.classes import CLASSES
 from nodes.progress import Progress, quiet
 from nodes.types import Faces, Float, Track
-from trainer.occlusion.examples import CLASSES, SIDE, Examples, crops_of, eight_bit_classes
+from trainer.occlusion.examples import SIDE, Examples, crops_of, eight_bit_classes
 from trainer.synthetic.make import load_take, make_take
 from trainer.synthetic.people.face import Region
 from trainer.synthetic.people.person import Hair, Person

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +18,18 @@ from nodes.mask.classes import CLASSES, SIZE
 from nodes.mask.regions import draw_regions
 from nodes.progress import Progress, quiet, stage
 from nodes.subjects.subject import load_subject
+from nodes.types import Image8
 from trainer.checkpoint import AVERAGE, State, part, write_tensors
 from trainer.export import write_onnx
+from trainer.occlusion.cutouts import Cutout
+from trainer.occlusion.examples import FACE, Examples
 from trainer.occlusion.network import OcclusionNetwork
+from trainer.occlusion.paste import Composed, centred, composed
 
 _DECAY = 0.998  # of the averaged weights
 _EDGE = 4.0  # how much more a pixel counts at the boundary of two classes
+_REAL = 0.35  # part of the crops that are of real clips
 _SAVED = 250  # steps between checkpoints
-
-# A composed example: RGB [S, S, 3] 0..1, shares of the classes [C, S, S], weight [S, S], landmarks [L, 3] in its pixels.
-Example = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,24 @@ class OcclusionSettings:
     seed: int = 1
 
 
+class Composer:
+    """Maker of crops to train on: of rendered people, or of real clips, with things laid before their faces."""
+
+    def __init__(self, rendered: Examples, clips: Examples, cutouts: Sequence[Cutout]) -> None:
+        self._kinds, self._cutouts = (rendered, clips), cutouts
+
+    def __call__(self, random: np.random.Generator) -> Composed:
+        """Make one."""
+        kind = self._kinds[int(random.random() < _REAL)]
+        row = int(random.integers(len(kind)))
+        parts = kind.pictures[row], kind.classes[row], kind.landmarks[row]
+        return composed(random, *parts, self._cutouts, SIZE, kind.weights[row])
+
+
 class _Stream(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless examples, each from a seed of its own: those of step N are the same in every run."""
 
-    def __init__(self, compose: Callable[[np.random.Generator], Example], seed: int, first: int) -> None:
+    def __init__(self, compose: Composer, seed: int, first: int) -> None:
         super().__init__()
         self._compose, self._seed, self._first = compose, seed, first
 
@@ -52,17 +68,18 @@ class _Stream(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
         at = self._first + number
         while True:
-            yield as_tensors(*self._compose(np.random.default_rng([self._seed, at])))
+            yield as_tensors(self._compose(np.random.default_rng([self._seed, at])))
             at += count
 
 
-def as_tensors(
-    picture: np.ndarray, classes: np.ndarray, weight: np.ndarray, landmarks: np.ndarray
-) -> tuple[Tensor, Tensor, Tensor]:
+def as_tensors(crop: Composed) -> tuple[Tensor, Tensor, Tensor]:
     """Return the network's input [4, S, S], the shares of the classes [C, S, S], and how much each pixel counts [S, S]."""
-    region = draw_regions(landmarks[None], len(picture), load_subject("face"))[0]
-    stacked = np.concatenate([picture, region[..., None]], 2).transpose(2, 0, 1)
-    return tuple(torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (stacked, classes, weight))  # type: ignore[return-value]
+    region = draw_regions(crop.landmarks[None], len(crop.image), load_subject("face"))[0]
+    stacked = np.concatenate([crop.image, region[..., None]], 2).transpose(2, 0, 1)
+    picture, classes, weights = (
+        torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (stacked, crop.classes, crop.weights)
+    )
+    return picture, classes, weights
 
 
 def loss_of(logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
@@ -77,13 +94,13 @@ def loss_of(logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
 
 
 def train(
-    compose: Callable[[np.random.Generator], Example],
+    compose: Composer,
     out: Path,
     settings: OcclusionSettings,
     progress: Progress = quiet,
     tell: Callable[[str], None] = print,
 ) -> OcclusionNetwork:
-    """Train, from where an earlier run stopped, and return the network with averaged weights. compose: makes an example from a generator."""
+    """Train, from where an earlier run stopped, and return the network with averaged weights."""
     torch.manual_seed(settings.seed)
     network = OcclusionNetwork(len(CLASSES))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -137,6 +154,42 @@ def trained(out: Path) -> OcclusionNetwork:
     network.load_state_dict(part(load_file(out / "training.safetensors"), AVERAGE), strict=False)
     network.eval()
     return network
+
+
+_COLOURS = np.array([[228, 170, 140], [110, 60, 30], [60, 200, 60], [220, 200, 40], [45, 45, 90]], np.float32)
+
+
+def measure(network: OcclusionNetwork, held_back: Examples, shown: int = 48) -> tuple[dict[str, float], Image8]:
+    """Measure the intersection over union of each class, of what is seen of the face and of what is hidden of it, on examples as they are.
+
+    Returns also a sheet of crops, true classes and found ones, uint8 [H, W, 3].
+    """
+    crops = [
+        centred(held_back.pictures[row], held_back.classes[row], held_back.landmarks[row], SIZE)
+        for row in range(len(held_back))
+    ]
+    batch, true, _ = (torch.stack(parts) for parts in zip(*map(as_tensors, crops), strict=True))
+    with torch.no_grad():
+        found = torch.cat([network(part)[0].softmax(1) for part in batch.split(16)])
+    figures = {name: _overlap(found[:, k], true[:, k]) for k, name in enumerate(CLASSES)}
+    region = batch[:, 3]
+    figures["seen"] = _overlap(found[:, FACE] * region, true[:, FACE] * region)
+    figures["hidden"] = _overlap((1 - found[:, FACE]) * region, (1 - true[:, FACE]) * region)
+    rows = np.linspace(0, len(crops) - 1, min(shown, len(crops))).astype(int)
+    cells = [
+        np.concatenate(
+            [crops[row].image * 255, *(np.tensordot(each[row].numpy(), _COLOURS, (0, 0)) for each in (true, found))], 1
+        )
+        for row in rows
+    ]
+    across = 4
+    cells += [np.zeros_like(cells[0])] * (-len(cells) % across)
+    lines = [np.concatenate(cells[i : i + across], 1) for i in range(0, len(cells), across)]
+    return {k: round(v, 3) for k, v in figures.items()}, np.asarray(np.concatenate(lines).clip(0, 255), np.uint8)
+
+
+def _overlap(one: Tensor, other: Tensor) -> float:
+    return float(torch.minimum(one, other).sum() / torch.maximum(one, other).sum().clamp(min=1))
 
 
 class _Exported(nn.Module):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import cv2
 from cyclopts import App
 
-from nodes.errors import FaceplateError, UsageError
+from nodes.errors import UsageError
 from nodes.files import load_document, whole_file
+from trainer.command_line import ProgressLine, run
 from trainer.synthetic.assets import BLENDER, WHEEL
 from trainer.synthetic.make import make_take
 from trainer.synthetic.sheet import people_sheet
@@ -31,7 +31,7 @@ def take(document: Path, *, out: Path) -> None:
         out: The folder that gets footage, frames and truth. Stopped, the same command goes on.
     """
     remedy = "Write one as docs/synthetic.md shows"
-    print(make_take(load_document(document, Take, SCHEMA, remedy), out, progress=_ProgressLine()))
+    print(make_take(load_document(document, Take, SCHEMA, remedy), out, progress=ProgressLine()))
 
 
 @app.command(name="set")
@@ -43,7 +43,7 @@ def make(*names: str, out: Path | None = None, frames: int = 48) -> None:
         out: The folder that gets them; by default one in the cache.
         frames: Frames of a take.
     """
-    print(make_set(out, frames=frames, only=names, progress=_ProgressLine()))
+    print(make_set(out, frames=frames, only=names, progress=ProgressLine()))
 
 
 @app.command
@@ -55,7 +55,7 @@ def demo(*, out: Path) -> None:
     """
     made = {}
     for each in demo_takes():
-        plate = make_take(each, out.with_name(f"{out.name}-frames") / each.name, progress=_ProgressLine())
+        plate = make_take(each, out.with_name(f"{out.name}-frames") / each.name, progress=ProgressLine())
         with whole_file(out / f"{each.name}.mp4") as temporary:
             shutil.copyfile(plate, temporary)
         made[f"{each.name}.mp4"] = each.model_dump(mode="json", by_alias=True)
@@ -76,40 +76,11 @@ def people(*, out: Path, count: int = 24, first: int = 1, size: int = 256) -> No
     """
     if out.suffix.lower() != ".png":
         raise UsageError(f"{out} is not the name of a PNG file", remedy="Name one, as --out people.png")
-    sheet = people_sheet(range(first, first + count), size, out.with_suffix(""), progress=_ProgressLine())
+    sheet = people_sheet(range(first, first + count), size, out.with_suffix(""), progress=ProgressLine())
     with whole_file(out) as temporary:
         temporary.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
     print(out)
 
 
-class _ProgressLine:
-    """A line that shows how far the work is, and how long the rest will take."""
-
-    def __init__(self) -> None:
-        self.stage, self.start, self.first = "", time.monotonic(), 0
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        if stage != self.stage:
-            self.stage, self.start, self.first = stage, time.monotonic(), done
-        rest = ""
-        if total and done > self.first:
-            seconds = (time.monotonic() - self.start) / (done - self.first) * (total - done)
-            rest = f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
-        print(f"{stage}: {done} of {total}{rest}", file=sys.stderr, flush=True)
-
-
-def main() -> int:
-    """Run the command of the process and return its exit status."""
-    try:
-        app()
-    except FaceplateError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped. Run the same command again to go on.", file=sys.stderr)
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(app))
