@@ -17,6 +17,7 @@ class ProgressLine:
         self.stage, self.start, self.first = "", time.monotonic(), 0
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show that so many of a stage's items are done."""
         if stage != self.stage:
             self.stage, self.start, self.first = stage, time.monotonic(), done
         rest = ""

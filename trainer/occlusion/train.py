@@ -170,7 +170,7 @@ def measure(network: OcclusionNetwork, held_back: Examples, shown: int = 48) -> 
     ]
     batch, true, _ = (torch.stack(parts) for parts in zip(*map(as_tensors, crops), strict=True))
     with torch.no_grad():
-        found = torch.cat([network(part)[0].softmax(1) for part in batch.split(16)])
+        found = torch.cat([network(part)[0].softmax(1) for part in torch.split(batch, 16)])
     figures = {name: _overlap(found[:, k], true[:, k]) for k, name in enumerate(CLASSES)}
     region = batch[:, 3]
     figures["seen"] = _overlap(found[:, FACE] * region, true[:, FACE] * region)
