@@ -62,6 +62,17 @@ class Glasses(StrEnum):
     AUTO = "auto"
 
 
+class MattePart(StrEnum):
+    """What a matte shows: the whole, or one of the things it is made of."""
+
+    MATTE = "matte"
+    REGIONS = "regions"
+    VISIBLE = "visible"
+    HAIR = "hair"
+    HAND = "hand"
+    GLASSES = "glasses"
+
+
 class Registrar(StrEnum):
     """Methods to find and place the aligned subject."""
 
@@ -204,6 +215,10 @@ class MaskParameters(Parameters):
         Glasses.AUTO,
         decides=True,
         help="Whose glasses are seen where the plate's face wears some: the plate's, the source's own or none, or the source's where it wears some too.",
+    )
+    show: MattePart = parameter(
+        MattePart.MATTE,
+        help="What Mask's own result shows: the matte, or alone the regions as drawn, what is visible of the face, hair, hands or glasses. Swap always takes the matte.",
     )
     painted: Path | None = parameter(
         None,

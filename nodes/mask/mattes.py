@@ -9,10 +9,11 @@ import numpy as np
 
 from nodes.align import Alignment
 from nodes.cache import digest_file
-from nodes.definitions import Glasses, MaskParameters
+from nodes.definitions import Glasses, MaskParameters, MattePart
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
 from nodes.footage.numbering import numbered_files
+from nodes.mask.classes import CLASSES
 from nodes.mask.occluder import Reading, load_occluder, unit_range
 from nodes.mask.painted import Correction, learn, read_painted
 from nodes.mask.regions import check_regions, draw_matte
@@ -30,9 +31,12 @@ class Mattes:
     roto: Footage | None = None
     source_wears_glasses: bool = False
     correction: Correction | None = None
+    part: MattePart = MattePart.MATTE
 
     def draw(self, landmarks: Float, subject: Subject, size: int) -> Float:
         """Draw the matte [size, size], 0..1, of one crop, as if nothing were in front; landmarks: [L, >=2] in crop pixels."""
+        if self.part not in (MattePart.MATTE, MattePart.REGIONS):
+            return np.pad(np.ones((size - 2, size - 2), np.float32), 1)
         matte: Float = draw_matte(landmarks[None], size, subject, self.parameters)[0]
         return matte
 
@@ -46,9 +50,11 @@ class Mattes:
 
     def plate_shares(self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject) -> Float | None:
         """Find how much of each pixel of B crops of the plate is to be replaced: [B, h, w], 0..1, unrefined; None for all; arguments as of `read`."""
-        reading = self.read(pictures, landmarks, subject)
+        reading = None if self.part is MattePart.REGIONS else self.read(pictures, landmarks, subject)
         if reading is None:
             return None
+        if self.part.value in CLASSES:
+            return reading.classes[:, CLASSES.index(self.part.value)]
         kept, strength = self.parameters.glasses, np.float32(self.parameters.occlusion)
         replaced = kept is Glasses.SOURCE or (kept is Glasses.AUTO and self.source_wears_glasses)
         shares = share_of_subject(reading.classes, glasses=replaced)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nodes.align import align
-from nodes.definitions import ColourMatch, Glasses, MaskParameters, SwapParameters
+from nodes.definitions import ColourMatch, Glasses, MaskParameters, MattePart, SwapParameters
 from nodes.errors import FaceplateError, FootageError, ModelError, SchemaError
 from nodes.footage.footage import Footage
 from nodes.footage.patch_files import write_matte
@@ -258,3 +258,17 @@ def test_painted_mattes_that_do_not_fit_are_refused(
     (tmp_path / f"p.{number:04d}.exr").unlink()
     with pytest.raises(FootageError, match="no painted mattes"):
         read_painted(tmp_path, plate)
+
+
+def test_the_parts_of_a_matte_can_be_seen_one_by_one(plate: Footage, plate_faces: Faces, occluder: Path) -> None:
+    footage, hidden = covered(plate, plate_faces)
+    crops = align(first(plate_faces)).crops
+    shown = {
+        part: mattes_of(footage, Mattes(crops, MaskParameters(occluder=occluder, show=part))) for part in MattePart
+    }
+    off = mattes_of(footage, Mattes(crops, MaskParameters(occlusion=0)))
+    np.testing.assert_array_equal(shown[MattePart.REGIONS], off)
+    inside = hidden & (off > 0)
+    assert shown[MattePart.HAND][inside].mean() > 0.9 and shown[MattePart.VISIBLE][inside].mean() < 0.1
+    assert shown[MattePart.HAND][~hidden].mean() < 0.05 and shown[MattePart.HAIR].max() == 0
+    assert (shown[MattePart.VISIBLE] >= shown[MattePart.MATTE]).all()
