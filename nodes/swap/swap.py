@@ -29,7 +29,7 @@ from nodes.swap.model import SwapModel, load_model
 from nodes.swap.place import merge, move, place, reduced
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
-from nodes.swap.reference.hidden import SourceLook
+from nodes.swap.reference.hidden import FrontFinder
 from nodes.swap.reference.render import inward, performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
@@ -159,9 +159,9 @@ def swap(
             alignments = [
                 a.at(min(a.size, max(least, fitting_size(a.subject, finest, a.coverage)))) for a in alignments
             ]
-        look = SourceLook(mattes, source_frames.subject)
-        references = plan_reference(alignments, source_frames, parameters, plate, progress, name, look)
-        mattes = replace(mattes, source_wears_glasses=look.wears_glasses)
+        front = FrontFinder(mattes, source_frames.subject)
+        references = plan_reference(alignments, source_frames, parameters, plate, progress, name, front)
+        mattes = replace(mattes, source_wears_glasses=front.wears_glasses)
     mattes = mattes.corrected(plate)
     tracks = tuple(_to_crop_space(a, r) for a, r in zip(alignments, references, strict=True))
     logged = parameters.model_dump(mode="json", exclude=parameters.having("consent"))  # no names

@@ -22,8 +22,8 @@ _CLEAR = 0.005  # part of the face up to which nothing is in front of it
 _WORN = 0.01  # part of the face from which glasses are worn
 
 
-class SourceLook:
-    """Finder of what is in front of the source's face in its frames. glasses: part of the face that they cover, in each frame looked at."""
+class FrontFinder:
+    """Finder of what is in front of a face in frames of the source or the plate. glasses: part of the source's face that they cover, frame by frame."""
 
     def __init__(self, mattes: Mattes, subject: Subject) -> None:
         self._mattes, self._subject = mattes, subject
@@ -34,11 +34,18 @@ class SourceLook:
         """True if the source wears glasses in most of the frames."""
         return bool(self.glasses) and float(np.median(self.glasses)) > _WORN
 
-    def __call__(self, image: Image8, vertices: Float) -> Image8 | None:
+    def of_source(self, image: Image8, vertices: Float) -> Image8 | None:
         """Return the share of the face in each pixel of a frame, [H, W], 0..255, None where nothing is in front of it.
 
         image: [H, W, 3], RGB. vertices: [>=L, >=2], its landmarks first.
         """
+        return self._look(image, vertices, self.glasses)
+
+    def of_plate(self, image: Image8, vertices: Float) -> Image8 | None:
+        """Return the same for a frame of the plate."""
+        return self._look(image, vertices, [])
+
+    def _look(self, image: Image8, vertices: Float, worn: list[float]) -> Image8 | None:
         subject = self._subject
         landmarks = vertices[: len(subject.template), :2]
         scale, rotation, position = fit_similarity(subject.template[None, :, :2], landmarks[None], subject.weights)
@@ -51,19 +58,16 @@ class SourceLook:
         reading = self._mattes.read([picture], [points], subject)
         if reading is None:
             return None
-        classes = reading.classes
-        own = refined(self._mattes.source_shares(classes)[0], picture)
+        own = refined(self._mattes.source_shares(reading.classes)[0], picture)
         face = draw_regions(points[None], _SIZE, subject)[0]
-        small = cv2.resize(face, classes.shape[-2:], interpolation=cv2.INTER_AREA)
-        self.glasses.append(float((share_of_glasses(classes)[0] * small).sum() / max(small.sum(), 1)))
+        small = cv2.resize(face, reading.classes.shape[-2:], interpolation=cv2.INTER_AREA)
+        worn.append(float((share_of_glasses(reading.classes)[0] * small).sum() / max(small.sum(), 1)))
         if ((1 - own) * face).sum() < _CLEAR * face.sum():
             return None
-        bytes_ = np.round(own * 255).astype(np.uint8)
         # OpenCV puts the centre of the first pixel at 0.
-        matrix = to_crop.copy()
-        matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5
+        back = cv2.invertAffineTransform(to_crop + [[0, 0, offset] for offset in 0.5 * to_crop[:, :2].sum(1) - 0.5])
         size = (image.shape[1], image.shape[0])
-        back = cv2.invertAffineTransform(matrix)
+        bytes_ = np.round(own * 255).astype(np.uint8)
         return np.asarray(cv2.warpAffine(bytes_, back, size, borderMode=cv2.BORDER_CONSTANT, borderValue=255), np.uint8)
 
 

@@ -103,9 +103,8 @@ class _Look:
         low, high = own.min(0), own.max(0)
         scale = float((high - low).max()) * (1 + 2 * MARGIN) / _SIZE
         corner = (low + high - scale * _SIZE) / 2
-        self._crop = crop(picture.image, np.array([[[scale, 0, corner[0]], [0, scale, corner[1]]]], np.float32), _SIZE)[
-            0
-        ]
+        square = np.array([[[scale, 0, corner[0]], [0, scale, corner[1]]]], np.float32)
+        self._crop = crop(picture.image, square, _SIZE)[0]
         self._own, new = ((v - corner) / np.float32(scale) for v in (own, new))
         # The map from the plate's pixels to the crop's, from the new face's vertices in both.
         before = track.vertices[row, :, :2]
@@ -114,6 +113,8 @@ class _Look:
         landmarks = self._own[None, : len(track.subject.template)]
         self._squares = self._finder.next_squares(landmarks)
         self._matte = draw_matte(landmarks, _SIZE, track.subject)
+        if picture.own is not None:
+            self._matte *= crop(picture.own, square, _SIZE) / np.float32(255)
         self.plate = self._see(self._crop, track.subject)
 
     def shown(self, track: ReferenceTrack) -> Float | None:

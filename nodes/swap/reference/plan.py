@@ -17,8 +17,8 @@ from nodes.progress import Progress, quiet, stage
 from nodes.subjects.subject import Part, Subject
 from nodes.swap.reference.choice import Choice, choose
 from nodes.swap.reference.expression import POSE_UNIT, common_poses, part_numbers
-from nodes.swap.reference.gallery import Look, Reference, fetch_references
-from nodes.swap.reference.hidden import hidden_parts
+from nodes.swap.reference.gallery import Reference, fetch_references
+from nodes.swap.reference.hidden import FrontFinder, hidden_parts
 from nodes.swap.reference.inside import filled_openings, plate_share
 from nodes.swap.reference.look import MARGIN, look_again
 from nodes.swap.reference.render import ReferenceTrack
@@ -41,13 +41,13 @@ def plan_reference(
     plate: Footage | None = None,
     progress: Progress = quiet,
     name: str = "prepare",
-    look: Look | None = None,
+    front: FrontFinder | None = None,
 ) -> list[ReferenceTrack]:
     """Decide shapes and references of every track, and fetch the references' pixels in one pass over the source.
 
     plate: the footage of the alignments, some frames of which are analysed for wrinkles and for the second look; skipped without it. progress:
-    receives the source's frames as they are read, under `name`, and the rendered sample frames, under "look". look: finds what is in front of the
-    source's face, as of `fetch_references`: frames in which a part is hidden are avoided.
+    receives the source's frames as they are read, under `name`, and the rendered sample frames, under "look". front: finds what is in front of a face: source frames in
+    which a part is hidden are avoided, and what is hidden in the plate is not looked at.
     """
     if source.footage is None:
         raise ValueError("references are fetched from footage")
@@ -63,7 +63,9 @@ def plan_reference(
 
     def fetch(rows: Int) -> None:
         points = surface.extend(source.landmarks[rows], picture=True)
-        pictures = fetch_references(footage, source.frames[rows], points, size, read, look=look)
+        pictures = fetch_references(
+            footage, source.frames[rows], points, size, read, look=front.of_source if front else None
+        )
         references.update(zip(rows.tolist(), pictures, strict=True))
 
     hidden = None
@@ -80,7 +82,8 @@ def plan_reference(
 
         def own(rows: Int, points: Float, track: Track = alignment.track) -> list[Reference]:
             assert plate is not None
-            return fetch_references(plate, track.frames[rows], points, 2 * SIDE, margin=MARGIN)
+            look = front.of_plate if front else None
+            return fetch_references(plate, track.frames[rows], points, 2 * SIDE, margin=MARGIN, look=look)
 
         landmarks, pictures_ = alignment.track.landmarks, own if learns else None
         tracks.append(make_track(performance, landmarks, source, choices, references, parameters, pictures_, progress))
@@ -129,7 +132,7 @@ def make_track(
     own = surface.extend(landmarks[theirs], picture=True)
     plate_pictures = pictures(theirs, np.concatenate([own, track.vertices[theirs]], 1))
     if parameters.wrinkles:
-        alone = [Reference(p.image, p.vertices[: own.shape[1]]) for p in plate_pictures]
+        alone = [Reference(p.image, p.vertices[: own.shape[1]], p.own) for p in plate_pictures]
         folds = learn_wrinkles(plate, theirs, alone, source, mine, [references[i] for i in mine.tolist()])
         track = replace(track, wrinkles=folds)
     return look_again(track, plate, placed, theirs, plate_pictures, parameters.expression, progress)
