@@ -70,6 +70,7 @@ class PerFrame(_ReportPart):
     flicker_composite: list[Number]
     coverage_percent: list[Number]
     coverage_step_percent: list[Number]
+    hidden_percent: list[Number] = []
     change_outside: list[Number]
     coefficients: list[FaceCoefficients]
 

@@ -75,6 +75,7 @@ def _report(
             flicker_composite=curves.flicker_composite.tolist(),
             coverage_percent=curves.coverage.tolist(),
             coverage_step_percent=curves.steps.tolist(),
+            hidden_percent=curves.hidden.tolist(),
             change_outside=curves.outside.tolist(),
             coefficients=[
                 FaceCoefficients(
