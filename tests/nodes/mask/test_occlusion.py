@@ -272,3 +272,28 @@ def test_the_parts_of_a_matte_can_be_seen_one_by_one(plate: Footage, plate_faces
     assert shown[MattePart.HAND][inside].mean() > 0.9 and shown[MattePart.VISIBLE][inside].mean() < 0.1
     assert shown[MattePart.HAND][~hidden].mean() < 0.05 and shown[MattePart.HAIR].max() == 0
     assert (shown[MattePart.VISIBLE] >= shown[MattePart.MATTE]).all()
+
+
+@pytest.mark.parametrize("clip", ["plate", "source"])
+def test_of_a_clear_face_next_to_nothing_is_left_out(clip: str, request: pytest.FixtureRequest) -> None:
+    footage, faces = request.getfixturevalue(clip), first(request.getfixturevalue(f"{clip}_faces"))
+    crops = align(faces).crops
+    cut = clip_of([frame.rgb8() for frame in footage.frames(0, COUNT - 1)])
+    off, on = (mattes_of(cut, Mattes(crops, MaskParameters(occlusion=strength))) for strength in (0, 1))
+    assert (off - on).sum() < 0.01 * off.sum()
+
+
+@pytest.mark.parametrize("colour", [(235, 235, 230), (30, 32, 36), (40, 90, 160)], ids=["paper", "phone", "card"])
+def test_a_thing_before_the_face_stays_before_it(
+    plate: Footage, plate_faces: Faces, colour: tuple[int, int, int]
+) -> None:
+    footage, hidden = covered(plate, plate_faces, 0.45)
+    pictures = []
+    for frame, where in zip(footage.frames(), hidden, strict=True):
+        picture = frame.rgb8().copy()
+        picture[where] = colour
+        pictures.append(picture)
+    shot, crops = clip_of(pictures), align(first(plate_faces)).crops
+    off, on = (mattes_of(shot, Mattes(crops, MaskParameters(occlusion=strength))) for strength in (0, 1))
+    inside, clear = hidden & (off > 0.5), ~hidden & (off > 0.5)
+    assert on[inside].mean() < 0.15 * off[inside].mean() and on[clear].mean() > 0.9 * off[clear].mean()

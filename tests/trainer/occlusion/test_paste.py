@@ -47,18 +47,15 @@ def test_what_is_laid_over_a_face_takes_its_place_in_classes_and_picture() -> No
     assert seen > 12
 
 
-def test_a_pasted_thing_is_known_where_the_example_is_not() -> None:
+def test_a_thing_that_lies_where_the_example_is_not_known_teaches_nothing() -> None:
     example, square = blank_examples(1), np.ones((80, 80, 4), np.float32)
     square[[0, -1]], square[:, [0, -1]] = 0, 0
-    total = []
     for seed in range(20):
         crop = composed(
             np.random.default_rng(seed), example.pictures[0], example.classes[0], example.landmarks[0],
             [Cutout(square, OTHER)], weights=np.zeros((SIDE, SIDE), np.uint8),
         )  # fmt: skip
-        total.append(crop.weights.mean())
-        assert crop.weights.max() <= 1 + 1e-4
-    assert min(total) == 0 < max(total)
+        assert not crop.weights.any()
 
 
 def test_drawn_things_have_colours_within_their_alpha_and_every_class_occurs() -> None:
