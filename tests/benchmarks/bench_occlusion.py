@@ -167,9 +167,8 @@ def read(path: Path) -> Reading:
                 drawn[frame.index][patch.roi.slices] = patch.rgba[..., 3]
             return drawn, time.process_time() - began
 
-        off: dict[str, Any] = {"occlusion": 0.0} if "occlusion" in MaskParameters.model_fields else {}
-        bare, without = mattes(MaskParameters(grow=0, feather=0, **off))
-        matte, seconds = mattes(MaskParameters(grow=0, feather=0)) if off else (bare, without)
+        bare, without = mattes(MaskParameters(grow=0, feather=0, occlusion=0))
+        matte, seconds = mattes(MaskParameters(grow=0, feather=0))
     main = main_tracks(faces)
     longest = max(main, key=len, default=None)
     face = next((a for a in crops if longest is not None and a.track.id == longest.id), None)
