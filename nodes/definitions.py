@@ -209,6 +209,7 @@ class MaskParameters(Parameters):
         decides=True,
         ge=0,
         le=1,
+        unit="of what is in front",
         help="How much of what is in front of the face stays in front of it, such as hands, hair and microphones; 0 switches it off.",
     )
     glasses: Glasses = parameter(
