@@ -55,12 +55,12 @@ class Mattes:
             return None
         if self.part.value in CLASSES:
             return reading.classes[:, CLASSES.index(self.part.value)]
-        kept, strength = self.parameters.glasses, np.float32(self.parameters.occlusion)
+        kept = self.parameters.glasses
         replaced = kept is Glasses.SOURCE or (kept is Glasses.AUTO and self.source_wears_glasses)
         shares = share_of_subject(reading.classes, glasses=replaced)
         if self.correction is not None:
             shares = self.correction.apply(shares, reading, pictures)
-        return np.asarray(1 - strength * (1 - shares), np.float32)
+        return shares
 
     def source_shares(self, classes: Float) -> Float:
         """Return how much of each pixel of the source may be used: [B, h, w], 0..1, of classes [B, C, h, w]."""
@@ -101,7 +101,7 @@ def visible_shares(pictures: Sequence[Image8 | Float], landmarks: Sequence[Float
     if occluder is None:
         return None
     shares = share_of_subject(occluder.read(pictures, landmarks, subject).classes, glasses=True)
-    return np.stack([refined(share, unit_range(p)) for share, p in zip(shares, pictures, strict=True)])
+    return np.stack([refined(share, unit_range(p), strict=True) for share, p in zip(shares, pictures, strict=True)])
 
 
 def digest_files(parameters: MaskParameters) -> list[str]:

@@ -16,8 +16,11 @@ _ALIKE = 0.05  # σ of the change of luma up to which a pixel shows the same thi
 _REACH = 1.2  # σ over time, in frames
 _RADIUS = 0.02  # of the crop: of the window in which an edge of the picture guides the matte's
 _FLAT = 2e-4  # variance of luma below which there is no edge
-_LOW, _HIGH = 0.25, 0.75  # shares between which a pixel is partly visible
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# Shares of the subject between which a pixel is partly visible: of a plate, where a clear face must stay whole, and of a source, where hair
+# must never pass for skin.
+_PLATE, _SOURCE = (0.12, 0.5), (0.5, 0.9)
+_CLEAR = 0.8  # least share in all of a face from which nothing is in front of it
+_LUMA = np.array([[0.299, 0.587, 0.114]])  # Rec.601, on display-referred values
 
 
 def share_of_subject(classes: Float, *, glasses: bool = False) -> Float:
@@ -34,7 +37,14 @@ def share_of_glasses(classes: Float) -> Float:
 
 def luma(picture: Float, size: int) -> Float:
     """Return the luma of a picture [S, S, 3], 0..1, reduced to [size, size]."""
-    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) @ _LUMA, np.float32)
+    small = picture if len(picture) == size else cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.transform(small, _LUMA), np.float32)
+
+
+def is_clear(share: Float, matte: Float) -> bool:
+    """Tell from the share of the subject [h, w] whether nothing is in front of it under a matte [S, S]."""
+    under = cv2.resize(matte, share.shape, interpolation=cv2.INTER_LINEAR) > 0
+    return bool((share[under] >= _CLEAR).all())
 
 
 def steady(shares: Sequence[Float], guides: Sequence[Float], at: int) -> Float:
@@ -53,9 +63,10 @@ def steady(shares: Sequence[Float], guides: Sequence[Float], at: int) -> Float:
     return np.asarray(total / weights, np.float32)
 
 
-def refined(share: Float, picture: Float) -> Float:
+def refined(share: Float, picture: Float, *, strict: bool = False) -> Float:
     """Bring the share of the subject [h, w] to the size and the edges of its picture [S, S, 3]: visibility [S, S], 0..1.
 
+    strict: what may be something else counts as something else, as of a source.
     A guided filter whose coefficients are found on the small grid (He and Sun 2015, "Fast guided filter").
     """
     side, size = len(share), len(picture)
@@ -69,4 +80,5 @@ def refined(share: Float, picture: Float) -> Float:
     slope = (mean(guide * share) - middle * level) / (mean(guide * guide) - middle**2 + np.float32(_FLAT))
     line = np.dstack([mean(slope), mean(level - slope * middle)])
     gain, offset = cv2.split(np.asarray(cv2.resize(line, (size, size), interpolation=cv2.INTER_LINEAR), np.float32))
-    return smoothstep((gain * (picture @ _LUMA) + offset - _LOW) / (_HIGH - _LOW))
+    low, high = _SOURCE if strict else _PLATE
+    return smoothstep((gain * luma(picture, size) + (offset - np.float32(low))) * np.float32(1 / (high - low)))

@@ -20,7 +20,7 @@ from nodes.footage.footage import Footage, run_ahead
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
 from nodes.mask import Mattes
-from nodes.mask.visibility import NEAR, luma, refined, steady
+from nodes.mask.visibility import NEAR, is_clear, luma, refined, steady
 from nodes.progress import Progress, quiet
 from nodes.subjects.subject import Subject
 from nodes.swap.colour import apply_colour, match_colours
@@ -277,7 +277,7 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
     for number, face in faces.items():
         affine = _average_affine(window, at, number)
         image = apply_colour(face.face[None], affine[None])[0]
-        in_front = _in_front(window, at, number)
+        in_front = _in_front(window, at, number, plan.mattes.parameters.occlusion)
         matte = face.matte if in_front is None else face.matte * (1 - in_front)
         if p.colour is not ColourMatch.NONE:
             seen = face.visible if in_front is None else face.visible & (in_front < _HIDDEN)
@@ -289,8 +289,8 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
     return frame, plan.mattes.limit(merge(patches, frame.index))
 
 
-def _in_front(window: deque[_Shot], at: int, number: int) -> Float | None:
-    """Find what is in front of a face, as coverage of its crop [S, S], 0..1; None where it is not asked for."""
+def _in_front(window: deque[_Shot], at: int, number: int, strength: float) -> Float | None:
+    """Find what is in front of a face, as coverage of its crop [S, S], 0..1; None where nothing is, or nobody asks."""
     face = window[at][1][number]
     if face.share is None:
         return None
@@ -299,7 +299,8 @@ def _in_front(window: deque[_Shot], at: int, number: int) -> Float | None:
     shares = [f.share for f in near if f.share is not None]
     guides = [f.guide for f in near if f.guide is not None]
     middle = next(i for i, f in enumerate(near) if f is face)
-    return 1 - refined(steady(shares, guides, middle), face.plate)
+    share = steady(shares, guides, middle)
+    return None if is_clear(share, face.matte) else np.float32(strength) * (1 - refined(share, face.plate))
 
 
 def _average_affine(window: deque[_Shot], at: int, number: int) -> Float:

@@ -58,7 +58,7 @@ class FrontFinder:
         reading = self._mattes.read([picture], [points], subject)
         if reading is None:
             return None
-        own = refined(self._mattes.source_shares(reading.classes)[0], picture)
+        own = refined(self._mattes.source_shares(reading.classes)[0], picture, strict=True)
         face = draw_regions(points[None], _SIZE, subject)[0]
         small = cv2.resize(face, reading.classes.shape[-2:], interpolation=cv2.INTER_AREA)
         worn.append(float((share_of_glasses(reading.classes)[0] * small).sum() / max(small.sum(), 1)))

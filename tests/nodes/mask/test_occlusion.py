@@ -146,7 +146,8 @@ def test_an_edge_of_the_picture_becomes_the_edge_of_the_matte() -> None:
     share[:, 27:] = 0  # the edge is at 25.75 of the small grid
     share[:, 25:27] = 0.5
     found = refined(share, picture)
-    assert (found[:, :98] > 0.98).all() and (found[:, 108:] < 0.02).all()
+    assert (found[:, :102] > 0.98).all() and (found[:, 113:] < 0.02).all()
+    assert (refined(share, picture, strict=True)[:, 104:] < 0.02).all()
 
 
 def test_time_steadies_what_does_not_move_and_nothing_else() -> None:
@@ -274,13 +275,27 @@ def test_the_parts_of_a_matte_can_be_seen_one_by_one(plate: Footage, plate_faces
     assert (shown[MattePart.VISIBLE] >= shown[MattePart.MATTE]).all()
 
 
-@pytest.mark.parametrize("clip", ["plate", "source"])
-def test_of_a_clear_face_next_to_nothing_is_left_out(clip: str, request: pytest.FixtureRequest) -> None:
-    footage, faces = request.getfixturevalue(clip), first(request.getfixturevalue(f"{clip}_faces"))
-    crops = align(faces).crops
+def clear_and_seen(footage: Footage, faces: Faces) -> tuple[Float, Float]:
+    """The mattes of the first frames without and with occlusion."""
+    crops = align(first(faces)).crops
     cut = clip_of([frame.rgb8() for frame in footage.frames(0, COUNT - 1)])
     off, on = (mattes_of(cut, Mattes(crops, MaskParameters(occlusion=strength))) for strength in (0, 1))
+    return off, on
+
+
+def test_of_a_clear_face_next_to_nothing_is_left_out(plate: Footage, plate_faces: Faces) -> None:
+    off, on = clear_and_seen(plate, plate_faces)
     assert (off - on).sum() < 0.01 * off.sum()
+
+
+def test_a_fringe_is_left_out_and_nothing_below_it(source: Footage, source_faces: Faces) -> None:
+    off, on = clear_and_seen(source, source_faces)
+    brows = FACE.contours["right_brow"]
+    above = np.zeros_like(off, bool)
+    for covered_rows, landmarks in zip(above, source_faces.tracks[0].landmarks, strict=False):
+        covered_rows[: int(landmarks[brows, 1].min())] = True
+    assert 0.02 < (off - on)[above].sum() / off.sum() < 0.15
+    assert (off - on)[~above].sum() < 0.01 * off.sum()
 
 
 @pytest.mark.parametrize("colour", [(235, 235, 230), (30, 32, 36), (40, 90, 160)], ids=["paper", "phone", "card"])
