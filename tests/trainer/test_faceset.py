@@ -21,7 +21,7 @@ from nodes.detect.kept import analyse
 from nodes.errors import FootageError, NoFaceError, OutputError, SchemaError
 from nodes.footage.footage import open_footage
 from nodes.geometry.sampling import crop
-from nodes.mask import draw_regions
+from nodes.mask import draw_regions, visible_shares
 from tests import ROOT
 from tests.support.clips import pictures, write_movie
 from tests.support.consents import agreed
@@ -83,7 +83,9 @@ def test_arrays_are_what_alignment_gives_for_the_same_frames(made, clip):
             picture = footage.frame(int(made.frame[i])).rgb8()
             np.testing.assert_array_equal(made.crops[i], crop(picture, made.to_plate[i : i + 1], SIZE)[0])
     drawn = draw_regions(np.asarray(made.landmarks), SIZE, made.subject)
-    np.testing.assert_array_equal(made.masks, np.rint(drawn * 255))
+    visible = visible_shares(list(made.crops), list(made.landmarks), made.subject)
+    np.testing.assert_array_equal(made.masks, np.rint(drawn * visible * 255))
+    assert made.masks.sum() > 0.75 * 255 * drawn.sum()
     assert (np.diff(made.frame) > 0).all() and not made.crops.flags.writeable
     assert (made.performer, made.subject.name, made.size, made.coverage) == ("Franck", "face", SIZE, 1.0)
     assert made.template.startswith("face/") and len(made.rates) == len(made.clips) == 1
