@@ -12,14 +12,19 @@ from nodes.cache import digest_file
 from nodes.definitions import Glasses, MaskParameters, MattePart
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.footage.numbering import numbered_files
 from nodes.mask.classes import CLASSES
+from nodes.mask.hands import draw_hands
 from nodes.mask.occluder import Reading, load_occluder, unit_range
-from nodes.mask.painted import Correction, learn, read_painted
-from nodes.mask.regions import check_regions, draw_matte
+from nodes.mask.painted import Correction, learn, read_painted, shifted
+from nodes.mask.regions import check_regions, draw_matte, draw_regions
 from nodes.mask.visibility import refined, share_of_subject
 from nodes.subjects.subject import Subject, load_subject
 from nodes.types import Faces, Float, Image8, Patch
+
+# A hand is looked for where the network suspects one in so large a part of the face; within it, a face has to be that much surer, in log-odds.
+_SUSPECTED, _SOME, _HAND = 0.25, 0.01, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,17 @@ class Mattes:
         occluder = load_occluder(subject, self.parameters.occluder) if self.parameters.occlusion and pictures else None
         return None if occluder is None else occluder.read(pictures, landmarks, subject)
 
-    def plate_shares(self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject) -> Float | None:
-        """Find how much of each pixel of B crops of the plate is to be replaced: [B, h, w], 0..1, unrefined; None for all; arguments as of `read`."""
+    def plate_shares(
+        self,
+        pictures: Sequence[Float],
+        landmarks: Sequence[Float],
+        subject: Subject,
+        views: Sequence[tuple[Frame, Float]] = (),
+    ) -> Float | None:
+        """Find how much of each pixel of B crops of the plate is to be replaced: [B, h, w], 0..1, unrefined; None for all; arguments as of `read`.
+
+        views: the frame of each crop, and its transform, crop pixels → plate pixels, by which hands are found.
+        """
         reading = None if self.part is MattePart.REGIONS else self.read(pictures, landmarks, subject)
         if reading is None:
             return None
@@ -57,7 +71,14 @@ class Mattes:
             return reading.classes[:, CLASSES.index(self.part.value)]
         kept = self.parameters.glasses
         replaced = kept is Glasses.SOURCE or (kept is Glasses.AUTO and self.source_wears_glasses)
-        shares = share_of_subject(reading.classes, glasses=replaced)
+        shares = share_of_subject(reading.classes, glasses=replaced).copy()
+        for k, (frame, to_plate) in enumerate(views):
+            hand, size = reading.classes[k, CLASSES.index("hand")], len(reading.classes[k, 0])
+            scale = np.float32(size / len(pictures[k]))
+            region = draw_regions(landmarks[k][None, :, :2] * scale, size, subject)[0] > 0
+            if ((hand > _SUSPECTED) & region).sum() > _SOME * region.sum():
+                to_grid = to_plate @ np.diag([1 / scale, 1 / scale, 1]).astype(np.float32)
+                shares[k] = shifted(shares[k], -_HAND * draw_hands(frame, to_grid, size))
         if self.correction is not None:
             shares = self.correction.apply(shares, reading, pictures)
         return shares

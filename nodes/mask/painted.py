@@ -37,7 +37,7 @@ class Correction:
     def apply(self, shares: Float, reading: Reading, pictures: Sequence[Float]) -> Float:
         """Correct the shares of the subject [B, h, w] in crops [S, S, 3], RGB 0..1."""
         known = (_described(reading, pictures) - self.mean) / self.deviation
-        return _probability(_odds(shares) + known @ self.weights[:-1] + self.weights[-1])
+        return shifted(shares, known @ self.weights[:-1] + self.weights[-1])
 
 
 def read_painted(folder: Path, plate: Footage) -> Mapping[int, Float]:
@@ -118,6 +118,11 @@ def _described(reading: Reading, pictures: Sequence[Float]) -> Float:
     products = [colours[..., [i]] * colours[..., [j]] for i in range(3) for j in range(i, 3)]
     seen = [np.moveaxis(maps, 1, -1) for maps in (reading.features, reading.classes)]
     return np.concatenate([*seen, colours, *products], -1).astype(np.float32)
+
+
+def shifted(shares: Float, odds: Float) -> Float:
+    """Add log-odds to shares 0..1, pixel by pixel."""
+    return _probability(_odds(shares) + odds)
 
 
 def _odds(shares: Float) -> Float:

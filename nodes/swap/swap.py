@@ -207,7 +207,10 @@ def _begin(frames: list[Frame], plan: SwapPlan) -> list[_Shot]:
         _run_model(plan.model, crops)
     shares = None
     if crops:
-        shares = plan.mattes.plate_shares([f.plate for f in crops], [f.landmarks for f in crops], crops[0].subject)
+        views = [(frames[f], face.to_plate) for (f, _, _), face in zip(faces, crops, strict=True)]
+        shares = plan.mattes.plate_shares(
+            [f.plate for f in crops], [f.landmarks for f in crops], crops[0].subject, views
+        )
     for k, ((f, number, _), face) in enumerate(zip(faces, crops, strict=True)):
         matte = face.matte
         if shares is not None:
