@@ -17,7 +17,7 @@ from nodes.types import Float
 _FINGERS = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16], [17, 18, 19, 20]]
 _PALM = [0, 1, 5, 9, 13, 17]
 _WRIST, _KNUCKLE = 0, 9
-_THICK = 0.2  # of the way from the wrist to the middle knuckle: thickness of a finger
+_THICK = 0.24  # of the way from the wrist to the middle knuckle: thickness of a finger
 _SUBPIXEL = 4  # bits
 _SOFT = 0.006  # of the crop: σ of the edge
 _PALM_SCORE = 0.6
