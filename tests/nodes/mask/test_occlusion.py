@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from nodes.footage.footage import Footage
 from nodes.footage.patch_files import write_matte
 from nodes.mask import Mattes
 from nodes.mask.classes import CLASSES
+from nodes.mask.hands import draw_hands
 from nodes.mask.occluder import Reading, load_occluder
 from nodes.mask.painted import read_painted
 from nodes.mask.visibility import refined, steady
@@ -312,3 +314,19 @@ def test_a_thing_before_the_face_stays_before_it(
     off, on = (mattes_of(shot, Mattes(crops, MaskParameters(occlusion=strength))) for strength in (0, 1))
     inside, clear = hidden & (off > 0.5), ~hidden & (off > 0.5)
     assert on[inside].mean() < 0.15 * off[inside].mean() and on[clear].mean() > 0.9 * off[clear].mean()
+
+
+def test_a_hand_is_drawn_where_its_landmarks_are(hand_footage: Path) -> None:
+    picture = next(cv2.imread(str(file)) for file in sorted(hand_footage.rglob("nocurl.jpg")))
+    footage = clip_of([np.ascontiguousarray(picture[..., ::-1])])
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    drawn = draw_hands(footage.frame(0), np.float32([[side / 160, 0, 0], [0, side / 160, 0]]), 160)
+    skin = (
+        cv2.resize(picture[..., 2].astype(np.float32) - picture[..., 0], (160 * width // side, 160 * height // side))
+        > 25
+    )
+    inside = drawn[: skin.shape[0], : skin.shape[1]] > 0.5
+    assert inside.sum() > 200 and skin[inside].mean() > 0.8
+    empty = clip_of([np.full((120, 160, 3), 90, np.uint8)])
+    assert not draw_hands(empty.frame(0), np.eye(2, 3, dtype=np.float32), 64).any()
