@@ -217,7 +217,7 @@ class MaskParameters(Parameters):
         decides=True,
         help="Whose glasses are seen where the plate's face wears some: the plate's, the source's own or none, or the source's where it wears some too.",
     )
-    show: MattePart = parameter(
+    part: MattePart = parameter(
         MattePart.MATTE,
         help="What Mask's own result shows: the matte, or alone the regions as drawn, what is visible of the face, hair, hands or glasses. Swap always takes the matte.",
     )

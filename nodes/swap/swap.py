@@ -171,7 +171,7 @@ def swap(
 
 def in_plate(mattes: Mattes, plate: Footage | None = None) -> SwapPlan:
     """Make patches that replace nothing: their alpha is the mattes in plate pixels. plate: the footage, needed where mattes were painted for some frames."""
-    mattes = replace(mattes.corrected(plate), part=mattes.parameters.show)
+    mattes = replace(mattes.corrected(plate), part=mattes.parameters.part)
     tracks = tuple(_to_crop_space(a, None) for a in mattes.crops)
     lookahead = NEAR if mattes.parameters.occlusion else 0
     return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=lookahead)

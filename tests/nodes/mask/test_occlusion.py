@@ -267,7 +267,7 @@ def test_the_parts_of_a_matte_can_be_seen_one_by_one(plate: Footage, plate_faces
     footage, hidden = covered(plate, plate_faces)
     crops = align(first(plate_faces)).crops
     shown = {
-        part: mattes_of(footage, Mattes(crops, MaskParameters(occluder=occluder, show=part))) for part in MattePart
+        part: mattes_of(footage, Mattes(crops, MaskParameters(occluder=occluder, part=part))) for part in MattePart
     }
     off = mattes_of(footage, Mattes(crops, MaskParameters(occlusion=0)))
     np.testing.assert_array_equal(shown[MattePart.REGIONS], off)
