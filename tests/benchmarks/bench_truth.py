@@ -71,8 +71,8 @@ class RenderedTake:
     @property
     def plate(self) -> Path:
         """Its footage."""
-        names = ("plate.mp4", "plate.mkv", "plate.0000.exr")
-        return next(self.folder / name for name in names if (self.folder / name).is_file())
+        movies = (self.folder / name for name in ("plate.mp4", "plate.mkv"))
+        return next((movie for movie in movies if movie.is_file()), self.folder / "plate.%04d.exr")
 
     @property
     def truth(self) -> Truth:

@@ -65,6 +65,7 @@ def compared(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         clips.setdefault((row["kind"], row["clip"]), []).append(row)
     seen = {key: np.array([row["descriptor"] for row in own if "descriptor" in row]) for key, own in clips.items()}
+    clips = {key: own for key, own in clips.items() if len(seen[key]) > 1}
     for key, own in clips.items():
         within = pdist(seen[key])
         beside = [np.median(cdist(seen[key], seen[k])) for k in clips if k[0] == key[0] and k != key]
