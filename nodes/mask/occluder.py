@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from nodes.runtime import create_session, load_weights
 from nodes.subjects.subject import Subject
 from nodes.types import Float, Image8
 
+_log = logging.getLogger(__name__)
 SCHEMA = "faceplate.occluder/1"
 _BATCH = 8
 
@@ -156,7 +158,8 @@ def _check(session: ort.InferenceSession, document: OccluderDocument, path: Path
     try:
         with np.errstate(all="ignore"):
             blank._described([np.zeros((64, 64, 3), np.uint8)], [], None)  # type: ignore[arg-type]
-    except Exception as e:
+    except Exception as e:  # whatever a network of the user's may raise
+        _log.info("%s does not fit its description", path, exc_info=True)
         why = str(e).splitlines()[0][:200] if str(e) else type(e).__name__
         remedy = f"Correct {path.with_suffix('.json').name}"
         raise ModelError(f"does not fit its description ({why})", file=path, remedy=remedy) from e

@@ -61,7 +61,12 @@ def test_a_run_that_is_cancelled_in_its_second_shot_goes_on_there(
             "export": {"mode": "swap"},
         }
         out, hidden = edit.with_suffix(".faceplate"), edit.with_suffix(".faceplate") / "shots" / ".V1-0001.partial"
-        job = cancelled(live, live.client.submit("timeline", request), lambda _: any(hidden.glob("patch/patch.*.exr")))
+
+        def painting(now: dict[str, Any]) -> bool:
+            # The engine tells of progress a moment after the first patch is there.
+            return any(hidden.glob("patch/patch.*.exr")) and str((now["progress"] or {}).get("stage")).endswith("swap")
+
+        job = cancelled(live, live.client.submit("timeline", request), painting)
         assert job["progress"]["stage"] == "shot 2 of 2, V1-0001: swap"
         assert (job["state"], job["error"], job["result"]) == ("cancelled", None, None)
         assert [shot.state for shot in load(out).shots] == ["waiting", "done"], "it is whole, and true"
