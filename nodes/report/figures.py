@@ -211,7 +211,7 @@ def _picture(shot: MeasuredShot, c: FrameCurves) -> Iterator[ShownFigure]:
         ),
         ShownFigure("coverage", "Matte, share of the picture", _at(c.coverage, 50), " %", "Median over the shot."),
         ShownFigure("coverage_step", "Matte, largest step", _most(c.steps), " %", "Largest change of the covered area from one frame to the next, of its median."),
-        ShownFigure("hidden", "Something in front", _sum((c.hidden > IN_FRONT).astype(np.float32)), " frames", f"Frames on which more than {IN_FRONT:.0f} % of the {shot.subject.name} is behind something, such as a hand."),
+        ShownFigure("hidden", "Something in front", _sum((c.hidden > IN_FRONT).astype(np.float32)), " frames", f"Frames on which more than {IN_FRONT:.0f} % of the {shot.subject.name} is behind something, such as a hand.", digits=0),
         ShownFigure("smoothing", "Jitter taken out by smoothing", _rms(c.jitter), " px", "Distance between the raw and the smoothed position, root mean square."),
     )  # fmt: skip
 
