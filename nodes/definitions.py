@@ -63,7 +63,7 @@ class Glasses(StrEnum):
 
 
 class MattePart(StrEnum):
-    """What a matte shows: the whole, or one of the things it is made of."""
+    """Views of a matte: the whole, or one part of it."""
 
     MATTE = "matte"
     REGIONS = "regions"

@@ -23,6 +23,8 @@ from nodes.mask.visibility import refined, share_of_subject
 from nodes.subjects.subject import Subject, load_subject
 from nodes.types import Faces, Float, Image8, Patch
 
+View = tuple[Frame, Float]
+
 # A hand is looked for where the network suspects one in so large a part of the face; within it, a face has to be that much surer, in log-odds.
 _SUSPECTED, _SOME, _HAND = 0.25, 0.01, 5.0
 
@@ -40,47 +42,75 @@ class Mattes:
 
     def draw(self, landmarks: Float, subject: Subject, size: int) -> Float:
         """Draw the matte [size, size], 0..1, of one crop, as if nothing were in front; landmarks: [L, >=2] in crop pixels."""
-        if self.part not in (MattePart.MATTE, MattePart.REGIONS):
+        if not self._whole and self.part is not MattePart.REGIONS:
             return np.pad(np.ones((size - 2, size - 2), np.float32), 1)
         matte: Float = draw_matte(landmarks[None], size, subject, self.parameters)[0]
         return matte
 
-    def read(self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject) -> Reading | None:
-        """Read what each pixel of B crops shows; None where nobody asks for it.
+    @property
+    def strength(self) -> float:
+        """Return how much of what is in front stays in front, 0..1; a view of one part shows all of it."""
+        return 0.0 if self.part is MattePart.REGIONS else self.parameters.occlusion if self._whole else 1.0
 
-        pictures: [S, S, 3], display-referred RGB, 0..1. landmarks: [L, >=2] of each, in its pixels.
+    @property
+    def _whole(self) -> bool:
+        return self.part is MattePart.MATTE
+
+    def read(
+        self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject, *, features: bool = False
+    ) -> Reading | None:
+        """Classify the pixels of B crops; None at strength 0, and for a subject without an occlusion network.
+
+        pictures: [S, S, 3], display-referred RGB, 0..1. landmarks: [L, >=2] of each, in its pixels. Raises FaceplateError where a view, or a
+        painted matte, needs a network that the subject does not have.
         """
-        occluder = load_occluder(subject, self.parameters.occluder) if self.parameters.occlusion and pictures else None
-        return None if occluder is None else occluder.read(pictures, landmarks, subject)
+        if not self.strength or not pictures:
+            return None
+        occluder = load_occluder(subject, self.parameters.occluder)
+        if occluder is None and (self.parameters.painted or not self._whole):
+            raise FaceplateError(
+                f"the subject {subject.name} has no occlusion network, which painted mattes and views of one part need",
+                remedy="Name one with --occluder",
+            )
+        return None if occluder is None else occluder.read(pictures, landmarks, subject, features=features)
 
     def plate_shares(
-        self,
-        pictures: Sequence[Float],
-        landmarks: Sequence[Float],
-        subject: Subject,
-        views: Sequence[tuple[Frame, Float]] = (),
+        self, pictures: Sequence[Float], landmarks: Sequence[Float], subject: Subject, views: Sequence[View] = ()
     ) -> Float | None:
         """Find how much of each pixel of B crops of the plate is to be replaced: [B, h, w], 0..1, unrefined; None for all; arguments as of `read`.
 
         views: the frame of each crop, and its transform, crop pixels → plate pixels, by which hands are found.
         """
-        reading = None if self.part is MattePart.REGIONS else self.read(pictures, landmarks, subject)
+        reading = self.read(pictures, landmarks, subject, features=self.correction is not None)
         if reading is None:
             return None
         if self.part.value in CLASSES:
             return reading.classes[:, CLASSES.index(self.part.value)]
+        shares = self._own_shares(reading, pictures, landmarks, subject, views)
+        return shares if self.correction is None else self.correction.apply(shares, reading, pictures)
+
+    def _own_shares(
+        self,
+        reading: Reading,
+        pictures: Sequence[Float],
+        landmarks: Sequence[Float],
+        subject: Subject,
+        views: Sequence[View],
+    ) -> Float:
+        """Return the shares of the plate's face, less the hands that are found: [B, h, w]."""
         kept = self.parameters.glasses
         replaced = kept is Glasses.SOURCE or (kept is Glasses.AUTO and self.source_wears_glasses)
         shares = share_of_subject(reading.classes, glasses=replaced).copy()
         for k, (frame, to_plate) in enumerate(views):
-            hand, size = reading.classes[k, CLASSES.index("hand")], len(reading.classes[k, 0])
+            suspected = reading.classes[k, CLASSES.index("hand")] > _SUSPECTED
+            if not suspected.any():
+                continue
+            size = len(suspected)
             scale = np.float32(size / len(pictures[k]))
             region = draw_regions(landmarks[k][None, :, :2] * scale, size, subject)[0] > 0
-            if ((hand > _SUSPECTED) & region).sum() > _SOME * region.sum():
+            if (suspected & region).sum() > _SOME * region.sum():
                 to_grid = to_plate @ np.diag([1 / scale, 1 / scale, 1]).astype(np.float32)
                 shares[k] = shifted(shares[k], -_HAND * draw_hands(frame, to_grid, size))
-        if self.correction is not None:
-            shares = self.correction.apply(shares, reading, pictures)
         return shares
 
     def source_shares(self, classes: Float) -> Float:
@@ -88,19 +118,16 @@ class Mattes:
         return share_of_subject(classes, glasses=self.parameters.glasses is not Glasses.PLATE)
 
     def corrected(self, plate: Footage | None) -> Mattes:
-        """Return mattes that follow those that an artist has painted of some frames of the plate. Raises FootageError."""
-        painted, subject = self.parameters.painted, self.crops[0].subject if self.crops else None
-        if painted is None or plate is None or subject is None or not self.parameters.occlusion:
+        """Return mattes with the correction that is learned from an artist's painted ones. Raises FootageError, FaceplateError."""
+        painted = self.parameters.painted
+        if painted is None or plate is None or not self.crops or not self.strength:
             return self
+        subject = self.crops[0].subject
 
-        def read(pictures: Sequence[Float], landmarks: Sequence[Float]) -> tuple[Float, Reading]:
-            reading = self.read(pictures, landmarks, subject)
-            if reading is None:
-                raise FaceplateError(
-                    f"painted mattes need an occlusion network, and the subject {subject.name} has none",
-                    remedy="Name one with --occluder, or give mattes of all frames with --roto",
-                )
-            return share_of_subject(reading.classes), reading
+        def read(picture: Float, points: Float, view: View) -> tuple[Float, Reading]:
+            reading = self.read([picture], [points], subject, features=True)
+            assert reading is not None  # at this strength, it is refused otherwise
+            return self._own_shares(reading, [picture], [points], subject, [view]), reading
 
         return replace(self, correction=learn(read_painted(painted, plate), plate, self.crops, read))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -59,8 +60,11 @@ class OccluderDocument(BaseModel):
 
 
 class Reading(NamedTuple):
-    """What the pixels of B crops show. classes: shares of `CLASSES`, [B, C, h, w], 0..1, that add up to 1. features: [B, F, h, w], what the
-    network saw, for a correction; F is 0 for a network of the user."""
+    """The answer of an occlusion network for B crops.
+
+    classes: shares of `CLASSES`, [B, C, h, w], 0..1, that add up to 1. features: [B, F, h, w], the values from which the network computes them;
+    F is 0 where they were not asked for, and for a user's network.
+    """
 
     classes: Float
     features: Float
@@ -73,26 +77,38 @@ class Occluder:
     session: ort.InferenceSession
     document: OccluderDocument | None = None
 
-    def read(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Reading:
-        """Read what each pixel of B crops shows.
+    def read(
+        self,
+        pictures: Sequence[Image8 | Float],
+        landmarks: Sequence[Float],
+        subject: Subject,
+        *,
+        features: bool = False,
+    ) -> Reading:
+        """Classify the pixels of B crops.
 
-        pictures: [S, S, 3], display-referred RGB, uint8 or 0..1. landmarks: of each, [L, >=2], in its pixels.
+        pictures: [S, S, 3], display-referred RGB, uint8 or 0..1. landmarks: of each, [L, >=2], in its pixels. features: return them too.
         """
-        read = self._embedded if self.document is None else self._described
-        batches = [
-            read(pictures[i : i + _BATCH], landmarks[i : i + _BATCH], subject) for i in range(0, len(pictures), _BATCH)
-        ]
+        batches = []
+        for i in range(0, len(pictures), _BATCH):
+            batch = pictures[i : i + _BATCH]
+            if self.document is None:
+                batches.append(self._embedded(batch, landmarks[i : i + _BATCH], subject, features))
+            else:
+                batches.append(self._described(batch, self.document))
         return Reading(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def _embedded(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Reading:
+    def _embedded(
+        self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject, features: bool
+    ) -> Reading:
         points = np.stack([own[:, :2] * np.float32(SIZE / len(p)) for own, p in zip(landmarks, pictures, strict=True)])
         small = np.stack([_reduced(p, (SIZE, SIZE)) for p in pictures])
         crops = np.concatenate([small, draw_regions(points, SIZE, subject)[..., None]], -1)
-        return Reading(*self.session.run(["classes", "features"], {self.session.get_inputs()[0].name: crops}))
+        names = ["classes", "features"] if features else ["classes"]
+        classes, *more = self.session.run(names, {self.session.get_inputs()[0].name: crops})
+        return Reading(classes, *(more or [classes[:, :0]]))
 
-    def _described(self, pictures: Sequence[Image8 | Float], landmarks: Sequence[Float], subject: Subject) -> Reading:
-        told = self.document
-        assert told is not None
+    def _described(self, pictures: Sequence[Image8 | Float], told: OccluderDocument) -> Reading:
         small = np.stack([_reduced(p, told.size) for p in pictures]) * np.float32(255)
         small = small[..., ::-1] if told.colour == "bgr" else small
         mean, deviation = (np.asarray(values, np.float32) for values in (told.mean, told.std))
@@ -145,6 +161,12 @@ def load_occluder(subject: Subject, path: Path | None = None) -> Occluder | None
     """
     if path is None:
         return Occluder(load_weights(subject.occluder)) if subject.occluder else None
+    files = path, path.with_suffix(".json")
+    return _load_own(path, *(file.stat().st_mtime_ns if file.is_file() else None for file in files))
+
+
+@cache
+def _load_own(path: Path, *_changed: int | None) -> Occluder:
     remedy = "Describe it as docs/occlusion.md shows"
     document = load_document(path.with_suffix(".json"), OccluderDocument, SCHEMA, remedy)
     session = create_session(path)
@@ -157,7 +179,7 @@ def _check(session: ort.InferenceSession, document: OccluderDocument, path: Path
     blank = Occluder(session, document)
     try:
         with np.errstate(all="ignore"):
-            blank._described([np.zeros((64, 64, 3), np.uint8)], [], None)  # type: ignore[arg-type]
+            blank._described([np.zeros((64, 64, 3), np.uint8)], document)
     except Exception as e:  # whatever a network of the user's may raise
         _log.info("%s does not fit its description", path, exc_info=True)
         why = str(e).splitlines()[0][:200] if str(e) else type(e).__name__

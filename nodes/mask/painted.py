@@ -12,6 +12,7 @@ import numpy as np
 from nodes.align import Alignment
 from nodes.errors import FootageError
 from nodes.footage.footage import Footage
+from nodes.footage.frame import Frame
 from nodes.footage.numbering import numbered_files
 from nodes.footage.patch_files import read_matte
 from nodes.geometry.sampling import crop
@@ -26,9 +27,12 @@ _ROUNDS = 150
 _SURE = 1e-3  # least share that a network may give
 
 
+Read = Callable[[Float, Float, tuple[Frame, Float]], tuple[Float, Reading]]
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What is added to the log-odds of a network's shares: linear in what it saw and in colour. mean, deviation, weights: [D]."""
+    """A correction of a network's shares: log-odds, linear in D numbers of each pixel. mean, deviation: of these numbers, [D]. weights: [D + 1]."""
 
     mean: Float
     deviation: Float
@@ -64,11 +68,11 @@ def learn(
     painted: Mapping[int, Float],
     plate: Footage,
     crops: Sequence[Alignment],
-    read: Callable[[Sequence[Float], Sequence[Float]], tuple[Float, Reading]],
+    read: Read,
 ) -> Correction | None:
     """Learn a correction from mattes [H, W] of the plate's frames; None where they show none of the faces.
 
-    read: gives shares of the subject and the reading of pictures and landmarks. Logistic regression from the network's own
+    read: gives shares of the subject and the reading of a picture, landmarks and a frame with its transform. Logistic regression from the network's own
     answer on, with a ridge (Hastie, Tibshirani and Friedman 2009, 4.4).
     """
     rows = list(_pixels(painted, plate, crops, read))
@@ -90,7 +94,7 @@ def _pixels(
     painted: Mapping[int, Float],
     plate: Footage,
     crops: Sequence[Alignment],
-    read: Callable[[Sequence[Float], Sequence[Float]], tuple[Float, Reading]],
+    read: Read,
 ) -> Iterator[tuple[Float, Float, Float, Float]]:
     """Yield, of each face in a painted frame, what is known of its pixels [P, D], log-odds, what the artist wants, and weights [P]."""
     for position, matte in painted.items():
@@ -99,8 +103,9 @@ def _pixels(
             if not 0 <= row < len(alignment.track):
                 continue
             to_plate, points = alignment.to_plate[row : row + 1], alignment.landmarks[row]
-            picture = np.asarray(crop(plate.frame(position).rgb8(), to_plate, _SIDE)[0] / np.float32(255), np.float32)
-            shares, reading = read([picture], [points])
+            frame = plate.frame(position)
+            picture = np.asarray(crop(frame.rgb8(), to_plate, _SIDE)[0] / np.float32(255), np.float32)
+            shares, reading = read(picture, points, (frame, to_plate[0]))
             size = shares.shape[-2:][::-1]
             target = cv2.resize(crop(matte, to_plate, _SIDE)[0], size, interpolation=cv2.INTER_AREA)
             face = cv2.resize(

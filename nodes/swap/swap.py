@@ -173,7 +173,7 @@ def in_plate(mattes: Mattes, plate: Footage | None = None) -> SwapPlan:
     """Make patches that replace nothing: their alpha is the mattes in plate pixels. plate: the footage, needed where mattes were painted for some frames."""
     mattes = replace(mattes.corrected(plate), part=mattes.parameters.part)
     tracks = tuple(_to_crop_space(a, None) for a in mattes.crops)
-    lookahead = NEAR if mattes.parameters.occlusion else 0
+    lookahead = NEAR if mattes.strength else 0
     return SwapPlan(tracks, SwapParameters(colour=ColourMatch.NONE, light=0, sharpen=0), mattes, lookahead=lookahead)
 
 
@@ -280,7 +280,7 @@ def _finish(window: deque[_Shot], at: int, plan: SwapPlan) -> tuple[Frame, Patch
     for number, face in faces.items():
         affine = _average_affine(window, at, number)
         image = apply_colour(face.face[None], affine[None])[0]
-        in_front = _in_front(window, at, number, plan.mattes.parameters.occlusion)
+        in_front = _in_front(window, at, number, plan.mattes.strength)
         matte = face.matte if in_front is None else face.matte * (1 - in_front)
         if p.colour is not ColourMatch.NONE:
             seen = face.visible if in_front is None else face.visible & (in_front < _HIDDEN)

@@ -1,4 +1,4 @@
-"""What is in front of the source's face: found in each frame that is fetched, so that other frames are chosen, and it is never shown."""
+"""Hidden parts of the source's face: frames that hide a part are avoided, and pixels of hair or hands are never used."""
 
 from __future__ import annotations
 

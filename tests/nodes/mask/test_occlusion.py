@@ -167,7 +167,7 @@ def test_glasses_are_the_plates_or_the_sources(glasses: Glasses, monkeypatch: py
     classes[:, CLASSES.index("face"), 1] = 1
     mattes = Mattes((), MaskParameters(glasses=glasses))
     reads = Reading(classes, classes[:, :0])
-    monkeypatch.setattr(Mattes, "read", lambda *_: reads)
+    monkeypatch.setattr(Mattes, "read", lambda *_, **__: reads)
     replaced, worn = (replace(mattes, source_wears_glasses=w).plate_shares([], [], FACE) for w in (False, True))
     assert replaced is not None and worn is not None
     assert (replaced[:, 1] == 1).all() and (worn[:, 1] == 1).all()
@@ -330,3 +330,27 @@ def test_a_hand_is_drawn_where_its_landmarks_are(hand_footage: Path) -> None:
     assert inside.sum() > 200 and skin[inside].mean() > 0.8
     empty = clip_of([np.full((120, 160, 3), 90, np.uint8)])
     assert not draw_hands(empty.frame(0), np.eye(2, 3, dtype=np.float32), 64).any()
+
+
+@pytest.mark.parametrize("part", [MattePart.VISIBLE, MattePart.HAIR])
+def test_a_view_shows_its_part_whatever_the_strength_and_asks_for_a_network(
+    part: MattePart, plate: Footage, plate_faces: Faces, occluder: Path
+) -> None:
+    crops = align(first(plate_faces)).crops
+    cut = clip_of([frame.rgb8() for frame in plate.frames(0, 1)])
+    on, off = (
+        mattes_of(cut, Mattes(crops, MaskParameters(occluder=occluder, part=part, occlusion=strength)))
+        for strength in (1, 0)
+    )
+    np.testing.assert_array_equal(on, off)
+    hand = load_subject("hand")
+    with pytest.raises(FaceplateError, match="hand has no occlusion network"):
+        Mattes((), MaskParameters(), part=part).read([np.zeros((8, 8, 3), np.float32)], [hand.template], hand)
+
+
+def test_a_network_of_the_users_is_loaded_and_checked_once(tmp_path: Path) -> None:
+    path = blue_occluder(tmp_path)
+    loaded = load_occluder(FACE, path)
+    assert load_occluder(FACE, path) is loaded
+    blue_occluder(tmp_path, colour="bgr")
+    assert load_occluder(FACE, path) is not loaded
