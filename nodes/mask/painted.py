@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from nodes.align import Alignment
+from nodes.detect.squares import probability
 from nodes.errors import FootageError
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
@@ -85,7 +86,7 @@ def learn(
     # The curvature is at most a quarter (Böhning 1992): each round comes nearer, from any start.
     bound = np.linalg.inv((design * counts[:, None]).T @ design / 4 + ridge)
     for _ in range(_ROUNDS):
-        share = _probability(np.asarray(start + design @ weights, np.float32))
+        share = probability(np.asarray(start + design @ weights, np.float32))
         weights -= bound @ (design.T @ (counts * (share - wanted)) + ridge @ weights)
     return Correction(mean, deviation, weights.astype(np.float32))
 
@@ -96,7 +97,7 @@ def _pixels(
     crops: Sequence[Alignment],
     read: Read,
 ) -> Iterator[tuple[Float, Float, Float, Float]]:
-    """Yield, of each face in a painted frame, what is known of its pixels [P, D], log-odds, what the artist wants, and weights [P]."""
+    """Yield for each face in a painted frame: the numbers of its pixels [P, D], the network's log-odds, the painted shares, and weights, all [P]."""
     for position, matte in painted.items():
         for alignment in (a.at(_SIDE) for a in crops):
             row = position - int(alignment.track.frames[0])
@@ -117,7 +118,7 @@ def _pixels(
 
 
 def _described(reading: Reading, pictures: Sequence[Float]) -> Float:
-    """Describe each pixel by what the network saw of it, its colour, and that colour's products: [B, h, w, D]."""
+    """Stack for each pixel the network's features and classes, its colour, and the products of its colour: [B, h, w, D]."""
     size = reading.classes.shape[-2:][::-1]
     colours = np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures])
     products = [colours[..., [i]] * colours[..., [j]] for i in range(3) for j in range(i, 3)]
@@ -127,13 +128,9 @@ def _described(reading: Reading, pictures: Sequence[Float]) -> Float:
 
 def shifted(shares: Float, odds: Float) -> Float:
     """Add log-odds to shares 0..1, pixel by pixel."""
-    return _probability(_odds(shares) + odds)
+    return probability(_odds(shares) + odds)
 
 
 def _odds(shares: Float) -> Float:
     clipped = np.clip(shares, _SURE, 1 - _SURE)
     return np.asarray(np.log(clipped / (1 - clipped)), np.float32)
-
-
-def _probability(odds: Float) -> Float:
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
