@@ -89,17 +89,18 @@ def show_target(
     crops = torch.from_numpy(np.ascontiguousarray(faceset.crops[rows])).permute(0, 3, 1, 2)
     crops = resized(crops.float(), size).round_().to(torch.uint8)
     eight = np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy())
-    renders, performances = [], []
+    renders, performances, defined = [], [], []
     for crop, t in zip(eight, rows.tolist(), strict=True):
         plate = Reference(crop, surface.extend(landmarks[t], picture=True)[:, :2])
         face, inside = track.render(t, track.vertices[t], size, plate)
-        renders.append(premultiplied(face, inside))
+        renders.append(premultiplied(face, inside > 0))
+        defined.append(inside)
         performances.append(performed(plate, track.vertices[t], subject, size))
     bytes_ = [
         torch.from_numpy(np.round(np.stack(p) * 255).astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
         for p in (renders, performances)
     ]
-    mattes = draw_matte(landmarks[rows], size, subject)[:, None] * np.stack(renders)[..., 3][:, None]
+    mattes = draw_matte(landmarks[rows], size, subject)[:, None] * np.stack(defined)[:, None]
     faces = np.stack(renders)[..., :3]
     colours = torch.from_numpy(match_colours(faces, np.float32(1 / 255) * eight, mattes[:, 0], parameters.colour))
     matte = torch.from_numpy(np.round(mattes * 255).astype(np.uint8))

@@ -30,7 +30,7 @@ from nodes.swap.place import merge, move, place, reduced
 from nodes.swap.reference import ReferenceTrack, plan_reference
 from nodes.swap.reference.gallery import Reference
 from nodes.swap.reference.hidden import FrontFinder
-from nodes.swap.reference.render import inward, performed, premultiplied
+from nodes.swap.reference.render import performed, premultiplied
 from nodes.swap.reference.source import take_source
 from nodes.swap.reference.surface import surface_of
 from nodes.swap.runner import INPUTS
@@ -229,8 +229,8 @@ def _crop_face(frame: Frame, plan: SwapPlan, track: SwapTrack, t: int) -> _Face:
     face, visible = plate, np.ones((size, size), bool)
     if track.reference is not None and track.vertices is not None:
         own = _own(crop8, landmarks, track.subject)
-        face, visible = track.reference.render(t, track.vertices[t], size, own)
-        matte = matte * (inward(visible) if track.reference.hides else visible)
+        face, defined = track.reference.render(t, track.vertices[t], size, own)
+        matte, visible = matte * defined, defined > 0
     vertices = None if track.vertices is None else track.vertices[t]
     return _Face(track.subject, plate, face, visible, matte, landmarks, vertices, _IDENTITY, to_plate)
 

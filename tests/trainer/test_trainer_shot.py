@@ -100,7 +100,8 @@ def test_a_whole_batch_is_warped_as_swap_warps_one_frame(pair, gallery):
     track = ReferenceTrack(
         FACE, vertices[None], (choice,) * PARTS, {of: Reference(np.array(pair[0].crops[of]), places)}, none, none
     )
-    expected, inside = track.render(0, vertices, SIZE)
+    expected, defined = track.render(0, vertices, SIZE)
+    inside = defined > 0
     assert np.array_equal(drawn[3].numpy() > 0.5, inside)
     difference = np.abs(drawn[:3].permute(1, 2, 0).numpy()[inside] - expected[inside]) * 255
     # Weights are kept as half floats, and Swap warps in whole code values.
@@ -119,9 +120,10 @@ def test_each_part_of_a_face_shows_its_own_reference_as_swap_shows_it(pair, gall
     }
     choices = tuple(Choice(np.array([[i]]), np.ones((1, 1), np.float32)) for i in of)
     none = np.zeros((40, 52), np.float32)
-    expected, inside = ReferenceTrack(FACE, vertices[None], choices, references, none[:1], none).render(
+    expected, defined = ReferenceTrack(FACE, vertices[None], choices, references, none[:1], none).render(
         0, vertices, SIZE
     )
+    inside = defined > 0
     difference = np.abs(drawn[:3].permute(1, 2, 0).numpy() - expected).max(2) * 255
     for part in FACE.parts:  # where parts mix, Swap keeps their fine detail
         share = part_shares_of(vertices, part.share)

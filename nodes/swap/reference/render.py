@@ -42,13 +42,8 @@ class ReferenceTrack:
     wrinkled: float = 0.0
     insides: tuple[Float, ...] = ()
 
-    @property
-    def hides(self) -> bool:
-        """True if something is in front of the face in some of the references."""
-        return any(reference.own is not None for reference in self.references.values())
-
-    def render(self, t: int, vertices: Float, size: int, plate: Reference | None = None) -> tuple[Float, Bool]:
-        """Render frame `t` of the track: display-referred RGB [size, size, 3], 0..1, and where it is defined: not where all references are hidden.
+    def render(self, t: int, vertices: Float, size: int, plate: Reference | None = None) -> tuple[Float, Float]:
+        """Render frame `t` of the track: display-referred RGB [size, size, 3], 0..1, and how far it is defined, 0..1: 0 where all references are hidden.
 
         vertices: those of the frame, [V, 3], in crop pixels. plate: the plate's own face, for the inside of its mouth.
         """
@@ -63,8 +58,9 @@ class ReferenceTrack:
                 if share[t] > 0:
                     part = [p.name for p in self.subject.parts].index(str(opening.fill))
                     fill_opening(image, plate, opening, vertices, warp, shares[:, part], float(share[t]))
-        visible = warp.visible if shown is None else warp.visible & (shown > _SHOWN)
-        return np.clip(image, 0, 1, out=image), visible
+        covered = warp.visible
+        defined = covered.astype(np.float32) if shown is None else covered * _inward((shown > _SHOWN) | ~covered)
+        return np.clip(image, 0, 1, out=image), defined
 
     def _mixed(self, t: int, warp: MeshWarp, shares: Float) -> tuple[Float, Float | None]:
         """Mix the parts, each from its own references, by their shares [V, P]; also how much of them shows the surface, None for all."""
@@ -142,7 +138,7 @@ def performed(plate: Reference, vertices: Float, subject: Subject, size: int) ->
     return premultiplied(np.asarray(warp.fetch([plate])[0] / 255, np.float32), warp.visible)
 
 
-def inward(visible: Bool) -> Float:
+def _inward(visible: Bool) -> Float:
     """Soften the edge of a mask [S, S] inward: 0..1, 0 on and outside of it."""
     sigma = _SOFT * len(visible)
     return np.asarray(np.clip(2 * cv2.GaussianBlur(visible.astype(np.float32), (0, 0), sigma) - 1, 0, 1), np.float32)

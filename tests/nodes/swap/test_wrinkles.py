@@ -181,7 +181,7 @@ def test_the_fold_appears_where_the_plate_s_expression_is_not_the_reference_s_an
         track.render(t, track.vertices[t], SIDE)[0] / plain.render(t, track.vertices[t], SIDE)[0].clip(1e-3)
         for t in (0, 1)
     )
-    _, visible = plain.render(0, track.vertices[0], SIDE)
+    visible = plain.render(0, track.vertices[0], SIDE)[1] > 0
     np.testing.assert_allclose(same[visible], 1, atol=1e-6)
     y, x = np.unravel_index(np.where(visible, other[..., 0], 1).argmin(), visible.shape)
     corners = smooth.source.landmarks[0, FOREHEAD, :2]
@@ -242,7 +242,7 @@ def test_real_wrinkles_are_a_change_of_shade_and_no_other_face(alignment, plate,
     vertices = alignment.to_crop(track.vertices)
     for t in (0, 40, 79):
         (image, visible), (plain, _) = (k.render(t, vertices[t], 256) for k in (track, replace(track, wrinkles=None)))
-        change = np.abs(image - plain)[visible]
+        change = np.abs(image - plain)[visible > 0]
         assert change.max() > 0.003 and change.mean() < 0.03 and np.percentile(change, 99) < 0.12
 
 
@@ -252,4 +252,4 @@ def test_a_plate_that_is_its_own_source_is_not_wrinkled_again(alignment, plate, 
     vertices = alignment.to_crop(track.vertices)
     for t in (10, 50):
         (image, visible), (plain, _) = (k.render(t, vertices[t], 256) for k in (track, replace(track, wrinkles=None)))
-        assert np.abs(image - plain)[visible].mean() < 0.002
+        assert np.abs(image - plain)[visible > 0].mean() < 0.002
