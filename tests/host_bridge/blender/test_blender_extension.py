@@ -183,3 +183,23 @@ def test_the_installer_says_when_there_is_no_blender(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "install/blender.py"), "install", "--blender", str(tmp_path / "none")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "--blender" in done.stderr
+
+
+def test_what_arrives_from_the_engine_is_an_undo_step_of_its_own(faceplate_in: Blender) -> None:
+    changed, after, again = faceplate_in.run("""
+enable()
+scene, undo = bpy.context.scene, part("undo")
+undo.push("Open")
+bpy.ops.wm.save_as_mainfile(filepath=str(Path(bpy.app.tempdir) / "undo.blend"))
+scene.frame_end = 7
+undo.push("Render Range")
+changed = bpy.data.is_dirty
+scene.render.fps = 30
+undo.push("Something Else")
+def undone():
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.ed.undo()
+    return [bpy.context.scene.frame_end, bpy.context.scene.render.fps]
+answer([changed, undone(), undone()])
+""")
+    assert changed and after == [7, 24] and again == [250, 24]
