@@ -69,7 +69,7 @@ def api_tables() -> list[str]:
         "### A job",
         *_table(("field", "type", "what"), [(f"`{n}`", _type(one), one.get("description", "")) for n, one in fields]),
         "### Refusals",
-        'A refusal is `{"error": {"message": "...", "remedy": "..."}}`.\n',
+        'A refusal is `{"error": {"message": "...", "remedy": "...", "action": null}}`.\n',
         *_table(("status", "when"), [(str(status), when) for status, when in REFUSALS.items()]),
     ]
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -29,7 +30,10 @@ _START_SECONDS = 30.0
 
 
 # A full stop after a command would be pasted with it; as in nodes/errors.py, which hosts do not have.
-_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|pip|chmod) [^`]+$")
+_COMMAND = re.compile(
+    r"""(?:^|:\ )((?:'[^']*faceplate'|"[^"]*faceplate(?:\.exe)?"|\S*faceplate(?:\.exe)?|ffmpeg|oiiotool|pip|chmod)\ [^`]+)$""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def sentence(text: str) -> str:
@@ -37,16 +41,29 @@ def sentence(text: str) -> str:
     return text if _COMMAND.search(text) else text.rstrip(".") + "."
 
 
+def split_command(text: str) -> tuple[str, str]:
+    """Split a remedy into its words and the command that it ends with, which can be pasted; either may be empty."""
+    found = _COMMAND.search(text)
+    return (text[: found.start()], found[1]) if found else (text, "")
+
+
 class EngineError(Exception):
     """Error of the engine or of the connection to it: message, remedy, and the HTTP status of its answer, if any.
 
-    plain: the message as a sentence. exit_status: of a command that fails with it.
+    action: the remedy as a button, `name` and `arguments`. plain: the message as a sentence. exit_status: of a command that fails with it.
     """
 
     names_log = False
 
-    def __init__(self, message: str, *, remedy: str | None = None, status: int | None = None) -> None:
-        self.message, self.remedy, self.status = message, remedy, status
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str | None = None,
+        status: int | None = None,
+        action: dict[str, Any] | None = None,
+    ) -> None:
+        self.message, self.remedy, self.status, self.action = message, remedy, status, action
         self.plain = sentence(message)
         # A wrong request has the exit status of a wrong option.
         self.exit_status = 2 if status in (400, 403, 404, 409, 422) else 1
@@ -268,10 +285,10 @@ def _check_response(response: HTTPResponse) -> HTTPResponse:
         return response
     try:
         error = json.loads(response.read(LARGEST_REQUEST))["error"]
-        message, remedy = str(error["message"]), error.get("remedy")
+        message, remedy, action = str(error["message"]), error.get("remedy"), error.get("action")
     except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
-        message, remedy = f"the engine answers {response.status} {response.reason}", None
-    raise EngineError(message, remedy=remedy, status=response.status)
+        message, remedy, action = f"the engine answers {response.status} {response.reason}", None, None
+    raise EngineError(message, remedy=remedy, status=response.status, action=action)
 
 
 def _document(content: bytes) -> dict[str, Any]:
@@ -291,9 +308,7 @@ def start(
     program = python or os.environ.get("FACEPLATE_PYTHON") or sys.executable
     command = [program, "-P", "-m", "host_bridge.engine", "--detach"]
     command += [] if idle_stop is None else ["--idle-stop", f"{idle_stop:g}"]
-    environment = {**os.environ, "FACEPLATE_STATE": str(folder)}
-    if program != sys.executable:  # a host's settings for its own Python harm another
-        environment = {k: v for k, v in environment.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
+    environment = _environment(folder, program)
     options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         options = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -321,6 +336,37 @@ def start(
             raise EngineError("the engine did not start: " + _last_line(folder / "engine.log", begin))
         yield
     raise EngineError(f"the engine did not start in {seconds:g} s", remedy=f"Look into {folder / 'engine.log'}")
+
+
+def command(folder: Path, python: str, *words: str) -> Generator[None, None, tuple[int, str]]:
+    """Run a command of `faceplate` with this Python, and yield until it has ended; returns its exit status and what it printed."""
+    try:
+        with TemporaryFile() as output:
+            options: dict[str, Any] = {}
+            if sys.platform == "win32":
+                options = {"creationflags": subprocess.CREATE_NO_WINDOW}
+            child = subprocess.Popen(
+                [python, "-P", "-m", "host_bridge.cli", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_environment(folder, python),
+                **options,
+            )
+            while (status := child.poll()) is None:
+                yield
+            output.seek(0)
+            return status, output.read().decode("utf-8", "replace").strip()
+    except OSError as e:
+        return 1, f"{python} cannot be run: {e.strerror or e}"
+
+
+def _environment(folder: Path, program: str) -> dict[str, str]:
+    """Return the environment for a process of Faceplate's own Python."""
+    environment = {**os.environ, "FACEPLATE_STATE": str(folder)}
+    if program != sys.executable:  # a host's settings for its own Python harm another
+        environment = {k: v for k, v in environment.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
+    return environment
 
 
 def _last_line(log: Path, begin: int) -> str:

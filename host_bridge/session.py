@@ -23,6 +23,7 @@ T = TypeVar("T")
 Steps = Generator[None, None, T]  # work in short steps: yields instead of waiting
 Job = dict[str, Any]  # as the engine describes it
 Listener = Callable[[Job], object]
+Action = dict[str, Any]  # a remedy as a button: `name` and `arguments`, see docs/engine.md
 Ask = tuple[str, dict[str, Any]]  # a kind of job and its request
 
 LOST = "lost"  # state of a job whose engine is gone: it goes on with the next one
@@ -32,6 +33,9 @@ NOT_INTACT = 11  # status in a result of the job `credentials`: changed, or stri
 _EVERY, _AT_FIRST = 0.1, 0.01  # seconds between two calls of `pump`; a job that has just begun may be a preview
 _AT_ONCE = {"preview": 1.0}  # seconds that the engine may hold its answer, for short jobs
 _SHOWN = 20  # jobs
+START: Action = {"name": "start_engine", "arguments": {}}
+NO_PYTHON = "where Faceplate is installed is not known"
+PREFERENCES: Action = {"name": "open_preferences", "arguments": {}}
 _PAUSE = 3.0  # seconds between two questions about a use that is not allowed
 
 
@@ -45,13 +49,14 @@ def _api() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """State of the engine, for a panel. jobs: those of this session, newest first. message, remedy: the last error."""
+    """State of the engine, for a panel. jobs: those of this session, newest first. message, remedy, action: the last error."""
 
     engine: Literal["unknown", "running", "stopped", "other version", "refused"] = "unknown"
     version: str = ""
     page: str = ""
     message: str = ""
     remedy: str = ""
+    action: Action | None = None
     jobs: tuple[Job, ...] = ()
 
 
@@ -146,6 +151,23 @@ class Session:
 
         self.run(steps(), lambda _: on_end())
 
+    def command(self, words: Sequence[str], on_end: Callable[[int, str], object]) -> None:
+        """Run a command of `faceplate` that ends soon. on_end: gets its exit status and output, or the reason for which it did not run."""
+
+        def steps() -> Steps[tuple[int, str]]:
+            python = self._python()
+            if python is None:
+                return 1, NO_PYTHON
+            end: tuple[int, str] = yield from _api().command(_api().state_folder(), python, *words)
+            return end
+
+        self.run(steps(), lambda end: on_end(*end))
+
+    def note(self, error: Mapping[str, Any]) -> None:
+        """Show an error in `state`: its message, remedy and action."""
+        message, remedy = str(error["message"]), str(error.get("remedy") or "")
+        self.state = replace(self.state, message=message, remedy=remedy, action=error.get("action"))
+
     def refresh(self) -> None:
         """Look for the engine, and update `state`."""
         self.run(self._look_for_engine())
@@ -164,7 +186,7 @@ class Session:
 
     def _find(self) -> Steps[tuple[Client | None, EngineState]]:
         """Find the running engine, or None; returns it with the new state."""
-        address, unknown = None, replace(self.state, version="", page="", message="", remedy="")
+        address, unknown = None, replace(self.state, version="", page="", message="", remedy="", action=None)
         try:
             address = _api().read_address(_api().state_folder())
             if address is None:
@@ -173,13 +195,13 @@ class Session:
             status = yield from client.steps("GET", "/v1/status")
         except _api().EngineGone:
             message, remedy = "the engine is not running", "Press Start Engine"
-            return None, replace(unknown, engine="stopped", message=message, remedy=remedy)
+            return None, replace(unknown, engine="stopped", message=message, remedy=remedy, action=START)
         except _api().EngineError as e:
             message, remedy = e.message, e.remedy or ""
             if e.status in (401, 403) and address is not None:
                 message = "the engine does not know the token that lies in its file"
                 remedy = f"End its process, {address.pid}, and press Start Engine"
-            return None, replace(unknown, engine="refused", message=message, remedy=remedy)
+            return None, replace(unknown, engine="refused", message=message, remedy=remedy, action=e.action)
         state = replace(unknown, engine="running", version=str(status["version"]), page=client.page)
         if self.version and state.version != self.version:
             message = f"the engine is Faceplate {state.version}, this extension {self.version}"
@@ -194,18 +216,19 @@ class Session:
             return client
         try:
             if self.state.engine != "stopped":
-                raise error(self.state.message, remedy=self.state.remedy)
+                raise error(self.state.message, remedy=self.state.remedy, action=self.state.action)
             if python is None:
                 raise error(
-                    "the engine is not running, and where Faceplate is installed is not known",
+                    f"the engine is not running, and {NO_PYTHON}",
                     remedy="Name its Python in the extension's preferences, or set FACEPLATE_PYTHON",
+                    action=PREFERENCES,
                 )
             yield from _api().start(_api().state_folder(), python=python)
             if client := (yield from self._look_for_engine()):
                 return client
-            raise error(self.state.message, remedy=self.state.remedy)
+            raise error(self.state.message, remedy=self.state.remedy, action=self.state.action)
         except error as e:
-            self._note_error(e.message, e.remedy)
+            self.note(_why(e))
             raise
 
     # ---- jobs
@@ -240,7 +263,7 @@ class Session:
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
             if error := job.get("error"):
-                self._note_error(error["message"], error.get("remedy"))
+                self.note(error)
             on_end(job)
 
         self.run(steps(), ended)
@@ -254,7 +277,7 @@ class Session:
             try:
                 client, state = yield from self._find()
                 if client is None:
-                    return _failed(kind, _api().EngineError(state.message, remedy=state.remedy))
+                    return _failed(kind, _api().EngineError(state.message, remedy=state.remedy, action=state.action))
                 job: Job = yield from client.steps("POST", "/v1/jobs?wait=5", {"kind": kind, "request": request})
                 while job["state"] not in _api().ENDED:
                     yield
@@ -323,9 +346,6 @@ class Session:
         on_change(job)
         self._redraw()
 
-    def _note_error(self, message: str, remedy: str | None) -> None:
-        self.state = replace(self.state, message=message, remedy=remedy or "")
-
 
 def waited(steps: Steps[T]) -> T:
     """Do all steps, and wait: for scripts."""
@@ -346,8 +366,17 @@ def _pause(seconds: float, ticket: Ticket | None) -> Steps[None]:
 
 def _failed(kind: str, error: Any) -> Job:
     """Make a failed job from an engine's refusal or absence."""
-    why = {"message": error.message, "remedy": error.remedy or ""}
-    return {"id": None, "kind": kind, "title": "", "state": "failed", "error": why, "result": None}
+    return {"id": None, "kind": kind, "title": "", "state": "failed", "error": _why(error), "result": None}
+
+
+def _why(error: Any) -> dict[str, Any]:
+    return {"message": error.message, "remedy": error.remedy or "", "action": error.action}
+
+
+def split_command(remedy: str) -> tuple[str, str]:
+    """Split a remedy into its words and the command that it ends with, which can be pasted; either may be empty."""
+    words, command = _api().split_command(remedy)
+    return words, command
 
 
 def progress_of(job: Job) -> tuple[float, str]:

@@ -5,24 +5,43 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from nodes.text import sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A remedy that a host can offer as a button.
+
+    allow_folder: `folder`. record_consent: `performer` (name or id, or empty), `use`, `project` (or empty).
+    """
+
+    name: Literal["allow_folder", "record_consent"]
+    arguments: dict[str, str] = field(default_factory=dict)
 
 
 class FaceplateError(Exception):
     """A problem that the user can mend: what happened, in which file and frame, and what to do about it.
 
-    names_log: its text already names the log.
+    action: the remedy as a button of a host. names_log: its text already names the log.
     """
 
     exit_status = 1
     names_log = False
 
     def __init__(
-        self, what: str, *, file: Path | str | None = None, frame: int | None = None, remedy: str | None = None
+        self,
+        what: str,
+        *,
+        file: Path | str | None = None,
+        frame: int | None = None,
+        remedy: str | None = None,
+        action: Action | None = None,
     ) -> None:
-        self.what, self.file, self.frame, self.remedy = what, file, frame, remedy
+        self.what, self.file, self.frame, self.remedy, self.action = what, file, frame, remedy, action
         super().__init__(self.plain + (f" {sentence(remedy)}" if remedy else ""))
 
     @property

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 import unicodedata
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 JOINERS = "\u200c\u200d"  # part of how names are written in Persian and in India
 _PLAIN = re.compile(r"[\w.,:=+/\\-]+")  # nothing that cmd or PowerShell read as theirs
 # A command at the end of a text is pasted with what stands behind it.
-_COMMAND = re.compile(r"(?:^|[ :])(?:faceplate|ffmpeg|oiiotool|pip|chmod) [^`]+$")
+_COMMAND = re.compile(r"(?:^|[ :/\\])(?:faceplate|ffmpeg|oiiotool|pip|chmod)(?:\.exe)?['\"]? [^`]+$", re.IGNORECASE)
 
 
 def counted(count: int, noun: str) -> str:
@@ -37,6 +40,12 @@ def sentence(text: str) -> str:
 def command_line(*words: str, windows: bool = os.name == "nt") -> str:
     """Quote words as one line for a shell: POSIX, else cmd or PowerShell, which know double quotes alone."""
     return " ".join(map(_for_windows, words)) if windows else shlex.join(words)
+
+
+def own_command(*words: str) -> str:
+    """Quote a command of `faceplate` for a terminal, with the path of this environment's program unless PATH has it."""
+    own = shutil.which("faceplate", path=str(Path(sys.executable).parent))
+    return command_line("faceplate" if own in (None, shutil.which("faceplate")) else own, *words)
 
 
 def _for_windows(word: str) -> str:

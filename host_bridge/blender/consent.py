@@ -44,18 +44,7 @@ class FACEPLATE_OT_ask_again(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FACEPLATE_OT_start_engine(bpy.types.Operator):
-    """Start the engine, the process of its own that does all the work."""
-
-    bl_idname = "faceplate.start_engine"
-    bl_label = "Start Engine"
-
-    def execute(self, context: Any) -> set[str]:
-        session.start(monitor.again)
-        return {"FINISHED"}
-
-
-CLASSES = (FACEPLATE_OT_ask_again, FACEPLATE_OT_start_engine)
+CLASSES = (FACEPLATE_OT_ask_again,)
 
 
 def _on_opening(*_: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .link import session
-from .session import ACTIVE, progress_of
+from .session import ACTIVE, progress_of, split_command
 
 WIDTH = 44  # of a sidebar, in letters
 _ENGINE = {
@@ -27,6 +27,18 @@ def draw_text(layout: Any, text: str, icon: str = "NONE", width: int = WIDTH) ->
         layout.label(text=line, icon=icon if not number or icon == "NONE" else "BLANK1")
 
 
+def draw_action(layout: Any, action: dict[str, Any] | None, remedy: str) -> None:
+    """Show the buttons of a remedy: its action, and Copy for the command that it ends with."""
+    command = split_command(remedy)[1]
+    row = layout.row(align=True)
+    if action:
+        button = row.operator(f"faceplate.{action['name']}")
+        for name, value in action["arguments"].items():
+            setattr(button, name, value)
+    if command:
+        row.operator("faceplate.copy", icon="COPYDOWN").text = command
+
+
 def draw_engine(layout: Any) -> None:
     """Show the engine's state, its jobs, and the last error with its remedy."""
     state = session.state
@@ -36,11 +48,12 @@ def draw_engine(layout: Any) -> None:
     row.operator("faceplate.refresh", text="", icon="FILE_REFRESH")
     if state.page:
         layout.operator("wm.url_open", text="Open Monitor", icon="URL").url = state.page
-    if state.engine != "running":
+    if state.engine != "running" and not state.action:
         layout.operator("faceplate.start_engine")
     if state.message:
         draw_text(layout, state.message, "ERROR")
-        draw_text(layout, state.remedy)
+        draw_text(layout, split_command(state.remedy)[0])
+        draw_action(layout, state.action, state.remedy)
     ours = {ticket.id for ticket in session.tickets()}
     for job in state.jobs[:8]:
         if job["state"] in ACTIVE and job["id"] in ours:

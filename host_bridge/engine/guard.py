@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from host_bridge.client import LARGEST_REQUEST
 from host_bridge.engine.job import Conflict, NotFound
 from host_bridge.engine.roots import OutsideError
-from nodes.errors import FaceplateError, OutputError, UsageError
+from nodes.errors import Action, FaceplateError, OutputError, UsageError
 
 METHODS = ("GET", "POST")
 HEADERS = {
@@ -49,10 +49,11 @@ _log = logging.getLogger(__name__)
 
 
 class Refusal(BaseModel):
-    """Reason and remedy of a refused request."""
+    """Reason and remedy of a refused request. action: the remedy as a button."""
 
     message: str
     remedy: str | None = None
+    action: Action | None = None
 
 
 class RefusalBody(BaseModel):
@@ -61,9 +62,11 @@ class RefusalBody(BaseModel):
     error: Refusal
 
 
-def refusal(status: int, message: str, remedy: str | None = None, **headers: str) -> Response:
+def refusal(
+    status: int, message: str, remedy: str | None = None, action: Action | None = None, **headers: str
+) -> Response:
     """Make a response that refuses a request."""
-    body = RefusalBody(error=Refusal(message=message, remedy=remedy)).model_dump()
+    body = RefusalBody(error=Refusal(message=message, remedy=remedy, action=action)).model_dump()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(json.dumps(body), status, fields, "application/json")  # in ASCII, whatever was requested
 
@@ -130,7 +133,8 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(FaceplateError)
     async def of_ours(_: Request, error: FaceplateError) -> Response:
-        return refusal(next((s for kind, s in _STATUS if isinstance(error, kind)), 409), error.plain, error.remedy)
+        status = next((s for kind, s in _STATUS if isinstance(error, kind)), 409)
+        return refusal(status, error.plain, error.remedy, error.action)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -148,7 +152,7 @@ def handle_errors(app: FastAPI) -> None:
             return _too_large()
         headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
         message, remedy = str(error.detail).lower(), "See docs/engine.md for what can be asked"
-        return refusal(error.status_code, message, remedy, **headers)
+        return refusal(error.status_code, message, remedy, None, **headers)
 
     @app.exception_handler(Exception)
     async def internal(request: Request, error: Exception) -> Response:

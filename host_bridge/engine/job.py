@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
-from nodes.errors import FaceplateError
+from nodes.errors import Action, FaceplateError
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
 ACTIVE: Final[tuple[State, ...]] = ("queued", "running")
@@ -48,10 +48,11 @@ class JobMetrics(BaseModel):
 
 
 class JobError(BaseModel):
-    """Reason and remedy of a failed job. exit_status: that of the command line; 10 where consent forbids it."""
+    """Reason and remedy of a failed job. action: the remedy as a button; exit_status: that of the command line, 10 where consent forbids it."""
 
     message: str
     remedy: str | None = None
+    action: Action | None = None
     exit_status: int
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from host_bridge.jobs import Request
-from nodes.errors import FaceplateError, SchemaError, writing
+from nodes.errors import Action, FaceplateError, SchemaError, writing
 from nodes.files import whole_file
-from nodes.text import command_line
+from nodes.text import own_command
 
 SCHEMA = "faceplate.roots/1"
 
@@ -46,10 +46,8 @@ class Roots:
             if real.is_relative_to(self._state) or self._state.is_relative_to(real):
                 raise OutsideError("the engine keeps its own files there", file=path, remedy="Choose another folder")
             if any(part.startswith(".") for part in real.relative_to(folder).parts):
-                raise OutsideError(
-                    "is hidden, and jobs do not write there by default",
-                    file=path,
-                    remedy=f"Choose another folder, or allow it with: {command_line('faceplate', 'engine', 'allow', str(real.parent))}",
+                raise _refused(
+                    "is hidden, and jobs do not write there by default", path, real, "Choose another folder, or allow"
                 )
 
     def check_read(self, path: Path) -> None:
@@ -94,12 +92,18 @@ def _inside(path: Path, folders: list[Path]) -> tuple[Path, Path]:
         raise OutsideError("is not absolute", file=path, remedy="The engine has a folder of its own: give a whole path")
     within = [folder for folder in folders if real.is_relative_to(folder)]
     if not within:
-        raise OutsideError(
-            "lies outside the folders that jobs may use",
-            file=path,
-            remedy=f"Allow it with: {command_line('faceplate', 'engine', 'allow', str(real.parent))}",
-        )
+        raise _refused("lies outside the folders that jobs may use", path, real, "Allow")
     return real, max(within, key=lambda folder: len(folder.parts))
+
+
+def _refused(what: str, path: Path, real: Path, allow: str) -> OutsideError:
+    """Make an error with the command and the button that allow the innermost folder that is there."""
+    folder = str(next(parent for parent in real.parents if parent.is_dir()))
+    remedy, action = (
+        f"{allow} it with: {own_command('engine', 'allow', folder)}",
+        Action("allow_folder", {"folder": folder}),
+    )
+    return OutsideError(what, file=os.path.normpath(path), remedy=remedy, action=action)
 
 
 def _read(file: Path) -> list[str]:

@@ -128,7 +128,8 @@ def _describe(error: BaseException) -> dict[str, Any]:
     """Describe an error for the engine: message and remedy in one line each, and the exit status. The traceback is in the log."""
     if isinstance(error, FaceplateError):
         remedy = error.remedy and " ".join(error.remedy.splitlines())  # a command may hold two spaces
-        return {"message": " ".join(error.plain.splitlines()), "remedy": remedy, "exit_status": error.exit_status}
+        message = " ".join(error.plain.splitlines())
+        return {"message": message, "remedy": remedy, "action": error.action, "exit_status": error.exit_status}
     if isinstance(error, MemoryError):
         remedy = "Close other programs, or use a shorter range"
         return {"message": "There is not enough memory.", "remedy": remedy, "exit_status": 1}

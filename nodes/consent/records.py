@@ -19,7 +19,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from nodes.consent.keys import is_signed
 from nodes.errors import ConsentError, SchemaError
 from nodes.files import check_schema
-from nodes.text import command_line, is_printable
+from nodes.text import is_printable, own_command
 
 SCHEMA = "faceplate.consent/1"
 FOLDER = "performers"
@@ -268,4 +268,4 @@ def how_to_add(
     uses = "replace,train" if use is None else "train" if use == "train" else "replace"
     options = {"--project": project, "--production": production, "--document": "RELEASE.pdf", "--use": uses}
     given = [word for option, value in options.items() if value for word in (option, str(value))]
-    return command_line("faceplate", "performer", "add", name, *given, "--until", "YYYY-MM-DD")
+    return own_command("performer", "add", name, *given, "--until", "YYYY-MM-DD")

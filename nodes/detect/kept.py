@@ -130,6 +130,7 @@ def _kept(footage: Footage, parameters: DetectParameters, first: int, last: int)
         footage=digest_footage(info.path),
         rate=info.rate,
         range=(first, last),
+        **({} if footage.positions is None else {"sample": footage.positions.tolist()}),
         parameters=parameters.model_dump(mode="json"),
         subject=load_subject(parameters.subject).digest,
         schema=FACES,

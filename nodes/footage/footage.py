@@ -6,11 +6,15 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
 
 from nodes.errors import FootageError
 from nodes.footage.formats import IMAGES
@@ -21,9 +25,11 @@ from nodes.footage.numbering import ImageSequence, find_sequence
 from nodes.footage.probe import probe
 from nodes.footage.sequence import SequenceReader, describe
 from nodes.text import counted
+from nodes.types import Int
 
 _log = logging.getLogger(__name__)
 _NEAR = 12
+_DECODED = 8  # frames decoded for one of a sample, at most and on average
 T = TypeVar("T")
 
 
@@ -77,9 +83,12 @@ class Reader(Protocol):
 class Footage:
     """A clip. Frames are addressed by their position, 0 .. info.frames - 1. A context manager; safe to use from several threads."""
 
-    def __init__(self, info: FootageInfo, reader: Callable[[], Reader]) -> None:
-        self.info = info
-        self._open = reader
+    def __init__(
+        self, info: FootageInfo, reader: Callable[[], Reader], keys: Int | None = None, positions: Int | None = None
+    ) -> None:
+        """Take a clip. keys: positions from which decoding can begin, by default all. positions: of a sample's frames in its clip."""
+        self.info, self.positions = info, positions
+        self._open, self._keys = reader, keys
         self._lock = threading.Lock()
         self._reader: Reader | None = None
         self._run: Generator[Frame, None, None] | None = None
@@ -131,6 +140,25 @@ class Footage:
                 raise
         raise FootageError("cannot be read", file=self.info.path, frame=index, remedy="Copy or export it again")
 
+    def sampled(self, most: int, around: int | None = None) -> Footage:
+        """Return a clip of at most this many frames of this one, spread over it but quick to decode; or itself, if it has no more.
+
+        around: a frame that is added, with those beside it. The rate of the sample is the mean one of its frames.
+        """
+        info, every = self.info, np.arange(self.info.frames)
+        if info.frames <= most:
+            return self
+        keys = every if self._keys is None else np.union1d(0, self._keys)
+        keys = keys[np.unique(np.linspace(0, len(keys) - 1, most).round().astype(int))]
+        past_key = every - keys[np.searchsorted(keys, every, "right") - 1]
+        quick = every[past_key < _DECODED * most // len(keys)]
+        positions = quick[np.linspace(0, len(quick) - 1, most).round().astype(int)]
+        if around is not None:
+            positions = np.union1d(positions, np.clip(np.arange(around - 1, around + 2), 0, info.frames - 1))
+        rate = info.rate * len(positions) / info.frames
+        info = replace(info, frames=len(positions), rate=rate, first=0)
+        return Footage(info, lambda: _SampleReader(Footage(self.info, self._open), positions), positions=positions)
+
     def close(self) -> None:
         """Close the file; iterators that are running keep their own."""
         with self._lock:
@@ -167,6 +195,24 @@ class Footage:
             )
 
 
+class _SampleReader:
+    """Reader of some frames of a clip, which are numbered from 0."""
+
+    def __init__(self, footage: Footage, positions: Int) -> None:
+        self._footage, self._positions = footage, positions
+
+    def read(self, first: int, last: int) -> Generator[Frame, None, None]:
+        """Yield the sample's frames first..last."""
+        for index in range(first, last + 1):
+            frame = copy(self._footage.frame(int(self._positions[index])))
+            frame.index = index
+            yield frame
+
+    def close(self) -> None:
+        """Close the clip."""
+        self._footage.close()
+
+
 def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:
     """Open a movie, a single image, a sequence (name.%04d.exr, name.####.png) or a folder that holds exactly one sequence.
 
@@ -185,7 +231,8 @@ def open_footage(path: Path | str, *, rate: Fraction | None = None, layer: str |
         return Footage(info, lambda: SequenceReader(info, files, chosen))
     movie, stamps = probe(path)
     _log_info(movie, "by its time stamps")
-    return Footage(movie, lambda: MovieReader(movie, stamps))
+    keys = np.searchsorted(stamps.pts, stamps.keys)  # a movie whose frames must be counted has none
+    return Footage(movie, lambda: MovieReader(movie, stamps), keys[keys < movie.frames])
 
 
 def open_beside(path: Path, *, rate: Fraction | None = None, layer: str | None = None) -> Footage:

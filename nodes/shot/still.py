@@ -8,12 +8,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from nodes.cache import digest_footage, key_of
 from nodes.consent.gate import Clip, of_swap, permit
 from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
 from nodes.credentials.sign import claim_of, sign_each
 from nodes.definitions import Method, Settings
+from nodes.detect.kept import is_analysed
+from nodes.errors import NoFaceError
 from nodes.footage.footage import Footage, open_beside, open_footage
 from nodes.footage.frame import Frame
 from nodes.footage.numbering import find_sequence
@@ -26,6 +30,7 @@ from nodes.swap import SwapPlan
 from nodes.types import Patch
 
 _KEPT = 3  # shots
+_SAMPLE = {"plate": 16, "source": 40}  # frames; of the plate three more around the one that is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +39,28 @@ class _KeptShot:
     source: Footage | None
     plan: SwapPlan
     opened: ExitStack
+    first: int
+
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """The names of the clips of which only a sample was analysed."""
+        clips = {"plate": self.plate, "source": self.source}
+        return tuple(name for name, clip in clips.items() if clip is not None and clip.positions is not None)
+
+    def position(self, number: int) -> int:
+        """Return the position of a frame in the plate, or in its sample."""
+        at = number - self.first
+        return at if self.plate.positions is None else int(np.searchsorted(self.plate.positions, at))
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A frame of the plate, its patch, and its origin."""
+    """A frame of the plate, its patch, and its origin. sampled: whether only some frames of the source, or of the plate, were analysed."""
 
     frame: Frame
     patch: Patch
     origin: PictureOrigin
+    sampled: tuple[str, ...] = ()
 
 
 class Stills:
@@ -62,23 +80,26 @@ class Stills:
         progress: Progress = quiet,
         *,
         out: Path | None = None,
+        sample: bool = False,
     ) -> Still:
         """Render a frame of the plate, by its own number; the first of a shot includes detection and planning. out: its destination.
 
+        sample: where plate or source were not analysed as a whole, a sample of their frames is, for a first picture within seconds.
         Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
         """
         provenance = self._permitted(plate, source, settings, out)
-        shot = self._shot(plate, source, settings, tracks, progress)
+        shot = self._shot(plate, source, settings, tracks, progress, number if sample else None)
         mattes = replace(shot.plan.mattes, parameters=settings.mask)
         plan = replace(shot.plan, parameters=settings.swap, mattes=mattes, lookahead=0)
-        ((frame, patch),) = plan.patches([shot.plate.frame(number - shot.plate.info.first)])
+        ((frame, patch),) = plan.patches([shot.plate.frame(shot.position(number))])
         inputs: dict[str, FootageInput | ModelInput] = {}
         for name, footage in (("plate", shot.plate), ("source", shot.source)):
             if footage is not None:
                 inputs[name] = FootageInput.of(footage.info, self._digest(footage.info.path))
         if model := settings.swap.model:
             inputs["model"] = ModelInput(path=model.absolute(), digest=self._digest(model))
-        return Still(frame, patch, PictureOrigin(inputs=inputs, settings=settings, provenance=provenance))
+        origin = PictureOrigin(inputs=inputs, settings=settings, provenance=provenance)
+        return Still(frame, patch, origin, shot.sampled)
 
     def close(self) -> None:
         """Close all footage."""
@@ -92,8 +113,15 @@ class Stills:
         return permit(of_swap(Clip(plate, self._digest(plate)), put_in, model, settings.swap), settings.swap, out)
 
     def _shot(
-        self, plate: Path, source: Path | None, settings: Settings, tracks: Sequence[int], progress: Progress
+        self,
+        plate: Path,
+        source: Path | None,
+        settings: Settings,
+        tracks: Sequence[int],
+        progress: Progress,
+        shown: int | None = None,
     ) -> _KeptShot:
+        """Plan a shot, or return one that is kept. shown: a frame of the plate, if samples will do."""
         model = settings.swap.model
         key = key_of(
             plate=self._digest(plate),
@@ -111,11 +139,29 @@ class Stills:
             return self._shots[key]
         with ExitStack() as stack:
             footage = stack.enter_context(open_footage(plate, layer=settings.detect.layer))
+            first = footage.info.first
             performer = None
             if source is not None:
                 performer = stack.enter_context(open_beside(source, layer=settings.detect.layer))
-            values = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
-            shot = self._shots[key] = _KeptShot(footage, performer, values["patch"], stack.pop_all())
+            if shown is not None:
+                # Ids of tracks, and painted mattes, are those of the whole plate.
+                if not tracks and settings.mask.painted is None:
+                    footage = _sample(footage, settings, _SAMPLE["plate"], shown - first)
+                performer = performer and _sample(performer, settings, _SAMPLE["source"])
+                samples = [
+                    clip.positions is not None and clip.positions.tolist() for clip in (footage, performer) if clip
+                ]
+                key = key_of(whole=key, samples=samples) if any(samples) else key
+                if key in self._shots:
+                    self._shots.move_to_end(key)
+                    return self._shots[key]
+            try:
+                values = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
+            except NoFaceError:
+                if shown is None:
+                    raise
+                return self._shot(plate, source, settings, tracks, progress)
+            shot = self._shots[key] = _KeptShot(footage, performer, values["patch"], stack.pop_all(), first)
         if len(self._shots) > _KEPT:
             self._drop()
         return shot
@@ -132,6 +178,12 @@ class Stills:
         if path not in self._digests or self._digests[path][0] != stamp:
             self._digests[path] = stamp, digest_footage(path)
         return self._digests[path][1]
+
+
+def _sample(clip: Footage, settings: Settings, most: int, around: int | None = None) -> Footage:
+    """Return a sample of a clip, or the clip if it was analysed already."""
+    whole = is_analysed(clip, 0, clip.info.frames - 1, settings.detect)
+    return clip if whole else clip.sampled(most, around)
 
 
 def sign_still(

@@ -73,7 +73,7 @@ def add(
     """
     if (document is None) == (not self_):
         what = "there is a --document and --self" if document else "nothing shows that the performer agreed"
-        raise UsageError(what, remedy=f"Give the signed release: {how_to_add()}; or --self if you are the performer")
+        raise UsageError(what, remedy=f"Give --self if you are the performer, else the signed release: {how_to_add()}")
     if keep and document is None:
         raise UsageError("--keep: there is no document to keep", remedy="Leave it out")
     if until is None and not self_:
@@ -241,7 +241,7 @@ def the_project(told: Path | None) -> Path:
         raise ConsentError(
             "there is no project here: no consent is recorded",
             file=Path.cwd(),
-            remedy=f"Record one: {how_to_add()}; or name the project with --project",
+            remedy=f"Name the project with --project, or record one: {how_to_add()}",
         )
     return project
 

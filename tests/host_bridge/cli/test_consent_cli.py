@@ -102,7 +102,7 @@ def test_a_further_consent_is_added_by_the_id(run: Run, show: Path) -> None:
     [
         (
             ("A",),
-            "nothing shows that the performer agreed. Give the signed release: faceplate performer add NAME --doc",
+            "nothing shows that the performer agreed. Give --self if you are the performer, else the signed release: faceplate",
         ),
         (("A", "--self", *SIGNED), "there is a --document and --self"),
         (("A", "--document", "release.pdf", "--until", "2027-12-31"), "--use: no use is given"),
