@@ -42,7 +42,7 @@ for index, repo in enumerate(bpy.context.preferences.extensions.repos):
         bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="faceplate")
         gone += 1
 bpy.ops.wm.save_userpref()
-print("removed" if gone else "was not installed")
+print("removed" if gone else "")
 """
 
 
@@ -123,7 +123,8 @@ def main(arguments: Sequence[str]) -> int:
             print("\n".join(f"would {step}" for step in steps[options.action].splitlines()))
             return 0
         if options.action == "uninstall":
-            print(f"Faceplate {run_in(blender, _UNINSTALL, options.user).strip().splitlines()[-1]}{where}")
+            gone = "removed" in run_in(blender, _UNINSTALL, options.user).splitlines()  # among Blender's own lines
+            print(f"Faceplate {'removed' if gone else 'was not installed'}{where}")
             return 0
         path = build(options.out)
         print(f"built {path}")

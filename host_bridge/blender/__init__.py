@@ -37,7 +37,7 @@ def unregister() -> None:
         getattr(bpy.types, menu).remove(draw)
     for each in reversed(_CLASSES):
         bpy.utils.unregister_class(each)
-    for part in (link, tree, sequencer):
+    for part in (link, tree, sequencer, cut):
         part.unregister()
 
 

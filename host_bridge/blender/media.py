@@ -7,6 +7,7 @@ The engine counts the frames of a movie from 0 and those of a sequence by the nu
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -70,6 +71,15 @@ def scene_rate(scene: Any) -> Fraction:
 def absolute(path: str, library: Any = None) -> str:
     """Convert a path of Blender's (`//` is the folder of the .blend) to an absolute one."""
     return str(Path(bpy.path.abspath(path, library=library)).absolute())
+
+
+def stored(path: Path | str) -> str:
+    """Return a path as Blender would store it: relative to a saved .blend, so that both can move together, unless preferences say otherwise."""
+    if not bpy.data.filepath or not bpy.context.preferences.filepaths.use_relative_paths:
+        return str(path)
+    with suppress(ValueError):  # another drive
+        return str(bpy.path.relpath(str(path)))
+    return str(path)
 
 
 def results_folder(path: str) -> Path:

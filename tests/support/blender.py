@@ -1,9 +1,10 @@
-"""A real Blender of both versions: the module bpy in an environment of its own, which is made once."""
+"""A real Blender of each version: 4.5 and 5.0 are the module bpy, in an environment that is made once; 5.2 is a program, where there is one."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,19 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from filelock import FileLock
 
-RELEASES = {"4.5": "4.5.15", "5.0": "5.0.1"}
+RELEASES = {"4.5": "4.5.15", "5.0": "5.0.1"}  # of bpy
+VERSIONS = (*RELEASES, "5.2")
+PROGRAM = "FACEPLATE_BLENDER52"  # the command of a Blender 5.2, as `blender` or `chroot ROOT blender`
 INSIDE = Path(__file__).parent / "blender_inside.py"  # what scripts in Blender share
 _ANSWER = "ANSWER "
 
 
 @dataclass(frozen=True)
 class Blender:
-    """One version. user: its folder of settings, as yet without anything."""
+    """One version. program: Blender itself, or the Python that has bpy. user: its folder of settings, as yet without anything."""
 
     version: str
-    python: Path
+    program: Path
     user: Path
 
     def run(self, code: str, *, seconds: float = 60, **environment: str) -> Any:
@@ -49,13 +53,26 @@ class Blender:
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         env |= {"BLENDER_USER_RESOURCES": str(self.user), "OMP_NUM_THREADS": "1", **environment}
         text = f"exec(compile(open({str(INSIDE)!r}).read(), {str(INSIDE)!r}, 'exec'))\n{code}\nleave()"
+        run = ["-c"] if self.is_module else ["--background", "--python-exit-code", "1", "--python-expr"]
         return subprocess.run(
-            [str(self.python), "-c", text], env=env, capture_output=True, text=True, timeout=seconds, cwd=self.user
+            [str(self.program), *run, text], env=env, capture_output=True, text=True, timeout=seconds, cwd=self.user
         )
 
+    @property
+    def is_module(self) -> bool:
+        """Whether it is bpy in a Python, which has no window and no command line."""
+        return self.program.name.startswith("python")
 
-def interpreter(version: str, cache: Path) -> Path:
-    """The Python that has bpy of this version: FACEPLATE_BPY45 or FACEPLATE_BPY50, else made by pip, once."""
+
+def program(version: str, cache: Path) -> Path:
+    """The Python that has bpy of this version: FACEPLATE_BPY45 or FACEPLATE_BPY50, else made by pip, once; of 5.2 a script that runs Blender."""
+    if version not in RELEASES:
+        if not (command := os.environ.get(PROGRAM)):
+            pytest.skip(f"{PROGRAM} names no Blender 5.2: the registries have only its Debian package")
+        script = cache / f"blender-{version}"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(shlex.split(command))} "$@"\n', "utf-8")
+        script.chmod(0o755)
+        return script
     if told := os.environ.get("FACEPLATE_BPY" + version.replace(".", "")):
         return Path(told)
     release = RELEASES[version]

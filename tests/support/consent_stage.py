@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -172,7 +171,8 @@ def in_sequencer(told: dict[str, Any]) -> dict[str, Any]:
 
     def panel() -> list[Any]:
         layout = Layout()  # noqa: F821
-        part("sequencer.panel").FACEPLATE_PT_strips.draw(SimpleNamespace(layout=layout), bpy.context)  # noqa: F821
+        for name in ("", "_performers", "_train"):
+            getattr(part("sequencer.panel"), f"FACEPLATE_PT_strips{name}").show(layout, bpy.context.scene)  # noqa: F821
         return layout.drawn
 
     def look(name: str) -> None:

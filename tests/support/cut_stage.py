@@ -128,6 +128,25 @@ def read_edit(module: Any, told: dict[str, Any]) -> Any:
     return {"scene": scene_of(made), "numbers": numbers, "notes": list(notes)}
 
 
+def undone(module: Any, told: dict[str, Any]) -> Any:
+    """An edit that was taken in is undone, and done again: the scenes there are, and the one whose strips are seen."""
+    scene = fresh(112, 16, 25, keep=told["blend"])  # noqa: F821
+    window = bpy.context.window_manager.windows[0]
+    if bpy.app.version >= (5, 0):
+        window.workspace.sequencer_scene = scene
+    bpy.ops.ed.undo_push(message="A Cut")
+    bpy.ops.faceplate.import_otio(filepath=told["edit"])
+    wait(module("link").session)  # noqa: F821
+    found = []
+    for step in (lambda: None, bpy.ops.ed.undo, bpy.ops.ed.redo):
+        window = bpy.context.window_manager.windows[0]
+        with bpy.context.temp_override(window=window):
+            step()
+        seen = window.workspace.sequencer_scene if bpy.app.version >= (5, 0) else window.scene
+        found.append([seen and seen.name, sorted(scene.name for scene in bpy.data.scenes)])
+    return [*found, bpy.data.is_dirty]
+
+
 def run_edit(module: Any, told: dict[str, Any]) -> Any:
     """Edits before and after a run, each as a scene of its own: the same frames of both."""
     link, notes = module("link").session, module("sequencer.panel").notes

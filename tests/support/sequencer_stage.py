@@ -65,6 +65,7 @@ def told_of(strip: Any) -> dict[str, Any]:
         "channel": strip.channel,
         "seen": [strip.frame_final_start, strip.frame_final_end],
         "files": [element.filename for element in strip.elements] if strip.type == "IMAGE" else [],
+        "folder": strip.directory if strip.type == "IMAGE" else "",
         "blend": [strip.blend_type, strip.blend_alpha],
         "offsets": [strip.frame_offset_start, strip.frame_offset_end],
     }
@@ -258,13 +259,16 @@ def modifier(module: Any, told: dict[str, Any]) -> Any:
 
     shots("plate")
     select(scene, strip)
-    for _ in range(2):  # the second time the first gives way
-        bpy.ops.faceplate.replace_face()
-        wait(link)
+    bpy.ops.faceplate.replace_face()
+    wait(link)
+    kept = strip.modifiers[0].node_group if len(strip.modifiers) else None
+    bpy.ops.faceplate.replace_face()
+    wait(link)
     shots("patched")
     found = {
         "strips": [told_of(s) for s in scene.sequence_editor.strips],
-        "modifiers": [[m.name, m.type, m.node_group.name] for m in strip.modifiers],
+        "modifiers": [[m.name, m.type, m.node_group == kept] for m in strip.modifiers],
+        "inputs": [i.name for i in kept.interface.items_tree if i.in_out == "INPUT"] if kept else [],
         "notes": list(notes),
     }
     for mute in (True, False):
@@ -317,7 +321,7 @@ def panel(module: Any, told: dict[str, Any]) -> Any:
     module("sequencer.panel").note("Something has come", "Look at it")
     found = {}
     for each in module("sequencer.panel").CLASSES:
-        shown = SimpleNamespace(layout=Layout(), bl_label=each.bl_label)  # noqa: F821
+        shown = SimpleNamespace(layout=Layout(), show=getattr(each, "show", None))  # noqa: F821
         each.draw(shown, bpy.context)
         found[each.bl_label] = shown.layout.taken()
     return found

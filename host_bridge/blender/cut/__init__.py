@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from .. import media
+from .. import media, undo
 from ..link import session
 from ..media import MediaError
 from ..sequencer import settings
@@ -108,13 +108,44 @@ def _load_cut(job: Job) -> None:
     result = job["result"]
     cut = json.loads(Path(result["cut"]).read_text("utf-8"))
     scene, problems = rebuild(cut)
-    for window in bpy.context.window_manager.windows:
-        window.scene = scene
-        if hasattr(window.workspace, "sequencer_scene"):
-            window.workspace.sequencer_scene = scene
+    _show(scene)
+    undo.push("Import OTIO")
     for line in (*result["unsaid"], *problems):
         note(line)
     note(f"The scene {scene.name} has {len(scene.sequence_editor.strips_all)} strips of {Path(result['cut']).stem}")
+
+
+_shown: dict[str, list[str]] = {}  # by workspace: the scenes before and after each import, newest last
+
+
+def _show(scene: Any) -> None:
+    """Show a new scene in all windows, and after undo the one before: Blender would show none."""
+    for window in bpy.context.window_manager.windows:
+        window.scene = scene
+        if hasattr(window.workspace, "sequencer_scene"):
+            before = window.workspace.sequencer_scene
+            _shown.setdefault(window.workspace.name, []).extend([before.name] if before else [])
+            _shown[window.workspace.name].append(scene.name)
+            window.workspace.sequencer_scene = scene
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        if _after_undo not in handlers:  # Blender removes it when another file is opened
+            handlers.append(_after_undo)
+
+
+def _after_undo(*_: Any) -> None:
+    for workspace in bpy.data.workspaces:
+        names = _shown.get(workspace.name, ())
+        scenes = [scene for name in names if (scene := bpy.data.scenes.get(name))]
+        if scenes and workspace.sequencer_scene is None:
+            workspace.sequencer_scene = scenes[-1]
+
+
+def unregister() -> None:
+    """Remove the handlers."""
+    _shown.clear()
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        if _after_undo in handlers:
+            handlers.remove(_after_undo)
 
 
 CLASSES = (FACEPLATE_OT_export_otio, FACEPLATE_OT_import_otio)

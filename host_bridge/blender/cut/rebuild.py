@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from ..media import stored
 from ..sequencer.strips import on_view
 from .gather import set_look
 
@@ -160,7 +161,7 @@ def _files(wanted: dict[str, Any]) -> list[str]:
         files = [str(path.with_name(path.name % number)) for number in range(first, first + count)]
     if not Path(files[0]).is_file():
         raise _Missing(f"{files[0]} is not there")
-    return files
+    return [stored(files[0]), *files[1:]]
 
 
 def _sound(into: Any, wanted: dict[str, Any], _: Any) -> Any:

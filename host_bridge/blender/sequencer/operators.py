@@ -19,7 +19,6 @@ from . import place, settings, strips
 from .panel import Asks, finished, note
 from .strips import Target
 
-_BLENDS_IN = "sRGB"  # the sequencer's space in which overlays give exactly the composite
 Clip = tuple[str, str | None]  # footage, and its frames A-B, None for all
 
 
@@ -27,8 +26,19 @@ class _OnSelected(Asks):
     """Mixin for operators on the selected strips with footage, patches excluded."""
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        return bool(strips.selected(strips.scene_of(context)))
+    def poll(cls: Any, context: Any) -> bool:
+        try:
+            cls.require(strips.scene_of(context))
+        except MediaError as e:
+            cls.poll_message_set(str(e))
+            return False
+        return True
+
+    @classmethod
+    def require(cls, scene: Any) -> None:
+        """Raise MediaError if the operator lacks something."""
+        if not strips.selected(scene):
+            raise MediaError("no strip is selected", "Select movie or image strips")
 
 
 # ---- replace
@@ -40,6 +50,11 @@ class FACEPLATE_OT_replace_face(_OnSelected, bpy.types.Operator):
     bl_idname = "faceplate.replace_face"
     bl_label = "Replace Face"
     bl_description = "Put the source's face into the selected movie and image strips, as a patch on a channel above"
+
+    @classmethod
+    def require(cls, scene: Any) -> None:
+        super().require(scene)
+        settings.check_swap(scene)
 
     def ask(self: Any, scene: Any) -> str:
         shared = _shared(scene)
@@ -61,20 +76,7 @@ class FACEPLATE_OT_replace_face(_OnSelected, bpy.types.Operator):
 def _shared(scene: Any) -> dict[str, Any]:
     """Return the part that all requests share. Raises MediaError."""
     settings.check(scene)
-    space = scene.sequencer_colorspace_settings.name
-    if space != _BLENDS_IN:
-        raise MediaError(
-            f"the sequencer blends in {space}", f"Set Render > Color Management > Sequencer to {_BLENDS_IN}"
-        )
-    settings.results_folder(scene)
     sources = settings.sources(scene)
-    if len(sources) > 1:
-        raise MediaError("several clips are marked as source", "Choose one of them as Source, or mark one only")
-    swap = scene.faceplate_strips.swap
-    if not sources and swap.method == "reference":
-        raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
-    if swap.method == "model" and not swap.model:
-        raise MediaError("no model is chosen", "Choose one, or the method Reference, which needs none")
     return {**({"source": sources[0]} if sources else {}), "settings": settings.node_settings(scene)}
 
 

@@ -69,39 +69,44 @@ def _draw_consent(layout: Any, scene: Any, *, train: bool = False) -> None:
             consent.draw(layout, consent_request(clip, source, near, swap, train=train))
 
 
-class FACEPLATE_PT_strips(bpy.types.Panel):
-    """Panel of the operators' settings and buttons, and of notes."""
-
-    bl_idname = "FACEPLATE_PT_strips"
-    bl_label = "Strips"
+class _StripsPanel(bpy.types.Panel):
     bl_space_type = "SEQUENCE_EDITOR"
     bl_region_type = "UI"
     bl_category = "Faceplate"
+
+    def draw(self, context: Any) -> None:
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        self.show(self.layout, strips.scene_of(context))
+
+    @staticmethod
+    def show(layout: Any, scene: Any) -> None:
+        """Draw what the panel has."""
+        raise NotImplementedError
+
+
+class FACEPLATE_PT_strips(_StripsPanel):
+    """Panel of Replace Face, with the source, consent, what is missing, and notes."""
+
+    bl_idname = "FACEPLATE_PT_strips"
+    bl_label = "Face Swap"
 
     @classmethod
     def poll(cls, context: Any) -> bool:
         return strips.scene_of(context).sequence_editor is not None
 
-    def draw(self, context: Any) -> None:
-        scene, layout = strips.scene_of(context), self.layout
-        own = scene.faceplate_strips
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        active = scene.sequence_editor.active_strip
+    @staticmethod
+    def show(layout: Any, scene: Any) -> None:
+        own, active = scene.faceplate_strips, scene.sequence_editor.active_strip
+        layout.prop(own, "source")
         if active is not None and active.type in strips.KINDS:
             layout.prop(active, "faceplate_source")
-        layout.prop(own, "source")
-        for name in properties.PERFORMERS:
-            layout.prop(own.swap, name)
-        for name in ("folder", "handles"):
-            layout.prop(own, name)
-        if place.has_modifiers():
-            layout.prop(own, "as_modifier")
         _draw_consent(layout, scene)
+        try:
+            settings.check_swap(scene)
+        except MediaError as e:
+            draw_text(layout, str(e), "INFO")
         layout.operator("faceplate.replace_face", icon="USER")
-        layout.prop(own, "training_minutes")
-        _draw_consent(layout, scene, train=True)
-        layout.operator("faceplate.train_on_strips")
         layout.operator("faceplate.verify_strips")
         for text, remedy in notes:
             box = layout.box()
@@ -109,21 +114,51 @@ class FACEPLATE_PT_strips(bpy.types.Panel):
             draw_text(box, remedy)
 
 
-class _NodePanel(bpy.types.Panel):
+class _SubPanel(_StripsPanel):
     bl_parent_id = FACEPLATE_PT_strips.bl_idname
-    bl_space_type = "SEQUENCE_EDITOR"
-    bl_region_type = "UI"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
-    def draw(self, context: Any) -> None:
-        self.layout.use_property_split = True
-        own = strips.scene_of(context).faceplate_strips
-        properties.draw(self.layout, self.bl_label, getattr(own, self.bl_label.lower()))
+
+class FACEPLATE_PT_strips_performers(_SubPanel):
+    """Panel with who is replaced, and who is put in."""
+
+    bl_label = "Performers"
+
+    @staticmethod
+    def show(layout: Any, scene: Any) -> None:
+        for name in properties.PERFORMERS:
+            layout.prop(scene.faceplate_strips.swap, name)
+
+
+class FACEPLATE_PT_strips_output(_SubPanel):
+    """Panel with where results go, and how."""
+
+    bl_label = "Output"
+
+    @staticmethod
+    def show(layout: Any, scene: Any) -> None:
+        for name in ("handles", "as_modifier", "folder") if place.has_modifiers() else ("handles", "folder"):
+            layout.prop(scene.faceplate_strips, name)
+
+
+class FACEPLATE_PT_strips_train(_SubPanel):
+    """Panel of Train on Strips."""
+
+    bl_label = "Train"
+
+    @staticmethod
+    def show(layout: Any, scene: Any) -> None:
+        layout.prop(scene.faceplate_strips, "training_minutes")
+        _draw_consent(layout, scene, train=True)
+        layout.operator("faceplate.train_on_strips")
 
 
 def _node_panel(node: str) -> type:
+    def show(layout: Any, scene: Any) -> None:
+        properties.draw(layout, node, getattr(scene.faceplate_strips, node.lower()))
+
     name = f"FACEPLATE_PT_strips_{node.lower()}"
-    return type(name, (_NodePanel,), {"bl_idname": name, "bl_label": node})
+    return type(name, (_SubPanel,), {"bl_idname": name, "bl_label": node, "show": staticmethod(show)})
 
 
 class FACEPLATE_MT_strips(bpy.types.Menu):
@@ -136,8 +171,8 @@ class FACEPLATE_MT_strips(bpy.types.Menu):
         for operator in ("replace_face", "train_on_strips", "verify_strips"):
             self.layout.operator(f"faceplate.{operator}")
         self.layout.separator()
-        for operator in ("export_otio", "import_otio"):
-            self.layout.operator(f"faceplate.{operator}")
+        for name, label in (("export_otio", "Export OTIO..."), ("import_otio", "Import OTIO...")):
+            self.layout.operator(f"faceplate.{name}", text=label)
 
 
 def draw_menu(menu: Any, context: Any) -> None:
@@ -148,5 +183,8 @@ def draw_menu(menu: Any, context: Any) -> None:
 CLASSES = (
     FACEPLATE_MT_strips,
     FACEPLATE_PT_strips,
-    *(_node_panel(node) for node in reversed(properties.SETTINGS)),
+    FACEPLATE_PT_strips_performers,
+    *map(_node_panel, properties.SETTINGS),
+    FACEPLATE_PT_strips_output,
+    FACEPLATE_PT_strips_train,
 )

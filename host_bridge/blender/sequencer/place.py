@@ -16,7 +16,7 @@ from typing import Any
 
 import bpy
 
-from .. import media
+from .. import media, undo
 from ..media import MediaError
 from ..tree import group, nodes
 from . import strips
@@ -28,6 +28,7 @@ _PLACE = ("scale_x", "scale_y", "offset_x", "offset_y", "rotation", "origin", "f
 _CROP = ("min_x", "max_x", "min_y", "max_y")
 _MODIFIER = "Faceplate"
 _NODE = "Face Swap"  # in the modifier's group
+_LINKED = ("Image", "Faces", "Mask")  # its inputs that are no controls
 
 
 def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
@@ -38,12 +39,14 @@ def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list
     scene, plate, shown = look_up(target, Path(pattern).parent)
     run = rendered(target, shown, first, last, Path(pattern).parent)
     start, end = shown.start + run.start, shown.start + run.stop
-    around = clear(scene, plate, shown)
+    around = clear(plate, scene, shown)
+    _remove_modifier(scene, plate)
     channel = _free_channel(around, plate.channel, start, end)
     files = [pattern.replace("%04d", f"{shown.numbers[index]:04d}") for index in run]
     patch = around.new_image(f"{plate.name} face", files[0], channel, start, fit_method="ORIGINAL")
     for file in files[1:]:
         patch.elements.append(Path(file).name)
+    patch.directory = f"{media.stored(Path(files[0]).parent)}/"
     if len(files) == 1:
         patch.frame_final_duration = 1
     patch.frame_final_start, patch.frame_final_end = max(start, shown.left), min(end, shown.right)
@@ -52,19 +55,17 @@ def land(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list
     patch.select = False
     _look_alike(plate, patch)
     patch[strips.OF] = shown.path
-    with suppress(RuntimeError):  # there is nothing to undo without a window
-        bpy.ops.ed.undo_push(message="Replace Face")
+    undo.push("Replace Face")
     return patch, list(_remarks(scene, plate, patch, shown, end - start))
 
 
-def clear(scene: Any, plate: Any, shown: strips.StripFrames) -> Any:
-    """Remove earlier patches of this strip's footage, above it or in it; returns the collection that it lies in."""
+def clear(plate: Any, scene: Any, shown: strips.StripFrames) -> Any:
+    """Remove earlier patches of this strip's footage above it; returns the collection that it lies in."""
     around = strips.siblings(scene, plate)
     for strip in list(around):
         within = shown.left <= strip.frame_final_start and strip.frame_final_end <= shown.right
         if within and strip.channel > plate.channel and strip.get(strips.OF) == shown.path:
             around.remove(strip)
-    _remove_modifier(scene, plate)
     return around
 
 
@@ -116,49 +117,62 @@ def check_order(strip: Any, shown: strips.StripFrames) -> None:
 def modify(target: Target, pattern: str, first: int, last: int) -> tuple[Any, list[str]]:
     """Give the strip a modifier that shows the pictures `pattern`, numbered first..last; returns the strip, and remarks on it.
 
-    An earlier patch of the same strip gives way. Raises MediaError if there is no strip to put them into.
+    A modifier that is there keeps its values; an earlier patch above the strip gives way. Raises MediaError if there is no strip to put them into.
     """
     scene, strip, shown = look_up(target, Path(pattern).parent)
     check_order(strip, shown)
     rendered(target, shown, first, last, Path(pattern).parent)
-    clear(scene, strip, shown)
+    clear(strip, scene, shown)
     footage = media.of_strip(strip, scene)
     plate = replace(footage, at=shown.start - shown.numbers[0] + footage.first, shown=(first, last))
-    with strips.on_view(scene):
-        modifier = strip.modifiers.new(_MODIFIER, "COMPOSITOR")
-        modifier.node_group = _group(Path(pattern % first), plate)
-    with suppress(RuntimeError):  # there is nothing to undo without a window
-        bpy.ops.ed.undo_push(message="Replace Face")
+    node = _node(strip)
+    if node is None:
+        _remove_modifier(scene, strip)
+        outer, node = _group()
+        with strips.on_view(scene):
+            strip.modifiers.new(_MODIFIER, "COMPOSITOR").node_group = outer
+    group.show(node, Path(pattern % first), plate)
+    undo.push("Replace Face")
     outside = sum(not first <= number <= last for number in shown.numbers)
     return strip, [f"{outside} frames of {strip.name} have no patch. Replace the face again"] if outside else []
 
 
 def shown_by(strip: Any) -> Path | None:
     """Return a picture of the sequence that the modifier of a strip shows; None without one, or if its group was replaced."""
-    modifier = strip.modifiers.get(_MODIFIER)
-    node = modifier.node_group.nodes.get(_NODE) if modifier and modifier.node_group else None
+    node = _node(strip)
     reader = node.node_tree.nodes.get(group.PICTURE) if node else None
     if reader is None or reader.image is None:
         return None
     return Path(media.absolute(reader.image.filepath_raw, reader.image.library))
 
 
-def _group(file: Path, plate: media.Plate) -> Any:
-    """Make the modifier's group: Image in, the inside of a Face Swap node, Image out."""
+def _node(strip: Any) -> Any:
+    """Return the node that shows pictures in the strip's modifier, None without one, or if its group was replaced."""
+    modifier = strip.modifiers.get(_MODIFIER)
+    return modifier.node_group.nodes.get(_NODE) if modifier and modifier.node_group else None
+
+
+def _group() -> tuple[Any, Any]:
+    """Make the modifier's group: Image in, the inside of a Face Swap node, Image out; returns it and that node."""
     inner = group.new_tree(_NODE)
     nodes.fill_swap(inner)
     outer = bpy.data.node_groups.new("Faceplate", "CompositorNodeTree")
     for direction in ("INPUT", "OUTPUT"):
         outer.interface.new_socket("Image", in_out=direction, socket_type="NodeSocketColor")
+    # Blender 5.0 gives the group of a modifier nothing but the picture.
+    if "properties" in bpy.types.SequencerCompositorModifierData.bl_rna.properties:
+        for item in inner.interface.items_tree:
+            if item.in_out == "INPUT" and item.name not in _LINKED:
+                group.copy_input(outer, item)
     start, node, end = (
         outer.nodes.new(f"{kind}") for kind in ("NodeGroupInput", "CompositorNodeGroup", "NodeGroupOutput")
     )
     node.node_tree, node.name, node.width = inner, _NODE, 220
     start.location, end.location = (-300, 0), (300, 0)
-    outer.links.new(start.outputs["Image"], node.inputs["Image"])
+    for socket in start.outputs[:-1]:
+        outer.links.new(socket, node.inputs[socket.name])
     outer.links.new(node.outputs["Image"], end.inputs["Image"])
-    group.show(node, file, plate)
-    return outer
+    return outer, node
 
 
 def _remove_modifier(scene: Any, strip: Any) -> None:

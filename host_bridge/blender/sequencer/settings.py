@@ -14,6 +14,7 @@ from .. import media, migration, properties
 from ..media import MediaError
 from . import strips
 
+_BLENDS_IN = "sRGB"  # the sequencer's space in which overlays give exactly the composite
 _PICTURES = (".exr", ".dpx", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".tga", ".webp")
 
 
@@ -25,7 +26,7 @@ class FaceplateStrips(bpy.types.PropertyGroup):
         "folder": properties.FOLDER,
         "handles": bpy.props.IntProperty(
             name="Handles",
-            description="Frames more on either side of each strip, to trim with later",
+            description="Extra frames of the scene on either side of each strip, to trim with later",
             min=0,
             max=500,
             options=set(),
@@ -61,6 +62,22 @@ def check(scene: Any) -> None:
     if migration.is_newer(scene.faceplate_strips):
         raise MediaError("these settings are of a newer Faceplate", migration.REMEDY)
     migration.migrate(scene.faceplate_strips)
+
+
+def check_swap(scene: Any) -> None:
+    """Raise MediaError if Replace Face lacks something."""
+    results_folder(scene)
+    swap, clips, space = scene.faceplate_strips.swap, sources(scene), scene.sequencer_colorspace_settings.name
+    if not clips and swap.method == "reference":
+        raise MediaError("no source is chosen", "Choose footage as Source, or mark a strip as Source Performer")
+    if len(clips) > 1:
+        raise MediaError("several clips are marked as source", "Choose one of them as Source, or mark one only")
+    if swap.method == "model" and not swap.model:
+        raise MediaError("no model is chosen", "Choose one, or the method Reference, which needs none")
+    if space != _BLENDS_IN:
+        raise MediaError(
+            f"the sequencer blends in {space}", f"Set Render > Color Management > Sequencer to {_BLENDS_IN}"
+        )
 
 
 def node_settings(scene: Any) -> dict[str, Any]:

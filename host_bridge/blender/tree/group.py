@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ..media import Plate
+from ..media import Plate, stored
 
 PICTURE = "Result"  # the node inside that reads what the engine has written
 _OUTPUTS = {"faces": "Faces", "crops": "Crop", "matte": "Matte", "patch": "Patch"}  # sockets of ports, by type
@@ -183,6 +183,15 @@ def _input(tree: Any, name: str, kind: str, help: str = "", **limits: Any) -> An
     return tree.nodes["Group Input"].outputs[name]
 
 
+def copy_input(tree: Any, item: Any) -> None:
+    """Give a group an input as another group has it. item: of that group's interface."""
+    kind = item.socket_type
+    socket = tree.interface.new_socket(item.name, in_out="INPUT", socket_type=kind, description=item.description)
+    for name in ("subtype", "min_value", "max_value", "default_value"):
+        if hasattr(item, name):
+            setattr(socket, name, getattr(item, name))
+
+
 def _feed(tree: Any, node: Any, values: Any) -> None:
     sockets = [socket for socket in node.inputs if socket.enabled]
     for value, socket in zip(values, sockets, strict=True):
@@ -208,7 +217,7 @@ def show(node: Any, file: Path, plate: Plate, *, linear: bool = True, inside: st
     _set(image, source="SEQUENCE", alpha_mode="PREMUL" if linear else "STRAIGHT")
     _set(image.colorspace_settings, name="Linear Rec.709" if linear else "sRGB")
     _set(reader, frame_start=plate.at + first - plate.first, frame_duration=last - first + 1, frame_offset=first - 1)
-    image.filepath_raw = _relative_path(file)
+    image.filepath_raw = stored(file)
     image.buffers_free()
     _set(reader, use_cyclic=False)
     reader.use_auto_refresh = True  # set in any case: the compositor looks again when a node has changed
@@ -229,11 +238,3 @@ def missing(node: Any) -> str:
             if not Path(file).is_file():
                 return str(file)
     return ""
-
-
-def _relative_path(file: Path) -> str:
-    """Make a path relative to a saved .blend, so that both can move together."""
-    try:
-        return str(bpy.path.relpath(str(file))) if bpy.data.filepath else str(file)
-    except ValueError:  # another drive
-        return str(file)

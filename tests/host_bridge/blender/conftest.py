@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import install.blender
-from tests.support.blender import RELEASES, Blender, interpreter
+from tests.support.blender import VERSIONS, Blender, program
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +23,10 @@ def blenders(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
     """The Blender of each version; pytest sets `blender` up again whenever the version changes."""
     assert pytestconfig.cache is not None
     folder = Path(pytestconfig.cache.mkdir("bpy"))
-    return cache(lambda version: Blender(version, interpreter(version, folder), tmp_path_factory.mktemp(version)))
+    return cache(lambda version: Blender(version, program(version, folder), tmp_path_factory.mktemp(version)))
 
 
-@pytest.fixture(scope="session", params=RELEASES)
+@pytest.fixture(scope="session", params=VERSIONS)
 def blender(request: pytest.FixtureRequest, blenders: Callable[[str], Blender]) -> Blender:
     """A Blender with a folder of settings of its own."""
     return blenders(request.param)

@@ -33,7 +33,7 @@ def test_a_patch_above_a_strip_or_inside_it_is_verified(scenes: Scenes) -> None:
     add(show.folder, "Anna", Terms(USES))
     seen = scenes.play("tampered_strip", {"show": str(show.folder)})
     assert seen["nothing to verify"]
-    modifier = {"modifier intact"} if scenes.blender.version == "5.0" else set()
+    modifier = {"modifier intact"} if scenes.blender.version != "4.5" else set()
     for name in ("intact", "as it was", *modifier):
         assert any("intact; signed with this machine's own certificate" in text for text, _ in seen[name]), seen[name]
         assert not any(remedy for _, remedy in seen[name]), name

@@ -123,6 +123,18 @@ def test_what_is_not_there_is_said_and_the_rest_goes_on(faceplate_in: Blender, m
     assert any("'gone': media is missing" in text for text, _ in found["notes"])
 
 
+def test_undoing_an_import_shows_the_strips_of_before(faceplate_in: Blender, media: dict[str, Any]) -> None:
+    track = otio.schema.Track("V1", kind="Video", children=[clip("one", Path(media["movie"]).as_uri(), 8, 6)])
+    timeline = otio.schema.Timeline("Other")
+    timeline.tracks.append(track)
+    edit = Path(media["folder"]) / "other.otio"
+    otio.adapters.write_to_file(timeline, str(edit))
+    made, back, again, changed = play(faceplate_in, "undone", {**media, "edit": str(edit)})
+    both = ["Other", "Scene"]
+    assert (made, back, again[1], changed) == (["Other", both], ["Scene", ["Scene"]], both, True)
+    assert again[0] in both
+
+
 def test_the_edit_of_a_run_shows_its_new_faces_in_blender(
     faceplate_in: Blender,
     samples: Path,

@@ -18,8 +18,12 @@ from tests.support.blender import Blender
 
 
 def test_the_zip_is_valid_for_blenders_own_tool(blender: Blender, extension: Path) -> None:
-    told = blender.run("import bl_pkg\nanswer(str(Path(bl_pkg.__file__).parent / 'cli' / 'blender_ext.py'))")
-    done = subprocess.run([str(blender.python), told, "validate", str(extension)], capture_output=True, text=True)
+    command = [str(blender.program)]
+    if blender.is_module:
+        command += [blender.run("import bl_pkg\nanswer(str(Path(bl_pkg.__file__).parent / 'cli' / 'blender_ext.py'))")]
+    else:
+        command += ["--command", "extension"]
+    done = subprocess.run([*command, "validate", str(extension)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in (done.stdout + done.stderr).lower(), done.stdout
 
@@ -165,7 +169,7 @@ def test_the_installer_installs_and_removes(blender: Blender, tmp_path: Path) ->
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "install/blender.py"), *arguments, "--out", str(out)]
-        command += ["--blender", str(blender.python), "--user", str(user)]
+        command += ["--blender", str(blender.program), "--user", str(user)]
         return subprocess.run(command, capture_output=True, text=True)
 
     dry = run("install", "--dry-run")

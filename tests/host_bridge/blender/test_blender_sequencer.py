@@ -109,7 +109,12 @@ def test_overlays_of_every_depth_blend_to_the_composite_and_leave_the_rest_as_it
     found = stage.play("overlays", files=files, overlay=str(pattern))
     assert found["blends"] == "sRGB" and found["alpha"] == ("PREMUL" if kind == "exr" else "STRAIGHT")
     before, after = (read_window(folder / f"straight.{n}.exr")[1] for n in ("plate", "patched"))
-    assert np.array_equal(before[~inside], after[~inside])
+    if (
+        stage.blender.version == "5.2"
+    ):  # it leaves a plate alone as it is, and takes one below others through sRGB and back
+        np.testing.assert_allclose(after[~inside], before[~inside], rtol=4e-5, atol=1e-5)
+    else:
+        assert np.array_equal(before[~inside], after[~inside])
     shown = to_srgb(np.ascontiguousarray(after, np.float32), "scene_linear", exact=True)
     difference = np.abs(shown - composite)[inside]
     assert difference.max() <= 2 / 255, difference.max() * 255
@@ -134,7 +139,7 @@ def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outs
     first, second = sorted(seen["patches"], key=lambda s: s["seen"])
     assert (first["channel"], second["channel"]) == (2, 3)  # a title is in the way of the second
     assert (first["seen"], second["seen"]) == ([12, 16], [27, 30])
-    assert first["offsets"] == [1, 1]
+    assert first["offsets"] == [1, 1] and first["folder"] == "//faceplate/Scene/cut_0/overlay/"
     at = {12: 2, 15: 5, 29: 9}
     for frame in seen["frames"]:
         number = at[frame] + (1001 if kind == "files" else 0)
@@ -158,7 +163,7 @@ def test_the_rendered_frame_is_the_composite_inside_the_matte_and_the_plate_outs
     assert any("above what is between" in text for text, _ in seen["notes"])
 
 
-def test_in_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
+def test_since_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
     stage: Stage,
     samples: Path,
     source: Path,
@@ -168,7 +173,9 @@ def test_in_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
     if stage.blender.version == "4.5":  # it has none: the strip above is made, whatever a file of 5.0 says
         assert not seen["modifiers"] and [s["channel"] for s in seen["strips"]] == [1, 2]
         return
-    assert [m[:2] for m in seen["modifiers"]] == [["Faceplate", "COMPOSITOR"]] and len(seen["strips"]) == 1
+    assert seen["modifiers"] == [["Faceplate", "COMPOSITOR", True]] and len(seen["strips"]) == 1
+    controls = ["Opacity", "Match", "Exposure", "Saturation", "Gain", "Edge", "Feather"]
+    assert seen["inputs"] == (["Image"] if stage.blender.version == "5.0" else ["Image", *controls])
     assert any("as a modifier" in text for text, _ in seen["notes"]) and "one after the other" in seen["refused"]
 
     def shot(name: str, frame: int) -> np.ndarray:
@@ -185,9 +192,13 @@ def test_in_5_0_the_new_face_can_be_a_modifier_of_the_strip_itself(
         half = cv2.resize(inside.astype(np.uint8), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         change = np.abs(shot("small", frame) - shot("small plate", frame)).max(2)
         assert np.median(change) <= 1  # a strip that is scaled is so in bytes without a modifier, and in float with one
-        y, x = np.nonzero(change > 10)
         rows, columns = np.nonzero(half)  # it goes where the strip goes
-        for found, wanted in ((y, rows + 75), (x, columns + 100)):
+        away = np.ones(change.shape, bool)
+        away[rows.min() + 67 : rows.max() + 84, columns.min() + 92 : columns.max() + 109] = False
+        # 5.2 scales with a modifier in another light: single pixels of sharp edges differ, by up to 15 of 255.
+        assert (change[away] > 1).mean() < (0 if stage.blender.version == "5.0" else 0.001) + 1e-9
+        for axis, wanted in ((1, rows + 75), (0, columns + 100)):
+            found = np.flatnonzero((change > 10).sum(axis) > 4)
             assert abs(found.min() - wanted.min()) <= 8 and abs(found.max() - wanted.max()) <= 8
 
 
@@ -209,13 +220,14 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(stage: Stage) -> None:
 
 def test_the_panels_show_the_settings_of_the_definitions_and_what_was_said(stage: Stage) -> None:
     found = stage.play("panel", movie=stage.numbers())
-    operators = ("replace_face", "train_on_strips", "verify_strips", "export_otio", "import_otio")
-    assert found["Faceplate"] == [f"faceplate.{name}" for name in operators]
-    assert ("as_modifier" in found["Strips"]) == (stage.blender.version == "5.0")
-    assert {"faceplate_source", "source", "faceplate.replace_face", "Something has come"} <= set(found["Strips"])
+    operators = [f"faceplate.{name}" for name in ("replace_face", "train_on_strips", "verify_strips")]
+    assert found["Faceplate"] == [*operators, "Export OTIO...", "Import OTIO..."]
+    assert ("as_modifier" in found["Output"]) == (stage.blender.version != "4.5")
+    assert {"faceplate_source", "source", "faceplate.replace_face", "Something has come"} <= set(found["Face Swap"])
+    assert "no source is chosen. Choose footage as Source, or mark a strip" in " ".join(found["Face Swap"])
     for node in NODES:
         wanted = set(node.parameters.model_fields) - ({"opacity"} if node.name == "Swap" else set())
-        assert wanted <= {*found[node.name], *found["Strips"]}
+        assert wanted <= {*found[node.name], *found["Performers"]}
 
 
 def test_a_strip_that_has_changed_or_gone_meanwhile_is_found_or_missed_with_a_word(stage: Stage) -> None:
