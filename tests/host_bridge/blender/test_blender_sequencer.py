@@ -109,17 +109,14 @@ def test_overlays_of_every_depth_blend_to_the_composite_and_leave_the_rest_as_it
     found = stage.play("overlays", files=files, overlay=str(pattern))
     assert found["blends"] == "sRGB" and found["alpha"] == ("PREMUL" if kind == "exr" else "STRAIGHT")
     before, after = (read_window(folder / f"straight.{n}.exr")[1] for n in ("plate", "patched"))
-    if (
-        stage.blender.version == "5.2"
-    ):  # it leaves a plate alone as it is, and takes one below others through sRGB and back
-        np.testing.assert_allclose(after[~inside], before[~inside], rtol=4e-5, atol=1e-5)
-    else:
-        assert np.array_equal(before[~inside], after[~inside])
+    # 5.2 shows a plate alone as it is; one below others it takes through sRGB and back, as others do with both.
+    slack = (4e-5, 1e-5) if stage.blender.version == "5.2" and kind != "8" else (0, 0)
+    np.testing.assert_allclose(after[~inside], before[~inside], *slack)
     shown = to_srgb(np.ascontiguousarray(after, np.float32), "scene_linear", exact=True)
     difference = np.abs(shown - composite)[inside]
     assert difference.max() <= 2 / 255, difference.max() * 255
     before, after = (read_window(folder / f"turned.{n}.exr")[1] for n in ("plate", "patched"))
-    still = (before == after).all(2)
+    still = np.isclose(before, after, *slack).all(2)
     assert 0.5 < still.mean() < 0.95  # the picture is smaller: most of the frame has no face in it
     assert np.median(np.abs(after - before)[~still]) > 0.02
 
