@@ -27,6 +27,8 @@ SCHEMA = "faceplate.engine/1"
 ENDED = ("finished", "failed", "cancelled")
 LARGEST_REQUEST = 1 << 20  # bytes
 _START_SECONDS = 30.0
+_CHOOSE = "Choose the folder into which Faceplate was installed, or .venv/bin/python in it (on Windows .venv\\Scripts\\python.exe)"
+_PREFERENCES = {"name": "open_preferences", "arguments": {}}
 
 
 # A full stop after a command would be pasted with it; as in nodes/errors.py, which hosts do not have.
@@ -113,10 +115,16 @@ def read_address(folder: Path) -> Address | None:
         return None
 
 
+def living_address(folder: Path) -> Address | None:
+    """Read `engine.json`, as `read_address`; None if its process is gone, except on Windows."""
+    address = read_address(folder)
+    return address if address is not None and _alive(address.pid) else None
+
+
 def running(folder: Path | None = None) -> Client | None:
     """Find the running engine, or None; the address of a dead one is recognised by its process and by a request."""
-    address = read_address(folder or state_folder())
-    if address is None or not _alive(address.pid):
+    address = living_address(folder or state_folder())
+    if address is None:
         return None
     client = Client(address)
     try:
@@ -323,9 +331,7 @@ def start(
         finally:
             os.close(log)
     except OSError as e:
-        raise EngineError(
-            f"the engine cannot be started: {e}", remedy="Check FACEPLATE_STATE and FACEPLATE_PYTHON"
-        ) from e
+        raise EngineError(f"the engine cannot be started: {e}", remedy=_CHOOSE, action=_PREFERENCES) from e
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         # Where processes can fork, the child ends when an engine is ready; elsewhere it is the engine.
@@ -333,7 +339,11 @@ def start(
         if (status == 0 or os.name == "nt") and (client := running(folder)):
             return client
         if status:
-            raise EngineError("the engine did not start: " + _last_line(folder / "engine.log", begin))
+            why = _last_line(folder / "engine.log", begin)
+            if _is_foreign(why):
+                why = f"{program} is not the Python of Faceplate"
+                raise EngineError(f"the engine cannot be started: {why}", remedy=_CHOOSE, action=_PREFERENCES)
+            raise EngineError(f"the engine did not start: {why}")
         yield
     raise EngineError(f"the engine did not start in {seconds:g} s", remedy=f"Look into {folder / 'engine.log'}")
 
@@ -356,9 +366,15 @@ def command(folder: Path, python: str, *words: str) -> Generator[None, None, tup
             while (status := child.poll()) is None:
                 yield
             output.seek(0)
-            return status, output.read().decode("utf-8", "replace").strip()
+            text = output.read().decode("utf-8", "replace").strip()
+            return status, f"{python} is not the Python of Faceplate. {_CHOOSE}" if _is_foreign(text) else text
     except OSError as e:
-        return 1, f"{python} cannot be run: {e.strerror or e}"
+        return 1, f"{python} cannot be run: {e.strerror or e}. {_CHOOSE}"
+
+
+def _is_foreign(text: str) -> bool:
+    """Tell from its output whether a Python lacks Faceplate."""
+    return "No module named" in text and "host_bridge" in text
 
 
 def _environment(folder: Path, program: str) -> dict[str, str]:
@@ -367,6 +383,15 @@ def _environment(folder: Path, program: str) -> dict[str, str]:
     if program != sys.executable:  # a host's settings for its own Python harm another
         environment = {k: v for k, v in environment.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
     return environment
+
+
+def find_python(place: str) -> str:
+    """Find the interpreter of a folder of Faceplate, or of its environment; a path of anything else is returned as it is."""
+    inside = [
+        Path(place, name)
+        for name in (".venv/bin/python", ".venv/Scripts/python.exe", "bin/python", "Scripts/python.exe")
+    ]
+    return next((str(path) for path in inside if path.is_file()), place)
 
 
 def _last_line(log: Path, begin: int) -> str:

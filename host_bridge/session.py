@@ -31,11 +31,11 @@ ACTIVE = ("queued", "running", LOST)
 FORBIDDEN = 10  # exit status of a job that consent forbids
 NOT_INTACT = 11  # status in a result of the job `credentials`: changed, or stripped of its signature
 _EVERY, _AT_FIRST = 0.1, 0.01  # seconds between two calls of `pump`; a job that has just begun may be a preview
+_LOOK = 0.5  # seconds between two looks for the engine
 _AT_ONCE = {"preview": 1.0}  # seconds that the engine may hold its answer, for short jobs
 _SHOWN = 20  # jobs
 START: Action = {"name": "start_engine", "arguments": {}}
 NO_PYTHON = "where Faceplate is installed is not known"
-PREFERENCES: Action = {"name": "open_preferences", "arguments": {}}
 _PAUSE = 3.0  # seconds between two questions about a use that is not allowed
 
 
@@ -49,10 +49,11 @@ def _api() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """State of the engine, for a panel. jobs: those of this session, newest first. message, remedy, action: the last error."""
+    """State of the engine, for a panel. python: its interpreter; jobs: those of this session, newest first. message, remedy, action: the last error."""
 
     engine: Literal["unknown", "running", "stopped", "other version", "refused"] = "unknown"
     version: str = ""
+    python: str = ""
     page: str = ""
     message: str = ""
     remedy: str = ""
@@ -92,6 +93,8 @@ class Session:
         self._tasks: list[Callable[[], bool]] = []
         self._last_begin = 0.0  # when the latest was begun
         self._tickets: list[Ticket] = []
+        self._next_look = math.inf  # when `watch` looks for the engine again
+        self._seen: object = None  # the address of the engine that it found
         self.state = EngineState()
 
     # ---- steps
@@ -126,8 +129,10 @@ class Session:
                 self._redraw()
             else:
                 self._tasks.append(task)
+        if time.monotonic() >= self._next_look:
+            self._look_again()
         if not self._tasks:
-            return None
+            return _LOOK if self._next_look < math.inf else None
         return _AT_FIRST if time.monotonic() < self._last_begin + 1 else _EVERY
 
     def busy(self) -> bool:
@@ -138,9 +143,25 @@ class Session:
         """Forget all tasks; the engine and its jobs go on."""
         self._tasks.clear()
         self._tickets.clear()
-        self.state = EngineState()
+        self._next_look, self.state = math.inf, EngineState()
 
     # ---- the engine
+
+    def watch(self) -> None:
+        """Keep `state` up to date from now on, within a second: for a panel that is drawn. It costs a look at a file, twice a second."""
+        if self._next_look == math.inf:
+            self._next_look, self._seen = 0.0, None
+            self._wake()
+
+    def _look_again(self) -> None:
+        self._next_look = time.monotonic() + _LOOK
+        try:
+            address = _api().living_address(_api().state_folder())
+        except _api().EngineError as e:
+            address = str(e)
+        if address != self._seen or self.state.engine == "unknown":
+            self._seen = address
+            self.refresh()
 
     def start(self, on_end: Callable[[], object] = lambda: None) -> None:
         """Start the engine unless it runs, and update `state`."""
@@ -168,6 +189,23 @@ class Session:
         message, remedy = str(error["message"]), str(error.get("remedy") or "")
         self.state = replace(self.state, message=message, remedy=remedy, action=error.get("action"))
 
+    def stop(self, on_end: Callable[[], object] = lambda: None) -> None:
+        """Stop the engine, and update `state`. Its running jobs are queued again at its next start."""
+
+        def steps() -> Steps[None]:
+            api = _api()
+            address = api.read_address(api.state_folder())
+            try:
+                if address is not None:
+                    yield from api.Client(address).steps("POST", "/v1/stop")
+                    while api.living_address(api.state_folder()) == address:
+                        yield from _pause(0.1, None)
+                yield from self._look_for_engine()
+            except api.EngineError as e:
+                self.note(_why(e))
+
+        self.run(steps(), lambda _: on_end())
+
     def refresh(self) -> None:
         """Look for the engine, and update `state`."""
         self.run(self._look_for_engine())
@@ -186,7 +224,7 @@ class Session:
 
     def _find(self) -> Steps[tuple[Client | None, EngineState]]:
         """Find the running engine, or None; returns it with the new state."""
-        address, unknown = None, replace(self.state, version="", page="", message="", remedy="", action=None)
+        address, unknown = None, replace(self.state, version="", python="", page="", message="", remedy="", action=None)
         try:
             address = _api().read_address(_api().state_folder())
             if address is None:
@@ -202,7 +240,8 @@ class Session:
                 message = "the engine does not know the token that lies in its file"
                 remedy = f"End its process, {address.pid}, and press Start Engine"
             return None, replace(unknown, engine="refused", message=message, remedy=remedy, action=e.action)
-        state = replace(unknown, engine="running", version=str(status["version"]), page=client.page)
+        found = {"version": str(status["version"]), "python": str(status.get("python", "")), "page": client.page}
+        state = replace(unknown, engine="running", **found)
         if self.version and state.version != self.version:
             message = f"the engine is Faceplate {state.version}, this extension {self.version}"
             remedy = "Install the extension again with install/blender.py, or stop the engine and press Start Engine"
@@ -220,8 +259,8 @@ class Session:
             if python is None:
                 raise error(
                     f"the engine is not running, and {NO_PYTHON}",
-                    remedy="Name its Python in the extension's preferences, or set FACEPLATE_PYTHON",
-                    action=PREFERENCES,
+                    remedy="Choose the folder into which Faceplate was installed, or set FACEPLATE_PYTHON",
+                    action={"name": "open_preferences", "arguments": {}},
                 )
             yield from _api().start(_api().state_folder(), python=python)
             if client := (yield from self._look_for_engine()):
@@ -373,6 +412,11 @@ def _why(error: Any) -> dict[str, Any]:
     return {"message": error.message, "remedy": error.remedy or "", "action": error.action}
 
 
+def find_python(place: str) -> str:
+    """Find the interpreter of a folder of Faceplate, or of its environment; a path of anything else is returned as it is."""
+    return str(_api().find_python(place))
+
+
 def split_command(remedy: str) -> tuple[str, str]:
     """Split a remedy into its words and the command that it ends with, which can be pasted; either may be empty."""
     words, command = _api().split_command(remedy)
@@ -428,7 +472,8 @@ def consent_sentences(
     """Yield the sentences of a job `performers`. brief: only who, until when and why not, without remedies."""
     answer, error = job.get("result"), job.get("error") or {}
     if not answer:
-        text = ". ".join(filter(None, ("Consent: " + error.get("message", "not known"), error.get("remedy") or "")))
+        parts = "Consent: " + error.get("message", "not known"), "" if brief else error.get("remedy") or ""
+        text = ". ".join(part.rstrip(".") for part in parts if part)
         yield ("no" if forbidden(job) else "unknown"), text
         return
     roles = answer["target"], answer["source"]
@@ -440,6 +485,18 @@ def consent_sentences(
         yield ("yes" if allowed else "no"), text
     if not answer.get("model_known", True):
         yield "note", "The model does not say whom it was trained on; results are marked so"
+
+
+def consent_remedies(job: Job) -> list[tuple[Action | None, str]]:
+    """List the remedies of a job `performers`, each once: as a button, and in words that may end with a command."""
+    answer = job.get("result")
+    roles = [answer[role] for role in ("target", "source")] if answer else [job.get("error") or {}]
+    remedies: list[tuple[Action | None, str]] = []
+    for role in roles:
+        remedy = role.get("action"), role.get("remedy") or ""
+        if any(remedy) and remedy not in remedies:
+            remedies.append(remedy)
+    return remedies
 
 
 def consent_summary(answers: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[bool, str]:

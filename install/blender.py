@@ -23,14 +23,13 @@ SOURCE = ROOT / "host_bridge" / "blender"
 _INSTALL = """
 import bpy, sys
 bpy.ops.wm.read_userpref()
-zip, python = {zip!r}, {python!r}
+zip = {zip!r}
 repos = bpy.context.preferences.extensions.repos
 repo = next((r for r in repos if r.module == "user_default"), None) or repos.new(name="User Default", module="user_default")
 done = bpy.ops.extensions.package_install_files(filepath=zip, repo=repo.module, enable_on_install=True, overwrite=True)
 addon = bpy.context.preferences.addons.get(f"bl_ext.{{repo.module}}.faceplate")
 if done != {{"FINISHED"}} or addon is None:
     sys.exit("Blender did not install it")
-addon.preferences.python = python
 bpy.ops.wm.save_userpref()
 """
 _UNINSTALL = """
@@ -60,6 +59,7 @@ def files() -> dict[str, bytes]:
     for name in ("client.py", "session.py"):
         contents[name] = (ROOT / "host_bridge" / name).read_bytes()
     contents["nodes.json"] = _definitions()
+    contents["python.txt"] = sys.executable.encode()
     contents["LICENSE"] = _LICENCE.encode()
     return dict(sorted(contents.items()))
 
@@ -118,7 +118,6 @@ def main(arguments: Sequence[str]) -> int:
         if options.dry_run:
             steps = {"build": f"write the extension into {options.out}"}
             steps["install"] = f"{steps['build']}\nlet {''.join(blender)} install and enable it{where}"
-            steps["install"] += f"\nset its preference Faceplate's Python to {sys.executable}"
             steps["uninstall"] = f"let {''.join(blender)} disable and remove it{where}"
             print("\n".join(f"would {step}" for step in steps[options.action].splitlines()))
             return 0
@@ -129,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
         path = build(options.out)
         print(f"built {path}")
         if options.action == "install":
-            run_in(blender, _INSTALL.format(zip=str(path), python=sys.executable), options.user)
+            run_in(blender, _INSTALL.format(zip=str(path)), options.user)
             print(f"installed and enabled{where}")
         return 0
     except ExtensionProblem as problem:

@@ -12,9 +12,9 @@ from typing import Any
 
 import bpy
 
-from . import actions, consent, cut, link, migration, panels, properties, sequencer, tree
+from . import actions, consent, cut, link, migration, panels, preferences, properties, sequencer, tree
 
-_PARTS = (link, panels, consent, actions, tree, sequencer, cut)
+_PARTS = (panels, preferences, consent, actions, tree, sequencer, cut)
 _CLASSES = (*properties.SETTINGS.values(), *(each for part in _PARTS for each in part.CLASSES))
 _MENUS = (("NODE_MT_add", tree.draw_menu), ("SEQUENCER_MT_editor_menus", sequencer.draw_menu))
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -19,8 +18,11 @@ _USES = [
 
 
 def _recorded(operator: str, status: int, text: str) -> None:
+    """Show a command's problem, or what holds now."""
     if status:
-        session.note({"message": f"{operator}: {text}"})
+        session.note({"message": f"{operator}: {text.removeprefix('faceplate: ')}"})
+    else:
+        session.refresh()
     consent.monitor.again()
 
 
@@ -91,8 +93,6 @@ class FACEPLATE_OT_record_consent(bpy.types.Operator):
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
         self.uses = {"train" if self.use == "train" else "replaced"}
-        if not self.project and bpy.data.filepath:
-            self.project = str(Path(bpy.data.filepath).parent)
         done: set[str] = context.window_manager.invoke_props_dialog(
             self, width=400, title="Record Consent", confirm_text="Record"
         )

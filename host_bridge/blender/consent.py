@@ -3,34 +3,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .link import session
-from .panels import WIDTH, draw_text
-from .session import ConsentMonitor, consent_sentences
+from .panels import WIDTH, draw_action, draw_text
+from .session import Action, ConsentMonitor, consent_remedies, consent_sentences, split_command
 
 _ICONS = {"yes": "CHECKMARK", "no": "CANCEL", "unknown": "QUESTION", "note": "INFO"}
 monitor = ConsentMonitor(session)
 
 
 def draw(layout: Any, request: dict[str, Any], *, brief: bool = False, width: int = WIDTH) -> None:
-    """Show the latest answer. request: of the job `performers`. brief: only who, until when and why not, without remedies."""
+    """Show the latest answer. request: of the job `performers`. brief: without remedies in words."""
     job = monitor.look(request).job
     box = layout.column(align=True)
     if job is None:
         box.label(text="Consent: asking the engine", icon="SORTTIME")
         return
-    for level, text in consent_sentences(job, brief=brief):
+    for level, text in consent_sentences(job, brief=True):
         row = box.column(align=True)
         row.alert = level == "no"
         draw_text(row, text, _ICONS[level], width)
-    row = box.row(align=True)
-    row.operator(FACEPLATE_OT_ask_again.bl_idname, icon="FILE_REFRESH")
-    if not brief:
-        texts = (text for _, text in consent_sentences(job))
-        row.operator("faceplate.copy", text="", icon="COPYDOWN").text = "\n".join(texts)
+    for action, remedy in consent_remedies(job):
+        if not brief and not action:
+            draw_text(box, split_command(remedy)[0], width=width)
+        draw_action(box, action and _placed(action, request), remedy)
+    box.operator(FACEPLATE_OT_ask_again.bl_idname, icon="FILE_REFRESH")
+
+
+def _placed(action: Action, request: dict[str, Any]) -> Action:
+    """Name the project where a record is to be kept: around the .blend, else around the results."""
+    arguments = action["arguments"]
+    if arguments.get("project") != "":
+        return action
+    folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path(request["near"]).parent.parent
+    return {**action, "arguments": {**arguments, "project": str(folder)}}
 
 
 class FACEPLATE_OT_ask_again(bpy.types.Operator):

@@ -41,6 +41,7 @@ def draw_action(layout: Any, action: dict[str, Any] | None, remedy: str) -> None
 
 def draw_engine(layout: Any) -> None:
     """Show the engine's state, its jobs, and the last error with its remedy."""
+    session.watch()
     state = session.state
     text, icon = _ENGINE[state.engine]
     row = layout.row(align=True)

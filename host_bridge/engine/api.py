@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -58,9 +59,10 @@ class Context:
 
 
 class EngineStatus(BaseModel):
-    """The engine and its load. uptime: seconds; idle_stop: minutes, 0 for never; trouble: why nothing can start; roots: allowed folders."""
+    """The engine and its load. python: its interpreter; uptime: seconds; idle_stop: minutes, 0 for never; trouble: why nothing can start; roots: allowed folders."""
 
     version: str
+    python: str
     pid: int
     uptime: float
     idle_stop: float
@@ -150,10 +152,11 @@ router = APIRouter(
 
 @router.get("/status")
 async def status(here: Here) -> EngineStatus:
-    """Report version, process, uptime in seconds, idle_stop in minutes, running and queued jobs, devices, folders; trouble says why nothing can start."""
+    """Report version, interpreter, process, uptime in seconds, idle_stop in minutes, running and queued jobs, devices, folders; trouble says why nothing can start."""
     queue = here.supervisor.queue
     return EngineStatus(
         version=__version__,
+        python=sys.executable,
         pid=os.getpid(),
         uptime=round(time.monotonic() - here.started, 1),
         idle_stop=here.idle_stop,

@@ -28,8 +28,8 @@ _KINDS = (
     Kind("resolve", resolve.decide, priority=100, warm=True),
     Kind("credentials", consent.verify_credentials, priority=100, warm=True, uncacheable=True),
     Kind("timeline", timeline.run, priority=0, uncacheable=True),
-    Kind("export_cut", cut.export_cut, priority=20),
-    Kind("import_cut", cut.import_cut, priority=20),
+    Kind("export_cut", cut.export_cut, priority=100, warm=True),
+    Kind("import_cut", cut.import_cut, priority=100, warm=True),
 )
 KINDS = {kind.name: kind for kind in _KINDS}
 

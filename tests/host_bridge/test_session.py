@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host_bridge.session import LOST, Session, consent_sentences, consent_summary, progress_of, training_jobs, verdict
+from host_bridge.session import (
+    LOST,
+    Session,
+    consent_remedies,
+    consent_sentences,
+    consent_summary,
+    progress_of,
+    split_command,
+    training_jobs,
+    verdict,
+)
+from tests.support.live_engine import live_engine
 
 
 def answer(target: str, source: str, *, allowed: bool, why: str = "") -> dict[str, Any]:
@@ -51,6 +65,63 @@ def test_consent_is_said_once_for_several_clips_and_a_no_outweighs_every_yes() -
 )
 def test_an_answer_about_consent_becomes_sentences(job: Any, brief: bool, sentences: Any) -> None:
     assert list(consent_sentences(job, brief=brief)) == sentences
+
+
+def test_a_remedy_of_both_faces_is_one_button() -> None:
+    record = {"name": "record_consent", "arguments": {"performer": "", "use": "replaced", "project": ""}}
+    role = {
+        "allowed": False,
+        "said": "nobody may",
+        "action": record,
+        "remedy": "Record it: faceplate performer add NAME",
+    }
+    job = {"result": {"allowed": False, "said": "", "target": role, "source": dict(role)}}
+    assert consent_remedies(job) == [(record, role["remedy"])]
+    assert consent_remedies({"result": None, "error": {"message": "a", "remedy": None}}) == []
+
+
+@pytest.mark.parametrize(
+    ("remedy", "command"),
+    [
+        ("Allow it with: faceplate engine allow /a", "faceplate engine allow /a"),
+        ("Allow it with: '/my env/bin/faceplate' engine allow '/a b'", "'/my env/bin/faceplate' engine allow '/a b'"),
+        (
+            "Choose another folder, or allow it with: /env/bin/faceplate engine allow /a",
+            "/env/bin/faceplate engine allow /a",
+        ),
+        (
+            r'Allow it with: "C:\My env\Scripts\faceplate.EXE" engine allow C:\a',
+            r'"C:\My env\Scripts\faceplate.EXE" engine allow C:\a',
+        ),
+        ("See docs/faceplate: nothing", ""),
+    ],
+)
+def test_a_command_at_the_end_of_a_remedy_can_be_copied_alone(remedy: str, command: str) -> None:
+    words, found = split_command(remedy)
+    assert found == command and (words + ": " + found == remedy if command else words == remedy)
+
+
+def test_a_session_that_watches_sees_an_engine_come_and_go_within_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEPLATE_STATE", str(tmp_path))
+    woken: list[bool] = []
+    session = Session(lambda: None, wake=lambda: woken.append(True))
+    session.watch()
+    session.watch()
+    assert woken == [True] and session.state.engine == "unknown"
+
+    def seen(state: str, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while session.state.engine != state and time.monotonic() < end:
+            time.sleep(min(session.pump() or 0.01, 0.05))
+        return session.state.engine == state
+
+    assert seen("stopped", 5)
+    with live_engine(tmp_path / "live") as live:
+        assert seen("running", 5) and Path(session.state.python).exists()
+        os.kill(live.client.address.pid, signal.SIGKILL)
+        assert seen("stopped", 5)
 
 
 def test_what_was_changed_after_signing_is_said() -> None:
