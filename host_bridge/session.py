@@ -469,22 +469,26 @@ def forbidden(job: Job) -> bool:
 def consent_sentences(
     job: Job, *, brief: bool = False
 ) -> Iterator[tuple[Literal["yes", "no", "unknown", "note"], str]]:
-    """Yield the sentences of a job `performers`. brief: only who, until when and why not, without remedies."""
+    """Yield the sentences of a job `performers`, without remedies. brief: only who, until when and why not."""
     answer, error = job.get("result"), job.get("error") or {}
     if not answer:
-        parts = "Consent: " + error.get("message", "not known"), "" if brief else error.get("remedy") or ""
-        text = ". ".join(part.rstrip(".") for part in parts if part)
+        text = "Consent: " + str(error.get("message", "not known")).rstrip(".")
         yield ("no" if forbidden(job) else "unknown"), text
         return
     roles = answer["target"], answer["source"]
     if not answer["allowed"] and all(role["allowed"] for role in roles):  # the model forbids it
         yield "no", answer["said"]
         return
-    sentences = {(role["why"] if brief and role["why"] else role["said"]): role["allowed"] for role in roles}
-    for text, allowed in sentences.items():
+    for text, allowed in {_sentence(role, brief): role["allowed"] for role in roles}.items():
         yield ("yes" if allowed else "no"), text
     if not answer.get("model_known", True):
         yield "note", "The model does not say whom it was trained on; results are marked so"
+
+
+def _sentence(role: Mapping[str, Any], brief: bool) -> str:
+    if brief and role["why"]:
+        return str(role["why"])
+    return str(role["said"]).removesuffix(f". {role.get('remedy') or ''}")
 
 
 def consent_remedies(job: Job) -> list[tuple[Action | None, str]]:

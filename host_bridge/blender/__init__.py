@@ -12,11 +12,16 @@ from typing import Any
 
 import bpy
 
-from . import actions, consent, cut, link, migration, panels, preferences, properties, sequencer, tree
+from . import actions, clips, consent, cut, link, migration, panels, preferences, properties, sequencer, tree
 
-_PARTS = (panels, preferences, consent, actions, tree, sequencer, cut)
+_PARTS = (panels, preferences, consent, actions, clips, tree, sequencer, cut)
 _CLASSES = (*properties.SETTINGS.values(), *(each for part in _PARTS for each in part.CLASSES))
-_MENUS = (("NODE_MT_add", tree.draw_menu), ("SEQUENCER_MT_editor_menus", sequencer.draw_menu))
+_MENUS = (
+    ("NODE_MT_add", tree.draw_menu),
+    ("NODE_MT_faceplate", clips.draw_menu),
+    ("SEQUENCER_MT_editor_menus", sequencer.draw_menu),
+    ("FACEPLATE_MT_strips", clips.draw_menu),
+)
 
 
 def register() -> None:

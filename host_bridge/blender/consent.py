@@ -23,13 +23,13 @@ def draw(layout: Any, request: dict[str, Any], *, brief: bool = False, width: in
     if job is None:
         box.label(text="Consent: asking the engine", icon="SORTTIME")
         return
-    for level, text in consent_sentences(job, brief=True):
+    for level, text in consent_sentences(job, brief=brief):
         row = box.column(align=True)
         row.alert = level == "no"
         draw_text(row, text, _ICONS[level], width)
     for action, remedy in consent_remedies(job):
         if not brief and not action:
-            draw_text(box, split_command(remedy)[0], width=width)
+            draw_text(box, split_command(remedy)[0], "BLANK1", width)
         draw_action(box, action and _placed(action, request), remedy)
     box.operator(FACEPLATE_OT_ask_again.bl_idname, icon="FILE_REFRESH")
 

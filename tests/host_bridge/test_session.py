@@ -59,7 +59,7 @@ def test_consent_is_said_once_for_several_clips_and_a_no_outweighs_every_yes() -
     [
         (answer("Ben may", "Ann may", allowed=True), False, [("yes", "Ben may"), ("yes", "Ann may")]),
         (answer("Ben may not: x", "Ben may not: x", allowed=False, why="x"), True, [("no", "x")]),
-        ({"error": {"message": "a", "remedy": "b", "exit_status": 10}}, False, [("no", "Consent: a. b")]),
+        ({"error": {"message": "a", "remedy": "b", "exit_status": 10}}, False, [("no", "Consent: a")]),
         ({"error": {"message": "a", "remedy": None}}, False, [("unknown", "Consent: a")]),
     ],
 )

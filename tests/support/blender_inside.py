@@ -137,6 +137,7 @@ class Layout:
     """Takes down what is drawn as (icon, text, whether it is red); a property that is not there is an error, as in Blender."""
 
     operator_context = "INVOKE_DEFAULT"
+    buttons: list = []  # all that were drawn, with what they are told  # noqa: RUF012
 
     def __init__(self, drawn: list | None = None) -> None:
         self.drawn: list = [] if drawn is None else drawn
@@ -157,7 +158,8 @@ class Layout:
     def operator(self, name: str, text: str = "", **_):
         assert name == "wm.url_open" or hasattr(bpy.types, "FACEPLATE_OT_" + name.partition(".")[2]), name
         self.drawn.append(("", text or name, False))
-        return type("Told", (), {})()
+        self.buttons.append((name, type("Told", (), {})()))
+        return self.buttons[-1][1]
 
     def progress(self, text: str = "", **_) -> None:
         self.drawn.append(("", text, False))

@@ -45,7 +45,7 @@ def swap_node(show: Path, movie: str = "plate.mp4", source: str = "source.mp4") 
 def settle() -> None:
     """Blender is left alone until all that was drawn is answered."""
     session = part("link").session  # noqa: F821
-    pump(lambda: session.pump() is None)  # noqa: F821
+    pump(lambda: not session.busy())  # noqa: F821
 
 
 def shown(node: Any, *, brief: bool = False) -> list[list[Any]]:
@@ -76,9 +76,11 @@ def refusals(shows: dict[str, tuple[str, list[str]]]) -> dict[str, Any]:
         swap = swap_node(show)
         shown(swap)  # it is drawn once before it knows
         settle()
+        Layout.buttons.clear()  # noqa: F821
         said, brief = shown(swap), shown(swap, brief=True)
         pressed = {action: press(swap, action) for action in actions}
-        told[name] = {"shown": said, "brief": brief, "pressed": pressed, "made": made(show)}
+        commands = [button.text for name, button in Layout.buttons if name == "faceplate.copy"]  # noqa: F821
+        told[name] = {"shown": said, "brief": brief, "pressed": pressed, "made": made(show), "commands": commands}
     return told
 
 

@@ -210,12 +210,17 @@ def test_without_an_engine_and_without_its_python_the_node_says_what_to_name(
         live,
         "nowhere",
         """
+built = Path(part("link").__file__).with_name("python.txt")
+known = built.read_text("utf-8")
+built.write_text("/gone/python", "utf-8")
 begin(detect)
 pump(lambda: detect.state != "BUSY")
-answer([detect.state, detect.message, detect.remedy])
+built.write_text(known, "utf-8")
+answer([detect.state, detect.message, detect.remedy, link.state.action["name"]])
 """,
     )
-    assert node[0] == "ERROR" and "not known" in node[1] and "preferences" in node[2]
+    assert node[0] == "ERROR" and "not known" in node[1] and "Choose the folder" in node[2]
+    assert node[3] == "open_preferences"
 
 
 def test_undoing_at_every_moment_while_jobs_are_followed_does_not_end_blender(
