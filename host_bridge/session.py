@@ -63,10 +63,11 @@ class EngineState:
 
 @dataclass(slots=True)
 class Ticket:
-    """A submitted job. id: the engine's, None until it has answered."""
+    """A submitted job. id: the engine's, None until it has answered. step: number of jobs of its chain that are done."""
 
     kind: str
     id: str | None = None
+    step: int = 0
     cancelled: bool = False
 
     def cancel(self) -> None:
@@ -278,15 +279,16 @@ class Session:
         request: dict[str, Any],
         *,
         then: Sequence[Ask] = (),
+        known: str | None = None,
         on_change: Listener = lambda job: None,
         on_end: Listener = lambda job: None,
     ) -> Ticket:
         """Submit a job, and return at once. The engine is started if needed; while it is gone, the job waits for it.
 
-        then: jobs that follow, each after the one before. on_end: gets the last; one that the engine refuses is `failed`, its
-        `error` with a message and a remedy, without an id.
+        then: jobs that follow, each after the one before. known: id of this job if it was submitted earlier: it is followed, and no
+        engine is started. on_end: gets the last; one that the engine refuses is `failed`, its `error` with a message and a remedy, without an id.
         """
-        ticket = Ticket(kind)
+        ticket = Ticket(kind, known)
         self._tickets.append(ticket)
 
         def steps() -> Steps[Job]:
@@ -294,7 +296,7 @@ class Session:
             for next_kind, next_request in then:
                 if job["state"] != "finished":
                     break
-                ticket.kind, ticket.id = next_kind, None
+                ticket.kind, ticket.id, ticket.step = next_kind, None, ticket.step + 1
                 job = yield from self._follow(ticket, next_request, on_change)
             return job
 
@@ -338,7 +340,7 @@ class Session:
 
     def _follow(self, ticket: Ticket, request: dict[str, Any], on_change: Listener) -> Steps[Job]:
         """Submit a job, and follow it to its end, across restarts of the engine."""
-        job: Job | None = None
+        job: Job | None = {"id": ticket.id, "kind": ticket.kind, "state": LOST} if ticket.id else None
         client: Client | None = None
         asked_to_end, rest = False, 0.02
         while True:
@@ -423,14 +425,54 @@ def split_command(remedy: str) -> tuple[str, str]:
     return words, command
 
 
+_WORK = {  # what the first word of a stage, or a kind of job, does
+    "align": "Aligning faces",
+    "credentials": "Verifying",
+    "crop": "Cropping faces",
+    "detect": "Finding faces",
+    "export_cut": "Writing the edit",
+    "faceset": "Gathering faces",
+    "import_cut": "Reading the edit",
+    "look": "Reading the source",
+    "mask": "Drawing mattes",
+    "preview": "Making the preview",
+    "report": "Measuring the result",
+    "swap": "Replacing the face",
+    "train": "Training",
+    "whole": "Writing frames",
+    "overlay": "Writing frames",
+}
+_STAGES = {  # the first words of a job's stages, in order
+    "align": ("detect", "crop"),
+    "faceset": ("detect", "crop"),
+    "mask": ("detect", "mask"),
+    "preview": ("detect", "look", "preview"),
+    "swap": ("detect", "look", "swap", "report", "whole"),
+}
+
+
 def progress_of(job: Job) -> tuple[float, str]:
-    """Return the progress of a job, 0 to 1, and in words."""
+    """Return the progress of a job, 0 to 1, and a sentence that says what is done and how long that takes still."""
     progress = job.get("progress") or {}
+    stage = str(progress.get("stage") or job["kind"]).partition(" ")[0]
+    text = _WORK.get(stage) or _WORK.get(job["kind"], "Working")
     if job["state"] == LOST:
-        return 0.0, "The engine has gone: press Start Engine"
-    if progress.get("total"):
-        return progress["done"] / progress["total"], f"{progress['stage']} {progress['done']} of {progress['total']}"
-    return 0.0, f"{job['kind']}: waiting" if job["state"] == "queued" else str(job["kind"])
+        return 0.0, "The engine is gone: press Start Engine"
+    if job["state"] == "queued":
+        return 0.0, f"{text}: waiting for other work"
+    left = progress.get("left") or (job.get("metrics") or {}).get("left")
+    text += f", {_duration(left)} left" if left else ""
+    share = progress["done"] / progress["total"] if progress.get("total") else 0.0
+    stages = _STAGES.get(job["kind"], (stage,))
+    return (stages.index(stage) + share) / len(stages) if progress.get("stage") and stage in stages else 0.0, text
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in its largest unit."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
 
 
 # ---- the nodes' definitions

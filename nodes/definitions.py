@@ -101,15 +101,35 @@ class DetectParameters(Parameters):
     detector: Detector = parameter(
         Detector.AUTO,
         help="Face detector: short range (faces within about 2 m), full range (smaller faces), auto (short, then full where it finds nothing), or S3FD through face-alignment.",
+        choices={
+            "short": ("Short Range", "Faces within about 2 m"),
+            "full": ("Full Range", "Smaller faces"),
+            "auto": ("Automatic", "Short range, then full range where that finds nothing"),
+            "s3fd": ("S3FD", "Through face-alignment, which is installed separately"),
+        },
     )
     every: int = parameter(
-        12, ge=1, le=250, unit="frames", help="Run the detector every N frames and follow the landmarks in between."
+        12,
+        ge=1,
+        le=250,
+        unit="frames",
+        label="Detect Every",
+        help="Run the detector every N frames and follow the landmarks in between.",
     )
-    min_score: float = parameter(0.5, ge=0, le=1, help="Detections below this score are dropped.")
+    min_score: float = parameter(
+        0.5, ge=0, le=1, label="Minimum Score", help="Detections below this score are dropped."
+    )
     min_size: float = parameter(
-        0.02, ge=0, le=1, unit="of the frame's height", help="Faces smaller than this are dropped."
+        0.02,
+        ge=0,
+        le=1,
+        unit="of the frame's height",
+        label="Minimum Size",
+        help="Faces smaller than this are dropped.",
     )
-    max_faces: int = parameter(8, ge=1, le=64, help="At most this many faces a frame, the largest first.")
+    max_faces: int = parameter(
+        8, ge=1, le=64, label="Maximum Faces", help="At most this many faces a frame, the largest first."
+    )
     any_angle: bool = parameter(
         True, help="Where no upright face is found, look for faces lying sideways or upside down."
     )
@@ -139,7 +159,12 @@ class AlignParameters(Parameters):
     """Landmarks, a smoothed similarity transform and crops."""
 
     landmarker: Landmarker = parameter(
-        Landmarker.MESH, help="478-point mesh with irises, or FAN through face-alignment."
+        Landmarker.MESH,
+        help="478-point mesh with irises, or FAN through face-alignment.",
+        choices={
+            "mesh": ("Mesh", "478 points with irises"),
+            "fan": ("FAN", "68 points, through face-alignment, which is installed separately"),
+        },
     )
     smoothing: float = parameter(
         0.36, ge=0, le=2, unit="seconds", help="Window of the zero-phase smoothing of position, scale and rotation."
@@ -151,6 +176,7 @@ class AlignParameters(Parameters):
         le=1024,
         multiple_of=8,
         unit="pixels",
+        label="Crop Size",
         help="Side of the crop; by default as large as the face in the plate, 192 to 512.",
     )
 
@@ -215,20 +241,36 @@ class MaskParameters(Parameters):
     glasses: Glasses = parameter(
         Glasses.AUTO,
         decides=True,
+        choices={
+            "plate": ("Plate's", "Those of the plate's face stay"),
+            "source": ("Source's", "The source's own, or none"),
+            "auto": ("Automatic", "The source's where it wears some too, else the plate's"),
+        },
         help="Whose glasses are seen where the plate's face wears some: the plate's, the source's own or none, or the source's where it wears some too.",
     )
     part: MattePart = parameter(
         MattePart.MATTE,
+        label="Show",
+        choices={
+            "matte": ("Matte", "The matte that Swap takes"),
+            "regions": ("Regions", "The regions as they are drawn"),
+            "visible": ("Visible", "What is seen of the face"),
+            "hair": ("Hair", "Hair in front of the face"),
+            "hand": ("Hands", "Hands in front of the face"),
+            "glasses": ("Glasses", "Glasses on the face"),
+        },
         help="What Mask's own result shows: the matte, or alone the regions as drawn, what is visible of the face, hair, hands or glasses. Swap always takes the matte.",
     )
     painted: Path | None = parameter(
         None,
         decides=True,
+        label="Painted Mattes",
         help="Folder of mattes that you have painted for a few frames, numbered as the plate's: white where the face is seen, black where something is in front. All other frames follow them.",
     )
     occluder: Path | None = parameter(
         None,
         decides=True,
+        label="Occlusion Network",
         help="ONNX network that tells the face from what is in front of it, with its description beside it; by default the embedded one.",
     )
 
@@ -268,6 +310,10 @@ class SwapParameters(Parameters):
         Method.REFERENCE,
         decides=True,
         per_shot=True,
+        choices={
+            "reference": ("Reference", "The source's own frames, chosen and warped; needs no training"),
+            "model": ("Model", "A trained network"),
+        },
         help="reference: retrieve and warp the source's own frames, no training; model: run an ONNX model, the default where one is given.",
     )
     model: Path | None = parameter(
@@ -300,9 +346,23 @@ class SwapParameters(Parameters):
     mouth: Mouth = parameter(
         Mouth.AUTO,
         decides=True,
+        choices={
+            "source": ("Source's", "The source's teeth and tongue"),
+            "plate": ("Plate's", "The plate's own"),
+            "auto": ("Automatic", "The plate's where the source never opened its mouth like that"),
+        },
         help="What is seen between the lips: the source's teeth and tongue, the plate's, or the plate's where the source never opened its mouth like that.",
     )
-    colour: ColourMatch = parameter(ColourMatch.MKL, help="Colour match to the plate, inside the matte only.")
+    colour: ColourMatch = parameter(
+        ColourMatch.MKL,
+        label="Match Colors",
+        choices={
+            "none": ("None", "The source's colors"),
+            "reinhard": ("Mean and Spread", "Mean and spread of each channel become the plate's"),
+            "mkl": ("Full", "Mean, spread and the relation of the channels become the plate's"),
+        },
+        help="Color match to the plate, inside the matte only.",
+    )
     light: float = parameter(
         0.15,
         ge=0,

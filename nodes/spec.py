@@ -33,13 +33,16 @@ def parameter(
     consent: bool = False,
     per_shot: bool = False,
     option: str | None = None,
+    label: str | None = None,
+    choices: dict[str, tuple[str, str]] | None = None,
     **limits: Any,
 ) -> Any:
     """Declare a parameter: default, help, unit, traits, and pydantic limits (ge, le, ...).
 
     keyframeable: can be keyframed. decides: changes what is decided once for the whole shot, before its first picture.
     live: acts in the host's own compositor, at once. consent: names performers or records of consent; no pixel depends on it.
-    per_shot: an edit decides it for each of its shots. option: its name on the command line, if different.
+    per_shot: an edit decides it for each of its shots. option: its name on the command line, if different. label: its name in hosts, if
+    different. choices: label and help of each value, for hosts.
     """
     flags: dict[Trait, bool] = {
         "keyframeable": keyframeable,
@@ -48,7 +51,8 @@ def parameter(
         "consent": consent,
         "per_shot": per_shot,
     }
-    extra: dict[str, Any] = {**flags} | ({"unit": unit} if unit else {}) | ({"option": option} if option else {})
+    words = {"unit": unit, "option": option, "label": label, "choices": choices}
+    extra: dict[str, Any] = {**flags} | {name: value for name, value in words.items() if value}
     return Field(default, description=help, json_schema_extra=extra, validate_default=True, **limits)
 
 

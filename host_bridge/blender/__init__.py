@@ -32,6 +32,7 @@ def register() -> None:
         getattr(bpy.types, menu).append(draw)
     consent.register()
     migration.register(_owners)
+    tree.register()
 
 
 def unregister() -> None:

@@ -54,9 +54,18 @@ class Plate:
         first, last = self.shown or (self.first, self.last)
         return min(max(scene_frame - self.at + self.first, first), last)
 
+    def scene_frame(self, number: int) -> int:
+        """Return the frame of the scene that shows one of its own numbers."""
+        return number - self.first + self.at
+
     def range(self, first: int, last: int) -> str:
         """Return the frames that a part of the scene shows, as `A-B` for a job's request."""
         return f"{self.number(first)}-{self.number(last)}"
+
+    def scene_range(self, first: int, last: int) -> str:
+        """Return the frames of the scene, of those from first to last, that show it, in words."""
+        first, last = (self.scene_frame(self.number(frame)) for frame in (first, last))
+        return f"Frame {first}" if first == last else f"Frames {first}-{last}"
 
     def request(self, name: str = "plate") -> dict[str, Any]:
         """Return the part of a job's request that names the footage; only a sequence needs a rate."""
@@ -206,6 +215,50 @@ def path_of_strip(strip: Any) -> str:
         return absolute(strip.filepath)
     file = str(Path(absolute(strip.directory)) / strip.elements[0].filename)
     return file if len(strip.elements) == 1 else pattern_of(file)
+
+
+def frames_notice(socket: Any, scene: Any) -> tuple[str, str]:
+    """Return what is odd about the number of frames of the linked plate, and the label of `use_all_frames`; both empty if nothing is.
+
+    Files are looked at only for an Image node that shows one frame. Raises MediaError.
+    """
+    node = source_node(socket)
+    image, clip = getattr(node, "image", None), getattr(node, "clip", None)
+    if image is not None and image.source in ("MOVIE", "SEQUENCE"):
+        count = _frames_of(image) if node.frame_duration == 1 else 0
+        if count > 1:
+            return f"{image.name} shows 1 of its {count} frames", f"Show All {count} Frames"
+        first, last = node.frame_start, node.frame_start + node.frame_duration - 1
+    elif clip is not None:
+        first, last = clip.frame_start, clip.frame_start + clip.frame_duration - 1
+    else:
+        return "", ""
+    if scene.frame_start < first or scene.frame_end > last:
+        return (
+            f"The scene has frames {scene.frame_start}-{scene.frame_end}, the plate {first}-{last}",
+            f"Set Scene Range to {first}-{last}",
+        )
+    return "", ""
+
+
+def use_all_frames(socket: Any, scene: Any) -> None:
+    """Let an Image node show all frames of its movie or sequence, and set the scene's range to the plate's. Raises MediaError."""
+    node = source_node(socket)
+    image = getattr(node, "image", None)
+    if image is not None and node.frame_duration == 1:
+        node.frame_duration, node.use_auto_refresh = _frames_of(image), True
+        if image.source == "SEQUENCE":
+            node.frame_offset = sequence_of(absolute(image.filepath_raw, image.library))[1] - 1
+    plate = of_socket(socket, scene)
+    first, last = plate.shown or (plate.first, plate.last)
+    scene.frame_start, scene.frame_end = plate.scene_frame(first), plate.scene_frame(last)
+
+
+def _frames_of(image: Any) -> int:
+    """Count the frames of a movie or sequence. Raises MediaError."""
+    if image.source == "MOVIE":
+        return max(int(image.frame_duration), 1)
+    return sequence_of(absolute(image.filepath_raw, image.library))[2]
 
 
 def source_node(socket: Any) -> Any:

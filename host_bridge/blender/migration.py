@@ -16,7 +16,7 @@ from .media import MediaError
 
 REMEDY = "Install its extension: install/blender.py install"  # for newer data
 NEWER = MediaError("this node is of a newer Faceplate", REMEDY)
-SCHEMA = 2  # of the data of nodes and scenes in the .blend
+SCHEMA = 3  # of the data of nodes and scenes in the .blend
 
 
 VERSION = bpy.props.IntProperty(default=1, options={"HIDDEN"})  # the version of a node, or of a scene's settings
@@ -28,9 +28,9 @@ def is_newer(owner: Any) -> bool:
 
 
 def migrate(owner: Any) -> None:
-    """Bring a node or the settings of a scene up to date; `owner.migrations` has the step from each version."""
+    """Bring a node or the settings of a scene up to date; `owner.migrations` has the steps that there are, by the version they leave."""
     while owner.schema_version < SCHEMA:
-        owner.migrations[owner.schema_version](owner)
+        owner.migrations.get(owner.schema_version, lambda _: None)(owner)
         owner.schema_version += 1
 
 

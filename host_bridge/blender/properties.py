@@ -15,28 +15,31 @@ import bpy
 from .session import parameters_of
 
 _OPEN = "_auto"
+_SUBTYPES = {"pixels": "PIXEL", "seconds": "TIME_ABSOLUTE"}  # by units that Blender shows itself
 _document = json.loads(Path(__file__).with_name("nodes.json").read_text("utf-8"))
 DEFINITIONS: dict[str, dict[str, Any]] = {node["name"]: node for node in _document["nodes"]}
 PARAMETERS = {name: parameters_of(node) for name, node in DEFINITIONS.items()}
 PERFORMERS = [name for name, field in PARAMETERS["Swap"].items() if field["consent"] and field["per_shot"]]
+
+_PATH: Any = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # without it a path that begins with // is shown as an error
 
 # Properties of both nodes and the sequencer's settings.
 SOURCE = bpy.props.StringProperty(
     name="Source",
     description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures; in the sequencer, empty for the strips marked as such",
     subtype="FILE_PATH",
-    options=set(),
+    options=_PATH,
 )
 FOLDER = bpy.props.StringProperty(
     name="Folder",
     description="Where results are written; // is the folder of the .blend",
     default="//faceplate",
     subtype="DIR_PATH",
-    options=set(),
+    options=_PATH,
 )
 TRAINING_MINUTES = bpy.props.FloatProperty(
     name="Training Minutes",
-    description="How long to train, all runs counted",
+    description="How long to train, all runs counted (minutes)",
     default=15,
     min=0.1,
     soft_max=600,
@@ -65,15 +68,15 @@ def values(node: str, group: Any) -> dict[str, Any]:
 
 def draw(layout: Any, node: str, group: Any) -> None:
     """Show the parameters, one below the other, except the performers, which are shown with consent."""
+    layout.use_property_split, layout.use_property_decorate = True, False
     for name, field in _stored(node):
         if name in PERFORMERS:
             continue
         if _has_switch(field):
-            row = layout.row(align=True)
+            row = layout.row(heading=_words(name, field))
             row.prop(group, name + _OPEN)
-            side = row.row(align=True)
-            side.enabled = not getattr(group, name + _OPEN)
-            side.prop(group, name)
+            if not getattr(group, name + _OPEN):
+                row.prop(group, name, text="")
         else:
             layout.prop(group, name)
 
@@ -95,8 +98,9 @@ def _stored(node: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, field) for name, field in PARAMETERS[node].items() if not field["live"]]
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ").title()
+def _words(name: str, field: dict[str, Any]) -> str:
+    """Return the label of a parameter."""
+    return field.get("label") or name.replace("_", " ").title()
 
 
 def _has_switch(field: dict[str, Any]) -> bool:
@@ -118,19 +122,26 @@ def _settings(node: str) -> type:
 def _property(name: str, field: dict[str, Any]) -> Any:
     kind, default = field["type"], field["default"]
     options = {"ANIMATABLE"} if field.get("keyframeable") else set()
-    common: dict[str, Any] = {"name": _words(name), "description": explained(field), "options": options}
+    common: dict[str, Any] = {"name": _words(name, field), "description": explained(field), "options": options}
     limits = {b: field[a] for a, b in (("minimum", "min"), ("maximum", "max")) if a in field}
     if "enum" in field:
-        items = [(value, _words(value), "") for value in field["enum"]]
+        choices = field.get("choices", {})
+        items = [(value, *choices.get(value, (value.title(), ""))) for value in field["enum"]]
         return bpy.props.EnumProperty(items=items, default=default, **common)
     if kind == "boolean":
         return bpy.props.BoolProperty(default=default, **common)
     if kind in ("integer", "number"):
         make = bpy.props.IntProperty if kind == "integer" else bpy.props.FloatProperty
-        display = {"step": field.get("multipleOf", 1)} if kind == "integer" else {"precision": 3, "step": 1}
+        display: dict[str, Any] = (
+            {"step": field.get("multipleOf", 1)} if kind == "integer" else {"precision": 3, "step": 1}
+        )
+        if subtype := _SUBTYPES.get(field.get("unit", "")):
+            display["subtype"] = subtype
+        elif kind == "number" and (limits.get("min"), limits.get("max")) == (0, 1):
+            display["subtype"] = "FACTOR"
         return make(default=limits["min"] if default is None else default, **limits, **display, **common)
     if field.get("format") == "path":
-        common["subtype"] = "FILE_PATH"
+        common |= {"subtype": "FILE_PATH", "options": _PATH}
     return bpy.props.StringProperty(default=" ".join(default or ()) if kind == "array" else default or "", **common)
 
 

@@ -139,12 +139,15 @@ class Layout:
     operator_context = "INVOKE_DEFAULT"
     buttons: list = []  # all that were drawn, with what they are told  # noqa: RUF012
 
-    def __init__(self, drawn: list | None = None) -> None:
+    def __init__(self, drawn: list | None = None, alert: bool = False) -> None:
         self.drawn: list = [] if drawn is None else drawn
-        self.alert = False
+        self.alert = alert
 
     def row(self, **_) -> Layout:
-        return Layout(self.drawn)
+        return Layout(self.drawn, self.alert)
+
+    def panel(self, *_, **__) -> tuple[Layout, Layout]:
+        return self, self
 
     column = box = row
 

@@ -38,7 +38,7 @@ def swap_node(show: Path, movie: str = "plate.mp4", source: str = "source.mp4") 
     tree.links.new(plate.outputs["Image"], swap.inputs["Image"])
     tree.links.new(swap.outputs["Image"], end.inputs[0])
     bpy.ops.wm.save_as_mainfile(filepath=str(show / "shot.blend"))
-    swap.source = str(show / source)
+    swap.source, swap.show_performers = str(show / source), True
     return swap
 
 

@@ -59,13 +59,18 @@ class FaceplateStrips(bpy.types.PropertyGroup):
 
 def check(scene: Any) -> None:
     """Bring the settings up to date. Raises MediaError if a newer extension made them."""
+    _refuse_newer(scene)
+    migration.migrate(scene.faceplate_strips)
+
+
+def _refuse_newer(scene: Any) -> None:
     if migration.is_newer(scene.faceplate_strips):
         raise MediaError("these settings are of a newer Faceplate", migration.REMEDY)
-    migration.migrate(scene.faceplate_strips)
 
 
 def check_swap(scene: Any) -> None:
     """Raise MediaError if Replace Face lacks something."""
+    _refuse_newer(scene)
     results_folder(scene)
     swap, clips, space = scene.faceplate_strips.swap, sources(scene), scene.sequencer_colorspace_settings.name
     if not clips and swap.method == "reference":

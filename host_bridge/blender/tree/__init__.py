@@ -10,10 +10,10 @@ from typing import Any
 
 import bpy
 
-from .node import OPERATORS, all_nodes, unregister
+from .node import OPERATORS, all_nodes, register, unregister
 from .nodes import NODES
 
-__all__ = ["CLASSES", "all_nodes", "draw_menu", "unregister"]
+__all__ = ["CLASSES", "all_nodes", "draw_menu", "register", "unregister"]
 
 
 class NODE_MT_faceplate(bpy.types.Menu):

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from ..media import Plate, stored
+from .. import media
+from ..media import Plate
 
 PICTURE = "Result"  # the node inside that reads what the engine has written
 _OUTPUTS = {"faces": "Faces", "crops": "Crop", "matte": "Matte", "patch": "Patch"}  # sockets of ports, by type
@@ -32,12 +35,17 @@ def new_tree(name: str) -> Any:
 
 
 def again(node: Any) -> None:
-    """Rebuild the inside of a node; its sockets stay, with their links, and its pictures."""
+    """Rebuild the inside of a node; its sockets stay, with their links, and its pictures. Outputs get today's order."""
     tree, names = node.node_tree, set(node.inputs.keys())
-    shown = {reader.name: _settings(reader) for reader in tree.nodes if reader.bl_idname == "CompositorNodeImage"}
+    shown = {reader.name: _settings(reader) for reader in readers(node)}
     tree.nodes.clear()
     _ends(tree)
     node.inside(tree)
+    fresh = new_tree("order")
+    node.inside(fresh)
+    for name in _outputs(fresh):
+        tree.interface.move(_outputs(tree)[name], len(tree.interface.items_tree))
+    bpy.data.node_groups.remove(fresh)
     for socket in tree.interface.items_tree:
         if socket.in_out == "INPUT" and socket.name not in names:
             node.inputs[socket.name].default_value = socket.default_value
@@ -51,9 +59,20 @@ def _ends(tree: Any) -> None:
     tree.nodes.new("NodeGroupOutput").location = (500, 0)
 
 
+def _outputs(tree: Any) -> dict[str, Any]:
+    return {socket.name: socket for socket in tree.interface.items_tree if socket.in_out == "OUTPUT"}
+
+
+def readers(node: Any) -> Iterator[Any]:
+    """Yield the nodes inside that read the engine's pictures, where they have one."""
+    for reader in node.node_tree.nodes if node.node_tree else ():
+        if reader.bl_idname == "CompositorNodeImage" and reader.image is not None:
+            yield reader
+
+
 def _settings(node: Any) -> dict[str, Any]:
     names = ("image", "frame_duration", "frame_start", "frame_offset", "use_cyclic", "use_auto_refresh")
-    return {name: getattr(node, name) for name in names} if node.image else {}
+    return {name: getattr(node, name) for name in names}
 
 
 def port_inputs(tree: Any, ports: Any) -> dict[str, Any]:
@@ -217,7 +236,7 @@ def show(node: Any, file: Path, plate: Plate, *, linear: bool = True, inside: st
     _set(image, source="SEQUENCE", alpha_mode="PREMUL" if linear else "STRAIGHT")
     _set(image.colorspace_settings, name="Linear Rec.709" if linear else "sRGB")
     _set(reader, frame_start=plate.at + first - plate.first, frame_duration=last - first + 1, frame_offset=first - 1)
-    image.filepath_raw = stored(file)
+    image.filepath_raw = media.stored(file)
     image.buffers_free()
     _set(reader, use_cyclic=False)
     reader.use_auto_refresh = True  # set in any case: the compositor looks again when a node has changed
@@ -230,11 +249,36 @@ def _set(target: Any, **values: Any) -> None:
             setattr(target, name, value)
 
 
+def lay(files: Iterable[Path], folder: Path, *, alone: bool = False) -> Path:
+    """Put numbered pictures into the folder that a node shows, in the place of others of their numbers; returns the first.
+
+    alone: remove all others. They are hard links where the disk has them.
+    """
+    if alone:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    places = []
+    for file in sorted(files):
+        place = folder / f"patch.{media.number_of(str(file)):04d}{file.suffix}"
+        place.unlink(missing_ok=True)
+        try:
+            os.link(file, place)
+        except OSError:
+            shutil.copyfile(file, place)
+        places.append(place)
+    return places[0]
+
+
+def shown(node: Any) -> Path | None:
+    """Return the file whose sequence a node shows, or None."""
+    reader = next((reader for reader in readers(node) if reader.name == PICTURE), None)
+    return Path(media.absolute(reader.image.filepath_raw, reader.image.library)) if reader else None
+
+
 def missing(node: Any) -> str:
     """Return the first file of a node's result that is missing on disk, or an empty string."""
-    for reader in node.node_tree.nodes if node.node_tree else ():
-        if reader.bl_idname == "CompositorNodeImage" and reader.image is not None:
-            file = bpy.path.abspath(reader.image.filepath, library=reader.image.library)
-            if not Path(file).is_file():
-                return str(file)
+    for reader in readers(node):
+        file = bpy.path.abspath(reader.image.filepath, library=reader.image.library)
+        if not Path(file).is_file():
+            return str(file)
     return ""

@@ -1,30 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Base of Faceplate's nodes: parameters from a definition, a folder for results, buttons that ask the engine, and a status line."""
+"""Base of Faceplate's nodes: parameters from a definition, a folder for results, buttons that ask the engine, and a status.
+
+A job under way is known here, not in the file, so that undo cannot change it; its id is put into the file when that is saved.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bpy
 
-from .. import consent, media, migration, properties
+from .. import consent, media, migration, panels, properties, undo
 from ..link import session
 from ..session import progress_of
 from . import group
 
-_STATES = [(name, name.title(), "") for name in ("IDLE", "BUSY", "DONE", "ERROR")]
-_tickets: dict[str, Any] = {}  # jobs under way, by the ids of nodes
+_OUTCOMES = [(name, name.title(), "") for name in ("IDLE", "DONE", "ERROR", "ENGINE")]  # ENGINE: there was none
 ACTIONS = {
     "PREVIEW": "the current frame",
     "RENDER": "the frames of the scene's range",
     "TRAIN": "a model trained for this shot",
     "VERIFY": "whether what was rendered is as it was signed",
 }
+_LONG = ("RENDER", "TRAIN")  # their start is an undo step, so that quitting asks to save what attaches to them again
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,42 @@ class Task:
     request: dict[str, Any]
     done: Callable[[Any, dict[str, Any]], str]
     then: Sequence[Any] = ()
+
+    @property
+    def digest(self) -> str:
+        """Short name of what is asked for."""
+        content = json.dumps([self.kind, self.request, *self.then], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+
+@dataclass(slots=True)
+class Run:
+    """A task under way. share, text: its progress. skipped: number of its jobs that were done before the file was opened."""
+
+    action: str
+    task: Task
+    skipped: int = 0
+    ticket: Any = None
+    share: float = 0.0
+    text: str = "Asking the engine"
+
+    @property
+    def step(self) -> int:
+        """Number of its jobs that are done."""
+        return self.skipped + (self.ticket.step if self.ticket else 0)
+
+
+class Standing(NamedTuple):
+    """How a node stands: IDLE, BUSY, DONE or ERROR, what it says, and the remedy of an error in words and as a button."""
+
+    state: str
+    message: str = ""
+    remedy: str = ""
+    action: dict[str, Any] | None = None
+
+
+_runs: dict[str, Run] = {}  # by the ids of nodes
+_looked: dict[str, tuple[float, bool]] = {}  # when, and whether the error of a node still holds
 
 
 def all_nodes() -> Iterator[Any]:
@@ -61,7 +104,7 @@ class FaceNode:
 
     defined = ""
     fields: tuple[str, ...] = ("tracks", "folder")
-    buttons: Any = (("RENDER", "Analyse"),)
+    buttons: Any = (("RENDER", "Analyze"),)
 
     # A dictionary: Blender needs the properties themselves here, not their source text.
     __annotations__ = {
@@ -71,10 +114,13 @@ class FaceNode:
         "tracks": bpy.props.StringProperty(
             name="Tracks", description="Ids of the tracks that are meant, as 1 3; empty for the main one", options=set()
         ),
-        "state": bpy.props.EnumProperty(items=_STATES, options={"HIDDEN"}),
+        "outcome": bpy.props.EnumProperty(items=_OUTCOMES, options={"HIDDEN"}),
         "message": bpy.props.StringProperty(options={"HIDDEN"}),
         "remedy": bpy.props.StringProperty(options={"HIDDEN"}),
-        "progress": bpy.props.FloatProperty(min=0, max=1, subtype="FACTOR", options={"HIDDEN"}),
+        "remedy_action": bpy.props.StringProperty(options={"HIDDEN"}),  # JSON
+        "failed": bpy.props.StringProperty(options={"HIDDEN"}),  # action and digest of the task that failed
+        "job": bpy.props.StringProperty(options={"HIDDEN"}),  # of a saved file: action, step and id
+        "result": bpy.props.StringProperty(options={"HIDDEN"}),  # path of what was made last
     }
 
     @classmethod
@@ -82,7 +128,7 @@ class FaceNode:
         return bool(tree.bl_idname == "CompositorNodeTree")
 
     def init(self: Any, context: Any) -> None:
-        self.uid, self.width, self.schema_version = uuid.uuid4().hex, 220, migration.SCHEMA
+        self.uid, self.width, self.schema_version = uuid.uuid4().hex, 280, migration.SCHEMA
         tree = group.new_tree(self.bl_label)
         self.inside(tree)
         self.node_tree = tree  # only when complete: sockets added later do not take their defaults
@@ -90,7 +136,8 @@ class FaceNode:
     def copy(self: Any, node: Any) -> None:
         """Give a copy the same pictures, and an inside and results of its own."""
         self.uid, self.node_tree = uuid.uuid4().hex, node.node_tree.copy()
-        self.say("IDLE", "")
+        for reader in group.readers(self):
+            reader.image = reader.image.copy()
 
     # ---- defined by each kind of node
 
@@ -102,67 +149,128 @@ class FaceNode:
         """Return a button's task. Raises MediaError."""
         raise NotImplementedError
 
-    def draw_who(self: Any, layout: Any, *, brief: bool) -> None:
-        """Show the performers and consent, if a node needs any."""
+    def draw_top(self: Any, layout: Any) -> None:
+        """Show what stands above the buttons."""
 
-    def from_first(self: Any) -> None:
-        """Migrate from version 1, which has less in its group."""
+    def draw_more(self: Any, layout: Any, width: int, *, brief: bool) -> None:
+        """Show what is folded below the status: on the node, brief, and in the sidebar."""
+
+    def from_second(self: Any) -> None:
+        """Migrate from version 2, whose outputs are in another order."""
         group.again(self)
+        self.say("IDLE", "")
 
     # ---- drawing
 
     def draw_buttons(self: Any, context: Any, layout: Any) -> None:
-        FaceNode.draw_top(self, layout, brief=True)
+        FaceNode.draw_all(self, context, layout, int(self.width / panels.LETTER), brief=True)
 
     def draw_buttons_ext(self: Any, context: Any, layout: Any) -> None:
-        FaceNode.draw_top(self, layout, brief=False)
-        properties.draw(layout, self.defined, self.settings)
-        for name in self.fields:
-            layout.prop(self, name)
+        FaceNode.draw_all(self, context, layout, panels.width_of(context), brief=False)
+        for node in self.chain():
+            body = panels.section(layout, f"faceplate_{node.defined}", node.defined, closed=node != self)
+            if body:
+                properties.draw(body, node.defined, node.settings)
+        body = panels.section(layout, "faceplate_results", "Results")
+        for name in self.fields if body else ():
+            body.prop(self, name)
 
-    def draw_top(self: Any, layout: Any, *, brief: bool) -> None:
-        """Show buttons, performers, progress and problems: on the node, brief, and in the sidebar."""
+    def draw_all(self: Any, context: Any, layout: Any, width: int, *, brief: bool) -> None:
+        """Show buttons, status and problems: on the node, brief, and in the sidebar."""
+        layout.use_property_split = not brief
+        layout.use_property_decorate = False
+        standing = self.standing(context.scene)
+        self.draw_top(layout)
         row = layout.row(align=True)
+        row.enabled = standing.state != "BUSY"
         for action, label in self.buttons:
-            button = row.operator("faceplate.run", text=label)
-            button.uid, button.action = self.uid, action
-        self.draw_who(layout, brief=brief)
-        state, message, remedy = self.standing()
-        if state == "BUSY":
+            FaceNode.draw_button(self, row, action, label)
+        if standing.state == "BUSY":
+            run = _runs[self.uid]
             row = layout.row(align=True)
-            row.progress(factor=self.progress, text=message)
+            row.progress(factor=min(run.share, 0.99), text=run.text)
             row.operator("faceplate.cancel", text="", icon="X").uid = self.uid
-            return
-        for text, icon in ((message, "ERROR" if state == "ERROR" else "NONE"), (remedy, "NONE")):
-            if text:
-                layout.label(text=text, icon=icon)
+            if run.action in _LONG and not brief:
+                panels.draw_text(layout, "Blender may be closed: the engine goes on", "INFO", width)
+        elif standing.message:
+            icon = "ERROR" if standing.state == "ERROR" else "CHECKMARK" if standing.state == "DONE" else "INFO"
+            panels.draw_problem(layout, standing.message, standing.remedy, standing.action, icon=icon, width=width)
+        FaceNode.draw_notices(self, layout, context.scene, width)
+        if not brief and (view := context.scene.view_settings).view_transform in ("AgX", "Filmic"):
+            panels.draw_text(layout, f"{view.view_transform} shows footage paler than it is", "INFO", width)
+            layout.prop(view, "view_transform", text="View")
+        self.draw_more(layout, width, brief=brief)
 
-    def standing(self: Any) -> tuple[str, str, str]:
-        """Return current state, message and remedy."""
+    def draw_button(self: Any, layout: Any, action: str, label: str) -> None:
+        """Show one of the buttons."""
+        button = layout.operator("faceplate.run", text=label)
+        button.uid, button.action = self.uid, action
+
+    def draw_notices(self: Any, layout: Any, scene: Any, width: int) -> None:
+        """Show what is odd about the plate, with a button that mends it."""
+        if media.source_node(self.inputs["Image"]) is None:
+            panels.draw_text(layout, "Link the node of the plate to Image", "INFO", width)
+        with suppress(media.MediaError):
+            text, label = media.frames_notice(self.inputs["Image"], scene)
+            if text:
+                panels.draw_text(layout, text, "INFO", width)
+                layout.operator("faceplate.use_all_frames", text=label).uid = self.uid
+
+    @property
+    def state(self: Any) -> str:
+        """Current state, as in `Standing`."""
+        return "BUSY" if self.uid in _runs else "ERROR" if self.outcome == "ENGINE" else str(self.outcome)
+
+    @property
+    def run(self: Any) -> Run | None:
+        """The task under way."""
+        return _runs.get(self.uid)
+
+    def standing(self: Any, scene: Any = None) -> Standing:
+        """Return how the node stands. scene: with it, an error that no longer holds is left out."""
         if migration.is_newer(self):
-            return "ERROR", migration.NEWER.message, migration.NEWER.remedy
-        if self.state == "BUSY" and self.uid not in _tickets:  # the file was saved in the middle of it
-            return "IDLE", "Interrupted", "Run it again: what was done is kept"
-        if self.state != "BUSY" and (file := group.missing(self)):
-            return "ERROR", f"{Path(file).name} is missing", "Run it again, or find its folder"
-        return self.state, self.message, self.remedy
+            return Standing("ERROR", migration.NEWER.message, migration.NEWER.remedy)
+        if run := _runs.get(self.uid):
+            return Standing("BUSY", run.text)
+        if self.outcome == "ENGINE":
+            engine = session.state
+            gone = engine.engine not in ("running", "unknown")
+            return Standing("ERROR", engine.message, engine.remedy, engine.action) if gone else Standing("IDLE")
+        if file := group.missing(self):
+            return Standing("ERROR", f"{Path(file).name} is missing", "Run it again, or find its folder")
+        if self.outcome == "ERROR" and scene and not self.still_fails(scene):
+            return Standing("IDLE")
+        action = json.loads(self.remedy_action) if self.remedy_action else None
+        return Standing(self.outcome, self.message, self.remedy, action)
+
+    def still_fails(self: Any, scene: Any) -> bool:
+        """Return True while the button that failed would ask for the same again; looked at once a second."""
+        action, _, digest = self.failed.partition(" ")
+        looked, fails = _looked.get(self.uid, (0.0, True))
+        if action and time.monotonic() > looked + 1:
+            try:
+                fails = self.task(action, scene).digest == digest
+            except media.MediaError as e:
+                fails = e.message == self.message
+            _looked[self.uid] = time.monotonic(), fails
+        return fails
 
     # ---- requests
 
     @property
     def migrations(self: Any) -> dict[int, Any]:
         """The step that leaves each version."""
-        return {1: type(self).from_first}
+        return {2: type(self).from_second}
 
     def place(self: Any) -> Path:
         """Return the folder of this node's results. Raises MediaError."""
         name = re.sub(r"[^\w-]+", "_", self.name).strip("_") or self.defined
         return media.results_folder(self.folder) / f"{name}-{self.uid[:6]}"
 
-    def plate_in(self: Any, scene: Any) -> tuple[media.Plate, str, int]:
-        """Return the linked plate, its frames A-B in the scene's range, and the number of the first. Raises MediaError."""
-        plate = media.of_socket(self.inputs["Image"], scene)
-        return plate, plate.range(scene.frame_start, scene.frame_end), plate.number(scene.frame_start)
+    def plate_in(self: Any, scene: Any) -> tuple[media.Plate, str, int, str]:
+        """Return the linked plate, its frames A-B in the scene's range, the number of the first, and the scene's frames in words. Raises MediaError."""
+        plate, frames = media.of_socket(self.inputs["Image"], scene), (scene.frame_start, scene.frame_end)
+        return plate, plate.range(*frames), plate.number(frames[0]), plate.scene_range(*frames)
 
     def chosen(self: Any) -> list[int]:
         """Return the tracks for a request. Raises MediaError."""
@@ -171,73 +279,153 @@ class FaceNode:
         except ValueError:
             raise media.MediaError(f"{self.tracks}: are no tracks", "Write their ids, as 1 3") from None
 
-    def parameters(self: Any, *names: str) -> dict[str, dict[str, Any]]:
-        """Return the parameters of these nodes for a request: its own, and those of the nodes before it."""
-        values: dict[str, dict[str, Any]] = {}
-        node = self
-        for _ in range(8):
-            values.setdefault(node.defined, properties.values(node.defined, node.settings))
-            socket = node.inputs.get("Faces")
-            node = media.source_node(socket) if socket is not None else None
+    def chain(self: Any) -> list[Any]:
+        """List the nodes that this one's Faces come from, and this one last."""
+        nodes = [self]
+        while len(nodes) < 8 and (socket := nodes[0].inputs.get("Faces")) is not None:
+            node = media.source_node(socket)
             if not isinstance(node, FaceNode):
                 break
+            nodes.insert(0, node)
+        return nodes
+
+    def parameters(self: Any, *names: str) -> dict[str, dict[str, Any]]:
+        """Return the parameters of these nodes for a request: its own, and those of the nodes before it."""
+        values = {node.defined: properties.values(node.defined, node.settings) for node in self.chain()}
         return {name.lower(): values[name] for name in names if name in values}
 
     # ---- from a button to the engine and back
 
     def begin(self: Any, action: str, scene: Any) -> bool:
         """Begin a button's task; on a problem, return False and show it on the node."""
-        if self.uid in _tickets:
+        if self.uid in _runs:
             return True
         try:
             if migration.is_newer(self):
                 raise migration.NEWER
             migration.migrate(self)
-            task = self.task(action, scene)
+            self.follow(Run(action, self.task(action, scene)))
         except media.MediaError as e:
-            self.say("ERROR", e.message, e.remedy)
+            self.say("ERROR", e.message, e.remedy, failed=f"{action} ")
             return False
-        self.say("BUSY", f"{task.kind}: asking the engine")
-        self.progress = 0.0
-        uid = self.uid
-        _tickets[uid] = session.submit(
-            task.kind,
-            task.request,
-            then=task.then,
-            on_change=lambda job: _changed(uid, job),
-            on_end=lambda job: _ended(uid, task, job),
-        )
+        if action in _LONG:
+            undo.push(f"Start {_label(self, action)}")
         return True
 
-    def say(self: Any, state: str, message: str, remedy: str = "") -> None:
-        """Set state, message and remedy."""
-        self.state, self.message, self.remedy = state, message, remedy
+    def follow(self: Any, run: Run, known: str | None = None) -> None:
+        """Submit a task's jobs, or follow the one with a known id, then submit the others."""
+        uid, task = self.uid, run.task
+        (kind, request), *then = [(task.kind, task.request), *task.then][run.skipped :]
+        _runs[uid] = run
+        run.ticket = session.submit(
+            kind,
+            request,
+            then=then,
+            known=known,
+            on_change=lambda job: _changed(run, job),
+            on_end=lambda job: _ended(uid, run, job),
+        )
+
+    def say(
+        self: Any,
+        outcome: str,
+        message: str,
+        remedy: str = "",
+        *,
+        action: dict[str, Any] | None = None,
+        failed: str = "",
+    ) -> None:
+        """Set outcome, message and remedy. failed: action and digest of the task that failed."""
+        self.outcome, self.message, self.remedy, self.failed = outcome, message, remedy, failed
+        self.remedy_action = json.dumps(action) if action else ""
+        _looked.pop(self.uid, None)
 
 
-def _changed(uid: str, job: dict[str, Any]) -> None:
-    node = find(uid)
-    if node is not None and uid in _tickets:
-        share, text = progress_of(job)
-        node.progress = share or node.progress
-        node.say("BUSY", text)
+def _label(node: Any, action: str) -> str:
+    """Return the name of an action in the undo history."""
+    return next((label for each, label in node.buttons if each == action), action.title())
 
 
-def _ended(uid: str, task: Task, job: dict[str, Any]) -> None:
-    _tickets.pop(uid, None)
+def _changed(run: Run, job: dict[str, Any]) -> None:
+    share, run.text = progress_of(job)
+    run.share = max(run.share, (run.step + share) / (1 + len(run.task.then)))
+
+
+def _ended(uid: str, run: Run, job: dict[str, Any]) -> None:
+    _runs.pop(uid, None)
     consent.monitor.ended(job)
     node = find(uid)
     if node is None:
         return
+    failed = f"{run.action} {run.task.digest}"
     if job["state"] == "cancelled":
         node.say("IDLE", "Cancelled")
+    elif job["state"] == "failed" and job.get("id") is None and session.state.engine != "running":
+        node.say("ENGINE", "")
     elif job["state"] == "failed":
         error = job.get("error") or {}
-        node.say("ERROR", error.get("message", "the job failed"), error.get("remedy") or "")
+        message, remedy = error.get("message", "the job failed"), error.get("remedy") or ""
+        node.say("ERROR", message, remedy, action=error.get("action"), failed=failed)
     else:
         try:
-            node.say("DONE", task.done(node, job))
+            node.say("DONE", run.task.done(node, job))
         except media.MediaError as e:
-            node.say("ERROR", e.message, e.remedy)
+            node.say("ERROR", e.message, e.remedy, failed=failed)
+        undo.push(_label(node, run.action))
+
+
+# ---- a file is saved and opened
+
+
+def _on_saving(*_: Any) -> None:
+    """Note the jobs under way in the file."""
+    for node in all_nodes():
+        run = _runs.get(node.uid)
+        job = f"{run.action} {run.step} {run.ticket.id}" if run and run.ticket.id else ""
+        if node.job != job:
+            node.job = job
+
+
+def _on_opening(*_: Any) -> None:
+    """Follow the jobs that were under way when the file was saved."""
+    _looked.clear()
+    for node in list(all_nodes()):
+        if not node.job or node.uid in _runs or migration.is_newer(node):
+            continue
+        action, step, id = node.job.split()
+        try:
+            node.follow(Run(action, node.task(action, _scene_of(node)), int(step)), id)
+        except media.MediaError as e:
+            node.say("ERROR", e.message, e.remedy, failed=f"{action} ")
+
+
+def _scene_of(node: Any) -> Any:
+    """Return the scene whose compositor has a node, else the first."""
+    trees = ("node_tree", "compositing_node_group")
+    scenes = [s for s in bpy.data.scenes if any(getattr(s, tree, None) == node.id_data for tree in trees)]
+    return (scenes or list(bpy.data.scenes))[0]
+
+
+_HANDLERS: Any = {
+    "save_pre": bpy.app.handlers.persistent(_on_saving),
+    "load_post": bpy.app.handlers.persistent(_on_opening),
+}
+
+
+def register() -> None:
+    """Note jobs in files that are saved, and follow those of files that are opened."""
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
+
+
+def unregister() -> None:
+    """Forget all jobs under way."""
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).remove(handler)
+    _runs.clear()
+
+
+# ---- operators
 
 
 class FACEPLATE_OT_run(bpy.types.Operator):
@@ -276,14 +464,61 @@ class FACEPLATE_OT_cancel(bpy.types.Operator):
     __annotations__ = {"uid": bpy.props.StringProperty(options={"HIDDEN"})}
 
     def execute(self, context: Any) -> set[str]:
-        if ticket := _tickets.get(self.uid):
-            ticket.cancel()
+        if run := _runs.get(self.uid):
+            run.ticket.cancel()
         return {"FINISHED"}
 
 
-OPERATORS: tuple[Any, ...] = (FACEPLATE_OT_run, FACEPLATE_OT_cancel)
+class FACEPLATE_OT_use_all_frames(bpy.types.Operator):
+    """Show all frames of the plate in its Image node, or set the scene's range to the plate."""
+
+    bl_idname = "faceplate.use_all_frames"
+    bl_label = "Use All Frames"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    __annotations__ = {"uid": bpy.props.StringProperty(options={"HIDDEN"})}
+
+    def execute(self, context: Any) -> set[str]:
+        if (node := find(self.uid)) is None:
+            return {"CANCELLED"}
+        try:
+            media.use_all_frames(node.inputs["Image"], context.scene)
+        except media.MediaError as e:
+            self.report({"ERROR"}, str(e))
+            return {"CANCELLED"}
+        return {"FINISHED"}
 
 
-def unregister() -> None:
-    """Forget all jobs under way."""
-    _tickets.clear()
+class FACEPLATE_OT_name_source(bpy.types.Operator):
+    """Choose footage of the performer whose face is put in."""
+
+    bl_idname = "faceplate.name_source"
+    bl_label = "Choose Source…"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    __annotations__ = {
+        "uid": bpy.props.StringProperty(options={"HIDDEN"}),
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        **{
+            f"filter_{kind}": bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+            for kind in ("folder", "movie", "image")
+        },
+    }
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        if (node := find(self.uid)) is None:
+            return {"CANCELLED"}
+        node.source = media.stored(self.filepath)
+        return {"FINISHED"}
+
+
+OPERATORS: tuple[Any, ...] = (
+    FACEPLATE_OT_run,
+    FACEPLATE_OT_cancel,
+    FACEPLATE_OT_use_all_frames,
+    FACEPLATE_OT_name_source,
+)

@@ -3,18 +3,28 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .. import consent, media, migration, panels, properties
-from ..session import consent_request, training_jobs, verdict
+from ..session import consent_request, forbidden, training_jobs, verdict
 from . import controls, group
 from .node import FaceNode, Task
 
 _LANDMARKS = "Landmarks"  # the node inside Align that reads their pictures
+_SHOWN = "shown"  # folder of the pictures that Face Swap shows: those of the last range, and previews in their places
+_FOLDED = ("performers", "train", "verify")
+
+
+def _persons(tracks: list[dict[str, Any]]) -> str:
+    """Say whose faces were found, from the spans of their tracks."""
+    at_once = max((sum(t["first"] <= s["first"] <= t["last"] for t in tracks) for s in tracks), default=0)
+    persons = f"{at_once} person{'s' if at_once > 1 else ''}"
+    return (
+        "no face" if not tracks else persons if len(tracks) == at_once else f"{len(tracks)} tracks, {persons} at once"
+    )
 
 
 class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
@@ -37,15 +47,14 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         group.port_outputs(tree, ports["outputs"], {"faces": boxes.outputs["Alpha"]}, Image=over)
 
     def task(self, action: str, scene: Any) -> Task:
-        plate, frames, first = self.plate_in(scene)
+        plate, frames, first, words = self.plate_in(scene)
         place = self.place()
         request = {**plate.request("clip"), "range": frames, "out": str(place / "faces.npz"), "marks": True}
         request |= self.parameters("Detect")
 
         def done(node: Any, job: dict[str, Any]) -> str:
             group.show(node, place / "marks" / f"marks.{first:04d}.png", plate, linear=False)
-            ids = ", ".join(str(track["id"]) for track in job["result"]["tracks"])
-            return f"Frames {frames}: tracks {ids}" if ids else f"Frames {frames}: no face"
+            return f"{words}: {_persons(job['result']['tracks'])}"
 
         return Task("detect", request, done)
 
@@ -69,23 +78,24 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         group.port_outputs(tree, ports["outputs"], {"faces": sockets["Faces"], "crops": crop}, Image=over)
 
     def task(self, action: str, scene: Any) -> Task:
-        plate, frames, first = self.plate_in(scene)
+        plate, frames, first, words = self.plate_in(scene)
         folder = self.place() / "crops"
         request = {**plate.request("clip"), "range": frames, "out": str(folder), "tracks": self.chosen(), "marks": True}
         request |= self.parameters("Detect", "Align")
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            track = max(job["result"]["tracks"], key=lambda track: track["last"] - track["first"])
+            tracks = job["result"]["tracks"]
+            track = max(tracks, key=lambda track: track["last"] - track["first"])
             file = folder / "images" / str(track["id"]) / f"{track['first']:04d}.png"
             group.show(node, file, plate, linear=False)
             group.show(node, folder / "marks" / f"marks.{first:04d}.png", plate, linear=False, inside=_LANDMARKS)
-            return f"Track {track['id']}, frames {track['first']}-{track['last']}"
+            return f"{words}: {_persons(tracks)}"
 
         return Task("align", request, done)
 
 
 class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
-    """The matte of the face. Faces carries it on: a Face Swap that is linked to it takes its parameters."""
+    """The matte of the face, and as Image the plate where it is. Faces carries it on: a Face Swap that is linked to it takes its parameters."""
 
     bl_idname = "FaceplateMaskNode"
     bl_label = "Face Mask"
@@ -96,19 +106,20 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     def inside(self, tree: Any) -> None:
         ports = properties.DEFINITIONS[self.defined]
-        mask = group.port_inputs(tree, ports["inputs"])["Mask"]
-        matte = group.times(tree, group.picture(tree).outputs["Image"], mask)
-        group.port_outputs(tree, ports["outputs"], {"mattes": matte}, Faces=matte)
+        sockets = group.port_inputs(tree, ports["inputs"])
+        matte = group.times(tree, group.picture(tree).outputs["Image"], sockets["Mask"])
+        seen = group.vector_math(tree, "SCALE", sockets["Image"], matte)
+        group.port_outputs(tree, ports["outputs"], {"mattes": matte}, Image=seen, Faces=matte)
 
     def task(self, action: str, scene: Any) -> Task:
-        plate, frames, first = self.plate_in(scene)
+        plate, frames, first, words = self.plate_in(scene)
         folder = self.place() / "mattes"
         request = {**plate.request(), "range": frames, "out": str(folder), "tracks": self.chosen()}
         request |= self.parameters("Detect", "Align", "Mask")
 
         def done(node: Any, job: dict[str, Any]) -> str:
             group.show(node, folder / "matte" / f"matte.{first:04d}.exr", plate)
-            return f"Frames {frames}, a face in {job['result']['frames_with_face']}"
+            return f"{words}: a face in {job['result']['frames_with_face']}"
 
         return Task("mask", request, done)
 
@@ -120,74 +131,113 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     bl_label = "Face Swap"
     bl_icon = "COMMUNITY"
     defined = "Swap"
-    fields = ("tracks", "training_minutes", "folder")
-    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"), ("TRAIN", "Train"), ("VERIFY", "Verify"))
+    buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"))
 
     __annotations__ = {
         "settings": bpy.props.PointerProperty(type=properties.SETTINGS["Swap"]),
         "source": properties.SOURCE,
         "training_minutes": properties.TRAINING_MINUTES,
+        **{f"show_{name}": bpy.props.BoolProperty(name=name.title(), options=set()) for name in _FOLDED},
     }
 
     def inside(self, tree: Any) -> None:
         fill_swap(tree)
 
-    def from_first(self) -> None:
-        """Migrate from version 1, whose training minutes have another name."""
-        super().from_first()
-        migration.rename(self, "minutes", "training_minutes")
+    @property
+    def migrations(self) -> dict[int, Any]:
+        """The steps that leave earlier versions: the first names the training minutes otherwise."""
+        return {1: lambda node: migration.rename(node, "minutes", "training_minutes"), **super().migrations}
 
-    def draw_who(self, layout: Any, *, brief: bool) -> None:
-        """Show the performers and consent; in the sidebar for a training too."""
+    def draw_top(self, layout: Any) -> None:
         layout.prop(self, "source")
-        for name in properties.PERFORMERS:
-            layout.prop(self.settings, name)
-        with suppress(media.MediaError):  # no plate is linked, or results have no place
+        if not self.source and self.settings.method == "reference":
+            layout.operator("faceplate.name_source", icon="FILE_MOVIE").uid = self.uid
+
+    def draw_more(self, layout: Any, width: int, *, brief: bool) -> None:
+        """Show performers with consent, training and verification, folded."""
+        request, train = self._consent_requests()
+        answer = consent.monitor.look(request) if request else None
+        # A refusal stands beside the buttons, unless the job that was refused says it there already.
+        refused = answer and answer.job and not answer.allowed and (answer.job["result"] or forbidden(answer.job))
+        if refused := refused and self.state != "ERROR":
+            consent.draw(layout, request, brief=brief, width=width)
+        for name in _FOLDED:
+            body = (
+                panels.fold(layout, self, name) if brief else panels.section(layout, f"faceplate_{name}", name.title())
+            )
+            if not body:
+                continue
+            if name == "performers":
+                for performer in properties.PERFORMERS:
+                    body.prop(self.settings, performer)
+                if request and not refused:
+                    consent.draw(body, request, brief=brief, width=width)
+            else:
+                if name == "train":
+                    body.prop(self, "training_minutes")
+                    if train and not brief:
+                        consent.draw(body, train, brief=brief, width=width)
+                row = body.row()
+                row.enabled = self.state != "BUSY"
+                self.draw_button(row, name.upper(), name.title())
+
+    def _consent_requests(self) -> tuple[Any, Any]:
+        """Return the requests of the job `performers`, of a swap and of a training; None where something is not named."""
+        try:
             swap = properties.of_consent(self.parameters("Swap")["swap"])
             of = media.path_of_socket(self.inputs["Image"]), self.source and media.absolute(self.source), self.place()
-            width = int(self.width / 6) if brief else panels.WIDTH
-            consent.draw(layout, consent_request(*of, swap), brief=brief, width=width)
-            if self.source and not brief:
-                consent.draw(layout, consent_request(*of, swap, train=True))
+        except media.MediaError:  # no plate is linked, or results have no place
+            return None, None
+        if not self.source:
+            return (consent_request(*of, swap) if swap["method"] == "model" else None), None
+        return consent_request(*of, swap), consent_request(*of, swap, train=True)
 
     def task(self, action: str, scene: Any) -> Task:
-        plate, frames, first = self.plate_in(scene)
+        plate, frames, _, words = self.plate_in(scene)
         place, source = self.place(), self.source and media.absolute(self.source)
         if action == "VERIFY":
             return self._verify(place)
+        if not source and (action == "TRAIN" or self.settings.method == "reference"):
+            raise media.MediaError(
+                "no source is named", "Choose footage of the performer whose face is put in as Source"
+            )
         if action == "TRAIN":
             return self._train(plate, source, place)
         request: dict[str, Any] = {**plate.request(), "settings": self.parameters("Detect", "Align", "Mask", "Swap")}
         request |= {"source": source} if source else {}
         request |= {"tracks": self.chosen()}
         if action == "PREVIEW":
-            return self._preview(request, plate, plate.number(scene.frame_current), place)
+            return self._preview(request, plate, scene.frame_current, place)
         request |= {"range": frames, "out": str(place / "shot"), "whole": True}
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            group.show(node, Path(job["result"]["whole"] % first), plate)
-            return f"Frames {frames}, a face in {job['result']['shot']['results']['frames_with_face']}"
+            files = Path(job["result"]["whole"]).parent.glob("*.exr")
+            group.show(node, group.lay(files, place / _SHOWN, alone=True), plate)
+            node.result = media.stored(place / "shot")
+            return f"{words}: a face in {job['result']['shot']['results']['frames_with_face']}"
 
         return Task("swap", request, done)
 
-    def _preview(self, request: dict[str, Any], plate: media.Plate, number: int, place: Path) -> Task:
+    def _preview(self, request: dict[str, Any], plate: media.Plate, frame: int, place: Path) -> Task:
+        number = plate.number(frame)
         patch = place / "preview" / f"patch.{number:04d}.exr"
         request |= {"frame": number, "whole": str(patch)}
         request.pop("rate", None)
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            for old in patch.parent.glob("patch.*"):  # of other frames, which show the plate
-                if old.stem != patch.stem:
-                    old.unlink()
-            group.show(node, patch, plate)
-            return f"Preview of frame {number}" + ("" if job["result"]["face"] else ": no face")
+            before = group.shown(node)
+            if (
+                before and before.parent != place / _SHOWN
+            ):  # of an earlier version of the extension, or of the node that was copied
+                group.lay(before.parent.glob("*.exr"), place / _SHOWN, alone=True)
+            group.show(node, group.lay([patch], place / _SHOWN), plate)
+            node.result = media.stored(patch)
+            return f"Preview of frame {frame}" + ("" if job["result"]["face"] else ": no face")
 
         return Task("preview", request, done)
 
     def _train(self, plate: media.Plate, source: str, place: Path) -> Task:
         """Return the task that trains a model for the shot, which the node then uses."""
-        if not source:
-            raise media.MediaError("no source is given", "Name the source's footage on the node")
         parameters = self.parameters("Detect", "Swap")
         (kind, request), *then = training_jobs(
             place,
@@ -200,18 +250,20 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         )
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            node.settings.model, node.settings.method = job["result"]["model"], "model"
+            node.settings.model, node.settings.method = media.stored(job["result"]["model"]), "model"
             return f"Trained {job['result']['steps']} steps; Render Range uses the model"
 
         return Task(kind, request, done, then=then)
 
     def _verify(self, place: Path) -> Task:
-        """Return the task that verifies the shown pictures."""
-        image = self.node_tree.nodes[group.PICTURE].image
-        if image is None:
+        """Return the task that verifies what was made last."""
+        picture = group.shown(self)
+        if picture is None:
             raise media.MediaError("there is nothing to verify", "Press Preview or Render Range")
-        picture, shot = Path(media.absolute(image.filepath_raw, image.library)), place / "shot"
-        path = shot if shot in picture.parents else picture  # of a preview
+        path = Path(media.absolute(self.result)) if self.result else picture
+        path = (
+            place / "shot" if place / "shot" in path.parents else path
+        )  # of version 2, which showed the shot's own frames
 
         def done(node: Any, job: dict[str, Any]) -> str:
             changed, summary = verdict(job)

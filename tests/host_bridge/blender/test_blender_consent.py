@@ -111,7 +111,7 @@ def test_a_node_shows_what_is_true_of_whom_it_would_use_now(scenes: Scenes, samp
         return without_ids(line for line in seen[name] if line[0] != "ERROR")  # which says how the last job ended
 
     anna, ben = "CHECKMARK Anna may be put in until 2099-12-31", "CHECKMARK Ben may be replaced"
-    unknown = "CANCEL whose face this is is not known; it may be that of Anna, Ben!"
+    unknown = "CANCEL Whose face this is is not known; it may be that of Anna, Ben!"
     assert said("nobody is named") == [unknown, anna]
     assert said("who is replaced is") == [ben, anna]
     assert said("who is put in is")[0] == ben and "CANCEL Ben may not be put in: " in said("who is put in is")[1]
@@ -122,7 +122,11 @@ def test_a_node_shows_what_is_true_of_whom_it_would_use_now(scenes: Scenes, samp
         anna,
         "INFO The model does not say whom it was trained on; results are marked so",
     ]
-    assert seen["no plate is linked"] == [] and seen["nothing is asked twice"] and seen["no job when it is"]
+    assert (
+        [text for _, text, _ in seen["no plate is linked"]] == ["Link the node of the plate to Image"]
+        and seen["nothing is asked twice"]
+        and seen["no job when it is"]
+    )
     assert (
         said("just opened") == ["SORTTIME Consent: asking the engine"]
         and said("opened") == [ben, anna]

@@ -76,19 +76,19 @@ def test_a_job_goes_on_after_the_engine_was_killed_and_started_again(faceplate_i
         "killed",
         """
 begin(detect)
-pump(lambda: detect.message == "detect" or detect.progress > 0)
+pump(lambda: detect.run and detect.run.share > 0)
 client = link.look()
 os.kill(client.address.pid, signal.SIGKILL)
-pump(lambda: "gone" in detect.message)
-during = [detect.state, detect.message, *seen()]
+pump(lambda: "gone" in detect.run.text)
+during = [*detect.standing()[:2], *seen()]
 bpy.ops.faceplate.start_engine()
 pump(lambda: detect.state != "BUSY")
 pump(lambda: not link.busy())
 answer([during, detect.state, detect.message, link.pump()])
 """,
     )
-    assert told[0][:2] == ["BUSY", "The engine has gone: press Start Engine"], told
-    assert told[1] == "DONE" and told[2].startswith(f"Frames 1-{FRAMES}: tracks"), told
+    assert told[0][:2] == ["BUSY", "The engine is gone: press Start Engine"], told
+    assert told[1] == "DONE" and told[2].startswith(f"Frames 1-{FRAMES}: 1 person"), told
     assert told[3] is None  # no timer any more
 
 
@@ -99,7 +99,7 @@ def test_cancel_ends_the_job_and_says_so(faceplate_in: Blender, live: Live) -> N
         "cancelled",
         """
 begin(detect)
-pump(lambda: detect.message == "detect" or detect.progress > 0)
+pump(lambda: detect.run and detect.run.share > 0)
 during = threads()
 bpy.ops.faceplate.cancel(uid=detect.uid)
 pump(lambda: detect.state != "BUSY")
@@ -117,7 +117,7 @@ def test_disabling_in_the_middle_of_a_job_leaves_no_thread_and_no_timer(faceplat
         "disabled",
         """
 begin(detect)
-pump(lambda: detect.message != "detect: asking the engine")
+pump(lambda: detect.run.ticket.id)
 timer = part("link").pump
 disable()
 answer([threads(), bpy.app.timers.is_registered(timer)])
@@ -152,6 +152,8 @@ else:
         late.folder, late.settings.min_score = detect.folder, score
         bpy.ops.ed.undo_push(message="a node")
         begin(late)
+        bpy.ops.ed.undo()  # its start
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.ed.undo()
 there = [n.bl_idname for n in part("tree").all_nodes()]
 pump(lambda: not link.tickets() and not link.busy())
@@ -187,7 +189,7 @@ link.refresh()
 pump(lambda: link.state.engine != "unknown")
 begin(detect)
 pump(lambda: detect.state != "BUSY")
-answer([seen(), [detect.state, detect.message, detect.remedy]])
+answer([seen(), detect.standing()[:3]])
 """,
         )
     finally:
@@ -216,7 +218,7 @@ built.write_text("/gone/python", "utf-8")
 begin(detect)
 pump(lambda: detect.state != "BUSY")
 built.write_text(known, "utf-8")
-answer([detect.state, detect.message, detect.remedy, link.state.action["name"]])
+answer([*detect.standing()[:3], link.state.action["name"]])
 """,
     )
     assert node[0] == "ERROR" and "not known" in node[1] and "Choose the folder" in node[2]

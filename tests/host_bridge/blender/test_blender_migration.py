@@ -110,7 +110,7 @@ answer({{
     "standing": swap.standing()[0],
 }})
 """)
-    assert told["versions"] == [2, 2, 2] and told["minutes"] == [7.5, 3.0]
+    assert told["versions"] == [3, 3, 3] and told["minutes"] == [7.5, 3.0]
     assert told["kept"] == ["//anna.mov", 0.4, 4]
     neutral = {"Match": 0, "Exposure": 0, "Saturation": 1, "Edge": 0, "Feather": 0, "Gain": [1, 1, 1, 1]}
     assert told["values"] == {"Mask": 1, "Opacity": 0.75, **neutral}
@@ -118,7 +118,7 @@ answer({{
         "CompositorNodeImage.Image FaceplateSwapNode.Image",
         "FaceplateAlignNode.Faces FaceplateSwapNode.Faces",
     } < set(told["links"])
-    assert len(told["links"]) == 4 and told["outputs"] == ["Faces", "Crop", "Image"] and told["shown"] == [True, True]
+    assert len(told["links"]) == 4 and told["outputs"] == ["Image", "Faces", "Crop"] and told["shown"] == [True, True]
     before, after = (cv2.imread(str(old / f"{name}.png")).astype(int) for name in ("before", "after"))
     np.testing.assert_array_equal(before, after)
     assert np.abs(after - cv2.imread(str(old / "plate.0002.png"))).max() > 20
@@ -137,7 +137,7 @@ except RuntimeError:
     pass
 answer([before, swap.schema_version, "Match" in swap.inputs, swap.training_minutes])
 """)
-    assert told == [1, 2, True, 7.5]
+    assert told == [1, 3, True, 7.5]
 
 
 def test_what_a_newer_extension_has_left_is_refused_with_a_remedy_and_kept(faceplate_in: Blender, old: Path) -> None:
