@@ -196,9 +196,16 @@ def _show(context: Any) -> None:
     for area in areas:
         if _is_compositor(area):
             area.spaces.active.show_backdrop = not seen
+    bpy.app.timers.register(_frame_nodes, first_interval=0.2)  # an editor knows a new tree only when it was drawn
+
+
+def _frame_nodes() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in filter(_is_compositor, window.screen.areas):
             region = next(region for region in area.regions if region.type == "WINDOW")
-            with context.temp_override(window=window, area=area, region=region):
-                bpy.ops.node.view_all()
+            with bpy.context.temp_override(window=window, area=area, region=region):
+                if bpy.ops.node.view_all.poll():
+                    bpy.ops.node.view_all()
 
 
 def _is_compositor(area: Any) -> bool:

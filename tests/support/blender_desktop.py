@@ -40,7 +40,7 @@ def _tick():
 bpy.app.timers.register(_tick, persistent=True)
 """
 _DRAW = """import blf, imbuf
-size = 11 * bpy.context.preferences.system.ui_scale
+size = 11 * bpy.context.preferences.system.ui_scale * {zoom}
 blf.size(0, size)
 width, height = blf.dimensions(0, {text!r})
 picture = imbuf.new((int(width + size), int(3 * size)))
@@ -59,9 +59,13 @@ def missing() -> str:
     prefix = shlex.split(command)[:-1]
     if prefix and os.geteuid():
         return "only root may run a Blender in another root folder"
-    shell = [*prefix, "sh", "-c", "command -v " + " ".join(NEEDS)]
-    found = subprocess.run(shell, capture_output=True, text=True).stdout.split()
-    return ", ".join(name for name in NEEDS if name not in {Path(path).name for path in found})
+    shell = [
+        *prefix,
+        "sh",
+        "-c",
+        f"for name in {' '.join(NEEDS)}; do command -v $name >/dev/null || echo $name is missing; done",
+    ]
+    return ", ".join(subprocess.run(shell, capture_output=True, text=True).stdout.splitlines())
 
 
 @dataclass
@@ -147,27 +151,43 @@ answer([w.x + r.x, {self.height} - w.y - r.y - r.height, r.width, r.height])
         cv2.imwrite(str(file), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         return file
 
-    def places(self, text: str, box: Box | None = None, *, turned: bool = False) -> list[tuple[int, int]]:
-        """Find the middles of all places on the screen that show a text, from the top. turned: as on the tabs of a sidebar."""
-        glyphs = self.drawn(text)
+    def places(
+        self, text: str, box: Box | None = None, *, turned: bool = False, zoom: float = 1
+    ) -> list[tuple[int, int]]:
+        """Find the middles of all places on the screen that show a text, from the top. turned: as on the tabs of a sidebar. zoom: of nodes."""
+        glyphs = self.drawn(text, zoom)
         if turned:
             glyphs = cv2.rotate(glyphs, cv2.ROTATE_90_CLOCKWISE)
         return places(self.look(), glyphs, box)
 
-    def drawn(self, text: str) -> Image8:
+    def drawn(self, text: str, zoom: float = 1) -> Image8:
         """A text as Blender's font draws it, without margins."""
-        if text not in self._texts:
+        key = f"{text} {zoom:.3f}"
+        if key not in self._texts:
             file = self.folder / "text.png"
-            self.ask(_DRAW.format(text=text, file=str(file)))
+            self.ask(_DRAW.format(text=text, file=str(file), zoom=zoom))
             alpha = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., 3]
             rows, columns = np.nonzero(alpha > 10)
-            self._texts[text] = alpha[rows.min() - 1 : rows.max() + 2, columns.min() - 1 : columns.max() + 2]
-        return self._texts[text]
+            self._texts[key] = alpha[rows.min() - 1 : rows.max() + 2, columns.min() - 1 : columns.max() + 2]
+        return self._texts[key]
 
-    def find(self, text: str, box: Box | None = None, seconds: float = 30, *, turned: bool = False, at: int = 0) -> Any:
-        """Wait for a text, and return its place; at: which of several, from the top."""
-        self.until(lambda: len(self.places(text, box, turned=turned)) > at, seconds, f"{text!r} is not on the screen")
-        return self.places(text, box, turned=turned)[at]
+    def find(
+        self, text: str, box: Box | None = None, seconds: float = 30, *, at: int = 0, **how: Any
+    ) -> tuple[int, int]:
+        """Wait for a text, and return its place; at: which of several, from the top; how: as for `places`."""
+        self.until(lambda: len(self.places(text, box, **how)) > at, seconds, f"{text!r} is not on the screen")
+        return self.places(text, box, **how)[at]
+
+    def zoom(self) -> float:
+        """Of the nodes in the largest node editor."""
+        return float(
+            self.ask("""
+areas = [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "NODE_EDITOR"]
+region = next(r for r in max(areas, key=lambda a: a.width * a.height).regions if r.type == "WINDOW")
+ends = [region.view2d.view_to_region(x, 0, clip=False)[0] for x in (0, 10000)]
+answer((ends[1] - ends[0]) / 10000)
+""")
+        )
 
     # ---- doing
 
@@ -190,14 +210,14 @@ answer([w.x + r.x, {self.height} - w.y - r.y - r.height, r.width, r.height])
 
     def press(self, x: int, y: int, button: int = 1, *, times: int = 1) -> None:
         """Click at a place."""
-        self.effort.clicks += times
+        self.effort.clicks += 1  # a double click is one
         self.move(x, y)
         self.x("click", "--repeat", times, "--delay", 80, button)
         self.settle()
 
-    def click(self, text: str, box: Box | None = None, *, turned: bool = False, at: int = 0, times: int = 1) -> None:
-        """Click a text."""
-        self.press(*self.find(text, box, turned=turned, at=at), times=times)
+    def click(self, text: str, box: Box | None = None, *, times: int = 1, **how: Any) -> None:
+        """Click a text; how: as for `find`."""
+        self.press(*self.find(text, box, **how), times=times)
 
     def keys(self, *keys: str) -> None:
         """Press keys, one after the other."""
@@ -220,16 +240,6 @@ answer([w.x + r.x, {self.height} - w.y - r.y - r.height, r.width, r.height])
         self.type(text)
         self.keys("Return")
         self.effort.keys, self.effort.clicks, self.effort.fields = keys, clicks, self.effort.fields + 1
-
-    def search(self, area: str, operator: str) -> None:
-        """Run an operator by F3 with the pointer over an area; counts as two keys."""
-        x, y, width, height = self.region(area)
-        self.move(x + width // 2, y + height // 2)
-        self.keys("F3")
-        time.sleep(0.4)
-        self.type(operator)
-        time.sleep(0.6)
-        self.keys("Return")
 
 
 def places(picture: Image8, glyphs: Image8, box: Box | None = None) -> list[tuple[int, int]]:
