@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nodes.detect import main_tracks
 from nodes.errors import FootageError, NoFaceError, SchemaError
 from nodes.footage.footage import Footage
 from nodes.footage.info import FootageInfo
-from nodes.recognise import of_one_person
+from nodes.persons import main_person
 from nodes.spec import Parameters, parameter
 from nodes.text import counted
 from nodes.types import Faces
@@ -17,7 +16,7 @@ from nodes.types import Faces
 class ChooseParameters(Parameters):
     """Parameters of Choose: which tracks are replaced."""
 
-    tracks: tuple[int, ...] = parameter((), help="Ids of the tracks; by default one face at a time, of one person.")
+    tracks: tuple[int, ...] = parameter((), help="Ids of the tracks; by default those of the main person.")
 
 
 def check_range(info: FootageInfo, first: int, last: int) -> None:
@@ -42,7 +41,7 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
 
 
 def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
-    """Select faces of footage by the ids of their tracks, by default one face at a time (`nodes.detect.main_tracks`), of one person.
+    """Select faces of footage by the ids of their tracks, by default those of its main person.
 
     So a performer who returns after a cut or an interruption is replaced throughout, and a second person is not. Raises NoFaceError.
     """
@@ -58,6 +57,5 @@ def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
         listed = ", ".join(f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in found.tracks[:8])
         raise NoFaceError(f"has no track {missing[0]}", file=file, remedy=f"There are: {listed}")
     if not ids:
-        main = main_tracks(found)
-        ids = {t.id for t in (of_one_person(plate, main) if found.subject == "face" else main)}
+        ids = {track.id for track in main_person(plate, found)}
     return replace(found, tracks=tuple(track for track in found.tracks if track.id in ids))

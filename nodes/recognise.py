@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from nodes.align.landmarks68 import to_68
 from nodes.detect.squares import look
-from nodes.footage.footage import Footage
 from nodes.geometry.similarity import fit_similarity
-from nodes.types import Float, Image8, Track
+from nodes.types import Float, Image8
 
 NETWORK = "face_recognition"
 SIZE = 150  # pixels a side of a chip
@@ -60,49 +56,3 @@ def likeness(descriptors: Float, gallery: Float) -> Float:
     About 16 frames spread over a clip make a gallery.
     """
     return np.asarray(np.median(cdist(descriptors, gallery), axis=1), np.float32)
-
-
-# dlib's own limit for pictures of one person. In the sample clips frames of one person are at most 0.50 apart, of two at least 0.76.
-_ONE_PERSON = 0.6
-_LOOKS = 5  # frames of a track that are compared
-
-
-def of_one_person(footage: Footage, tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks of the person with the largest presence, in their order.
-
-    tracks: of the subject `face`, with frames by their positions in `footage`. A track belongs to the person with the smallest median
-    distance to it, if that is below dlib's limit; else to a new one. Raises FootageError.
-    """
-    if len(tracks) < 2:
-        return list(tracks)
-    descriptors = _descriptors(footage, tracks)
-    size = [float((t.boxes[:, 3] - t.boxes[:, 1]).sum()) for t in tracks]
-    people: list[list[int]] = []
-    for at in sorted(range(len(tracks)), key=lambda i: -size[i]):
-        distances = [
-            float(np.median(likeness(descriptors[at], np.concatenate([descriptors[i] for i in who])))) for who in people
-        ]
-        if distances and min(distances) <= _ONE_PERSON:
-            people[int(np.argmin(distances))].append(at)
-        else:
-            people.append([at])
-    main = max(people, key=lambda who: sum(size[i] for i in who))
-    return [tracks[i] for i in sorted(main)]
-
-
-def _descriptors(footage: Footage, tracks: Sequence[Track]) -> list[Float]:
-    """Describe some frames of each track, without its ends, where faces enter and leave."""
-    rows_by_frame: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for at, track in enumerate(tracks):
-        rows = np.flatnonzero(track.scores > 0)
-        for row in sorted({rows[round(p)] for p in np.linspace(0, len(rows) - 1, _LOOKS + 2)[1:-1]}):
-            rows_by_frame[int(track.frames[row])].append((at, int(row)))
-    descriptors: list[list[Float]] = [[] for _ in tracks]
-    for frame, faces in sorted(rows_by_frame.items()):
-        landmarks = np.stack([tracks[at].landmarks[row] for at, row in faces])
-        for (at, _), descriptor in zip(faces, describe(footage.frame(frame).rgb8(), landmarks), strict=True):
-            descriptors[at].append(descriptor)
-    return [np.stack(one) for one in descriptors]
-
-
-__all__ = ["describe", "likeness", "of_one_person"]

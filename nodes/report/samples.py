@@ -23,7 +23,8 @@ from nodes.errors import FaceplateError, FootageError, NoFaceError
 from nodes.footage.footage import Footage, open_beside
 from nodes.geometry.sampling import crop, invert, transform_points
 from nodes.mask import draw_regions
-from nodes.recognise import describe, of_one_person
+from nodes.persons import main_person
+from nodes.recognise import describe
 from nodes.report.measure import group_of
 from nodes.shot_document import ShotDocument
 from nodes.subjects.subject import Subject
@@ -127,8 +128,7 @@ def _places(footage: Footage, parameters: DetectParameters) -> Iterator[tuple[Al
         return
     faces = analyse(footage, parameters)
     alignments = {a.track.id: a for a in align(faces).crops}
-    main = of_one_person(footage, main_tracks(faces)) if faces.subject == "face" else main_tracks(faces)
-    rows = [(alignments[t.id], int(row)) for t in main for row in np.flatnonzero(t.scores > 0)]
+    rows = [(alignments[t.id], int(row)) for t in main_person(footage, faces) for row in np.flatnonzero(t.scores > 0)]
     yield from (rows[i] for i in _spread(len(rows)))
 
 

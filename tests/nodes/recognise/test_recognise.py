@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from nodes.detect import detect, main_tracks
+from nodes.detect import detect
 from nodes.errors import GeometryError
 from nodes.geometry.sampling import transform_points
-from nodes.recognise import describe, likeness, of_one_person
+from nodes.recognise import describe, likeness
 from nodes.runtime import load_weights
 from nodes.types import Float, Image8
 from tests.support.clips import pictures
@@ -91,14 +91,3 @@ def test_a_face_partly_outside_the_frame_is_still_described(plate_pictures, plat
 def test_landmarks_without_a_place_are_refused(plate_pictures):
     with pytest.raises(GeometryError):
         describe(plate_pictures[0], np.full((1, 478, 3), np.nan, np.float32))
-
-
-def test_tracks_of_one_person_are_kept_whatever_is_cut_in_between(samples: Path, plate_pictures):
-    theirs = list(pictures(samples / "franck.mp4", 100, 30, (400, 300)))
-    parts = (plate_pictures[:9], theirs[:6], plate_pictures[70:80], theirs[20:23], plate_pictures[40:42])
-    clip = clip_of([picture for part in parts for picture in part])
-    tracks = main_tracks(detect(clip))
-    assert [int(t.frames[0]) for t in tracks] == [0, 9, 15, 25, 28]
-    assert [int(t.frames[0]) for t in of_one_person(clip, tracks)] == [0, 15, 28]
-    assert [int(t.frames[0]) for t in of_one_person(clip, tracks[1:2] + tracks[3:])] == [9, 25]
-    assert of_one_person(clip, tracks[:1]) == tracks[:1] and of_one_person(clip, []) == []

@@ -23,6 +23,7 @@ from host_bridge.reporting import Watch
 from nodes.choice import ChooseParameters, choose
 from nodes.definitions import DetectParameters, Settings, SwapParameters
 from nodes.detect import kept as analysis
+from nodes.detect import main_tracks
 from nodes.detect.files import load_faces, save_faces
 from nodes.detect.kept import analyse
 from nodes.errors import NoFaceError, OutputError, SchemaError
@@ -349,7 +350,7 @@ def test_other_subjects_of_an_earlier_version_are_read(tmp_path: Path) -> None:
 
 
 def test_one_face_at_a_time_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nodes.choice.of_one_person", lambda _, tracks: tracks)  # nobody is in this picture
+    monkeypatch.setattr("nodes.choice.main_person", lambda _, faces: main_tracks(faces))  # nobody is in this picture
     clip = clip_of([np.zeros((300, 400, 3), np.uint8)], first=1000)
     faces = Faces(400, 300, Fraction(25), 0, 100, (), (track(0, 0, 50), track(1, 10, 45), track(2, 60, 30)))
     assert [t.id for t in choose(clip, faces, ChooseParameters()).tracks] == [0, 2]
