@@ -128,7 +128,7 @@ def group(
 
 def describe_tracks(footage: Footage, faces: Faces) -> dict[int, Float]:
     """Describe each track by some of its frontal frames, [128] by id; kept in the cache. Raises FootageError."""
-    rows = {track.id: _looks(track, faces.subject) for track in faces.tracks}
+    rows = {track.id: looks_of(track) for track in faces.tracks}
     file = None
     with suppress(FaceplateError, KeyError):  # footage in memory is not kept
         file = cache_folder() / "persons" / f"{_key(footage, faces, rows)}.npz"
@@ -159,15 +159,15 @@ def robust_mean(descriptors: Float) -> Float:
     return np.asarray(descriptors[nearest].mean(0), np.float32)
 
 
-def _looks(track: Track, subject: str) -> Int:
-    """Choose rows of a track: spread over it, each the most frontal of a few, away from its ends, where faces enter and leave."""
+def looks_of(track: Track) -> Int:
+    """Choose some rows of a face's track: spread over it, each the most frontal of a few, away from its ends, where faces enter and leave."""
     rows = np.flatnonzero(track.scores > 0)
     count = min(_LOOKS, 1 + len(rows) // _FRAMES_A_LOOK)
     margin = len(rows) // 10
     inner = rows[margin : len(rows) - margin]
     tried = inner[np.unique(np.linspace(0, len(inner) - 1, count * _CHOICE).round().astype(int))]
-    template, weights = load_subject(subject).template, load_subject(subject).weights
-    ahead = fit_similarity(template[None], track.landmarks[tried], weights)[1][:, 2, 2]
+    face = load_subject("face")
+    ahead = fit_similarity(face.template[None], track.landmarks[tried], face.weights)[1][:, 2, 2]
     parts = np.array_split(np.arange(len(tried)), count)
     return np.array([tried[part[np.argmax(ahead[part])]] for part in parts if len(part)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from host_bridge.jobs.footage import FrameRange, Rate, frame_rate, opened, positions
 from host_bridge.jobs.job import Request, Result, absolute
@@ -32,6 +32,7 @@ class DetectRequest(Request):
         description="Also write the files for Faceplate's Fuses in Fusion, into a folder `fusion` beside --out.",
     )
     marks: bool = Field(default=False, description="Also draw boxes and ids as an overlay, beside --out.")
+    sheet: Path | None = Field(default=None, description="Also draw who is who: some faces of each person, as a PNG.")
 
     @property
     def title(self) -> str:
@@ -40,10 +41,19 @@ class DetectRequest(Request):
 
 
 class DetectedTrack(TrackSpan):
-    """One face followed through a shot. height: mean of its boxes in pixels; score: mean of its detections."""
+    """One face followed through a shot. height: mean of its boxes in pixels; score: mean of its detections; person: its number, if persons are told apart."""
 
     height: float
     score: float
+    person: int | None = None
+
+
+class DetectedPerson(BaseModel):
+    """One person of a clip: tracks, in order of time, and the numbers of persons who may be the same one."""
+
+    number: int
+    tracks: tuple[int, ...]
+    perhaps: tuple[int, ...]
 
 
 class DetectResult(Result):
@@ -57,6 +67,7 @@ class DetectResult(Result):
     range: FrameSpan
     cuts: list[int]
     tracks: list[DetectedTrack]
+    persons: tuple[DetectedPerson, ...] = ()
     faces: Path | None
 
 
@@ -65,8 +76,10 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
     from nodes.choice import check_range
     from nodes.detect.files import save_faces
     from nodes.detect.kept import analyse
+    from nodes.persons import find_persons
     from nodes.shot.fuse import write_boxes
     from nodes.shot.marks import mark_boxes
+    from nodes.shot.sheet import persons_sheet, write_png
 
     if request.fusion and request.out is None:
         raise UsageError("--fusion: needs a place", remedy="Give --out FOLDER/faces.npz")
@@ -76,6 +89,10 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
         first, last = positions(request.range, info)
         check_range(info, first, last)
         faces = analyse(footage, request.detect, first, last, watch.progress)
+        persons = find_persons(footage, faces) if faces.subject == "face" else ()
+        if request.sheet:
+            write_png(absolute(request.sheet), persons_sheet(footage, faces, persons))
+    person_of = {id: person.number for person in persons for id in person.tracks}
     out = request.out and absolute(request.out)
     if out is not None:
         save_faces(out, faces, absolute(info.path))
@@ -89,6 +106,7 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
             info.first,
             height=round(float((track.boxes[:, 3] - track.boxes[:, 1]).mean()), 1),
             score=round(float(track.scores.mean()), 3),
+            person=person_of.get(track.id),
         )
         for track in faces.tracks
     ]
@@ -100,6 +118,7 @@ def detect(request: DetectRequest, watch: Watch) -> DetectResult:
         range=FrameSpan(first=info.first + first, last=info.first + last),
         cuts=[info.first + c for c in faces.cuts],
         tracks=tracks,
+        persons=tuple(DetectedPerson(number=p.number, tracks=p.tracks, perhaps=p.perhaps) for p in persons),
         faces=out,
     )
 

@@ -11,8 +11,12 @@ import numpy as np
 
 from nodes.files import whole_file
 from nodes.footage.composite import inside
+from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
-from nodes.types import Image8, Patch, Roi, Track
+from nodes.geometry.sampling import crop
+from nodes.persons import Person, looks_of
+from nodes.recognise import SIZE, chip_transforms
+from nodes.types import Faces, Image8, Patch, Roi, Track
 
 COLUMNS = 10
 _CELL = 240  # long side of a picture on the sheet
@@ -74,6 +78,27 @@ def contact_sheet(columns: list[Column]) -> Image8:
         for row, picture in enumerate((entry.plate, entry.composite, entry.matte)):
             y = _LABEL + row * pitch_y
             sheet[y : y + height, x : x + width] = picture
+    return sheet
+
+
+def persons_sheet(footage: Footage, faces: Faces, persons: Sequence[Person]) -> Image8:
+    """Show the faces of persons, a row each with its number and its tracks at the left; uint8 [H, W, 3]. Raises FootageError."""
+    by_id, left = {track.id: track for track in faces.tracks}, 150
+    rows = [[(by_id[id], int(row)) for id in person.tracks for row in looks_of(by_id[id])] for person in persons]
+    shown = [[row[i] for i in sorted(pick(0, len(row) - 1))] for row in rows]
+    places = {
+        (int(track.frames[at]), y, x): (track, at) for y, row in enumerate(shown) for x, (track, at) in enumerate(row)
+    }
+    pitch = SIZE + _GAP
+    columns = max(map(len, shown), default=0)
+    sheet = np.full((max(len(rows), 1) * pitch, left + columns * pitch, 3), 24, np.uint8)
+    for (frame, y, x), (track, at) in sorted(places.items(), key=lambda place: place[0]):
+        chip = crop(footage.frame(frame).rgb8(), chip_transforms(track.landmarks[at : at + 1]), SIZE)[0]
+        sheet[y * pitch : y * pitch + SIZE, left + x * pitch : left + x * pitch + SIZE] = chip
+    for y, person in enumerate(persons):
+        tracks = ", ".join(map(str, person.tracks[:4])) + (", ..." if len(person.tracks) > 4 else "")
+        for line, text in enumerate((f"person {person.number}", f"tracks {tracks}")):
+            _write(sheet, text, 6, y * pitch + 60 + line * _LABEL)
     return sheet
 
 

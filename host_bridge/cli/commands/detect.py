@@ -17,9 +17,13 @@ def detect(request: DetectRequest, *, engine: InEngine = False, json: Json = Fal
         print_json(result)
         return
     span, tracks, cuts = result.range, result.tracks, result.cuts
-    print(f"{counted(len(tracks), 'track')} in frames {span.first}-{span.last}, {counted(len(cuts), 'cut')}")
+    persons = f"{counted(len(result.persons), 'person')}, " if result.persons else ""
+    print(f"{persons}{counted(len(tracks), 'track')} in frames {span.first}-{span.last}, {counted(len(cuts), 'cut')}")
     if tracks:
-        titles = ("track", "first", "last", "frames", "mean height (px)", "mean score")
+        titles = ("track", "first", "last", "frames", "mean height (px)", "mean score", "person")
         print_table(titles, (tuple(dict(track).values()) for track in tracks))
+    for person in result.persons:
+        for other in (n for n in person.perhaps if n > person.number):
+            print(f"The persons {person.number} and {other} may be one: look at them with --sheet PNG")
     if request.out is not None:
         print(request.out)
