@@ -31,7 +31,7 @@ _SCHEMA = "faceplate.looks/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ShotPerson:
     """One person in footage.
 
     number: 0 for the person with the largest presence, and so on. tracks: ids, in order of time. descriptor: mean of the person's tracks, [128].
@@ -46,7 +46,7 @@ class Person:
 
 def find_persons(
     footage: Footage, faces: Faces, same: Iterable[Sequence[int]] = (), apart: Iterable[Sequence[int]] = ()
-) -> tuple[Person, ...]:
+) -> tuple[ShotPerson, ...]:
     """Group the tracks of footage into persons, the one with the largest presence first.
 
     same, apart: ids of tracks that are one person, or are not, whatever they look like. Two tracks at one time are two persons. Raises
@@ -73,7 +73,7 @@ def group(
     descriptors: Mapping[int, Float],
     same: Iterable[Sequence[int]] = (),
     apart: Iterable[Sequence[int]] = (),
-) -> tuple[Person, ...]:
+) -> tuple[ShotPerson, ...]:
     """Group tracks by their descriptors, [128] by id: average linkage up to `ONE_PERSON`. Arguments and errors as of `find_persons`."""
     if not tracks:
         return ()
@@ -116,7 +116,7 @@ def group(
     left = sorted(np.flatnonzero(alive).tolist(), key=lambda row: -sum(presence(tracks[m]) for m in members[row]))
     number_of = {row: number for number, row in enumerate(left)}
     return tuple(
-        Person(
+        ShotPerson(
             number_of[row],
             tuple(tracks[m].id for m in sorted(members[row], key=lambda m: int(tracks[m].frames[0]))),
             described[members[row]].mean(0),

@@ -14,7 +14,7 @@ from nodes.footage.composite import inside
 from nodes.footage.footage import Footage
 from nodes.footage.frame import Frame
 from nodes.geometry.sampling import crop
-from nodes.persons import Person, looks_of
+from nodes.persons import ShotPerson, looks_of
 from nodes.recognise import SIZE, chip_transforms
 from nodes.types import Faces, Image8, Patch, Roi, Track
 
@@ -81,7 +81,7 @@ def contact_sheet(columns: list[Column]) -> Image8:
     return sheet
 
 
-def persons_sheet(footage: Footage, faces: Faces, persons: Sequence[Person]) -> Image8:
+def persons_sheet(footage: Footage, faces: Faces, persons: Sequence[ShotPerson]) -> Image8:
     """Show the faces of persons, a row each with its number and its tracks at the left; uint8 [H, W, 3]. Raises FootageError."""
     by_id, left = {track.id: track for track in faces.tracks}, 150
     rows = [[(by_id[id], int(row)) for id in person.tracks for row in looks_of(by_id[id])] for person in persons]

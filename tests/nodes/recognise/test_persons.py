@@ -10,7 +10,7 @@ import pytest
 from nodes.detect import detect
 from nodes.errors import FaceplateError
 from nodes.footage.footage import Footage
-from nodes.persons import ONE_PERSON, TWO_PERSONS, Person, find_persons, group, main_person, robust_mean
+from nodes.persons import ONE_PERSON, TWO_PERSONS, ShotPerson, find_persons, group, main_person, robust_mean
 from nodes.types import Faces, Float, Track
 from tests.support.clips import pictures
 from tests.support.memory import clip_of
@@ -27,7 +27,7 @@ def at(*places: float) -> dict[int, Float]:
     return {id: np.float32([place, *[0] * 127]) for id, place in enumerate(places)}
 
 
-def tracks_of(persons: tuple[Person, ...]) -> list[tuple[int, ...]]:
+def tracks_of(persons: tuple[ShotPerson, ...]) -> list[tuple[int, ...]]:
     return [person.tracks for person in persons]
 
 
