@@ -190,7 +190,9 @@ class FaceNode:
             row = layout.row(align=True)
             row.progress(factor=min(run.share, 0.99), text=run.text)
             row.operator("faceplate.cancel", text="", icon="X").uid = self.uid
-            if run.action in _LONG and not brief:
+            if session.state.engine == "stopped":
+                layout.operator("faceplate.start_engine")
+            elif run.action in _LONG and not brief:
                 panels.draw_text(layout, "Blender may be closed: the engine goes on", "INFO", width)
         elif standing.message:
             icon = "ERROR" if standing.state == "ERROR" else "CHECKMARK" if standing.state == "DONE" else "INFO"

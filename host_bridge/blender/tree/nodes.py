@@ -157,9 +157,9 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         """Show performers with consent, training and verification, folded."""
         request, train = self._consent_requests()
         answer = consent.monitor.look(request) if request else None
-        # A refusal stands beside the buttons, unless the job that was refused says it there already.
+        # A refusal stands below the buttons, unless a job is under way, or was refused and says it there already.
         refused = answer and answer.job and not answer.allowed and (answer.job["result"] or forbidden(answer.job))
-        if refused := refused and self.state != "ERROR":
+        if refused := refused and self.state not in ("BUSY", "ERROR"):
             consent.draw(layout, request, brief=brief, width=width)
         for name in _FOLDED:
             body = (
@@ -169,7 +169,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
                 continue
             if name == "performers":
                 for performer in properties.PERFORMERS:
-                    body.prop(self.settings, performer)
+                    body.prop(self.settings, performer, text=performer.partition("_")[0].title())
                 if request and not refused:
                     consent.draw(body, request, brief=brief, width=width)
             else:
