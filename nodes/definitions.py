@@ -264,13 +264,11 @@ class MaskParameters(Parameters):
     painted: Path | None = parameter(
         None,
         decides=True,
-        label="Painted Mattes",
         help="Folder of mattes that you have painted for a few frames, numbered as the plate's: white where the face is seen, black where something is in front. All other frames follow them.",
     )
     occluder: Path | None = parameter(
         None,
         decides=True,
-        label="Occlusion Network",
         help="ONNX network that tells the face from what is in front of it, with its description beside it; by default the embedded one.",
     )
 
