@@ -6,6 +6,7 @@ The engine counts the frames of a movie from 0 and those of a sequence by the nu
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ def scene_rate(scene: Any) -> Fraction:
 
 def absolute(path: str, library: Any = None) -> str:
     """Convert a path of Blender's (`//` is the folder of the .blend) to an absolute one."""
-    return str(Path(bpy.path.abspath(path, library=library)).absolute())
+    return os.path.normpath(
+        Path(bpy.path.abspath(path, library=library)).absolute()
+    )  # which keeps links, unlike resolve
 
 
 def stored(path: Path | str) -> str:

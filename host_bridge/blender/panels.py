@@ -109,7 +109,7 @@ def draw_engine(layout: Any, width: int = WIDTH, *, without: Any = None) -> None
 
 
 class FACEPLATE_OT_cancel_job(bpy.types.Operator):
-    """End this job."""
+    """End this job"""
 
     bl_idname = "faceplate.cancel_job"
     bl_label = "Cancel"
@@ -124,7 +124,7 @@ class FACEPLATE_OT_cancel_job(bpy.types.Operator):
 
 
 class FACEPLATE_OT_copy(bpy.types.Operator):
-    """Copy this text, to paste its command into a terminal."""
+    """Copy this text, to paste its command into a terminal"""
 
     bl_idname = "faceplate.copy"
     bl_label = "Copy"

@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from .media import absolute
 from .session import parameters_of
 
 _OPEN = "_auto"
@@ -21,21 +22,21 @@ DEFINITIONS: dict[str, dict[str, Any]] = {node["name"]: node for node in _docume
 PARAMETERS = {name: parameters_of(node) for name, node in DEFINITIONS.items()}
 PERFORMERS = [name for name, field in PARAMETERS["Swap"].items() if field["consent"] and field["per_shot"]]
 
-_PATH: Any = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # without it a path that begins with // is shown as an error
+PATH: Any = {"PATH_SUPPORTS_BLEND_RELATIVE"}  # without it a path that begins with // is shown as an error
 
 # Properties of both nodes and the sequencer's settings.
 SOURCE = bpy.props.StringProperty(
     name="Source",
     description="Footage of the performer whose face is put in: a movie, or a folder or pattern of pictures; in the sequencer, empty for the strips marked as such",
     subtype="FILE_PATH",
-    options=_PATH,
+    options=PATH,
 )
 FOLDER = bpy.props.StringProperty(
     name="Folder",
     description="Where results are written; // is the folder of the .blend",
     default="//faceplate",
     subtype="DIR_PATH",
-    options=_PATH,
+    options=PATH,
 )
 TRAINING_MINUTES = bpy.props.FloatProperty(
     name="Training Minutes",
@@ -57,7 +58,7 @@ def values(node: str, group: Any) -> dict[str, Any]:
         if field["type"] == "array":
             value = [part for part in value.replace(",", " ").split() if part]
         elif field.get("format") == "path" and value:
-            value = str(Path(bpy.path.abspath(value)).absolute())
+            value = absolute(value)
         elif field["type"] == "number":
             value = float(f"{value:.6g}")  # Blender keeps single precision: 0.36, not 0.36000001430511475
         if field["open"] and value in ("", []):
@@ -141,7 +142,7 @@ def _property(name: str, field: dict[str, Any]) -> Any:
             display["subtype"] = "FACTOR"
         return make(default=limits["min"] if default is None else default, **limits, **display, **common)
     if field.get("format") == "path":
-        common |= {"subtype": "FILE_PATH", "options": _PATH}
+        common |= {"subtype": "FILE_PATH", "options": PATH}
     return bpy.props.StringProperty(default=" ".join(default or ()) if kind == "array" else default or "", **common)
 
 

@@ -38,7 +38,7 @@ def edge(tree: Any, coverage: Any) -> Any:
 def colour(tree: Any, plate: Any, patch: Any, coverage: Any) -> Any:
     """Add the inputs Match, Exposure, Saturation and Gain; returns the patch's three channels with them."""
     match = group.number_input(
-        tree, "Match", 0, 0, 1, "How far the mean colour of the new face goes to that of the plate below it"
+        tree, "Match", 0, 0, 1, "How far the mean color of the new face goes to that of the plate below it"
     )
     exposure = group.number_input(tree, "Exposure", 0, -10, 10, "Of the new face (stops)")
     saturation = group.number_input(tree, "Saturation", 1, 0, 4, "Of the new face")

@@ -120,7 +120,8 @@ class FaceNode:
         "remedy_action": bpy.props.StringProperty(options={"HIDDEN"}),  # JSON
         "failed": bpy.props.StringProperty(options={"HIDDEN"}),  # action and digest of the task that failed
         "job": bpy.props.StringProperty(options={"HIDDEN"}),  # of a saved file: action, step and id
-        "result": bpy.props.StringProperty(options={"HIDDEN"}),  # path of what was made last
+        # Path of what was made last.
+        "result": bpy.props.StringProperty(subtype="FILE_PATH", options={"HIDDEN", *properties.PATH}),
     }
 
     @classmethod
@@ -379,18 +380,49 @@ def _ended(uid: str, run: Run, job: dict[str, Any]) -> None:
 # ---- a file is saved and opened
 
 
-def _on_saving(*_: Any) -> None:
-    """Note the jobs under way in the file."""
+_moved: list[tuple[str, str, str]] = []  # of a file that is saved elsewhere: id of a node, property, path as it was
+
+
+def _on_saving(file: str, *_: Any) -> None:
+    """Note the jobs under way in the file, and make paths relative to where it goes, as Blender does with its own."""
+    _moved.clear()
+    here, there = Path(bpy.data.filepath).parent, Path(file).parent
     for node in all_nodes():
+        if file and bpy.data.filepath and here != there:
+            _rebase(node, there)
         run = _runs.get(node.uid)
         job = f"{run.action} {run.step} {run.ticket.id}" if run and run.ticket.id else ""
         if node.job != job:
             node.job = job
 
 
+def _rebase(node: Any, folder: Path) -> None:
+    """Make the relative paths of a node relative to another folder, except that of results, which go beside the .blend."""
+    for owner in (node, node.settings):
+        for name, field in owner.bl_rna.properties.items():
+            path = getattr(owner, name) if field.type == "STRING" and field.subtype == "FILE_PATH" else ""
+            if path.startswith("//"):
+                _moved.append((node.uid, name, path))
+                with suppress(ValueError):  # another drive
+                    setattr(owner, name, bpy.path.relpath(media.absolute(path), start=str(folder)))
+
+
+def _on_saved(file: str, *_: Any) -> None:
+    """Restore the paths of a file of which a copy was saved elsewhere."""
+    for uid, name, path in _moved if file != bpy.data.filepath else ():
+        node = find(uid)
+        setattr(node if hasattr(node, name) else node.settings, name, path)
+    _moved.clear()
+
+
 def _on_opening(*_: Any) -> None:
-    """Follow the jobs that were under way when the file was saved."""
     _looked.clear()
+    if not bpy.app.background:  # where no timer runs
+        resume()
+
+
+def resume() -> None:
+    """Follow the jobs that were under way when the open file was saved."""
     for node in list(all_nodes()):
         if not node.job or node.uid in _runs or migration.is_newer(node):
             continue
@@ -410,6 +442,7 @@ def _scene_of(node: Any) -> Any:
 
 _HANDLERS: Any = {
     "save_pre": bpy.app.handlers.persistent(_on_saving),
+    "save_post": bpy.app.handlers.persistent(_on_saved),
     "load_post": bpy.app.handlers.persistent(_on_opening),
 }
 
@@ -431,7 +464,7 @@ def unregister() -> None:
 
 
 class FACEPLATE_OT_run(bpy.types.Operator):
-    """Ask the engine for what this node shows; Blender goes on meanwhile."""
+    """Ask the engine for what this node shows; Blender goes on meanwhile"""
 
     bl_idname = "faceplate.run"
     bl_label = "Run"
@@ -458,7 +491,7 @@ class FACEPLATE_OT_run(bpy.types.Operator):
 
 
 class FACEPLATE_OT_cancel(bpy.types.Operator):
-    """End the job that is under way for this node."""
+    """End the job that is under way for this node"""
 
     bl_idname = "faceplate.cancel"
     bl_label = "Cancel"
@@ -472,7 +505,7 @@ class FACEPLATE_OT_cancel(bpy.types.Operator):
 
 
 class FACEPLATE_OT_use_all_frames(bpy.types.Operator):
-    """Show all frames of the plate in its Image node, or set the scene's range to the plate."""
+    """Show all frames of the plate in its Image node, and set the scene's range to the plate"""
 
     bl_idname = "faceplate.use_all_frames"
     bl_label = "Use All Frames"
@@ -492,7 +525,7 @@ class FACEPLATE_OT_use_all_frames(bpy.types.Operator):
 
 
 class FACEPLATE_OT_name_source(bpy.types.Operator):
-    """Choose footage of the performer whose face is put in."""
+    """Choose footage of the performer whose face is put in"""
 
     bl_idname = "faceplate.name_source"
     bl_label = "Choose Source…"

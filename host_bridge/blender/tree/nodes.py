@@ -32,6 +32,7 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     bl_idname = "FaceplateDetectNode"
     bl_label = "Face Detect"
+    bl_description = "Find and follow the faces of the plate"
     bl_icon = "VIEWZOOM"
     defined = "Detect"
     fields = ("folder",)
@@ -64,6 +65,7 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     bl_idname = "FaceplateAlignNode"
     bl_label = "Face Align"
+    bl_description = "Show landmarks and upright crops of the faces"
     bl_icon = "CON_ROTLIKE"
     defined = "Align"
 
@@ -99,6 +101,7 @@ class FaceplateMaskNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     bl_idname = "FaceplateMaskNode"
     bl_label = "Face Mask"
+    bl_description = "Make the matte of the face"
     bl_icon = "MOD_MASK"
     defined = "Mask"
 
@@ -129,6 +132,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
     bl_idname = "FaceplateSwapNode"
     bl_label = "Face Swap"
+    bl_description = "Put the source's face into the plate"
     bl_icon = "COMMUNITY"
     defined = "Swap"
     buttons = (("PREVIEW", "Preview"), ("RENDER", "Render Range"))

@@ -173,4 +173,4 @@ def test_the_sequencers_panel_shows_it_for_the_selected_strips_and_its_fields_sa
     assert {p["role"]: names[p["id"]] for p in parts} == {"target": "Ben", "source": "Anna"}
     ((text, remedy),) = seen["nobody of that name"]
     assert "there is no performer 'Carl'" in text and "faceplate performer add Carl" in remedy
-    assert "there is no performer 'Carl'" in said("nobody")[1]
+    assert "There is no performer 'Carl'" in said("nobody")[1]

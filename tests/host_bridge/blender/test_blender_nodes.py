@@ -236,25 +236,34 @@ told["noted"] = swap.job.split()[:2]
 bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
 part("tree.node")._runs.clear()  # as in another Blender
 bpy.ops.wm.open_mainfile(filepath=str(work_folder / (bpy.app.version_string[:3] + ".blend")))
+part("tree.node").resume()  # which a window does by itself
 told["opened"] = node().state
 pump(lambda: node().state != "BUSY")
 told["ended"] = list(node().standing()[:2])
 bpy.ops.wm.save_mainfile()
-answer([told, node().job])
+told["job"] = node().job
+node().source = "//source.mkv"
+there = work_folder / f"there-{{bpy.app.version_string[:3]}}"
+there.mkdir()
+bpy.ops.wm.save_as_mainfile(filepath=str(there / "copy.blend"), copy=True)
+told["copied"] = node().source
+bpy.ops.wm.save_as_mainfile(filepath=str(there / "moved.blend"))
+told["moved"] = [node().source, part("media").absolute(node().result) == str(work_folder / "faceplate" / node().place().name / "shot")]
+answer(told)
 """)
     done = f"Frames {START}-{START + COUNT - 1}: a face in 4"
-    assert told == [
-        {
-            "dirty": True,
-            "exposure": ["DONE", done, 0, True],
-            "range": ["IDLE", "", 0, False],
-            "again": ["DONE", done, 0, True],
-            "noted": ["RENDER", "0"],
-            "opened": "BUSY",
-            "ended": ["DONE", done],
-        },
-        "",
-    ]
+    assert told == {
+        "dirty": True,
+        "exposure": ["DONE", done, 0, True],
+        "range": ["IDLE", "", 0, False],
+        "again": ["DONE", done, 0, True],
+        "noted": ["RENDER", "0"],
+        "opened": "BUSY",
+        "ended": ["DONE", done],
+        "job": "",
+        "copied": "//source.mkv",
+        "moved": ["//../source.mkv", True],
+    }
 
 
 def test_a_plate_that_shows_one_frame_is_said_with_a_button_that_shows_all(
