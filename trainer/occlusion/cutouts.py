@@ -19,7 +19,7 @@ from nodes.cache import cache_folder
 from nodes.errors import MissingDependencyError, writing
 from nodes.files import whole_file
 from nodes.types import Float
-from trainer.occlusion.examples import HAIR, HAND, OTHER, SIDE, Examples
+from trainer.occlusion.examples import GLASSES, HAIR, HAND, OTHER, SIDE, Examples
 from trainer.synthetic.shapes import Array
 
 HANDS = "fingerpose@0.1.0"  # MIT licence
@@ -48,10 +48,12 @@ class Cutout(NamedTuple):
     """A thing to lay before a face, at the scale of an example's crop.
 
     rgba: sRGB colours times alpha, and alpha, 0..1, [H, W, 4]. Where it touches the border it goes on beyond. kind: the index of its class.
+    worn: where the outer corners of the eyes and the middle of the mouth lie in it, [3, 2], of a thing that is worn; None for others.
     """
 
     rgba: Float
     kind: int
+    worn: Float | None = None
 
 
 def hand_photographs() -> Path:
@@ -149,9 +151,11 @@ def _trimmed(rgba: Array, margin: int = 3) -> Float:
 
 
 def drawn(random: np.random.Generator, count: int) -> list[Cutout]:
-    """Draw things: hair, sticks, cloth, shapes, microphones, telephones and sheets of paper."""
-    painters: tuple[Callable[[np.random.Generator], Cutout], ...] = (strands, stick, cloth, shape, microphone, slab)
-    chances = (0.36, 0.12, 0.14, 0.16, 0.1, 0.12)
+    """Draw things: hair, sticks, cloth, shapes, microphones, telephones, sheets of paper, and glasses."""
+    painters: tuple[Callable[[np.random.Generator], Cutout], ...] = (
+        strands, stick, cloth, shape, microphone, slab, spectacles,
+    )  # fmt: skip
+    chances = (0.3, 0.1, 0.12, 0.14, 0.09, 0.1, 0.15)
     return [painters[k](random) for k in random.choice(len(painters), count, p=chances)]
 
 
@@ -314,6 +318,49 @@ def slab(random: np.random.Generator) -> Cutout:
         flat, cv2.getPerspectiveTransform(corners, to), tuple(size.tolist()), flags=cv2.INTER_AREA
     )
     return Cutout(np.asarray(bent, np.float32), OTHER)
+
+
+def spectacles(random: np.random.Generator) -> Cutout:
+    """Draw glasses: rims round to square, thin wires to thick plastic, seldom without the lower half, clear, tinted or dark, with reflections."""
+    width, height = 200, 130
+    right, left, mouth = (55.0, 50.0), (145.0, 50.0), (100.0, 118.0)
+    half = np.array([random.uniform(24, 36), random.uniform(15, 30)])  # width and height of a lens
+    middles = [np.array([100 + side * (half[0] + random.uniform(6, 13)), 52.0]) for side in (-1, 1)]
+    thick = float(np.exp(random.uniform(np.log(0.8), np.log(6))))
+    power = float(random.choice([2, 2.4, 3, 4.5]))  # of a superellipse
+    y, x = (grid.astype(np.float32) + 0.5 for grid in np.mgrid[: height * _FINE, : width * _FINE])
+    x, y = x / _FINE, y / _FINE
+    open_below = random.random() < 0.15
+    tint = 0.0 if random.random() < 0.7 else float(random.uniform(0.05, 0.95))
+    rim, lens, glare = (np.zeros_like(x) for _ in range(3))
+    for middle in middles:
+        u, v = (x - middle[0]) / half[0], (y - middle[1]) / half[1]
+        radius = (np.abs(u) ** power + np.abs(v) ** power) ** (1 / power)
+        apart = (radius - 1) * half.min()  # pixels outside the lens, about
+        line = np.clip((thick / 2 - np.abs(apart)) * _FINE + 0.5, 0, 1)
+        rim = np.maximum(rim, line * (v < 0.2) if open_below else line)
+        inside = np.clip(0.5 - apart * _FINE, 0, 1)
+        lens = np.maximum(lens, inside)
+        slant = u + random.normal(0, 0.6) * v - random.normal(0, 0.4)
+        glare = np.maximum(glare, inside * np.exp(-((slant / random.uniform(0.1, 0.5)) ** 2)))
+    bridge = np.abs(y - (52 - half[1] * random.uniform(0.1, 0.6)) - 0.02 * (x - 100) ** 2)
+    between = np.abs(x - 100) < middles[1][0] - 100 - 0.8 * half[0]
+    rim = np.maximum(rim, np.clip((max(thick, 1.2) / 2 - bridge) * _FINE + 0.5, 0, 1) * between)
+    arm = np.abs(y - (52 - half[1] * random.uniform(0.2, 0.7)))
+    aside = np.abs(x - 100)
+    beyond = (aside > middles[1][0] - 100 + 0.9 * half[0]) & (aside < random.uniform(62, 76))
+    rim = np.maximum(rim, np.clip((max(thick, 1.5) / 2 - arm) * _FINE + 0.5, 0, 1) * beyond)
+    plain: Array = np.full(3, random.uniform(0.02, 0.25), np.float32)
+    frame = _muted(random) if random.random() < 0.4 else plain
+    frame = frame * (1 + 0.3 * _noise(random, height * _FINE, width * _FINE, 12)[..., None])
+    glare *= random.uniform(0, 0.5) if random.random() < 0.3 else 0
+    alpha = 1 - (1 - rim) * (1 - tint * lens) * (1 - glare)
+    seen = rim[..., None] * frame + (1 - rim[..., None]) * (
+        glare[..., None] + (1 - glare[..., None]) * (tint * lens)[..., None] * _muted(random) * 0.3
+    )
+    rgba = np.concatenate([np.clip(seen, 0, alpha[..., None]), alpha[..., None]], -1).astype(np.float32)
+    small = cv2.resize(rgba, (width, height), interpolation=cv2.INTER_AREA)
+    return Cutout(np.asarray(small, np.float32), GLASSES, np.array([right, left, mouth], np.float32))
 
 
 def _texture(random: np.random.Generator, height: int, width: int) -> Float:

@@ -16,6 +16,7 @@ from trainer.synthetic.shapes import Array
 
 # Landmarks on or near which things come to lie: mouth and its corners, nose, eyes, cheeks, chin, jaw and forehead, by the mesh's own numbers.
 _TARGETS = (13, 14, 61, 291, 1, 4, 159, 386, 50, 280, 205, 425, 152, 199, 148, 377, 10, 151, 67, 297, 172, 397, 33, 263)
+_WORN = (33,), (263,), (61, 291)  # outer corners of the eyes, and of the mouth, on whose middles worn things hang
 _SPREAD = 0.1  # of the crop's side around them
 _COUNTS = (0.22, 0.5, 0.2, 0.08)  # how often so many things are laid over the face
 _LEAST_FACE = 0.2  # of a face that a thing must leave in sight
@@ -130,6 +131,10 @@ def _laid(random: np.random.Generator, layers: Array, points: Float, cutout: Cut
 
 def _placed(random: np.random.Generator, cutout: Cutout, points: Float, size: int) -> Float:
     """Draw the transform [2, 3] from a cutout to the crop that puts a part of it near a place on the face; continuous coordinates."""
+    if cutout.worn is not None:
+        hung = np.stack([points[list(those), :2].mean(0) for those in _WORN]) + random.normal(0, 0.006 * size, (3, 2))
+        hung += random.normal(0, 0.012 * size) * (hung[2] - hung[:2].mean(0)) / max(np.ptp(hung[:, 1]), 1)
+        return np.asarray(cv2.getAffineTransform(cutout.worn, hung.astype(np.float32)), np.float32)
     alpha = cutout.rgba[..., 3]
     height, width = alpha.shape
     scale = size / (SIDE / COVERAGE) * float(np.exp(random.normal(0, 0.22)))

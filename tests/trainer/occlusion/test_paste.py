@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.trainer.occlusion.test_examples import blank_examples
-from trainer.occlusion.cutouts import Cutout, drawn, photographed_hands, rendered_hands
-from trainer.occlusion.examples import FACE, HAIR, HAND, OTHER, SIDE, Examples
+from trainer.occlusion.cutouts import Cutout, drawn, photographed_hands, rendered_hands, spectacles
+from trainer.occlusion.examples import FACE, GLASSES, HAIR, HAND, OTHER, SIDE, Examples
 from trainer.occlusion.paste import Composed, composed
 
 
@@ -60,14 +60,27 @@ def test_a_thing_that_lies_where_the_example_is_not_known_teaches_nothing() -> N
 
 def test_drawn_things_have_colours_within_their_alpha_and_every_class_occurs() -> None:
     cutouts = drawn(np.random.default_rng(3), 60)
-    assert {cutout.kind for cutout in cutouts} == {HAIR, OTHER}
-    for rgba, _ in cutouts:
+    assert {cutout.kind for cutout in cutouts} == {HAIR, GLASSES, OTHER}
+    for rgba, *_ in cutouts:
         assert rgba.dtype == np.float32 and rgba[..., 3].max() > 0.05
         assert (rgba[..., :3] <= rgba[..., 3:] + 1e-4).all() and rgba.min() >= -1e-5
 
 
+def test_glasses_hang_on_the_eyes() -> None:
+    shares = []
+    for seed in range(16):
+        crop = _crop(seed, [spectacles(np.random.default_rng(seed))])
+        if crop.classes[GLASSES].sum() > 50:
+            rows, columns = (grid[crop.classes[GLASSES] > 0.1] for grid in np.indices(crop.classes[GLASSES].shape))
+            eyes = crop.landmarks[[33, 263], :2]
+            apart = np.hypot(*(eyes[0] - eyes[1]))
+            assert np.hypot(*(eyes.mean(0) - (columns.mean(), rows.mean()))) < 0.25 * apart
+            shares.append(np.ptp(columns) / apart)
+    assert len(shares) > 8 and 0.9 < np.median(shares) < 1.8
+
+
 def test_photographed_hands_are_cut_out_without_the_wall(hand_footage: Path) -> None:
-    for rgba, kind in photographed_hands(hand_footage):
+    for rgba, kind, _ in photographed_hands(hand_footage):
         assert kind == HAND and rgba[..., 3].max() > 0.99
         colours = rgba[..., :3][rgba[..., 3] > 0.3] / rgba[..., 3:][rgba[..., 3] > 0.3]
         wall = (colours.min(-1) > 0.62).mean()
