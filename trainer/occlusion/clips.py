@@ -29,6 +29,8 @@ _REGIONS = ("face", "brows", "eyes", "mouth")
 _INSET = 0.018  # of the crop's side, by which less than the face's outline is known
 _BESIDE = 0.2  # of the crop's side, beside the outermost landmarks, from which all above the chin is background
 _LEFT, _RIGHT, _NOSE, _CHIN = 234, 454, 1, 152  # landmarks
+_JAW = (149, 378)  # landmarks beside the chin
+_NECK = 0.055  # of the crop's side, below the chin, where the neck of one who looks ahead is seen for sure
 _TURNED = 0.12  # of the face's width by which the nose of one who looks ahead may be off the middle
 
 
@@ -62,7 +64,8 @@ def clip_examples(
                 crop(plate.frame(int(frame)).rgb8(), matrix[None], SIDE)[0]
                 for frame, matrix in zip(track.frames[rows], to_plate, strict=True)
             ]
-            inside, beside = _inside(landmarks, bare=path.name in _BARE), _beside(landmarks)
+            inside = _inside(landmarks, bare=path.name in _BARE) | _neck(landmarks)
+            beside = _beside(landmarks)
             classes = np.zeros((len(rows), len(CLASSES), SIDE, SIDE), np.uint8)
             classes[:, FACE], classes[:, OTHER] = inside * 255, ~inside * 255
             several.append(
@@ -79,12 +82,27 @@ def _inside(landmarks: Float, *, bare: bool) -> Bool:
     return np.stack([cv2.erode(mask, kernel) for mask in drawn]) > 0.5
 
 
+def _neck(landmarks: Float) -> Bool:
+    """Return the upper end of the neck of those who look ahead, [N, S, S]: without it, all necks are hands to the network."""
+    drawn = np.zeros((len(landmarks), SIDE, SIDE), np.uint8)
+    for mask, points in zip(drawn, landmarks[..., :2], strict=True):
+        below = points[list(_JAW[::-1])] + np.float32([0, _NECK * SIDE])
+        below[:, 1] = points[_CHIN, 1] + _NECK * SIDE
+        cv2.fillConvexPoly(mask, np.round(np.concatenate([points[list(_JAW)], below])).astype(np.int32), 1)
+    return np.asarray((drawn > 0) & _ahead(landmarks)[:, None, None], bool)
+
+
+def _ahead(landmarks: Float) -> Bool:
+    """Tell who looks ahead, [N]."""
+    x = landmarks[..., 0]
+    left, right = x[:, _LEFT], x[:, _RIGHT]
+    return np.asarray(np.abs(x[:, _NOSE] - (left + right) / 2) < _TURNED * (right - left), bool)
+
+
 def _beside(landmarks: Float) -> Bool:
     """Return what is background for sure beside those who look ahead, [N, S, S]."""
     x, y = landmarks[..., 0], landmarks[..., 1]
-    left, right = x[:, _LEFT], x[:, _RIGHT]
-    ahead = np.abs(x[:, _NOSE] - (left + right) / 2) < _TURNED * (right - left)
     pixels = np.arange(SIDE) + 0.5
     far = (pixels < x.min(1)[:, None] - _BESIDE * SIDE) | (pixels > x.max(1)[:, None] + _BESIDE * SIDE)
     above = pixels < y[:, _CHIN, None]
-    return np.asarray(far[:, None] & above[:, :, None] & ahead[:, None, None], bool)
+    return np.asarray(far[:, None] & above[:, :, None] & _ahead(landmarks)[:, None, None], bool)
