@@ -12,7 +12,7 @@ from nodes.mask.classes import CLASSES
 from nodes.types import Float
 
 NEAR = 2  # frames on either side that steady a frame
-_ALIKE = 0.08  # σ of the change of luma up to which a pixel shows the same thing in two frames
+_ALIKE = 0.05  # σ of the change of luma up to which a pixel shows the same thing in two frames
 _REACH = 2.5  # σ over time, in frames
 _RADIUS = 0.02  # of the crop: of the window in which an edge of the picture guides the matte's
 _FLAT = 2e-4  # variance of luma below which there is no edge
