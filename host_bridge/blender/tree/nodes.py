@@ -18,13 +18,12 @@ _SHOWN = "shown"  # folder of the pictures that Face Swap shows: those of the la
 _FOLDED = ("performers", "train", "verify")
 
 
-def _persons(tracks: list[dict[str, Any]]) -> str:
-    """Say whose faces were found, from the spans of their tracks."""
+def _persons(result: dict[str, Any]) -> str:
+    """Say whose faces a job found: its persons, else as many as are seen at once."""
+    tracks = result["tracks"]
     at_once = max((sum(t["first"] <= s["first"] <= t["last"] for t in tracks) for s in tracks), default=0)
-    persons = f"{at_once} person{'s' if at_once > 1 else ''}"
-    return (
-        "no face" if not tracks else persons if len(tracks) == at_once else f"{len(tracks)} tracks, {persons} at once"
-    )
+    count = len(result.get("persons", ())) or at_once
+    return f"{count} person{'s' if count > 1 else ''}" if count else "no face"
 
 
 class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
@@ -55,7 +54,7 @@ class FaceplateDetectNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
         def done(node: Any, job: dict[str, Any]) -> str:
             group.show(node, place / "marks" / f"marks.{first:04d}.png", plate, linear=False)
-            return f"{words}: {_persons(job['result']['tracks'])}"
+            return f"{words}: {_persons(job['result'])}"
 
         return Task("detect", request, done)
 
@@ -86,12 +85,11 @@ class FaceplateAlignNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         request |= self.parameters("Detect", "Align")
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            tracks = job["result"]["tracks"]
-            track = max(tracks, key=lambda track: track["last"] - track["first"])
+            track = max(job["result"]["tracks"], key=lambda track: track["last"] - track["first"])
             file = folder / "images" / str(track["id"]) / f"{track['first']:04d}.png"
             group.show(node, file, plate, linear=False)
             group.show(node, folder / "marks" / f"marks.{first:04d}.png", plate, linear=False, inside=_LANDMARKS)
-            return f"{words}: {_persons(tracks)}"
+            return f"{words}: {_persons(job['result'])}"
 
         return Task("align", request, done)
 
