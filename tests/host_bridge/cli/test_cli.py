@@ -13,6 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -33,7 +34,7 @@ from nodes.footage.info import FootageInfo
 from nodes.spec import Parameters
 from nodes.text import counted
 from tests import ROOT
-from tests.support.clips import cut
+from tests.support.clips import cut, pictures, write_movie
 from trainer.faceset.parameters import FacesetParameters
 from trainer.settings import TrainSettings
 
@@ -226,6 +227,20 @@ def test_detect_lists_tracks_and_writes_faces_that_align_takes(run: Run, clip: P
         assert run("align", faces, "--plate", clip.with_name("moved.mp4"), "--out", tmp_path / "crops")[0] == 0
     finally:
         clip.with_name("moved.mp4").rename(clip)
+
+
+def test_detect_tells_people_apart_and_draws_them(run: Run, samples: Path, tmp_path: Path) -> None:
+    ann, ben = (list(pictures(samples / f"{name}.mp4", 60, 8, (400, 300))) for name in ("cap13_edit2", "franck"))
+    two, sheet = write_movie(tmp_path / "two.mp4", [*ann, *ben[:6], *ann[::-1][:4]]), tmp_path / "who.png"
+    status, out, err = run("detect", two, "--sheet", sheet, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    first = {track["id"]: track["first"] for track in found["tracks"]}
+    assert [[first[id] for id in person["tracks"]] for person in found["persons"]] == [[0, 14], [8]]
+    assert [track["person"] for track in sorted(found["tracks"], key=lambda t: t["first"])] == [0, 1, 0]
+    picture = cv2.imread(str(sheet))
+    assert picture is not None and picture.shape[0] > 2 * 150 and picture.std() > 30
+    assert run("detect", two)[1].startswith("2 persons, 3 tracks in frames 0-17, 2 cuts")
 
 
 def test_faces_of_another_clip_are_refused(run: Run, clip: Path, samples: Path, tmp_path: Path) -> None:
