@@ -37,7 +37,7 @@ class SwapRequest(Request):
     rate: Rate = None
     tracks: tuple[int, ...] = Field(
         default=(),
-        description="Number of a track to replace, as `faceplate detect` lists them; can be repeated. By default one face at a time, the larger and longer seen.",
+        description="Number of a track to replace, as `faceplate detect` lists them; can be repeated. By default those of the person seen most.",
         json_schema_extra={"option": "track"},
     )
     settings: Settings = Settings()
