@@ -11,6 +11,7 @@ import bpy
 
 from . import media
 
+_CHOOSE = "Choose a movie, or a picture of a sequence"
 _OUTPUTS = ("NodeGroupOutput", "CompositorNodeComposite")  # since 5.0, and before
 _FILTERS = {
     f"filter_{kind}": bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
@@ -37,17 +38,15 @@ class FACEPLATE_OT_swap_from_clips(bpy.types.Operator):
     def execute(self, context: Any) -> set[str]:
         scene = context.scene
         try:
-            clip = _load(self.plate)
-            plate = media.of_clip(clip, scene)
-            performer = _load(self.source)
-            source = media.of_clip(performer, scene).path
+            performer, source = _footage(self.source, scene)
+            bpy.data.movieclips.remove(performer)
+            clip, plate = _footage(self.plate, scene)
         except media.MediaError as e:
             self.report({"ERROR"}, str(e))
             return {"CANCELLED"}
-        bpy.data.movieclips.remove(performer)
         _set_up(scene, clip, plate)
         node = _link(scene, clip)
-        node.source = _stored(source)
+        node.source = _stored(source.path)
         if not bpy.data.filepath:
             node.folder = _folder(Path(plate.path).parent)
             self.report({"INFO"}, f"Results go to {node.folder}, since this file is not saved")
@@ -102,14 +101,19 @@ def draw_menu(menu: Any, context: Any) -> None:
     menu.layout.operator(FACEPLATE_OT_swap_from_clips.bl_idname)
 
 
-def _load(path: str) -> Any:
-    """Load a movie or a sequence as a clip. Raises MediaError."""
-    if not Path(bpy.path.abspath(path)).is_file():
-        raise media.MediaError(f"{path or 'nothing'} is no file", "Choose a movie, or a picture of a sequence")
+def _footage(path: str, scene: Any) -> tuple[Any, media.Plate]:
+    """Load a movie or a sequence as a clip. Raises MediaError; then no clip is left."""
     try:
-        return bpy.data.movieclips.load(path)
+        clip = bpy.data.movieclips.load(path)
     except RuntimeError as e:
-        raise media.MediaError(f"{path} cannot be read", "Choose a movie, or a picture of a sequence") from e
+        raise media.MediaError(f"{path or 'nothing'} is no file", _CHOOSE) from e
+    try:
+        if not clip.size[0] or clip.frame_duration < 1:
+            raise media.MediaError(f"{path} cannot be read", _CHOOSE)
+        return clip, media.of_clip(clip, scene)
+    except media.MediaError:
+        bpy.data.movieclips.remove(clip)
+        raise
 
 
 def _set_up(scene: Any, clip: Any, plate: media.Plate) -> None:
@@ -196,7 +200,8 @@ def _show(context: Any) -> None:
     for area in areas:
         if _is_compositor(area):
             area.spaces.active.show_backdrop = not seen
-    bpy.app.timers.register(_frame_nodes, first_interval=0.2)  # an editor knows a new tree only when it was drawn
+    if not bpy.app.background:
+        bpy.app.timers.register(_frame_nodes, first_interval=0.2)  # an editor knows a new tree only when it was drawn
 
 
 def _frame_nodes() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import bpy
 
 from .. import consent, media, migration, panels, properties
+from ..link import session
 from ..session import consent_request, forbidden, training_jobs, verdict
 from . import controls, group
-from .node import FaceNode, Task
+from .node import FaceNode, Task, find
 
 _LANDMARKS = "Landmarks"  # the node inside Align that reads their pictures
 _SHOWN = "shown"  # folder of the pictures that Face Swap shows: those of the last range, and previews in their places
@@ -223,7 +224,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     def _preview(self, request: dict[str, Any], plate: media.Plate, frame: int, place: Path) -> Task:
         number = plate.number(frame)
         patch = place / "preview" / f"patch.{number:04d}.exr"
-        request |= {"frame": number, "whole": str(patch)}
+        request |= {"frame": number, "whole": str(patch), "sample": True}
         request.pop("rate", None)
 
         def done(node: Any, job: dict[str, Any]) -> str:
@@ -234,7 +235,11 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
                 group.lay(before.parent.glob("*.exr"), place / _SHOWN, alone=True)
             group.show(node, group.lay([patch], place / _SHOWN), plate)
             node.result = media.stored(patch)
-            return f"Preview of frame {frame}" + ("" if job["result"]["face"] else ": no face")
+            message = f"Preview of frame {frame}" + ("" if job["result"]["face"] else ": no face")
+            if "source" in job["result"]["sampled"]:
+                message += ", from a sample"
+                _improve(node.uid, message, frame, request)
+            return message
 
         return Task("preview", request, done)
 
@@ -274,6 +279,18 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
             return str(summary)
 
         return Task("credentials", {"path": str(path)}, done)
+
+
+def _improve(uid: str, message: str, frame: int, request: dict[str, Any]) -> None:
+    """Have all of the source analysed, then preview the frame again if the node still shows it with this message."""
+
+    def ended(job: dict[str, Any]) -> None:
+        node, scene = find(uid), bpy.context.scene
+        if job["state"] == "finished" and node and node.message == message and scene.frame_current == frame:
+            node.begin("PREVIEW", scene)
+
+    detect = {name: values for name, values in request["settings"].items() if name == "detect"}
+    session.submit("detect", {"clip": request["source"], **detect}, on_end=ended)
 
 
 def fill_swap(tree: Any) -> None:

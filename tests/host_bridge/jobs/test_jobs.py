@@ -15,7 +15,7 @@ from nodes.footage.footage import open_footage
 from nodes.footage.images import read_window
 from nodes.footage.patch_files import read_patch
 from nodes.shot.still import Stills
-from tests.support.clips import cut
+from tests.support.clips import cut, plate_and_source
 
 
 class Told(Watch):
@@ -133,3 +133,19 @@ def test_what_was_decided_for_a_shot_is_kept_while_a_knob_is_turned(
     assert len(planned) == 4  # for the first, for the shape, for wrinkles and for the mouth
     assert pictures[2][..., 3].max() == pytest.approx(0.5, abs=1e-3)
     assert np.abs(pictures[1] - pictures[0]).max() > 0.01
+
+
+def test_a_first_preview_analyses_samples_and_a_later_one_uses_what_was_analysed_since(
+    samples: Path, tmp_path: Path
+) -> None:
+    shot = plate_and_source(samples, tmp_path, 40, 80)
+    request = {name: str(path) for name, path in shot.items()} | {"frame": 21, "sample": True}
+    first, watch = run("preview", {**request, "patch": str(tmp_path / "first.exr")})
+    assert first["face"] and first["sampled"] == ["plate", "source"]
+    looked_at = {stage: done for stage, done in watch.stages if stage.startswith("detect")}
+    assert looked_at["detect source"] == 40 and 16 <= looked_at["detect plate"] <= 19
+    run("detect", {"clip": str(shot["source"])})
+    better, _ = run("preview", {**request, "patch": str(tmp_path / "better.exr")})
+    assert better["face"] and better["sampled"] == ["plate"]
+    one, other = read_patch(tmp_path / "first.exr"), read_patch(tmp_path / "better.exr")
+    assert abs(float(one.rgba[..., 3].sum() / other.rgba[..., 3].sum()) - 1) < 0.05

@@ -381,3 +381,18 @@ def test_a_program_that_leaves_a_clip_half_read_ends():
     code = "from nodes.footage.footage import run_ahead\nrun = run_ahead((i for i in range(20)), 2)\nprint(next(run))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+@pytest.mark.parametrize("keys", [1, 12, 250])
+def test_a_sample_is_frames_of_the_clip_spread_over_it_with_those_around_one(tmp_path: Path, keys: int) -> None:
+    path = encode(tmp_path / "clip.mkv", 400, (48, 32), options={"g": str(keys), "sc_threshold": "0"})
+    with open_footage(path) as whole, whole.sampled(16, around=233) as sample:
+        assert whole.sampled(400) is whole
+        assert sample.positions is not None and sample.info.frames == len(sample.positions) <= 19
+        assert {232, 233, 234} <= set(sample.positions.tolist()) and sample.positions.max() > 300
+        past_key = sample.positions % keys
+        assert np.mean(past_key[~np.isin(sample.positions, (232, 233, 234))]) <= 64
+        assert sample.info.rate == Fraction(25 * len(sample.positions), 400)
+        for frame in sample.frames():
+            same = whole.frame(int(sample.positions[frame.index]))
+            np.testing.assert_array_equal(frame.rgb8(), same.rgb8())
