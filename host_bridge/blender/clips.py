@@ -46,7 +46,7 @@ class FACEPLATE_OT_swap_from_clips(bpy.types.Operator):
             return {"CANCELLED"}
         _set_up(scene, clip, plate)
         node = _link(scene, clip)
-        node.source = _stored(source.path)
+        node.source = media.stored(source.path)
         if not bpy.data.filepath:
             node.folder = _folder(Path(plate.path).parent)
             self.report({"INFO"}, f"Results go to {node.folder}, since this file is not saved")
@@ -148,7 +148,7 @@ def _link(scene: Any, clip: Any) -> Any:
     nodes.active = swap
     links.new(movie.outputs["Image"], swap.inputs["Image"])
     links.new(swap.outputs["Image"], viewer.inputs[0])
-    if not end.inputs[0].is_linked or end.inputs[0].links[0].from_node.bl_idname == "CompositorNodeRLayers":
+    if getattr(media.source_node(end.inputs[0]), "bl_idname", "") in ("", "CompositorNodeRLayers"):
         links.new(swap.outputs["Image"], end.inputs[0])
     return swap
 
@@ -167,15 +167,6 @@ def _tree(scene: Any) -> Any:
     if not any(node.bl_idname == output for node in tree.nodes):
         tree.nodes.new(output)
     return tree
-
-
-def _stored(path: str) -> str:
-    """Return a path as Blender stores it: relative to a saved .blend, if the preferences say so."""
-    relative = bpy.data.filepath and bpy.context.preferences.filepaths.use_relative_paths
-    try:
-        return str(bpy.path.relpath(path)) if relative else path
-    except ValueError:  # another drive
-        return path
 
 
 def _folder(beside: Path) -> str:

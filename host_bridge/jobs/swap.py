@@ -112,7 +112,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
 class PreviewRequest(Request):
     """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr; whole: the same in a whole frame.
 
-    fusion: a folder for the files of Fuses. sample: analyse only some frames of clips that were not analysed as a whole.
+    fusion: a folder for the files of Fuses. sample: clips of which some frames are analysed, if they were not as a whole.
     """
 
     written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "whole", "fusion"})
@@ -126,7 +126,7 @@ class PreviewRequest(Request):
     source: Path | None = None
     tracks: tuple[int, ...] = ()
     settings: Settings = Settings()
-    sample: bool = False
+    sample: tuple[Literal["plate", "source"], ...] = ()
 
     @property
     def title(self) -> str:

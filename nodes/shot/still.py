@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,15 +80,15 @@ class Stills:
         progress: Progress = quiet,
         *,
         out: Path | None = None,
-        sample: bool = False,
+        sample: Collection[str] = (),
     ) -> Still:
         """Render a frame of the plate, by its own number; the first of a shot includes detection and planning. out: its destination.
 
-        sample: where plate or source were not analysed as a whole, a sample of their frames is, for a first picture within seconds.
+        sample: `plate` or `source`, of which a sample of frames is analysed, if they were not as a whole: for a first picture within seconds.
         Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
         """
         provenance = self._permitted(plate, source, settings, out)
-        shot = self._shot(plate, source, settings, tracks, progress, number if sample else None)
+        shot = self._shot(plate, source, settings, tracks, progress, number, sample)
         mattes = replace(shot.plan.mattes, parameters=settings.mask)
         plan = replace(shot.plan, parameters=settings.swap, mattes=mattes, lookahead=0)
         ((frame, patch),) = plan.patches([shot.plate.frame(shot.position(number))])
@@ -119,9 +119,10 @@ class Stills:
         settings: Settings,
         tracks: Sequence[int],
         progress: Progress,
-        shown: int | None = None,
+        shown: int,
+        sample: Collection[str],
     ) -> _KeptShot:
-        """Plan a shot, or return one that is kept. shown: a frame of the plate, if samples will do."""
+        """Plan a shot, or return one that is kept. shown: the frame of the plate; sample: see `still`."""
         model = settings.swap.model
         key = key_of(
             plate=self._digest(plate),
@@ -143,11 +144,12 @@ class Stills:
             performer = None
             if source is not None:
                 performer = stack.enter_context(open_beside(source, layer=settings.detect.layer))
-            if shown is not None:
+            if sample:
                 # Ids of tracks, and painted mattes, are those of the whole plate.
-                if not tracks and settings.mask.painted is None:
+                if "plate" in sample and not tracks and settings.mask.painted is None:
                     footage = _sample(footage, settings, _SAMPLE["plate"], shown - first)
-                performer = performer and _sample(performer, settings, _SAMPLE["source"])
+                if "source" in sample and performer is not None:
+                    performer = _sample(performer, settings, _SAMPLE["source"])
                 samples = [
                     clip.positions is not None and clip.positions.tolist() for clip in (footage, performer) if clip
                 ]
@@ -158,9 +160,9 @@ class Stills:
             try:
                 values = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
             except NoFaceError:
-                if shown is None:
+                if not sample:
                     raise
-                return self._shot(plate, source, settings, tracks, progress)
+                return self._shot(plate, source, settings, tracks, progress, shown, ())
             shot = self._shots[key] = _KeptShot(footage, performer, values["patch"], stack.pop_all(), first)
         if len(self._shots) > _KEPT:
             self._drop()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from .. import consent, media, migration, panels, properties
 from ..link import session
 from ..session import consent_request, forbidden, training_jobs, verdict
 from . import controls, group
-from .node import FaceNode, Task, find
+from .node import FaceNode, Run, Task, find
 
 _LANDMARKS = "Landmarks"  # the node inside Align that reads their pictures
 _SHOWN = "shown"  # folder of the pictures that Face Swap shows: those of the last range, and previews in their places
@@ -224,7 +225,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
     def _preview(self, request: dict[str, Any], plate: media.Plate, frame: int, place: Path) -> Task:
         number = plate.number(frame)
         patch = place / "preview" / f"patch.{number:04d}.exr"
-        request |= {"frame": number, "whole": str(patch), "sample": True}
+        request |= {"frame": number, "whole": str(patch), "sample": ["plate", "source"]}
         request.pop("rate", None)
 
         def done(node: Any, job: dict[str, Any]) -> str:
@@ -286,8 +287,12 @@ def _improve(uid: str, message: str, frame: int, request: dict[str, Any]) -> Non
 
     def ended(job: dict[str, Any]) -> None:
         node, scene = find(uid), bpy.context.scene
-        if job["state"] == "finished" and node and node.message == message and scene.frame_current == frame:
-            node.begin("PREVIEW", scene)
+        if job["state"] != "finished" or not node or node.message != message or scene.frame_current != frame:
+            return
+        with suppress(media.MediaError):  # the plate is gone
+            task = node.task("PREVIEW", scene)
+            task.request["sample"] = ["plate"]
+            node.follow(Run("PREVIEW", task))
 
     detect = {name: values for name, values in request["settings"].items() if name == "detect"}
     session.submit("detect", {"clip": request["source"], **detect}, on_end=ended)

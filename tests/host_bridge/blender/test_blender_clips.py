@@ -14,7 +14,7 @@ from tests.support.blender import Blender
 from tests.support.live_engine import Live, live_engine
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with live_engine(tmp_path_factory.mktemp("engine"), FACEPLATE_PYTHON=sys.executable) as live:
         yield live

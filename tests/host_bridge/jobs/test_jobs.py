@@ -139,7 +139,7 @@ def test_a_first_preview_analyses_samples_and_a_later_one_uses_what_was_analysed
     samples: Path, tmp_path: Path
 ) -> None:
     shot = plate_and_source(samples, tmp_path, 40, 80)
-    request = {name: str(path) for name, path in shot.items()} | {"frame": 21, "sample": True}
+    request = {name: str(path) for name, path in shot.items()} | {"frame": 21, "sample": ["plate", "source"]}
     first, watch = run("preview", {**request, "patch": str(tmp_path / "first.exr")})
     assert first["face"] and first["sampled"] == ["plate", "source"]
     looked_at = {stage: done for stage, done in watch.stages if stage.startswith("detect")}
