@@ -460,8 +460,11 @@ def progress_of(job: Job) -> tuple[float, str]:
         return 0.0, "The engine is gone: press Start Engine"
     if job["state"] == "queued":
         return 0.0, f"{text}: waiting for other work"
-    left = progress.get("left") or (job.get("metrics") or {}).get("left")
+    metrics = job.get("metrics") or {}
+    left = progress.get("left") or metrics.get("left")
     text += f", {_duration(left)} left" if left else ""
+    if metrics.get("seconds") and left is not None:  # of a training, which time limits
+        return metrics["seconds"] / (metrics["seconds"] + left), text
     share = progress["done"] / progress["total"] if progress.get("total") else 0.0
     stages = _STAGES.get(job["kind"], (stage,))
     return (stages.index(stage) + share) / len(stages) if progress.get("stage") and stage in stages else 0.0, text

@@ -161,7 +161,7 @@ class Earlier:
     def _check_not_revoked(self, provenance: Provenance, book: ConsentBook | None) -> None:
         """Raise ConsentError for a revoked consent; one that has only ended still covers earlier results."""
         for id in provenance.consents:
-            if id == RECORD:
+            if id in (RECORD, NOBODY):
                 continue
             if book is None:
                 raise no_project("replacement", None)

@@ -135,6 +135,8 @@ def test_progress_is_a_share_and_words() -> None:
     assert progress_of(job) == (0.05, "Finding faces")  # the first of five stages
     last = {"stage": "whole frames", "done": 4, "total": 4, "left": 200.0}
     assert progress_of({**job, "progress": last}) == (1.0, "Writing frames, 3 min left")
+    training = {"kind": "train", "state": "running", "metrics": {"seconds": 60.0, "left": 180.0}}
+    assert progress_of(training) == (0.25, "Training, 3 min left")
     assert progress_of({"kind": "export_cut", "state": "queued"}) == (0.0, "Writing the edit: waiting for other work")
     assert "Start Engine" in progress_of({**job, "state": LOST})[1]
 

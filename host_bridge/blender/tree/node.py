@@ -351,7 +351,9 @@ def _label(node: Any, action: str) -> str:
 
 def _changed(run: Run, job: dict[str, Any]) -> None:
     share, run.text = progress_of(job)
-    run.share = max(run.share, (run.step + share) / (1 + len(run.task.then)))
+    before = 0.1 * len(run.task.then)  # the last job of a chain is the long one
+    whole = before + (1 - before) * share if run.step == len(run.task.then) else 0.1 * (run.step + share)
+    run.share = max(run.share, whole)
 
 
 def _ended(uid: str, run: Run, job: dict[str, Any]) -> None:

@@ -259,7 +259,8 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
 
         def done(node: Any, job: dict[str, Any]) -> str:
             node.settings.model, node.settings.method = media.stored(job["result"]["model"]), "model"
-            return f"Trained {job['result']['steps']} steps; Render Range uses the model"
+            steps = job["result"]["steps"]
+            return f"Trained {steps} step{'s' if steps > 1 else ''}; Render Range uses the model"
 
         return Task(kind, request, done, then=then)
 

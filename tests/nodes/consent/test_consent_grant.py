@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from nodes.consent.edit import revoke
-from nodes.consent.gate import RECORD, SAMPLES, Clip
+from nodes.consent.gate import NOBODY, RECORD, SAMPLES, Clip, Earlier
 from nodes.consent.provenance import (
     PerformerPart,
     Provenance,
@@ -264,3 +264,9 @@ def test_nobody_is_said_to_be_a_sample(show: Path) -> None:
     )
     with pytest.raises(ConsentError, match="there is no performer 'sample-franck'"):
         for_swap(PLATE, FRANCK, model(pair), CAST, show, NOON)
+
+
+@pytest.mark.parametrize(("name", "given"), [("source", NOBODY), ("franck", RECORD)])
+def test_a_model_of_clips_that_are_free_is_used_without_a_project(name: str, given: str) -> None:
+    made = Provenance(performers=(PerformerPart(id=f"sample-{name}", role="source", consents=(given,)),))
+    assert Earlier(made).checked(None, None) == made
