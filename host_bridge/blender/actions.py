@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from . import consent
 from .link import session
+from .tree.node import all_nodes
 
 _HIDDEN: Any = {"HIDDEN"}
 _USES = [
@@ -17,13 +20,17 @@ _USES = [
 ]
 
 
-def _recorded(operator: str, status: int, text: str) -> None:
-    """Show a command's problem, or what holds now."""
-    if status:
-        session.note({"message": f"{operator}: {text.removeprefix('faceplate: ')}"})
-    else:
-        session.refresh()
+def _ended(operator: str, status: int, text: str) -> None:
+    """Show the problem of an operator's command, or ask again for what failed on nodes that have its button."""
     consent.monitor.again()
+    if status:
+        session.note({"message": text.removeprefix("faceplate: ")})
+        return
+    session.refresh()
+    for node in all_nodes():
+        standing = node.standing()
+        if standing.state == "ERROR" and (standing.action or {}).get("name") == operator.partition(".")[2]:
+            node.begin(node.failed.partition(" ")[0], bpy.context.scene)
 
 
 class FACEPLATE_OT_start_engine(bpy.types.Operator):
@@ -61,7 +68,7 @@ class FACEPLATE_OT_allow_folder(bpy.types.Operator):
         return f"Let jobs read and write {button.folder} and all below it"
 
     def execute(self, context: Any) -> set[str]:
-        session.command(["engine", "allow", self.folder], lambda *end: _recorded(self.bl_label, *end))
+        session.command(["engine", "allow", self.folder], partial(_ended, FACEPLATE_OT_allow_folder.bl_idname))
         return {"FINISHED"}
 
 
@@ -93,6 +100,11 @@ class FACEPLATE_OT_record_consent(bpy.types.Operator):
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
         self.uses = {"train" if self.use == "train" else "replaced"}
+        folder = getattr(getattr(context, "active_node", None), "folder", "//")
+        if not self.project and bpy.data.filepath:
+            self.project = str(Path(bpy.data.filepath).parent)
+        elif not self.project and not folder.startswith("//"):
+            self.project = str(Path(folder).parent)
         done: set[str] = context.window_manager.invoke_props_dialog(
             self, width=400, title="Record Consent", confirm_text="Record"
         )
@@ -106,7 +118,7 @@ class FACEPLATE_OT_record_consent(bpy.types.Operator):
         side = layout.column()
         side.enabled = not self.self_
         side.prop(self, "document")
-        layout.prop(self, "until")
+        layout.prop(self, "until", placeholder="YYYY-MM-DD, or until revoked")
         layout.row().prop(self, "uses")
         layout.prop(self, "project")
 
@@ -133,7 +145,7 @@ class FACEPLATE_OT_record_consent(bpy.types.Operator):
             self.until.strip() or "revoked",
         ]
         words += ["--project", bpy.path.abspath(self.project)]
-        session.command(words, lambda *end: _recorded("Record Consent", *end))
+        session.command(words, partial(_ended, FACEPLATE_OT_record_consent.bl_idname))
         return {"FINISHED"}
 
 

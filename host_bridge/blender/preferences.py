@@ -9,7 +9,7 @@ import bpy
 
 from .link import engine_python, session
 from .panels import draw_action, draw_text
-from .session import split_command
+from .session import START, split_command
 
 _WIDTH = 90  # letters of a line
 
@@ -68,12 +68,14 @@ class FaceplatePreferences(bpy.types.AddonPreferences):
         column.label(text=f"Python: {state.python or engine_python() or 'not known'}", icon="BLANK1")
         row = layout.row()
         row.operator(FACEPLATE_OT_test_python.bl_idname)
-        row.operator("faceplate.start_engine")
-        row.operator(FACEPLATE_OT_stop_engine.bl_idname)
+        for operator, enabled in (("faceplate.start_engine", not runs), (FACEPLATE_OT_stop_engine.bl_idname, runs)):
+            side = row.row()
+            side.enabled = enabled
+            side.operator(operator)
         status, text = self.tested
         if text:
             draw_text(layout, text, "SORTTIME" if status is None else "ERROR" if status else "CHECKMARK", _WIDTH)
-        if state.message and state.engine != "stopped":
+        if state.message and state.action != START:
             draw_text(layout, state.message, "ERROR", _WIDTH)
             draw_text(layout, split_command(state.remedy)[0], width=_WIDTH)
             draw_action(layout, None, state.remedy)
