@@ -522,7 +522,7 @@ def consent_sentences(
         return
     roles = answer["target"], answer["source"]
     if not answer["allowed"] and all(role["allowed"] for role in roles):  # the model forbids it
-        yield "no", answer["said"]
+        yield "no", answer["said"].partition(". ")[0] if brief else answer["said"]
         return
     for text, allowed in {_sentence(role, brief): role["allowed"] for role in roles}.items():
         yield ("yes" if allowed else "no"), text

@@ -178,7 +178,7 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
                     consent.draw(body, request, brief=brief, width=width)
             else:
                 if name == "train":
-                    body.prop(self, "training_minutes")
+                    body.prop(self, "training_minutes", text="Minutes")
                     if train and not brief:
                         consent.draw(body, train, brief=brief, width=width)
                 row = body.row()
