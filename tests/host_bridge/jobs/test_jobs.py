@@ -72,6 +72,11 @@ def test_every_kind_can_be_sent_and_listed() -> None:
         assert kind.name == name and kind.help and kind.request.model_json_schema()["properties"]
 
 
+def test_questions_that_a_click_waits_for_run_beside_a_training() -> None:
+    quick = {"preview", "performers", "resolve", "credentials", "export_cut", "import_cut"}
+    assert {name for name, kind in KINDS.items() if kind.warm} == quick
+
+
 def test_a_masks_mattes_are_those_of_the_swap_without_one(clips: dict[str, Path], tmp_path: Path) -> None:
     told, watch = run("mask", {"plate": str(clips["plate"]), "out": str(tmp_path / "mattes")})
     assert told["frames"] == told["frames_with_face"] == 12
