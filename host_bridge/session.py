@@ -49,7 +49,7 @@ def _api() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """State of the engine, for a panel. python: its interpreter; jobs: those of this session, newest first. message, remedy, action: the last error."""
+    """State of the engine, for a panel. python: its interpreter; jobs: those of this session, newest first. message, remedy, action: its last error."""
 
     engine: Literal["unknown", "running", "stopped", "other version", "refused"] = "unknown"
     version: str = ""
@@ -303,8 +303,6 @@ class Session:
         def ended(job: Job) -> None:
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
-            if error := job.get("error"):
-                self.note(error)
             on_end(job)
 
         self.run(steps(), ended)

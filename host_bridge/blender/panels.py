@@ -95,10 +95,11 @@ def draw_engine(layout: Any, width: int = WIDTH, *, without: Any = None) -> None
     row.label(text=text, icon=icon)
     if state.page:
         row.operator("wm.url_open", text="Open Monitor", icon="URL").url = state.page
-    if state.engine not in ("running", "unknown"):
+    action = state.action or ({"name": "start_engine", "arguments": {}} if state.engine == "stopped" else None)
+    if state.message or action:
         message = "" if state.message == f"the {text}".lower() else state.message
-        action = state.action or {"name": "start_engine", "arguments": {}}
-        draw_problem(layout, message, state.remedy, action, icon="NONE", width=width)
+        icon = "ERROR" if state.engine == "running" else "NONE"  # beside the state, which has one
+        draw_problem(layout, message, state.remedy, action, icon=icon, width=width)
     ours = {ticket.id for ticket in session.tickets() if ticket is not without}
     for job in state.jobs[:8]:
         if job["state"] in ACTIVE and job["id"] in ours:
