@@ -389,7 +389,7 @@ def _on_saving(file: str, *_: Any) -> None:
     """Note the jobs under way in the file, and make paths relative to where it goes, as Blender does with its own."""
     _moved.clear()
     here, there = Path(bpy.data.filepath).parent, Path(file).parent
-    for node in all_nodes():
+    for node in [node for node in all_nodes() if node.id_data.library is None]:
         if file and bpy.data.filepath and here != there:
             _rebase(node, there)
         run = _runs.get(node.uid)
@@ -426,7 +426,7 @@ def _on_opening(*_: Any) -> None:
 def resume() -> None:
     """Follow the jobs that were under way when the open file was saved."""
     for node in list(all_nodes()):
-        if not node.job or node.uid in _runs or migration.is_newer(node):
+        if not node.job or node.uid in _runs or node.id_data.library or migration.is_newer(node):
             continue
         action, step, id = node.job.split()
         try:

@@ -229,12 +229,11 @@ class FaceplateSwapNode(FaceNode, bpy.types.CompositorNodeCustomGroup):
         request.pop("rate", None)
 
         def done(node: Any, job: dict[str, Any]) -> str:
-            before = group.shown(node)
-            if (
-                before and before.parent != place / _SHOWN
-            ):  # of an earlier version of the extension, or of the node that was copied
-                group.lay(before.parent.glob("*.exr"), place / _SHOWN, alone=True)
-            group.show(node, group.lay([patch], place / _SHOWN), plate)
+            before, shown = group.shown(node), place / _SHOWN
+            others = list(before.parent.glob("*.exr")) if before and before.parent != shown else []
+            if others:  # of an earlier version of the extension, or of the node that was copied
+                group.lay(others, shown, alone=True)
+            group.show(node, group.lay([patch], shown, alone=before is None), plate)
             node.result = media.stored(patch)
             message = f"Preview of frame {frame}" + ("" if job["result"]["face"] else ": no face")
             if "source" in job["result"]["sampled"]:
