@@ -21,6 +21,7 @@ _MENUS = (
     ("NODE_MT_faceplate", clips.draw_menu),
     ("SEQUENCER_MT_editor_menus", sequencer.draw_menu),
     ("FACEPLATE_MT_strips", clips.draw_menu),
+    ("TOPBAR_MT_file_import", clips.draw_menu),  # where F3 finds it in every editor
 )
 
 

@@ -196,9 +196,13 @@ def _show(context: Any) -> None:
 
 
 def _frame_nodes() -> None:
+    """Show all nodes in the middle of the compositor, and the backdrop beside them."""
     for window in bpy.context.window_manager.windows:
         for area in filter(_is_compositor, window.screen.areas):
-            region = next(region for region in area.regions if region.type == "WINDOW")
+            region, space = next(region for region in area.regions if region.type == "WINDOW"), area.spaces.active
+            render = window.scene.render
+            space.backdrop_zoom = min(0.8 * region.height / render.resolution_y, region.width / 3 / render.resolution_x)
+            space.backdrop_offset = -region.width / 3, 0
             with bpy.context.temp_override(window=window, area=area, region=region):
                 if bpy.ops.node.view_all.poll():
                     bpy.ops.node.view_all()
