@@ -86,7 +86,7 @@ def _neck(landmarks: Float) -> Bool:
     """Return the upper end of the neck of those who look ahead, [N, S, S]: without it, all necks are hands to the network."""
     drawn = np.zeros((len(landmarks), SIDE, SIDE), np.uint8)
     for mask, points in zip(drawn, landmarks[..., :2], strict=True):
-        below = points[list(_JAW[::-1])] + np.float32([0, _NECK * SIDE])
+        below = points[list(_JAW[::-1])]
         below[:, 1] = points[_CHIN, 1] + _NECK * SIDE
         cv2.fillConvexPoly(mask, np.round(np.concatenate([points[list(_JAW)], below])).astype(np.int32), 1)
     return np.asarray((drawn > 0) & _ahead(landmarks)[:, None, None], bool)
