@@ -171,7 +171,7 @@ def test_without_consent_the_node_says_which_record_is_missing_and_makes_nothing
 def test_directly_too_it_is_refused_then_allowed_and_refused_again_once_it_is_taken_back(stage: Stage) -> None:
     show = Show(stage, None)
     for button in ("Preview", "Train"):
-        assert "no consent is recorded. Record it in the folder of your project" in show.press(button)
+        assert "no consent is recorded. If it is yourself" in show.press(button)
     assert show.made() == []
     record = add(show.folder, "Anna", Terms(USES, until=(clock.now() + DAY).date())).consent
     assert "Handed to Faceplate's engine" in show.press("Preview")
