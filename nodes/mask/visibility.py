@@ -13,7 +13,7 @@ from nodes.types import Float
 
 NEAR = 2  # frames on either side that steady a frame
 _ALIKE = 0.05  # σ of the change of luma up to which a pixel shows the same thing in two frames
-_REACH = 2.5  # σ over time, in frames
+_REACH = 1.2  # σ over time, in frames
 _RADIUS = 0.02  # of the crop: of the window in which an edge of the picture guides the matte's
 _FLAT = 2e-4  # variance of luma below which there is no edge
 # Shares of the subject between which a pixel is partly visible: of a plate, where a clear face must stay whole, and of a source, where hair
