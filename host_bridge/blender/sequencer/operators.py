@@ -143,7 +143,9 @@ class FACEPLATE_OT_train_on_strips(_OnSelected, bpy.types.Operator):
 
 def _trained(job: Job) -> None:
     if finished(job, "Training"):
-        note(f"The model is {job['result']['model']}", "Choose it as Model, with the method Model")
+        model = str(job["result"]["model"])
+        action = {"name": "use_model", "arguments": {"model": model}}
+        note(f"The model is {model}", "Choose it as Model, with the method Model", action)
 
 
 def _name(clips: dict[str, list[Clip]], detect: dict[str, Any], named: list[str]) -> str:

@@ -12,29 +12,32 @@ import bpy
 
 from .. import consent, media, properties
 from ..media import MediaError
-from ..panels import draw_text
-from ..session import Job, consent_request
+from ..panels import draw_action, draw_text
+from ..session import Action, Job, consent_request, split_command
 from . import place, settings, strips
 
 _MOST = 4  # clips with consent shown; the button checks the rest of a large selection
 # Outcomes of ended jobs, with remedies; newest first.
 notes: deque[tuple[str, str]] = deque(maxlen=6)
+_actions: dict[tuple[str, str], Action] = {}  # remedies of notes as buttons
 
 
-def note(text: str, remedy: str = "") -> None:
-    """Add a note with its remedy; a repeated note is shown once."""
+def note(text: str, remedy: str = "", action: Action | None = None) -> None:
+    """Add a note with its remedy, in words and as a button; a repeated note is shown once."""
     if (text, remedy) in notes:
         notes.remove((text, remedy))
     notes.appendleft((text, remedy))
+    if action:
+        _actions[text, remedy] = action
 
 
 def finished(job: Job, what: str = "") -> bool:
     """Return True if a job has finished, and note the error of a failed one. what: name of the work."""
     consent.monitor.ended(job)
     if job["state"] == "failed":
-        note(
-            f"{what}: {job['error']['message']}" if what else job["error"]["message"], job["error"].get("remedy") or ""
-        )
+        error = job["error"]
+        text = f"{what}: {error['message']}" if what else error["message"]
+        note(text, error.get("remedy") or "", error.get("action"))
     return bool(job["state"] == "finished")
 
 
@@ -111,7 +114,10 @@ class FACEPLATE_PT_strips(_StripsPanel):
         for text, remedy in notes:
             box = layout.box()
             draw_text(box, text)
-            draw_text(box, remedy)
+            action = _actions.get((text, remedy))
+            if not action:
+                draw_text(box, split_command(remedy)[0])
+            draw_action(box, action, remedy)
 
 
 class _SubPanel(_StripsPanel):
