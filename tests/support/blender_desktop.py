@@ -109,7 +109,7 @@ class Desktop:
         assert not said["error"], said["error"]
         return said["answer"]
 
-    def until(self, true: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
         """Wait for something to be true, and return it."""
         end = time.monotonic() + seconds
         while not (found := true()):
@@ -172,11 +172,17 @@ answer([w.x + r.x, {self.height} - w.y - r.y - r.height, r.width, r.height])
         return self._texts[key]
 
     def find(
-        self, text: str, box: Box | None = None, seconds: float = 30, *, at: int = 0, **how: Any
+        self, text: str, box: Box | None = None, seconds: float = 60, *, at: int = 0, **how: Any
     ) -> tuple[int, int]:
         """Wait for a text, and return its place; at: which of several, from the top; how: as for `places`."""
         self.until(lambda: len(self.places(text, box, **how)) > at, seconds, f"{text!r} is not on the screen")
         return self.places(text, box, **how)[at]
+
+    def scale(self, factor: float) -> None:
+        """Set the resolution scale of the interface."""
+        self.ask(f"bpy.context.preferences.view.ui_scale = {factor}")
+        self._texts.clear()
+        self.settle()
 
     def zoom(self) -> float:
         """Of the nodes in the largest node editor."""

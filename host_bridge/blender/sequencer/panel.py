@@ -12,23 +12,22 @@ import bpy
 
 from .. import consent, media, properties
 from ..media import MediaError
-from ..panels import draw_action, draw_text
-from ..session import Action, Job, consent_request, split_command
+from ..panels import WIDTH, draw_problem, width_of
+from ..session import Job, consent_request
 from . import place, settings, strips
 
 _MOST = 4  # clips with consent shown; the button checks the rest of a large selection
 # Outcomes of ended jobs, with remedies; newest first.
 notes: deque[tuple[str, str]] = deque(maxlen=6)
-_actions: dict[tuple[str, str], Action] = {}  # remedies of notes as buttons
+_actions: dict[tuple[str, str], Any] = {}  # of remedies that are a button, by note
 
 
-def note(text: str, remedy: str = "", action: Action | None = None) -> None:
+def note(text: str, remedy: str = "", action: Any = None) -> None:
     """Add a note with its remedy, in words and as a button; a repeated note is shown once."""
     if (text, remedy) in notes:
         notes.remove((text, remedy))
     notes.appendleft((text, remedy))
-    if action:
-        _actions[text, remedy] = action
+    _actions[text, remedy] = action
 
 
 def finished(job: Job, what: str = "") -> bool:
@@ -59,7 +58,7 @@ class Asks:
         return {"FINISHED"}
 
 
-def _draw_consent(layout: Any, scene: Any, *, train: bool = False) -> None:
+def _draw_consent(layout: Any, scene: Any, width: int, *, train: bool = False) -> None:
     """Show consent for the footage of the selected strips, each once, without looking at the plate's files."""
     shown = (s for s in strips.selected(scene) if s.type in strips.KINDS and not s.faceplate_source)
     clips = list(dict.fromkeys(media.path_of_strip(strip) for strip in shown))[:_MOST]
@@ -69,7 +68,7 @@ def _draw_consent(layout: Any, scene: Any, *, train: bool = False) -> None:
         for clip in clips if source or not train else ():
             if len(clips) > 1:
                 layout.label(text=Path(clip).name, icon="FILE_MOVIE")
-            consent.draw(layout, consent_request(clip, source, near, swap, train=train))
+            consent.draw(layout, consent_request(clip, source, near, swap, train=train), width=width)
 
 
 class _StripsPanel(bpy.types.Panel):
@@ -80,11 +79,11 @@ class _StripsPanel(bpy.types.Panel):
     def draw(self, context: Any) -> None:
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
-        self.show(self.layout, strips.scene_of(context))
+        self.show(self.layout, strips.scene_of(context), width_of(context))
 
     @staticmethod
-    def show(layout: Any, scene: Any) -> None:
-        """Draw what the panel has."""
+    def show(layout: Any, scene: Any, width: int = WIDTH) -> None:
+        """Draw what the panel has. width: letters in a line."""
         raise NotImplementedError
 
 
@@ -99,25 +98,20 @@ class FACEPLATE_PT_strips(_StripsPanel):
         return strips.scene_of(context).sequence_editor is not None
 
     @staticmethod
-    def show(layout: Any, scene: Any) -> None:
+    def show(layout: Any, scene: Any, width: int = WIDTH) -> None:
         own, active = scene.faceplate_strips, scene.sequence_editor.active_strip
         layout.prop(own, "source")
         if active is not None and active.type in strips.KINDS:
             layout.prop(active, "faceplate_source")
-        _draw_consent(layout, scene)
+        _draw_consent(layout, scene, width)
         try:
             settings.check_swap(scene)
         except MediaError as e:
-            draw_text(layout, str(e), "INFO")
+            draw_problem(layout, e.message, e.remedy, icon="INFO", width=width)
         layout.operator("faceplate.replace_face", icon="USER")
         layout.operator("faceplate.verify_strips")
         for text, remedy in notes:
-            box = layout.box()
-            draw_text(box, text)
-            action = _actions.get((text, remedy))
-            if not action:
-                draw_text(box, split_command(remedy)[0])
-            draw_action(box, action, remedy)
+            draw_problem(layout.box(), text, remedy, _actions.get((text, remedy)), icon="NONE", width=width)
 
 
 class _SubPanel(_StripsPanel):
@@ -131,9 +125,9 @@ class FACEPLATE_PT_strips_performers(_SubPanel):
     bl_label = "Performers"
 
     @staticmethod
-    def show(layout: Any, scene: Any) -> None:
+    def show(layout: Any, scene: Any, width: int = WIDTH) -> None:
         for name in properties.PERFORMERS:
-            layout.prop(scene.faceplate_strips.swap, name)
+            layout.prop(scene.faceplate_strips.swap, name, text=name.partition("_")[0].title())
 
 
 class FACEPLATE_PT_strips_output(_SubPanel):
@@ -142,7 +136,7 @@ class FACEPLATE_PT_strips_output(_SubPanel):
     bl_label = "Output"
 
     @staticmethod
-    def show(layout: Any, scene: Any) -> None:
+    def show(layout: Any, scene: Any, width: int = WIDTH) -> None:
         for name in ("handles", "as_modifier", "folder") if place.has_modifiers() else ("handles", "folder"):
             layout.prop(scene.faceplate_strips, name)
 
@@ -153,14 +147,14 @@ class FACEPLATE_PT_strips_train(_SubPanel):
     bl_label = "Train"
 
     @staticmethod
-    def show(layout: Any, scene: Any) -> None:
+    def show(layout: Any, scene: Any, width: int = WIDTH) -> None:
         layout.prop(scene.faceplate_strips, "training_minutes")
-        _draw_consent(layout, scene, train=True)
+        _draw_consent(layout, scene, width, train=True)
         layout.operator("faceplate.train_on_strips")
 
 
 def _node_panel(node: str) -> type:
-    def show(layout: Any, scene: Any) -> None:
+    def show(layout: Any, scene: Any, width: int = WIDTH) -> None:
         properties.draw(layout, node, getattr(scene.faceplate_strips, node.lower()))
 
     name = f"FACEPLATE_PT_strips_{node.lower()}"
