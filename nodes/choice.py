@@ -7,7 +7,7 @@ from dataclasses import replace
 from nodes.errors import FootageError, NoFaceError, SchemaError
 from nodes.footage.footage import Footage
 from nodes.footage.info import FootageInfo
-from nodes.persons import main_person
+from nodes.persons import main_person, person_like
 from nodes.spec import Parameters, parameter
 from nodes.text import counted
 from nodes.types import Faces
@@ -16,7 +16,9 @@ from nodes.types import Faces
 class ChooseParameters(Parameters):
     """Parameters of Choose: which tracks are replaced."""
 
-    tracks: tuple[int, ...] = parameter((), help="Ids of the tracks; by default those of the main person.")
+    tracks: tuple[int, ...] = parameter(
+        (), help="Ids of the tracks; by default those of the performer, or of the main person."
+    )
 
 
 def check_range(info: FootageInfo, first: int, last: int) -> None:
@@ -40,10 +42,11 @@ def check_fits(faces: Faces, info: FootageInfo) -> None:
         )
 
 
-def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
+def choose(plate: Footage, found: Faces, parameters: ChooseParameters, performer: Footage | None = None) -> Faces:
     """Select faces of footage by the ids of their tracks, by default those of its main person.
 
-    So a performer who returns after a cut or an interruption is replaced throughout, and a second person is not. Raises NoFaceError.
+    So a performer who returns after a cut or an interruption is replaced throughout, and a second person is not. performer: footage of the person who
+    is meant, who need not be the main one then. Raises NoFaceError, and ConsentError where nobody looks like the performer.
     """
     file, number = plate.info.path, plate.info.first
     if not found.tracks:
@@ -56,6 +59,8 @@ def choose(plate: Footage, found: Faces, parameters: ChooseParameters) -> Faces:
     if missing := [w for w in parameters.tracks if w not in {t.id for t in found.tracks}]:
         listed = ", ".join(f"{t.id} (frames {number + t.frames[0]}-{number + t.frames[-1]})" for t in found.tracks[:8])
         raise NoFaceError(f"has no track {missing[0]}", file=file, remedy=f"There are: {listed}")
-    if not ids:
+    if performer is not None and found.subject == "face":
+        ids = {track.id for track in person_like(plate, found, performer, parameters.tracks)}
+    elif not ids:
         ids = {track.id for track in main_person(plate, found)}
     return replace(found, tracks=tuple(track for track in found.tracks if track.id in ids))

@@ -33,7 +33,7 @@ TYPES: dict[PortType, type | tuple[type, ...]] = {
 }
 CHOOSE = Node(
     name="Choose",
-    inputs=(Port("plate", "footage"), Port("found", "faces")),
+    inputs=(Port("plate", "footage"), Port("found", "faces"), Port("performer", "footage", optional=True)),
     outputs=(Port("faces", "faces"),),
     parameters=ChooseParameters,
     compute="nodes.choice:choose",
@@ -55,11 +55,15 @@ class Step:
 
 STEPS = (
     Step(DETECT, {"faces": "found"}, "detect plate"),
-    Step(CHOOSE),
+    Step(CHOOSE, {"performer": "target_known"}),
     Step(ALIGN),
     Step(MASK),
     Step(DETECT, {"plate": "source", "faces": "source_found"}, "detect source", beside=True),
-    Step(CHOOSE, {"plate": "source", "found": "source_found", "faces": "source_faces"}, beside=True),
+    Step(
+        CHOOSE,
+        {"plate": "source", "found": "source_found", "faces": "source_faces", "performer": "source_known"},
+        beside=True,
+    ),
     Step(SWAP, stage="prepare"),
 )
 
@@ -78,7 +82,7 @@ def run(
 ) -> dict[str, Any]:
     """Call the nodes up to one, and return all values by name, those that were given among them.
 
-    given: values by name, such as `plate`, `source` and `roto`; None counts as missing. A step whose outputs are all given is skipped.
+    given: values by name, such as `plate`, `source` and `roto`, and `target_known` and `source_known`, other footage of the same performers; None counts as missing. A step whose outputs are all given is skipped.
     tracks: ids of the plate's chosen tracks, see `nodes.choice`. first, last: the plate's frames, inclusive. stage: name of
     the progress of detection in the plate. Raises FaceplateError for an input that is missing, and what the nodes raise.
     """

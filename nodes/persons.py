@@ -6,20 +6,22 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from nodes.cache import cache_folder, digest_footage, key_of
-from nodes.detect import main_tracks
+from nodes.definitions import DetectParameters
+from nodes.detect import detect, main_tracks
 from nodes.detect.files import load_arrays, save_arrays
-from nodes.errors import FaceplateError
+from nodes.errors import ConsentError, FaceplateError
 from nodes.footage.footage import Footage
 from nodes.geometry.similarity import fit_similarity
 from nodes.recognise import NETWORK, describe
 from nodes.runtime import read_manifest
 from nodes.subjects.subject import load_subject
+from nodes.text import own_command
 from nodes.types import Bool, Faces, Float, Int, Track
 
 # Distances of mean descriptors. Of three looks each, over twelve clips and thirteen people: one person's at most 0.45, two people's at least 0.51.
@@ -27,10 +29,11 @@ ONE_PERSON, TWO_PERSONS = 0.47, 0.55
 _LOOKS, _CHOICE = 5, 4  # frames of a track that are described, each the most frontal of so many
 _FRAMES_A_LOOK = 8  # a shorter track has fewer
 _KEPT = 0.75  # part of a track's looks whose mean counts: those nearest to their median
+_SAMPLE = 24  # frames of footage by which its main person is known
 _SCHEMA = "faceplate.looks/1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ShotPerson:
     """One person in footage.
 
@@ -61,6 +64,71 @@ def main_person(footage: Footage, faces: Faces) -> list[Track]:
         return main_tracks(faces)
     by_id = {track.id: track for track in faces.tracks}
     return [by_id[id] for id in find_persons(footage, faces)[0].tracks]
+
+
+def person_like(footage: Footage, faces: Faces, known: Footage, named: Sequence[int] = ()) -> list[Track]:
+    """Choose the tracks of the person who is the main person of other footage, in order of time. Raises ConsentError where nobody looks like that.
+
+    named: ids of tracks that the user says are this person's; they are chosen unless they clearly are another's. Between `ONE_PERSON` and
+    `TWO_PERSONS` nobody can tell, and without them the error asks.
+    """
+    wanted, by_id = main_descriptor(known), {track.id: track for track in faces.tracks}
+    if wanted is None:
+        raise ConsentError(
+            "shows no face to compare with", file=known.info.path, remedy="Register other footage of this performer"
+        )
+    apart = {person: float(np.linalg.norm(person.descriptor - wanted)) for person in find_persons(footage, faces)}
+    name, sheet = known.info.path.name, own_command("detect", str(footage.info.path), "--sheet", "who.png")
+    for person, distance in apart.items():
+        if others := [id for id in person.tracks if id in named and distance > TWO_PERSONS]:
+            raise ConsentError(
+                f"track {others[0]} shows somebody else than the performer in {name}",
+                file=footage.info.path,
+                remedy=f"Name the right performer, or other tracks; see who is who: {sheet}",
+            )
+    if named:
+        return [by_id[id] for id in named]
+    if min(apart.values()) > ONE_PERSON:
+        nobody = min(apart.values()) > TWO_PERSONS
+        raise ConsentError(
+            f"shows nobody who looks like the performer in {name}"
+            if nobody
+            else f"may show the performer in {name}, but the faces are too unlike to be sure",
+            file=footage.info.path,
+            remedy=f"Name the right performer; see who is there: {sheet}"
+            if nobody
+            else f"If it is so, name the performer's tracks with --track; see who is who: {sheet}",
+        )
+    chosen: list[Track] = []
+    for person in sorted(apart, key=lambda person: apart[person]):
+        tracks = [by_id[id] for id in person.tracks]
+        if apart[person] <= ONE_PERSON and not any(_share_a_frame(a, b) for a in tracks for b in chosen):
+            chosen += tracks
+    return sorted(chosen, key=lambda track: int(track.frames[0]))
+
+
+def main_descriptor(footage: Footage) -> Float | None:
+    """Describe the main person of footage by a sample of its frames, [128]; None where no face is found. Kept in the cache. Raises FootageError."""
+    file = None
+    with suppress(FaceplateError, KeyError):
+        key = key_of(
+            footage=digest_footage(footage.info.path), network=read_manifest()[NETWORK]["sha256"], sample=_SAMPLE
+        )
+        file = cache_folder() / "persons" / f"{key}.npz"
+        return np.asarray(load_arrays(file, _SCHEMA)[1]["main"], np.float32)
+    last = footage.info.frames - 1
+    frames = np.unique(np.linspace(0, last, _SAMPLE).round().astype(int)).tolist()
+    found = [track for frame in frames for track in detect(footage, DetectParameters(), frame, frame).tracks]
+    if not found:
+        return None
+    tracks = tuple(replace(track, id=number) for number, track in enumerate(found))
+    info = footage.info
+    main = find_persons(footage, Faces(info.width, info.height, info.rate, 0, info.frames, (), tracks))[0]
+    if file:
+        with suppress(FaceplateError, OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_arrays(file, {"schema": _SCHEMA}, {"main": main.descriptor})
+    return main.descriptor
 
 
 def presence(track: Track) -> float:
@@ -170,6 +238,10 @@ def looks_of(track: Track) -> Int:
     ahead = fit_similarity(face.template[None], track.landmarks[tried], face.weights)[1][:, 2, 2]
     parts = np.array_split(np.arange(len(tried)), count)
     return np.array([tried[part[np.argmax(ahead[part])]] for part in parts if len(part)])
+
+
+def _share_a_frame(one: Track, other: Track) -> bool:
+    return bool(one.frames[0] <= other.frames[-1] and other.frames[0] <= one.frames[-1])
 
 
 def _at_one_time(tracks: Sequence[Track]) -> Bool:

@@ -69,7 +69,7 @@ class PerformerSummary(BaseModel):
 
 @dataclass(frozen=True)
 class ConsentBook:
-    """A project's records on a day, for a production. given: when consents were recorded. footage: performers' ids by digests of clips."""
+    """A project's records on a day, for a production. given: when consents were recorded. footage: performers' ids by digests of clips; clips: their names."""
 
     chain: Chain
     opened: ProjectRecord
@@ -80,6 +80,7 @@ class ConsentBook:
     given: Mapping[str, datetime]
     revoked: Mapping[str, Revocation]
     footage: Mapping[str, str]
+    clips: Mapping[str, str]
 
     @property
     def project(self) -> Path:
@@ -194,6 +195,7 @@ def open_book(project: Path, production: str | None = None, at: datetime | None 
         given={body.id: time for time, body in _bodies(chain, ConsentRecord)},
         revoked={id: Revocation(time, body.reason) for time, body in revocations for id in body.consents},
         footage={body.digest: body.performer for _, body in _bodies(chain, FootageRecord)},
+        clips={body.digest: body.name for _, body in _bodies(chain, FootageRecord)},
     )
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 
 from nodes.cache import digest_code, digest_file, digest_footage, key_of
 from nodes.choice import check_fits, check_range
 from nodes.consent.gate import Clip, of_swap, permit, still
+from nodes.consent.known import known_footage
 from nodes.credentials.binding import sha256
 from nodes.credentials.sign import ready
 from nodes.definitions import ALIGN, MASK, Method, Settings
 from nodes.detect import main_tracks
 from nodes.detect.files import load_faces
 from nodes.errors import FaceplateError, FootageError
-from nodes.footage.footage import Footage
+from nodes.footage.footage import Footage, open_beside
 from nodes.footage.frame import Frame
 from nodes.footage.info import FootageInfo
 from nodes.footage.patch_files import half_rounded, read_patch, write_matte
@@ -83,7 +84,10 @@ def render_shot(
         provenance = permit(of_swap(clips["plate"], clips.get("source"), used_model, swap), swap, out)
         by = ready(out, plate.info.path, source.info.path if source else None, given=swap.project)
         given = {"plate": plate, "source": source, "roto": roto}
-        values = run(given, settings, tracks=tracks, first=first, last=last, progress=progress)
+        known = known_footage(provenance, swap, out, plate.info.path, source.info.path if source else None)
+        with ExitStack() as stack:
+            given |= {f"{role}_known": stack.enter_context(open_beside(path)) for role, path in known.items()}
+            values = run(given, settings, tracks=tracks, first=first, last=last, progress=progress)
         if source is not None:
             used = {track.id for track in values["source_faces"].tracks}
             others = [track for track in main_tracks(values["source_found"]) if track.id not in used]
@@ -95,6 +99,7 @@ def render_shot(
             range=(first, last),
             settings=settings.model_dump(mode="json", exclude={"swap": swap.having("consent")}),
             tracks=tuple(tracks),
+            known={role: digest_footage(path) for role, path in known.items()},
             mask=digest_files(settings.mask),
             code=digest_code("nodes"),
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from nodes.cache import digest_footage, key_of
 from nodes.consent.gate import Clip, of_swap, permit
+from nodes.consent.known import known_footage
 from nodes.consent.provenance import Provenance
 from nodes.credentials.identity import Identity
 from nodes.credentials.sign import claim_of, sign_each
@@ -88,7 +89,7 @@ class Stills:
         Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
         """
         provenance = self._permitted(plate, source, settings, out)
-        shot = self._shot(plate, source, settings, tracks, progress, number, sample)
+        shot = self._shot(plate, source, settings, tracks, progress, number, sample, provenance, out)
         mattes = replace(shot.plan.mattes, parameters=settings.mask)
         plan = replace(shot.plan, parameters=settings.swap, mattes=mattes, lookahead=0)
         ((frame, patch),) = plan.patches([shot.plate.frame(shot.position(number))])
@@ -121,6 +122,8 @@ class Stills:
         progress: Progress,
         shown: int,
         sample: Collection[str],
+        provenance: Provenance,
+        out: Path | None,
     ) -> _KeptShot:
         """Plan a shot, or return one that is kept. shown: the frame of the plate; sample: see `still`."""
         model = settings.swap.model
@@ -134,6 +137,7 @@ class Stills:
             mask=settings.mask.model_dump(mode="json", include=settings.mask.having("decides")),
             swap=settings.swap.model_dump(mode="json", include=settings.swap.having("decides")),
             tracks=list(tracks),
+            performers=[part.id for part in provenance.performers],
         )
         if key in self._shots:
             self._shots.move_to_end(key)
@@ -157,12 +161,15 @@ class Stills:
                 if key in self._shots:
                     self._shots.move_to_end(key)
                     return self._shots[key]
+            given = {"plate": footage, "source": performer}
+            for role, path in known_footage(provenance, settings.swap, out, plate, source).items():
+                given[f"{role}_known"] = stack.enter_context(open_beside(path))
             try:
-                values = run({"plate": footage, "source": performer}, settings, tracks=tracks, progress=progress)
+                values = run(given, settings, tracks=tracks, progress=progress)
             except NoFaceError:
                 if not sample:
                     raise
-                return self._shot(plate, source, settings, tracks, progress, shown, ())
+                return self._shot(plate, source, settings, tracks, progress, shown, (), provenance, out)
             shot = self._shots[key] = _KeptShot(footage, performer, values["patch"], stack.pop_all(), first)
         if len(self._shots) > _KEPT:
             self._drop()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import numpy as np
 from nodes.cache import digest_footage
 from nodes.choice import check_range
 from nodes.consent.gate import Clip, of_faceset, permit
+from nodes.consent.known import known_footage
 from nodes.consent.provenance import KEY
 from nodes.definitions import DEFAULT_CONSENT, ConsentParameters, DetectParameters
 from nodes.errors import NoFaceError, OutputError, writing
 from nodes.files import flush
-from nodes.footage.footage import Footage
+from nodes.footage.footage import Footage, open_beside
 from nodes.mask import draw_regions, visible_shares
 from nodes.progress import Progress, quiet, stage
 from nodes.shot.results import check_writable
@@ -201,10 +202,13 @@ def build_faceset(
     made_from = [Clip(clip.info.path, digest_footage(clip.info.path)) for clip in clips]
     provenance = permit(of_faceset(performer, made_from, named), consent, out)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
-    candidates = [
-        find_candidates(clip, number, parameters, detect, progress, f"detect{name}", span, tracks)
-        for number, (clip, name, span) in enumerate(zip(clips, names, spans, strict=True))
-    ]
+    with ExitStack() as stack:
+        where = known_footage(provenance, consent, out, *(clip.info.path for clip in clips)).get("performer")
+        known = stack.enter_context(open_beside(where)) if where else None
+        candidates = [
+            find_candidates(clip, number, parameters, detect, progress, f"detect{name}", span, tracks, known)
+            for number, (clip, name, span) in enumerate(zip(clips, names, spans, strict=True))
+        ]
     left_out: list[LeftOut] = []
     usable = judge(candidates, left_out)
     with (

@@ -136,14 +136,19 @@ def find_candidates(
     name: str,
     span: tuple[int, int],
     wanted: Sequence[int] = (),
+    known: Footage | None = None,
 ) -> Candidates:
-    """Find, follow and align the main face, or the tracks `wanted`, in a clip's positions `span`, inclusive; raises NoFaceError and FootageError."""
+    """Find, follow and align the main face, or the tracks `wanted`, in a clip's positions `span`, inclusive.
+
+    known: other footage of the performer, who need not be the main person then. Raises NoFaceError, FootageError and ConsentError.
+    """
     info = footage.info
     settings = {"detect": detect, "align": AlignParameters(size=parameters.size, coverage=parameters.coverage)}
     first, last = span
     graph = run(
-        {"plate": footage}, settings, upto=ALIGN, tracks=wanted, first=first, last=last, progress=progress, stage=name
-    )
+        {"plate": footage, "target_known": known}, settings, upto=ALIGN, tracks=wanted, first=first, last=last,
+        progress=progress, stage=name,
+    )  # fmt: skip
     tracks = {track.id: track for track in graph["faces"].tracks}
     crops = sorted(graph["crops"], key=lambda a: int(a.track.frames[0]))
     landmarks, jumps, cuts = [], [], []
