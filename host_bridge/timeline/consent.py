@@ -13,6 +13,7 @@ from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.cache import digest_footage
 from nodes.consent.book import ConsentBook
 from nodes.consent.gate import Clip, Face, of_swap, permit, project_book, still
+from nodes.consent.known import known_footage
 from nodes.consent.provenance import Provenance, Role
 from nodes.definitions import ConsentParameters, SwapParameters
 from nodes.errors import ConsentError, FaceplateError
@@ -52,9 +53,23 @@ def parameters_of(context: RunContext, casting: Casting, plate: PlateRange) -> S
 def check_allowed(context: RunContext, shot: Shot, plate: PlateRange) -> None:
     """Check that every target may be replaced and every source put in; the swap checks models later. Raises ConsentError."""
     for casting in shot.cast:
-        source, parameters = context.performers[casting.source][0], parameters_of(context, casting, plate)
-        clips = Clip(plate.path, plate.digest), Clip(source, digest_footage(source))
-        permit(of_swap(*clips, None, parameters), parameters, context.out)
+        _permitted(context, casting, plate)
+
+
+def _permitted(context: RunContext, casting: Casting, plate: PlateRange) -> tuple[Provenance, SwapParameters]:
+    source, parameters = context.performers[casting.source][0], parameters_of(context, casting, plate)
+    clips = Clip(plate.path, plate.digest), Clip(source, digest_footage(source))
+    return permit(of_swap(*clips, None, parameters), parameters, context.out), parameters
+
+
+def told_apart(context: RunContext, shot: Shot, plate: PlateRange) -> bool:
+    """Tell whether it is known whose face each casting means: the only one, named tracks, or registered footage of the target. Raises ConsentError."""
+    return len(shot.cast) < 2 or all(casting.tracks or _is_known(context, casting, plate) for casting in shot.cast)
+
+
+def _is_known(context: RunContext, casting: Casting, plate: PlateRange) -> bool:
+    provenance, parameters = _permitted(context, casting, plate)
+    return "target" in known_footage(provenance, parameters, context.out, plate.path)
 
 
 def still_counts(context: RunContext, folder: Path, plate: PlateRange, watch: Watch) -> bool:
@@ -86,6 +101,13 @@ class Refusals:
             except (FaceplateError, KeyError, IndexError):
                 pass
         return self._refused[pair]
+
+    def told_apart(self, shot: Shot) -> bool:
+        """Tell whether it is known whose face each casting means."""
+        try:
+            return told_apart(self._context, shot, _plate(shot))
+        except (FaceplateError, KeyError, IndexError):  # refused for another reason
+            return False
 
     def counts(self, shot: Shot, folder: Path) -> bool:
         """Tell whether an earlier result may still be used; otherwise a run makes it again."""

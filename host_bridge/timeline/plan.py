@@ -269,7 +269,7 @@ def _problems(
         problems += [refusal] if refusal else []
         if look.faces == 0:
             problems.append(f"no face in the {len(look.frames)} frames that were looked at")
-        if len(shot.cast) > 1 and not all(c.tracks for c in shot.cast):
+        if not consent.told_apart(shot):
             problems.append("several people are replaced, and it is not said which track is whose")
     return (*problems, *shot.notes)
 

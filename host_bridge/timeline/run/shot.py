@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_bridge.reporting import Watch
-from host_bridge.timeline.consent import parameters_of, still_counts
+from host_bridge.timeline.consent import parameters_of, still_counts, told_apart
 from host_bridge.timeline.run.context import PlateRange, RunContext, file_name
 from host_bridge.timeline.shots.shot import Casting, Shot
 from nodes.cache import digest_file, digest_footage, key_of
@@ -58,7 +58,7 @@ def plate_range(shot: Shot, watch: Watch, layer: str | None) -> PlateRange:
 
 def key_of_shot(context: RunContext, shot: Shot, plate: PlateRange) -> str:
     """Return the key of all inputs of a shot's result; raises FaceplateError for an invalid cast."""
-    _check_cast(context, shot)
+    _check_cast(context, shot, plate)
     for path in (path for casting in shot.cast for path in context.performers[casting.source]):
         context.watch.may_read(path)
     trained = context.run.method is Method.MODEL
@@ -143,7 +143,7 @@ def _replace_one(
     return FinishedShot(out, model, how)
 
 
-def _check_cast(context: RunContext, shot: Shot) -> None:
+def _check_cast(context: RunContext, shot: Shot, plate: PlateRange) -> None:
     """Raise FaceplateError for an invalid cast: without footage, or with unclear tracks."""
     for casting in shot.cast:
         if not context.performers.get(casting.source):
@@ -156,10 +156,10 @@ def _check_cast(context: RunContext, shot: Shot) -> None:
                 f"source and target are both {casting.source}", remedy="Give source and target different names"
             )
     tracks = Counter(track for casting in shot.cast for track in casting.tracks)
-    if len(shot.cast) > 1 and not all(casting.tracks for casting in shot.cast):
+    if not told_apart(context, shot, plate):
         raise FaceplateError(
             "several people are replaced in it, and it is not said which face is whose",
-            remedy="Give each one's tracks, as `faceplate detect` numbers them",
+            remedy="Register footage of each target (`faceplate performer footage NAME CLIP`), or give each one's tracks, as `faceplate detect` numbers them",
         )
     if repeated := [track for track, count in tracks.items() if count > 1]:
         raise FaceplateError(

@@ -14,11 +14,14 @@ import pytest
 import torch
 
 from host_bridge.timeline.document import TimelineRun, load
+from nodes.cache import digest_footage
+from nodes.consent.edit import register
 from nodes.detect import kept as analysis
 from nodes.footage.footage import open_footage
 from nodes.footage.patch_files import read_patch
 from nodes.swap.place import merge
 from nodes.types import Patch, Roi
+from tests import ROOT
 from tests.host_bridge.cli.test_cli_train import small_df  # noqa: F401
 from tests.support.clips import pictures, write_movie
 from tests.support.consents import agreed
@@ -292,6 +295,32 @@ def test_two_people_in_one_shot_are_both_replaced_each_with_a_patch_of_their_own
             assert {left.roi.x1 <= 400, right.roi.x1 <= 400} == {True, False}, "one on either side"
             assert both.rgba[..., 3].sum() == pytest.approx(left.rgba[..., 3].sum() + right.rgba[..., 3].sum())
             assert (composite.frame(frame.index).rgb8() == frame.over(left).over(right).rgb8()).all()
+
+
+def test_a_cast_by_performer_alone_finds_each_in_a_shot_of_several_and_leaves_others_alone(
+    run: Run, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = agreed(tmp_path / "project", {"ann": ("replaced",), "ben": ("replaced",)})
+    monkeypatch.setenv("FACEPLATE_PROJECT", str(project))
+    files = {"ann": samples / "cap13_edit2.mp4", "ben": samples / "franck.mp4"}
+    for name, file in files.items():
+        known = write_movie(project / f"{name}.mp4", pictures(file, 80, 10, (400, 300)))
+        register(project, name, [(digest_footage(known), known.name)])
+    two, sides = project / "two.mp4", (pictures(file, 100, 10, (400, 300)) for file in files.values())
+    write_movie(two, (np.hstack(pair) for pair in zip(*sides, strict=True)))
+    source = f'[performers.source]\nfootage = "{ROOT / "install/people/source.mp4"}"\n'
+    for targets, wanted in ((["ben", "ann"], {"source on ann": 0, "source on ben": 400}), (["ben"], {"": 400})):
+        folder = project / "-".join(targets)
+        folder.mkdir()
+        edit, cast = write_edit(folder / "cut.otio", [clip(two, 0, 6)]), folder / "cast.toml"
+        cast.write_text(source + "".join(f'[[cast]]\ntarget = "{t}"\nsource = "source"\n' for t in targets))
+        status, _, err = run("timeline", "run", edit, "--cast", cast, *UNTRAINED)
+        assert status == 0, err
+        shots = edit.with_suffix(".faceplate") / "shots"
+        for name, left in wanted.items():
+            made = shots / "V1-0001.people" / name if name else shots / "V1-0001"
+            roi = read_patch(made / "patch/patch.0003.exr").roi
+            assert left <= roi.x0 < roi.x1 <= left + 400
 
 
 def test_of_patches_that_overlap_the_upper_one_covers_the_lower() -> None:
