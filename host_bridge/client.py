@@ -33,7 +33,8 @@ _PREFERENCES = {"name": "open_preferences", "arguments": {}}
 
 # A full stop after a command would be pasted with it; as in nodes/errors.py, which hosts do not have.
 _COMMAND = re.compile(
-    r"""(?:^|:\ )((?:'[^']*faceplate'|"[^"]*faceplate(?:\.exe)?"|\S*faceplate(?:\.exe)?|ffmpeg|oiiotool|pip|chmod)\ [^`]+)$""",
+    r"""(?: (?:^|:\ ) (?=['"]|\S*faceplate) | (?:^|[ :]) (?=faceplate|ffmpeg|oiiotool|pip|chmod) )
+    ( (?: '[^']*faceplate' | "[^"]*faceplate(?:\.exe)?" | \S*faceplate(?:\.exe)? | ffmpeg | oiiotool | pip | chmod ) \ [^`]+ )$""",
     re.IGNORECASE | re.VERBOSE,
 )
 

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 JOINERS = "\u200c\u200d"  # part of how names are written in Persian and in India
 _PLAIN = re.compile(r"[\w.,:=+/\\-]+")  # nothing that cmd or PowerShell read as theirs
 # A command at the end of a text is pasted with what stands behind it.
-_COMMAND = re.compile(r"(?:^|[ :/\\])(?:faceplate|ffmpeg|oiiotool|pip|chmod)(?:\.exe)?['\"]? [^`]+$", re.IGNORECASE)
+_COMMAND = re.compile(
+    r"""(?: (?:^|:\ ) (?=['"]|\S*faceplate) | (?:^|[ :]) (?=faceplate|ffmpeg|oiiotool|pip|chmod) )
+    ( (?: '[^']*faceplate' | "[^"]*faceplate(?:\.exe)?" | \S*faceplate(?:\.exe)? | ffmpeg | oiiotool | pip | chmod ) \ [^`]+ )$""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def counted(count: int, noun: str) -> str:

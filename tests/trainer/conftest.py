@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.blender import interpreter
+from tests.support.blender import program
 from trainer.synthetic import assets
 
 
@@ -23,4 +23,4 @@ def makehuman(pytestconfig: pytest.Config) -> Path:
 def renderer(pytestconfig: pytest.Config) -> Path:
     """A Python that has bpy 5.0."""
     assert pytestconfig.cache is not None
-    return interpreter("5.0", Path(pytestconfig.cache.mkdir("bpy")))
+    return program("5.0", Path(pytestconfig.cache.mkdir("bpy")))

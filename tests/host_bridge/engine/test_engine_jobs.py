@@ -141,7 +141,8 @@ def test_a_job_that_fails_says_why_and_what_to_do(
     job = engine.ended(engine.submit("fail", name=name)["id"])
     assert job["state"] == "failed"
     file = engine.folder / "jobs" / job["id"] / "log.txt"
-    assert job["error"] == {"message": f"{message} (log: {file})", "remedy": remedy, "exit_status": status}
+    wanted = {"message": f"{message} (log: {file})", "remedy": remedy, "action": None, "exit_status": status}
+    assert job["error"] == wanted
     assert log in file.read_text()
     if name == "theirs":
         again = engine.ask("retry", id=job["id"])

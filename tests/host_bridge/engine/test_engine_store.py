@@ -57,6 +57,7 @@ def test_a_failed_job_of_an_earlier_version_whose_remedy_was_in_its_message_is_r
     assert read and read.model_dump(mode="json")["error"] == {
         "message": "is damaged. Record it again.",
         "remedy": None,
+        "action": None,
         "exit_status": 3,
     }
 
