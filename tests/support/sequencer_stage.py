@@ -363,6 +363,11 @@ def refused(module: Any, told: dict[str, Any]) -> Any:
     scene.sequencer_colorspace_settings.name = "sRGB"
     scene.faceplate_strips.swap.method = "model"
     ask("no model", scene, strip)
+    scene.faceplate_strips.swap.method, scene.faceplate_strips.source = "reference", ""
+    strip.faceplate_source = True
+    ask("source alone", scene, strip)
+    select(scene, strip, scene.sequence_editor.strips.new_movie("plate", told["movie"], 2, 10))
+    found["source too"] = str([each.name for each in module("sequencer.settings").plates(scene)])
     return found
 
 

@@ -55,11 +55,13 @@ class FACEPLATE_OT_replace_face(_OnSelected, bpy.types.Operator):
     def require(cls, scene: Any) -> None:
         super().require(scene)
         settings.check_swap(scene)
+        if not settings.plates(scene):
+            raise MediaError("only the source is selected", "Select the strips that get its face")
 
     def ask(self: Any, scene: Any) -> str:
         shared = _shared(scene)
         count, errors = 0, []
-        for strip in strips.selected(scene):
+        for strip in settings.plates(scene):
             try:
                 _replace(scene, strip, shared)
                 count += 1
@@ -81,8 +83,6 @@ def _shared(scene: Any) -> dict[str, Any]:
 
 
 def _replace(scene: Any, strip: Any, shared: dict[str, Any]) -> None:
-    if strip.faceplate_source and not scene.faceplate_strips.source:
-        raise MediaError(f"{strip.name} is marked as the source itself", "Select the strips that get its face")
     handles = scene.faceplate_strips.handles
     shown = strips.read(strip, scene, handles)
     first, last = shown.range

@@ -122,4 +122,10 @@ def marked(scene: Any) -> list[Any]:
     return [s for s in scene.sequence_editor.strips_all if s.type in strips.KINDS and s.faceplate_source]
 
 
+def plates(scene: Any) -> list[Any]:
+    """List the selected strips that get a face: all but those marked as the source's, unless other footage is the source."""
+    other = scene.faceplate_strips.source
+    return [strip for strip in strips.selected(scene) if other or not strip.faceplate_source]
+
+
 CLASSES = (FaceplateStrips,)

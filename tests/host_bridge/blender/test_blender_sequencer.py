@@ -209,6 +209,8 @@ def test_what_cannot_be_done_is_refused_with_a_remedy(stage: Stage) -> None:
         "no footage": ("no movie", "Select"),
         "space": ("blends in Linear", "Color Management"),
         "no model": ("no model", "Choose"),
+        "source alone": ("only the source", "Select"),
+        "source too": ("['plate']",),
     }
     assert set(found) == set(said)
     for name, words in said.items():
