@@ -389,8 +389,9 @@ def _on_saving(file: str, *_: Any) -> None:
     """Note the jobs under way in the file, and make paths relative to where it goes, as Blender does with its own."""
     _moved.clear()
     here, there = Path(bpy.data.filepath).parent, Path(file).parent
+    moves = here != there if bpy.data.filepath else bpy.context.preferences.filepaths.use_relative_paths
     for node in [node for node in all_nodes() if node.id_data.library is None]:
-        if file and bpy.data.filepath and here != there:
+        if file and moves:
             _rebase(node, there)
         run = _runs.get(node.uid)
         job = f"{run.action} {run.step} {run.ticket.id}" if run and run.ticket.id else ""
@@ -399,11 +400,16 @@ def _on_saving(file: str, *_: Any) -> None:
 
 
 def _rebase(node: Any, folder: Path) -> None:
-    """Make the relative paths of a node relative to another folder, except that of results, which go beside the .blend."""
+    """Make the relative paths of a node relative to another folder, except that of results, which go beside the .blend.
+
+    When a file is saved for the first time, make all its absolute paths relative.
+    """
+    saved = bool(bpy.data.filepath)
+    kinds = ("FILE_PATH",) if saved else ("FILE_PATH", "DIR_PATH")
     for owner in (node, node.settings):
         for name, field in owner.bl_rna.properties.items():
-            path = getattr(owner, name) if field.type == "STRING" and field.subtype == "FILE_PATH" else ""
-            if path.startswith("//"):
+            path = getattr(owner, name) if field.type == "STRING" and field.subtype in kinds else ""
+            if path and path.startswith("//") == saved:
                 _moved.append((node.uid, name, path))
                 with suppress(ValueError):  # another drive
                     setattr(owner, name, bpy.path.relpath(media.absolute(path), start=str(folder)))

@@ -42,7 +42,12 @@ pump(lambda: "Preview of" in node.message, 120)
 first, clips = node.message, len(bpy.data.movieclips)
 pump(lambda: node.message.startswith("Preview of") and "sample" not in node.message, 120)
 shown = [Path(bpy.path.abspath(n.image.filepath_raw)).is_file() for n in node.node_tree.nodes if n.bl_idname == "CompositorNodeImage"]
-answer({{"done": list(done), "scene": told, "into": into, "first": first, "shown": shown, "clips": clips, "folder": node.folder}})
+unsaved = node.folder
+bpy.ops.wm.save_as_mainfile(filepath=folder + "/copy.blend", copy=True)
+assert [node.source, node.folder] == [folder + "/source.mp4", unsaved]
+bpy.ops.wm.save_as_mainfile(filepath=folder + "/shot.blend")
+saved = [bpy.data.movieclips[0].filepath, node.source, node.folder]
+answer({{"done": list(done), "scene": told, "into": into, "first": first, "shown": shown, "clips": clips, "folder": unsaved, "saved": saved}})
 """,
         seconds=240,
         FACEPLATE_PYTHON=sys.executable,
@@ -51,6 +56,7 @@ answer({{"done": list(done), "scene": told, "into": into, "first": first, "shown
     assert told["into"][0].endswith(("Composite", "Viewer")) and len(told["into"]) == 2
     assert "from a sample" in told["first"] and told["shown"] == [True] and told["clips"] == 1
     assert Path(told["folder"]) == folder / "faceplate"
+    assert told["saved"] == ["//plate.mp4", "//source.mp4", "//faceplate"]  # since now the folder can be moved
 
 
 def test_what_is_no_clip_is_refused_and_changes_nothing(faceplate_in: Blender, tmp_path: Path) -> None:
