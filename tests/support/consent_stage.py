@@ -17,11 +17,13 @@ import bpy
 def sentences(drawn: list[Any]) -> list[list[Any]]:
     """Lines with an icon, each with those that go on with it."""
     found: list[list[Any]] = []
+    goes_on = False  # a line that goes on with one without an icon, as of a note, is not looked at either
     for icon, text, red in drawn:
-        if icon == "BLANK1":
+        if icon == "BLANK1" and goes_on:
             found[-1][1] += f" {text}"
-        elif icon not in ("", "NONE"):
-            found.append([icon, text, red])
+        elif icon != "BLANK1":
+            goes_on = icon not in ("", "NONE")
+            found += [[icon, text, red]] if goes_on else []
     return found
 
 
