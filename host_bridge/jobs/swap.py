@@ -112,7 +112,7 @@ def swap(request: SwapRequest, watch: Watch) -> SwapResult:
 class PreviewRequest(Request):
     """A frame of the plate by its own number. out: the composite, .png; patch: the new face, premultiplied, .exr; whole: the same in a whole frame.
 
-    fusion: a folder for the files of Fuses. sample: clips of which some frames are analysed, if they were not as a whole.
+    fusion: a folder for the files of Fuses. sample: clips that need not be analysed as a whole; some frames are enough.
     """
 
     written: ClassVar[frozenset[str]] = frozenset({"out", "patch", "whole", "fusion"})

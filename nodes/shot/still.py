@@ -44,7 +44,7 @@ class _KeptShot:
 
     @property
     def sampled(self) -> tuple[str, ...]:
-        """The names of the clips of which only a sample was analysed."""
+        """The names of the clips that were analysed by a sample of frames only."""
         clips = {"plate": self.plate, "source": self.source}
         return tuple(name for name, clip in clips.items() if clip is not None and clip.positions is not None)
 
@@ -85,7 +85,7 @@ class Stills:
     ) -> Still:
         """Render a frame of the plate, by its own number; the first of a shot includes detection and planning. out: its destination.
 
-        sample: `plate` or `source`, of which a sample of frames is analysed, if they were not as a whole: for a first picture within seconds.
+        sample: `plate`, `source` or both: clips that are analysed by a sample of frames, unless the whole was analysed before. It gives a first picture within seconds.
         Its colours are matched by itself alone, while a render takes the mean of half a second on either side. Raises what `render_shot` does.
         """
         provenance = self._permitted(plate, source, settings, out)

@@ -202,13 +202,17 @@ def build_faceset(
     made_from = [Clip(clip.info.path, digest_footage(clip.info.path)) for clip in clips]
     provenance = permit(of_faceset(performer, made_from, named), consent, out)
     names = [f" {i}/{len(clips)}" if len(clips) > 1 else "" for i in range(1, len(clips) + 1)]
+    candidates = []
     with ExitStack() as stack:
-        where = known_footage(provenance, consent, out, *(clip.info.path for clip in clips)).get("performer")
-        known = stack.enter_context(open_beside(where)) if where else None
-        candidates = [
-            find_candidates(clip, number, parameters, detect, progress, f"detect{name}", span, tracks, known)
-            for number, (clip, name, span) in enumerate(zip(clips, names, spans, strict=True))
-        ]
+        for number, (clip, of, name, span) in enumerate(zip(clips, made_from, names, spans, strict=True)):
+            own = provenance.model_copy(
+                update={"footage": (of.digest,)}
+            )  # another clip may be registered, and this one not
+            where = known_footage(own, consent, out, *(clip.info.path for clip in clips)).get("performer")
+            known = stack.enter_context(open_beside(where)) if where else None
+            candidates.append(
+                find_candidates(clip, number, parameters, detect, progress, f"detect{name}", span, tracks, known)
+            )
     left_out: list[LeftOut] = []
     usable = judge(candidates, left_out)
     with (

@@ -71,7 +71,7 @@ class Run:
 
 
 class Standing(NamedTuple):
-    """How a node stands: IDLE, BUSY, DONE or ERROR, what it says, and the remedy of an error in words and as a button."""
+    """Status of a node: IDLE, BUSY, DONE or ERROR, its message, and for an error the remedy, as text and as a button."""
 
     state: str
     message: str = ""
@@ -416,7 +416,7 @@ def _rebase(node: Any, folder: Path) -> None:
 
 
 def _on_saved(file: str, *_: Any) -> None:
-    """Restore the paths of a file of which a copy was saved elsewhere."""
+    """Restore the file's own paths after a copy was saved elsewhere."""
     for uid, name, path in _moved if file != bpy.data.filepath else ():
         node = find(uid)
         setattr(node if hasattr(node, name) else node.settings, name, path)

@@ -100,7 +100,12 @@ def test_a_preview_asks_the_same(clips: Clips, tmp_path: Path) -> None:
 def test_a_faceset_takes_the_performer_s_face_alone(clips: Clips, tmp_path: Path) -> None:
     with open_footage(clips["two"]) as footage:
         made = build_faceset([footage], tmp_path / "ben", "Ben", FacesetParameters(size=64))
+        with open_footage(clips["ben"]) as registered:
+            more = build_faceset([registered, footage], tmp_path / "more", "Ben", FacesetParameters(size=64))
     assert set(made.frame.tolist()) <= set(range(8, 14))
+    assert set(more.frame[more.clip == 1].tolist()) <= set(range(8, 14)), (
+        "the other clip is registered, and not this one"
+    )
 
 
 def test_footage_that_is_registered_itself_needs_no_comparison(clips: Clips) -> None:
